@@ -113,9 +113,7 @@ async def create_imported(
         return earlier
     membership = replace(queries.new_membership(tx.now, group.id, owner_id, GroupRole.OWNER), joined_at=tx.now)
     await queries.put_member(tx, membership)
-    await audit_log.add(
-        tx, group.id, owner_id, GroupLogAction.CREATED, by=owner_id, before=None, after=GroupRole.OWNER
-    )
+    await audit_log.add(tx, group.id, owner_id, GroupLogAction.CREATED, by=owner_id, before=None, after=GroupRole.OWNER)
     await _notify_webhooks(tx, group)
     return group
 

@@ -283,8 +283,8 @@ async def next_report(reader: Reader) -> str:
     """The path of the report that waits longest: of those about events, groups, people and photos, else of those about
     chat messages. Empty if none waits.
     """
-    for bundle in await reports.bundles(reader, after=None, limit=1):
-        return view.path_of(bundle.subject)
+    for reported in await reports.reported_subjects(reader, after=None, limit=1):
+        return view.path_of(reported.subject)
     for message, _ in await objections.waiting_for_site(reader, limit=1):
         return f"{PATH}/chat/{message}"
     return ""
