@@ -359,7 +359,7 @@ def _email_deliveries(core: _Core, site: Site, stack: AsyncExitStack) -> dict[st
     hostname, tokens = core.settings.hostname, core.registry.email_tokens
     return {
         PdsJobKind.MAIL: one_by_one(email_handler(core.db, tokens, mailer, hostname, site)),
-        PdsJobKind.NOTICE: one_by_one(notice_handler(core.db, mailer, hostname)),
+        PdsJobKind.NOTICE: one_by_one(notice_handler(core.db, mailer, hostname, site)),
     }
 
 

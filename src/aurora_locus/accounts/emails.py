@@ -63,13 +63,15 @@ def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
-    """What an e-mail says. ``code`` and ``link_url`` may be empty. ``validity``: how long and how often they work."""
+class EmailContent:
+    """What an e-mail says. Everything but subject and opening may be empty. ``validity``: how long and how often code
+    and link work.
+    """
 
     subject: str
     opening: str
-    validity: str
-    closing: str
+    validity: str = ""
+    closing: str = ""
     code: str = ""
     link_introduction: str = ""
     link_words: str = ""
@@ -105,19 +107,29 @@ def compose(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, 
             content = _link_content(email, tokens.of_link(number), hostname, site.url)
         else:
             content = _code_content(email, tokens.of_email(number), hostname, site.url)
-        colour = site.branding.colour
-        html = site.templates.get_template("accounts/email.html").render(
-            content=content,
-            subject=content.subject,
-            site_name=site.branding.name,
-            site_url=site.url,
-            colours=accents(colour) if colour else None,
+        return Mail(
+            _address(email),
+            content.subject,
+            _text(content),
+            message_id=f"<{number}@{hostname}>",
+            html=html_of(content, site),
         )
-        return Mail(_address(email), content.subject, _text(content), message_id=f"<{number}@{hostname}>", html=html)
 
 
-def _link_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Content:
-    return _Content(
+def html_of(content: EmailContent, site: Site) -> str:
+    """Lay out the e-mail as HTML, in the current language."""
+    colour = site.branding.colour
+    return site.templates.get_template("accounts/email.html").render(
+        content=content,
+        subject=content.subject,
+        site_name=site.branding.name,
+        site_url=site.url,
+        colours=accents(colour) if colour else None,
+    )
+
+
+def _link_content(email: TokenEmail, token: str, hostname: str, url: str) -> EmailContent:
+    return EmailContent(
         gettext("Your link to sign in on %(server)s", server=hostname),
         gettext(
             "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Nothing changes where you’re "
@@ -133,13 +145,13 @@ def _link_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Co
     )
 
 
-def _code_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Content:
+def _code_content(email: TokenEmail, token: str, hostname: str, url: str) -> EmailContent:
     validity = (
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
         else gettext("It works once, for %(minutes)s minutes.", minutes=LIFETIME // MINUTE)
     )
-    content = _Content(
+    content = EmailContent(
         str(_SUBJECTS[email.purpose]),
         _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
         validity,
@@ -157,7 +169,7 @@ def _code_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Co
     )
 
 
-def _text(content: _Content) -> str:
+def _text(content: EmailContent) -> str:
     link = [content.link_introduction, f"    {content.link_url}"] if content.link_url else []
     middle = [f"    {content.code}", content.validity, *link] if content.code else [*link, content.validity]
     return "\n\n".join([content.opening, *middle, content.closing]) + "\n"

@@ -1,7 +1,7 @@
 """E-mails from the host to an account (``com.atproto.admin.sendEmail``): enqueued, sent once, then deleted.
 
-The content may be HTML, which moderation tools send; it is sanitized and sent together with a text version. The
-recipient's address is read when the e-mail is sent.
+The content may be HTML, which moderation tools send; it is sanitized and sent together with a text version. Plain text
+is sent together with the layout of all e-mails. The recipient's address is read when the e-mail is sent.
 """
 
 import html
@@ -11,7 +11,7 @@ import nh3
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.emails import ANSWER_LOST
+from aurora_locus.accounts.emails import ANSWER_LOST, EmailContent, html_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.accounts.single_line import is_single_line
@@ -20,6 +20,7 @@ from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_actions import account_absent, require_reachable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
+from aurora_locus.site.frame import Site
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
@@ -92,7 +93,7 @@ async def _enqueue(tx: Transaction, did: Did, subject: str, content: str) -> Non
     await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
 
 
-def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
+def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> JobHandler:
     """Return the handler of ``PdsJobKind.NOTICE``. As with other e-mails, delivery is retried once if the mail server's
     reply is lost.
     """
@@ -102,7 +103,7 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
             row = await reader.fetch_one(_FIND, id=job.subject)
         if row is not None and row["email"] is not None:
             try:
-                await mailer.send(compose(row["email"], row["subject"], row["content"], job.subject, hostname))
+                await mailer.send(compose(row["email"], row["subject"], row["content"], job.subject, hostname, site))
             except RemoteSlow:
                 if job.reason_code != ANSWER_LOST:
                     raise RemoteSlow(
@@ -113,7 +114,7 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
     return deliver
 
 
-def compose(email: str, subject: str, content: str, number: str, hostname: str) -> Mail:
+def compose(email: str, subject: str, content: str, number: str, hostname: str, site: Site) -> Mail:
     """Compose the e-mail. Raises InvalidInput if the stored address is invalid."""
     try:
         to = parse_address(email)
@@ -121,6 +122,7 @@ def compose(email: str, subject: str, content: str, number: str, hostname: str) 
         raise InvalidInput("email", str(error)) from None
     message_id = f"<{number}@{hostname}>"
     if not _TAG.search(content):
-        return Mail(to, subject, content, message_id=message_id)
+        laid_out = html_of(EmailContent(subject, content.strip()), site)
+        return Mail(to, subject, content, message_id=message_id, html=laid_out)
     text = html.unescape(nh3.clean(_BREAK.sub("\n", content), tags=set())).strip()
     return Mail(to, subject, text, message_id=message_id, html=nh3.clean(content))

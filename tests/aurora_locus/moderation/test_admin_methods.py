@@ -125,9 +125,13 @@ async def test_an_email_of_the_host_is_enqueued_sent_and_forgotten(deployment: D
     assert letter.subject == "About your account"
     assert letter.text.strip() == "Please stop.\n2 < 3"
     assert await deployment.count("notices") == 0
-    plain = {**body, "content": "no markup: a < b", "subject": "Attention\u00a0!"}
+    assert letter.html.strip() == "<p>Please <b>stop</b>.</p><p>2 &lt; 3</p>"
+    plain = {**body, "content": "no markup: a < b\n\nBye", "subject": "Attention\u00a0!"}
     assert (await deployment.administration.post(f"{ADMIN}.sendEmail", plain)).json() == {"sent": True}
-    assert "no markup: a < b" in {letter.text.strip() for letter in await emails_to(deployment, "ana@example.org")}
+    sent = {letter.text.strip(): letter.html for letter in await emails_to(deployment, "ana@example.org")}
+    laid_out = sent["no markup: a < b\n\nBye"]
+    assert "<h1>Attention\u00a0!</h1>" in laid_out
+    assert "<p>no markup: a &lt; b\n\nBye</p>" in laid_out
 
 
 @sqlite_only
