@@ -2,6 +2,7 @@
 
 import pytest
 
+from openmeet.domain.attendance import invitations
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import labels, moderators, policy, reports, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
@@ -343,3 +344,17 @@ async def test_a_decision_leads_to_the_next_report_until_none_is_left(site):
         await mo.post(second, data={"act": "hide", "reason": "No sales."})
         assert "All done. No report is waiting." in (await mo.get(second)).text
         assert "All done" not in (await mo.get(second)).text
+
+
+async def test_waiting_reports_are_not_folded_away_below_events_to_answer(site):
+    ana, event = await ids(site)
+    async with site.browser() as mo:
+        await sign_up(mo, "mo@example.org", "Mo")
+        async with site.db.transaction() as tx:
+            for number in range(5):
+                one = await event_by(tx, ana, title=f"Supper {number}")
+                await invitations.invite(tx, ana, one.slug, "mo@example.org")
+            await reports.put(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "")
+        for path in ("/home", "/notifications"):
+            first = (await mo.get(path)).text.partition('<section class="needs"')[2].partition("</li>")[0]
+            assert "1 report needs a decision" in first

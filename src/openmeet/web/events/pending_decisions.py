@@ -113,6 +113,11 @@ class HostTask:
     hint: str
     buttons: tuple[TaskButton, ...]
 
+    @property
+    def comes_first(self) -> bool:
+        """Whether the row is shown even before events to answer, so that it is never folded away."""
+        return self.urgency is TaskUrgency.MODERATION
+
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
     """The events that wait for this person, most urgent first."""
