@@ -354,7 +354,7 @@ async def test_waiting_reports_are_not_folded_away_below_events_to_answer(site):
             for number in range(5):
                 one = await event_by(tx, ana, title=f"Supper {number}")
                 await invitations.invite(tx, ana, one.slug, "mo@example.org")
-            await reports.put(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "")
+            await reports.file(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "")
         for path in ("/home", "/notifications"):
             first = (await mo.get(path)).text.partition('<section class="needs"')[2].partition("</li>")[0]
             assert "1 report needs a decision" in first
