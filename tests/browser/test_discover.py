@@ -18,7 +18,7 @@ from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSett
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
-from tests.browser.browsers import DESK, PHONE, Count, Deployment, context, deployment, sideways
+from tests.browser.browsers import DESK, PHONE, Count, Deployment, context, deployment, sideways, squeezed_texts
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.openmeet.places.geocoder_server import geocoder_server
@@ -89,6 +89,20 @@ async def test_a_row_highlights_its_pin(browser: Browser, openmeet: Deployment, 
         await expect(boat).to_have_css("fill", plain)
         await page.get_by_role("heading", name="Boat").get_by_role("link").focus()
         await expect(boat).not_to_have_css("fill", plain)
+
+
+@WIDTH
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+async def test_count_of_the_map_keeps_its_width(
+    browser: Browser, openmeet: Deployment, viewport: dict[str, int], locale: str
+) -> None:
+    """The choice between list, map and month leaves room for whole words beside it, or has its own line."""
+    async with context(browser, openmeet, locale=locale, viewport=viewport) as somebody:
+        page = await somebody.new_page()
+        for path in ("/?near=Berlin&within=50&view=map", "/?near=Berlin&within=50"):
+            await page.goto(path)
+            await expect(page.locator(".found > p")).to_contain_text("50 km")
+            assert await squeezed_texts(page) == []
 
 
 async def test_enlarged_text_fits_a_phone_in_german(browser: Browser, openmeet: Deployment) -> None:
