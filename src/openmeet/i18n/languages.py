@@ -80,6 +80,14 @@ def name_of(code: str) -> str:
     return _names_in(current().locale).get(code, code)
 
 
+def marked_as(codes: Sequence[str]) -> str:
+    """The ``lang`` attribute of texts by people who named these languages: empty if they named several or none, or the
+    one of the page, which needs no attribute.
+    """
+    page_language = current().tag.partition("-")[0]
+    return codes[0] if len(codes) == 1 and codes[0] != page_language else ""
+
+
 def joined(codes: Sequence[str]) -> str:
     """The names of several languages, as a form shows them."""
     return ", ".join(name_of(code) for code in codes)

@@ -30,7 +30,7 @@ from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId
-from openmeet.i18n import formatting
+from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publication_status, publications
@@ -114,7 +114,8 @@ class EventCard:
     areas. ``going`` says how many people are going and how many places are left.
 
     ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card represents a
-    series. ``tile`` is the day in the event's time zone.
+    series. ``tile`` is the day in the event's time zone. ``language`` is that of the title, if it is known and not the
+    page's.
     """
 
     slug: str
@@ -133,6 +134,7 @@ class EventCard:
     further: FurtherDates | None
     distance: str = ""
     tile: DateTile | None = None
+    language: str = ""
 
 
 @dataclass(slots=True)
@@ -236,6 +238,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         further=facts.card_list.further.get(event.id),
         distance=facts.card_list.distances.get(event.id, ""),
         tile=_tile_of(event),
+        language=languages.marked_as(event.content.languages) if event.title else "",
     )
 
 

@@ -325,6 +325,7 @@ def about_of(event: Event) -> dict[str, object]:
         "ticket_url": event.content.tickets.url if is_web_address(event.content.tickets.url) else "",
         "categories": category_links(event.content),
         "tags": [TopicLink(one, "/?" + urlencode({"tag": one})) for one in event.content.tags],
+        "text_language": languages.marked_as(event.content.languages),
         "languages": [languages.name_of(code) for code in event.content.languages],
         "access": [ACCESS_LABELS[one] for one in event.content.accessibility.features],
         "access_note": event.content.accessibility.note,

@@ -48,7 +48,7 @@ from openmeet.domain.series.model import Series, SeriesStatus
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
-from openmeet.i18n import formatting
+from openmeet.i18n import formatting, languages
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import answer_view, badges, feeds, new_links
@@ -103,6 +103,7 @@ async def show_series(request: Request) -> Response:
                 "group": group,
                 "cover": cover_for(series.content),
                 "tone": tone_for(series.content),
+                "text_language": languages.marked_as(series.content.languages),
                 "categories": category_links(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.
