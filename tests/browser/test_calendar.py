@@ -118,6 +118,11 @@ async def test_keyboard_moves_by_days_and_months(browser: Browser, openmeet: Dep
         await page.get_by_role("link", name="Tuesday 10 March 2026, 1 event, chosen").focus()
         await page.keyboard.press("PageDown")
         await expect(page.get_by_role("heading", name="April 2026")).to_be_visible()
+        await expect(page.get_by_role("link", name="Wednesday 1 April 2026, no events, chosen")).to_be_focused()
+        await page.keyboard.press("PageDown")
+        await expect(page.get_by_role("heading", name="May 2026")).to_be_visible()
+        await page.reload()
+        await expect(page.locator("body")).to_be_focused()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

@@ -211,7 +211,9 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => print());
 }
 
-// In a calendar, the arrow keys move from day to day, and the Page keys to the previous or next month or week.
+// In a calendar, the arrow keys move from day to day, and the Page keys to the previous or next month or week, where the
+// chosen day gets the focus, so that the keys continue to work.
+const PAGED = "openmeet:calendar-paged";
 for (const days of document.querySelectorAll("[data-days]")) {
   const links = [...days.querySelectorAll("a.cal-day, .wk-head a")];
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
@@ -222,9 +224,20 @@ for (const days of document.querySelectorAll("[data-days]")) {
     const next = event.key in pages ? document.querySelector(`.cal-steps a[rel~="${pages[event.key]}"]`) : links[here + steps[event.key]];
     if (!next) return;
     event.preventDefault();
-    if (event.key in pages) next.click();
-    else next.focus();
+    if (!(event.key in pages)) return next.focus();
+    try {
+      sessionStorage.setItem(PAGED, next.href);
+    } catch {
+      // Storage is disabled, so the new page does not get the focus.
+    }
+    next.click();
   });
+  try {
+    if (sessionStorage.getItem(PAGED) === location.href) (days.querySelector(".is-chosen a") ?? links[0]).focus();
+    sessionStorage.removeItem(PAGED);
+  } catch {
+    // As above.
+  }
 }
 
 // Delete drafts on sign-out, so that nobody who uses this browser later can read them.
