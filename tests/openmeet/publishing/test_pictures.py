@@ -4,6 +4,7 @@ are fetched, checked and re-encoded.
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.errors import NotFound
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import actions
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
@@ -185,8 +187,8 @@ async def test_an_invalid_picture_is_left_out_and_fetched_once(deployment: Deplo
         await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
 
 
-async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
-    event, _, _ = await foreign_event(deployment, drawn("navy"))
+def showing_pictures(deployment: Deployment, tmp_path: Path) -> Site:
+    """A site that shows pictures of records."""
     pictures = open_folder(tmp_path / "shown")
     app = create_app(
         Services(
@@ -201,7 +203,12 @@ async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deploymen
         ),
         Metrics("openmeet"),
     )
-    async with Site(app, deployment.db, deployment.clock).browser() as browser:
+    return Site(app, deployment.db, deployment.clock)
+
+
+async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
+    event, _, _ = await foreign_event(deployment, drawn("navy"))
+    async with showing_pictures(deployment, tmp_path).browser() as browser:
         page = await browser.get(f"/events/{event.slug}")
         path = f"/events/{event.slug}/record-picture"
         assert f'src="{path}/large"' in page.text
@@ -215,3 +222,15 @@ async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deploymen
             await tx.execute("update events set visibility = 'private'")
         for address in (path + "/small", path + "/huge"):
             assert (await browser.get(address)).status_code == 404
+
+
+async def test_a_broken_picture_is_replaced_by_the_generated_cover(deployment: Deployment, tmp_path):
+    """Link previews get a PNG."""
+    event, _, _ = await foreign_event(deployment, b"<svg onload='alert(1)'/>")
+    cover = cover_for(event.content)
+    async with showing_pictures(deployment, tmp_path).browser() as browser:
+        path = f"/events/{event.slug}/record-picture"
+        for accepted, instead in (("image/webp,image/svg+xml,*/*", cover.path), ("*/*", cover.png_path)):
+            answer = await browser.get(f"{path}/large", headers={"accept": accepted})
+            assert (answer.status_code, answer.headers["location"]) == (302, instead)
+        assert (await browser.get(f"{path}/huge")).status_code == 404
