@@ -212,6 +212,28 @@ async def test_event_page_is_usable_in_each_state(
     )
 
 
+async def test_german_buttons_of_every_state_fit_into_one_line(browser: Browser, openmeet: Deployment) -> None:
+    """Labels may wrap, but all buttons are next to each other."""
+    async with openmeet.db.transaction() as tx:
+        who = People(*[await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora")])
+        await block(tx, who.dora, who.ben.user_id)
+        paths = await paths_of(tx, who)
+        session = await open_session(tx, who.ben.user_id, SessionTransport.BROWSER)
+    wrapped = []
+    async with context(browser, openmeet, viewport=PHONE, locale="de-DE") as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for state in OF_ATTENDEES:
+            await page.goto(paths[state])
+            middles = await page.eval_on_selector_all(
+                ".answer-buttons > *",
+                """all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width)
+                  .map((box) => Math.round(box.top + box.height / 2))""",
+            )
+            wrapped += [state] if middles and max(middles) - min(middles) > 2 else []
+    assert wrapped == []
+
+
 async def test_german_buttons_fit_into_one_line_of_a_small_phone(browser: Browser, openmeet: Deployment) -> None:
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")

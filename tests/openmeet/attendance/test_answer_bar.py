@@ -132,7 +132,7 @@ CASES = [
         AnswerBarInput(event(), mine(S.REJECTED), NOW, may_message=True),
         (A.ASK_HOSTS, None),
         ("Message the host",),
-        "declined your request",
+        "declined your answer",
     ),
     (
         AnswerState.NOT_WELCOME,
@@ -216,7 +216,7 @@ CASES = [
         AnswerBarInput(event(), mine(S.INTERESTED), NOW, CLOSED, may_message=True),
         (A.ASK_HOSTS, None),
         ("Message the host",),
-        "Answers closed on",
+        "Answers closed on Tue 30 Jun, 15:46.",
     ),
     (
         AnswerState.MAYBE,

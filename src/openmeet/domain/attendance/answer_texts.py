@@ -74,7 +74,7 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
 # Sentences of the states that need no figures.
 _FIXED_SENTENCES: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.NOT_PUBLISHED: lazy("People can answer once it’s published."),
-    AnswerState.TURNED_DOWN: lazy("The host declined your request."),
+    AnswerState.TURNED_DOWN: lazy("The host has declined your answer."),
     AnswerState.NOT_WELCOME: lazy("You can’t answer this event."),
     AnswerState.CHECKED_IN: lazy("You’re checked in."),
     AnswerState.MEMBERS_ONLY: lazy("Only members of its group can come."),
@@ -297,8 +297,9 @@ def _closed_sentence(bar_input: AnswerBarInput) -> str:
     at = bar_input.with_settings.closes_at
     if at is None:
         return gettext("This event takes no answers.")
-    local = wall_time.local_of(at, bar_input.event.time_zone)
-    return gettext("Answers closed on %(when)s.", when=formatting.span(local, None))
+    local, now = (wall_time.local_of(one, bar_input.event.time_zone) for one in (at, bar_input.now))
+    when = formatting.day_and_time(formatting.short_day(local, now.date()), local)
+    return gettext("Answers closed on %(when)s.", when=when)
 
 
 def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
