@@ -29,7 +29,7 @@ LINK_PATH = "/sign-in/link"
 MOST_LISTED: Final = 50
 
 
-def code_composer(head: EmailContext) -> Composer:
+def code_composer(site: EmailContext) -> Composer:
     """Composer of ``CODE_MAIL``. Composes nothing if the code was used or has expired. Programs get no link."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -37,21 +37,21 @@ def code_composer(head: EmailContext) -> Composer:
             challenge = await sign_in_queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
-        code = model.spaced(model.code_of(head.key, challenge.id))
+        code = model.spaced(model.code_of(site.key, challenge.id))
         minutes = (challenge.expires_at - challenge.created_at) // MINUTE
         instructions = ngettext(
             "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minute.",
             "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minutes.",
             minutes,
-            site=head.site_name,
+            site=site.site_name,
         )
         link_words, link_url = gettext("Or open this link in the same browser"), ""
         if challenge.browser_hash is not None:
-            link_url = f"{head.public_url}{LINK_PATH}/{model.link_token(head.key, challenge.id)}"
+            link_url = f"{site.public_url}{LINK_PATH}/{model.link_token(site.key, challenge.id)}"
         reason = gettext(
             "You’re getting this because somebody entered your address on %(site)s. If it wasn’t you, you don’t need to do"
             " anything. Never pass the code on.",
-            site=head.site_name,
+            site=site.site_name,
         )
         subject = gettext("Your code: %(code)s", code=code)
         shown = {
@@ -67,7 +67,7 @@ def code_composer(head: EmailContext) -> Composer:
             challenge.email,
             subject,
             with_closing("\n\n".join(parts), reason),
-            html=render_html("code.html", head, subject, shown),
+            html=render_html("code.html", site, subject, shown),
         )
 
     return compose

@@ -34,7 +34,7 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 
 async def file_of(
     reader: Reader,
-    head: EmailContext,
+    site: EmailContext,
     event: Event,
     user_id: UserId,
     *,
@@ -52,7 +52,7 @@ async def file_of(
     seen = await seen_by(reader, list(events.values()), user_id)
     about = [event, *(events[one] for one in others if one in seen)]
     about += [one for one in also if one.id not in {included.id for included in about}]
-    entries = await _entries(reader, head, about, user_id)
+    entries = await _entries(reader, site, about, user_id)
     if not entries:
         return None
     if is_tentative:
@@ -63,39 +63,39 @@ async def file_of(
         entries = [entry for entry in entries if entry.is_cancelled]
     included = {one.id: one for one in about}
     entries += [
-        _ended_entry(head, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
+        _ended_entry(site, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
     ]
     method = CANCEL if is_cancelled else PUBLISH
-    return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
+    return CalendarFile(write_calendar(entries, name=site.site_name, method=method), method)
 
 
 async def cancellation_of(
-    reader: Reader, head: EmailContext, event: Event, own_rsvp: Attendance, *, is_shut_out: bool = False
+    reader: Reader, site: EmailContext, event: Event, own_rsvp: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
     """The calendar file that removes an event from the calendar of somebody who no longer attends. None if the event
     has no date.
 
     ``is_shut_out``: they may no longer see the event, so the file has only its name and time.
     """
-    entries = await _entries(reader, head, [event], own_rsvp.user_id)
+    entries = await _entries(reader, site, [event], own_rsvp.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
     if is_shut_out:
         ended = [name_and_time_only(entry) for entry in ended]
-    return CalendarFile(write_calendar(ended, name=head.site_name, method=CANCEL), CANCEL) if ended else None
+    return CalendarFile(write_calendar(ended, name=site.site_name, method=CANCEL), CANCEL) if ended else None
 
 
 async def file_of_dates(
-    reader: Reader, head: EmailContext, attended: Sequence[Event], ended: Sequence[Event], user_id: UserId
+    reader: Reader, site: EmailContext, attended: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
     """The dates of a series that this person attends, and cancellations of the dates that they no longer attend."""
-    entries = await _entries(reader, head, attended, user_id)
+    entries = await _entries(reader, site, attended, user_id)
     method = PUBLISH if entries else CANCEL
-    ends = await _entries(reader, head, ended, user_id)
+    ends = await _entries(reader, site, ended, user_id)
     entries += [replace(entry, is_cancelled=True, is_tentative=False) for entry in ends]
-    return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method) if entries else None
+    return CalendarFile(write_calendar(entries, name=site.site_name, method=method), method) if entries else None
 
 
-async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
+async def _entries(reader: Reader, site: EmailContext, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
     """Entries with the same SEQUENCE as in every other calendar file. If the person ever withdrew, an entry is stamped
     with the time of their latest RSVP.
 
@@ -109,7 +109,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     entries = []
     for event in events:
         own_rsvp = own_rsvps.get(event.id)
-        entry = await _calendar_entry(reader, head, event, own_rsvp, numbers[event.id], user_id)
+        entry = await _calendar_entry(reader, site, event, own_rsvp, numbers[event.id], user_id)
         if entry is not None and own_rsvp is not None and withdrawals.get(own_rsvp.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
             turns = 2 * withdrawals[own_rsvp.id] - (own_rsvp.status not in IN_CALENDAR)
@@ -121,22 +121,22 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
 
 
 async def _calendar_entry(
-    reader: Reader, head: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
+    reader: Reader, site: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
     seen = await private_details_for(
         reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
     )
-    url = "" if event.is_gone else f"{head.public_url}{event_path(event.slug)}"
-    return vevent_of(event, host=head.host, url=url, sequence=number, place=seen.place)
+    url = "" if event.is_gone else f"{site.public_url}{event_path(event.slug)}"
+    return vevent_of(event, host=site.host, url=url, sequence=number, place=seen.place)
 
 
-def _ended_entry(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
+def _ended_entry(site: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
     """A cancelled entry for a former UID, with a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None
     starts = original or local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
     return WrittenEvent(
-        uid=f"{former.series_id or event.id}@{head.host}",
+        uid=f"{former.series_id or event.id}@{site.host}",
         pattern=Pattern(starts, zone, is_all_day=former.is_all_day),
         length=None,
         summary=event.title,

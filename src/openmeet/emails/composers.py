@@ -43,35 +43,35 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 _LanguageOf = Callable[[Reader, DueEmail], Awaitable[str | None]]
 
 
-def composers(head: EmailContext) -> dict[str, Composer]:
+def composers(site: EmailContext) -> dict[str, Composer]:
     """The composer of each kind of e-mail. Each adds the HTML version."""
-    key, name, url = head.key, head.site_name, head.public_url
+    key, name, url = site.key, site.site_name, site.public_url
     of_users = {
-        NEWS_MAIL: notification_composer(head),
-        DIGEST_MAIL: digest_composer(head),
-        WEEK_MAIL: week_composer(head),
-        ANSWERED_MAIL: answered_composer(head),
-        WITHDRAWN_MAIL: withdrawn_composer(head),
-        SERIES_ANSWERED_MAIL: series_composer(head, is_end=False),
-        SERIES_WITHDRAWN_MAIL: series_composer(head, is_end=True),
-        GUEST_CONFIRMED_MAIL: confirmed_composer(head),
+        NEWS_MAIL: notification_composer(site),
+        DIGEST_MAIL: digest_composer(site),
+        WEEK_MAIL: week_composer(site),
+        ANSWERED_MAIL: answered_composer(site),
+        WITHDRAWN_MAIL: withdrawn_composer(site),
+        SERIES_ANSWERED_MAIL: series_composer(site, is_end=False),
+        SERIES_WITHDRAWN_MAIL: series_composer(site, is_end=True),
+        GUEST_CONFIRMED_MAIL: confirmed_composer(site),
         SUCCESSION_MAIL: succession_composer(name, url),
         LAST_CALL_MAIL: succession_composer(name, url),
         OFF_MAIL: disabled_composer(name, url),
     }
-    composer_by_kind = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
-    composer_by_kind[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))
-    composer_by_kind[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
-    composer_by_kind[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
-    composer_by_kind[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, guest_list_composer(key, name, url))
+    composer_by_kind = {kind: _in_language(site, _of_user, composer) for kind, composer in of_users.items()}
+    composer_by_kind[GUEST_MAIL] = _in_language(site, _of_guest_rsvp, guest_composer(site))
+    composer_by_kind[CO_HOST_MAIL] = _in_language(site, _of_co_host, co_host_composer(key, name, url))
+    composer_by_kind[INVITATION_MAIL] = _in_language(site, _of_group_invitation, invitation_composer(key, name, url))
+    composer_by_kind[ARRIVAL_MAIL] = _in_language(site, _of_imported_person, guest_list_composer(key, name, url))
     # People who are leaving still get sign-in codes, because they have to sign in to cancel the deletion.
     silent = {kind: _unless_leaving(composer) for kind, composer in composer_by_kind.items()}
     return {
-        CODE_MAIL: _in_language(head, _of_challenge, code_composer(head)),
-        DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),
-        EMAIL_CHANGED_MAIL: _in_language(head, _of_changed, email_changed_composer(name, url)),
-        REPORT_RECEIVED_MAIL: _in_language(head, _of_report, report_composer(head, is_decision=False)),
-        REPORT_DECIDED_MAIL: _in_language(head, _of_report, report_composer(head, is_decision=True)),
+        CODE_MAIL: _in_language(site, _of_challenge, code_composer(site)),
+        DELETION_MAIL: _in_language(site, _of_user, deletion_composer(name, url)),
+        EMAIL_CHANGED_MAIL: _in_language(site, _of_changed, email_changed_composer(name, url)),
+        REPORT_RECEIVED_MAIL: _in_language(site, _of_report, report_composer(site, is_decision=False)),
+        REPORT_DECIDED_MAIL: _in_language(site, _of_report, report_composer(site, is_decision=True)),
         **silent,
     }
 
@@ -87,13 +87,13 @@ def _unless_leaving(composer: Composer) -> Composer:
     return compose
 
 
-def _in_language(head: EmailContext, language: _LanguageOf, composer: Composer) -> Composer:
+def _in_language(site: EmailContext, language: _LanguageOf, composer: Composer) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             tag = await language(reader, due)
-        with speaking(tag if tag is not None and is_known(tag) else head.language):
+        with speaking(tag if tag is not None and is_known(tag) else site.language):
             email = await composer(db, due)
-            return None if email is None else with_html(email, head)
+            return None if email is None else with_html(email, site)
 
     return compose
 

@@ -68,13 +68,13 @@ def subject_line(fact: str, title: str, day: str = "") -> str:
     return written(title[: max(room, _SHORTEST_TITLE) - 1].rstrip(" ,.;:–-") + "…")
 
 
-def cover_url(head: EmailContext, event: Event) -> str:
+def cover_url(site: EmailContext, event: Event) -> str:
     """URL of the event's picture, either uploaded or generated.
 
     The URL reveals nothing about the event. Anyone who has it can open it, because mail programs are not signed in.
     """
     picture = event.content.picture
-    return head.public_url + (cover_for(event.content).png_path if picture is None else f"/media/{picture.key}/small")
+    return site.public_url + (cover_for(event.content).png_path if picture is None else f"/media/{picture.key}/small")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +90,21 @@ class EmailCard:
     note: str = ""
 
 
-def render_html(template: str, head: EmailContext, subject: str, context: Mapping[str, object]) -> str:
+def render_html(template: str, site: EmailContext, subject: str, context: Mapping[str, object]) -> str:
     """HTML of an e-mail, with what every e-mail shows of the site."""
-    site = {"subject": subject, "site_name": head.site_name, "site_url": head.public_url, "colours": head.colours}
-    return TEMPLATES.get_template(template).render({**site, **context})
+    shared = {"subject": subject, "site_name": site.site_name, "site_url": site.public_url, "colours": site.colours}
+    return TEMPLATES.get_template(template).render({**shared, **context})
 
 
-def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:
+def event_html(site: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:
     """HTML of an e-mail about one event, with its cover and details. ``closing``: the text below them."""
     shown = {
-        "cover_url": cover_url(head, event),
+        "cover_url": cover_url(site, event),
         "title": one_line(event.title),
         "card": card,
-        "closing": paragraphs(closing, head.public_url),
+        "closing": paragraphs(closing, site.public_url),
     }
-    return render_html("event.html", head, subject, shown)
+    return render_html("event.html", site, subject, shown)
 
 
 # A first line of at most this many characters is shown as a heading; a longer one as normal text.
@@ -135,7 +135,7 @@ def with_closing(text: str, closing: str) -> str:
     return f"{text.rstrip()}{_CLOSING}{closing.strip()}\n"
 
 
-def with_html(email: OutgoingEmail, head: EmailContext) -> OutgoingEmail:
+def with_html(email: OutgoingEmail, site: EmailContext) -> OutgoingEmail:
     """The e-mail with an HTML version made from its text, unless it already has one, and with its subject on one line."""
     email = replace(email, subject=one_line(email.subject))
     if email.html:
@@ -143,11 +143,11 @@ def with_html(email: OutgoingEmail, head: EmailContext) -> OutgoingEmail:
     # The last such line is ours: above it may be text that people wrote.
     body, line, closing = email.text.rpartition(_CLOSING)
     context = {
-        "paragraphs": paragraphs(body if line else closing, head.public_url),
-        "closing": paragraphs(closing, head.public_url) if line else [],
+        "paragraphs": paragraphs(body if line else closing, site.public_url),
+        "closing": paragraphs(closing, site.public_url) if line else [],
         "longest_heading": _LONGEST_HEADING,
     }
-    return replace(email, html=render_html("plain.html", head, email.subject, context))
+    return replace(email, html=render_html("plain.html", site, email.subject, context))
 
 
 def paragraphs(text: str, public_url: str) -> list[Paragraph]:

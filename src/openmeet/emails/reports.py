@@ -22,7 +22,7 @@ _REPORTED = {
 }
 
 
-def report_composer(head: EmailContext, *, is_decision: bool) -> Composer:
+def report_composer(site: EmailContext, *, is_decision: bool) -> Composer:
     """Composer of ``REPORT_RECEIVED_MAIL`` or, with ``is_decision``, of ``REPORT_DECIDED_MAIL``.
 
     Composes nothing if the address was deleted or has opted out, or if the report is already decided (receipt) or open
@@ -34,9 +34,9 @@ def report_composer(head: EmailContext, *, is_decision: bool) -> Composer:
             to = await reports.address_of(reader, ReportId(due.subject_id))
             if to is None or (to.report.outcome is not None) is not is_decision:
                 return None
-            if await email_suppressions.is_suppressed(reader, head.key, to.email):
+            if await email_suppressions.is_suppressed(reader, site.key, to.email):
                 return None
-        reported = _REPORTED[to.report.subject.thing].filled(site=head.site_name, date=long_date(to.report.created_at))
+        reported = _REPORTED[to.report.subject.thing].filled(site=site.site_name, date=long_date(to.report.created_at))
         if to.report.outcome is None:
             subject = gettext("We got your report")
             text = gettext("The moderators will look at it. We’ll write once more, with their decision.")
@@ -50,9 +50,9 @@ def report_composer(head: EmailContext, *, is_decision: bool) -> Composer:
             )
         mistyped = gettext(
             "If you reported nothing on %(site)s, somebody mistyped their address. You don’t need to do anything.",
-            site=head.site_name,
+            site=site.site_name,
         )
-        never = email_suppressions.url_of(head.key, head.public_url, to.email)
+        never = email_suppressions.url_of(site.key, site.public_url, to.email)
         body = with_closing(f"{reported} {text}", f"{mistyped}\n\n{opt_out_lines(never)}")
         return OutgoingEmail(to.email, subject, body, unsubscribe_url=never, thread=to.report.id)
 

@@ -60,28 +60,28 @@ _GUEST_SAYS: Final = {
 _GUEST_ASKS: Final = lazy("You asked for a place at %(title)s.")
 
 
-def confirmed_composer(head: EmailContext) -> Composer:
+def confirmed_composer(site: EmailContext) -> Composer:
     """Composer of ``GUEST_CONFIRMED_MAIL``. Composes nothing if the guest has created an account in the meantime, no
     longer attends, or the event no longer exists.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
-            to = await addressee_of(tx, head, UserId(due.person), is_asked_for=True)
-            return await _confirmation_email(tx, head, due, to) if to is not None and to.is_guest else None
+            to = await addressee_of(tx, site, UserId(due.person), is_asked_for=True)
+            return await _confirmation_email(tx, site, due, to) if to is not None and to.is_guest else None
 
     return compose
 
 
-def answered_composer(head: EmailContext) -> Composer:
+def answered_composer(site: EmailContext) -> Composer:
     """Composer of ``ANSWERED_MAIL``. Composes nothing if the person has opted out or no longer attends."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
-            to = await addressee_of(tx, head, UserId(due.person))
+            to = await addressee_of(tx, site, UserId(due.person))
             own_rsvp = await find_attendance(tx, EventId(due.subject_id), UserId(due.person))
             return (
-                await _confirmation_email(tx, head, due, to)
+                await _confirmation_email(tx, site, due, to)
                 if to is not None and own_rsvp is not None and own_rsvp.is_seated
                 else None
             )
@@ -90,7 +90,7 @@ def answered_composer(head: EmailContext) -> Composer:
 
 
 async def _confirmation_email(
-    tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient
+    tx: Transaction, site: EmailContext, due: DueEmail, to: EmailRecipient
 ) -> OutgoingEmail | None:
     """The status of the RSVP, time and place, entry instructions if they may know them, and the calendar entry."""
     user_id = UserId(due.person)
@@ -113,9 +113,9 @@ async def _confirmation_email(
     if not seen.web_link and (later := join_from_label(event, seen)):
         join_note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
     note = "\n".join(filter(None, (join_note, removal_notice(event, tx.now))))
-    change_link = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
+    change_link = (gettext("Change your answer"), await to.answer_url(tx, site, event.id))
     links = (
-        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), change_link]
+        [(gettext("Show your ticket"), await to.ticket_url(tx, site, event.id)), change_link]
         if own_rsvp.is_seated
         else [change_link]
     )
@@ -123,7 +123,7 @@ async def _confirmation_email(
     if to.is_guest:
         without_account = gettext(
             "You answered on %(site)s without an account. Keep this e-mail: its link leads to your answer.",
-            site=head.site_name,
+            site=site.site_name,
         )
         closing = f"{without_account}\n\n{to.closing}"
     parts = [
@@ -134,7 +134,7 @@ async def _confirmation_email(
         *([gettext("How to get in:") + f"\n{door_note}"] if door_note else []),
         *(text_link(label, url) for label, url in links),
     ]
-    calendar = await file_of(tx, head, event, user_id, is_tentative=not own_rsvp.is_seated)
+    calendar = await file_of(tx, site, event, user_id, is_tentative=not own_rsvp.is_seated)
     await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
     subject = subject_line(str(_SUBJECTS[own_rsvp.status]), title, short_day_label(event))
     card = EmailCard(sentence, when, links, place, seen.web_link, door_note, note)
@@ -142,14 +142,14 @@ async def _confirmation_email(
         to.address,
         subject,
         with_closing("\n\n".join(parts), closing),
-        html=event_html(head, event, subject, card, closing),
+        html=event_html(site, event, subject, card, closing),
         unsubscribe_url=to.stop_url,
         calendar=calendar,
         thread=event.id,
     )
 
 
-def withdrawn_composer(head: EmailContext) -> Composer:
+def withdrawn_composer(site: EmailContext) -> Composer:
     """Composer of ``WITHDRAWN_MAIL``, which removes an event from the calendar of somebody who no longer attends.
 
     Composes nothing if they attend again, if the event no longer takes place, or if no e-mail ever contained the entry.
@@ -158,7 +158,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
-            to = await addressee_of(tx, head, user_id)
+            to = await addressee_of(tx, site, user_id)
             event = await event_by_id(tx, EventId(due.subject_id))
             own_rsvp = None if event is None else await find_attendance(tx, event.id, user_id)
             if to is None or event is None or own_rsvp is None or own_rsvp.status in IN_CALENDAR:
@@ -169,8 +169,8 @@ def withdrawn_composer(head: EmailContext) -> Composer:
                 return None
             if not await calendar_entries.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local):
                 return None
-            answer_url = await to.answer_url(tx, head, event.id)
-            calendar = await cancellation_of(tx, head, event, own_rsvp)
+            answer_url = await to.answer_url(tx, site, event.id)
+            calendar = await cancellation_of(tx, site, event, own_rsvp)
             when = when_label(event, tx.now)
         title = one_line(event.title)
         headline = gettext("You’re not going.")
@@ -179,7 +179,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         text = "\n\n".join([headline, f"{title}\n{when}", note, text_link(change, answer_url)])
         subject = subject_line(gettext("You’re not going"), title, short_day_label(event))
         html = event_html(
-            head, event, subject, EmailCard(headline, when, [(change, answer_url)], note=note), to.closing
+            site, event, subject, EmailCard(headline, when, [(change, answer_url)], note=note), to.closing
         )
         return OutgoingEmail(
             to.address,
@@ -205,7 +205,7 @@ def answer_sentence(with_settings: EventWithSettings, own_rsvp: Attendance | Non
     return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
 
 
-def guest_composer(head: EmailContext) -> Composer:
+def guest_composer(site: EmailContext) -> Composer:
     """Composer of ``GUEST_MAIL``, with the link that confirms a guest's RSVP. Composes nothing if the RSVP was
     confirmed or has expired, the event no longer exists, or the guest has opted out.
     """
@@ -215,24 +215,24 @@ def guest_composer(head: EmailContext) -> Composer:
             guest_rsvp = await guest_rsvp_queries.find(reader, GuestRsvpId(due.subject_id))
             if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
                 return None
-            if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
+            if await email_suppressions.is_suppressed(reader, site.key, guest_rsvp.email):
                 return None
             event, now = await event_by_id(reader, guest_rsvp.event_id), reader.now
             gets_place = event is None or await _gets_place(reader, event)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
-        never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
+        never = email_suppressions.url_of(site.key, site.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
-        token = guest_rsvp_actions.token_of(head.key, guest_rsvp.id)
+        token = guest_rsvp_actions.token_of(site.key, guest_rsvp.id)
         # The event is named so that people with an old link get to its form. By then the request is deleted.
-        page = f"{head.public_url}/answers/confirm/{token}?event={quote(event.slug)}"
+        page = f"{site.public_url}/answers/confirm/{token}?event={quote(event.slug)}"
         asks = guest_rsvp.request.reply is RsvpReply.GOING and not gets_place
         saying = (_GUEST_ASKS if asks else _GUEST_SAYS[guest_rsvp.request.reply]).filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(
             "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
-            site=head.site_name,
+            site=site.site_name,
         )
         closing = f"{mistyped}\n\n{opt_out_lines(never)}"
         subject = gettext("Confirm your answer: %(title)s", title=title)
@@ -242,7 +242,7 @@ def guest_composer(head: EmailContext) -> Composer:
             guest_rsvp.email,
             subject,
             with_closing(text, closing),
-            html=event_html(head, event, subject, card, closing),
+            html=event_html(site, event, subject, card, closing),
             unsubscribe_url=never,
             thread=event.id,
         )

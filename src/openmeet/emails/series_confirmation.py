@@ -23,7 +23,7 @@ from openmeet.i18n.markdown import one_line
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
-def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
+def series_composer(site: EmailContext, *, is_end: bool) -> Composer:
     """Composer of ``SERIES_ANSWERED_MAIL``, or of ``SERIES_WITHDRAWN_MAIL`` (``is_end``). Composes nothing if the
     standing RSVP has changed since.
     """
@@ -31,7 +31,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
-            to = await addressee_of(tx, head, user_id)
+            to = await addressee_of(tx, site, user_id)
             series = await queries.by_id(tx, SeriesId(due.subject_id))
             if to is None or series is None:
                 return None
@@ -45,13 +45,13 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
                 tx, [own_rsvps[one.id].id for one in not_attended], due.message_id_local
             )
             ended = [one for one in not_attended if own_rsvps[one.id].id in ended_ids]
-            calendar = await file_of_dates(tx, head, [] if is_end else attended, ended, user_id)
+            calendar = await file_of_dates(tx, site, [] if is_end else attended, ended, user_id)
             if calendar is None:
                 return None
             if not is_end:
                 await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in attended])
         title = one_line(series.content.title)
-        page = f"{head.public_url}{series_path(series.slug)}"
+        page = f"{site.public_url}{series_path(series.slug)}"
         parts = (
             _end_paragraphs(title, ended, attended, page, now)
             if is_end

@@ -34,20 +34,20 @@ class EmailRecipient:
     stop_url: str
     closing: str
 
-    async def answer_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
+    async def answer_url(self, tx: Transaction, site: EmailContext, event_id: EventId) -> str:
         """The URL where they can change their RSVP without signing in."""
-        return f"{head.public_url}/mail/answer/{await self._token(tx, head, event_id)}"
+        return f"{site.public_url}/mail/answer/{await self._token(tx, site, event_id)}"
 
-    async def ticket_url(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
+    async def ticket_url(self, tx: Transaction, site: EmailContext, event_id: EventId) -> str:
         """The URL of their ticket, which also works without signing in."""
-        return f"{head.public_url}/mail/ticket/{await self._token(tx, head, event_id)}"
+        return f"{site.public_url}/mail/ticket/{await self._token(tx, site, event_id)}"
 
-    async def _token(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
-        return await email_links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
+    async def _token(self, tx: Transaction, site: EmailContext, event_id: EventId) -> str:
+        return await email_links.token_for(tx, site.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
 
 
 async def addressee_of(
-    tx: Transaction, head: EmailContext, user_id: UserId, *, is_asked_for: bool = False
+    tx: Transaction, site: EmailContext, user_id: UserId, *, is_asked_for: bool = False
 ) -> EmailRecipient | None:
     """The recipient of an e-mail about their own RSVP. None if they have no address or have opted out of such e-mails.
 
@@ -60,16 +60,16 @@ async def addressee_of(
         return None
     # A guest has no preferences page, so they unsubscribe from everything.
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
-    token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
-    stop_url = f"{head.public_url}/mail/stop/{token}"
+    token = await email_links.token_for(tx, site.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
+    stop_url = f"{site.public_url}/mail/stop/{token}"
     words = gettext("Stop e-mails about your answers") if guest else unsubscribe_label(NotificationTopic.OWN_ANSWERS)
     closing = text_link(words, stop_url)
     if guest is None:
         reason = gettext(
             "You’re getting this because you host, follow or answered something on %(site_name)s.",
-            site_name=head.site_name,
+            site_name=site.site_name,
         )
-        choose = text_link(gettext("Choose your notifications"), f"{head.public_url}/settings/notifications")
+        choose = text_link(gettext("Choose your notifications"), f"{site.public_url}/settings/notifications")
         closing = f"{reason}\n\n{closing}\n\n{choose}"
     return EmailRecipient(user_id, address, guest is not None, stop_url, closing)
 

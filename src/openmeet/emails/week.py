@@ -63,7 +63,7 @@ class _Viewed:
     names: dict[UserId, str]
 
 
-def week_composer(head: EmailContext) -> Composer:
+def week_composer(site: EmailContext) -> Composer:
     """Composer of ``WEEK_MAIL``. Composes nothing if the week is over or has nothing in it, if the person has switched
     the e-mail off or has no address, or if they are suspended.
     """
@@ -80,13 +80,13 @@ def week_composer(head: EmailContext) -> Composer:
                 return None
             events, found = await my_event_lists.week_of(tx, user_id, ends_at, MOST_EVENTS)
             candidates = await my_event_lists.waiting_for(tx, user_id, MOST_COUNTED)
-            viewed = await _viewed(tx, head, user_id, hours.time_zone, [*events, *candidates])
+            viewed = await _viewed(tx, site, user_id, hours.time_zone, [*events, *candidates])
             waiting = waiting_events.answerable(candidates, viewed.bars)
             if not events and not waiting:
                 return None
             waiting_lines = await _waiting_lines(tx, viewed, waiting[:MOST_EVENTS])
             link = EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, NotificationTopic.WEEK)
-            stop_url = f"{head.public_url}/mail/stop/{await email_links.token_for(tx, head.key, link)}"
+            stop_url = f"{site.public_url}/mail/stop/{await email_links.token_for(tx, site.key, link)}"
         subject = _subject(found, len(waiting))
         context = {
             "days": formatting.short_days(monday, monday + timedelta(days=6)),
@@ -97,15 +97,15 @@ def week_composer(head: EmailContext) -> Composer:
             "asks_host": any(viewed.bars[one.id].state is AnswerState.NEEDS_DECISIONS for one in waiting),
             "stop_label": unsubscribe_label(NotificationTopic.WEEK),
             "stop_url": stop_url,
-            "site_name": head.site_name,
-            "site_url": head.public_url,
+            "site_name": site.site_name,
+            "site_url": site.public_url,
             "name": one_line(user.display_name),
         }
         return OutgoingEmail(
             user.email,
             subject,
             TEMPLATES.get_template("week.txt").render(context),
-            html=render_html("week.html", head, subject, context),
+            html=render_html("week.html", site, subject, context),
             unsubscribe_url=stop_url,
         )
 
@@ -124,7 +124,7 @@ def _subject(events: int, waiting: int) -> str:
 
 
 async def _viewed(
-    reader: Reader, head: EmailContext, person: UserId, time_zone: str, listed: Sequence[Event]
+    reader: Reader, site: EmailContext, person: UserId, time_zone: str, listed: Sequence[Event]
 ) -> _Viewed:
     events = list({event.id: event for event in listed}.values())
     ids = [event.id for event in events]
@@ -138,7 +138,7 @@ async def _viewed(
     )
     names = await shown_names(reader, [event.author_id for event in events])
     bars = {event_id: answer_bar_of(one) for event_id, one in inputs.items()}
-    return _Viewed(person, time_zone, reader.now, head.public_url, inputs, bars, dict(names))
+    return _Viewed(person, time_zone, reader.now, site.public_url, inputs, bars, dict(names))
 
 
 async def _waiting_lines(reader: Reader, viewed: _Viewed, waiting: Sequence[Event]) -> list[EventLine]:

@@ -84,30 +84,30 @@ class Story:
     next_url: str = ""
 
 
-def notification_composer(head: EmailContext) -> Composer:
+def notification_composer(site: EmailContext) -> Composer:
     """Composer of ``NEWS_MAIL``: news about one event or one change of a series, for one person."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close(tx, due.subject_id)
-            return await _notification_email(tx, head, due, news)
+            return await _notification_email(tx, site, due, news)
 
     return compose
 
 
-def digest_composer(head: EmailContext) -> Composer:
+def digest_composer(site: EmailContext) -> Composer:
     """Composer of ``DIGEST_MAIL``: the news of one day."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
-            return await _notification_email(tx, head, due, news, is_digest=True)
+            return await _notification_email(tx, site, due, news, is_digest=True)
 
     return compose
 
 
 async def _notification_email(
-    tx: Transaction, head: EmailContext, due: DueEmail, news: list[Notification], *, is_digest: bool = False
+    tx: Transaction, site: EmailContext, due: DueEmail, news: list[Notification], *, is_digest: bool = False
 ) -> OutgoingEmail | None:
     user_id = UserId(due.person)
     user = await user_queries.by_id(tx, user_id)
@@ -116,14 +116,14 @@ async def _notification_email(
     if user is None or address is None:
         return None
     mailed_news = await _still_wanted(tx, user_id, news)
-    if guest is not None and await email_suppressions.is_suppressed(tx, head.key, address):
+    if guest is not None and await email_suppressions.is_suppressed(tx, site.key, address):
         mailed_news = [one for one in mailed_news if one.kind is not event_kinds.INVITED]
     searches = await _searches_of(tx, user_id, mailed_news)
     mailed_news = [one for one in mailed_news if not _search_id(one) or _search_id(one) in searches]
     facts = await facts_of(tx, mailed_news, user.id)
-    stories = await _stories(tx, head, user, mailed_news, facts, with_answer=not is_digest)
-    stories += _stories_of_groups(head, mailed_news, facts)
-    stories += await _stories_of_chats(tx, head, user, mailed_news, facts, has_account=guest is None)
+    stories = await _stories(tx, site, user, mailed_news, facts, with_answer=not is_digest)
+    stories += _stories_of_groups(site, mailed_news, facts)
+    stories += await _stories_of_chats(tx, site, user, mailed_news, facts, has_account=guest is None)
     if not stories:
         return None
     first = stories[0]
@@ -132,21 +132,21 @@ async def _notification_email(
     )
     if is_digest:
         subject = subject_of(first) if len(stories) == 1 else _subject_of_digest(stories)
-        stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
+        stops = [(gettext("Stop the digest"), await _stop_url(tx, site, user_id, DIGEST))]
     else:
         subject = subject_of(first)
         room = mailed_news[0].subject_id if first.is_chat else None
-        never = email_suppressions.url_of(head.key, head.public_url, address) if is_invited_guest else ""
-        stops = await _stops(tx, head, user_id, stories, room=room, never_url=never)
+        never = email_suppressions.url_of(site.key, site.public_url, address) if is_invited_guest else ""
+        stops = await _stops(tx, site, user_id, stories, room=room, never_url=never)
     for one in searches.values():
         words = gettext("Stop e-mails about “%(search)s”", search=one_line(one.name))
-        stops.append((words, await _stop_url(tx, head, user_id, search_subject(one.id))))
+        stops.append((words, await _stop_url(tx, site, user_id, search_subject(one.id))))
     context = {
         "stories": stories[:_MOST_EVENTS],
         "left_out": max(0, len(stories) - _MOST_EVENTS),
         "stops": stops,
-        "site_name": head.site_name,
-        "site_url": head.public_url,
+        "site_name": site.site_name,
+        "site_url": site.public_url,
         "name": one_line(user.display_name),
         "has_account": guest is None,
         "is_invited_guest": is_invited_guest,
@@ -155,9 +155,9 @@ async def _notification_email(
         address,
         subject,
         TEMPLATES.get_template("news.txt").render(context),
-        html=render_html("news.html", head, subject, context),
+        html=render_html("news.html", site, subject, context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar_of_news(tx, head, user_id, first, mailed_news, due),
+        calendar=None if is_digest else await _calendar_of_news(tx, site, user_id, first, mailed_news, due),
         thread="" if is_digest else _thread(first, mailed_news[0]),
     )
 
@@ -178,23 +178,23 @@ async def _searches_of(tx: Transaction, user_id: UserId, news: list[Notification
 
 
 async def _stops(
-    tx: Transaction, head: EmailContext, user_id: UserId, stories: list[Story], *, room: str | None, never_url: str
+    tx: Transaction, site: EmailContext, user_id: UserId, stories: list[Story], *, room: str | None, never_url: str
 ) -> list[tuple[str, str]]:
     """Labels and URLs that unsubscribe, the one for the ``List-Unsubscribe`` header first. ``never_url`` is set for a
     guest who is invited: they have no account, so it unsubscribes from every kind of e-mail that they get. ``room``: the
     chat that the e-mail is about.
     """
     topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
-    stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    stops = [(unsubscribe_label(topic), await _stop_url(tx, site, user_id, topic)) for topic in topics]
     if never_url:
         stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never_url))
     elif room is not None:
-        stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, head, user_id, room_subject(room))))
+        stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, site, user_id, room_subject(room))))
     return stops
 
 
 async def _calendar_of_news(
-    tx: Transaction, head: EmailContext, user_id: UserId, first: Story, news: list[Notification], due: DueEmail
+    tx: Transaction, site: EmailContext, user_id: UserId, first: Story, news: list[Notification], due: DueEmail
 ) -> CalendarFile | None:
     # A person with a standing RSVP also gets the calendar entries of the new dates.
     goes_to_all = any(
@@ -203,7 +203,7 @@ async def _calendar_of_news(
     )
     about = [first.event.id] if first.event else []
     own_rsvp = next(iter((await attendance_queries.of_user(tx, user_id, about)).values()), None)
-    return await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all)
+    return await _calendar_file(tx, site, first, own_rsvp, due, goes_to_all=goes_to_all)
 
 
 def _thread(story: Story, notification: Notification) -> str:
@@ -233,7 +233,7 @@ def _subject_of_digest(stories: Sequence[Story]) -> str:
 
 
 async def _stories(
-    tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
+    tx: Transaction, site: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
 ) -> list[Story]:
     """One story per event. ``with_answer``: include a link to change the RSVP. A digest links only to the pages."""
     zone = await zone_of_person(tx, user.id, "")
@@ -256,15 +256,15 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            story = await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer)
+            story = await _story(tx, site, user, event, own_rsvp, news_points, zone, with_answer=with_answer)
             next_date = facts.of_event(event).next_date
             if next_date is not None and await _has_page(tx, next_date, user):
-                story = replace(story, next_url=f"{head.public_url}{event_path(next_date.slug)}")
+                story = replace(story, next_url=f"{site.public_url}{event_path(next_date.slug)}")
             stories.append(story)
     return stories
 
 
-def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Facts) -> list[Story]:
+def _stories_of_groups(site: EmailContext, news: list[Notification], facts: Facts) -> list[Story]:
     """One story per group, with the notifications that still apply."""
     stories: dict[GroupId, Story] = {}
     for one in news:
@@ -272,14 +272,14 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
         if state is None or state.group is None or not one.kind.still_true(one.payload, state):
             continue
         group = state.group
-        name, url = one_line(group.details.name), f"{head.public_url}{group_path(group.slug)}{one.kind.page}"
+        name, url = one_line(group.details.name), f"{site.public_url}{group_path(group.slug)}{one.kind.page}"
         story = stories.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
         story.points.append(texts.point(one.kind, one.payload, state, facts.names, title=name))
     return list(stories.values())
 
 
 async def _stories_of_chats(
-    tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, has_account: bool
+    tx: Transaction, site: EmailContext, user: User, news: list[Notification], facts: Facts, *, has_account: bool
 ) -> list[Story]:
     """One story per room, with the messages that are still unread.
 
@@ -294,7 +294,7 @@ async def _stories_of_chats(
         story = stories.get(one.subject_id)
         if story is None:
             link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
-            back = f"/mail/chat/{await email_links.token_for(tx, head.key, link)}"
+            back = f"/mail/chat/{await email_links.token_for(tx, site.key, link)}"
             is_decision = one.kind in DECISIONS | SANCTIONS
             way = _way_there(one, chat, back, has_account=has_account)
             story = Story(
@@ -305,9 +305,9 @@ async def _stories_of_chats(
                 place=(),
                 point=None,
                 door_note="",
-                url=f"{head.public_url}{chat.room_path}" if has_account and not is_decision else "",
+                url=f"{site.public_url}{chat.room_path}" if has_account and not is_decision else "",
                 join_url="",
-                answer_url="" if way is None else f"{head.public_url}{way[0]}",
+                answer_url="" if way is None else f"{site.public_url}{way[0]}",
                 answer_label="" if way is None else way[1],
                 is_chat=True,
             )
@@ -340,7 +340,7 @@ def _way_there(
 
 async def _story(
     tx: Transaction,
-    head: EmailContext,
+    site: EmailContext,
     user: User,
     event: Event,
     own_rsvp: Attendance | None,
@@ -354,8 +354,8 @@ async def _story(
     is_going = own_rsvp is not None and own_rsvp.status in SEATED
     answer_url = ""
     if takes_place and with_answer and event.author_id != user.id:
-        token = await email_links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
-        answer_url = f"{head.public_url}/mail/answer/{token}"
+        token = await email_links.token_for(tx, site.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
+        answer_url = f"{site.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     has_answered = own_rsvp is not None and own_rsvp.status is not AttendanceStatus.INVITED
     offer = next((point.action for point in news_points if point.action), "")
@@ -378,14 +378,14 @@ async def _story(
         when="" if any(not one.is_place for one in changes) else texts.when_label(event, tx.now),
         place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
-        url=f"{head.public_url}{event_path(event.slug)}" if await _has_page(tx, event, user) else "",
+        url=f"{site.public_url}{event_path(event.slug)}" if await _has_page(tx, event, user) else "",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url) and not has_answered,
         replies=tuple((label, f"{answer_url}?reply={reply}") for reply, label in labels.items()) if answer_url else (),
-        cover_url=cover_url(head, event) if news_points[0].kind is event_kinds.INVITED else "",
+        cover_url=cover_url(site, event) if news_points[0].kind is event_kinds.INVITED else "",
     )
 
 
@@ -412,13 +412,13 @@ def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
 
-async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic: NotificationTopic | str) -> str:
-    token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
-    return f"{head.public_url}/mail/stop/{token}"
+async def _stop_url(tx: Transaction, site: EmailContext, user_id: UserId, topic: NotificationTopic | str) -> str:
+    token = await email_links.token_for(tx, site.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
+    return f"{site.public_url}/mail/stop/{token}"
 
 
 async def _calendar_file(
-    tx: Transaction, head: EmailContext, story: Story, own_rsvp: Attendance | None, due: DueEmail, *, goes_to_all: bool
+    tx: Transaction, site: EmailContext, story: Story, own_rsvp: Attendance | None, due: DueEmail, *, goes_to_all: bool
 ) -> CalendarFile | None:
     """The calendar file for a person who attends or might attend, or the cancellation for a removed one; otherwise
     None.
@@ -432,15 +432,15 @@ async def _calendar_file(
     is_sent_away = own_rsvp is not None and own_rsvp.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (own_rsvp is None or own_rsvp.status not in IN_CALENDAR or event.is_over(tx.now)):
         await calendar_entries.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
-        return await file_of_dates(tx, head, also, [], UserId(due.person))
+        return await file_of_dates(tx, site, also, [], UserId(due.person))
     if own_rsvp is None or event.is_over(tx.now):
         return None
     if own_rsvp.status is AttendanceStatus.REJECTED:
         is_ended = bool(await calendar_entries.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local))
-        return await cancellation_of(tx, head, event, own_rsvp, is_shut_out=story.is_shut_out) if is_ended else None
+        return await cancellation_of(tx, site, event, own_rsvp, is_shut_out=story.is_shut_out) if is_ended else None
     if own_rsvp.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
-    file = await file_of(tx, head, event, own_rsvp.user_id, also=also)
+    file = await file_of(tx, site, event, own_rsvp.user_id, also=also)
     await calendar_entries.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
         await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id])
