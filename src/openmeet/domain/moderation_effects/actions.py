@@ -60,9 +60,11 @@ async def decide(
         ModeratedKind.GROUP,
         ModeratedKind.PHOTO,
     }
-    step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
-    await _follow(tx, [step])
-    return step
+    status_change = await actions.decide(
+        tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told)
+    )
+    await _apply_effects(tx, [status_change])
+    return status_change
 
 
 async def decide_waiting(
@@ -81,16 +83,16 @@ async def decide_waiting(
         limit=AT_ONCE,
     )
     waiting = [Subject(ModeratedKind.DID, row["subject"]) for row in rows]
-    steps = await actions.decide_all(tx, moderator.user_id, waiting, SubjectVisibility.BURST, after, reason)
-    await _follow(tx, steps)
-    return len(steps)
+    status_changes = await actions.decide_all(tx, moderator.user_id, waiting, SubjectVisibility.BURST, after, reason)
+    await _apply_effects(tx, status_changes)
+    return len(status_changes)
 
 
 async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
     """Undo an action and its consequences. Raises NotFound, Refused, Conflict."""
-    step = await actions.undo(tx, moderator.user_id, act_id, "")
-    if step is not None:
-        await _follow(tx, [step])
+    status_change = await actions.undo(tx, moderator.user_id, act_id, "")
+    if status_change is not None:
+        await _apply_effects(tx, [status_change])
 
 
 def suspended_person_handler(db: Database) -> JobHandler:
@@ -124,30 +126,31 @@ async def _require_existing(reader: Reader, subject: Subject) -> None:
         raise NotFound(ModerationEffectsReason.NO_SUCH_SUBJECT)
 
 
-async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
-    for step in steps:
-        match step.subject.thing:
+async def _apply_effects(tx: Transaction, status_changes: Sequence[StatusChange]) -> None:
+    """Do what follows from these decisions, by what each is about."""
+    for status_change in status_changes:
+        match status_change.subject.thing:
             case ModeratedKind.EVENT:
-                await _notify_host(tx, EventId(step.subject.id), step)
+                await _notify_host(tx, EventId(status_change.subject.id), status_change)
             case ModeratedKind.SERIES:
-                await _notify_host_of_series(tx, step)
+                await _notify_host_of_series(tx, status_change)
             case ModeratedKind.PERSON:
-                await _follow_person(tx, UserId(step.subject.id), step)
+                await _apply_to_person(tx, UserId(status_change.subject.id), status_change)
             case ModeratedKind.DID:
-                owner = (await subjects.described(tx, [step.subject]))[step.subject.id].owner
+                owner = (await subjects.described(tx, [status_change.subject]))[status_change.subject.id].owner
                 if owner is not None:
-                    await _follow_person(tx, owner, step)
+                    await _apply_to_person(tx, owner, status_change)
             case ModeratedKind.GROUP:
-                await _notify_group(tx, GroupId(step.subject.id), step)
+                await _notify_group(tx, GroupId(status_change.subject.id), status_change)
             case ModeratedKind.HOST | ModeratedKind.PHOTO:
                 # The page of a hidden photo tells the person who added it why.
                 continue
 
 
-async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) -> None:
-    if step.after is SubjectVisibility.HIDDEN:
+async def _apply_to_person(tx: Transaction, person: UserId, status_change: StatusChange) -> None:
+    if status_change.after is SubjectVisibility.HIDDEN:
         await enqueue(tx, JobKind.SUSPENDED_PERSON, person, int(tx.now))
-    if step.before is SubjectVisibility.FIRST_EVENT and step.after is not SubjectVisibility.HIDDEN:
+    if status_change.before is SubjectVisibility.FIRST_EVENT and status_change.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, person)
         row = await tx.fetch_one(
             "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
@@ -155,44 +158,46 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
             person=person,
         )
         if row is not None:
-            await _notify_host(tx, EventId(row["id"]), step)
+            await _notify_host(tx, EventId(row["id"]), status_change)
 
 
-async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
+async def _notify_host(tx: Transaction, event_id: EventId, status_change: StatusChange) -> None:
     """Notify the author of the decision and its reason, and subscribers to event changes."""
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
     await notify_webhooks(tx, [event])
-    if step.after is not SubjectVisibility.HIDDEN:
+    if status_change.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, event.author_id)
-    if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
+    if status_change.before in _WAITING and status_change.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody on this site was notified that it is held.
         return
-    about = Moderated(is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
+    about = Moderated(is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason)
     to, revision = [event.author_id], int(tx.now)
     await notify(tx, event_kinds.MODERATED, Notice(to, event.id, revision, about, starts_at=event.starts_at))
 
 
-async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
+async def _notify_group(tx: Transaction, group_id: GroupId, status_change: StatusChange) -> None:
     """Notify the group's admins. If the group is shown, publish the records of its events that became due while it was
     hidden.
     """
     group = await group_queries.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
-    if step.after is not SubjectVisibility.HIDDEN:
+    if status_change.after is not SubjectVisibility.HIDDEN:
         await group_hosting.recheck_records(tx, group.id)
-    about = Moderated(group_id=group.id, is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
+    about = Moderated(
+        group_id=group.id, is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason
+    )
     running = await membership_queries.ids_in_roles(
         tx, group.id, roles_with(GroupPermission.EDIT_GROUP), only_notified=False
     )
     await notify(tx, group_kinds.GROUP_MODERATED, Notice(running, group.id, int(tx.now), about))
 
 
-async def _notify_host_of_series(tx: Transaction, step: StatusChange) -> None:
+async def _notify_host_of_series(tx: Transaction, status_change: StatusChange) -> None:
     """Notify the author of a series. The notification is about its next date, because dates have pages."""
-    dates = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
+    dates = [one.event for one in await date_queries.stored(tx, SeriesId(status_change.subject.id))]
     coming = [event for event in dates if not event.is_gone and not event.is_over(tx.now)] or dates[-1:]
     if coming:
-        await _notify_host(tx, coming[0].id, step)
+        await _notify_host(tx, coming[0].id, status_change)
