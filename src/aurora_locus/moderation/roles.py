@@ -55,7 +55,7 @@ class OperatorAction(StrEnum):
     MANAGE_OPERATORS = "operators.manage"
 
 
-LEAST: Final[Mapping[OperatorAction, OperatorRole]] = {
+LEAST_ROLE: Final[Mapping[OperatorAction, OperatorRole]] = {
     OperatorAction.SEE: OperatorRole.MODERATOR,
     OperatorAction.TAKE_DOWN: OperatorRole.MODERATOR,
     OperatorAction.RESTORE: OperatorRole.MODERATOR,
@@ -100,14 +100,16 @@ class PdsOperator:
 
     def may(self, act: OperatorAction) -> bool:
         """Whether the operator's role is sufficient for the action."""
-        return _RANKS[self.role] >= _RANKS[LEAST[act]]
+        return _RANKS[self.role] >= _RANKS[LEAST_ROLE[act]]
 
     def require(self, act: OperatorAction) -> None:
         """Raise Forbidden unless the role is sufficient. The message names the required role."""
         if not self.may(act):
             raise Forbidden(
                 localizable(
-                    "This needs the role %(needed)s. Yours is %(role)s.", needed=LEAST[act].value, role=self.role.value
+                    "This needs the role %(needed)s. Yours is %(role)s.",
+                    needed=LEAST_ROLE[act].value,
+                    role=self.role.value,
                 )
             )
 

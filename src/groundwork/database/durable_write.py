@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 
 # SQLite keeps a signed 32-bit number.
-_MOST: Final = 2**31 - 1
+_LARGEST_VALUE: Final = 2**31 - 1
 # The write-ahead log of SQLite keeps its allocated size, so a few pages can be written even if the disk is full.
 LEAST_ROOM_BYTES: Final = 1024 * 1024
 # What one commit of a record with some text writes to a large repository: tree nodes, indexes and the event.
@@ -35,7 +35,7 @@ async def write_durably(db: Database, package: str) -> None:
         if db.engine == "sqlite":
             # A number in the file's header that SQLite leaves to applications. It must change, because an unchanged
             # value is not written at all.
-            await tx.execute(f"pragma user_version = {tx.now // SECOND % _MOST}")
+            await tx.execute(f"pragma user_version = {tx.now // SECOND % _LARGEST_VALUE}")
             (database,) = await tx.fetch("pragma database_list")
         else:
             await _write_a_row(tx, package)

@@ -116,7 +116,7 @@ def _date_line(event: Event, own_rsvp: Attendance, now: Instant) -> str:
 
 
 # The most dates in one e-mail. Later e-mails have the later dates.
-MOST = 60
+MAX_DATES = 60
 
 
 async def answered_dates(
@@ -127,7 +127,7 @@ async def answered_dates(
     upcoming = [one for one in stored_dates if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, upcoming, user_id)
     own_rsvps = await attendance_queries.of_user(reader, user_id, [one.id for one in upcoming])
-    return [one for one in upcoming if one.id in seen and one.id in own_rsvps][:MOST], own_rsvps
+    return [one for one in upcoming if one.id in seen and one.id in own_rsvps][:MAX_DATES], own_rsvps
 
 
 async def attended_dates(

@@ -55,7 +55,7 @@ _BEFORE_CANCELLED: Final = timedelta(days=2)
 # How many people host single events. The others only attend.
 _HOSTS: Final = 28
 # Few enough places that they fill up and a waitlist forms.
-_FEW: Final = 21
+_FEW_PLACES: Final = 21
 # After this percentage of the events has been written, everybody's notifications are marked as read.
 _READ: Final = 90
 # How many members of a club answer each of its next dates.
@@ -178,7 +178,7 @@ async def _write(
         if number % 6 == 0:
             asks = RegistrationSettings(needs_approval=True)
             await _act(db, event_hosting.change_registration_settings, host, event.slug, asks)
-        is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
+        is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW_PLACES
         attendees = await _fill_answers(db, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
         for one in attendees:
             _note_busy(busy, one, event)

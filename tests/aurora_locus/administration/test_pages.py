@@ -12,7 +12,7 @@ from aurora_locus.administration.pages.account_actions import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
 from aurora_locus.administration.queries import dashboard
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, AuditContext, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import ADMINISTRATION, LEAST_ROLE, AuditContext, OperatorAction, OperatorRole
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
@@ -158,7 +158,7 @@ async def test_pages_are_open_to_the_roles_of_the_table(deployment: Deployment, 
         csrf = token_in(await operator.get("/admin/content"))
         doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACTS.values()]
         for needed, path in doors:
-            expected = 200 if rank(role) >= rank(LEAST[needed]) else 403
+            expected = 200 if rank(role) >= rank(LEAST_ROLE[needed]) else 403
             assert (await operator.get(path)).status_code == expected, path
         forms = [
             *((needed, path) for needed, path in doors),
@@ -169,7 +169,7 @@ async def test_pages_are_open_to_the_roles_of_the_table(deployment: Deployment, 
             (OperatorAction.MANAGE_OPERATORS, "/admin/operators/change"),
         ]
         for needed, path in forms:
-            if rank(role) < rank(LEAST[needed]):
+            if rank(role) < rank(LEAST_ROLE[needed]):
                 fields = {"csrf": csrf, "reason": "x", "sure": "yes", "handle": "ana.test", "amount": "1", "uses": "1"}
                 assert (await operator.post(path, fields)).status_code == 403, path
         shown = (await operator.get("/admin")).text

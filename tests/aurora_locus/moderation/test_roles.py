@@ -4,7 +4,7 @@ import pytest
 
 from aurora_locus.i18n.catalogue import speaking
 from aurora_locus.i18n.sentences import explain
-from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, OperatorAction, OperatorRole, PdsOperator
+from aurora_locus.moderation.roles import ADMINISTRATION, LEAST_ROLE, OperatorAction, OperatorRole, PdsOperator
 from groundwork.errors import Forbidden
 
 # Written out, so that a change of the code's table requires a change here.
@@ -49,9 +49,9 @@ def test_every_role_may_do_exactly_its_actions(role: OperatorRole, act: Operator
     else:
         with pytest.raises(Forbidden) as refused:
             operator.require(act)
-        assert f"needs the role {LEAST[act]}." in explain(refused.value.why)
+        assert f"needs the role {LEAST_ROLE[act]}." in explain(refused.value.why)
         with speaking("de"):
-            assert f"die Rolle {LEAST[act]}." in explain(refused.value.why)
+            assert f"die Rolle {LEAST_ROLE[act]}." in explain(refused.value.why)
 
 
 def test_password_of_the_settings_belongs_to_a_superadmin() -> None:

@@ -39,7 +39,7 @@ async def db(make_database: MakeDatabase) -> Database:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
-    monkeypatch.setattr(fan_out, "PIECE", 4)
+    monkeypatch.setattr(fan_out, "BATCH", 4)
 
 
 async def evening(tx: Transaction, size: int = CROWD) -> tuple[Caller, Event, list[Caller]]:

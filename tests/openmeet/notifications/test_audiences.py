@@ -95,7 +95,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
-    monkeypatch.setattr(fan_out, "PIECE", 4)
+    monkeypatch.setattr(fan_out, "BATCH", 4)
 
 
 async def _host(tx: Transaction) -> Caller:
@@ -240,7 +240,7 @@ async def test_killed_handler_notifies_everyone_exactly_once(
         patch.setattr(fan_out, "notify_each", dying)
         with pytest.raises(Killed):
             await deliver(db)
-    told = len([one for one in scene.first if one]) + fan_out.PIECE
+    told = len([one for one in scene.first if one]) + fan_out.BATCH
     assert await scene.told() == [[kind]] * told + [[]] * (MANY - told)
     clock.turn(11 * MINUTE)  # so that its lease expires
     await deliver(db)

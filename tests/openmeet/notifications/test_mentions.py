@@ -14,7 +14,7 @@ from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import announcements
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.identities.queries import MOST, handles_in
+from openmeet.domain.identities.queries import MAX_MENTIONS, handles_in
 from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
@@ -62,7 +62,7 @@ def test_handles_are_recognised_and_mail_addresses_are_not(text, found):
 
 
 def test_a_text_that_mentions_too_many_people_notifies_none():
-    assert len(handles_in(" ".join(f"@u{number}.test" for number in range(5_000)))) == MOST
+    assert len(handles_in(" ".join(f"@u{number}.test" for number in range(5_000)))) == MAX_MENTIONS
 
 
 def test_hostile_text_costs_little_time():

@@ -52,7 +52,7 @@ class Killed(BaseException):
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
-    monkeypatch.setattr(fan_out, "PIECE", 4)
+    monkeypatch.setattr(fan_out, "BATCH", 4)
 
 
 async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Caller]:

@@ -176,7 +176,7 @@ async def test_pages_contain_the_best_date_of_each_series_once(site: Site, monke
     first date of each series.
     """
     chosen = random.Random(seed)
-    monkeypatch.setattr(index_scan, "_SOME", 3)
+    monkeypatch.setattr(index_scan, "_EVENTS_PER_SCAN", 3)
     async with site.db.transaction() as tx:
         await some_series(tx, chosen)
         site.clock.turn(5 * DAY)

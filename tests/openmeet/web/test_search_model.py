@@ -134,7 +134,7 @@ def some_question(chosen: random.Random, today: date) -> SearchQuery:
 @pytest.mark.parametrize(("some", "walks", "first", "most"), [(500, 4, 4, 256), (3, 0, 1, 8), (2, 1, 40, 1_000)])
 async def test_every_page_of_every_search_equals_the_models(db, monkeypatch, some, walks, first, most):
     chosen = random.Random(f"{some} {walks}")
-    for name, number in (("_SOME", some), ("_SCANS", walks), ("_FIRST", first), ("_MOST", most)):
+    for name, number in (("_EVENTS_PER_SCAN", some), ("_SCANS", walks), ("_FIRST", first), ("_MAX_LENGTH", most)):
         monkeypatch.setattr(index_scan, name, number)
     async with db.transaction() as tx:
         known = await some_events(tx, chosen)

@@ -85,7 +85,7 @@ async def test_every_statement_of_a_search_uses_an_index(db: Database, monkeypat
     """Every kind of search is checked. Sequential scans are disabled on PostgreSQL, because with so few rows they would
     be cheaper.
     """
-    monkeypatch.setattr(index_scan, "_SOME", 1)
+    monkeypatch.setattr(index_scan, "_EVENTS_PER_SCAN", 1)
     async with db.transaction() as tx:
         await many_events(tx)
         if db.engine == "postgresql":

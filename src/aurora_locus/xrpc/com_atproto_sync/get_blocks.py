@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 
 # The length of a URL allows no more than this anyway.
-_MOST = 200
+_MAX_CIDS = 200
 
 # Two hundred blocks can have two hundred megabytes, so they are read in portions.
 _PORTION_BYTES = 1 << 20
@@ -22,8 +22,8 @@ async def get_blocks(call: XrpcCall) -> XrpcResponse:
     """Return a CAR without roots, with each block once, in the requested order."""
     did = Did(call.parameters["did"])
     cids = parse_cids(call.parameters["cids"])
-    if len(cids) > _MOST:
-        raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MOST} can be requested at once.")
+    if len(cids) > _MAX_CIDS:
+        raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MAX_CIDS} can be requested at once.")
     await visible_head(call, did)
     sizes = await block_sizes(call.host.db, did, cids)
     missing = [str(cid) for cid in cids if cid not in sizes]

@@ -22,7 +22,7 @@ from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.users.model import UserId
 
 # Nobody works through more rows than this at once.
-_MOST: Final = 50
+_MAX_ROWS: Final = 50
 # Rooms of the whole community that are looked at, those waiting longest first.
 _MOST_ROOMS: Final = 200
 _APPROVING: Final = [role.value for role in roles_with(GroupPermission.APPROVE)]
@@ -61,7 +61,7 @@ async def offered_events(reader: Reader, person: UserId) -> list[tuple[Event, In
         f"""
         select {columns_of("e")}, h.offered_at from event_co_hosts h join events e on e.id = h.event_id
          where h.user_id = :person and h.state = 'accepted' and h.offered_at is not null
-           and e.deleted_at is null and e.removed_at is null order by h.offered_at, e.id limit {_MOST}
+           and e.deleted_at is null and e.removed_at is null order by h.offered_at, e.id limit {_MAX_ROWS}
         """,
         person=person,
     )
@@ -74,7 +74,7 @@ async def offered_groups(reader: Reader, person: UserId) -> list[tuple[Group, In
         f"""
         select g.id from group_members m join groups g on g.id = m.group_id
          where m.user_id = :person and m.role in :inside and g.heir_id = :person and g.deleted_at is null
-         order by g.heir_offered_at, g.id limit {_MOST}
+         order by g.heir_offered_at, g.id limit {_MAX_ROWS}
         """,
         person=person,
         inside=[role.value for role in BELOW_OWNER],
@@ -91,7 +91,7 @@ async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
           from group_members r join groups g on g.id = r.group_id and g.deleted_at is null and g.is_read_only = 0
          where r.role = '{GroupRole.PENDING}' and r.group_id in (
                select m.group_id from group_members m where m.user_id = :person and m.role in :approving)
-         group by r.group_id order by since, r.group_id limit {_MOST}
+         group by r.group_id order by since, r.group_id limit {_MAX_ROWS}
         """,
         person=person,
         approving=_APPROVING,
@@ -114,7 +114,7 @@ async def undecided_records(reader: Reader, person: UserId) -> list[Event]:
         select {columns_of("e")} from events e
          where e.author_id = :person and (e.record_deleted_at is not null or e.needs_author_approval = 1)
            and e.deleted_at is null and e.removed_at is null and e.is_draft = 0 and (e.over_at is null or e.over_at > :now)
-         order by coalesce(e.record_deleted_at, e.updated_at), e.id limit {_MOST}
+         order by coalesce(e.record_deleted_at, e.updated_at), e.id limit {_MAX_ROWS}
         """,
         person=person,
         now=reader.now,

@@ -20,10 +20,10 @@ from openmeet.recurrence.rule_dates import Steps
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # Maximum number of dates stored per window.
-MOST = 10_000
+MAX_STORED = 10_000
 # Maximum number of dates from one event's rule: four a day for more than a year.
 MOST_OF_ONE = 2_000
-# Maximum number of steps for all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year
+# Maximum number of steps for all rules of a file together (``rule_dates.Steps``): two thousand weekly events over a year
 # and two months, with some reserve.
 MOST_STEPS = 300_000
 _MICROSECOND = timedelta(microseconds=1)
@@ -50,7 +50,7 @@ class Bounds:
     is still of interest.
     """
 
-    most: int = MOST
+    most: int = MAX_STORED
     steps: Steps = field(default_factory=lambda: Steps(most=MOST_STEPS))
     is_whole: bool = True
     kept: list[Instance] = field(default_factory=list)

@@ -381,7 +381,7 @@ def _name_of(identity: Identity) -> str:
 
 
 # Maximum mentions per text. A text with more is not addressed to anybody in particular.
-MOST = 20
+MAX_MENTIONS = 20
 MAX_HANDLE = 253
 
 # A handle is a host name with at least two labels (AT Protocol, "Handle Syntax"). A character before the @ means an
@@ -392,13 +392,13 @@ _MENTION = re.compile(
 
 
 def handles_in(text: str) -> tuple[str, ...]:
-    """The handles that a text mentions, each once, in order, and at most ``MOST``."""
+    """The handles that a text mentions, each once, in order, and at most ``MAX_MENTIONS``."""
     handles: dict[str, None] = {}
     for match in _MENTION.finditer(text):
         # The maximum length of a host name.
         if len(match[1]) <= MAX_HANDLE:
             handles[match[1].lower()] = None
-        if len(handles) == MOST:
+        if len(handles) == MAX_MENTIONS:
             break
     return tuple(handles)
 

@@ -29,7 +29,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
 # The largest number in the legacy tables that OpenMeet can store too.
-_MOST = 2**63 - 1
+_LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ def _whole(value: object) -> int | None:
         number = int(str(value) if isinstance(value, str) else value)  # type: ignore[call-overload]  # what is none raises
     except (TypeError, ValueError):
         return None
-    return number if -_MOST <= number <= _MOST else None
+    return number if -_LARGEST_NUMBER <= number <= _LARGEST_NUMBER else None
 
 
 def _flag(row: OldRow, name: str) -> bool:

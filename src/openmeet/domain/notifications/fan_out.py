@@ -26,7 +26,7 @@ FanOutId = NewType("FanOutId", str)
 # How many people are notified in the transaction of the change, and in each transaction of the handler. They take 15
 # and 50 ms on a laptop.
 FIRST: Final = 100
-PIECE: Final = 500
+BATCH: Final = 500
 
 _BEGINNING: Final = ""
 
@@ -167,7 +167,7 @@ async def _go_on(tx: Transaction, audiences: Mapping[str, FanOutAudience[Any, An
         return False
     audience = audiences[row["audience"]]
     notice = msgspec.json.decode(row["notice"], type=audience.notice)
-    page = await audience.page(tx, subject, notice, row["resume_after"], PIECE)
+    page = await audience.page(tx, subject, notice, row["resume_after"], BATCH)
     await audience.lock_others(tx, sorted({one.subject_id for _, some in page.notices for one in some}))
     await _notify(tx, page)
     if page.resume_after is None:

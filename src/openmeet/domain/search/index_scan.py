@@ -19,12 +19,12 @@ from openmeet.domain.events.queries import columns_of
 from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Term, TermCounts, looked_up, worth_looking_up
 
 # Number of events per scan, and the number of scans that must be enough for scanning to continue.
-_SOME: Final = 500
+_EVENTS_PER_SCAN: Final = 500
 _SCANS: Final = 4
 # Length of the first look-up in grains, growth factor, and maximum length.
 _FIRST: Final = 4
 _GROWTH: Final = 8
-_MOST: Final = 32 * GRAINS_OF_PERIOD
+_MAX_LENGTH: Final = 32 * GRAINS_OF_PERIOD
 
 # Conditions of the index of starts (``events_coming``) and of the index of long events.
 _LISTED: Final = ("e.visibility = 'public'", "e.is_held = 0", "e.removed_at is null", "e.deleted_at is null")
@@ -134,8 +134,8 @@ class _Search:
             is_common = is_common and added * _SCANS >= missing
             if low[0] >= grains.stop * GRAIN:
                 # Twice what should be enough, because a longer range costs less than another look-up.
-                enough = 2 * length * missing // added + 1 if added else _MOST
-                length = min(length * _GROWTH, enough, _MOST)
+                enough = 2 * length * missing // added + 1 if added else _MAX_LENGTH
+                length = min(length * _GROWTH, enough, _MAX_LENGTH)
 
     async def _end_of_some(self, low: Low) -> Low | None:
         """Position of the last of the next few hundred events. None if there are not that many."""
@@ -143,7 +143,7 @@ class _Search:
         row = await self.reader.fetch_one(
             f"select e.starts_at, e.id from events e where {clauses} order by e.starts_at, e.id limit 1 offset :before",
             **values,
-            before=_SOME - 1,
+            before=_EVENTS_PER_SCAN - 1,
         )
         return None if row is None else (row["starts_at"], row["id"])
 
@@ -158,7 +158,7 @@ class _Search:
              order by e.starts_at desc, e.id desc limit 1 offset :before
             """,
             **values,
-            before=_SOME - 1,
+            before=_EVENTS_PER_SCAN - 1,
         )
         return None if row is None else (row["starts_at"], row["id"])
 
@@ -166,7 +166,7 @@ class _Search:
         """Scan the next few hundred events for matches."""
         clauses, values = self._next(low)
         next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
-        await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
+        await self._read(low, (), {**values, "most": _EVENTS_PER_SCAN}, source=f"({next_ones}) e")
 
     async def _count_terms(self, low: Low, end: Low) -> TermCounts:
         """Count how many of the next few hundred events have each term."""
@@ -184,10 +184,10 @@ class _Search:
                      where {clauses} order by e.starts_at, e.id limit :most) e
             """,
             **values,
-            most=_SOME,
+            most=_EVENTS_PER_SCAN,
         )
         assert row is not None  # noqa: S101  # a sum is always one row
-        return TermCounts(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
+        return TermCounts(_EVENTS_PER_SCAN, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
 
     def _next(self, low: Low) -> tuple[str, dict[str, object]]:
         """Condition for candidate events after ``low``, and its parameters."""

@@ -50,7 +50,7 @@ _TEXT: Final = 1_500
 _MAX_AGE: Final = 10 * MINUTE
 _NAMES_AT_ONCE: Final = 500
 # At least one word of a name search must have this many letters.
-_LEAST: Final = 3
+_MIN_LETTERS: Final = 3
 
 _WORDS = re.compile(r"\w+")
 
@@ -258,7 +258,7 @@ def has_name(name: str, words: Sequence[str]) -> bool:
     """
     prefixes = [without_umlauts(folded(word)) for word in words]
     parts = without_umlauts(name).split()
-    return any(len(word) >= _LEAST for word in prefixes) and all(
+    return any(len(word) >= _MIN_LETTERS for word in prefixes) and all(
         any(part.startswith(word) for part in parts) for word in prefixes
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 from openmeet.i18n.markdown import folded
 
 # Shorter words than the first length are not corrected. From the second length on, two letters may be wrong.
-_LEAST, _LONG = 4, 8
+_MIN_LETTERS, _LONG = 4, 8
 _LEAST_STEM: Final = 3
 # Longer texts are not real words and would have too many variants.
 MOST_LETTERS: Final = 24
@@ -99,7 +99,7 @@ class Known:
         # Prefer whole words: ``running`` becomes ``run`` rather than a prefix of ``runners``.
         endless = sorted(stems(typed), key=lambda stem: stem not in self.words)
         for stem in endless:
-            if self._is_beginning(stem) if len(stem) >= _LEAST else self._is_word_or_first_part(stem):
+            if self._is_beginning(stem) if len(stem) >= _MIN_LETTERS else self._is_word_or_first_part(stem):
                 return CorrectedWord((stem,), self._shown(stem))
         parts = self._parts(typed)
         if parts:
@@ -125,7 +125,7 @@ class Known:
         most_used = max(longer, key=self.words.__getitem__)
         written = self.written.get(most_used, most_used)
         part = written[: len(form)]
-        return part if form in self.words and len(form) >= _LEAST and folded(part) == form else written
+        return part if form in self.words and len(form) >= _MIN_LETTERS and folded(part) == form else written
 
     def _other_spelling(self, word: str) -> str | None:
         """Find the known spelling of a word with umlauts, such as ``koln`` for ``koeln`` or the other way round."""
@@ -168,7 +168,7 @@ class Known:
             # and ``bier`` does not mean ``vier``.
             and (
                 _first_sound(word) == _first_sound(known)
-                or (distance == 1 and (len(word) > _LEAST or sorted(word) == sorted(known)))
+                or (distance == 1 and (len(word) > _MIN_LETTERS or sorted(word) == sorted(known)))
             )
         )
         return ranked[0][2] if ranked else None
@@ -233,7 +233,7 @@ def _first_sound(word: str) -> str:
 
 
 def _errors_in(word: str) -> int:
-    return 0 if len(word) < _LEAST else 1 if len(word) < _LONG else 2
+    return 0 if len(word) < _MIN_LETTERS else 1 if len(word) < _LONG else 2
 
 
 def _without_letters(word: str, most: int) -> set[str]:

@@ -18,7 +18,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
 # Maximum number of dates whose entries one e-mail renews. A window has no more dates.
-MOST = 60
+MAX_DATES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ async def moved_with(
         user_id=user_id,
         statuses=[status.value for status in statuses],
         now=reader.now,
-        most=MOST,
+        most=MAX_DATES,
     )
     return [EventId(row["id"]) for row in rows]
 

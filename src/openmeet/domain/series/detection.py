@@ -27,7 +27,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Weekday
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-LEAST = 3
+MIN_DATES = 3
 LEAST_NAMED = 2
 # At the first confidence or above, the events are shown as a series. At the second or above, the author is asked
 # whether they are one.
@@ -206,7 +206,7 @@ def _groups_by_name(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
     grouped: dict[str, list[Sighting]] = {}
     for one in sightings:
         grouped.setdefault(f"{stands_for[own[one.id]]}\n{folded(one.place)}", []).append(one)
-    return {key: similar for key, similar in grouped.items() if len(similar) >= LEAST}
+    return {key: similar for key, similar in grouped.items() if len(similar) >= MIN_DATES}
 
 
 def _may_be_same(one: str, other: str) -> bool:
@@ -224,7 +224,7 @@ def _matcher(one: str, other: str) -> SequenceMatcher[str]:
 
 
 def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
-    if len(similar) < LEAST:
+    if len(similar) < MIN_DATES:
         return None
     zone_name = _zone(similar, zones)
     # If two events are on the same day, only one of them becomes a date.
@@ -232,7 +232,7 @@ def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> Detect
     for one in similar:
         local = local_of(one.at, zone_name).replace(tzinfo=None, second=0, microsecond=0)
         days.setdefault(local.date(), (one.id, local))
-    if len(days) < LEAST:
+    if len(days) < MIN_DATES:
         return None
     fits = sorted(
         _fitted_series(key, zone_name, days),
@@ -241,7 +241,7 @@ def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> Detect
     if not fits:
         return None
     best = fits[0]
-    if len(best.dates) == LEAST and any(
+    if len(best.dates) == MIN_DATES and any(
         abs(one.confidence - best.confidence) < 0.01 and _next(one) != _next(best) for one in fits[1:]
     ):
         # Two rules explain the three dates equally well but continue differently.
@@ -289,7 +289,7 @@ def _fit_rule(
     if not expected or expected[0] != start or not _names(rule, start):
         return None
     matched = [at for at in expected if at.date() in days]
-    if len(matched) < LEAST:
+    if len(matched) < MIN_DATES:
         return None
     explained = len(matched) / len(days)
     if explained < _LEAST_EXPLAINED or len(matched) / len(expected) < _LEAST_HELD:

@@ -64,7 +64,7 @@ DETAILS: Final[Mapping[str, str]] = {
 # Optional keys of a record. A key that is missing is not a change to the default.
 _SILENT: Final = {"timezone": "time_zone", "joining": "join_policy", "promotion": "level"}
 # The record fields of a group that publishes the minimum.
-_LEAST: Final = frozenset({"name", "level"})
+_MINIMAL_FIELDS: Final = frozenset({"name", "level"})
 
 
 def _decide(field: str, _was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
@@ -113,7 +113,10 @@ async def apply_record(
         fixed["level"] = ours.level
     if share is Share.LEAST:
         fixed_values = {
-            name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST
+            name: getattr(ours, name)
+            for group_of in MERGE_RULE.groups
+            for name in group_of
+            if name not in _MINIMAL_FIELDS
         }
         base, theirs, fixed = replace(base, **fixed_values), replace(theirs, **fixed_values), {"level": ours.level}
     result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), fixed)
@@ -179,7 +182,7 @@ async def differing(
         return ()
     theirs = read_group(GROUP, record_of(body))
     ours = await _stated_here(reader, context, group, share, record_of(body))
-    compared = _LEAST if share is Share.LEAST else DETAILS.keys()
+    compared = _MINIMAL_FIELDS if share is Share.LEAST else DETAILS.keys()
     return tuple(sorted(DETAILS[name] for name in compared if getattr(ours, name) != getattr(theirs, name)))
 
 

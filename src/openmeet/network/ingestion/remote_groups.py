@@ -57,7 +57,7 @@ from openmeet.outbox.publications import PublicationKind
 
 # Maximum number of statements searched when a group arrives after them. Further ones are applied with their author's
 # next record.
-MOST: Final = 500
+MAX_SUBJECTS: Final = 500
 # Maximum number of pending join requests to a group here from unknown people on the network. More would be abuse.
 MOST_ASKING: Final = 200
 # Maximum length of a chain of successor groups.
@@ -374,10 +374,10 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     """
     uri = group.network.record_uri or ""
     group_uris = [uri, *await predecessor_uris(tx, uri)]
-    for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
+    for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MAX_SUBJECTS):
         await _derive(tx, group, did)
-    listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
-    own = await seen.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MAX_SUBJECTS)
+    own = await seen.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MAX_SUBJECTS)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await event_records.by_record_uri(tx, event_uri)
         if event is not None:

@@ -27,7 +27,7 @@ from openmeet.network.records.reading_notes import Notes, line_of, text_of
 
 _FIELDS: Final = tuple(field for field in FIELDS if field.in_record)
 # Others may write longer lists; the rest is ignored.
-_MOST: Final = 100
+_MAX_ITEMS: Final = 100
 _LONGEST_CODE: Final = 100
 
 
@@ -149,7 +149,7 @@ def _text(value: object) -> str:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value[:_MOST] if isinstance(one, str)) if isinstance(value, list) else ()
+    return tuple(one for one in value[:_MAX_ITEMS] if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def _tags(value: object) -> tuple[str, ...]:

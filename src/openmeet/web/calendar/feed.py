@@ -25,7 +25,7 @@ from openmeet.web.events.feeds import entry_of
 
 PAST = 92 * DAY
 AHEAD = 366 * DAY
-MOST = 2_000
+MAX_ENTRIES = 2_000
 
 # Events the user is only interested in are not in their calendar yet.
 _IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
@@ -38,7 +38,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
         entry
         for entry in await own(reader, user_id, Instant(now - PAST), Instant(now + AHEAD))
         if entry.kind in _IN_FEED
-    ][:MOST]
+    ][:MAX_ENTRIES]
     events = await several(reader, [EventId(entry.key) for entry in listed])
     waiting = {entry.key for entry in listed if entry.kind is EntryKind.WAITING}
     numbers = await sequences(reader, [event.id for event in events])

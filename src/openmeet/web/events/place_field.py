@@ -37,7 +37,7 @@ SHUFFLE: Final = "shuffle_cover"
 SUGGESTED_ZONE: Final = "suggested_zone"
 # Prefix of the keys of addresses.
 _ADDRESS: Final = "address:"
-_FEW: Final = 6
+_MAX_TOWNS: Final = 6
 # Form fields that are parts of the place. If the town is unchanged, those in ``_OF_TOWN`` stay as well.
 _OF_TOWN: Final = ("postal_code", "region", "country")
 _PARTS: Final = ("venue_name", "street", "locality", *_OF_TOWN)
@@ -159,7 +159,7 @@ async def show_choices(request: Request) -> Response:
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
     gazetteer = await places.wait_for_places(request)
-    choices = _town_choices(gazetteer.suggest(text.rpartition(",")[2].strip())[:_FEW], text)
+    choices = _town_choices(gazetteer.suggest(text.rpartition(",")[2].strip())[:_MAX_TOWNS], text)
     geocoder = services(request).geocoder
     problem: Why = ""
     asks = geocoder is not None and (bool(request.query_params.get("streets")) or geocoder.settings.while_typing)
@@ -195,14 +195,14 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
     parsed = read_place(text, find, is_asked=True)
     if parsed.town is not None:
         return [_town_choice(parsed.town, places.labels([parsed.town])[0], parsed.venue, text)]
-    return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
+    return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_MAX_TOWNS], text)
 
 
 def _similar(request: Request, text: str) -> PlaceField | None:
     """Towns whose name differs by one typing error from the text after the last comma. None if there are none."""
     gazetteer, name = services(request).places, text.rpartition(",")[2].strip()
     towns = [] if gazetteer is None else gazetteer.similar(name)
-    return PlaceField(tuple(_town_choices(towns[:_FEW], text)), unknown=name) if towns else None
+    return PlaceField(tuple(_town_choices(towns[:_MAX_TOWNS], text)), unknown=name) if towns else None
 
 
 def _town_choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:

@@ -48,7 +48,7 @@ from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 AHEAD = 2 * 366 * DAY
-MOST = 2_000
+MAX_EVENTS = 2_000
 NEWEST = 50
 
 
@@ -144,7 +144,7 @@ async def calendar_file(
     start, end = Instant(reader.now - feeds.KEPT_AFTER_END), Instant(reader.now + AHEAD)
     series = await _whole_series(reader, group.id, start, member=member, runs=runs)
     single = await between_in_group(
-        reader, group.id, start, end, MOST, member=member, besides=[one.series.id for one in series]
+        reader, group.id, start, end, MAX_EVENTS, member=member, besides=[one.series.id for one in series]
     )
     listed = [*single, *(event for one in series for event in one.shown)]
     numbers = await sequences(reader, [event.id for event in listed])

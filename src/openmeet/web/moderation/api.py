@@ -32,8 +32,8 @@ from openmeet.web.moderation.view import Labelled
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE = 50
-_MOST = 100
-_LIMIT = Parameter("limit", f"Items per page, 1 to {_MOST}", shape=int)
+_MAX_PAGE = 100
+_LIMIT = Parameter("limit", f"Items per page, 1 to {_MAX_PAGE}", shape=int)
 
 
 class ReportText(msgspec.Struct, rename="camel"):
@@ -200,7 +200,7 @@ class PolicyOutput(PolicyInput, rename="camel"):
 
 
 async def show_queue(request: Request) -> Response:
-    limit = limit_of(request, _PAGE, _MOST)
+    limit = limit_of(request, _PAGE, _MAX_PAGE)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         reported = await reports.reported_subjects(
@@ -238,7 +238,7 @@ async def list_subjects(request: Request) -> Response:
             GeneralReason.CHOOSE_ONE,
             choices=", ".join(one.value for one in SubjectVisibility if one is not SubjectVisibility.SHOWN),
         )
-    limit = limit_of(request, _PAGE, _MOST)
+    limit = limit_of(request, _PAGE, _MAX_PAGE)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
@@ -308,7 +308,7 @@ async def decide_waiting(request: Request) -> Response:
 
 
 async def show_log(request: Request) -> Response:
-    limit = limit_of(request, _PAGE, _MOST)
+    limit = limit_of(request, _PAGE, _MAX_PAGE)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         before = position_of(request.query_params.get("cursor", ""))

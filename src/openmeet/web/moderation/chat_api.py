@@ -31,7 +31,7 @@ from openmeet.web.moderation.chat_pages import SiteDecision, carry_out
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE: Final = 25
-_MOST: Final = 100
+_MAX_PAGE: Final = 100
 # Number of messages shown before and after the reported one.
 _AROUND: Final = 5
 
@@ -106,7 +106,7 @@ class ChatDecision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 async def list_waiting(request: Request) -> Response:
-    most = limit_of(request, _PAGE, _MOST)
+    most = limit_of(request, _PAGE, _MAX_PAGE)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
@@ -184,7 +184,7 @@ async def _reported_message(reader: Reader, message_id: ChatMessageId, sealer: S
             )
             for one in near
         ],
-        reports=[_report_output(one) for one in reports[:_MOST]],
+        reports=[_report_output(one) for one in reports[:_MAX_PAGE]],
         removed_text=text,
         removed_by_site=message.removed_by_site,
         removal_reason=removal.reason if removal else None,
@@ -213,7 +213,7 @@ OPERATIONS = (
         "Chat messages reported to the moderators of the site, and objections; for moderators",
         list_waiting,
         {200: WaitingMessages},
-        parameters=(CURSOR, Parameter("limit", f"Items per page, 1 to {_MOST}", shape=int)),
+        parameters=(CURSOR, Parameter("limit", f"Items per page, 1 to {_MAX_PAGE}", shape=int)),
         failures=(403,),
     ),
     ApiOperation(

@@ -35,7 +35,7 @@ COMING: Final = 50
 PAST: Final = 10
 GROUPS: Final = 50
 # Feed limits, the same as for groups.
-_MOST: Final = 500
+_MAX_FEED_EVENTS: Final = 500
 _NEWEST: Final = 50
 
 
@@ -123,7 +123,9 @@ async def serve_calendar(request: Request) -> Response:
         person = await actions.visible_profile(reader, _user_id(request))
         since = Instant(reader.now - feeds.KEPT_AFTER_END)
         series = await _whole_series(reader, person.id, since)
-        events = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
+        events = await queries.events_since(
+            reader, person.id, since, _MAX_FEED_EVENTS, besides=[one.series.id for one in series]
+        )
         listed = [*events, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _feed_of(reader, person, public_url, "ics")
