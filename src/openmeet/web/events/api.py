@@ -15,8 +15,7 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.http.json_bodies import json_response
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name, json_response
 from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
