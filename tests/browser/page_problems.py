@@ -1,4 +1,6 @@
-"""Problems of pages at phone and desktop width, in both colour schemes, with everything unfolded."""
+"""Problems of pages at phone and desktop width, in both colour schemes, with everything unfolded, and on a phone with
+text of twice the size.
+"""
 
 from tests.browser.accessibility import (
     complaints,
@@ -30,7 +32,7 @@ FAILURES = {"a bug": 500, "too many": 429, "not for them": 403}
 
 async def problems_of_pages(browser, openmeet, paths: dict[str, str], token: str | None) -> list[str]:
     """Problems of pages that are opened in the light scheme on a phone, then switched to dark, then to a desktop, light
-    and dark.
+    and dark, then back to the phone with text of twice the size.
 
     Only the style of a page changes between these.
     """
@@ -63,7 +65,24 @@ async def problems_of_pages(browser, openmeet, paths: dict[str, str], token: str
                 f"{name}, desk, dark: {one}" for one in [*await complaints_of_changed_colours(page), *await shape(page)]
             ]
             await page.emulate_media(color_scheme="light")
+            await page.set_viewport_size(PHONE)
+            await page.evaluate("document.documentElement.style.fontSize = '200%'")
+            problems += [f"{name}, large text: {one}" for one in await room(page)]
     return problems
+
+
+async def room(page) -> list[str]:
+    """Problems of a page with large text: it is wider than the window, or the bars at the top and at the bottom leave
+    too little of it.
+    """
+    beyond = await sideways(page)
+    bars = await page.evaluate(
+        """() => [...document.querySelectorAll(".top, .tabbar")].reduce((sum, one) => sum + one.offsetHeight, 0)"""
+    )
+    return [
+        *([f"{beyond} px sideways"] if beyond > 0 else []),
+        *([f"bars of {bars} px"] if bars >= PHONE["height"] // 3 else []),
+    ]
 
 
 async def shape(page) -> list[str]:
