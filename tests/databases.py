@@ -37,8 +37,9 @@ from tests.reused_connections import forget, processes
 from tests.stale_databases import drop_stale, name_of_own
 
 SERVER = os.environ.get(postgres.VARIABLE, "postgresql://postgres@127.0.0.1:5432/test")
-# On a shared machine, the duration of a transaction says nothing about the code. Tests of that limit set their own.
-PATIENT = {"transaction_seconds": 60.0, "reader_seconds": 60.0}
+# On a busy machine, the duration of a transaction says nothing about the code. Tests of these limits set their own. This
+# also applies to the servers that run in the process of a test.
+open_database.__kwdefaults__.update(transaction_seconds=60.0, reader_seconds=60.0)
 # Kept small because all workers and the programs that they start share the server's limit of one hundred connections,
 # and a test may open several databases.
 CONNECTIONS = 4
@@ -124,7 +125,6 @@ class SqliteFiles:
         return await sqlite_url(self._folder, self._templates, package)
 
     async def __call__(self, package: str | None = None, *, clock: Clock | None = None, **settings: float) -> Database:
-        settings = PATIENT | settings
         self._opened.append(await open_database(await self.url(package), clock=clock or self._clock, **settings))
         return self._opened[-1]
 
@@ -165,9 +165,7 @@ async def make_database(
             schema = await emptied.borrow(url, package)
             schemas[schema] = package
         opened.append(
-            await open_database(
-                url, schema=schema, clock=clock or hands, connections=CONNECTIONS, **(PATIENT | settings)
-            )
+            await open_database(url, schema=schema, clock=clock or hands, connections=CONNECTIONS, **settings)
         )
         return opened[-1]
 

@@ -18,7 +18,6 @@ from groundwork.database.postgres import PostgresDatabase
 from groundwork.errors import Unavailable
 from tests.aurora_locus.conftest import MakeDeployment, assemble
 from tests.aurora_locus.hosted_repository import HostedRepository, verify_log
-from tests.databases import PATIENT
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 
@@ -33,7 +32,7 @@ async def process(pds_url: str, clock: HandClock, tmp_path: Path) -> AsyncIterat
     async with AsyncExitStack() as stack:
 
         async def open_it() -> Repositories:
-            db = await open_database(pds_url, schema="aurora_locus", clock=clock, connections=3, **PATIENT)
+            db = await open_database(pds_url, schema="aurora_locus", clock=clock, connections=3)
             stack.push_async_callback(db.close)
             repositories = await assemble(db, clock, tmp_path)
             stack.push_async_callback(repositories.blobs.wait_for_removals)

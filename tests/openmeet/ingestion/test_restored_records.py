@@ -33,7 +33,7 @@ from openmeet.network.records.collections import ACCEPTANCE, MEMBERSHIP, RSVP
 from openmeet.network.records.database_periods import note_in_use, note_restore
 from openmeet.network.records.rsvp import GOING, record_key_for
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.databases import PATIENT, SqliteFiles
+from tests.databases import SqliteFiles
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_groups import (
     deliver_publications,
@@ -101,7 +101,7 @@ class Site:
 
 
 async def _open(stack: AsyncExitStack, url: str, clock: HandClock) -> Database:
-    db = await open_database(url, clock=clock, **PATIENT)
+    db = await open_database(url, clock=clock)
     stack.push_async_callback(db.close)
     return db
 

@@ -13,7 +13,6 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from openmeet.matrix.bridge import Bridge
-from tests.databases import PATIENT
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town, running
@@ -51,7 +50,7 @@ async def survive(folder: Path, clock: HandClock, http: HttpClient, scale: Scale
     """
     url = f"sqlite://{folder / 'many.db'}"
     await migrate(url, "", "openmeet")
-    db = await open_database(url, clock=clock, **PATIENT)
+    db = await open_database(url, clock=clock)
     synapse = Synapse(folder)
     synapse.write_settings()
     await synapse.start()

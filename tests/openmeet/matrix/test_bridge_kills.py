@@ -12,7 +12,7 @@ from groundwork.clock import MINUTE, HandClock
 from groundwork.database.open_ import open_database
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver
-from tests.databases import PATIENT, sqlite_url
+from tests.databases import sqlite_url
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import Synapse
@@ -33,7 +33,7 @@ async def shared_database(
 ) -> AsyncIterator[tuple[MirroredTown, str]]:
     """A community whose database other processes also open."""
     url = await sqlite_url(tmp_path, sqlite_templates, "openmeet")
-    db = await open_database(url, clock=clock, **PATIENT)
+    db = await open_database(url, clock=clock)
     bridge = Bridge(db, homeserver, SEALER, f"k{os.getpid()}", federates=False, language="en")
     yield await mirrored_town(db, bridge, clock), url
     await db.close()

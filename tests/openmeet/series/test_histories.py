@@ -28,7 +28,6 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
 from tests.openmeet.site_under_test import edited, person
@@ -87,7 +86,7 @@ class Histories(OnDatabases):
 
     async def _open(self) -> Database:
         url, schema = await self.fresh()
-        db = await open_database(url, schema=schema, clock=self.clock, **PATIENT)
+        db = await open_database(url, schema=schema, clock=self.clock)
         async with db.transaction() as tx:
             self.host = await person(tx, "Ana")
             self.people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dan")}

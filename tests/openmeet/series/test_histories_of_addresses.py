@@ -18,7 +18,6 @@ from groundwork.errors import NotFound
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.recurrence import expansion
-from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.practice import NOW, begin, move, names, split
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
@@ -49,7 +48,7 @@ class Addresses(OnDatabases):
         async def opened() -> None:
             url, schema = await self.fresh()
             self.clock = HandClock(NOW)
-            self.db = await open_database(url, schema=schema, clock=self.clock, **PATIENT)
+            self.db = await open_database(url, schema=schema, clock=self.clock)
 
         self.loop.run_until_complete(opened())
         self.host, series = self.run(begin)

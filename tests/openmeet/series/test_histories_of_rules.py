@@ -30,7 +30,6 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.databases import PATIENT
 from tests.openmeet.series import reference_recurrence
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
@@ -95,7 +94,7 @@ class Rules(OnDatabases):
         self.titles: dict[str, str] = {}
         self.meetings: dict[str, dict[str, Meeting]] = {}
         url, schema = self.loop.run_until_complete(self.fresh())
-        self.db: Database = self.loop.run_until_complete(open_database(url, schema=schema, clock=self.clock, **PATIENT))
+        self.db: Database = self.loop.run_until_complete(open_database(url, schema=schema, clock=self.clock))
         series, first = self.run(lambda tx: self._begin(tx, shape, is_there=is_there, going=going))
         names = self.run(lambda tx: self._names(tx, series))
         known = {first: Meeting(shape.start, "Practice", going=set(going))} if first else {}
