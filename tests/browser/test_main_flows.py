@@ -350,6 +350,7 @@ async def test_groups_and_chats_are_one_tap_away(browser, openmeet):
                 await expect(link).to_be_in_viewport(ratio=1)
                 await link.click()
                 await expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+            await page.goto("/help")
             await page.get_by_role("link", name="Calendar", exact=True).filter(visible=True).click()
             await page.wait_for_url("**/my/calendar")
 
