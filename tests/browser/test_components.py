@@ -123,6 +123,21 @@ async def test_font_sizes_are_those_of_the_scale(page: Page, size: dict[str, int
     assert found == []
 
 
+async def test_faces_on_a_card_end_where_their_room_ends(page: Page) -> None:
+    """They overlap more next to a long badge: none is cut off, and no gap is left between them and the words."""
+    found = await page.evaluate(
+        """() => [...document.querySelectorAll('.event-card .faces')].map((faces) => {
+            const room = faces.getBoundingClientRect();
+            const boxes = [...faces.children].map((one) => one.getBoundingClientRect());
+            const isWhole = boxes.every((one) => one.left >= room.left - 0.5 && one.right <= room.right + 0.5 && one.height === boxes[0].height
+              && Math.abs(one.top - boxes[0].top) < 0.5);
+            return [isWhole, Math.round(room.right - Math.max(...boxes.map((one) => one.right)))];
+          })"""
+    )
+    assert found
+    assert set(map(tuple, found)) == {(True, 0)}
+
+
 @pytest.mark.parametrize(("size", "percent"), [(PHONE, 200), (DESK, 200), ({"width": 640, "height": 400}, 100)])
 async def test_components_fit_when_enlarged(page: Page, size: dict[str, int], percent: int) -> None:
     """Text at 200 %, and a desktop window zoomed to 200 %, which halves its width."""
@@ -170,7 +185,7 @@ async def test_forced_colours_show_what_is_selected(browser: Browser, openmeet: 
             ),
             ("/home", PHONE, (".tabbar [aria-current]",)),
             ("/home", DESK, (".nav [aria-current]",)),
-            ("/my/calendar", PHONE, (".cal .is-chosen .cal-number",)),
+            ("/my/calendar", PHONE, (".cal .is-chosen .cal-number", ".tabbar [aria-current]")),
             ("/my/calendar?view=week", PHONE, (".wk-head .is-chosen a",)),
         ):
             await page.set_viewport_size(size)
