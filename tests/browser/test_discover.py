@@ -103,6 +103,9 @@ async def test_count_of_the_map_keeps_its_width(
             await page.goto(path)
             await expect(page.locator(".found > p")).to_contain_text("50 km")
             assert await squeezed_texts(page) == []
+            line, views = [await page.locator(one).bounding_box() or {} for one in (".found", ".found .segments")]
+            assert views["x"] + views["width"] == pytest.approx(line["x"] + line["width"], abs=1)
+            assert viewport == DESK or views["width"] == pytest.approx(line["width"], abs=1), "its own line is filled"
 
 
 async def test_enlarged_text_fits_a_phone_in_german(browser: Browser, openmeet: Deployment) -> None:
