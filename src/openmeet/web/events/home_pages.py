@@ -17,7 +17,6 @@ from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.unsolicited_lists import FrontPagePolicy
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
@@ -234,8 +233,8 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
 
 def _next_event(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
     starts = wall_time.local_of(event.starts_at or now, event.time_zone)
-    when = (formatting.short_day(starts), time_and_place.clock_label(event), place_label(event))
-    return NextEvent(card_of(event, facts), _countdown_label(event, now), " · ".join(when))
+    when = f"{formatting.short_day(starts)} · {time_and_place.clock_label(event)}"
+    return NextEvent(card_of(event, facts), _countdown_label(event, now), when)
 
 
 def _countdown_label(event: Event, now: Instant) -> str:
