@@ -123,16 +123,29 @@ async def test_font_sizes_are_those_of_the_scale(page: Page, size: dict[str, int
     assert found == []
 
 
-async def test_faces_on_a_card_end_where_their_room_ends(page: Page) -> None:
-    """They overlap more next to a long badge: none is cut off, and no gap is left between them and the words."""
+@pytest.mark.parametrize("most", [1, 2, 3])
+async def test_faces_on_a_card_end_where_their_room_ends(page: Page, most: int) -> None:
+    """They overlap more next to a long badge: none is cut off or squeezed, and no gap is left between them and the
+    words. Initials and pictures.
+    """
     found = await page.evaluate(
-        """() => [...document.querySelectorAll('.event-card .faces')].map((faces) => {
+        """async (most) => {
+          const rows = [...document.querySelectorAll('.event-card .faces')];
+          for (const faces of rows) {
+            const picture = new Image();
+            picture.className = faces.children[0].className;
+            picture.src = document.querySelector('.next-up img').src;
+            await picture.decode();
+            faces.replaceChildren(...[picture, ...faces.children, picture.cloneNode()].slice(0, most));
+          }
+          return rows.map((faces) => {
             const room = faces.getBoundingClientRect();
             const boxes = [...faces.children].map((one) => one.getBoundingClientRect());
-            const isWhole = boxes.every((one) => one.left >= room.left - 0.5 && one.right <= room.right + 0.5 && one.height === boxes[0].height
-              && Math.abs(one.top - boxes[0].top) < 0.5);
-            return [isWhole, Math.round(room.right - Math.max(...boxes.map((one) => one.right)))];
-          })"""
+            const isWhole = boxes.every((one) => one.width === 24 && one.height === 24 && one.top === boxes[0].top && one.left > room.left - 0.5);
+            return [isWhole, Math.round(room.right - boxes.at(-1).right)];
+          });
+        }""",
+        most,
     )
     assert found
     assert set(map(tuple, found)) == {(True, 0)}
