@@ -109,6 +109,24 @@ async def test_letters_with_many_accents_do_not_widen_the_page(browser, openmeet
             assert (name, await sideways(page)) == (name, 0)
 
 
+async def test_page_at_400_percent_is_not_covered_by_its_bars(browser, openmeet):
+    """A desktop window at 400 % is 320 px wide and 200 px high (WCAG 1.4.10)."""
+    token, paths = await add_examples(openmeet)
+    covered = {}
+    bars = """() => [...document.querySelectorAll("body *")]
+      .filter((one) => ["fixed", "sticky"].includes(getComputedStyle(one).position) && one.checkVisibility())
+      .filter((one) => one.offsetHeight > 20).map((one) => one.className)"""
+    async with context(browser, openmeet, viewport={"width": 320, "height": 200}) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for name in ("home", "event", "new", "attendees", "dates of a series", "my calendar", "chats", "settings"):
+            await page.goto(paths[name])
+            assert (name, await sideways(page)) == (name, 0)
+            if found := await page.evaluate(bars):
+                covered[name] = found
+    assert covered == {}
+
+
 async def test_rows_and_messages_keep_most_of_the_width_with_text_at_200_percent(browser, openmeet):
     """Icons, portraits and buttons beside the text give way to it."""
     token, paths = await add_examples(openmeet)
