@@ -25,6 +25,10 @@ async def test_codes_requested_per_client_address_are_limited(site, clock):
         refused = await browser.post("/api/session/code", json={"email": "x@example.org"})
         assert refused.status_code == 429
         assert 0 < int(refused.headers["retry-after"]) <= CODES.window_seconds
+        in_german = await browser.post(
+            "/sign-in", data={"identifier": "x@example.org"}, headers={"accept-language": "de"}
+        )
+        assert "Zu viele Versuche. Versuch es in 10 Minuten noch einmal." in in_german.text
         clock.turn(10 * MINUTE)
         assert (await ask(browser, 0)).status_code == 303
 

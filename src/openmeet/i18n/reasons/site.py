@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from openmeet.i18n.catalogue import Message, mark
+from openmeet.i18n.catalogue import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons that several packages use
@@ -59,6 +59,21 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.link_ended": mark("This link doesn’t work any more. Ask a host for the new one."),
     "site.form_too_large": mark(
         "This form is too long for us to save. Sign in in another tab, then send it again from here."
+    ),
+    "site.wait_seconds": plural(
+        "Too many attempts. Try again in %(number)s second.",
+        "Too many attempts. Try again in %(number)s seconds.",
+        by="number",
+    ),
+    "site.wait_minutes": plural(
+        "Too many attempts. Try again in %(number)s minute.",
+        "Too many attempts. Try again in %(number)s minutes.",
+        by="number",
+    ),
+    "site.wait_hours": plural(
+        "Too many attempts. Try again in %(number)s hour.",
+        "Too many attempts. Try again in %(number)s hours.",
+        by="number",
     ),
     # reasons of openmeet.web.api
     "api.not_for_services": mark("A service can’t do this."),

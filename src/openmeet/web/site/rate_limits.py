@@ -5,16 +5,19 @@ read, so refused requests cost very little. The JSON API and XRPC have separate 
 ``xrpc.call``).
 """
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from starlette.requests import Request
 
+from groundwork.errors import Why
 from groundwork.http.addresses import is_public
 from groundwork.http.application import client_address, client_network
-from groundwork.rate_limit.contract import Limit, spend
+from groundwork.rate_limit.contract import Limit, RateLimited, spend
 from groundwork.telemetry.logs import log
 from openmeet.domain.users.model import UserId
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
 WINDOW_SECONDS: Final = 60
@@ -31,7 +34,7 @@ async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
     # In development all clients share one address.
     if site.settings.is_unlimited:
         return
-    await spend(site.counters, [(limit, key or client_network(request))], now=site.clock.now())
+    await _spend_all(request, [(limit, key or client_network(request))])
 
 
 async def spend_on_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
@@ -47,7 +50,25 @@ async def spend_on_invitations(request: Request, person: UserId, addresses: Coll
     for one in addresses:
         digest = site.code_key.digest(b"invited address\x00" + one.strip().lower().encode(errors="replace"))
         charges.append((INVITATIONS_TO_ADDRESS, digest.hex()))
-    await spend(site.counters, charges, now=site.clock.now())
+    await _spend_all(request, charges)
+
+
+async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]]) -> None:
+    """Count an attempt. If a limit is used up, the failure has a sentence for the form that was sent."""
+    site = services(request)
+    try:
+        await spend(site.counters, charges, now=site.clock.now())
+    except RateLimited as limit:
+        limit.why = _wait_reason(math.ceil(limit.after_seconds))
+        raise
+
+
+def _wait_reason(seconds: int) -> Why:
+    if seconds >= 2 * 3600:
+        return SiteReason.WAIT_HOURS(number=-(-seconds // 3600))
+    return (
+        SiteReason.WAIT_MINUTES(number=-(-seconds // 60)) if seconds >= 120 else SiteReason.WAIT_SECONDS(number=seconds)
+    )
 
 
 async def spend_on_page(request: Request) -> None:

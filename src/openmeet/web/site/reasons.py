@@ -17,3 +17,6 @@ class SiteReason(Reason):
     TOO_MANY_STREAMS = "site.too_many_streams"
     LINK_ENDED = "site.link_ended"
     FORM_TOO_LARGE = "site.form_too_large"
+    WAIT_SECONDS = "site.wait_seconds"
+    WAIT_MINUTES = "site.wait_minutes"
+    WAIT_HOURS = "site.wait_hours"
