@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NotificationTopic
-from openmeet.domain.notifications.notify import Notice, notify, set_channels
+from openmeet.domain.notifications.notify import notify, set_channels
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -113,9 +113,9 @@ async def test_a_crowd_is_reminded_in_several_transactions(db, clock, monkeypatc
     clock.turn(event.starts_at - clock.now() - DAY)
     sizes = []
 
-    async def counting(tx, kind, subject_id, to, payload, *, revision, starts_at):
-        sizes.append(len(to))
-        await notify(tx, kind, Notice(to, subject_id, revision, payload, starts_at=starts_at))
+    async def counting(tx, kind, notice):
+        sizes.append(len(notice.to))
+        await notify(tx, kind, notice)
 
     monkeypatch.setattr(tasks, "notify", counting)
     await remind(db)
