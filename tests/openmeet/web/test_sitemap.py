@@ -31,7 +31,7 @@ async def listed(site) -> list[str]:
 async def test_only_public_events_and_groups_are_in_the_sitemap(site, clock):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        stranger = Caller(await users.create_shadow(tx), "")
+        stranger = Caller(await users.create_shadow(tx, display_name="Stranger"), "")
         tea = await event_by(tx, ana, title="お茶の時間")
         for visibility in ("unlisted", "private"):
             await event_by(tx, ana, visibility=visibility)
