@@ -133,6 +133,9 @@ async def decide(request: Request) -> Response:
         return _redirect_with_counts(f"{event_path(slug)}?{urlencode(undo)}", action, decision_counts)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
+    if "removed" in undo and decision_counts.removed:
+        # The page names who was removed, so it needs no flash message.
+        return go(_attendees_path(slug, tab=tab, **undo))
     return _redirect_with_counts(_attendees_path(slug, tab=tab, **undo), action, decision_counts)
 
 
