@@ -51,7 +51,7 @@ class ReportAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedSubject:
+class OpenReports:
     """A subject with open reports: how many there are, and when the first was filed."""
 
     subject: Subject
@@ -83,7 +83,7 @@ async def file(
     return _report(row)
 
 
-async def reported_subjects(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[ReportedSubject]:
+async def reported_subjects(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[OpenReports]:
     """Subjects with open reports, the longest-waiting first. ``after``: ``since`` and the subject's id of the last one on
     the previous page.
     """
@@ -98,7 +98,7 @@ async def reported_subjects(reader: Reader, *, after: tuple[Instant, str] | None
         **values,
     )
     return [
-        ReportedSubject(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"])
+        OpenReports(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"])
         for row in rows
     ]
 
