@@ -21,7 +21,7 @@ from openmeet.domain.attendance.actions import answer
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NEWS_MAIL
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.notifications.queries import newest
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.email import notification_composer
