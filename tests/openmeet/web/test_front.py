@@ -32,6 +32,10 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 async def written(tx, author: Caller, did: str, title: str, hour: int, point: str = "") -> None:
     """An event of the network, as it was read from its record."""
+    # Hosts on this site need a name.
+    await tx.execute(
+        "update users set display_name = 'Somebody' where id = :id and display_name = ''", id=author.user_id
+    )
     event = await event_by(
         tx, author, title=title, starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00", point=point
     )
