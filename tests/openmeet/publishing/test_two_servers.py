@@ -27,6 +27,7 @@ from openmeet.domain.groups import administration, ownership, queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import session_queries
+from openmeet.domain.users.actions import choose_name
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import identity_refresh
@@ -72,6 +73,8 @@ class TwoServers:
         ).user_id
         async with self.deployment.db.transaction() as tx:
             await identities.grant_consent(tx, user_id, handle=made["handle"])
+            # Nobody has confirmed the handle yet, and hosts need a name.
+            await choose_name(tx, user_id, name)
         return Caller(user_id, name)
 
     async def did(self, who: Caller) -> str:
