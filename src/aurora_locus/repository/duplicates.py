@@ -47,17 +47,17 @@ _UNREAD = f"""
       left join blocks b on b.did = r.did and b.cid = r.cid
 """
 # A record that was written again in the meantime has a subject already, or another CID.
-_KEEP = """
+_STORE_SUBJECT = """
     update records set subject = :subject
      where did = :did and collection = :collection and rkey = :rkey and cid = :cid and subject is null
 """
 
 
 class _Found(NamedTuple):
-    """Records to delete, and rows for ``_KEEP``."""
+    """The keys of the duplicates; or, as long as subjects are not read yet, rows for ``_STORE_SUBJECT``."""
 
     rkeys: list[RecordKey]
-    read: list[dict[str, object]]
+    subjects: list[dict[str, object]]
 
 
 def hash_subject(collection: Nsid, record: Value) -> bytes | None:
@@ -89,21 +89,26 @@ async def with_deletions(db: Database, did: Did, writes: Sequence[PreparedWrite]
 async def _duplicates(db: Database, did: Did, write: PreparedWrite, most: int) -> list[RecordKey]:
     while True:
         found = await db.read(partial(_find, did=did, write=write, most=most))
-        if not found.read:
+        if not found.subjects:
             return found.rkeys
-        await db.write(lambda w, rows=found.read: w.execute_many(_KEEP, rows))  # type: ignore[misc]  # a default binds it now
+        await db.write(lambda w, rows=found.subjects: w.execute_many(_STORE_SUBJECT, rows))  # type: ignore[misc]  # a default binds it now
 
 
 def _find(r: PlainReader, did: Did, write: PreparedWrite, most: int) -> _Found:
     of = {"did": did, "collection": write.collection}
     unread = r.fetch(_UNREAD, **of, max_bytes=_MAX_BYTES, limit=_READ_AT_ONCE)
+    if unread:
+        return _Found(
+            [],
+            [
+                {**of, "rkey": rkey, "cid": cid, "subject": _subject_of(write, cid, block)}
+                for rkey, cid, block in unread
+            ],
+        )
     same = r.fetch(_SAME_SUBJECT, **of, subject=write.subject, rkey=write.rkey, limit=most)
-    return _Found(
-        [RecordKey(row["rkey"]) for row in same],
-        [{**of, "rkey": rkey, "cid": cid, "subject": _read(write, cid, block)} for rkey, cid, block in unread],
-    )
+    return _Found([RecordKey(row["rkey"]) for row in same], [])
 
 
-def _read(write: PreparedWrite, cid: bytes, block: bytes | None) -> bytes | None:
+def _subject_of(write: PreparedWrite, cid: bytes, block: bytes | None) -> bytes | None:
     record = None if block is None else read_stored(Cid(cid), block).fields
     return hash_subject(write.collection, record)

@@ -60,8 +60,8 @@ class PreparedWrite:
     """A prepared write: validated, encoded and hashed, but not compared with the repository yet.
 
     ``cid`` and ``block`` are None only for deletions. ``validation`` is the ``validationStatus`` of the response.
-    ``subject`` is the hash of its subject, for likes and the like; a creation with ``replaces_others`` replaces earlier
-    records with the same subject (both ``duplicates``).
+    ``subject`` is the hash of the subject of a like, repost, follow or block. A creation with ``replaces_others``
+    replaces earlier records with the same subject. Both: see ``duplicates``.
     """
 
     action: WriteAction
