@@ -8,6 +8,7 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import invites
 from aurora_locus.accounts.invites import InviteCode
 from groundwork.clock import Instant
+from groundwork.database.like import escape_like
 from groundwork.database.transaction import Reader
 
 _FIND = """
@@ -68,8 +69,3 @@ async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> 
         return []
     rows = await reader.fetch(_SEARCH_EMAIL, after=after, part=f"%{escape_like(part.strip().lower())}%", limit=limit)
     return [Did(row["did"]) for row in rows]
-
-
-def escape_like(text: str) -> str:
-    """Escape text for a ``like`` pattern with ``escape '!'``."""
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -10,13 +10,13 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts.account_details import escape_like
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
 from aurora_locus.moderation.reports import ReportState
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import queries as sequence
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
+from groundwork.database.like import escape_like
 from groundwork.database.transaction import Reader
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState

@@ -16,11 +16,11 @@ from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_labe
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.account_details import escape_like
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.clock import Instant
+from groundwork.database.like import escape_like
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import InvalidInput
 

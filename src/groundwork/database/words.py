@@ -46,24 +46,6 @@ _VARIATIONS = range(0xFE00, 0xFE10)
 _ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 
-# Zero-width (non-)joiners, which only decide how letters are drawn. Persian words are written with and without them.
-_JOINERS = ("\u200c", "\u200d")
-
-
-def without_joiners(text: str) -> str:
-    """Return the text without zero-width joiners, to compare it with ``without_joiners_sql``."""
-    for joiner in _JOINERS:
-        text = text.replace(joiner, "")
-    return text
-
-
-def without_joiners_sql(expression: str) -> str:
-    """Return the value of an SQL expression without zero-width joiners, as SQL."""
-    for joiner in _JOINERS:
-        expression = f"replace({expression}, '{joiner}', '')"
-    return expression
-
-
 # Cached because all dates of a series have the same text and are written together.
 @functools.lru_cache(maxsize=4)
 def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:

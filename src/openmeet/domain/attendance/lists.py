@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
-from groundwork.database.words import without_joiners, without_joiners_sql
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.moved_dates import smallest_move
@@ -220,7 +220,7 @@ async def for_hosts(
                        {without_joiners_sql("lower(u.display_name)")} like :q escape '!'
                     or {without_joiners_sql("lower(a.guest_names)")} like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
-        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", without_joiners(attendee_filter.search_words.lower())) + "%"
+        values["q"] = f"%{escape_like(without_joiners(attendee_filter.search_words.lower()))}%"
     after_clause, position = _after_in_hosts_order(after)
     rows = await reader.fetch(
         f"""

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
-from groundwork.database.words import without_joiners, without_joiners_sql
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.access import (
@@ -110,9 +110,8 @@ async def _in_order(
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
     if words:
-        conditions.append(f"{without_joiners_sql('u.folded')} like :words escape '\\'")
-        plain = without_joiners(words.lower()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values["words"] = f"%{plain}%"
+        conditions.append(f"{without_joiners_sql('u.folded')} like :words escape '!'")
+        values["words"] = f"%{escape_like(without_joiners(words.lower()))}%"
     if role is Access.MODERATE:
         conditions.append(f"exists (select 1 from {related_people_sql('= u.id')} h where h.because = 'hosting')")
     if after is not None:

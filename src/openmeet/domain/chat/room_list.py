@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader
-from groundwork.database.words import without_joiners, without_joiners_sql
 from openmeet.domain.chat import message_queries, room_queries
 from openmeet.domain.chat.access import access_to_own, reading_floor_sql
 from openmeet.domain.chat.model import Access, Room, RoomKind, RoomSubject
@@ -67,9 +67,8 @@ async def my_rooms(
         conditions.append(f"r.{room_queries.OWNER_COLUMN[room_filter.subject.kind]} = :subject")
         values["subject"] = room_filter.subject.id
     if room_filter.words:
-        conditions.append(f"{without_joiners_sql(f'lower({_TITLE})')} like :words escape '\\'")
-        plain = without_joiners(room_filter.words.lower()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values["words"] = f"%{plain}%"
+        conditions.append(f"{without_joiners_sql(f'lower({_TITLE})')} like :words escape '!'")
+        values["words"] = f"%{escape_like(without_joiners(room_filter.words.lower()))}%"
     levels = await access_to_own(reader, person, " and ".join(conditions), **values)
     if not levels:
         return []

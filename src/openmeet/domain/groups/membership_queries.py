@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.columns import qualified
+from groundwork.database.like import escape_like
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership, roles_sql
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
@@ -219,7 +220,7 @@ async def listed(
         clauses.append(f"g.is_read_only = {int(not is_created_here)}")
     for number, word in enumerate(words[:_MAX_WORDS]):
         clauses.append(f"g.search_text like :word{number} escape '!'")
-        values[f"word{number}"] = f"%{_escape_like(folded(word))}%"
+        values[f"word{number}"] = f"%{escape_like(folded(word))}%"
     if after is not None:
         clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
         values |= {"after_text": after[0], "after_id": after[1]}
@@ -276,11 +277,6 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
         ListedGroup(group_of(row), int(row["people"]), GroupRole(row["my_role"]) if row["my_role"] else None)
         for row in rows
     ]
-
-
-def _escape_like(word: str) -> str:
-    """Escape ``%`` and ``_``, the wildcards of ``like``."""
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[ListedGroup]:
