@@ -16,14 +16,7 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFail
 from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
-from openmeet.domain.groups import (
-    audit_log,
-    membership_queries,
-    notify,
-    publication,
-    queries,
-    rules,
-)
+from openmeet.domain.groups import audit_log, membership_queries, notify, publication, queries, rules
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ADDRESS,
@@ -79,13 +72,15 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     GroupAlreadyCreated if the earlier request had different content, and Refused (``NameNeeded``).
     """
     await require_public_name(tx, caller.user_id)
-    return await create_imported(tx, caller.user_id, details, submission_key=submission_key)
+    return await _create(tx, caller.user_id, details, submission_key)
 
 
-async def create_imported(
-    tx: Transaction, owner_id: UserId, details: GroupDetails, *, submission_key: str | None = None
-) -> Group:
-    """``create`` for an owner who may have no name, because the group existed elsewhere before."""
+async def create_imported(tx: Transaction, owner_id: UserId, details: GroupDetails) -> Group:
+    """Create a group that existed elsewhere before. Its owner may have no name."""
+    return await _create(tx, owner_id, details, None)
+
+
+async def _create(tx: Transaction, owner_id: UserId, details: GroupDetails, submission_key: str | None) -> Group:
     group = Group(
         id=GroupId(new_id(tx.now)),
         slug=GroupSlug(new_slug(details.name, otherwise="group")),

@@ -6,13 +6,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import (
-    actions,
-    announcements,
-    audit_log,
-    followed_dids,
-    rules,
-)
+from openmeet.domain.groups import actions, announcements, audit_log, followed_dids, rules
 from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
