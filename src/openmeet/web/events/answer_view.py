@@ -85,6 +85,14 @@ class AnswerBarView:
     def is_shown(self) -> bool:
         return bool(self.sentence or self.buttons or self.others)
 
+    @property
+    def has_room_to_share(self) -> bool:
+        """Whether a button to share fits beside the others on a small phone. It does not beside an answer that waits,
+        “Withdraw” and the other replies.
+        """
+        shows_answer = bool(self.buttons) and self.buttons[0].shows_answer
+        return not (shows_answer and self.others) or self.has_change
+
 
 class SharingState(StrEnum):
     """The states of the sharing line. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button to share the RSVP. For ``GIVEN``,
