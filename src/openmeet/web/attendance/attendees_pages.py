@@ -288,7 +288,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             **await _people_context(reader, caller.user_id, with_settings, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "checked_in": (await tickets.counts(reader, event.id)).there,
-            "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),
+            **await _removed_context(reader, event, query_params.get("removed", "")),
             **await _approved_context(reader, event, caller.user_id, query_params.get("approved", "")),
         }
     context |= {
@@ -364,15 +364,18 @@ async def _new_time_context(
     }
 
 
-async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) -> AttendeeRow | None:
-    """The attendee whom the host has just removed, so that the page can offer to undo it."""
-    if not attendance_id:
-        return None
-    removed = [
-        one for one in await lists.by_ids(reader, event.id, [AttendanceId(attendance_id)]) if one.status is _S.REJECTED
-    ]
-    names = await shown_names(reader, [one.user_id for one in removed])
-    return lists.row_of(removed[0], names) if removed else None
+async def _removed_context(reader: Reader, event: Event, attendance_id: str) -> dict[str, object]:
+    """The attendee whom the host has just removed or declined, so that the page can offer to undo it."""
+    found = await lists.by_ids(reader, event.id, [AttendanceId(attendance_id)] if attendance_id else [])
+    removed = [one for one in found if one.status is _S.REJECTED]
+    if not removed:
+        return {"removed": None}
+    names = await shown_names(reader, [removed[0].user_id])
+    removal = await history.latest_change_to(reader, removed[0].attendance_id, _S.REJECTED)
+    return {
+        "removed": lists.row_of(removed[0], names),
+        "was_request": removal is not None and removal.before is _S.PENDING,
+    }
 
 
 async def _approved_context(reader: Reader, event: Event, host: UserId, approved: str) -> dict[str, object]:
