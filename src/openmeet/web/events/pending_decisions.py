@@ -202,13 +202,13 @@ async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[Ho
 async def _report_tasks(reader: Reader) -> list[HostTask]:
     """Reports to the moderators of the community: about events, groups, people and photos, and about chat messages."""
     tasks = []
-    for reported in await reports.reported_subjects(reader, after=None, limit=1):
+    if reported := await reports.reported_subjects(reader, after=None, limit=1):
         number = await reports.count_open(reader)
         title = ngettext("%(number)s report needs a decision", "%(number)s reports need a decision", number)
-        tasks.append(_of_reports(title, "/moderation", reported.since, reader.now))
-    for _, since in await objections.waiting_for_site(reader, limit=1):
+        tasks.append(_of_reports(title, "/moderation", reported[0].since, reader.now))
+    if messages := await objections.waiting_for_site(reader, limit=1):
         title = _chat_messages_label(await objections.count_for_site(reader))
-        tasks.append(_of_reports(title, "/moderation/chat", since, reader.now))
+        tasks.append(_of_reports(title, "/moderation/chat", messages[0][1], reader.now))
     return tasks
 
 

@@ -283,11 +283,10 @@ async def next_report(reader: Reader) -> str:
     """The path of the report that waits longest: of those about events, groups, people and photos, else of those about
     chat messages. Empty if none waits.
     """
-    for reported in await reports.reported_subjects(reader, after=None, limit=1):
-        return view.path_of(reported.subject)
-    for message, _ in await objections.waiting_for_site(reader, limit=1):
-        return f"{PATH}/chat/{message}"
-    return ""
+    if reported := await reports.reported_subjects(reader, after=None, limit=1):
+        return view.path_of(reported[0].subject)
+    messages = await objections.waiting_for_site(reader, limit=1)
+    return f"{PATH}/chat/{messages[0][0]}" if messages else ""
 
 
 async def tabs_of(reader: Reader, tab: str) -> list[tuple[str, LazyText, int, bool]]:
