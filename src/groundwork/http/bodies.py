@@ -19,7 +19,7 @@ _PIECE_BYTES: Final = 256 * 1024
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 # A gzip body can consist of several members (RFC 1952 2.2). Each empty one takes 20 bytes and a new decompressor.
-_MOST_MEMBERS: Final = 1000
+_MAX_MEMBERS: Final = 1000
 
 
 def too_large(limit: int) -> TooLarge:
@@ -90,7 +90,7 @@ class _DecompressedBody:
         self._limit = limit
         self._left = limit
         self._unfold = zlib.decompressobj(_GZIP_WINDOW if is_gzip else zlib.MAX_WBITS)
-        self._members_left = _MOST_MEMBERS - 1 if is_gzip else 0
+        self._members_left = _MAX_MEMBERS - 1 if is_gzip else 0
         self._waiting = b""  # received, but not passed to zlib yet
         self._inside = False  # zlib might hold output that did not fit into the last chunk
         self._more = True
