@@ -147,7 +147,7 @@ def _check_times(claims: Mapping[str, object], now_seconds: int) -> int:
     for name, value in times.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadDpopProof(f"its {name} is not a time")
-        # Written so that NaN, which JSON of Python can contain, is refused.
+        # Written so that NaN, which Python’s JSON parser accepts, is refused.
         if not ((name == "exp" or value <= latest) and (name == "nbf" or value >= earliest)):
             raise BadDpopProof(f"its {name} is too far from now, or the client's clock is wrong")
     return floor(cast("float", times["iat"]))
