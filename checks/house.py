@@ -5,6 +5,7 @@ repository.
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,32 @@ def imports_inside_functions(tree: ast.Module) -> list[int]:
     return sorted(found)
 
 
+def imported_test_files(tree: ast.Module) -> list[str]:
+    """The modules ``test_*.py`` from which a module imports. Readers of a test must not have to open another test file
+    to know its set-up, so what several files share is in a module named after its subject.
+    """
+    modules = set()
+    for node in _statements(tree):
+        if isinstance(node, ast.Import):
+            modules |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return sorted(one for one in modules if one.rpartition(".")[2].startswith("test_") and _is_module(one))
+
+
+def _is_module(name: str) -> bool:
+    return (ROOT / name.replace(".", "/")).with_suffix(".py").is_file()
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements of a module. Expressions, which make up most of a tree, are skipped."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [one for field in _BLOCKS for one in getattr(node, field, ())]
+
+
 def missing_documents(text: str) -> list[str]:
     """Documents that the text names and that are neither in the root nor in ``docs/``."""
     if ".md" not in text:
@@ -79,6 +106,11 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
         tree = ast.parse(text)
     except SyntaxError as error:
         return [*found, f"{name}:{error.lineno}: not valid Python"]
+    if name.startswith("tests/"):
+        found += [
+            f"{name}: imports {module}: move what tests share into a module named after its subject"
+            for module in imported_test_files(tree)
+        ]
     if name.startswith("src/") and path.stat().st_size and not ast.get_docstring(tree):
         found.append(f"{name}: the module has no docstring that says what it is for")
     found += [f"{name}: refers to {document}, which does not exist" for document in missing_documents(text)]

@@ -5,6 +5,7 @@ were violated.
 run's PostgreSQL server logs every statement, including those of programs that tests start.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -14,14 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-# Settings that make the server log what this module reads.
-SERVER_SETTINGS: Final = {"log_statement": "all", "log_error_verbosity": "verbose", "log_line_prefix": ""}
+from tests.postgres_schemas import EMPTIER
 
-_ENTRY = re.compile(r"([A-Z][A-Z ]*):  (.*)", re.DOTALL)
+# Settings that make the server log what this module reads.
+SERVER_SETTINGS: Final = {"log_statement": "all", "log_error_verbosity": "verbose", "log_line_prefix": "%n|%d|%a|"}
+
+# The prefix above is the time in seconds since 1970, the database and the program.
+_ENTRY = re.compile(r"(\d+\.\d+)\|([^|]*)\|([^|]*)\|([A-Z][A-Z ]*):  (.*)", re.DOTALL)
 _VIOLATION = re.compile(r"23\w{3}: (.* violates .*)", re.DOTALL)
 _STATEMENT = re.compile(r"\d{5}: (?:statement|execute [^:]*): (.*)", re.DOTALL)
 # Names of schemas and databases that tests create, and lists with one parameter per row. Both differ between runs.
 _OWN_NAME = re.compile(r'"[a-z_]*\d\w*"')
+# Locks and time limits are numbers within the text.
+_LONG_NUMBER = re.compile(r"(?<![\w$.])-?\d{4,}\b")
 _PARAMETERS = re.compile(r"\$\d+(?:, ?\$\d+)+")
 
 
@@ -34,16 +40,42 @@ class Inventory:
     constraints: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """A statement that the server executed, or a constraint that it enforced.
+
+    ``at``: in seconds since 1970. ``database``: its name.
+    """
+
+    at: float
+    database: str
+    is_statement: bool
+    text: str
+
+
 def inventory_of(cases: Iterable[str], log: Path | None) -> Inventory:
     """Make the inventory of a run. ``log``: the server's log; None if the tests used another server."""
     statements: set[str] = set()
     constraints: set[str] = set()
-    for kind, text in _entries(log) if log is not None else ():
-        if kind == "LOG" and (found := _STATEMENT.fullmatch(text)):
-            statements.add(_PARAMETERS.sub("$n", _OWN_NAME.sub('"n"', " ".join(found[1].split()))))
-        elif kind == "ERROR" and (found := _VIOLATION.fullmatch(text)):
-            constraints.add(found[1])
+    for one in () if log is None else produced(log):
+        (statements if one.is_statement else constraints).add(one.text)
     return Inventory(sorted(set(cases)), sorted(statements), sorted(constraints))
+
+
+def produced(log: Path) -> Iterator[Produced]:
+    """What a server's log contains, in its order. How the tests empty their schemas is left out."""
+    for at, database, program, kind, text in _entries(log):
+        if program == EMPTIER:
+            continue
+        if kind == "LOG" and (found := _STATEMENT.fullmatch(text)):
+            yield Produced(at, database, is_statement=True, text=_without_values(found[1]))
+        elif kind == "ERROR" and (found := _VIOLATION.fullmatch(text)):
+            yield Produced(at, database, is_statement=False, text=found[1])
+
+
+def _without_values(statement: str) -> str:
+    plain = _LONG_NUMBER.sub("n", _OWN_NAME.sub('"n"', " ".join(statement.split())))
+    return _PARAMETERS.sub("$n", plain)
 
 
 def write(inventory: Inventory, file: Path) -> None:
@@ -70,18 +102,16 @@ def missing(before: Inventory, after: Inventory) -> list[str]:
     ]
 
 
-def _entries(log: Path) -> Iterator[tuple[str, str]]:
-    """(kind, text) of each entry. A line that begins with a tab continues the entry before it."""
+def _entries(log: Path) -> Iterator[tuple[float, str, str, str, str]]:
+    """(time, database, program, kind, text) of each entry. A line that begins with a tab continues the entry before it."""
     entry: list[str] = []
     with log.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+        for line in itertools.chain(lines, [""]):
             if not line.startswith("\t") and entry:
                 if found := _ENTRY.fullmatch("".join(entry).rstrip("\n")):
-                    yield found[1], found[2]
+                    yield float(found[1]), found[2], found[3], found[4], found[5]
                 entry = []
             entry.append(line)
-    if found := _ENTRY.fullmatch("".join(entry).rstrip("\n")):
-        yield found[1], found[2]
 
 
 def _per_function(cases: Iterable[str]) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 A module counts as changed if it differs from ``main`` or is not committed. A test file is chosen if its imports lead to
 a changed module. Tests that start whole programs, or that need a browser, another database engine or another server,
-are left to ``make test``. A file is started only if it will end in time, according to the recorded durations. Files
+are left to ``make test-all``. A file is started only if it will end in time, according to the recorded durations. Files
 that were left out are counted by folder.
 """
 
@@ -139,10 +139,10 @@ def main() -> int:
         failed |= subprocess.run(command, check=False).returncode not in {0, 5}
     print(f"{len(files) - len(left)} of the {len(files)} test files that the change can affect were run, on SQLite.")
     if left:
-        print(f"Left to make test, because they do not fit into {SECONDS:.0f} seconds:")
+        print(f"Left to make test-all, because they do not fit into {SECONDS:.0f} seconds:")
         for folder, count in sorted(Counter(file.rpartition("/")[0] for file in left).items()):
             print(f"  {count:3} in {folder}")
-    print("Also left to make test:", ", ".join(f"tests/{folder}" for folder in LEFT_TO_THE_SUITE))
+    print("Also left to make test-all:", ", ".join(f"tests/{folder}" for folder in LEFT_TO_THE_SUITE))
     return int(failed)
 
 

@@ -4,12 +4,15 @@ Each worker is a pytest process that asks for a file, collects it, runs it and a
 So no file is collected twice, and a free worker always gets the next file. Long files come first, according to the
 durations recorded in ``checks/durations.json``.
 
+``--short`` leaves out what ``checks/short_run.py`` says, so that ``make test`` ends in about eight minutes.
+
 A failed test fails the run. If at most six tests fail, each is run again alone:
 docs/decisions/0116-run-failed-tests-again-alone.md. Why we have our own runner:
 docs/decisions/0096-let-each-test-worker-collect-only-the-files-it-runs.md.
 """
 
 import argparse
+import bisect
 import contextlib
 import json
 import os
@@ -28,7 +31,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checks import inventory, postgres, rerun
+from tests.stale_databases import process_of
+
+from checks import inventory, postgres, rerun, short_run
 
 # On a disk, each of tens of thousands of database commits would wait for it. Data in memory survives the end of a
 # program just as well.
@@ -90,7 +95,8 @@ class Unit:
 class Record:
     """Durations in seconds, by file.
 
-    ``wall`` decides the order, because a waiting test also occupies a worker. ``cpu`` is used to compare runs.
+    ``wall`` decides the order, because a waiting test also occupies a worker. ``cpu``, which includes programs such as
+    browsers, is used to compare runs.
     ``pace``: the pace of the machine (``measured_pace``); 0 if nothing is recorded.
     """
 
@@ -133,6 +139,8 @@ class Outcome:
     seconds: Counter[str] = field(default_factory=Counter)
     cpu: Counter[str] = field(default_factory=Counter)
     cases: list[str] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
+    ran: list[dict[str, Any]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -141,7 +149,6 @@ class Outcome:
         with self.lock:
             file = report["id"].partition("::")[0]
             self.seconds[file] += report["seconds"]
-            self.cpu[file] += report["cpu"]
             if report["when"] == "call" or report["outcome"] == "skipped":
                 self.cases.append(report["id"])
             match report["outcome"]:
@@ -207,6 +214,14 @@ class Suite:
                 has_failed |= message["report"]["outcome"] == "failed"
             elif "running" in message:
                 running = message["running"]
+            elif "left" in message:
+                with self.outcome.lock:
+                    self.outcome.left.update(message["left"])
+            elif "ran" in message:
+                ran = message["ran"]
+                with self.outcome.lock:
+                    self.outcome.ran.append(ran)
+                    self.outcome.cpu[ran["id"].partition("::")[0]] += ran["with_import"]
             else:
                 unit = self._take()
                 parts = [] if unit is None else [(part.file, part.first, part.of) for part in unit.parts]
@@ -258,7 +273,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m checks.suite", description=__doc__)
     parser.add_argument("paths", nargs="*", default=["tests"], help="folders and files; default: all tests")
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--record", action="store_true", help=f"write the times of this run to {DURATIONS}")
+    parser.add_argument("--short", action="store_true", help="leave out what checks/short_run.py says")
+    parser.add_argument("--record", action="store_true", help=f"write the times to {DURATIONS}, and {short_run.RECORD}")
     parser.add_argument(
         "--compare", action="store_true", help=f"fail when processor time has grown by a fifth since {DURATIONS}"
     )
@@ -266,16 +282,22 @@ def main() -> int:
         "--inventory", type=Path, metavar="FILE", help="write an inventory of the run: see checks/inventory.py"
     )
     arguments = parser.parse_args()
+    if arguments.record and arguments.short:
+        parser.error("a short run does not run everything that is to be recorded")
     recorded, pace = read_record(), measured_pace()
-    files = _files(arguments.paths)
+    files, left = _files(arguments.paths), Counter[str]()
+    if arguments.short:
+        files, left = short_run.files_to_run(files)
     units = plan(files, {file: times["wall"] for file, times in recorded.files.items()}, arguments.workers)
     with contextlib.ExitStack() as stack:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
-        log = Path(folder, "postgres.log") if arguments.inventory else None
+        needs_log = arguments.inventory or (arguments.record and postgres.VARIABLE not in os.environ)
+        log = Path(folder, "postgres.log") if needs_log else None
         os.environ[COMPILED_TEMPLATES] = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-templates-"))
         _bring_postgres(stack, log)
-        suite = Suite(units, Path(folder), [*options, *arguments.paths])
+        worker = ["--suite-short"] * arguments.short + ["--suite-costs"] * (arguments.record or arguments.compare)
+        suite = Suite(units, Path(folder), [*worker, *options, *arguments.paths])
         with ThreadPoolExecutor(arguments.workers) as pool:
             list(pool.map(suite.work, range(arguments.workers)))
         outcome = suite.outcome
@@ -283,13 +305,18 @@ def main() -> int:
             outcome.failed, outcome.flaky = rerun.rerun_failed(outcome.failed, options, _environment())
         if arguments.inventory:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
+        if arguments.record and log is not None and log.is_file():
+            short_run.write(short_run.read(), recorded_tests(outcome.ran, log))
     ran = Record((pace + measured_pace()) / 2, _times(outcome))
     if arguments.record:
         write_record(recorded, ran)
     status = _summary(outcome)
+    if arguments.short:
+        print(*short_run.summary(outcome.left, left), sep="\n")
     print(f"{_all_processor_seconds():.0f} s of processor time, including servers and programs that the tests started")
-    has_grown = has_grown_by_a_fifth(recorded, ran)
-    return 1 if arguments.compare and has_grown else status
+    if arguments.compare and has_grown_by_a_fifth(recorded, ran):
+        return 1
+    return status
 
 
 def has_grown_by_a_fifth(recorded: Record, ran: Record) -> bool:
@@ -343,6 +370,29 @@ def write_record(before: Record, ran: Record) -> None:
     files = {file: times for file, times in {**before.files, **now}.items() if Path(file).is_file()}
     rounded = {file: {kind: round(spent, 1) for kind, spent in files[file].items()} for file in sorted(files)}
     DURATIONS.write_text(json.dumps({"pace": round(pace, 4), "files": rounded}, indent=1) + "\n")
+
+
+def recorded_tests(ran: Iterable[Mapping[str, Any]], log: Path) -> dict[str, short_run.RecordedTest]:
+    """The tests of a run with what they sent to PostgreSQL: each worker has its own databases and runs one test at a
+    time. ``ran``: the workers' messages. ``log``: the server's log.
+    """
+    by_worker: dict[int, list[Mapping[str, Any]]] = {}
+    for one in sorted(ran, key=lambda one: one["began"]):
+        by_worker.setdefault(one["pid"], []).append(one)
+    starts = {pid: [one["began"] for one in tests] for pid, tests in by_worker.items()}
+    sent: dict[str, set[str]] = {one["id"]: set() for tests in by_worker.values() for one in tests}
+    for made in inventory.produced(log):
+        pid = process_of(made.database) or 0
+        number = bisect.bisect(starts.get(pid, []), made.at) - 1
+        if number >= 0 and made.at <= by_worker[pid][number]["ended"]:
+            sent[by_worker[pid][number]["id"]].add(made.text)
+    return {
+        one["id"]: short_run.RecordedTest(
+            one["seconds"], one["is_variant"], one["is_about_concurrency"], frozenset(sent[one["id"]])
+        )
+        for tests in by_worker.values()
+        for one in tests
+    }
 
 
 def _files(paths: Iterable[str]) -> set[str]:

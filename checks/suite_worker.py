@@ -2,17 +2,23 @@
 test.
 
 They communicate over a socket, with one JSON value per line. ``{}`` requests work; the response is a list of parts
-(file, first test, every how many), which is empty if nothing is left. ``{"running": test}`` and ``{"report": …}`` have
-no response.
+(file, first test, every how many), which is empty if nothing is left. ``{"running": test}``, ``{"report": …}``,
+``{"ran": …}`` and ``{"left": tests by kind}`` have no response.
 """
 
+import contextlib
 import json
 import os
 import socket
+import time
 import traceback
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from checks import short_run
 
 
 class _More(pytest.Item):
@@ -24,20 +30,25 @@ class _More(pytest.Item):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--suite-fd", type=int, required=True, help="the socket of checks/suite.py")
+    parser.addoption("--suite-short", action="store_true", help="leave out what checks/short_run.py says")
+    parser.addoption("--suite-costs", action="store_true", help="report the cost of each test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Worker(config.getoption("--suite-fd")), "suite-worker")
+    options = (config.getoption(name) for name in ("--suite-fd", "--suite-short", "--suite-costs"))
+    config.pluginmanager.register(Worker(*options), "suite-worker")
 
 
 class Worker:
     """Collects lazily: all files are known from the start, but each is imported only just before it runs."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, is_short: bool, reports_costs: bool) -> None:
+        self._left = short_run.read() if is_short else None
+        self._reports_costs = reports_costs
         self._stream = socket.socket(fileno=descriptor).makefile("rw", encoding="utf-8")
         self._files: dict[str, pytest.Collector] = {}
         self._spread: dict[str, list[pytest.Item]] = {}
-        self._cpu_reported = _cpu_seconds()
+        self._cost_reported = self._cost()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
@@ -72,10 +83,9 @@ class Worker:
                 items = self._spread.pop(file, None) or self._items(session, file)
                 if of > 1:
                     self._spread[file] = items
-                items = items[first::of]
+                items = self._to_run(items[first::of])
                 for item, following in zip(items, [*items[1:], more], strict=False):
-                    self._send({"running": item.nodeid})
-                    item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                    self._run(item, following)
         self._send({"running": "the end of the session"})
         try:
             session._setupstate.teardown_exact(None)  # noqa: SLF001 — pytest does the same afterwards, and reports nothing
@@ -84,6 +94,41 @@ class Worker:
             self._report("the end of the session", "teardown", "failed", 0.0, traceback.format_exc())
         self._send({"running": None})
         return True
+
+    def _run(self, item: pytest.Item, following: pytest.Item) -> None:
+        self._send({"running": item.nodeid})
+        began, cpu = time.time(), self._cost()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if self._reports_costs:
+            self._report_cost(item, began, cpu)
+
+    def _report_cost(self, item: pytest.Item, began: float, cpu: float) -> None:
+        now = self._cost()
+        ran = {
+            "id": item.nodeid,
+            "pid": os.getpid(),
+            "began": began,
+            "ended": time.time(),
+            "seconds": now - cpu,
+            # Importing a file counts towards it, but not towards its first test.
+            "with_import": now - self._cost_reported,
+            "is_variant": short_run.is_variant(item),
+            "is_about_concurrency": short_run.is_about_concurrency(item),
+        }
+        self._cost_reported = now
+        self._send({"ran": ran})
+
+    def _cost(self) -> float:
+        """Processor time of this process and of all that it has started. It takes a moment to find out."""
+        return sum(os.times()[:4]) + _seconds_of_children(os.getpid()) if self._reports_costs else 0.0
+
+    def _to_run(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The tests that a short run does not leave out. Reports how many it does."""
+        if self._left is None:
+            return items
+        why = {item: short_run.why_left_out(item.nodeid, self._left) for item in items}
+        self._send({"left": Counter(kind for kind in why.values() if kind is not None)})
+        return [item for item in items if why[item] is None]
 
     def _items(self, session: pytest.Session, file: str) -> list[pytest.Item]:
         if file not in self._files:
@@ -122,12 +167,19 @@ class Worker:
         self._report(name, report.when, report.outcome, report.duration, text, test=report.nodeid)
 
     def _report(self, nodeid: str, when: str, outcome: str, seconds: float, text: str, **more: object) -> None:
-        # Processor time since the last report, so that importing a file counts towards its first test.
-        cpu, self._cpu_reported = self._cpu_reported, _cpu_seconds()
         report = {"id": nodeid, "when": when, "outcome": outcome, "seconds": seconds, "text": text}
-        self._send({"report": {**report, **more, "cpu": self._cpu_reported - cpu}})
+        self._send({"report": {**report, **more}})
 
 
-def _cpu_seconds() -> float:
-    """Processor time of this process and of its child processes that have ended."""
-    return sum(os.times()[:4])
+def _seconds_of_children(pid: int) -> float:
+    """Processor time of the running child processes of a process and of theirs; 0 where ``/proc`` does not list them."""
+    seconds = 0.0
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in listed.read_text().split():
+                with contextlib.suppress(OSError):
+                    # The name of the program, in parentheses, may contain spaces.
+                    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+                    seconds += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+                    seconds += _seconds_of_children(int(child))
+    return seconds

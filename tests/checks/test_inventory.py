@@ -7,26 +7,30 @@ from checks.inventory import Inventory
 from checks import inventory
 
 LOG = """\
-LOG:  00000: database system is ready to accept connections
-LOCATION:  reaper, postmaster.c:2778
-LOG:  00000: statement: begin; set local search_path to "t_17_4"
-LOCATION:  exec_simple_query, postgres.c:1078
-LOG:  00000: execute __asyncpg_stmt_3__: insert into places (id,
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: database system is ready to accept connections
+1772366400.125|openmeet_tests_17|[unknown]|LOCATION:  reaper, postmaster.c:2778
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: statement: begin; set local search_path to "t_17_4"
+1772366400.125|openmeet_tests_17|[unknown]|LOCATION:  exec_simple_query, postgres.c:1078
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: execute __asyncpg_stmt_3__: insert into places (id,
 \tname) values ($1, $2)
-DETAIL:  parameters: $1 = '7', $2 = 'LOG:  00000: statement: select 1'
-LOCATION:  exec_execute_message, postgres.c:2120
-ERROR:  23505: duplicate key value violates unique constraint "places_pkey"
-DETAIL:  Key (id)=(7) already exists.
-STATEMENT:  insert into places (id,
+1772366400.125|openmeet_tests_17|[unknown]|DETAIL:  parameters: $1 = '7', $2 = 'LOG:  00000: statement: select 1'
+1772366400.125|openmeet_tests_17|[unknown]|LOCATION:  exec_execute_message, postgres.c:2120
+1772366400.125|openmeet_tests_17|[unknown]|ERROR:  23505: duplicate key value violates unique constraint "places_pkey"
+1772366400.125|openmeet_tests_17|[unknown]|DETAIL:  Key (id)=(7) already exists.
+1772366400.125|openmeet_tests_17|[unknown]|STATEMENT:  insert into places (id,
 \tname) values ($1, $2)
-LOG:  00000: execute __asyncpg_stmt_9__: select * from places where id in ($1, $2, $3)
-LOG:  00000: execute <unnamed>: select * from places where id in ($1, $2)
-ERROR:  22012: division by zero
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: execute __asyncpg_stmt_9__: select * from places where id in ($1, $2, $3)
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: execute <unnamed>: select * from places where id in ($1, $2)
+1772366400.125|openmeet_tests_17|[unknown]|ERROR:  22012: division by zero
+1772366400.125|openmeet_tests_17|[unknown]|LOG:  00000: statement: select pg_advisory_unlock(-805040588, 11412287)
+1772366400.125|openmeet_tests_17|emptied schemas|LOG:  00000: statement: delete from "t_17_4"."places"
 """
 
 
 def test_statements_and_violations_are_read(tmp_path: Path):
-    """Statements and violations are listed once, regardless of the schema's name and the number of parameters."""
+    """Statements and violations are listed once, regardless of the schema's name, the number of parameters and the keys
+    of locks. The tests' own clean-up is not listed.
+    """
     log = tmp_path / "log"
     log.write_text(LOG)
     found = inventory.inventory_of(["b", "a", "b"], log)
@@ -35,6 +39,7 @@ def test_statements_and_violations_are_read(tmp_path: Path):
         'begin; set local search_path to "n"',
         "insert into places (id, name) values ($n)",
         "select * from places where id in ($n)",
+        "select pg_advisory_unlock(n, n)",
     ]
     assert found.constraints == ['duplicate key value violates unique constraint "places_pkey"']
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from checks.rerun import Failure
 
 from checks import rerun
-from tests.checks.test_suite import run
+from tests.checks.suite_runs import run_suite
 
 # Fails only the first time.
 ONCE = """
@@ -26,7 +26,7 @@ def stories(count: int) -> str:
 
 
 def test_test_that_passes_alone_is_named_and_the_run_succeeds(tmp_path: Path):
-    done = run(tmp_path, NAME, stories(3) + "def test_fine():\n    pass\n")
+    done = run_suite(tmp_path, NAME, stories(3) + "def test_fine():\n    pass\n")
     assert done.returncode == 0
     assert "0 failed, 1 passed, 0 skipped, 3 flaky" in done.stdout
     for number in range(3):
@@ -39,7 +39,7 @@ def test_test_that_passes_alone_is_named_and_the_run_succeeds(tmp_path: Path):
 
 
 def test_test_that_fails_again_fails_the_run(tmp_path: Path):
-    done = run(tmp_path, NAME, stories(1) + ALWAYS)
+    done = run_suite(tmp_path, NAME, stories(1) + ALWAYS)
     assert done.returncode == 1
     assert f"FAILED again, alone: {NAME}::test_always" in done.stdout
     assert f"FLAKY {NAME}::test_it0" in done.stdout
@@ -47,7 +47,7 @@ def test_test_that_fails_again_fails_the_run(tmp_path: Path):
 
 
 def test_seven_failures_are_not_repeated(tmp_path: Path):
-    done = run(tmp_path, NAME, stories(7))
+    done = run_suite(tmp_path, NAME, stories(7))
     assert done.returncode == 1
     assert "7 failed, 0 passed, 0 skipped" in done.stdout
     assert "FLAKY" not in done.stdout
@@ -55,20 +55,20 @@ def test_seven_failures_are_not_repeated(tmp_path: Path):
 
 
 def test_simulations_are_not_repeated(tmp_path: Path):
-    done = run(tmp_path, "tests/simulation/test_story.py", stories(1))
+    done = run_suite(tmp_path, "tests/simulation/test_story.py", stories(1))
     assert done.returncode == 1
     assert "FLAKY" not in done.stdout
 
 
 def test_nothing_is_repeated_after_a_worker_died(tmp_path: Path):
-    done = run(tmp_path, NAME, stories(1) + "def test_last():\n    import os\n    os._exit(0)\n")
+    done = run_suite(tmp_path, NAME, stories(1) + "def test_last():\n    import os\n    os._exit(0)\n")
     assert done.returncode == 1
     assert "FLAKY" not in done.stdout
 
 
 def test_a_test_that_is_skipped_the_second_time_has_not_passed(tmp_path: Path):
     story = stories(1).replace("assert was_here", "import pytest\n    if was_here: pytest.skip()\n    assert was_here")
-    done = run(tmp_path, NAME, story)
+    done = run_suite(tmp_path, NAME, story)
     assert (done.returncode, "1 failed" in done.stdout) == (1, True)
 
 

@@ -25,6 +25,13 @@ _USED: Final = re.compile(r"var\((--[\w-]+)\)")
 # }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
 
+_DARK: Final = re.compile(r"@media \(prefers-color-scheme: ?dark\) \{((?:[^{}]*\{[^{}]*\})*)\s*\}")
+_BODY: Final = re.compile(r"\{([^{}]*)\}")
+# A variable with a colour or a shadow, or a property that takes neither space nor part in the layout.
+_ONLY_COLOUR: Final = re.compile(
+    r"--[\w-]+: (?:0 \d+px \d+px )?(?:#[0-9a-f]{3,6}|rgb\([^()]*\))|(?:color|fill|stroke|filter|background-color): [^;]+"
+)
+
 
 def classes(stylesheet: str) -> set[str]:
     """The classes that a stylesheet has rules for."""
@@ -47,6 +54,28 @@ def test_every_rule_is_complete() -> None:
         text = re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.DOTALL)
         assert text.rstrip().endswith(("}", ";")), file
         assert text.count("{") == text.count("}"), file
+
+
+def beyond_colours(stylesheet: str) -> list[str]:
+    """Declarations for the dark scheme that could change more than colours."""
+    bodies = (body for block in _DARK.findall(stylesheet) for body in _BODY.findall(block))
+    declarations = (declaration.strip() for body in bodies for declaration in body.split(";"))
+    return [one for one in declarations if one and not _ONLY_COLOUR.fullmatch(one)]
+
+
+def test_dark_scheme_changes_only_colours() -> None:
+    """The browser tests check the shape of pages in the light scheme only."""
+    assert beyond_colours("@media (prefers-color-scheme: dark) { a { color: #fff; outline: none } }") == [
+        "outline: none"
+    ]
+    assert beyond_colours("@media (prefers-color-scheme: dark) { :root { --gap: 2rem; --a: #fff; } }") == [
+        "--gap: 2rem"
+    ]
+    stylesheets = [file.read_text("utf-8") for file in SOURCES.rglob("*.css")]
+    assert sum(text.count("prefers-color-scheme") for text in stylesheets) == sum(
+        len(_DARK.findall(text)) for text in stylesheets
+    )
+    assert [one for text in stylesheets for one in beyond_colours(text)] == []
 
 
 def test_every_class_is_used() -> None:

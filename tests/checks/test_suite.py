@@ -3,41 +3,26 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from checks import postgres, suite
+from checks import suite
+from tests.checks.suite_runs import run_suite
 from tests.external_dependencies import ROOT
-
-
-def run(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.CompletedProcess[str]":
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(story)
-    # Installed plugins are not part of these tests, and importing them takes seconds.
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "PYTHONHASH"))}
-    environment |= {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    # None of these tests needs a database.
-    environment.setdefault(postgres.VARIABLE, "postgresql://nobody.asks")
-    command = [sys.executable, "-m", "checks.suite", "--workers", str(workers), *more]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
     """An element taken from a set of strings is the same in every run."""
     told = "import os\ndef test_it():\n    assert os.environ['PYTHONHASHSEED'] == '0'\n"
-    assert run(tmp_path, "tests/other/test_story.py", told).returncode == 0
+    assert run_suite(tmp_path, "tests/other/test_story.py", told).returncode == 0
 
 
 def test_imported_modules_are_compiled_once(tmp_path: Path):
     """The order is fixed even if the environment sets another one, because workers and hundreds of programs import the
     same modules.
     """
-    assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
+    assert run_suite(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
 
 
@@ -80,7 +65,7 @@ def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worke
     (tmp_path / "tests/other").mkdir(parents=True)
     (tmp_path / "tests/other/test_second.py").write_text(SEVERAL)
     (tmp_path / "tests/conftest.py").write_text(SHARED)
-    done = run(tmp_path, "tests/simulation/test_long.py", SEVERAL, workers=2)
+    done = run_suite(tmp_path, "tests/simulation/test_long.py", SEVERAL, workers=2)
     assert "0 failed, 16 passed, 0 skipped" in done.stdout
     ran = [line.split() for line in (tmp_path / "ran").read_text().splitlines()]
     assert sorted(int(number) for number, _ in ran) == sorted([*range(8), *range(8)])
@@ -91,14 +76,14 @@ def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worke
 def test_a_file_that_cannot_be_imported_fails_the_run_and_the_rest_goes_on(tmp_path: Path):
     (tmp_path / "tests/other").mkdir(parents=True)
     (tmp_path / "tests/other/test_broken.py").write_text("import nothing_of_this_name\n")
-    done = run(tmp_path, "tests/other/test_fine.py", "def test_it():\n    pass\n")
+    done = run_suite(tmp_path, "tests/other/test_fine.py", "def test_it():\n    pass\n")
     assert done.returncode == 1
     assert "FAILED tests/other/test_broken.py (collection)" in done.stdout
     assert "1 failed, 1 passed" in done.stdout
 
 
 def test_a_worker_that_dies_fails_the_run_and_its_test_is_named(tmp_path: Path):
-    done = run(tmp_path, "tests/other/test_it.py", "import os\ndef test_it():\n    os._exit(0)\n")
+    done = run_suite(tmp_path, "tests/other/test_it.py", "import os\ndef test_it():\n    os._exit(0)\n")
     assert done.returncode == 1
     assert "worker 0 ended with 0, running tests/other/test_it.py::test_it" in done.stdout
 
@@ -119,7 +104,7 @@ def test_it():
         os._exit(0)
 """
     try:
-        done = run(tmp_path, "tests/other/test_it.py", story)
+        done = run_suite(tmp_path, "tests/other/test_it.py", story)
         assert "0 failed, 1 passed" in done.stdout
     finally:
         os.kill(int((tmp_path / "program").read_text()), signal.SIGKILL)
@@ -157,7 +142,7 @@ def shared():
 def test_it(shared):
     pass
 """
-    done = run(tmp_path, "tests/other/test_it.py", story)
+    done = run_suite(tmp_path, "tests/other/test_it.py", story)
     assert done.returncode == 1
     assert "cannot end" in done.stdout
 
@@ -166,7 +151,7 @@ def test_skip_reasons_are_printed(tmp_path: Path):
     story = (
         "import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_it():\n    pass\ndef test_other():\n    pass\n"
     )
-    done = run(tmp_path, "tests/other/test_it.py", story)
+    done = run_suite(tmp_path, "tests/other/test_it.py", story)
     assert (done.returncode, "SKIPPED [1] Skipped: no moon" in done.stdout) == (0, True)
 
 
@@ -212,16 +197,41 @@ def test_cost_of_a_run_is_recorded_and_compared_on_request(tmp_path: Path):
     """
     (tmp_path / "checks").mkdir()
     name = "tests/other/test_story.py"
-    assert run(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
+    assert run_suite(tmp_path, name, COSTLY.format(seconds=0.5), 1, "--record").returncode == 0
     recorded = json.loads((tmp_path / suite.DURATIONS).read_text())["files"]
     assert recorded.keys() == {name}
     assert recorded[name]["cpu"] >= 0.5
-    assert run(tmp_path, name, COSTLY.format(seconds=0.1), 1, "--compare").returncode == 0
+    assert run_suite(tmp_path, name, COSTLY.format(seconds=0.1), 1, "--compare").returncode == 0
     dear = COSTLY.format(seconds=5 * recorded[name]["cpu"])
-    done = run(tmp_path, name, dear, 1, "--compare")
+    done = run_suite(tmp_path, name, dear, 1, "--compare")
     assert done.returncode == 1
     assert "a fifth more than recorded" in done.stdout
-    assert run(tmp_path, name, dear).returncode == 0
+    assert run_suite(tmp_path, name, dear).returncode == 0
+
+
+def test_cost_includes_programs_that_still_run(tmp_path: Path):
+    """A browser runs for a whole file. Its processor time counts towards the test during which it was used."""
+    (tmp_path / "checks").mkdir()
+    story = """
+import subprocess
+import sys
+
+import pytest
+
+BUSY = "import time\\nwhile time.process_time() < 0.5: pass\\nprint(flush=True)\\ntime.sleep(600)"
+
+@pytest.fixture(scope="session")
+def program():
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as running:
+        yield running
+        running.kill()
+
+def test_it(program):
+    program.stdout.readline()
+"""
+    assert run_suite(tmp_path, "tests/other/test_story.py", story, 1, "--record").returncode == 0
+    recorded = json.loads((tmp_path / suite.DURATIONS).read_text())["files"]
+    assert recorded["tests/other/test_story.py"]["cpu"] >= 0.5
 
 
 def test_only_files_that_are_recorded_are_compared_and_in_the_time_of_the_machine():

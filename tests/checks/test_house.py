@@ -1,0 +1,35 @@
+"""House rules that a broken example shows to work."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from checks import house
+
+THIS = "tests.checks.test_house"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"from {THIS} import THIS",
+        "from tests.checks import test_house",
+        f"import {THIS}",
+        f"def later():\n    from {THIS} import THIS",
+    ],
+)
+def test_imports_from_test_files_are_found(statement: str) -> None:
+    assert house.imported_test_files(ast.parse(statement)) == [THIS]
+
+
+@pytest.mark.parametrize(
+    "statement", ["from tests.checks.suite_runs import run_suite", "from checks.house import test_it"]
+)
+def test_imports_from_other_modules_are_allowed(statement: str) -> None:
+    assert house.imported_test_files(ast.parse(statement)) == []
+
+
+def test_a_test_that_imports_from_another_one_breaks_a_rule() -> None:
+    (problem,) = house.problems_of_python(Path(__file__), "tests/checks/test_other.py", f"from {THIS} import THIS\n")
+    assert problem.startswith(f"tests/checks/test_other.py: imports {THIS}")
