@@ -1,4 +1,5 @@
-"""Columns in the text of a statement: lists of them, and the authority of a URL in one, ``scheme://authority/…``.
+"""Columns in the text of a statement: lists of them, bytes in one, and the authority of a URL in one,
+``scheme://authority/…``.
 
 Rows of an authority are found by comparing it, independently of the collation. A range of URLs does not work: in most
 collations, the range of one authority includes URLs of others or misses some. The engines have different functions to
@@ -18,6 +19,13 @@ def authority_of(engine: Engine, column: str) -> str:
         return f"split_part({column}, '/', 3)"
     behind = f"substr({column}, instr({column}, '://') + 3)"
     return f"substr({behind}, 1, instr({behind}, '/') - 1)"
+
+
+def has_bytes(engine: Engine, column: str, parameter: str) -> str:
+    """Return the SQL condition that a column of bytes contains those of a parameter."""
+    if engine == "postgresql":
+        return f"position(:{parameter} in {column}) > 0"
+    return f"instr({column}, :{parameter}) > 0"
 
 
 def qualified(columns: str, table: str) -> str:

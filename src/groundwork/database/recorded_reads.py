@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from groundwork.database.transaction import Database, Engine, PlainReader, Reader, Row
 
 # Reading again is one short read, for which other short reads wait.
-_MOST_STATEMENTS: Final = 100
+_MAX_STATEMENTS: Final = 100
 # Estimated size in memory of a statement with its digest. The text is shared by all recordings that contain it.
 _BYTES_PER_STATEMENT: Final = 400
 _BYTES_PER_VALUE: Final = 100
@@ -80,7 +80,7 @@ class ReadLog:
         kept = {name: tuple(one) if isinstance(one, list) else one for name, one in parameters.items()}
         self._reads.append(_RecordedRead(sys.intern(sql), kept, digest))
         self._size += _BYTES_PER_STATEMENT + sum(map(_size_of, kept.values()))
-        if len(self._reads) > _MOST_STATEMENTS:
+        if len(self._reads) > _MAX_STATEMENTS:
             self.mark_incomplete()
 
     def mark_incomplete(self) -> None:

@@ -41,7 +41,7 @@ from groundwork.http.reach import (
 from groundwork.tls import trusted_authorities
 
 # The reference PDS's limits for fetching an untrusted document: 512 KiB and 10 s in total.
-ANSWER_BYTES = 512 * 1024
+MAX_RESPONSE_BYTES = 512 * 1024
 TOTAL_SECONDS = 10.0
 MAX_REDIRECTS = 3
 
@@ -88,7 +88,7 @@ class HttpResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamedAnswer:
+class StreamedResponse:
     """A response whose body is read chunk by chunk. It can be used only inside its block."""
 
     status: int
@@ -140,6 +140,8 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=decompress,
             trust_env=False,
+            # A body without a media type is sent without one: the library would call it application/octet-stream.
+            skip_auto_headers=("content-type",),
             # Signed or hashed URLs must be sent exactly as they are written.
             requote_redirect_url=False,
         )
@@ -155,7 +157,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
         redirects: int = 0,
     ) -> HttpResponse:
         """Send a request and read the whole response. ``redirects`` (at most 3) are followed for GET and HEAD only.
@@ -175,7 +177,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
         redirects: int = 0,
     ) -> HttpResponse:
         """Do the same as ``request`` with GET."""
@@ -190,7 +192,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> HttpResponse:
         """Do the same as ``request`` with POST and a JSON body."""
         return await self.request(
@@ -214,7 +216,7 @@ class HttpClient:
         silence_seconds: float = 30.0,
         max_bytes: int,
         redirects: int = 0,
-    ) -> AsyncIterator[StreamedAnswer]:
+    ) -> AsyncIterator[StreamedResponse]:
         """Send a request and read the body chunk by chunk, for large repositories and proxied responses.
 
         ``header_seconds`` is the timeout for the response headers, ``silence_seconds`` the timeout between two chunks.
@@ -234,7 +236,7 @@ class HttpClient:
                     yield piece
 
         async with response:
-            yield StreamedAnswer(response.status, response.headers, str(at), pieces)
+            yield StreamedResponse(response.status, response.headers, str(at), pieces)
 
     @asynccontextmanager
     async def websocket(
@@ -314,7 +316,7 @@ def _refuse_inside_transaction() -> None:
         raise NetworkInsideTransaction("no call to another server while a database transaction is open")
 
 
-class AnswerTooLarge(RemoteFailed):
+class ResponseTooLarge(RemoteFailed):
     """The response exceeds the caller's limit."""
 
 
@@ -325,7 +327,7 @@ async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> 
         if left < 0:
             response.close()
             why = f"{at.host} sent more than the limit of {max_bytes} bytes."
-            too_large = AnswerTooLarge(why, status=response.status)
+            too_large = ResponseTooLarge(why, status=response.status)
             raise with_stored_reason(too_large, FailureReason.ANSWER_TOO_LONG(host=at.host or "", most=max_bytes))
         yield piece
 

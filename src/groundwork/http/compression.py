@@ -49,7 +49,7 @@ ENCODINGS: Final = tuple(Encoding) if brotli is not None else (Encoding.GZIP,)
 
 _NAMES: Final[Mapping[str, Encoding]] = {"br": Encoding.BROTLI, "gzip": Encoding.GZIP, "x-gzip": Encoding.GZIP}
 _WEIGHT: Final = re.compile(r"\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*", re.IGNORECASE)
-_MOST_CODINGS: Final = 20
+_MAX_CODINGS: Final = 20
 
 
 def chosen_encoding(header: str) -> Encoding | None:
@@ -59,7 +59,7 @@ def chosen_encoding(header: str) -> Encoding | None:
     and no browser sends it, so such a client gets the plain body.
     """
     weights: dict[Encoding, float] = {}
-    for part in header.split(",")[:_MOST_CODINGS]:
+    for part in header.split(",")[:_MAX_CODINGS]:
         name, _, parameter = part.partition(";")
         encoding = _NAMES.get(name.strip().lower())
         if encoding is None or encoding not in ENCODINGS:

@@ -4,7 +4,7 @@ If all connections are in use, a new one replaces a connection that is waiting f
 requests, slow to send one, or slow to read a response. The replaced connection is the longest waiting one of the
 address with most such connections. One address may hold only a share of all connections; its further connections
 replace its own. A request in progress is never cut off. If no connection can be replaced, a new one gets 503.
-WebSockets may use half of all connections, and half of an address's share.
+WebSockets may use half of all connections, and half of an address's share. What their clients send is limited.
 """
 
 import asyncio
@@ -32,6 +32,15 @@ _SHARE_OF_ADDRESS: Final = 4
 # The remaining file descriptors are for databases, other servers and files.
 _SHARE_OF_OPEN_FILES: Final = 0.75
 _SECONDS_BETWEEN_WARNINGS: Final = 60.0
+
+# What the client of a WebSocket may send: a message of the largest size at once, then a steady trickle. Our streams only
+# send, so their clients send little more than answers to pings. A frame costs as much as the processor time that it takes,
+# which for an empty one is that of a kilobyte: a megabyte of empty frames would occupy the server for seconds.
+STREAM_BURST_BYTES: Final = 2 * 1024 * 1024
+STREAM_BYTES_PER_SECOND: Final = 64 * 1024
+STREAM_FRAME_BYTES: Final = 1024
+# Frames are counted after they were parsed, so only so much is parsed at a time.
+_PIECE_BYTES: Final = 4096
 
 _NO_ROOM: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
@@ -244,12 +253,14 @@ class LimitedConnection(BoundedHeads):
 
 
 class CountedStream(WebSocketsSansIOProtocol):
-    """The protocol of a WebSocket."""
+    """The protocol of a WebSocket. A client that sends too much is disconnected."""
 
     def __init__(self, limit: ConnectionLimit, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._among = limit
         self._address = ""
+        self._allowance: float = STREAM_BURST_BYTES
+        self._counted_at = self.loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -263,6 +274,26 @@ class CountedStream(WebSocketsSansIOProtocol):
         _less(self._among.streams, self._address)
         self._among.all_streams -= 1
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        now = self.loop.time()
+        self._allowance += (now - self._counted_at) * STREAM_BYTES_PER_SECOND
+        self._allowance = min(self._allowance, STREAM_BURST_BYTES)
+        self._counted_at = now
+        for start in range(0, len(data), _PIECE_BYTES):
+            piece = data[start : start + _PIECE_BYTES]
+            self._allowance -= len(piece)
+            super().data_received(piece)
+            if self.transport.is_closing():
+                return
+
+    def handle_events(self) -> None:
+        self._allowance -= len(self.conn.events) * STREAM_FRAME_BYTES
+        if self._allowance < 0:
+            self._among.warn("streams.flooded", self.loop.time(), STREAM_BYTES_PER_SECOND)
+            self.transport.abort()
+            return
+        super().handle_events()
 
 
 def _address(client: tuple[str, int] | None) -> str:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 # The first two segments and the number of segments tell routes apart well enough: at most a few dozen share them.
 _DEPTH = 2
 # Paths can have more segments than any route. This limits how many routers are kept.
-_MOST_SEGMENTS = 12
+_MAX_SEGMENTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RouteIndex:
         await self._router(self._shape_of(scope["path"]))(scope, receive, send)
 
     def _shape_of(self, path: str) -> _Shape:
-        segments = path.split("/", _MOST_SEGMENTS)[1:]
+        segments = path.split("/", _MAX_SEGMENTS)[1:]
         beginnings = (tuple(segments[:length]) for length in range(min(len(segments), _DEPTH), -1, -1))
         return _Shape(next(start for start in beginnings if start in self._starts), len(segments))
 
@@ -72,5 +72,5 @@ def _shape_of_routes(path: str) -> _Shape:
     """
     segments = path.split("/")[1:]
     with_parameter = next((at for at, segment in enumerate(segments) if "{" in segment), len(segments))
-    is_any = ":path}" in path or len(segments) >= _MOST_SEGMENTS
+    is_any = ":path}" in path or len(segments) >= _MAX_SEGMENTS
     return _Shape(tuple(segments[: min(with_parameter, _DEPTH)]), None if is_any else len(segments))

@@ -1,24 +1,10 @@
-"""Wake the dispatchers of this process after a commit that enqueued a job. This is only a hint: other processes poll.
+"""Wake the dispatchers of this process after a commit that enqueued a job."""
 
-``new_wakeup`` creates an event that ``wake_dispatchers`` sets. An event that is no longer referenced is dropped.
-"""
+from typing import Final
 
-import asyncio
-from weakref import WeakSet
+from groundwork.wakeups import Wakeups
 
-_EVENTS: WeakSet[asyncio.Event] = WeakSet()
+_DISPATCHERS: Final = Wakeups()
 
-
-def new_wakeup() -> asyncio.Event:
-    """Return an event that is set whenever this process has committed a job. The dispatcher that holds it clears it."""
-    event = asyncio.Event()
-    _EVENTS.add(event)
-    return event
-
-
-def wake_dispatchers() -> None:
-    """Wake the dispatchers because a job was enqueued. Call it on the event loop after the commit
-    (``Transaction.after_commit``).
-    """
-    for one in _EVENTS:
-        one.set()
+new_wakeup = _DISPATCHERS.new
+wake_dispatchers = _DISPATCHERS.wake

@@ -49,7 +49,7 @@ def _to_json(line: MutableMapping[str, Any], **_options: Any) -> str:
 # Limit of lines per library message and period, because clients decide how often a server sees an invalid request.
 _SAME_LINES = 5
 _SAME_SECONDS = 60.0
-_MOST_DIFFERENT = 200
+_MAX_DIFFERENT = 200
 
 
 class _FromStandardLibrary(logging.Handler):
@@ -86,7 +86,7 @@ class _FromStandardLibrary(logging.Handler):
         """Return how many lines were left out before this one, or None if this message has reached its limit."""
         since, count = self._written.pop((library, message), (at, 0))
         is_new_window = at - since >= _SAME_SECONDS
-        while len(self._written) >= _MOST_DIFFERENT:
+        while len(self._written) >= _MAX_DIFFERENT:
             del self._written[next(iter(self._written))]
         self._written[library, message] = (at, 1) if is_new_window else (since, count + 1)
         if is_new_window:

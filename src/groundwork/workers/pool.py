@@ -26,7 +26,7 @@ T = TypeVar("T")
 IDLE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 60.0
 # How many jobs one person or address may have in the queue.
-MOST_WAITING: Final = 4
+MAX_WAITING: Final = 4
 _RETRY_SECONDS: Final = 10.0
 
 
@@ -284,7 +284,7 @@ class WorkerPool:
             self._begin(holders)
             return
         waiting_of = Counter(holder.key for turn in self._waiting for holder in turn.holders)
-        if any(waiting_of[holder.key] >= MOST_WAITING * holder.weight for holder in holders):
+        if any(waiting_of[holder.key] >= MAX_WAITING * holder.weight for holder in holders):
             why = "Several of your files are being read already. Wait until that is done, then send the next one."
             raise TooMany(why, after_seconds=_RETRY_SECONDS, name="TooManyAtOnce")
         if len(self._waiting) >= self.limits.queue:

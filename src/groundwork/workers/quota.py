@@ -8,7 +8,7 @@ from typing import Final
 from groundwork.errors import TooMany
 
 # An entry takes about 200 bytes. An evicted holder has the whole quota again.
-_MOST_KEYS: Final = 50_000
+_MAX_KEYS: Final = 50_000
 WINDOW_SECONDS: Final = 600.0
 
 
@@ -57,7 +57,7 @@ class Quota:
         for holder in holders:
             self._used[holder.key] = (self._left_over(holder, now) + cpu_seconds, now)
             self._used.move_to_end(holder.key)
-        while len(self._used) > _MOST_KEYS:
+        while len(self._used) > _MAX_KEYS:
             self._used.popitem(last=False)
 
     def _left_over(self, holder: QuotaHolder, now: float) -> float:

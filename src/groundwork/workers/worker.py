@@ -33,7 +33,7 @@ _LONG_RESULT: Final = MEBIBYTE
 # jobs.
 _LARGE_BYTES: Final = 256 * MEBIBYTE
 # Small leaks of decoders end with their process.
-_MOST_JOBS: Final = 500
+_MAX_JOBS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Worker:
     @property
     def is_worn(self) -> bool:
         """Whether the process has run so many jobs, or grown so large, that it should be replaced."""
-        return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
+        return self._jobs >= _MAX_JOBS or self._most_bytes >= _LARGE_BYTES
 
     async def run(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
         """Run one job. If it was stopped or the caller is cancelled, the caller must kill the worker."""

@@ -170,6 +170,24 @@ async def test_migrating_up_to_a_revision(places: Callable[[Engine], Place], eng
     assert await current_revision(*place, PACKAGE) == later
 
 
+async def test_an_index_that_an_operator_has_built_before_is_kept(
+    places: Callable[[Engine], Place], clock: HandClock, engine: Engine
+):
+    """As docs/operating.md describes for revision 0007, because no record can be written while it is built."""
+    place = places(engine)
+    await migrate(*place, PACKAGE, to="0006")
+    db = await open_database(place[0], schema=place[1], clock=clock)
+    async with db.transaction() as tx:
+        await tx.execute(
+            "create index records_without_subject on records (collection, did, rkey) where subject is null"
+            " and collection in ('app.bsky.feed.like', 'app.bsky.feed.repost', 'app.bsky.graph.follow',"
+            " 'app.bsky.graph.block')"
+        )
+    await db.close()
+    await migrate(*place, PACKAGE)
+    assert await current_revision(*place, PACKAGE) >= "0007"
+
+
 def test_tables_come_after_what_they_refer_to():
     tables = in_order({"a": ["x"], "b": ["x"], "c": ["x"]}, [("a", "b"), ("b", "c"), ("b", "b")])
     assert [table.name for table in tables] == ["c", "b", "a"]

@@ -13,6 +13,7 @@ from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow, Unava
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.mail.folder import FolderMailbox
+from groundwork.mail.hyphens import keep_hyphens
 from groundwork.mail.open_ import check_mailer, open_mailer
 from groundwork.mail.smtp import SmtpMailer, SmtpServer, parse_smtp_url
 from groundwork.settings import Secret
@@ -273,3 +274,13 @@ async def test_unusable_mail_server_is_reported_at_start_with_advice():
         await check_mailer(open_mailer("", SENDER, HandClock(NOW)), "MAIL_URL")
     assert [(one["event"], one["advice"]) for one in logs] == [("mail.cannot_leave", "Check MAIL_URL; e-mails wait.")]
     assert "hunter2" not in str(logs)
+
+
+def test_the_word_e_mail_stays_in_one_line() -> None:
+    """Titles, styles and attributes have no markup inside. The rest of a compound may be on the next line."""
+    html = '<title>Deine E-Mail</title><style>.e-mail{}</style><p title="E-Mail">Deine E-Mail-Adresse, two e-mails</p>'
+    shown = '<span style="white-space: nowrap">%s</span>'
+    assert keep_hyphens(html) == (
+        '<title>Deine E-Mail</title><style>.e-mail{}</style><p title="E-Mail">Deine '
+        f"{shown % 'E-Mail'}-Adresse, two {shown % 'e-mails'}</p>"
+    )

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 from tests.databases import MakeDatabase
-from tests.system.test_disk_full import small_disk
+from tests.system.small_disk import small_disk
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SystemClock

@@ -19,7 +19,7 @@ from groundwork.errors import InvalidForm, TooMany, Unavailable
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers import worker
 from groundwork.workers.limits import JobLimits, JobStopped, StopReason
-from groundwork.workers.pool import MOST_WAITING, PoolLimits, WorkerPool
+from groundwork.workers.pool import MAX_WAITING, PoolLimits, WorkerPool
 from groundwork.workers.quota import QuotaHolder
 
 ANA, BEN = (QuotaHolder("person:ana"),), (QuotaHolder("person:ben"),)
@@ -225,7 +225,7 @@ async def test_one_person_cannot_occupy_every_process(pool: WorkerPool) -> None:
 
 async def test_queued_jobs_per_person_are_limited(pool: WorkerPool) -> None:
     """The queued jobs per person are limited; TooMany contains the time to wait."""
-    tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MOST_WAITING)]
+    tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MAX_WAITING)]
     await busy(pool, 1)
     with pytest.raises(TooMany) as refused:
         await pool.run(jobs.pid, holders=ANA)
