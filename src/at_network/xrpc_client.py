@@ -33,7 +33,14 @@ from groundwork.errors import (
     TooMany,
     with_stored_reason,
 )
-from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, AnswerTooLarge, HttpClient, HttpResponse, StreamedAnswer
+from groundwork.http.client import (
+    MAX_RESPONSE_BYTES,
+    TOTAL_SECONDS,
+    HttpClient,
+    HttpResponse,
+    ResponseTooLarge,
+    StreamedResponse,
+)
 from groundwork.telemetry import tracing
 
 # Enough for a page of a hundred records of moderate size.
@@ -160,7 +167,7 @@ class XrpcClient:
     async def upload(self, nsid: str, content: bytes, content_type: str) -> dict[str, object]:
         """Send raw bytes (``uploadBlob``, ``importRepo``)."""
         headers = {"content-type": content_type}
-        return _json_object(await self._call("POST", nsid, None, content, headers, ANSWER_BYTES))
+        return _json_object(await self._call("POST", nsid, None, content, headers, MAX_RESPONSE_BYTES))
 
     async def send(
         self, nsid: str, pieces: Callable[[], AsyncIterator[bytes]], content_type: str, content_length: int
@@ -169,7 +176,7 @@ class XrpcClient:
         is repeated.
         """
         headers = {"content-type": content_type, "content-length": str(content_length)}
-        return _json_object(await self._call("POST", nsid, None, pieces, headers, ANSWER_BYTES))
+        return _json_object(await self._call("POST", nsid, None, pieces, headers, MAX_RESPONSE_BYTES))
 
     async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> HttpResponse:
         """Download a whole binary response (``getRecord`` of sync, small blobs). Reads at least 64 KiB, whatever the
@@ -180,7 +187,7 @@ class XrpcClient:
     @asynccontextmanager
     async def stream(
         self, nsid: str, parameters: Parameters | None, *, max_bytes: int
-    ) -> AsyncIterator[StreamedAnswer]:
+    ) -> AsyncIterator[StreamedResponse]:
         """Read a response piece by piece (``getRepo``, large blobs). Credentials are sent but not renewed.
 
         Success is recorded for the circuit as with every other call. Otherwise a probe of this kind would block others
@@ -239,7 +246,7 @@ class XrpcClient:
                     timeout_seconds=self._timeout_seconds,
                     max_bytes=max(max_bytes, _MIN_BYTES),
                 )
-            except AnswerTooLarge:
+            except ResponseTooLarge:
                 raise
             except Failure as unanswered:
                 self._circuits.note(self.service, unanswered)

@@ -138,8 +138,8 @@ async def open_server(
         crawl_requests = _crawl_requests(core)
 
         credentials = _credential_reader(settings, registry)
-        host = await _open_xrpc_host(core, credentials, crawl_requests, stack)
         labels = await _open_labels(settings, db, sealer)
+        host = await _open_xrpc_host(core, labels, credentials, crawl_requests, stack)
         read_federation = _federation_reader(core, crawl_requests)
         site = await pages.open_pages(settings, db, sealer)
         routes = [
@@ -232,7 +232,7 @@ def _credential_reader(settings: PdsSettings, registry: Registry) -> CredentialR
 
 
 async def _open_xrpc_host(
-    core: _Core, credentials: CredentialReader, crawl_requests: CrawlRequests, stack: AsyncExitStack
+    core: _Core, labels: Labels, credentials: CredentialReader, crawl_requests: CrawlRequests, stack: AsyncExitStack
 ) -> XrpcHost:
     """Open what methods need: authentication, worker processes, service proxying, rate limits."""
     settings, clients, repositories, clock = core.settings, core.clients, core.registry.repositories, core.clock
@@ -251,6 +251,8 @@ async def _open_xrpc_host(
     has_lexicons = settings.lexicon_resolution_enabled
     return XrpcHost(
         settings=settings,
+        registry=core.registry,
+        labels=labels,
         db=core.db,
         clock=clock,
         catalog=core.catalog,
@@ -306,7 +308,7 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
 def _application(
     core: _Core, host: XrpcHost, labels: Labels, page_routes: list[Route], probes: Probes, *, access_log: bool
 ) -> Application:
-    methods, settings = table(core.registry, labels), core.settings
+    methods, settings = table(core.registry), core.settings
     jetstream = Jetstream(
         core.db, core.live, host.streams, TakedownIndex(core.db, core.clock), is_served=settings.serves_firehose
     )

@@ -52,7 +52,9 @@ def routes(settings: PdsSettings) -> list[Route]:
         )
 
     async def speak(request: Request) -> Response:
-        """Remember the language that somebody chose in this browser, and go back. Raises NotFound."""
+        """Remember the language that somebody chose in this browser, for its pages and for later e-mails, and go back.
+        Raises NotFound.
+        """
         tag = request.path_params["tag"]
         if not CATALOGUE.is_known(tag):
             raise NotFound(gettext_noop("These pages aren’t available in that language yet."))
@@ -60,6 +62,8 @@ def routes(settings: PdsSettings) -> list[Route]:
         # to be in the link.
         referer = urlsplit(request.headers.get("referer", ""))
         is_ours = referer.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
+        if is_ours:  # a link on another site must not change what the account stores
+            await authentication.note_language(request, tag)
         response = redirect_to(local_path(referer._replace(scheme="", netloc="").geturl()) if is_ours else "/")
         response.set_cookie(
             COOKIE,

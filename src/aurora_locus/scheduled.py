@@ -25,7 +25,7 @@ from aurora_locus.identity import plc_updates
 from aurora_locus.moderation import subject_actions
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.oauth.setup import sweep as sweep_authorizations
-from aurora_locus.repository import import_file
+from aurora_locus.repository import duplicates, import_file
 from aurora_locus.sequencer import retention
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, SECOND, Clock, Instant
@@ -107,6 +107,7 @@ class _Chores:
             "expired tokens": self._delete_expired_tokens,
             "deletions": lambda: deletion.delete_forgotten(self.registry),
             "pages of deleted rows": lambda: discard_deleted(self.registry.db),
+            "subjects of records": lambda: duplicates.read_subjects(self.registry.db),
             "suspensions": lambda: subject_actions.end_suspensions(self.registry),
         }
 

@@ -24,9 +24,9 @@ from groundwork.http.server import serve
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
+from tests.interop.client_programs import next_line_of, run_program
 from tests.interop.conftest import NODE
 from tests.interop.consent import allow
-from tests.interop.test_oauth_clients import line_of, running
 from tests.passwords import hash_cheaply
 from tests.simulation.processes import free_port
 from tests.tls import Certificate, make_certificate, tls_before
@@ -113,10 +113,10 @@ async def test_confidential_client_signs_in_rotates_its_key_and_loses_it(tls_net
         *("node", NODE / "oauth_confidential.mjs", deployment.settings.url, deployment.directory.url, app.url),
         *("ana.test", SCOPE),
     )
-    async with running(*command, cwd=NODE) as process:
+    async with run_program(*command, cwd=NODE) as process:
 
         async def told() -> dict[str, Any]:
-            return dict(json.loads(await line_of(process)))
+            return dict(json.loads(await next_line_of(process)))
 
         def answer(text: str) -> None:
             assert process.stdin is not None

@@ -16,7 +16,7 @@ from tests.external_dependencies import needs
 from tests.interop.conftest import NODE, json_lines, run
 from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import details
 from tests.openmeet.xrpc.network import opened
 
@@ -49,7 +49,7 @@ async def test_generated_client_can_call_every_query(
     await deployment.answer(bela, event.slug)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)

@@ -2,8 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -11,36 +9,11 @@ import msgspec
 import pytest
 
 from tests.external_dependencies import ROOT, needs
-from tests.interop.conftest import NODE, TIMEOUT_SECONDS, Account, Network
+from tests.interop.client_programs import next_line_of, run_program
+from tests.interop.conftest import NODE, Account, Network
 from tests.interop.consent import allow
 
 SCOPE = "atproto repo:org.example.note?action=create"
-
-
-@asynccontextmanager
-async def running(*command: str | Path, cwd: Path | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A third-party program with piped input and output. It must exit by itself with status 0."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*map(str, command), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
-    try:
-        yield process
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            _, errors = await process.communicate()
-        assert process.returncode == 0, errors.decode()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-async def line_of(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        line = await process.stdout.readline()
-    if not line:
-        assert process.stderr is not None
-        raise AssertionError((await process.stderr.read()).decode())
-    return line.decode().rstrip("\n")
 
 
 @needs("node")
@@ -51,10 +24,10 @@ async def test_official_client_signs_in_acts_refreshes_and_signs_out(network: Ne
     """
     ana = await network.sign_up("ana-oauth")
     command = ("node", NODE / "oauth.mjs", network.pds_url, network.plc_url, ana.handle, SCOPE)
-    async with running(*command, cwd=NODE) as process:
+    async with run_program(*command, cwd=NODE) as process:
 
         async def told() -> dict[str, object]:
-            return dict(msgspec.json.decode(await line_of(process)))
+            return dict(msgspec.json.decode(await next_line_of(process)))
 
         back = await allow(str((await told())["where"]), ana.handle, ana.password)
         assert process.stdin is not None
@@ -70,17 +43,17 @@ async def test_official_client_signs_in_acts_refreshes_and_signs_out(network: Ne
 
 async def be_let_in(process: asyncio.subprocess.Process, ana: Account) -> list[str]:
     """Open the address that the example prints, consent, and return to it; returns the lines printed then."""
-    where = (await line_of(process)).removeprefix("Open ")
+    where = (await next_line_of(process)).removeprefix("Open ")
     back = await allow(where, ana.handle, ana.password)
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(back)).text == "You can close this window.\n"
-    return [await line_of(process), await line_of(process)]
+    return [await next_line_of(process), await next_line_of(process)]
 
 
 async def test_python_example_writes_an_event(network: Network) -> None:
     ana = await network.sign_up("ana-oauth-py")
     command = (sys.executable, ROOT / "docs/examples/oauth_client.py", network.pds_url, ana.handle)
-    async with running(*command) as process:
+    async with run_program(*command) as process:
         granted, uri = await be_let_in(process, ana)
     assert granted == f"{ana.did} allows atproto repo:community.lexicon.calendar.event"
     assert uri.startswith(f"at://{ana.did}/community.lexicon.calendar.event/")
@@ -94,7 +67,7 @@ async def test_example_in_typescript_works(network: Network, node_modules: Path,
     script.write_text((ROOT / "docs/examples/oauth_client.mts").read_text())
     program = NODE / "node_modules/tsx/dist/cli.mjs"
     command = ("node", program, script, network.pds_url, ana.handle, network.plc_url)
-    async with running(*command, cwd=tmp_path) as process:
+    async with run_program(*command, cwd=tmp_path) as process:
         granted, uri = await be_let_in(process, ana)
     assert granted == f"{ana.did} allows atproto repo:community.lexicon.calendar.event"
     assert uri.startswith(f"at://{ana.did}/community.lexicon.calendar.event/")

@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from hashlib import sha256
 
 import httpx
 import msgspec
 import pytest
 
-from at_protocol.crypto import k256
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_log, plc_operation
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import Did
-from at_protocol.syntax.handle import Handle
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
@@ -24,26 +21,13 @@ from groundwork.telemetry.probes import probing
 from plc_directory.app import create_app, probes_of
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
-
-
-def key(name: str) -> k256.K256PrivateKey:
-    return k256.K256PrivateKey(sha256(name.encode()).digest())
-
-
-def genesis(handle: str = "ana.test", *, rotation: tuple[str, ...] = ("high", "low")) -> PlcOperation:
-    unsigned = plc_operation.account_operation(
-        rotation_keys=tuple(key(name).public for name in rotation),
-        signing_key=key("signing").public,
-        handle=Handle(handle),
-        pds="https://pds.test",
-    )
-    return plc_operation.sign(unsigned, key(rotation[-1]))
+from tests.plc_directory.operations import genesis_operation, key_named
 
 
 def following(before: PlcOperation | Tombstone, handle: str, signer: str) -> PlcOperation:
     assert isinstance(before, PlcOperation)
     next_one = replace(before, also_known_as=(f"at://{handle}",), prev=str(plc_operation.cid_of(before)), sig=None)
-    return plc_operation.sign(next_one, key(signer))
+    return plc_operation.sign(next_one, key_named(signer))
 
 
 class Client:
@@ -82,28 +66,28 @@ async def test_directory_without_a_database_is_unhealthy(make_database: MakeData
 
 
 async def test_created_identity_resolves(directory: Client) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     assert (await directory.post(did, first)).status_code == 200
     answer = await directory.http.get(f"/{did}")
     assert answer.headers["content-type"] == "application/did+ld+json"
     document = parse_did_document(answer.json(), did)
     assert (document.handle, document.pds) == ("ana.test", "https://pds.test")
-    assert document.signing_key == key("signing").public
+    assert document.signing_key == key_named("signing").public
     data = (await directory.http.get(f"/{did}/data")).json()
     assert data["did"] == did
     assert len(data["rotationKeys"]) == 2
 
 
 async def test_repeated_operation_succeeds_without_a_new_entry(directory: Client) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     assert [(await directory.post(did, first)).status_code for _ in range(2)] == [200, 200]
     assert len((await directory.http.get(f"/{did}/log")).json()) == 1
 
 
 async def test_operation_under_another_did_is_refused(directory: Client) -> None:
-    answer = await directory.post(Did("did:plc:" + "a" * 24), genesis())
+    answer = await directory.post(Did("did:plc:" + "a" * 24), genesis_operation())
     assert answer.status_code == 400
     assert "GenesisHash" in answer.json()["message"]
 
@@ -112,13 +96,13 @@ async def test_operation_under_another_did_is_refused(directory: Client) -> None
     "body", [b"", b"[]", b"{}", b'{"type":"plc_operation"}', b"\xff", b'{"type":"create","prev":null}', b"[" * 500]
 )
 async def test_garbage_is_a_400_with_a_sentence(directory: Client, body: bytes) -> None:
-    answer = await directory.http.post(f"/{plc_operation.did_of(genesis())}", content=body)
+    answer = await directory.http.post(f"/{plc_operation.did_of(genesis_operation())}", content=body)
     assert answer.status_code == 400
     assert answer.json()["message"]
 
 
 async def test_another_key_cannot_update(directory: Client) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
     answer = await directory.post(did, following(first, "eve.test", "eve"))
@@ -127,7 +111,7 @@ async def test_another_key_cannot_update(directory: Client) -> None:
 
 
 async def test_recovery_nullifies_within_72_hours(directory: Client, clock: HandClock) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
     clock.turn(HOUR)
@@ -140,7 +124,7 @@ async def test_recovery_nullifies_within_72_hours(directory: Client, clock: Hand
 
 
 async def test_recovery_after_72_hours_is_refused(directory: Client, clock: HandClock) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
     clock.turn(HOUR)
@@ -151,17 +135,17 @@ async def test_recovery_after_72_hours_is_refused(directory: Client, clock: Hand
 
 
 async def test_tombstone_ends_an_identity(directory: Client) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
-    end = plc_operation.sign(Tombstone(str(plc_operation.cid_of(first))), key("high"))
+    end = plc_operation.sign(Tombstone(str(plc_operation.cid_of(first))), key_named("high"))
     assert (await directory.post(did, end)).status_code == 200
     assert (await directory.http.get(f"/{did}")).status_code == 404
     assert (await directory.http.get(f"/{did}/log/last")).json()["type"] == "plc_tombstone"
 
 
 async def test_racing_updates_have_one_winner(directory: Client) -> None:
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
     racing = [following(first, f"name{number}.test", "high") for number in range(5)]
@@ -171,7 +155,7 @@ async def test_racing_updates_have_one_winner(directory: Client) -> None:
 
 
 async def test_too_many_operations_in_an_hour(directory: Client, clock: HandClock) -> None:
-    operation = genesis()
+    operation = genesis_operation()
     did = plc_operation.did_of(operation)
     await directory.post(did, operation)
     for number in range(9):
@@ -193,7 +177,7 @@ async def test_unknown_and_malformed_names(directory: Client) -> None:
 async def test_export_is_paginated_by_number_and_by_time(directory: Client, clock: HandClock) -> None:
     dids = []
     for number in range(5):
-        first = genesis(f"name{number}.test")
+        first = genesis_operation(f"name{number}.test")
         dids.append(plc_operation.did_of(first))
         await directory.post(dids[-1], first)
         clock.turn(DAY)
@@ -231,7 +215,7 @@ async def test_export_refuses_invalid_pages(directory: Client, name: str, value:
 
 async def test_its_own_audit_log_validates(directory: Client, clock: HandClock) -> None:
     """The exported log of a DID can be validated by its signatures alone."""
-    first = genesis()
+    first = genesis_operation()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
     clock.turn(HOUR)

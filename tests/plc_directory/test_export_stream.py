@@ -20,7 +20,7 @@ from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
-from tests.plc_directory.test_app import genesis
+from tests.plc_directory.operations import genesis_operation
 from tests.timeouts import TIMEOUT_SECONDS
 from tests.websocket_pings import assert_closed_without_pongs, assert_open_while_pings_are_answered
 
@@ -39,7 +39,7 @@ class Directory:
     async def register(self, *names: str) -> list[Did]:
         made = []
         for name in names:
-            first = genesis(f"{name}.test")
+            first = genesis_operation(f"{name}.test")
             made.append(plc_operation.did_of(first))
             answer = await self._http.post(f"/{made[-1]}", json=plc_operation.to_json(first))
             assert answer.status_code == 200

@@ -19,7 +19,7 @@ from at_protocol.syntax.cid_text import parse_cid_text
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
-from at_protocol.syntax.language import parse_language
+from at_protocol.syntax.language import parse_valid_language
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
@@ -33,7 +33,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "datetime": parse_datetime,
     "did": parse_did,
     "handle": parse_handle,
-    "language": parse_language,
+    "language": parse_valid_language,
     "nsid": parse_nsid,
     "record-key": parse_record_key,
     "tid": parse_tid,

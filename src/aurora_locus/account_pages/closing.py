@@ -90,7 +90,7 @@ async def delete(request: Request) -> Response:
     try:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_DELETION)
-            await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
+            await email_changes.send_token(registry, account, TokenPurpose.DELETE_ACCOUNT)
             return redirect_to(f"{DELETE}#code", flash="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
             raise InvalidInput(

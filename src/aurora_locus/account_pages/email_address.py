@@ -48,7 +48,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
     match form.get("act"):
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
-            await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
+            await email_changes.send_token(registry, account, TokenPurpose.CONFIRM_EMAIL)
             return redirect_to(PATH, flash="mail_sent")
         case "confirm":
             token = form.get(TOKEN, "").strip()
@@ -56,7 +56,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
             return redirect_to(PATH, flash="email_confirmed")
         case "ask_to_change":
             await count(request, account.did, *REQUEST_EMAIL_UPDATE)
-            await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)
+            await email_changes.send_token(registry, account, TokenPurpose.UPDATE_EMAIL)
             return redirect_to(PATH, flash="mail_sent")
         case "change":
             await email_changes.update(

@@ -55,7 +55,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             return "move_begun"
         case "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(context.registry, account, TokenPurpose.PLC_OPERATION)
+            await email_changes.send_token(context.registry, account, TokenPurpose.PLC_OPERATION)
             return "mail_sent"
         case "finish":
             await actions.finish(context, account.did, form.get(TOKEN, "").strip() or None)

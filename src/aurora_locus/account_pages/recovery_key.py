@@ -60,7 +60,7 @@ async def change_keys(request: Request) -> Response:
         own_identity.require_plc(account.did)
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(authentication.registry_of(request), account, TokenPurpose.PLC_OPERATION)
+            await email_changes.send_token(authentication.registry_of(request), account, TokenPurpose.PLC_OPERATION)
             return redirect_to(f"{PATH}#key", flash="mail_sent")
         await _set(request, account, form)
     except Failure as failure:

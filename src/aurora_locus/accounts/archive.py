@@ -180,6 +180,7 @@ async def _account(registry: Registry, account: Account, now: Instant) -> bytes:
             "handle": account.handle,
             "email": account.email,
             "emailConfirmed": account.email_confirmed_at is not None,
+            "language": account.language or None,
             "status": account.status.value,
             "createdAt": format_datetime(account.created_at),
             "server": registry.url,

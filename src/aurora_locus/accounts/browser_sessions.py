@@ -38,7 +38,7 @@ _LIVES = """
     s.signed_in_at > :remembered_after and (s.is_remembered = 1 or b.rotated_at > :ephemeral_after)
 """
 _SIGNED_IN = f"""
-    select s.did, a.handle, a.email, a.email_confirmed_at, a.awaits, r.status, s.is_remembered, s.signed_in_at, s.proven_at
+    select s.did, a.handle, a.email, a.email_confirmed_at, a.awaits, a.language, r.status, s.is_remembered, s.signed_in_at, s.proven_at
       from browser_sign_ins s
       join browsers b on b.id_hash = s.id_hash
       join accounts a on a.did = s.did
@@ -111,6 +111,8 @@ class SignedInAccount:
     email_is_confirmed: bool
     is_waiting: bool
     """Whether the account is hidden until its owner confirms the e-mail address (``email_confirmation``)."""
+    language: str
+    """The tag of the language that its owner used last, empty if unknown."""
     status: HostingStatus
     is_remembered: bool
     signed_in_at: Instant
@@ -157,6 +159,7 @@ async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
             email=row["email"],
             email_is_confirmed=row["email_confirmed_at"] is not None,
             is_waiting=row["awaits"] == Awaits.CONFIRMATION,
+            language=row["language"],
             status=HostingStatus(row["status"]),
             is_remembered=bool(row["is_remembered"]),
             signed_in_at=Instant(row["signed_in_at"]),

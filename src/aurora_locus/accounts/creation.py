@@ -24,6 +24,7 @@ from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
+from aurora_locus.i18n.language import stated_language
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import handle_taken, require_registrable
 from aurora_locus.repository import hosting
@@ -66,7 +67,17 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
         )
     did = of_handle(handle) if operation is None else plc_operation.did_of(operation)
     checked = _CheckedAccount(
-        did, handle, checked_request, password_hash, invite, awaits, signing, operation, request.note
+        did,
+        handle,
+        checked_request,
+        password_hash,
+        invite,
+        awaits,
+        signing,
+        operation,
+        request.note,
+        # An account that an operator creates gets its language when its owner signs in.
+        "" if request.by_admin else stated_language(),
     )
     return CreatedAccount(did, handle, await finish_even_if_cancelled(_make(registry, checked)), awaits)
 
@@ -84,6 +95,7 @@ class _CheckedAccount:
     signing: K256PrivateKey
     operation: PlcOperation | None
     note: Callable[[Writer, Did], None] | None
+    language: str
 
 
 async def _make(registry: Registry, checked: _CheckedAccount) -> TokenPair:
@@ -134,6 +146,7 @@ async def _store(registry: Registry, checked: _CheckedAccount) -> TokenPair:
             queries.set_awaiting(w, did, checked.awaits.value, Instant(w.now + email_confirmation.PATIENCE))
         if checked.invite is not None:
             invites.use(w, checked.invite, did)
+        queries.set_language(w, did, checked.language)
         registry.repositories.keys.make_current(w, did, checked.signing)
         if checked.operation is not None:
             plc_updates.mark_applied(w, did, checked.operation)

@@ -14,7 +14,7 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused
 from groundwork.mail.address import parse_address
 
 
-async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
+async def send_token(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
     """Send a token to the account's address. Raises Refused if the account has no address or this server sends no
     e-mail.
     """
@@ -22,7 +22,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
     if account.email is None:
         raise Refused(gettext_noop("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, account.did, purpose)
+        await email_tokens.enqueue_token(tx, registry.email_tokens, account.did, purpose)
 
 
 def require_mail(registry: Registry) -> None:
@@ -99,7 +99,7 @@ def replace_email(w: Writer, registry: Registry, did: Did, email: str) -> None:
     w.after_commit(lambda: registry.repositories.forget_head(did))
 
 
-async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
+async def switch_email_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
     """Turn the sign-in code by e-mail on or off.
 
     Raises Refused for an unconfirmed address, InvalidInput (``TokenRequired``) and NotSignedIn for the token. As with

@@ -25,7 +25,7 @@ PATIENCE = 7 * DAY
 async def send_first_email(registry: Registry, did: Did) -> None:
     """Send the first token that confirms the address. Later ones are requested with requestEmailConfirmation."""
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)
+        await email_tokens.enqueue_token(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)
 
 
 def show(w: Writer, repositories: Repositories, did: Did) -> None:

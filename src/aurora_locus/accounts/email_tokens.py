@@ -14,7 +14,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from at_protocol.syntax.did import Did
-from aurora_locus.i18n.language import reader_language
+from aurora_locus.accounts import queries
+from aurora_locus.i18n.language import stated_language
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import HOUR, MINUTE, Instant
@@ -60,12 +61,12 @@ class TokenEmail:
     language: str
 
 
-_ASK = """
-    insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, letter, language)
+_INSERT = """
+    insert into email_tokens (did, purpose, token_hash, wrong_tries, requested_at, email_id, language)
     values (:did, :purpose, :token_hash, 0, :requested_at, :email_id, :language)
     on conflict (did, purpose) do update
-       set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter,
-           language = excluded.language
+       set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at,
+           email_id = excluded.email_id, language = excluded.language
 """
 # This statement settles races: of several concurrent uses of a token, one succeeds.
 _TAKE = """
@@ -81,7 +82,7 @@ _SWEEP = "delete from email_tokens where requested_at < :before"
 _FIND_EMAIL = """
     select t.did, a.handle, a.email, t.purpose, t.requested_at, t.language
       from email_tokens t join accounts a on a.did = t.did
-     where t.letter = :email_id
+     where t.email_id = :email_id
 """
 
 
@@ -128,18 +129,22 @@ async def is_waiting(reader: Reader, did: Did, purpose: TokenPurpose) -> bool:
     return row is not None
 
 
-async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
-    """Create a token and enqueue its e-mail."""
+async def enqueue_token(
+    tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose, *, by_operator: bool = False
+) -> None:
+    """Create a token, which replaces an earlier one for this purpose, and enqueue its e-mail. It is in the language of the
+    request, unless the request is an operator's.
+    """
     email_id = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_email(email_id))
     await tx.execute(
-        _ASK,
+        _INSERT,
         did=did,
         purpose=purpose.value,
         token_hash=token_hash,
         requested_at=tx.now,
         email_id=email_id,
-        language=reader_language(),
+        language=await queries.mail_language(tx, did, "" if by_operator else stated_language()),
     )
     await enqueue(tx, PdsJobKind.MAIL, email_id)
 

@@ -16,6 +16,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer, Sender
+from groundwork.mail.hyphens import keep_hyphens
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
@@ -119,13 +120,14 @@ def compose(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, 
 def html_of(content: EmailContent, site: Site) -> str:
     """Lay out the e-mail as HTML, in the current language."""
     colour = site.branding.colour
-    return site.templates.get_template("accounts/email.html").render(
+    html = site.templates.get_template("accounts/email.html").render(
         content=content,
         subject=content.subject,
         site_name=site.branding.name,
         site_url=site.url,
         colours=accents(colour) if colour else None,
     )
+    return keep_hyphens(html)
 
 
 def _link_content(email: TokenEmail, token: str, hostname: str, url: str) -> EmailContent:

@@ -21,15 +21,20 @@ from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Conflict, Explanation, NotFound, Refused
 
 
-async def require_own(registry: Registry, did: Did, text: str) -> Handle:
-    """Return the normalized handle. Raises InvalidInput and Refused with the error names of the Lexicons
-    (``identity.handles``), ``InvalidRequest`` if it does not resolve to this DID; RemoteFailed and RemoteSlow if that
-    cannot be determined now.
+async def require_own(registry: Registry, did: Did, text: str, *, allow_any_valid: bool = False) -> Handle:
+    """Return the normalized handle. ``allow_any_valid``: also if it is reserved or offensive.
+
+    Raises InvalidInput and Refused with the error names of the Lexicons (``identity.handles``), ``InvalidRequest`` if it
+    does not resolve to this DID; RemoteFailed and RemoteSlow if that cannot be determined now.
     """
-    handle = require_usable(text, is_development=registry.is_development)
+    handle = require_usable(text, is_development=registry.is_development, allow_any_valid=allow_any_valid)
     if is_under(handle, registry.handle_domains):
         return require_registrable(
-            handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
+            handle,
+            registry.handle_domains,
+            is_development=registry.is_development,
+            reserved=registry.reserved_names,
+            allow_any_valid=allow_any_valid,
         )
     try:
         resolved_did = await registry.network.refresh_handle(handle)
@@ -61,14 +66,16 @@ def _ignore(_w: Writer, _before: str, _after: str) -> None:
     return
 
 
-async def rename(registry: Registry, did: Did, new_handle: str, note: ChangeNote = _ignore) -> None:
+async def rename(
+    registry: Registry, did: Did, new_handle: str, note: ChangeNote = _ignore, *, allow_any_valid: bool = False
+) -> None:
     """Give the account this handle. If it already has the handle, only announce it again. The network does not learn of
-    an account that was never announced.
+    an account that was never announced. ``allow_any_valid``: operators may also give reserved and offensive names.
 
     Raises InvalidInput and Refused with the error names of the Lexicons (``identity.handles``), and Conflict if two
     changes race.
     """
-    handle = await require_own(registry, did, new_handle)
+    handle = await require_own(registry, did, new_handle, allow_any_valid=allow_any_valid)
     await finish_even_if_cancelled(_rename(registry, did, handle, note))
 
 

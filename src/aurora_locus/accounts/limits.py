@@ -1,4 +1,4 @@
-"""Rate limits of account requests, shared by XRPC methods and pages.
+"""Rate limits of XRPC methods and pages.
 
 In development all requests come from one address and tests create thousands of accounts. So every limit is multiplied
 by a thousand in development, unless the operator turns normal limits on.
@@ -41,7 +41,19 @@ UPDATE_HANDLE = Limit("update_handle", 10, 5 * 60)
 UPDATE_HANDLE_DAILY = Limit("update_handle_daily", 50, 86400)
 # Three of a million codes are valid at any time, so fifty guesses a day find one in eighteen years.
 SECOND_FACTOR = (Limit("second_factor", 10, 15 * 60), Limit("second_factor_daily", 50, 86400))
-SIGN_IN_EMAIL = (Limit("sign_in_letter", 5, 3600), Limit("sign_in_letter_daily", 30, 86400))
+SIGN_IN_EMAIL = (Limit("sign_in_email", 5, 3600), Limit("sign_in_email_daily", 30, 86400))
+# Points of an account's writes, as the reference server counts them.
+WRITES = Limit("writes", 5000, 3600)
+WRITES_DAILY = Limit("writes_daily", 35_000, 86_400)
+CREATION_POINTS, UPDATE_POINTS, DELETION_POINTS = 3, 2, 1
+UPLOADS_DAILY = Limit("uploads_daily", 1000, 86_400)
+# Each import can take a minute of CPU and occupy the writer for seconds. A migration may need a few attempts.
+IMPORTS = Limit("imports", 30, 3600)
+# To backfill, a relay lists all accounts and fetches each. The reference server allows this rate.
+GET_REPO = Limit("get_repo", 6000, 5 * 60)
+LIST_REPOS = Limit("list_repos", 3000, 5 * 60)
+# Frequent reporters are useful, but moderators must look at each report.
+CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 300, 86400))
 # The same limits as for other requests that send an e-mail.
 REQUEST_SIGNATURE = (Limit("request_plc_signature", 5, 3600), Limit("request_plc_signature_daily", 15, 86400))
 

@@ -16,7 +16,8 @@ class Account:
 
     ``awaits`` is what an account that was never announced is waiting for (``account_requests.Awaits``).
     ``recovery_key`` is its owner's did:key. ``moved_to`` is the other server that its identity names, if any.
-    ``asks_mail_code`` is True if signing in takes an e-mailed code or another second factor.
+    ``asks_mail_code`` is True if signing in takes an e-mailed code or another second factor. ``language`` is the tag of
+    the language that its owner used last, empty if unknown.
     """
 
     did: Did
@@ -31,6 +32,7 @@ class Account:
     recovery_key: str | None
     moved_to: str | None
     asks_mail_code: bool
+    language: str
 
     @property
     def is_deleted(self) -> bool:

@@ -16,7 +16,7 @@ from groundwork.database.transaction import Writer
 LEAST_SECONDS = 0.35
 
 
-async def ask(registry: Registry, typed_email: str) -> None:
+async def send_token(registry: Registry, typed_email: str) -> None:
     """Send a token if an account has this address. Raises Refused only if this server sends no e-mail at all.
 
     No second token is sent while one is valid. Otherwise anyone could fill the owner's mailbox and replace the code
@@ -31,7 +31,7 @@ async def ask(registry: Registry, typed_email: str) -> None:
     if account is not None:
         async with registry.db.transaction() as tx:
             if not await email_tokens.is_waiting(tx, account.did, TokenPurpose.RESET_PASSWORD):
-                await email_tokens.ask(tx, registry.email_tokens, account.did, TokenPurpose.RESET_PASSWORD)
+                await email_tokens.enqueue_token(tx, registry.email_tokens, account.did, TokenPurpose.RESET_PASSWORD)
     await asyncio.sleep(answers_at - loop.time())
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
+from aurora_locus.i18n.catalogue import SOURCE
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.handles import handle_taken
 from aurora_locus.repository.model import HostingStatus
@@ -14,7 +15,7 @@ from groundwork.errors import Forbidden
 
 _COLUMNS = """
     select a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, r.status, a.tokens_valid_after, a.created_at,
-           a.awaits, a.recovery_key, a.moved_to,
+           a.awaits, a.recovery_key, a.moved_to, a.language,
            (select count(*) from mail_factors m where m.did = a.did) as mail_factors
       from accounts a join repositories r on r.did = a.did
 """
@@ -40,6 +41,8 @@ _INSERT = """
     insert into accounts (did, handle, email, password_hash, recovery_key, created_at)
     values (:did, :handle, :email, :password_hash, :recovery_key, :created_at)
 """
+_LANGUAGE = "select language from accounts where did = :did"
+_SET_LANGUAGE = "update accounts set language = :language where did = :did and language <> :language"
 
 _SET_HANDLE = "update accounts set handle = :new where did = :did and handle = :old"
 _RELEASE_HANDLE = """
@@ -96,6 +99,7 @@ def _to_account(row: Row) -> Account:
         recovery_key=row["recovery_key"],
         moved_to=row["moved_to"],
         asks_mail_code=bool(row["mail_factors"]),
+        language=row["language"],
     )
 
 
@@ -190,6 +194,22 @@ def insert(
         recovery_key=recovery_key,
         created_at=w.now,
     )
+
+
+def set_language(w: Writer, did: Did, language: str) -> None:
+    """Record the language that the owner uses now. An empty one says nothing and changes nothing."""
+    if language:
+        w.execute(_SET_LANGUAGE, did=did, language=language)
+
+
+async def mail_language(reader: Reader, did: Did, stated: str = "") -> str:
+    """Return the tag of the language for an e-mail to this account: ``stated`` by the request of its owner, or else the
+    one that its owner used last, or else English.
+    """
+    if stated:
+        return stated
+    row = await reader.fetch_one(_LANGUAGE, did=did)
+    return (row["language"] if row is not None else "") or SOURCE
 
 
 def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:

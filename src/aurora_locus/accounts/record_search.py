@@ -28,7 +28,7 @@ from groundwork.errors import InvalidInput
 
 PAGE = 25
 # About 50 ms of work in another thread.
-_MOST_READ = 2000
+_MAX_READ = 2000
 _READ_AT_ONCE = 250
 MAX_WORDS_LENGTH = 200
 
@@ -85,7 +85,7 @@ async def find(
             at_once = _READ_AT_ONCE if phrase else limit + 1
             page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
             for record, one in zip(page, await asyncio.to_thread(_matching, page, phrase), strict=True):
-                if (len(records) == limit and one is not None) or (phrase and read_count >= _MOST_READ):
+                if (len(records) == limit and one is not None) or (phrase and read_count >= _MAX_READ):
                     return RecordPage(records, read_count, f"{name}/{rkey}")
                 read_count += 1
                 rkey = record.rkey

@@ -14,7 +14,7 @@ from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
-from aurora_locus.i18n.language import reader_language
+from aurora_locus.i18n.language import stated_language
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Writer
@@ -26,14 +26,14 @@ MAX_OPEN = 5
 
 _COUNT = "select count(*) from sign_in_links where did = :did and requested_at > :after"
 _INSERT = """
-    insert into sign_in_links (letter, token_hash, did, requested_at, language)
+    insert into sign_in_links (email_id, token_hash, did, requested_at, language)
     values (:email_id, :token_hash, :did, :requested_at, :language)
 """
 _FIND = "select did, token_hash from sign_in_links where token_hash = :token_hash and requested_at > :after"
 _FIND_EMAIL = """
     select l.did, a.handle, a.email, l.requested_at, l.language
       from sign_in_links l join accounts a on a.did = l.did
-     where l.letter = :email_id and l.requested_at > :after
+     where l.email_id = :email_id and l.requested_at > :after
 """
 _SPEND = "delete from sign_in_links where token_hash = :token_hash"
 _FORGET = "delete from sign_in_links where did = :did"
@@ -48,7 +48,7 @@ class SignInLink:
     place: bytes
 
 
-async def ask(registry: Registry, identifier: str) -> None:
+async def send_link(registry: Registry, identifier: str) -> None:
     """E-mail a link to the owner of an account, if there is one. Neither the result nor its duration reveals whether
     there is.
 
@@ -72,7 +72,7 @@ async def _send(registry: Registry, did: Did) -> None:
         row = await tx.fetch_one(_COUNT, did=did, after=tx.now - LIFETIME)
         if row is not None and row[0] >= MAX_OPEN:
             return
-        language = reader_language()
+        language = await queries.mail_language(tx, did, stated_language())
         await tx.execute(
             _INSERT, email_id=email_id, token_hash=token_hash, did=did, requested_at=tx.now, language=language
         )

@@ -28,7 +28,7 @@ from groundwork.telemetry.logs import log
 _REMOVED_AT_ONCE = 200
 
 # A store that is unavailable fails for every file, perhaps after a long time-out.
-_MOST_FAILED_IN_A_ROW = 20
+_MAX_FAILED_IN_A_ROW = 20
 
 # Enough bytes for every known signature.
 _SNIFFED_BYTES = 512
@@ -92,7 +92,7 @@ class BlobService:
             return 0
         removed, failed = await self._remove_claimed(did, claimed)
         await self.db.write(lambda w: removals.settle(w, did, removed, failed, at))
-        if self._failed_in_a_row >= _MOST_FAILED_IN_A_ROW:
+        if self._failed_in_a_row >= _MAX_FAILED_IN_A_ROW:
             self._failed_in_a_row = 0
             raise Unavailable("The blob store does not remove files at the moment.")
         return len(removed)
@@ -107,7 +107,7 @@ class BlobService:
                 log.warning("blob.not_removed", did=did, cid=str(cid), kind=type(error).__name__, why=str(error))
                 failed.append(cid)
                 self._failed_in_a_row += 1
-                if self._failed_in_a_row >= _MOST_FAILED_IN_A_ROW:
+                if self._failed_in_a_row >= _MAX_FAILED_IN_A_ROW:
                     break
             else:
                 removed.append(cid)

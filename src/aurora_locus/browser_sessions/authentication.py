@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import browser_sessions, password_guesses
+from aurora_locus.accounts import browser_sessions, password_guesses, queries
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
 from aurora_locus.accounts.limits import PAGES, address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
+from aurora_locus.i18n.language import stated_language
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
@@ -182,13 +183,14 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
     old_browser_id, is_known = visit.browser_id, visit.id_hash is not None
     origin = BrowserOrigin(connection.headers.get("user-agent", ""), client_address(connection))
 
-    source = lasting_source(connection)
+    source, language = lasting_source(connection), stated_language()
 
     def work(w: Writer) -> tuple[str, str]:
         opened = browser_sessions.sign_in(
             w, old_browser_id, did, valid_after, origin, is_known=is_known, remember=remember
         )
         password_guesses.note(w, registry.guess_context, did, source)
+        queries.set_language(w, did, language)
         return opened
 
     browser_id, session_id = await registry.db.write(work)
@@ -208,6 +210,15 @@ async def note_proof(connection: HTTPConnection) -> None:
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
         await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))
+
+
+async def note_language(connection: HTTPConnection, language: str) -> None:
+    """Record the language in which the owner of the chosen account uses the pages, for later e-mails. An empty one says
+    nothing.
+    """
+    account = account_or_none(connection)
+    if account is not None and language not in {"", account.language}:
+        await registry_of(connection).db.write(lambda w: queries.set_language(w, account.did, language))
 
 
 async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:

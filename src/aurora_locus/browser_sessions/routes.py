@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.browser_sessions import authentication, cookies
+from aurora_locus.i18n.language import stated_language
 from aurora_locus.site import forms
 from aurora_locus.site.frame import site_of
 from groundwork.http.forms import MAX_FIELDS, read_form, require_same_origin
@@ -34,6 +35,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
                 form = await read_form(request, max_fields=max_fields)
                 forms.require_token(site.csrf_key, authentication.visit_of(request).browser_id, form)
                 forms.keep_form(request, form)
+                await authentication.note_language(request, stated_language())
             return await endpoint(request)
         finally:
             # The cookies are sent even if the page failed, because the session was rotated anyway.

@@ -21,7 +21,22 @@ APP_VIEW: Final = "bsky_appview"
 LABELER: Final = "atproto_labeler"
 PUSH_SERVICE: Final = "bsky_notif"
 CREATE_REPORT: Final = Nsid("com.atproto.moderation.createReport")
-QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
+# Methods of this server about things that relays, labelers, directories and moderation services answer as well. The
+# reference PDS does not have them, so its clients expect the answer of the service that they name.
+OF_NAMED_SERVICES: Final = frozenset(
+    {
+        "com.atproto.admin.searchAccounts",
+        "com.atproto.identity.refreshIdentity",
+        "com.atproto.identity.resolveDid",
+        "com.atproto.identity.resolveIdentity",
+        "com.atproto.label.queryLabels",
+        "com.atproto.lexicon.resolveLexicon",
+        "com.atproto.sync.getHostStatus",
+        "com.atproto.sync.listHosts",
+        "com.atproto.sync.listReposByCollection",
+        "com.atproto.sync.requestCrawl",
+    }
+)
 # These methods name their service in the body; they are older than the header ``atproto-proxy``.
 PUSH_METHODS: Final = frozenset({"app.bsky.notification.registerPush", "app.bsky.notification.unregisterPush"})
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from at_protocol.xrpc.errors import encode_error, read_error
 from groundwork.errors import NAMES_ANSWERED_WITH_400, RemoteFailed, RemoteSlow
-from groundwork.http.client import HttpClient, StreamedAnswer
+from groundwork.http.client import HttpClient, StreamedResponse
 
 MAX_ANSWER_BYTES: Final = 10 * 1024 * 1024
 HEADER_SECONDS: Final = 10.0
@@ -87,10 +87,8 @@ class UpstreamResponse:
     body: UpstreamBody
 
 
-def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None) -> dict[str, str]:
-    """Return the caller's headers that are forwarded, by lower-case name. ``encodings`` replaces the caller's
-    Accept-Encoding.
-    """
+def sent_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Return the caller's headers that are forwarded, by lower-case name."""
     sent = {
         name: value.decode("latin-1") for name in SENT if (value := headers.get(name.encode("latin-1"))) is not None
     }
@@ -98,7 +96,7 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
         if name.startswith(_SENT_PREFIX):
             sent[name.decode("latin-1")] = value.decode("latin-1")
     # Without this header, the client library would offer its own encodings, which the caller may not support.
-    sent["accept-encoding"] = encodings or sent.get("accept-encoding") or "identity"
+    sent["accept-encoding"] = sent.get("accept-encoding") or "identity"
     return sent
 
 
@@ -161,14 +159,14 @@ async def read_whole(reply: UpstreamResponse) -> bytes:
     return plain
 
 
-async def _pieces(response: StreamedAnswer, is_client_gone: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+async def _pieces(response: StreamedResponse, is_client_gone: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
     async for piece in response.pieces():
         if is_client_gone():
             return
         yield piece
 
 
-def _check(response: StreamedAnswer) -> None:
+def _check(response: StreamedResponse) -> None:
     kind = response.headers.get("content-type", "").lower()
     if any(word in kind for word in _RUN_BY_BROWSERS):
         raise RemoteFailed("The other service answered with a page instead of data.", status=response.status)
@@ -179,11 +177,11 @@ def _check(response: StreamedAnswer) -> None:
         )
 
 
-def _returned_headers(response: StreamedAnswer) -> dict[str, str]:
+def _returned_headers(response: StreamedResponse) -> dict[str, str]:
     return {name: response.headers[name] for name in RETURNED if name in response.headers}
 
 
-async def _refusal(response: StreamedAnswer, method: str) -> UpstreamResponse:
+async def _refusal(response: StreamedResponse, method: str) -> UpstreamResponse:
     """Convert an upstream error to XRPC form. A 4xx status is passed on as the caller's error; everything else is an
     error of the upstream.
     """
@@ -203,6 +201,8 @@ async def _refusal(response: StreamedAnswer, method: str) -> UpstreamResponse:
             raise RemoteSlow(why)
         case HTTPStatus.NOT_IMPLEMENTED:
             pass  # according to the specification such a call must not be repeated, which 502 would invite
+        case HTTPStatus.SERVICE_UNAVAILABLE if error.name not in NAMES_ANSWERED_WITH_400:
+            pass  # the caller learns when to repeat the call (Retry-After)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             # Pass on the upstream's error name, as the reference server does, but never one that makes clients refresh
             # their session.

@@ -2,7 +2,7 @@
 
 import math
 
-from aurora_locus.i18n.catalogue import current, gettext
+from aurora_locus.i18n.catalogue import LazyText, current, gettext
 from groundwork.errors import Explanation, Failure, Why
 from groundwork.rate_limit.contract import RateLimited
 
@@ -70,9 +70,10 @@ _OF_OTHERS = (
 )
 
 
-def capital(sentence: str) -> str:
+def capital(words: str | LazyText) -> str:
     """Capitalize a sentence, to show it as a line of its own. A domain name at its beginning, such as
     ``api.example.com``, is not changed.
     """
+    sentence = str(words)
     first, *_ = sentence.split(" ", 1)
     return sentence if "." in first else f"{sentence[:1].upper()}{sentence[1:]}"

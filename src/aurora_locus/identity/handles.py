@@ -5,6 +5,7 @@ handle is one label of limited length that is not reserved. Names under other do
 resolving them.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -20,14 +21,28 @@ MAX_LABEL = 18
 # well known. The reference server reserves most of them.
 RESERVED = frozenset(Path(__file__).with_name("reserved_names.txt").read_text(encoding="ascii").split())
 
+# The slurs that the reference server refuses, as patterns: one per line, reduced to the letters and digits of handles and
+# record keys. The few capitals are those that the reference has.
+_OFFENSIVE = re.compile("|".join(Path(__file__).with_name("offensive_names.txt").read_text(encoding="ascii").split()))
+_WITHOUT_MARKS = str.maketrans("", "", ".-_")
+
 
 def is_under(handle: Handle, domains: Sequence[str]) -> bool:
     """Whether the name is under one of these domains of this server (each begins with a dot)."""
     return handle.endswith(tuple(domains))
 
 
-def require_usable(text: str, *, is_development: bool) -> Handle:
-    """Return the normalized handle if it can ever be resolved. Raises InvalidInput (``InvalidHandle``)."""
+def is_offensive(name: str) -> bool:
+    """Whether a handle or a record key has a slur, with or without its dots, hyphens and underscores."""
+    return any(_OFFENSIVE.search(form) for form in (name, name.translate(_WITHOUT_MARKS)))
+
+
+def require_usable(text: str, *, is_development: bool, allow_any_valid: bool = False) -> Handle:
+    """Return the normalized handle if it can ever be resolved and is not offensive. Raises InvalidInput
+    (``InvalidHandle``).
+
+    ``allow_any_valid``: operators may also give offensive names, because they may know that a name is not meant so.
+    """
     try:
         handle = parse_handle(text)
     except Malformed as error:
@@ -38,19 +53,28 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
         raise InvalidInput(
             "handle", gettext_noop("Names with this ending never work. Choose another ending."), name="InvalidHandle"
         )
+    if not allow_any_valid and is_offensive(handle):
+        raise InvalidInput(
+            "handle", gettext_noop("This name isn’t allowed here. Choose another one."), name="InvalidHandle"
+        )
     return handle
 
 
 def require_registrable(
-    text: str, domains: Sequence[str], *, is_development: bool, reserved: Collection[str] = ()
+    text: str,
+    domains: Sequence[str],
+    *,
+    is_development: bool,
+    reserved: Collection[str] = (),
+    allow_any_valid: bool = False,
 ) -> Handle:
     """Return the normalized handle if it may be registered under ``domains`` (each begins with a dot). ``reserved`` are
-    additional reserved words of the operator.
+    additional reserved words of the operator. ``allow_any_valid``: operators may also give reserved and offensive names.
 
     Raises InvalidInput or Refused with the error names of the Lexicons: ``InvalidHandle``, ``HandleNotAvailable``,
     ``UnsupportedDomain``.
     """
-    handle = require_usable(text, is_development=is_development)
+    handle = require_usable(text, is_development=is_development, allow_any_valid=allow_any_valid)
     # Use the longest matching domain: `.a.example` before `.example`.
     domain = max((domain for domain in domains if handle.endswith(domain)), key=len, default=None)
     if domain is None:
@@ -72,7 +96,7 @@ def require_registrable(
             max_label=MAX_LABEL,
         )
         raise InvalidInput("handle", why, name="InvalidHandle")
-    if label in RESERVED or label in reserved:
+    if not allow_any_valid and (label in RESERVED or label in reserved):
         raise Refused(gettext_noop("This name is reserved. Choose another one."), name="HandleNotAvailable")
     return handle
 

@@ -106,8 +106,8 @@ async def change_email(registry: Registry, audit: AuditContext, did: Did, new_em
 
 
 async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_handle: str) -> None:
-    """Change the handle, in the directory and on this server. Raises what ``handle_change.rename`` raises, NotFound,
-    Forbidden.
+    """Change the handle, in the directory and on this server. As in the reference server, operators may also give names
+    that are reserved or offensive. Raises what ``handle_change.rename`` raises, NotFound, Forbidden.
     """
     audit.by.require(OperatorAction.CHANGE_HANDLE)
     async with registry.db.reader() as reader:
@@ -120,7 +120,7 @@ async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_h
             w, audit, OperatorAction.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after}
         )
 
-    await handle_change.rename(registry, did, new_handle, note)
+    await handle_change.rename(registry, did, new_handle, note, allow_any_valid=True)
 
 
 async def set_password(registry: Registry, audit: AuditContext, did: Did, password: str) -> None:
@@ -164,7 +164,7 @@ async def send_reset(registry: Registry, audit: AuditContext, did: Did) -> None:
     audit.by.require(OperatorAction.SEND_RESET)
     await require_reachable(registry, did)
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD)
+        await email_tokens.enqueue_token(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD, by_operator=True)
         await audit_log.append_to(tx, audit, OperatorAction.SEND_RESET, did)
 
 

@@ -15,6 +15,7 @@ from aurora_locus.accounts.emails import ANSWER_LOST, EmailContent, html_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.accounts.single_line import is_single_line
+from aurora_locus.i18n.catalogue import SOURCE, gettext, speaking
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
@@ -39,6 +40,8 @@ FACTORS_REMOVED_TEXT = gettext_noop(
     "under Security. If you didn’t ask for this, change your password and write to them."
 )
 
+_OWN_TEXTS = frozenset({NO_SUBJECT, FACTORS_REMOVED, FACTORS_REMOVED_TEXT})
+
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6])\b[^>]*>", re.IGNORECASE)
 
@@ -46,7 +49,7 @@ _INSERT = """
     insert into notices (id, did, subject, content, created_at) values (:id, :did, :subject, :content, :created_at)
 """
 _FIND = """
-    select n.subject, n.content, a.email from notices n join accounts a on a.did = n.did where n.id = :id
+    select n.subject, n.content, a.email, a.language from notices n join accounts a on a.did = n.did where n.id = :id
 """
 _FORGET = "delete from notices where id = :id"
 
@@ -103,7 +106,9 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> J
             row = await reader.fetch_one(_FIND, id=job.subject)
         if row is not None and row["email"] is not None:
             try:
-                await mailer.send(compose(row["email"], row["subject"], row["content"], job.subject, hostname, site))
+                with speaking(row["language"] or SOURCE):
+                    mail = compose(row["email"], row["subject"], row["content"], job.subject, hostname, site)
+                await mailer.send(mail)
             except RemoteSlow:
                 if job.reason_code != ANSWER_LOST:
                     raise RemoteSlow(
@@ -115,7 +120,10 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> J
 
 
 def compose(email: str, subject: str, content: str, number: str, hostname: str, site: Site) -> Mail:
-    """Compose the e-mail. Raises InvalidInput if the stored address is invalid."""
+    """Compose the e-mail in the current language. What operators write is not translated. Raises InvalidInput if the
+    stored address is invalid.
+    """
+    subject, content = (gettext(text) if text in _OWN_TEXTS else text for text in (subject, content))
     try:
         to = parse_address(email)
     except ValueError as error:

@@ -34,9 +34,9 @@ def invalid_scope(why: str) -> InvalidInput:
     return InvalidInput("scope", why, name="invalid_scope")
 
 
-def invalid_grant(why: str = "This code or token cannot be used (any more).") -> InvalidInput:
+def invalid_grant() -> InvalidInput:
     """``invalid_grant``: the code or refresh token is not valid. Causes share a message, so guesses reveal nothing."""
-    return InvalidInput("", why, name="invalid_grant")
+    return InvalidInput("", "This code or token cannot be used (any more).", name="invalid_grant")
 
 
 def invalid_client_metadata(why: str) -> InvalidInput:

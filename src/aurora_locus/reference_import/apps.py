@@ -35,7 +35,7 @@ _INSERT_GRANT = """
 
 
 def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
-    """Return sessions that can be refreshed, with the expiry that they would have on the new server."""
+    """Yield the OAuth sessions of apps that can be refreshed, with the expiry that they have on the new server."""
     for row in db.execute(_TOKENS):
         binding = _binding(msgspec.json.decode(row["clientAuth"]))
         session_id = session_id_of_reference_token(row["currentRefreshToken"])

@@ -20,6 +20,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import require_blobs
+from aurora_locus.identity.handles import is_offensive
 from aurora_locus.repository.duplicates import hash_subject
 from aurora_locus.repository.model import NoSwapRecord, PreparedWrite, WriteAction
 from groundwork.database.transaction import Database
@@ -50,6 +51,8 @@ def prepare_record(
     parameter. Raises InvalidInput.
     """
     record = _with_type(collection, value)
+    if rkey is not None and is_offensive(rkey):
+        raise InvalidInput("rkey", "This record key is not allowed here, because it has a slur.")
     definition = catalog.find_record(collection)
     rkey = rkey or _default_key(definition, fresh_key)
     try:

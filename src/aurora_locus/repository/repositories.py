@@ -40,7 +40,9 @@ _CACHED_HEADS = 4096
 
 
 class RepositoryTurns:
-    """Turns of one process. Only one task at a time asks for a repository (``Repositories.locks``)."""
+    """Whose turn it is to commit, when several processes write the same repositories. Within this process, only one task
+    at a time asks for a repository (``Repositories.locks``).
+    """
 
     def __init__(self, db: Database, *, wait_seconds: float = WAIT_SECONDS) -> None:
         database = opened(db)

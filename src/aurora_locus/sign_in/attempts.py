@@ -89,7 +89,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
     charge = address_charge(registry, SIGN_IN_LINK, source.address)
     try:
         await count_request(registry, [charge])
-        await sign_in_links.ask(registry, identifier)
+        await sign_in_links.send_link(registry, identifier)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"identifier": too_often(refused)}) from None
 

@@ -63,7 +63,7 @@ async def send_code(request: Request) -> None:
     try:
         await count_request(registry, charges)
         full_account = await queries.require_account(registry.db, account.did)
-        await email_changes.ask(registry, full_account, TokenPurpose.CONFIRM_EMAIL)
+        await email_changes.send_token(registry, full_account, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": too_often(refused)}) from None
 

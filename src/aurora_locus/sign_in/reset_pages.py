@@ -44,7 +44,7 @@ async def send_code(request: Request) -> Response:
         return _address(request, FormState(form, {"email": str(error)}), status=400)
     try:
         await _count(registry, request, *REQUEST_PASSWORD_RESET)
-        await password_reset.ask(registry, email)
+        await password_reset.send_token(registry, email)
     except (TooMany, Refused) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         return _address(request, FormState(form, {"email": too_often(refused)}), status=status)

@@ -49,7 +49,20 @@ FLASH_MESSAGES: dict[str, Why] = {
     "email_confirmed": gettext_noop("Your e-mail address is confirmed."),
     "password_changed": gettext_noop("Your password has been changed. Sign in with the new one."),
 }
-_STYLES = ("tokens.css", "sky.css", "base.css", ui.PANELS, "forms.css", "frame.css", "inputs.css")
+_STYLES = (
+    "tokens.css",
+    "sky.css",
+    "base.css",
+    ui.TABS,
+    ui.FILTERS,
+    ui.WAITING,
+    ui.PANELS,
+    "forms.css",
+    ui.CHOICES,
+    ui.PROBLEMS,
+    "frame.css",
+    "inputs.css",
+)
 _FLASH_COOKIE = "aurora_flash"
 _FLASH_SECONDS = 60
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from at_network.identity_resolver import IdentityResolver
 from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.lexicon.catalog import Catalog
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.stream_slots import StreamSlots
+from aurora_locus.moderation.labels import Labels
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.settings import PdsSettings
@@ -25,6 +27,8 @@ class XrpcHost:
     """Everything that methods need. Optional fields are None if the feature is off."""
 
     settings: PdsSettings
+    registry: Registry
+    labels: Labels
     db: Database
     clock: Clock
     catalog: Catalog

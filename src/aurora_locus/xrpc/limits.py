@@ -1,36 +1,35 @@
-"""Rate limits of the account methods, and the ``RateLimit-*`` headers.
+"""Rate limits of methods, and the ``RateLimit-*`` headers.
 
 Calls are counted before anything expensive is done, by address, account or identifier. The dispatcher sends the
 tightest limit with every response, including errors. The limits themselves are in ``accounts.limits``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from aurora_locus.accounts import app_passwords
 from aurora_locus.accounts.limits import effective_limit, key_of_identifier, of_address
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, Run, XrpcCall
+from aurora_locus.xrpc.method import Charges, Method, Outcome, XrpcCall
 from groundwork.http.addresses import network_of
 from groundwork.rate_limit.contract import Limit, spend
 
-Charges = Callable[[XrpcCall], Sequence[tuple[Limit, str]]]
-Points = Callable[[XrpcCall], int]
 
-
-def with_limits(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
-    """Wrap a method so that its calls are counted. ``points`` returns the cost of a call; without it, each call costs
-    one. Raises RateLimited.
-    """
+def with_limits(registry: Registry, method: Method) -> Method:
+    """Return the method with its calls counted against its own limits. Raises RateLimited when it is called."""
+    charges, run = method.charges, method.run
+    if charges is None:
+        return method
 
     async def counted(call: XrpcCall) -> Outcome:
-        if call.allowance.is_counted:
-            limits_and_keys = [(effective_limit(registry, limit), key) for limit, key in charges(call)]
-            cost = 1 if points is None else points(call)
-            now = registry.clock.now()
-            call.allowance.limit_states.append(await spend(registry.counters, limits_and_keys, now=now, points=cost))
+        limits_and_keys = charges(call) if call.allowance.is_counted else ()
+        if limits_and_keys:
+            effective = [(effective_limit(registry, limit), key) for limit, key in limits_and_keys]
+            now, points = registry.clock.now(), method.points(call)
+            call.allowance.limit_states.append(await spend(registry.counters, effective, now=now, points=points))
         return await run(call)
 
-    return counted
+    return replace(method, run=counted)
 
 
 def per_address(*limits: Limit) -> Charges:
@@ -69,6 +68,6 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
     return charges
 
 
-def identifier_key(call: XrpcCall, field: str = "identifier") -> str:
+def identifier_key(call: XrpcCall) -> str:
     """Return the identifier of a call in the form that the counters use."""
-    return key_of_identifier(str(call.body[field]))
+    return key_of_identifier(str(call.body["identifier"]))

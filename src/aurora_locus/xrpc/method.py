@@ -1,6 +1,6 @@
 """Calls, their bodies, responses and table rows of XRPC methods."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -8,12 +8,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
 from groundwork.http.addresses import network_of
+from groundwork.rate_limit.contract import Limit
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +45,11 @@ class XrpcCall:
     source: SignInSource
     allowance: Allowance = field(default_factory=Allowance)
     body_bytes: int = 0
+
+    @property
+    def registry(self) -> Registry:
+        """What actions on accounts need."""
+        return self.host.registry
 
     @property
     def peer(self) -> str:
@@ -87,11 +94,22 @@ class XrpcResponse:
 # Most methods return a JSON object as a dict; None means that there is no output.
 Outcome = XrpcResponse | dict[str, Any] | None
 Run = Callable[[XrpcCall], Awaitable[Outcome]]
+# The limits against which a call counts, each with the key under which it is counted; and how much it counts.
+Charges = Callable[[XrpcCall], Sequence[tuple[Limit, str]]]
+Points = Callable[[XrpcCall], int]
+
+
+def one_point(_call: XrpcCall) -> int:
+    """Each call counts once."""
+    return 1
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the table. With ``raw_body``, the input is bytes of any type, which are streamed to the method."""
+    """One row of the table. With ``raw_body``, the input is bytes of any type, which are streamed to the method.
+
+    ``charges`` are its own rate limits (``xrpc.limits``), None if it only has the server-wide ones.
+    """
 
     nsid: str
     kind: Literal["query", "procedure"]
@@ -99,18 +117,27 @@ class Method:
     run: Run
     max_body_bytes: int = 0
     raw_body: bool = False
+    charges: Charges | None = None
+    points: Points = one_point
 
 
-def query(nsid: str, run: Run, need: Need = Need.NOTHING) -> Method:
+def query(nsid: str, run: Run, need: Need = Need.NOTHING, *, charges: Charges | None = None) -> Method:
     """Make a row for a method that only reads: GET and HEAD."""
-    return Method(nsid, "query", need, run)
+    return Method(nsid, "query", need, run, charges=charges)
 
 
 def procedure(
-    nsid: str, run: Run, need: Need, *, max_body_bytes: int = JSON_BODY_BYTES, raw_body: bool = False
+    nsid: str,
+    run: Run,
+    need: Need,
+    *,
+    max_body_bytes: int = JSON_BODY_BYTES,
+    raw_body: bool = False,
+    charges: Charges | None = None,
+    points: Points = one_point,
 ) -> Method:
     """Make a row for a method that changes something: POST."""
-    return Method(nsid, "procedure", need, run, max_body_bytes, raw_body)
+    return Method(nsid, "procedure", need, run, max_body_bytes, raw_body, charges, points)
 
 
 async def stream(receive: Receive) -> AsyncIterator[bytes]:

@@ -2,8 +2,8 @@
 
 This server handles the methods in the table itself, even if ``atproto-proxy`` names another service, because it is
 authoritative for the repositories, sessions and identities of its accounts. There are two exceptions: a report goes to
-the moderation service, if there is one, and labels are requested from the labeler that the caller names. The methods
-for push notifications name their service in the body.
+the moderation service, if there is one, and what other kinds of services answer as well, such as a relay or a labeler, is
+requested from the service that the caller names. The methods for push notifications name their service in the body.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from aurora_locus.federation.proxying import Proxying, require_allowed, require_
 from aurora_locus.federation.services import (
     APP_VIEW,
     CREATE_REPORT,
+    OF_NAMED_SERVICES,
     PUSH_METHODS,
-    QUERY_LABELS,
     KnownService,
     ServiceRef,
     read_push_service,
@@ -57,10 +57,10 @@ class ProxiedCalls:
 
     def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the call is proxied even though this server has the method."""
-        own_services = self.proxying.own
-        if nsid == QUERY_LABELS:
-            return HEADER in headers
-        return nsid == CREATE_REPORT and (HEADER in headers or own_services.for_method(CREATE_REPORT) is not None)
+        own_services, is_named = self.proxying.own, bool(headers.get(HEADER))
+        if nsid in OF_NAMED_SERVICES:
+            return is_named
+        return nsid == CREATE_REPORT and (is_named or own_services.for_method(CREATE_REPORT) is not None)
 
     async def answer(
         self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
@@ -73,7 +73,7 @@ class ProxiedCalls:
             nsid = parse_nsid(text)
         except Malformed:
             return None
-        header = headers.get(HEADER)
+        header = headers.get(HEADER) or None  # an empty header names no service, as in the reference server
         if header is not None:
             require_may_leave(nsid)
         target = self.proxying.target_of(nsid, None if header is None else header.decode("latin-1"))

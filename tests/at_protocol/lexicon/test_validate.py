@@ -178,7 +178,7 @@ FORMATS = {
     ),
     "did": (["did:method:val"], ["DID:method:val", "did:m1:val"]),
     "handle": (["A.Example.com"], ["example", "a_b.example.com"]),
-    "language": (["de", "pt-BR"], ["", "-", "123"]),
+    "language": (["de", "pt-BR"], ["", "-", "123", "de-1901-1901", "en-a-foo-A-bar"]),
     "nsid": (["com.example.thing"], ["com.example", "com.example.*"]),
     "record-key": (["self", "..."], ["..", "a/b", "x" * 513]),
     "tid": (["3kznmn7xqxl22"], ["000", "3kznmn7xqxl2", "zkznmn7xqxl22"]),

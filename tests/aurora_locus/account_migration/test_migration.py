@@ -5,8 +5,7 @@ the e-mail.
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import ENOSPC
 from pathlib import Path
 from time import time_ns
@@ -16,96 +15,42 @@ import pytest
 
 from at_network.did_resolver import DidResolver
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves
-from aurora_locus.account_migration.moves import AccountMove, MoveStage
+from aurora_locus.account_migration.moves import MoveStage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
 from aurora_locus.i18n.sentences import localizable
 from groundwork.clock import HOUR, MINUTE, HandClock
-from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
-from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deployment
-from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.visitor import Visitor, problems_in, visitor
+from tests.aurora_locus.account_migration.leaving_account import (
+    NEW_PASSWORD,
+    RECOVERY_KEY,
+    LeavingAccount,
+    open_leaving_account,
+)
+from tests.aurora_locus.accounts.account_content import PNG_OF_AN_ACCOUNT, write_record
+from tests.aurora_locus.deployment import SERVER
+from tests.aurora_locus.visitor import problems_in
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.simulation.reference_pds import ReferencePds
 from tests.timeouts import TIMEOUT_SECONDS
 
-RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
-PASSWORD = "another password"
 NOTE = {"collection": "org.example.note", "record": {"$type": "org.example.note", "text": "Too late"}}
 
 
-@dataclass(frozen=True)
-class Leaving:
-    """Ada on the old server, with some of everything, and her page open."""
-
-    old: Deployment
-    new: Deployment
-    ada: Person
-    browser: Visitor
-
-    async def begin(self, **changes: str) -> Any:
-        wish = {"target": self.new.url, "handle": "ada.new.test", "email": "ada@example.org", "password": PASSWORD}
-        return await self.browser.send("/account/move", {"act": "begin", **wish, **changes})
-
-    async def move(self) -> AccountMove:
-        async with self.old.db.reader() as reader:
-            found = await moves.find(reader, self.ada.did)
-        assert found is not None
-        return found
-
-    async def until(self, *stages: MoveStage, problem: bool = False) -> AccountMove:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while True:
-                move = await self.move()
-                if move.stage in stages and bool(move.problem) is problem:
-                    return move
-                await asyncio.sleep(0.02)
-
-    async def give_code(self) -> Any:
-        await self.browser.send("/account/move", {"act": "ask"})
-        token = await self.code()
-        return await self.browser.send("/account/move", {"act": "finish", "token": token})
-
-    async def code(self) -> str:
-        return await newest_token(self.old, "ada@example.org")
-
-
-@asynccontextmanager
-async def leaving(
-    url: str, make_sqlite: MakeDatabase, clock: HandClock, folder: Path, *, did: Did | None = None, **settings: Any
-) -> AsyncIterator[Leaving]:
-    plc = await make_sqlite("plc_directory")
-    new_url = f"sqlite://{folder / 'new.db'}"
-    async with (
-        open_deployment(url, plc, clock, folder / "old", **settings) as old,
-        open_deployment(
-            new_url, plc, clock, folder / "new", hostname="new.localhost", service_handle_domains=(".new.test",)
-        ) as new,
-    ):
-        # Each server has its real address, because they call each other.
-        wish = {"recoveryKey": format_did_key(RECOVERY.public)} if did is None else {"did": did}
-        ada = await old.sign_up("ada", **wish)
-        await add_content(old, ada)
-        browser = visitor(old)
-        await browser.sign_in("ada")
-        yield Leaving(old, new, ada, browser)
-        await browser.http.aclose()
-
-
 @pytest.fixture
-async def ada(pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> AsyncIterator[Leaving]:
-    async with leaving(pds_url, make_sqlite, clock, tmp_path) as opened:
+async def ada(
+    pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[LeavingAccount]:
+    async with open_leaving_account(pds_url, make_sqlite, clock, tmp_path) as opened:
         yield opened
 
 
-async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> None:
+async def test_all_data_arrives_and_the_old_account_is_hidden(ada: LeavingAccount) -> None:
     assert "What will move" in (await ada.browser.get("/account/move")).text
     answer = await ada.begin()
     assert answer.status_code == 303, problems_in(answer)
@@ -113,11 +58,11 @@ async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> N
     assert (copied.has_records, copied.blobs, copied.blobs_sent, copied.blobs_lost) == (True, 1, 1, 0)
     # Until now the account is active only on the old server.
     assert (await ada.ada.get(f"{SERVER}.getSession")).json()["active"] is True
-    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", NEW_PASSWORD))
     assert (await there.get(f"{SERVER}.getSession")).json()["active"] is False
 
     # What is written while waiting for the code is moved too.
-    await write(ada.ada, {"text": "One more"})
+    await write_record(ada.ada, {"text": "One more"})
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
     status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
@@ -129,11 +74,11 @@ async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> N
     )
     (cid,) = (await there.get("com.atproto.sync.listBlobs", did=there.did)).json()["cids"]
     blob = await ada.new.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": there.did, "cid": cid})
-    assert blob.content == PICTURE
+    assert blob.content == PNG_OF_AN_ACCOUNT
     assert len((await there.get("app.bsky.actor.getPreferences")).json()["preferences"]) == 1
     newest = (await ada.new.directory.log(there.did))[-1]
     assert newest["rotationKeys"] == [
-        format_did_key(RECOVERY.public),
+        format_did_key(RECOVERY_KEY.public),
         format_did_key(ada.new.pds.registry.rotation_key.public),
     ]
     assert newest["services"]["atproto_pds"]["endpoint"] == ada.new.settings.url
@@ -153,7 +98,7 @@ async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> N
     assert "once your identity points back to this server" in (await ada.browser.get("/account/deactivate")).text
 
 
-async def test_the_page_of_an_account_that_came_back_offers_to_move_again(ada: Leaving) -> None:
+async def test_the_page_of_an_account_that_came_back_offers_to_move_again(ada: LeavingAccount) -> None:
     """It must not say that the copy here can be deleted: the account is here."""
     await ada.begin()
     await ada.until(MoveStage.WAITING)
@@ -167,15 +112,15 @@ async def test_the_page_of_an_account_that_came_back_offers_to_move_again(ada: L
         {**plc_operation.to_json(newest), **wanted, "prev": str(plc_operation.cid_of(newest)), "sig": ""}
     )
     assert isinstance(back, PlcOperation)
-    await directory.submit(ada.ada.did, plc_operation.sign(replace(back, sig=None), RECOVERY))
+    await directory.submit(ada.ada.did, plc_operation.sign(replace(back, sig=None), RECOVERY_KEY))
     assert (await here.post(f"{SERVER}.activateAccount")).status_code == 200
-    await write(here, {"text": "Home again"})
+    await write_record(here, {"text": "Home again"})
     page = (await ada.browser.get("/account/move")).text
     assert "You have moved" not in page
     assert "What will move" in page
 
 
-async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> None:
+async def test_move_can_be_resumed_after_a_directory_outage(ada: LeavingAccount) -> None:
     """If the directory is down, the page says what stopped. Trying again completes the move with a single operation."""
     await ada.begin()
     await ada.until(MoveStage.WAITING)
@@ -202,7 +147,7 @@ async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> Non
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_move_can_be_resumed_or_stopped_after_an_error_of_our_own(
-    ada: Leaving, monkeypatch: pytest.MonkeyPatch
+    ada: LeavingAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk for temporary files is full in the last step. The page says so at the first attempt."""
     await ada.begin()
@@ -222,7 +167,7 @@ async def test_move_can_be_resumed_or_stopped_after_an_error_of_our_own(
     await ada.until(MoveStage.DONE)
 
 
-async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leaving) -> None:
+async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: LeavingAccount) -> None:
     """The last step sends the newest records. From then on the old server refuses writes, which would be lost."""
     late: list[Any] = []
 
@@ -242,7 +187,7 @@ async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leavin
     assert (await ada.old.announced(ada.ada.did))[-1] == "account deactivated"
 
 
-async def test_no_write_is_accepted_by_a_process_that_has_not_noticed_the_last_step(ada: Leaving) -> None:
+async def test_no_write_is_accepted_by_a_process_that_has_not_noticed_the_last_step(ada: LeavingAccount) -> None:
     """Another process, or a call that is already past the check of its session, may still know the account as it was.
     Its commit is refused by the database.
     """
@@ -263,11 +208,11 @@ async def test_no_write_is_accepted_by_a_process_that_has_not_noticed_the_last_s
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
     assert [(answer.status_code, answer.json()["error"]) for answer in late] == [(400, "RepoDeactivated")]
-    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", NEW_PASSWORD))
     assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 2
 
 
-async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: Leaving) -> None:
+async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: LeavingAccount) -> None:
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
@@ -280,13 +225,13 @@ async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: L
     refused = await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE})
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
-    await write(ada.ada, {"text": "Still here"})
+    await write_record(ada.ada, {"text": "Still here"})
     session = (await ada.ada.get(f"{SERVER}.getSession")).json()
     assert session["active"] is True
     assert "movedTo" not in session
 
 
-async def test_the_signing_key_is_not_changed_in_the_last_step(ada: Leaving) -> None:
+async def test_the_signing_key_is_not_changed_in_the_last_step(ada: LeavingAccount) -> None:
     """The directory would then refuse the operation of the move. Once the move is over or stopped, the key can change."""
     reserved = await ada.old.stranger.post(f"{SERVER}.reserveSigningKey", {})
     wish = {"did": ada.ada.did, "signingKey": reserved.json()["signingKey"]}
@@ -308,7 +253,7 @@ async def test_the_signing_key_is_not_changed_in_the_last_step(ada: Leaving) -> 
     await ada.until(MoveStage.DONE)
 
 
-async def test_a_running_last_step_cannot_be_given_up(ada: Leaving) -> None:
+async def test_a_running_last_step_cannot_be_given_up(ada: LeavingAccount) -> None:
     """A page that was opened before the last step still offers to stop. An account that was said to stay must not move."""
     answers: list[Any] = []
 
@@ -326,7 +271,7 @@ async def test_a_running_last_step_cannot_be_given_up(ada: Leaving) -> None:
     assert "in its last step" in answers[0].text
 
 
-async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving) -> None:
+async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: LeavingAccount) -> None:
     """The last step failed and is tried again. Its owner stops it after the handler has read the move."""
     await ada.begin()
     await ada.until(MoveStage.WAITING)
@@ -351,10 +296,10 @@ async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving
             await asyncio.sleep(0.02)
     assert [answer.status_code for answer in answers] == [303]
     assert await ada.old.directory.log(ada.ada.did) == before
-    await write(ada.ada, {"text": "Still here"})
+    await write_record(ada.ada, {"text": "Still here"})
 
 
-async def test_the_code_of_a_move_that_is_cancelled_meanwhile_is_not_used_up(ada: Leaving) -> None:
+async def test_the_code_of_a_move_that_is_cancelled_meanwhile_is_not_used_up(ada: LeavingAccount) -> None:
     async def give_up() -> None:
         ada.old.directory.on_query = None
         await ada.browser.send("/account/move", {"act": "give_up"})
@@ -372,22 +317,22 @@ async def test_the_code_of_a_move_that_is_cancelled_meanwhile_is_not_used_up(ada
     await ada.until(MoveStage.DONE)
 
 
-async def test_abandoned_move_changes_nothing(ada: Leaving) -> None:
+async def test_abandoned_move_changes_nothing(ada: LeavingAccount) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
     assert "What will move" in (await ada.browser.get("/account/move")).text
     assert await ada.old.directory.log(ada.ada.did) == before
-    await write(ada.ada, {"text": "Still here"})
+    await write_record(ada.ada, {"text": "Still here"})
     # Started again, it finds the existing account and the records written meanwhile.
     assert (await ada.begin()).status_code == 303
     await ada.until(MoveStage.WAITING)
-    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", NEW_PASSWORD))
     assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 3
 
 
-async def test_invalid_value_is_reported_at_its_field(ada: Leaving) -> None:
+async def test_invalid_value_is_reported_at_its_field(ada: LeavingAccount) -> None:
     await ada.new.sign_up("ben", handle="ben.new.test")
     cases = [
         ({"target": ada.old.settings.url}, "target", "already on this server"),
@@ -404,7 +349,7 @@ async def test_invalid_value_is_reported_at_its_field(ada: Leaving) -> None:
     assert await ada.old.count("moves") == 0
 
 
-async def test_a_wrong_code_moves_nothing(ada: Leaving) -> None:
+async def test_a_wrong_code_moves_nothing(ada: LeavingAccount) -> None:
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
@@ -415,7 +360,7 @@ async def test_a_wrong_code_moves_nothing(ada: Leaving) -> None:
     assert "token" in problems_in(early)
 
 
-async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
+async def test_the_session_on_the_other_server_is_sealed(ada: LeavingAccount) -> None:
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     async with ada.old.db.reader() as reader:
@@ -446,7 +391,7 @@ async def test_locally_served_did_web_identity_can_move(
 
     monkeypatch.setattr(DidResolver, "_fetch", fetch)
     old = f"sqlite://{tmp_path / 'old.db'}"
-    async with leaving(old, make_sqlite, clock, tmp_path, did=ada_did, did_web_accounts=True) as ada:
+    async with open_leaving_account(old, make_sqlite, clock, tmp_path, did=ada_did, did_web_accounts=True) as ada:
         deployments.append(ada.old)
         answer = await ada.begin()
         assert answer.status_code == 303, problems_in(answer)
@@ -457,7 +402,7 @@ async def test_locally_served_did_web_identity_can_move(
         clock.turn(MINUTE)  # a document that was just read is cached
         assert (await ada.give_code()).status_code == 303
         await ada.until(MoveStage.DONE)
-        there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+        there = ada.new.person(await ada.new.sign_in("ada.new.test", NEW_PASSWORD))
         status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
         assert (there.did, status["activated"], status["validDid"]) == (ada_did, True, True)
         moved = await document()
@@ -476,7 +421,7 @@ async def test_locally_served_did_web_identity_can_move(
 async def test_account_moves_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
     """The reference PDS takes the account in. It uses the machine's clock, so ours is set to it."""
     clock.turn(time_ns() // 1000 - clock.now())
-    async with leaving(f"sqlite://{tmp_path / 'old.db'}", make_sqlite, clock, tmp_path) as ada:
+    async with open_leaving_account(f"sqlite://{tmp_path / 'old.db'}", make_sqlite, clock, tmp_path) as ada:
         directory = ada.old.directory.url.replace("127.0.0.1", "localhost")
         reference = ReferencePds(tmp_path / "reference", directory)
         await reference.start()
@@ -486,7 +431,9 @@ async def test_account_moves_to_the_reference_pds(make_sqlite: MakeDatabase, clo
             await ada.until(MoveStage.WAITING)
             assert (await ada.give_code()).status_code == 303
             await ada.until(MoveStage.DONE)
-            session = await reference.call(f"{SERVER}.createSession", {"identifier": ada.ada.did, "password": PASSWORD})
+            session = await reference.call(
+                f"{SERVER}.createSession", {"identifier": ada.ada.did, "password": NEW_PASSWORD}
+            )
             assert (session["handle"], session["active"]) == ("ada.test", True)
         finally:
             await reference.stop()

@@ -15,8 +15,8 @@ from aurora_locus.accounts import deletion, hosting_status, queries
 from aurora_locus.moderation import takedowns
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.errors import Refused
-from tests.aurora_locus.account_migration.test_migration import PASSWORD, Leaving, leaving
-from tests.aurora_locus.accounts.test_archive import write
+from tests.aurora_locus.account_migration.leaving_account import NEW_PASSWORD, LeavingAccount, open_leaving_account
+from tests.aurora_locus.accounts.account_content import write_record
 from tests.aurora_locus.deployment import SERVER, Person
 from tests.aurora_locus.visitor import problems_in
 from tests.databases import MakeDatabase
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ADA = Did("did:web:ada.test")
 
 
-async def document(ada: Leaving) -> Any:
+async def document(ada: LeavingAccount) -> Any:
     return (await ada.old.http.get("/.well-known/did.json", headers={"host": "ada.test"})).json()
 
 
 @pytest.fixture
 async def ada(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
-) -> AsyncIterator[Leaving]:
+) -> AsyncIterator[LeavingAccount]:
     """Ada after her move; she has written something on the new server."""
     assert engine
     asked, opened = DidResolver._fetch, []
@@ -44,34 +44,34 @@ async def ada(
 
     monkeypatch.setattr(DidResolver, "_fetch", fetch)
     old = f"sqlite://{tmp_path / 'old.db'}"
-    async with leaving(old, make_sqlite, clock, tmp_path, did=ADA, did_web_accounts=True) as leaver:
+    async with open_leaving_account(old, make_sqlite, clock, tmp_path, did=ADA, did_web_accounts=True) as leaver:
         opened.append(leaver)
         assert (await leaver.begin()).status_code == 303
         await leaver.until(MoveStage.WAITING)
         clock.turn(MINUTE)  # a document that was just read is cached
         assert (await leaver.give_code()).status_code == 303
         await leaver.until(MoveStage.DONE)
-        await write(await there(leaver), {"text": "Written elsewhere"})
+        await write_record(await there(leaver), {"text": "Written elsewhere"})
         yield leaver
 
 
-async def there(ada: Leaving) -> Person:
-    return ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+async def there(ada: LeavingAccount) -> Person:
+    return ada.new.person(await ada.new.sign_in("ada.new.test", NEW_PASSWORD))
 
 
-async def import_from_there(ada: Leaving, here: Person) -> None:
+async def import_from_there(ada: LeavingAccount, here: Person) -> None:
     repository = await ada.new.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": ADA})
     headers = {**here.headers, "content-type": "application/vnd.ipld.car"}
     answer = await ada.old.http.post("/xrpc/com.atproto.repo.importRepo", content=repository.content, headers=headers)
     assert answer.status_code == 200, answer.text
 
 
-async def require_here(ada: Leaving, here: Person) -> None:
+async def require_here(ada: LeavingAccount, here: Person) -> None:
     """The document names this server, the account is active and writable here, and the other server notices it."""
     assert (await document(ada))["service"][0]["serviceEndpoint"] == ada.old.settings.url
     status = (await here.get(f"{SERVER}.checkAccountStatus")).json()
     assert (status["activated"], status["validDid"], status["indexedRecords"]) == (True, True, 3)
-    await write(here, {"text": "Home again"})
+    await write_record(here, {"text": "Home again"})
     assert [word.partition(" ")[0] for word in (await ada.old.announced(ADA))[-4:]] == [
         "account",
         "identity",
@@ -83,7 +83,7 @@ async def require_here(ada: Leaving, here: Person) -> None:
     assert (await (await there(ada)).get(f"{SERVER}.getSession")).json()["active"] is False
 
 
-async def test_account_comes_back_with_the_e_mailed_code(ada: Leaving) -> None:
+async def test_account_comes_back_with_the_e_mailed_code(ada: LeavingAccount) -> None:
     assert "Come back to this server" in (await ada.browser.get("/account/move")).text
     here = ada.old.person(await ada.old.sign_in("ada.test", "password of ada"))
     await import_from_there(ada, here)
@@ -103,7 +103,7 @@ async def test_account_comes_back_with_the_e_mailed_code(ada: Leaving) -> None:
     assert "already on this server" in again.text
 
 
-async def test_code_stays_valid_if_the_account_cannot_be_activated(ada: Leaving) -> None:
+async def test_code_stays_valid_if_the_account_cannot_be_activated(ada: LeavingAccount) -> None:
     registry = ada.old.pds.registry
     await ada.browser.send("/account/move", {"act": "ask"})
     code = await ada.code()
@@ -117,7 +117,7 @@ async def test_code_stays_valid_if_the_account_cannot_be_activated(ada: Leaving)
     assert (await document(ada))["service"][0]["serviceEndpoint"] == ada.old.settings.url
 
 
-async def test_account_that_was_deleted_here_comes_back_with_a_token_of_its_identity(ada: Leaving) -> None:
+async def test_account_that_was_deleted_here_comes_back_with_a_token_of_its_identity(ada: LeavingAccount) -> None:
     """The other server signs a token for the new account, as in every migration; nobody else can create it."""
     await deletion.delete_by_host(ada.old.pds.registry, ADA, lambda _w: None)
     ada.old.clock.turn(DAY)

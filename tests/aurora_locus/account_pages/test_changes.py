@@ -14,7 +14,7 @@ from aurora_locus.accounts.limits import REQUEST_DELETION, effective_limit
 from groundwork.clock import DAY
 from programs.operations.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
-from tests.aurora_locus.accounts.test_archive import add_content, write
+from tests.aurora_locus.accounts.account_content import add_content, write_record
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.oauth.apps import App, named
@@ -88,7 +88,7 @@ async def test_a_domain_is_looked_up_both_ways_while_it_is_set_up(ada: Ada) -> N
     """A domain is checked both ways while it is set up. Under .test nothing is queried, and nothing is found."""
     answer = await ada.browser.send("/account/handle", {"domain": "ada.elsewhere.test", "act": "look"})
     assert answer.status_code == 200
-    assert answer.text.count("nothing there yet") == 2
+    assert answer.text.count("Nothing there yet") == 2
     assert "_atproto.ada.elsewhere.test" in answer.text
     assert f"did={ada.app.did}" in answer.text
 
@@ -146,7 +146,7 @@ async def test_sessions_are_ended_one_by_one_and_all_together(deployment: Deploy
     await elsewhere.sign_in("ada")
     page = (await ada.browser.get("/account/sessions")).text
     assert "Firefox on Windows" in page
-    assert page.count("this browser") == 1
+    assert page.count("This browser") == 1
     app = re.findall(r'name="app" value="([^"]+)"', page)
     assert len(app) == 1
     await ada.browser.send("/account/sessions", {"app": app[0]})
@@ -175,7 +175,7 @@ async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(deplo
     assert session.status_code == 200
     again = await ada.browser.get("/account/app-passwords")
     assert password not in again.text
-    assert "private messages" in again.text
+    assert "Private messages" in again.text
     twice = await ada.browser.send("/account/app-passwords", {"name": "Phone"})
     assert "already" in problems_in(twice)["name"]
     await ada.browser.send("/account/app-passwords", {"revoke": "Phone"})
@@ -184,7 +184,7 @@ async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(deplo
 
 async def test_records_are_found_and_shown_as_stored(ada: Ada) -> None:
     for number in range(30):
-        await write(ada.app, {"text": f"Note {number} <b>bold</b>"})
+        await write_record(ada.app, {"text": f"Note {number} <b>bold</b>"})
     page = (await ada.browser.get("/account/records")).text
     assert "Note 29 &lt;b&gt;" in page
     assert "org.example.note (30)" in page

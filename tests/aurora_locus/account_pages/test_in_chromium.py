@@ -14,7 +14,7 @@ from groundwork.http.reach import DEVELOPMENT
 from programs import recovery_file
 from programs.account_file import open_account_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
-from tests.aurora_locus.accounts.test_archive import add_content, save
+from tests.aurora_locus.accounts.account_content import add_content, save_archive
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.mailbox import newest_token
 from tests.browser.accessibility import complaints
@@ -135,7 +135,7 @@ async def test_key_made_in_the_browser_moves_the_account_while_its_server_is_dow
         page = await signed_in(browser, old, viewport=PHONE, accept_downloads=True)
         page.context.on("request", lambda one: sent.append(one))  # noqa: PLW0108 - it takes no methods of built-in types
         await page.goto("/account/recovery-key")
-        assert await page.get_by_text("Only this server can change your identity").is_visible()
+        assert await page.get_by_text("Only this server can move your account").is_visible()
         await page.get_by_role("button", name="Send me a code").click()
         await page.get_by_text("An e-mail with a code is on its way").wait_for()
         await page.get_by_role("button", name="Create a key").click()
@@ -154,6 +154,7 @@ async def test_key_made_in_the_browser_moves_the_account_while_its_server_is_dow
         await page.get_by_label("I’ve put the private key").check()
         await page.get_by_role("button", name="Change the keys").click()
         await page.get_by_text("Your identity’s keys have been changed").wait_for()
+        await page.get_by_text("Technical details").click()
         assert await page.locator(".keys code").all_inner_texts() == [
             public,
             format_did_key(old.pds.registry.rotation_key.public),
@@ -167,7 +168,7 @@ async def test_key_made_in_the_browser_moves_the_account_while_its_server_is_dow
         assert keys == [public, format_did_key(old.pds.registry.rotation_key.public)]
         kept = recovery_file.read(key_file)
         assert (kept.identity, format_did_key(kept.key.public)) == (ada.did, public)
-        path = await save(old, ada, tmp_path / "ada.zip")
+        path = await save_archive(old, ada, tmp_path / "ada.zip")
         await page.context.close()
 
     changes = {"hostname": "new.localhost", "service_handle_domains": (".new.test",)}

@@ -10,7 +10,7 @@ from aurora_locus.blobs import quotas
 from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
-from tests.aurora_locus.accounts.test_archive import add_content, write
+from tests.aurora_locus.accounts.account_content import add_content, write_record
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
 from tests.visible_text import visible_text
@@ -132,7 +132,7 @@ async def test_no_other_site_sends_a_form(
 async def test_no_page_shows_data_of_another_account(deployment: Deployment, ada: Ada) -> None:
     """Records, app passwords and sessions of another account are neither shown nor ended, even if a form names them."""
     ben = await deployment.sign_up("ben")
-    await write(ben, {"text": "Ben's own words"})
+    await write_record(ben, {"text": "Ben's own words"})
     await ben.post(f"{SERVER}.createAppPassword", {"name": "bens-phone"})
     ben_browser = visitor(deployment)
     await ben_browser.sign_in("ben")
@@ -189,3 +189,11 @@ async def test_a_browser_of_two_accounts_shows_the_chosen_one(deployment: Deploy
     page = await browser.get("/sign-in/accounts")
     await browser.post("/sign-in/accounts", {"csrf": token_in(page), "account": ada.app.did})
     assert heading_of(await browser.get("/account")) == "@ada.test"
+
+
+async def test_a_new_account_reads_no_zeros(ada: Ada) -> None:
+    """Zero is said in words, and lists leave out what there is nothing of."""
+    for path in ("/account", "/account/export", "/account/move", "/account/delete"):
+        shown = visible_text((await ada.browser.get(path)).text)
+        assert not re.search(r"\b0 (?:entries|files|pictures|preferences)", shown), path
+    assert "Nothing yet" in visible_text((await ada.browser.get("/account")).text)

@@ -9,55 +9,20 @@ from typing import Any
 
 import pytest
 
-from aurora_locus.accounts import archive, queries
-from aurora_locus.accounts.model import Account
+from aurora_locus.accounts import archive
 from programs.account_file import check_blobs, check_repository, open_account_file
 from programs.operations.repo import examine_archive
-from tests.aurora_locus.deployment import SERVER, Deployment, Person
-
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000
-
-
-async def add_content(deployment: Deployment, person: Person) -> dict[str, Any]:
-    """Add two notes, a picture that one of them shows, and preferences; returns the reference to the picture."""
-    uploaded = await deployment.http.post(
-        "/xrpc/com.atproto.repo.uploadBlob", content=PICTURE, headers={**person.headers, "content-type": "image/png"}
-    )
-    blob: dict[str, Any] = uploaded.json()["blob"]
-    for record in ({"text": "Tea in the garden"}, {"text": "A picture", "picture": blob}):
-        await write(person, record)
-    preferences = [{"$type": "app.bsky.actor.defs#adultContentPref", "enabled": False}]
-    assert (await person.post("app.bsky.actor.putPreferences", {"preferences": preferences})).status_code == 200
-    return blob
-
-
-async def write(person: Person, record: dict[str, Any], collection: str = "org.example.note") -> None:
-    wish = {"repo": person.did, "collection": collection, "record": {"$type": collection, **record}}
-    answer = await person.post("com.atproto.repo.createRecord", wish)
-    assert answer.status_code == 200, answer.text
-
-
-async def account(deployment: Deployment, person: Person) -> Account:
-    async with deployment.db.reader() as reader:
-        found = await queries.find(reader, person.did)
-    assert found is not None
-    return found
-
-
-async def save(deployment: Deployment, person: Person, path: Path) -> Path:
-    with path.open("wb") as file:
-        async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, person)):
-            file.write(chunk)
-    return path
+from tests.aurora_locus.accounts.account_content import PNG_OF_AN_ACCOUNT, add_content, find_account, save_archive
+from tests.aurora_locus.deployment import SERVER, Deployment
 
 
 async def test_archive_contains_everything(deployment: Deployment, tmp_path: Path) -> None:
     ana = await deployment.sign_up("ana")
     blob = await add_content(deployment, ana)
-    path = await save(deployment, ana, tmp_path / "ana.zip")
+    path = await save_archive(deployment, ana, tmp_path / "ana.zip")
     with open_account_file(path) as file:
         _, snapshot = check_repository(file)
-        assert check_blobs(file, snapshot) == len(PICTURE)
+        assert check_blobs(file, snapshot) == len(PNG_OF_AN_ACCOUNT)
         assert (file.owner.handle, file.owner.email, file.did) == ("ana.test", "ana@example.org", ana.did)
         assert [one["enabled"] for one in file.preferences] == [False]
         assert len(snapshot.entries) == 2
@@ -78,7 +43,7 @@ async def test_archive_of_a_hidden_account_is_complete(deployment: Deployment, t
         subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
         wish = {"subject": subject, "takedown": {"applied": True}}
         assert (await deployment.administration.post("com.atproto.admin.updateSubjectStatus", wish)).status_code == 200
-    path = await save(deployment, ana, tmp_path / "ana.zip")
+    path = await save_archive(deployment, ana, tmp_path / "ana.zip")
     assert examine_archive(path, None).wrong is None
     with zipfile.ZipFile(path) as opened:
         assert json.loads(opened.read("account.json"))["status"] == status
@@ -98,7 +63,7 @@ async def test_missing_blobs_are_listed(deployment: Deployment, tmp_path: Path) 
         if where == "missing":
             (file,) = (deployment.settings.data_directory / "blobs" / "blobs").rglob(f"*{cid}")
             file.unlink()
-        path = await save(deployment, ana, tmp_path / f"{where}.zip")
+        path = await save_archive(deployment, ana, tmp_path / f"{where}.zip")
         assert examine_archive(path, None).wrong is None
         with zipfile.ZipFile(path) as opened:
             assert json.loads(opened.read("summary.json"))[where] == [cid]
@@ -109,8 +74,8 @@ async def test_archive_is_streamed(deployment: Deployment) -> None:
     """The archive is streamed: no chunk holds more than one batch of blocks or one piece of a blob."""
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)
-    sizes = [len(chunk) async for chunk in archive.chunks(deployment.pds.registry, await account(deployment, ana))]
-    assert sum(sizes) > len(PICTURE)
+    sizes = [len(chunk) async for chunk in archive.chunks(deployment.pds.registry, await find_account(deployment, ana))]
+    assert sum(sizes) > len(PNG_OF_AN_ACCOUNT)
     assert max(sizes) <= 300 * 1024
 
 
@@ -156,7 +121,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
 async def test_damage_is_noticed(deployment: Deployment, tmp_path: Path, damage: str) -> None:
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)
-    path = await save(deployment, ana, tmp_path / "ana.zip")
+    path = await save_archive(deployment, ana, tmp_path / "ana.zip")
     broken = tmp_path / "broken.zip"
     make, said = DAMAGES[damage]
     broken.write_bytes(make(path))

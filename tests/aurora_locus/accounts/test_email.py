@@ -67,10 +67,10 @@ async def test_only_a_hash_is_stored(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     token = await ask(deployment, ana)
     async with deployment.db.reader() as reader:
-        row = await reader.fetch_one("select token_hash, letter from email_tokens")
+        row = await reader.fetch_one("select token_hash, email_id from email_tokens")
     assert row is not None
     assert token.encode() not in bytes(row["token_hash"])
-    assert EmailTokens(b"another server's key").of_email(row["letter"]) != token
+    assert EmailTokens(b"another server's key").of_email(row["email_id"]) != token
 
 
 @pytest.mark.parametrize(("late", "error"), [(0, (200, "")), (SECOND, (400, "ExpiredToken"))])

@@ -4,7 +4,7 @@ import pytest
 
 from aurora_locus.accounts import record_search, stored_data
 from groundwork.errors import InvalidInput
-from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
+from tests.aurora_locus.accounts.account_content import PNG_OF_AN_ACCOUNT, add_content, write_record
 from tests.aurora_locus.deployment import Deployment, Person
 
 NOTE, MARK = "org.example.note", "org.example.mark"
@@ -13,9 +13,9 @@ NOTE, MARK = "org.example.note", "org.example.mark"
 async def written(deployment: Deployment) -> Person:
     ana = await deployment.sign_up("ana")
     for number in range(7):
-        await write(ana, {"text": f"Note {number}: Grüße aus MÜNCHEN" if number % 2 else f"Note {number}"})
+        await write_record(ana, {"text": f"Note {number}: Grüße aus MÜNCHEN" if number % 2 else f"Note {number}"})
     for number in range(4):
-        await write(ana, {"of": f"mark {number}"}, MARK)
+        await write_record(ana, {"of": f"mark {number}"}, MARK)
     return ana
 
 
@@ -41,7 +41,7 @@ async def test_pages_contain_every_record_once_newest_first(deployment: Deployme
 async def test_new_record_does_not_shift_later_pages(deployment: Deployment) -> None:
     ana = await written(deployment)
     first = await record_search.find(deployment.db, ana.did, collection=NOTE, limit=3)
-    await write(ana, {"text": "New"})
+    await write_record(ana, {"text": "New"})
     second = await record_search.find(deployment.db, ana.did, collection=NOTE, limit=3, cursor=first.next or "")
     assert [one.value["text"][:6] for one in second.records] == ["Note 3", "Note 2", "Note 1"]
 
@@ -60,7 +60,7 @@ async def test_search_reads_a_limited_number_of_records_per_request(
 ) -> None:
     """One request reads a limited number of records and the next continues there; all pages together miss nothing."""
     ana = await written(deployment)
-    monkeypatch.setattr(record_search, "_MOST_READ", 4)
+    monkeypatch.setattr(record_search, "_MAX_READ", 4)
     found = await pages(deployment, ana, words="note 0")
     assert [text for page in found for text in page] == ["Note 0"]
     assert len(found) == 3
@@ -97,5 +97,5 @@ async def test_storage_is_measured(deployment: Deployment) -> None:
     async with deployment.db.reader() as reader:
         storage = await stored_data.measure(reader, ana.did)
         assert await stored_data.collections(reader, ana.did) == [(NOTE, 2)]
-    assert (storage.records, storage.blobs, storage.blob_bytes) == (2, 1, len(PICTURE))
+    assert (storage.records, storage.blobs, storage.blob_bytes) == (2, 1, len(PNG_OF_AN_ACCOUNT))
     assert 500 < storage.repository_bytes < 5000

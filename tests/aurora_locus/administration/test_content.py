@@ -2,8 +2,7 @@
 
 from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.moderation.decisions import decide, write_note
-from tests.aurora_locus.moderation.test_reports import report
+from tests.aurora_locus.moderation.decisions import decide, send_report, write_note
 
 
 async def test_operator_can_read_content_after_its_takedown(deployment: Deployment) -> None:
@@ -13,10 +12,10 @@ async def test_operator_can_read_content_after_its_takedown(deployment: Deployme
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana, text="<script>alert(1)</script> buy watches")
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
-    number = (await report(ben, strong)).json()["id"]
+    number = (await send_report(ben, strong)).json()["id"]
     pages = (f"/admin/reports/{number}", f"/admin/content?uri={written['uri']}")
     async with signed_in_operator(deployment) as admin:
-        for status in ("shown", "taken down"):
+        for status in ("Shown", "Taken down"):
             for path in pages:
                 page = (await admin.get(path)).text
                 assert "&lt;script&gt;alert(1)&lt;/script&gt; buy watches" in page

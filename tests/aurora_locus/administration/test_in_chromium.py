@@ -7,11 +7,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from aurora_locus.moderation.roles import OperatorRole
-from tests.aurora_locus.administration.operator_browser import add_operator
+from tests.aurora_locus.administration.operator_browser import create_examples_of_pages
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment, open_deployment
-from tests.aurora_locus.moderation.decisions import upload, write_note
-from tests.aurora_locus.moderation.test_reports import report
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
@@ -41,27 +38,10 @@ async def signed_in(browser: Browser, deployment: Deployment, **options: Any) ->
     return page
 
 
-async def add_examples(deployment: Deployment) -> list[str]:
-    """Create something for every page; returns the addresses of the pages."""
-    ana = await deployment.sign_up("ana-with-long-name")
-    ben = await deployment.sign_up("ben")
-    written = await write_note(ana)
-    await write_note(ana, blob=(await upload(ana)).json()["blob"])
-    strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
-    await report(ben, strong, reason="Watches, again and again.\n" + "donaudampfschifffahrt" * 5)
-    await deployment.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
-    await add_operator(deployment, "mona", OperatorRole.MODERATOR)
-    one = f"/admin/accounts/{ana.did}"
-    acts = ("take-down", "suspend", "write", "change-handle", "delete")
-    rooms = ("", "/accounts", "/reports", "/reports/1", "/content", "/invites", "/relays", "/storage", "/audit")
-    more = ("/settings", "/operators", f"/content?uri={written['uri']}", f"/content?did={ana.did}", "/accounts?q=zzz")
-    return [one, *(f"{one}/{act}" for act in acts), *(f"/admin{room}" for room in (*rooms, *more)), "wrong form"]
-
-
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
 async def test_pages_are_usable(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     found: list[str] = []
-    paths = await add_examples(deployment)
+    paths = await create_examples_of_pages(deployment)
     page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
     page.on("pageerror", lambda error: found.append(f"script: {error}"))
     for path in paths:
@@ -83,7 +63,7 @@ async def test_report_is_handled_without_scripts(deployment: Deployment, browser
     """Without scripts, a report can be handled completely: overview, queue, account, action and back, by links and
     buttons.
     """
-    await add_examples(deployment)
+    await create_examples_of_pages(deployment)
     page = await signed_in(browser, deployment, viewport=PHONE, java_script_enabled=False)
     await page.get_by_role("link", name="Reports").last.click()
     await page.get_by_role("link", name="1: Spam").click()
@@ -101,3 +81,4 @@ async def test_report_is_handled_without_scripts(deployment: Deployment, browser
     await page.get_by_text("Saved.").wait_for()
     await page.goto("/admin/reports")
     await page.get_by_text("Nothing is waiting for you.").wait_for()
+    await page.get_by_role("link", name="Escalated 0", exact=True).wait_for()

@@ -19,25 +19,12 @@ from groundwork.settings import Secret
 from tests.aurora_locus.administration.operator_browser import PASSWORD, act, add_operator, sign_in, signed_in_operator
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment
 from tests.aurora_locus.mailbox import emails_to
-from tests.aurora_locus.moderation.decisions import upload, write_note
+from tests.aurora_locus.moderation.decisions import send_report, upload, write_note
 from tests.aurora_locus.moderation.operators import acts, entries, whole_log
-from tests.aurora_locus.moderation.test_reports import report
+from tests.aurora_locus.page_addresses import OPERATOR_PAGES
 from tests.aurora_locus.visitor import heading_of, problems_in, token_in, visitor
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-PAGES = [
-    "",
-    "/accounts",
-    "/reports",
-    "/content",
-    "/invites",
-    "/relays",
-    "/storage",
-    "/audit",
-    "/settings",
-    "/operators",
-]
 
 
 async def test_account_is_taken_down_and_restored_from_its_page(deployment: Deployment) -> None:
@@ -101,7 +88,7 @@ async def test_forms_require_a_reason_and_a_confirmation(deployment: Deployment)
         ):
             answer = await admin.send(f"/admin/accounts/{ana.did}/{slug}", fields)
             assert (answer.status_code, set(problems_in(answer))) == (400, problems), slug
-        taken = await act(admin, ana.did, "change-handle", new_handle="www.test")
+        taken = await act(admin, ana.did, "change-handle", new_handle="ab.test")
         assert taken.status_code in {400, 422}
         assert 'class="problems"' in taken.text
     assert await deployment.count("audit_log") == 0
@@ -114,7 +101,7 @@ async def test_anonymous_visitors_and_accounts_are_redirected(deployment: Deploy
     ana = await deployment.sign_up("ana")
     browser = visitor(deployment)
     await browser.sign_in("ana")
-    for path in [f"/admin{page}" for page in PAGES] + [f"/admin/accounts/{ana.did}/delete"]:
+    for path in [f"/admin{page}" for page in OPERATOR_PAGES] + [f"/admin/accounts/{ana.did}/delete"]:
         answer = await browser.get(path)
         assert (answer.status_code, answer.headers["location"]) == (
             303,
@@ -302,7 +289,7 @@ async def test_overview_starts_with_what_needs_attention(deployment: Deployment)
         assert "Running, 1\N{NO-BREAK SPACE}thing to look at" in heading_of(shown)
         assert "There’s no backup" in shown.text
         strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
-        number = (await report(ben, strong)).json()["id"]
+        number = (await send_report(ben, strong)).json()["id"]
         shown = await admin.get("/admin")
         assert "Running, 2\N{NO-BREAK SPACE}things to look at" in heading_of(shown)
         assert "1 report is waiting" in shown.text
@@ -343,7 +330,7 @@ async def test_report_is_handled_from_the_queue(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
-    number = (await report(ben, strong, reason="<b>look</b>")).json()["id"]
+    number = (await send_report(ben, strong, reason="<b>look</b>")).json()["id"]
     async with signed_in_operator(deployment) as admin:
         german = (await admin.http.get("/admin/reports", headers={"accept-language": "de"})).text
         assert "„&lt;b&gt;look&lt;/b&gt;“" in german
@@ -398,7 +385,7 @@ async def test_labels_are_added_and_negated(deployment: Deployment) -> None:
         cid = reference["ref"]["$link"]
         blob = {"did": ana.did, "cid": cid, "reason": "no", "sure": "yes", "decision": "take-down"}
         assert (await admin.send("/admin/content/decide", blob, page=f"{page}&cid={cid}")).status_code == 303
-        assert "taken down" in (await admin.get(f"{page}&cid={cid}")).text
+        assert "Taken down" in (await admin.get(f"{page}&cid={cid}")).text
         for asked in (
             "uri=at://x",
             "did=x",
@@ -418,7 +405,7 @@ async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
         assert [(code["available"], code["createdBy"]) for code in codes] == [(3, "admin")] * 2
         gone = {"code": codes[0]["code"], "reason": "lost"}
         assert (await admin.send("/admin/invites/disable", gone, page="/admin/invites")).status_code == 303
-        assert "disabled" in (await admin.get("/admin/invites?sort=usage")).text
+        assert "Disabled" in (await admin.get("/admin/invites?sort=usage")).text
         for wrong in ({"amount": "0"}, {"amount": "101"}, {"amount": "0000000019999"}, {"uses": "x"}, {"reason": ""}):
             answer = await admin.send(
                 "/admin/invites/create", {"amount": "1", "uses": "1", "reason": "x", **wrong}, page="/admin/invites"
@@ -453,7 +440,7 @@ async def test_every_page_opens_and_shows_no_secret(deployment: Deployment) -> N
     await write_note(ana)
     async with signed_in_operator(deployment) as admin:
         await act(admin, ana.did, "announce")
-        for page in PAGES:
+        for page in OPERATOR_PAGES:
             answer = await admin.get(f"/admin{page}")
             assert answer.status_code == 200, page
             assert answer.headers["cache-control"] == "no-store"

@@ -11,11 +11,11 @@ from playwright.async_api import Browser, Page
 
 from aurora_locus.i18n.language import COOKIE
 from groundwork.i18n import pseudo
-from tests.aurora_locus.accounts.test_archive import add_content
-from tests.aurora_locus.administration.test_in_chromium import add_examples
+from tests.aurora_locus.accounts.account_content import add_content
+from tests.aurora_locus.administration.operator_browser import create_examples_of_pages
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
-from tests.aurora_locus.i18n.test_pages import OF_AN_ACCOUNT, SIGNED_OUT
 from tests.aurora_locus.oauth.apps import App, localhost_id
+from tests.aurora_locus.page_addresses import ACCOUNT_PAGES, SIGNED_OUT_PAGES
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import PHONE, browser, chromium_of_file, covered_targets, sideways, small_targets
 from tests.databases import MakeDatabase
@@ -37,7 +37,7 @@ async def test_pages_fit(
         f"sqlite://{tmp_path / 'pds.db'}", await make_sqlite("plc_directory"), clock, tmp_path
     ) as deployment:
         await add_content(deployment, await deployment.sign_up("ada"))
-        addresses = await add_examples(deployment)
+        addresses = await create_examples_of_pages(deployment)
         app = App(deployment, localhost_id())
         asked = urlencode({"client_id": app.client_id, "request_uri": await app.pushed()})
         context = await browser.new_context(base_url=deployment.url, viewport=size)
@@ -50,9 +50,9 @@ async def test_pages_fit(
                 wrong = [*await complaints(page), *await small_targets(page), *await covered_targets(page)]
                 found[path] = (max(0, await sideways(page)), wrong)
 
-        await look(*SIGNED_OUT)
+        await look(*SIGNED_OUT_PAGES)
         await _sign_in(page, "/sign-in", identifier="ada.test", password="password of ada")
-        await look(*OF_AN_ACCOUNT, f"/oauth/authorize?{asked}")
+        await look(*ACCOUNT_PAGES, f"/oauth/authorize?{asked}")
         assert await page.get_attribute("html", "dir") == ("rtl" if tag == pseudo.MIRRORED else "ltr")
         await _sign_in(page, "/admin/sign-in", name="admin", password=ADMIN_PASSWORD)
         await look(*(path for path in addresses if path.startswith("/")))

@@ -13,10 +13,10 @@ from aurora_locus.i18n.language import COOKIE
 from aurora_locus.site.frame import Branding, open_site
 from groundwork.i18n import pseudo
 from tests.aurora_locus.administration.operator_browser import signed_in_operator
-from tests.aurora_locus.administration.test_pages import PAGES
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.oauth.apps import App, localhost_id
+from tests.aurora_locus.page_addresses import ACCOUNT_PAGES, OPERATOR_PAGES, SIGNED_OUT_PAGES
 from tests.aurora_locus.visitor import Visitor, visitor
 from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
@@ -36,29 +36,6 @@ _CONTENT: Final = re.compile(
 
 # Technical values: settings with their description, and code.
 NOT_YET: Final = frozenset({"/admin/settings"})
-
-SIGNED_OUT: Final = ("/", "/move-here", "/sign-in", "/sign-up", "/reset-password", "/reset-password/code", "/nowhere")
-OF_AN_ACCOUNT: Final = (
-    "/account",
-    "/account/app-passwords",
-    "/account/apps",
-    "/account/deactivate",
-    "/account/delete",
-    "/account/email",
-    "/account/export",
-    "/account/handle",
-    "/account/move",
-    "/account/password",
-    "/account/records",
-    "/account/records?q=nothing",
-    "/account/recovery-key",
-    "/account/security",
-    "/account/security/passkey",
-    "/account/sessions",
-    "/confirm-email",
-    "/sign-in/accounts",
-    "/sign-in/again",
-)
 
 
 def _left(template_words: set[str]) -> set[str]:
@@ -94,11 +71,11 @@ def _texts(answer: httpx.Response) -> Iterator[str]:
 
 
 async def test_pages_show_only_translated_messages(deployment: Deployment, reader: Visitor) -> None:
-    found = {path: set(_texts(await reader.get(path))) for path in SIGNED_OUT}
+    found = {path: set(_texts(await reader.get(path))) for path in SIGNED_OUT_PAGES}
     refused = await reader.send("/sign-in", {"identifier": "ada.test", "password": "wrong"})
     found["wrong password"] = set(_texts(refused))
     assert (await reader.sign_in("ada")).status_code == 303
-    for path in OF_AN_ACCOUNT:
+    for path in ACCOUNT_PAGES:
         answer = await reader.get(path)
         assert answer.status_code == 200, path
         found[path] = set(_texts(answer))
@@ -122,7 +99,12 @@ async def test_operators_pages_show_only_translated_messages(deployment: Deploym
     async with signed_in_operator(deployment) as admin:
         _speaks(admin, pseudo.TAG)
         found = {}
-        for page in (*PAGES, f"/accounts/{ada.did}", f"/accounts/{ada.did}/suspend", f"/accounts/{ada.did}/delete"):
+        for page in (
+            *OPERATOR_PAGES,
+            f"/accounts/{ada.did}",
+            f"/accounts/{ada.did}/suspend",
+            f"/accounts/{ada.did}/delete",
+        ):
             found[f"/admin{page}"] = set(_texts(await admin.get(f"/admin{page}")))
     assert {path: texts for path, texts in found.items() if texts and path not in NOT_YET} == {}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.aurora_locus.deployment import Deployment, Person
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 UPDATE, STATUS = "com.atproto.admin.updateSubjectStatus", "com.atproto.admin.getSubjectStatus"
 
@@ -43,3 +43,18 @@ async def write_note(person: Person, **more: Any) -> Any:
 async def upload(person: Person, content: bytes = b"a blob") -> httpx.Response:
     headers = {**person.headers, "content-type": "text/plain"}
     return await person.http.post("/xrpc/com.atproto.repo.uploadBlob", content=content, headers=headers)
+
+
+CREATE_REPORT = "com.atproto.moderation.createReport"
+SPAM_REASON = "com.atproto.moderation.defs#reasonSpam"
+
+
+async def sign_in_taken_down(
+    deployment: Deployment, person: Person, password: str = "password of ana"
+) -> httpx.Response:
+    wish = {"identifier": person.did, "password": password, "allowTakendown": True}
+    return await deployment.stranger.post(f"{SERVER}.createSession", wish)
+
+
+async def send_report(person: Person, subject: dict[str, Any], **more: Any) -> httpx.Response:
+    return await person.post(CREATE_REPORT, {"reasonType": SPAM_REASON, "subject": subject, **more})

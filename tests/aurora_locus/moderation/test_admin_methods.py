@@ -177,6 +177,20 @@ async def test_address_handle_and_password_are_changed(deployment: Deployment) -
     assert await acts(deployment) == ["account.change_email", "account.change_handle", "account.set_password"]
 
 
+async def test_operators_give_reserved_names(deployment: Deployment) -> None:
+    """As in the reference server, names that their owners cannot choose, but no names that could not work."""
+    ana = await deployment.sign_up("ana")
+    for handle in ("support.test", "tr4nny.test"):
+        own = await ana.post("com.atproto.identity.updateHandle", {"handle": handle})
+        assert own.status_code == 400
+        change = {"did": ana.did, "handle": handle}
+        assert named(await deployment.administration.post(f"{ADMIN}.updateAccountHandle", change)) == (200, "")
+    for handle in ("ab.test", "a.b.test", "ana.local"):
+        change = {"did": ana.did, "handle": handle}
+        refused = await deployment.administration.post(f"{ADMIN}.updateAccountHandle", change)
+        assert named(refused) == (400, "InvalidHandle")
+
+
 async def test_password_of_the_host_voids_codes_and_links(deployment: Deployment) -> None:
     """A password that an operator sets ends what was e-mailed before, as a password reset does: codes for a new password,
     and sign-in links.
@@ -184,7 +198,7 @@ async def test_password_of_the_host_voids_codes_and_links(deployment: Deployment
     ana = await deployment.sign_up("ana")
     await deployment.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ana@example.org"})
     code = await newest_token(deployment, "ana@example.org")
-    await sign_in_links.ask(deployment.pds.registry, "ana.test")
+    await sign_in_links.send_link(deployment.pds.registry, "ana.test")
     assert await deployment.count("sign_in_links") == 1
     word = {"did": ana.did, "password": "chosen by the host"}
     assert named(await deployment.administration.post(f"{ADMIN}.updateAccountPassword", word)) == (200, "")

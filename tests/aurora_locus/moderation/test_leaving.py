@@ -7,7 +7,7 @@ from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
-from tests.aurora_locus.moderation.decisions import account, decide, take_down, write_note
+from tests.aurora_locus.moderation.decisions import account, decide, sign_in_taken_down, take_down, write_note
 from tests.aurora_locus.visitor import token_in, visitor
 
 
@@ -15,17 +15,12 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def sign_in(deployment: Deployment, person: Person, password: str = "password of ana") -> httpx.Response:
-    wish = {"identifier": person.did, "password": password, "allowTakendown": True}
-    return await deployment.stranger.post(f"{SERVER}.createSession", wish)
-
-
 async def test_account_that_was_taken_down_may_leave(deployment: Deployment) -> None:
     """An account that was taken down may leave, with its repository, its preferences and a token for its next server."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     await take_down(deployment, ana)
-    answer = await sign_in(deployment, ana)
+    answer = await sign_in_taken_down(deployment, ana)
     assert (answer.json()["active"], answer.json()["status"]) == (False, "takendown")
     leaving = deployment.person(answer)
     export = await deployment.http.get(
@@ -47,7 +42,7 @@ async def test_account_that_was_taken_down_may_leave(deployment: Deployment) -> 
 async def test_taken_down_account_can_do_nothing_else(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
-    leaving = deployment.person(await sign_in(deployment, ana))
+    leaving = deployment.person(await sign_in_taken_down(deployment, ana))
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     for refused in (
         await leaving.post("com.atproto.repo.createRecord", record),
@@ -66,16 +61,16 @@ async def test_app_password_of_a_taken_down_account_is_refused(deployment: Deplo
     ana = await deployment.sign_up("ana")
     password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
     await take_down(deployment, ana)
-    assert named(await sign_in(deployment, ana, password)) == (401, "AccountTakedown")
+    assert named(await sign_in_taken_down(deployment, ana, password)) == (401, "AccountTakedown")
 
 
 async def test_allow_takendown_has_no_effect_on_other_accounts(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    session = deployment.person(await sign_in(deployment, ana))
+    session = deployment.person(await sign_in_taken_down(deployment, ana))
     assert await write_note(session)
     await take_down(deployment, ana)
     await decide(deployment, account(ana), takedown=False)
-    back = deployment.person(await sign_in(deployment, ana))
+    back = deployment.person(await sign_in_taken_down(deployment, ana))
     assert await write_note(back)
 
 

@@ -1,8 +1,5 @@
 """Reports: made by accounts of this server, handled by operators; every text is retained."""
 
-from typing import Any
-
-import httpx
 import pytest
 
 from aurora_locus.moderation import reports, subject_actions
@@ -10,19 +7,21 @@ from aurora_locus.moderation.reports import ReportState
 from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
-from tests.aurora_locus.deployment import Deployment, Person
-from tests.aurora_locus.moderation.decisions import account, record, take_down, write_note
+from tests.aurora_locus.deployment import Deployment
+from tests.aurora_locus.moderation.decisions import (
+    CREATE_REPORT,
+    SPAM_REASON,
+    account,
+    record,
+    send_report,
+    sign_in_taken_down,
+    take_down,
+    write_note,
+)
 from tests.aurora_locus.moderation.operators import entries
-from tests.aurora_locus.moderation.test_leaving import sign_in
 
-REPORT = "com.atproto.moderation.createReport"
-SPAM = "com.atproto.moderation.defs#reasonSpam"
 MODERATOR = PdsOperator("mo", OperatorRole.MODERATOR)
 ADMIN = PdsOperator("ad", OperatorRole.ADMIN)
-
-
-async def report(person: Person, subject: dict[str, Any], **more: Any) -> httpx.Response:
-    return await person.post(REPORT, {"reasonType": SPAM, "subject": subject, **more})
 
 
 async def found(deployment: Deployment, number: int) -> reports.PdsReport:
@@ -33,14 +32,14 @@ async def found(deployment: Deployment, number: int) -> reports.PdsReport:
 async def test_report_is_stored_unchanged(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
-    answer = await report(ben, record(written), reason="look", modTool={"name": "app", "meta": {"version": 1}})
+    answer = await send_report(ben, record(written), reason="look", modTool={"name": "app", "meta": {"version": 1}})
     assert answer.status_code == 200, answer.text
     said = answer.json()
     assert (said["reportedBy"], said["subject"], said["reason"]) == (ben.did, record(written), "look")
     kept = await found(deployment, said["id"])
     assert (kept.reported_by, kept.did, kept.uri, kept.cid) == (ben.did, ana.did, written["uri"], written["cid"])
-    assert (kept.state, kept.reason_type, kept.tool["name"]) == (ReportState.OPEN, SPAM, "app")
-    whole = (await report(ben, account(ana))).json()
+    assert (kept.state, kept.reason_type, kept.tool["name"]) == (ReportState.OPEN, SPAM_REASON, "app")
+    whole = (await send_report(ben, account(ana))).json()
     assert whole["id"] > said["id"]
     assert "reason" not in whole
 
@@ -48,11 +47,11 @@ async def test_report_is_stored_unchanged(deployment: Deployment) -> None:
 async def test_account_that_was_taken_down_can_only_appeal(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     await take_down(deployment, ana)
-    leaving = deployment.person(await sign_in(deployment, ana))
+    leaving = deployment.person(await sign_in_taken_down(deployment, ana))
     for reason in ("com.atproto.moderation.defs#reasonAppeal", "tools.ozone.report.defs#reasonAppeal"):
-        answer = await report(leaving, account(ana), reasonType=reason, reason="why?")
+        answer = await send_report(leaving, account(ana), reasonType=reason, reason="why?")
         assert answer.status_code == 200, answer.text
-    refused = await report(leaving, account(ben))
+    refused = await send_report(leaving, account(ben))
     assert (refused.status_code, refused.json()["error"]) == (401, "AccountTakedown")
     assert await deployment.count("reports") == 2
 
@@ -60,26 +59,26 @@ async def test_account_that_was_taken_down_can_only_appeal(deployment: Deploymen
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_invalid_reports_are_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    assert (await report(deployment.stranger, account(ana))).json()["error"] == "AuthMissing"
+    assert (await send_report(deployment.stranger, account(ana))).json()["error"] == "AuthMissing"
     for body in (
-        {"reasonType": SPAM},
+        {"reasonType": SPAM_REASON},
         {"subject": account(ana)},
-        {"reasonType": SPAM, "subject": {"$type": "org.example.other"}},
-        {"reasonType": SPAM, "subject": account(ana), "reason": "x" * 20_001},
-        {"reasonType": SPAM, "subject": account(ana), "modTool": {"name": "x" * 5000}},
+        {"reasonType": SPAM_REASON, "subject": {"$type": "org.example.other"}},
+        {"reasonType": SPAM_REASON, "subject": account(ana), "reason": "x" * 20_001},
+        {"reasonType": SPAM_REASON, "subject": account(ana), "modTool": {"name": "x" * 5000}},
         {
-            "reasonType": SPAM,
+            "reasonType": SPAM_REASON,
             "subject": record({"uri": "at://ana.test/org.example.note/x", "cid": "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"}),
         },
     ):  # fmt: skip
-        answer = await ana.post(REPORT, body)
+        answer = await ana.post(CREATE_REPORT, body)
         assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), answer.text
     assert await deployment.count("reports") == 0
 
 
 async def test_queue_shows_notes_states_and_the_resulting_action(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
-    numbers = [(await report(ben, account(ana))).json()["id"] for _ in range(3)]
+    numbers = [(await send_report(ben, account(ana))).json()["id"] for _ in range(3)]
     registry = deployment.pds.registry
     await reports.work_on(registry, AuditContext(MODERATOR, "looking at it"), numbers[0], ReportState.ACKNOWLEDGED)
     await reports.work_on(registry, AuditContext(MODERATOR, "asked for advice"), numbers[0], None)
@@ -105,7 +104,7 @@ async def test_queue_shows_notes_states_and_the_resulting_action(deployment: Dep
 
 async def test_escalated_report_waits_for_an_admin(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    number = (await report(ana, account(ana))).json()["id"]
+    number = (await send_report(ana, account(ana))).json()["id"]
     registry = deployment.pds.registry
     await reports.work_on(registry, AuditContext(MODERATOR), number, ReportState.ESCALATED)
     with pytest.raises(Forbidden):

@@ -1,6 +1,5 @@
 """The OAuth pages in a real browser: usable, and the redirect to the app works under the content security policy."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from starlette.routing import Route, Router
 from groundwork.http.server import serving
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.apps import App, localhost_id
-from tests.browser.accessibility import complaints
-from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
+from tests.aurora_locus.page_faults import faults_of_page
+from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 
@@ -29,8 +28,6 @@ WIDE = (
     "blob:image/* account:email rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview "
     "identity:handle transition:generic"
 )
-# A folder for screenshots; if it is not set, none are made.
-PICTURES = os.environ.get("OPENMEET_PICTURES")
 
 Step = Callable[[Page], Awaitable[None]]
 
@@ -56,19 +53,6 @@ async def sign_in(page: Page, name: str = "ada") -> None:
     await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
-async def faults_of(page: Page, name: str) -> list[str]:
-    """The faults of the current page."""
-    if PICTURES:
-        size, scheme = page.viewport_size, await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        width = size["width"] if size else 0
-        await page.screenshot(path=f"{PICTURES}/{name}-{width}-{'dark' if scheme else 'light'}.png", full_page=True)
-    return [
-        *([f"{name}: {await sideways(page)} px sideways"] if await sideways(page) > 0 else []),
-        *(f"{name}: small target {target}" for target in await small_targets(page)),
-        *[f"{name}: {one}" for one in await complaints(page)],
-    ]
-
-
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
 async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     await deployment.sign_up("ada")
@@ -83,32 +67,32 @@ async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Brows
     page.on("pageerror", lambda error: said.append(str(error)))
 
     await page.goto(await authorize(deployment, app))
-    found += await faults_of(page, "sign in")
+    found += await faults_of_page(page, "sign in")
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await page.get_by_role("heading", name="2 things need your attention").wait_for()
     assert await page.evaluate("document.activeElement.id") == "problems"
-    found += await faults_of(page, "sign in, wrong")
+    found += await faults_of_page(page, "sign in, wrong")
     await sign_in(page)
     await page.get_by_role("button", name="Allow").wait_for()
     await page.get_by_text("Limit access").click()
     await page.get_by_text("Technical details").click()
-    found += await faults_of(page, "consent")
+    found += await faults_of_page(page, "consent")
     await page.get_by_role("link", name="Not you?").click()
     await sign_in(page, "ben")
     await page.goto(await authorize(deployment, app))
     await page.get_by_role("heading", name="Choose an account").wait_for()
-    found += await faults_of(page, "choose")
+    found += await faults_of_page(page, "choose")
     await page.goto(await authorize(deployment, app, prompt="create"))
     await page.get_by_role("link", name="Create an account").click()
     await page.get_by_role("button", name="Create the account").wait_for()
-    found += await faults_of(page, "sign up")
+    found += await faults_of_page(page, "sign up")
     await page.get_by_role("button", name="Create the account").click()
     await page.get_by_role("heading", name="3 things need your attention").wait_for()
-    found += await faults_of(page, "sign up, wrong")
+    found += await faults_of_page(page, "sign up, wrong")
     await page.goto(await authorize(deployment, app, login_hint="nobody.test"))
-    found += await faults_of(page, "stranger")
+    found += await faults_of_page(page, "stranger")
     await page.goto(f"{deployment.url}/oauth/authorize?client_id=a&request_uri=b")
-    found += await faults_of(page, "unusable")
+    found += await faults_of_page(page, "unusable")
     for path in (
         "sign-in?another",
         "sign-up",
@@ -120,7 +104,7 @@ async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Brows
         "nowhere",
     ):
         await page.goto(f"{deployment.url}/{path}")
-        found += await faults_of(page, path.partition("?")[0].replace("/", " "))
+        found += await faults_of_page(page, path.partition("?")[0].replace("/", " "))
     await context.close()
     assert found == []
     assert said == []

@@ -5,19 +5,16 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.lexicon.catalog import Catalog
-from at_protocol.syntax.did import Did
 from aurora_locus.oauth.permission_documents import MAX_SETS
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.permissions import NEEDS
 from aurora_locus.xrpc.table import table
 from groundwork.database.transaction import Engine
 from tests.aurora_locus.deployment import SERVER, Deployment
-from tests.aurora_locus.oauth.apps import App, Tokens, localhost_id, named
+from tests.aurora_locus.oauth.apps import App, localhost_id, named
+from tests.aurora_locus.oauth.scoped_app import IDENTITY, REPO, SCOPE_MISSING, let_in_scoped_app
 
 NOTE, OTHER = "org.example.note", "org.example.other"
-REPO, IDENTITY = "com.atproto.repo", "com.atproto.identity"
-# The name is that of the reference PDS; apps compare it.
-MISSING = (403, "ScopeMissingError")
 
 
 @pytest.fixture
@@ -26,51 +23,25 @@ def engine() -> Engine:
     return "sqlite"
 
 
-class Allowed:
-    """An app with some scopes, and its user."""
-
-    def __init__(self, app: App, tokens: Tokens) -> None:
-        self.app, self.token, self.did = app, tokens.access_token, Did(tokens.sub)
-
-    async def post(self, nsid: str, body: object = None, **options: object) -> tuple[int, str]:
-        answer = await self.app.call(nsid, self.token, {} if body is None and not options else body, **options)
-        return named(answer) if answer.status_code != 200 else (200, "")
-
-    async def get(self, nsid: str, **parameters: str) -> tuple[int, str]:
-        answer = await self.app.call(nsid, self.token, params=parameters)
-        return named(answer) if answer.status_code != 200 else (200, "")
-
-    async def write(self, method: str, collection: str, rkey: str = "one") -> tuple[int, str]:
-        body = {"repo": self.did, "collection": collection, "rkey": rkey}
-        if method != "deleteRecord":
-            body["record"] = {"$type": collection, "text": "hello"}  # type: ignore[assignment]
-        return await self.post(f"{REPO}.{method}", body)
-
-
-async def allowed(deployment: Deployment, did: Did, scope: str) -> Allowed:
-    app = App(deployment, client_id=localhost_id(scope), scope=scope)
-    return Allowed(app, await app.let_in(did))
-
-
 async def test_record_permissions_apply_per_collection_and_action(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
+    one = await let_in_scoped_app(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     assert await one.write("createRecord", NOTE) == (200, "")
-    assert await one.write("createRecord", OTHER) == MISSING
+    assert await one.write("createRecord", OTHER) == SCOPE_MISSING
     # The permission check runs before it is known whether a put is a create or an update, so a put needs both
     # permissions.
-    assert await one.write("putRecord", NOTE, "two") == MISSING
-    assert await one.write("deleteRecord", NOTE) == MISSING
-    both = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
+    assert await one.write("putRecord", NOTE, "two") == SCOPE_MISSING
+    assert await one.write("deleteRecord", NOTE) == SCOPE_MISSING
+    both = await let_in_scoped_app(deployment, ana.did, f"atproto repo:{NOTE}?action=create&action=update")
     assert await both.write("putRecord", NOTE, "two") == (200, "")
-    assert await both.write("deleteRecord", NOTE) == MISSING
-    everything = await allowed(deployment, ana.did, "atproto transition:generic")
+    assert await both.write("deleteRecord", NOTE) == SCOPE_MISSING
+    everything = await let_in_scoped_app(deployment, ana.did, "atproto transition:generic")
     assert await everything.write("deleteRecord", NOTE) == (200, "")
 
 
 async def test_the_refusal_names_what_is_missing(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    one = await allowed(deployment, ana.did, "atproto")
+    one = await let_in_scoped_app(deployment, ana.did, "atproto")
     answer = await one.app.call(f"{REPO}.createRecord", one.token, {"repo": ana.did, "collection": NOTE, "record": {}})
     assert f'"repo:{NOTE}?action=create"' in answer.json()["message"]
 
@@ -78,25 +49,25 @@ async def test_the_refusal_names_what_is_missing(deployment: Deployment) -> None
 async def test_any_app_may_see_the_status_of_the_account(deployment: Deployment) -> None:
     """The reference PDS answers every app, whatever its scopes."""
     ana = await deployment.sign_up("ana")
-    one = await allowed(deployment, ana.did, "atproto")
+    one = await let_in_scoped_app(deployment, ana.did, "atproto")
     assert await one.get(f"{SERVER}.checkAccountStatus") == (200, "")
 
 
 async def test_a_batch_needs_each_of_its_writes(deployment: Deployment) -> None:
     """A batch needs permission for each of its writes; if one is missing, none is made."""
     ana = await deployment.sign_up("ana")
-    one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
+    one = await let_in_scoped_app(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     kind = f"{REPO}.applyWrites"
     create = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "a", "value": {"$type": NOTE}}
     delete = {"$type": f"{kind}#delete", "collection": NOTE, "rkey": "b"}
-    assert await one.post(kind, {"repo": ana.did, "writes": [create, delete]}) == MISSING
+    assert await one.post(kind, {"repo": ana.did, "writes": [create, delete]}) == SCOPE_MISSING
     assert (await ana.get(f"{REPO}.getRecord", repo=ana.did, collection=NOTE, rkey="a")).status_code == 400
     assert await one.post(kind, {"repo": ana.did, "writes": [create]}) == (200, "")
 
 
 async def test_uploads_by_their_declared_type(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    one = await allowed(deployment, ana.did, "atproto blob:image/*")
+    one = await let_in_scoped_app(deployment, ana.did, "atproto blob:image/*")
     found = {}
     for kind in ("image/png", "IMAGE/JPEG; x=1", "video/mp4", "text/plain"):
         answer = await one.app.call(
@@ -109,16 +80,16 @@ async def test_uploads_by_their_declared_type(deployment: Deployment) -> None:
 async def test_tokens_for_other_services(deployment: Deployment) -> None:
     ana, ask = await deployment.sign_up("ana"), f"{SERVER}.getServiceAuth"
     app_view = "did:web:api.example.com#app"
-    one = await allowed(deployment, ana.did, f"atproto rpc:org.example.ask?aud={app_view}")
+    one = await let_in_scoped_app(deployment, ana.did, f"atproto rpc:org.example.ask?aud={app_view}")
     assert await one.get(ask, aud=app_view, lxm="org.example.ask") == (200, "")
-    assert await one.get(ask, aud=app_view, lxm="org.example.tell") == MISSING
-    assert await one.get(ask, aud="did:web:api.example.com#other", lxm="org.example.ask") == MISSING
-    assert await one.get(ask, aud="did:web:api.example.com", lxm="org.example.ask") == MISSING
-    assert await one.get(ask, aud=app_view) == MISSING
-    generic = await allowed(deployment, ana.did, "atproto transition:generic")
+    assert await one.get(ask, aud=app_view, lxm="org.example.tell") == SCOPE_MISSING
+    assert await one.get(ask, aud="did:web:api.example.com#other", lxm="org.example.ask") == SCOPE_MISSING
+    assert await one.get(ask, aud="did:web:api.example.com", lxm="org.example.ask") == SCOPE_MISSING
+    assert await one.get(ask, aud=app_view) == SCOPE_MISSING
+    generic = await let_in_scoped_app(deployment, ana.did, "atproto transition:generic")
     assert await generic.get(ask, aud=app_view, lxm="org.example.tell") == (200, "")
-    assert await generic.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == MISSING
-    chat = await allowed(deployment, ana.did, "atproto transition:generic transition:chat.bsky")
+    assert await generic.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == SCOPE_MISSING
+    chat = await let_in_scoped_app(deployment, ana.did, "atproto transition:generic transition:chat.bsky")
     assert await chat.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == (200, "")
 
 
@@ -130,36 +101,36 @@ async def test_app_reports_to_the_host_with_permission_to_call_the_method(deploy
     report = {"reasonType": "com.atproto.moderation.defs#reasonSpam", "subject": subject}
     found = {}
     for scope in ("atproto", f"atproto rpc:{nsid}?aud=*", "atproto transition:generic"):
-        found[scope] = await (await allowed(deployment, ana.did, scope)).post(nsid, report)
-    assert list(found.values()) == [MISSING, (200, ""), (200, "")]
+        found[scope] = await (await let_in_scoped_app(deployment, ana.did, scope)).post(nsid, report)
+    assert list(found.values()) == [SCOPE_MISSING, (200, ""), (200, "")]
 
 
 async def test_e_mail_address_requires_its_scope(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for scope, shown in (("atproto", False), ("atproto account:email", True), ("atproto transition:email", True)):
-        one = await allowed(deployment, ana.did, scope)
+        one = await let_in_scoped_app(deployment, ana.did, scope)
         session = (await one.app.call(f"{SERVER}.getSession", one.token)).json()
         assert ("email" in session, "emailConfirmed" in session) == (shown, shown)
 
 
 async def test_the_account_and_the_identity(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    nothing = await allowed(deployment, ana.did, "atproto transition:generic")
+    nothing = await let_in_scoped_app(deployment, ana.did, "atproto transition:generic")
     for nsid in (
         f"{IDENTITY}.requestPlcOperationSignature",
         f"{IDENTITY}.signPlcOperation",
         f"{SERVER}.requestEmailConfirmation",
     ):
-        assert await nothing.post(nsid) == MISSING, nsid
-    assert await nothing.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == MISSING
-    handle = await allowed(deployment, ana.did, "atproto identity:handle account:email?action=manage")
+        assert await nothing.post(nsid) == SCOPE_MISSING, nsid
+    assert await nothing.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == SCOPE_MISSING
+    handle = await let_in_scoped_app(deployment, ana.did, "atproto identity:handle account:email?action=manage")
     assert await handle.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"}) == (200, "")
     assert await handle.post(f"{SERVER}.requestEmailConfirmation", content=b"") == (200, "")
-    assert await handle.post(f"{IDENTITY}.signPlcOperation", {"token": "x"}) == MISSING
+    assert await handle.post(f"{IDENTITY}.signPlcOperation", {"token": "x"}) == SCOPE_MISSING
     answer = await handle.app.call(
         f"{REPO}.importRepo", handle.token, content=b"x", headers={"content-type": "application/vnd.ipld.car"}
     )
-    assert named(answer) == MISSING
+    assert named(answer) == SCOPE_MISSING
 
 
 async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> None:
@@ -168,8 +139,8 @@ async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> No
     """
     ana = await deployment.sign_up("ana")
     scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"
-    one = await allowed(deployment, ana.did, scope)
-    methods = {method.nsid: method for method in table(deployment.pds.registry, deployment.pds.labels).methods.values()}
+    one = await let_in_scoped_app(deployment, ana.did, scope)
+    methods = {method.nsid: method for method in table(deployment.pds.registry).methods.values()}
     signed_in = {Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE}
     never = sorted(nsid for nsid, method in methods.items() if method.need in signed_in and nsid not in NEEDS)
     assert {
@@ -193,7 +164,7 @@ async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> No
 
 async def test_every_line_is_about_a_method(deployment: Deployment) -> None:
     """Each line names an existing method that needs permission."""
-    methods = table(deployment.pds.registry, deployment.pds.labels).methods
+    methods = table(deployment.pds.registry).methods
     assert {nsid for nsid in NEEDS if nsid in methods} == NEEDS.keys()
     assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.NOTHING, Need.ADMIN)}
 
@@ -233,17 +204,17 @@ async def test_own_permission_sets_are_built_in(deployment: Deployment) -> None:
     catalog = Catalog()
     queries = [name for name in catalog.names() if name.startswith(f"{own}.") and catalog.find_method(name)]
     sets = f"include:{own}.authRead?aud={service.replace('#', '%23')}"
-    reading = await allowed(deployment, ana.did, f"atproto {sets}")
+    reading = await let_in_scoped_app(deployment, ana.did, f"atproto {sets}")
     ask = f"{SERVER}.getServiceAuth"
     assert len(queries) == 8
     for name in queries:
         assert await reading.get(ask, aud=service, lxm=name) == (200, ""), name
-    assert await reading.get(ask, aud="did:web:other.example.com#openmeet", lxm=queries[0]) == MISSING
-    assert await reading.get(ask, aud=service, lxm=f"{own}.somethingElse") == MISSING
-    assert await reading.write("createRecord", f"{own}.series") == MISSING
-    managing = await allowed(deployment, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
+    assert await reading.get(ask, aud="did:web:other.example.com#openmeet", lxm=queries[0]) == SCOPE_MISSING
+    assert await reading.get(ask, aud=service, lxm=f"{own}.somethingElse") == SCOPE_MISSING
+    assert await reading.write("createRecord", f"{own}.series") == SCOPE_MISSING
+    managing = await let_in_scoped_app(deployment, ana.did, f"atproto {sets.replace('authRead', 'authManage')}")
     assert await managing.get(ask, aud=service, lxm=queries[0]) == (200, "")
     for collection in ("series", "group", "groupAcceptance", "groupEvent", "groupMembership"):
         # The Lexicon refuses this record, not the permission.
         assert (await managing.write("createRecord", f"{own}.{collection}"))[1] == "InvalidRequest"
-    assert await managing.write("createRecord", NOTE) == MISSING
+    assert await managing.write("createRecord", NOTE) == SCOPE_MISSING

@@ -20,6 +20,7 @@ from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HandClock
+from groundwork.database.columns import has_bytes
 from groundwork.database.transaction import Database, Writer
 from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.aurora_locus.repository.importing import bring, file_of, require_consistent
@@ -112,21 +113,27 @@ async def subjects(db: Database) -> list[Any]:
     return [row["subject"] for row in rows]
 
 
-async def test_subjects_of_older_rows_are_read_once(
+async def test_subjects_of_older_rows_are_read_by_a_task(
     db: Database, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first creation reads them in portions, so that nothing but the migration itself delays a start."""
+    """It reads them in portions. No start and no request reads them all, and a new record replaces those as well that
+    are not read yet.
+    """
     monkeypatch.setattr(duplicates, "_READ_AT_ONCE", 7)
     likes = [prepared(ada, f"{LIKE}/a{number:03}", record(LIKE, number), WriteAction.CREATE) for number in range(50)]
     large = prepared(ada, f"{LIKE}/b", {**record(LIKE, 3), "more": "x" * 20_000}, WriteAction.CREATE)
     await ada.write(*likes, large)
     hashed = await subjects(db)
     await forget_subjects(db)
-    new = prepared(ada, f"{LIKE}/c", record(LIKE, 2), WriteAction.CREATE)
+    # The records about 40 to 49 have the text of the subject 4 too.
+    new = prepared(ada, f"{LIKE}/c", record(LIKE, 4), WriteAction.CREATE)
     await ada.write(replace(new, replaces_others=True))
-    del hashed[2]
+    assert (await subjects(db)).count(None) == 50
+    assert await duplicates.read_subjects(db) == 50
+    del hashed[4]
     hashed[-1] = duplicates.NO_SUBJECT
     assert await subjects(db) == [*hashed, new.subject]
+    assert await duplicates.read_subjects(db) == 0
     assert await ada.write(replace(new, rkey=RecordKey("d"), replaces_others=True))
     assert await subjects(db) == [*hashed, new.subject]
 
@@ -152,10 +159,17 @@ async def test_earlier_records_are_found_with_the_index(db: Database, ada: Hoste
 
     await db.write(fill)
     explain = "explain query plan" if db.engine == "sqlite" else "explain"
-    for statement, more in (
-        (duplicates._SAME_SUBJECT, {"subject": b"1", "rkey": "a"}),
-        (duplicates._UNREAD, {"max_bytes": 9}),
+    either = ("records_by_subject", "records_without_subject")
+    for statement, indexes, more in (
+        (duplicates._SAME_SUBJECT, ("records_by_subject",), {**of, "subject": b"1", "rkey": "a", "limit": 9}),
+        (duplicates._UNREAD, either, {**of, "max_bytes": 9, "limit": 9}),
+        (
+            duplicates._UNREAD_WITH_TEXT.format(has_text=has_bytes(db.engine, "b.bytes", "text")),
+            either,
+            {**of, "max_bytes": 9, "rkey": "a", "text": b"a", "all_of_them": 1 << 31},
+        ),
+        (duplicates._ANY_UNREAD, either[1:], {}),
     ):
         async with db.reader() as r:
-            plan = await r.fetch(f"{explain} {statement}", **of, **more, limit=9)
-        assert "records_by_subject" in " ".join(str(tuple(row)) for row in plan)
+            plan = await r.fetch(f"{explain} {statement}", **more)
+        assert any(index in " ".join(str(tuple(row)) for row in plan) for index in indexes)

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
 from groundwork.clock import MINUTE
 from tests.aurora_locus.deployment import Deployment, open_deployment
-from tests.aurora_locus.oauth.test_in_chromium import faults_of
+from tests.aurora_locus.page_faults import faults_of_page
 from tests.browser.browsers import PHONE, browser, chromium_of_file
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
@@ -82,13 +82,13 @@ async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: 
     await sign_in(page)
     await add_passkey(page, "My phone")
     await page.get_by_role("heading", name="Your recovery codes").wait_for()
-    found = await faults_of(page, "codes")
+    found = await faults_of_page(page, "codes")
     assert len(await credentials(session, device)) == 1
 
     # As the second factor, after the password.
     await sign_in(page)
     await page.get_by_role("heading", name="Confirm it’s you").wait_for()
-    found += await faults_of(page, "factor")
+    found += await faults_of_page(page, "factor")
     await page.get_by_role("button", name="Use a passkey").click()
     await page.get_by_text("You’re signed in.").wait_for()
 
@@ -98,10 +98,10 @@ async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: 
         await page.goto("/sign-in/accounts")
     await page.goto("/account/security")
     await page.get_by_role("heading", name="Is it you?").wait_for()
-    found += await faults_of(page, "is it you")
+    found += await faults_of_page(page, "is it you")
     await page.get_by_role("button", name="Use a passkey instead").click()
     await page.get_by_text("My phone").first.wait_for()
-    found += await faults_of(page, "security")
+    found += await faults_of_page(page, "security")
 
     # As the only credential.
     await page.goto("/sign-in?another")
@@ -215,7 +215,7 @@ async def test_pages_are_usable(deployment: Deployment, browser: Browser, path: 
         await page.goto("/account/security")
         await page.get_by_role("button", name="Set up an authenticator app").click()
     await page.goto(path)
-    assert await faults_of(page, path.strip("/").replace("/", " ")) == []
+    assert await faults_of_page(page, path.strip("/").replace("/", " ")) == []
     await context.close()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
+from tests.visible_text import visible_text
 
 FORM = {"identifier": "ada.test", "password": "password of ada"}
 
@@ -37,6 +38,13 @@ async def test_programs_get_problem_json_and_people_get_pages(browser: Visitor) 
     person = await browser.http.get("/nowhere", headers={"accept": "text/html,*/*"})
     assert program.headers["content-type"] == "application/problem+json"
     assert heading_of(person) == "We can’t find that page"
+
+
+async def test_error_pages_show_a_drawing_and_no_number(browser: Visitor) -> None:
+    answer = await browser.http.get("/nowhere", headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    assert 'class="empty-picture"' in answer.text
+    assert "404" not in visible_text(answer.text)
 
 
 @pytest.mark.parametrize(

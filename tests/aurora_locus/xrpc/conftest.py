@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -20,9 +20,11 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.model import GuessContext, SessionScope
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.stream_slots import StreamSlots
+from aurora_locus.moderation.labels import Labels
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.callers import XrpcAuthenticator
@@ -74,7 +76,7 @@ def _as_documented(nsid: str, answer: httpx.Response) -> httpx.Response:
 
 
 def application(host: XrpcHost) -> Application:
-    """A server with the methods for repositories and sync."""
+    """A server with the methods for repositories and sync, without their limits."""
     table = MethodTable([*repo.METHODS, *sync.METHODS], sync.STREAMS)
     return Application(
         [Mount("/xrpc", dispatcher(host, table))],
@@ -112,6 +114,9 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return XrpcHost(
         settings=settings,
+        # The methods for repositories and sync read neither.
+        registry=cast("Registry", None),
+        labels=cast("Labels", None),
         db=repositories.db,
         clock=clock,
         catalog=CATALOG,

@@ -13,7 +13,7 @@ from groundwork.errors import NotFound
 from tests.aurora_locus.conftest import LIMITS
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
-from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.aurora_locus.xrpc.refusals import refusal_of
 from tests.timeouts import TIMEOUT_SECONDS
 
 REPO = "com.atproto.repo"
@@ -64,7 +64,7 @@ async def test_unrecognised_bytes_have_the_declared_type(as_ada: Client, declare
 async def test_upload_without_a_media_type_is_refused(as_ada: Client, declared: dict[str, str]):
     headers = {**as_ada.headers, **declared}
     answer = await as_ada.http.post(f"/xrpc/{REPO}.uploadBlob", content=PNG, headers=headers)
-    refused(answer, "InvalidRequest")
+    refusal_of(answer, "InvalidRequest")
 
 
 async def test_empty_blob(as_ada: Client):
@@ -74,7 +74,7 @@ async def test_empty_blob(as_ada: Client):
 async def test_blob_is_public_once_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
-    refused(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
+    refusal_of(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
     assert (await stranger.get(f"{SYNC}.listBlobs", did=ada.did)).json() == {"cids": []}
     assert (await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))).status_code == 200
     answer = await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid)
@@ -124,9 +124,9 @@ async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger
     await as_ada.post(f"{REPO}.deleteRecord", {"repo": ada.did, "collection": NOTE, "rkey": "a"})
     assert (await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid)).status_code == 200
     await as_ada.post(f"{REPO}.putRecord", body(ada.did, "b"))
-    refused(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
+    refusal_of(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
     assert not await has_file(ada, cid)
-    refused(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "c", blob)), "BlobNotFound")
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "c", blob)), "BlobNotFound")
 
 
 async def test_update_that_keeps_a_blob_keeps_it(as_ada: Client, stranger: Client, ada: HostedRepository):
@@ -142,7 +142,7 @@ async def test_same_bytes_of_two_people_are_two_blobs(
     as_ada: Client, as_ben: Client, stranger: Client, ada: HostedRepository, ben: HostedRepository
 ):
     blob = await uploaded(as_ada)
-    refused(await as_ben.post(f"{REPO}.createRecord", body(ben.did, "b", blob)), "BlobNotFound")
+    refusal_of(await as_ben.post(f"{REPO}.createRecord", body(ben.did, "b", blob)), "BlobNotFound")
     await uploaded(as_ben)
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))
     await as_ben.post(f"{REPO}.createRecord", body(ben.did, "b", blob))
@@ -168,20 +168,20 @@ async def test_same_bytes_of_two_people_are_two_blobs(
 )
 async def test_record_must_describe_its_blob(as_ada: Client, ada: HostedRepository, change: dict[str, Any], name: str):
     blob = {**await uploaded(as_ada), **change}
-    refused(await as_ada.post(f"{REPO}.createRecord", {**body(ada.did, "a", blob), "validate": False}), name)
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", {**body(ada.did, "a", blob), "validate": False}), name)
 
 
 async def test_legacy_blob_reference_is_refused(as_ada: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     old = {"cid": blob["ref"]["$link"], "mimeType": "image/png"}
-    refused(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", old)), "InvalidRequest")
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", old)), "InvalidRequest")
 
 
 async def test_upload_that_is_too_large_or_over_quota_is_refused(as_ada: Client):
-    refused(await as_ada.upload(b"x" * (LIMITS.max_blob_bytes + 1)), "PayloadTooLarge", 413)
+    refusal_of(await as_ada.upload(b"x" * (LIMITS.max_blob_bytes + 1)), "PayloadTooLarge", 413)
     for number in range(10):
         await uploaded(as_ada, bytes([number]) * LIMITS.max_blob_bytes)
-    refused(await as_ada.upload(b"one more"), "BlobQuotaExceeded", 413)
+    refusal_of(await as_ada.upload(b"one more"), "BlobQuotaExceeded", 413)
 
 
 async def begin_upload(served: str, client: Client, *more: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -262,7 +262,7 @@ async def test_blobs_since_a_rev_and_in_pages(as_ada: Client, stranger: Client, 
     cids = [Cid.parse(cid) for cid in first["cids"] + second["cids"]]
     assert cids == sorted(cids)
     assert len(cids) == 5
-    refused(await stranger.get(f"{SYNC}.listBlobs", did=ada.did, cursor="nonsense"), "InvalidRequest")
+    refusal_of(await stranger.get(f"{SYNC}.listBlobs", did=ada.did, cursor="nonsense"), "InvalidRequest")
 
 
 async def test_missing_blobs_are_listed_until_they_come(as_ada: Client, ada: HostedRepository):

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from aurora_locus.accounts import limits
 from aurora_locus.xrpc import gate
-from aurora_locus.xrpc.com_atproto_repo import table
 from groundwork.clock import HOUR, MINUTE
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
@@ -40,7 +40,7 @@ def test_limits_equal_the_published_ones(engine: str) -> None:
     """The limits are the published ones of other servers of this network, for which apps are made."""
     assert engine
     assert (gate.ADDRESS.points, gate.ADDRESS.window_seconds) == (3000, 300)
-    assert (table.WRITES.points, table.WRITES_DAILY.points) == (5000, 35_000)
+    assert (limits.WRITES.points, limits.WRITES_DAILY.points) == (5000, 35_000)
 
 
 @pytest.mark.usefixtures("low_limits")
@@ -100,7 +100,7 @@ async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: 
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 10_000, 300))
     deployment = await make_deployment()
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
-    full = table.WRITES.points
+    full = limits.WRITES.points
     record = {"$type": NOTE, "text": "x"}
     made = await write(ana, "createRecord", collection=NOTE, rkey="a", record=record)
     assert limit_headers(made) == (str(full), str(full - 3))

@@ -1,15 +1,9 @@
 """The federation methods over sockets: the operator announces the host, sees its subscribers, and checks its relays."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 from aurora_locus.federation import relay_accounts
@@ -18,63 +12,11 @@ from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.http.server import serving
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.aurora_locus.xrpc.recording_relay import FEDERATED_SETTINGS, SYNC, open_relay
+from tests.aurora_locus.xrpc.refusals import refusal_of
 from tests.timeouts import TIMEOUT_SECONDS
-
-SYNC = "com.atproto.sync"
-FEDERATED = {
-    "federation_enabled": True,
-    "federation_firehose_enabled": True,
-    "federation_crawl_enabled": True,
-}
-
-
-class Relay:
-    """A relay that records crawl requests."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.looked_up: list[str] = []
-        self.asked_once = asyncio.Event()
-        self.url = ""
-        # Its responses about single accounts; other accounts are unknown to it.
-        self.says: dict[str, dict[str, Any]] = {}
-        # The HTTP status of its responses about accounts that it has trouble with.
-        self.fails: dict[str, int] = {}
-
-    async def request_crawl(self, request: Request) -> JSONResponse:
-        self.asked.append((await request.json())["hostname"])
-        self.asked_once.set()
-        return JSONResponse({})
-
-    async def repo_status(self, request: Request) -> JSONResponse:
-        did = request.query_params["did"]
-        if did in self.fails:
-            return JSONResponse({"error": "InternalServerError", "message": "Sorry"}, self.fails[did])
-        if did not in self.says:
-            return JSONResponse({"error": "RepoNotFound", "message": "Who?"}, 400)
-        return JSONResponse({"did": did, **self.says[did]})
-
-    async def status(self, request: Request) -> JSONResponse:
-        self.looked_up.append(request.query_params["hostname"])
-        status = {"hostname": request.query_params["hostname"], "seq": 3, "accountCount": 1, "status": "throttled"}
-        return JSONResponse(status)
-
-
-@asynccontextmanager
-async def open_relay() -> AsyncIterator[Relay]:
-    relay = Relay()
-    routes = [
-        Route(f"/xrpc/{SYNC}.requestCrawl", relay.request_crawl, methods=["POST"]),
-        Route(f"/xrpc/{SYNC}.getHostStatus", relay.status),
-        Route(f"/xrpc/{SYNC}.getRepoStatus", relay.repo_status),
-    ]
-    async with serving(Starlette(routes=routes)) as served:
-        relay.url = served.url
-        yield relay
 
 
 def host_of(deployment: Deployment) -> str:
@@ -93,7 +35,9 @@ async def federation_status(deployment: Deployment) -> dict[str, Any]:
 
 async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
-        deployment = await make_deployment(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(
+            **FEDERATED_SETTINGS, federation_auto_stream=True, federation_relay_urls=(relay.url,)
+        )
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await relay.asked_once.wait()
         assert relay.asked == [host_of(deployment)]
@@ -102,7 +46,7 @@ async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeplo
 async def test_operator_can_request_a_crawl(make_deployment: MakeDeployment) -> None:
     """Relays are asked to crawl only when the operator requests it, and at most once in twenty minutes."""
     async with open_relay() as relay:
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(**FEDERATED_SETTINGS, federation_relay_urls=(relay.url,))
         assert relay.asked == []
         assert (await ask(deployment, host_of(deployment))).status_code == 200
         again = await ask(deployment, host_of(deployment))
@@ -114,7 +58,7 @@ async def test_operator_can_request_a_crawl(make_deployment: MakeDeployment) -> 
 
 async def test_crawl_requests_for_other_hosts_are_refused_locally(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(**FEDERATED_SETTINGS, federation_relay_urls=(relay.url,))
         for hostname in (
             "other.example",
             "10.0.0.1",
@@ -122,7 +66,7 @@ async def test_crawl_requests_for_other_hosts_are_refused_locally(make_deploymen
             f"http://{host_of(deployment)}",
             "",
         ):
-            refused(await ask(deployment, hostname), "InvalidRequest")
+            refusal_of(await ask(deployment, hostname), "InvalidRequest")
         stranger = await deployment.stranger.post(f"{SYNC}.requestCrawl", {"hostname": host_of(deployment)})
         assert stranger.status_code == 401
         assert relay.asked == []
@@ -150,14 +94,16 @@ async def test_server_lists_only_itself_as_a_host(deployment: Deployment) -> Non
     own = (await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(deployment))).json()
     assert own == {"hostname": host_of(deployment), "seq": 4, "status": "active", "accountCount": 1}
     assert (await deployment.stranger.get(f"{SYNC}.listHosts")).json() == {"hosts": [own]}
-    refused(await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname="other.example"), "HostNotFound")
-    refused(await deployment.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
+    refusal_of(await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname="other.example"), "HostNotFound")
+    refusal_of(await deployment.stranger.get(f"{SYNC}.listHosts", cursor="1"), "InvalidRequest")
 
 
 async def test_operator_sees_subscribers_and_their_lag(make_deployment: MakeDeployment) -> None:
     """The operator sees subscribers with their lag, and relays with what they report about this host."""
     async with open_relay() as relay:
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url, "http://127.0.0.1:1"))
+        deployment = await make_deployment(
+            **FEDERATED_SETTINGS, federation_relay_urls=(relay.url, "http://127.0.0.1:1")
+        )
         await deployment.sign_up("ana")
         async with connect(f"{deployment.url.replace('http', 'ws')}/xrpc/{SYNC}.subscribeRepos?cursor=0") as socket:
             for _ in range(4):
@@ -186,7 +132,7 @@ async def test_operator_sees_which_accounts_a_relay_lacks(make_deployment: MakeD
     """
     async with open_relay() as relay:
         relays = (relay.url, "http://127.0.0.1:1")
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=relays)
+        deployment = await make_deployment(**FEDERATED_SETTINGS, federation_relay_urls=relays)
         people = {name: (await deployment.sign_up(name)).did for name in ("ana", "ben", "cleo", "dan")}
         relay.says = {
             people["ana"]: {"active": True, "rev": "3n2qak2xydeqa"},
@@ -220,7 +166,7 @@ async def test_account_that_a_relay_has_trouble_with_delays_no_others(make_deplo
     statuses stay.
     """
     async with open_relay() as relay:
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
+        deployment = await make_deployment(**FEDERATED_SETTINGS, federation_relay_urls=(relay.url,))
         first, second = sorted([(await deployment.sign_up(name)).did for name in ("ana", "ben")])
         relay.fails, relay.says = {first: 500}, {second: {"active": True}}
         http = HttpClient(DEVELOPMENT)

@@ -27,7 +27,7 @@ from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.repository.delayed_check import GO_ON, check_later
 from tests.aurora_locus.repository.importing import file_of, notes
-from tests.aurora_locus.xrpc.test_import_repo import import_repo, repository, write
+from tests.aurora_locus.xrpc.repository_transfer import export_repository, import_repo, put_note
 from tests.timeouts import TIMEOUT_SECONDS
 
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -65,7 +65,7 @@ async def test_no_thread_of_the_server_decodes_an_upload(
     answer = await import_repo(ada, data)
     assert answer.status_code == 200, answer.text
     monkeypatch.undo()
-    assert len(car.read(await repository(ada)).blocks) > 300
+    assert len(car.read(await export_repository(ada)).blocks) > 300
 
 
 @on_sqlite
@@ -74,15 +74,15 @@ async def test_expensive_check_of_an_upload_is_stopped(deployment: Deployment, m
     next upload is accepted.
     """
     ada = await deployment.sign_up("ada")
-    await write(ada, "one", text="1")
-    before = await repository(ada)
+    await put_note(ada, "one", text="1")
+    before = await export_repository(ada)
     monkeypatch.setattr(import_car, "check", check_later)
     monkeypatch.setattr(import_car, "limits_of", lambda _size: JobLimits(wall_seconds=0.2))
     answer = await import_repo(ada, note_file(ada, deployment, 30))
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
     assert "more time or memory" in answer.json()["message"]
     assert await leftovers(deployment) == []
-    assert await repository(ada) == before
+    assert await export_repository(ada) == before
     assert await deployment.count("imports") == 0
     monkeypatch.undo()
     assert (await import_repo(ada, note_file(ada, deployment, 30))).status_code == 200
@@ -96,19 +96,19 @@ async def test_others_are_served_while_an_upload_is_checked(
     the repository is completely the old one or the new one.
     """
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
-    await write(ada, "one", text="1")
-    before = car.read(await repository(ada))
+    await put_note(ada, "one", text="1")
+    before = car.read(await export_repository(ada))
     monkeypatch.setattr(import_car, "check", check_later)
     sending = asyncio.create_task(import_repo(ada, note_file(ada, deployment, 30)))
     await running(deployment, 1)
-    await write(ben, "one", text="1")
+    await put_note(ben, "one", text="1")
     assert (await ben.get(f"{SERVER}.getSession")).status_code == 200
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     (deployment.settings.data_directory / GO_ON).touch()
     await running(deployment, 0)
     assert await leftovers(deployment) == []
-    after = car.read(await repository(ada))
+    after = car.read(await export_repository(ada))
     assert after == before or len(read_snapshot(after).entries) == 30
     assert (await import_repo(ada, note_file(ada, deployment, 40))).status_code == 200
 
@@ -149,12 +149,12 @@ def _noise(_data: bytes) -> bytes:
 @pytest.mark.parametrize("harm", [_cut, _cut_in_the_header, _wrong_hash, _endless_length, _nothing, _noise])
 async def test_damaged_uploads_change_nothing(deployment: Deployment, harm: Callable[[bytes], bytes]) -> None:
     ada = await deployment.sign_up("ada")
-    await write(ada, "one", text="1")
-    before = await repository(ada)
+    await put_note(ada, "one", text="1")
+    before = await export_repository(ada)
     answer = await import_repo(ada, harm(note_file(ada, deployment, 20)))
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest"), answer.text
     assert await leftovers(deployment) == []
-    assert await repository(ada) == before
+    assert await export_repository(ada) == before
 
 
 @on_sqlite
@@ -212,7 +212,7 @@ async def test_upload_queue_is_limited(deployment: Deployment, monkeypatch: pyte
     """The queue is limited; further uploads are refused at once."""
     monkeypatch.setattr(import_car, "check", check_later)
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
-    monkeypatch.setattr(import_repo_method, "MOST_WAITING", 1)
+    monkeypatch.setattr(import_repo_method, "MAX_WAITING", 1)
     people = [await deployment.sign_up(name) for name in ("ada", "ben", "eva", "leo")]
     sending = [asyncio.create_task(import_repo(person, note_file(person, deployment, 30))) for person in people[:3]]
     turns = import_repo_method.turns_of(deployment.pds.registry.repositories)

@@ -14,7 +14,7 @@ from groundwork.errors import RemoteFailed
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.external_identity import ExternalIdentity
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.aurora_locus.xrpc.refusals import refusal_of
 
 RECOVERY = format_did_key(K256PrivateKey.from_random(bytes(64)).public)
 
@@ -52,10 +52,10 @@ async def test_identity_by_did_and_by_handle(deployment: Deployment) -> None:
 
 async def test_unknown_handle_and_did_are_not_found(deployment: Deployment) -> None:
     nobody = "did:plc:" + "a" * 24
-    assert refused(await identity(deployment.stranger, "nobody.test"), "HandleNotFound")
-    assert refused(await identity(deployment.stranger, nobody), "DidNotFound")
-    assert refused(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did=nobody), "DidNotFound")
-    refused(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did="did:example:a"), "UnresolvableDid")
+    assert refusal_of(await identity(deployment.stranger, "nobody.test"), "HandleNotFound")
+    assert refusal_of(await identity(deployment.stranger, nobody), "DidNotFound")
+    assert refusal_of(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did=nobody), "DidNotFound")
+    refusal_of(await deployment.stranger.get(f"{IDENTITY}.resolveDid", did="did:example:a"), "UnresolvableDid")
 
 
 async def test_handle_that_does_not_name_the_did_is_not_shown(deployment: Deployment) -> None:
@@ -65,7 +65,7 @@ async def test_handle_that_does_not_name_the_did_is_not_shown(deployment: Deploy
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     assert (await identity(deployment.stranger, ana.did)).json()["handle"] == "handle.invalid"
-    refused(await identity(deployment.stranger, "ana.test"), "HandleNotFound")
+    refusal_of(await identity(deployment.stranger, "ana.test"), "HandleNotFound")
 
 
 async def test_new_handle_is_seen_although_the_document_is_cached(deployment: Deployment) -> None:
@@ -124,13 +124,13 @@ async def test_signing_needs_the_token_from_the_mail(deployment: Deployment) -> 
     refused.
     """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
-    refused(await sign(ana, None), "InvalidRequest")
-    refused(await sign(ana, "ABCDE-FGHIJ"), "InvalidToken")
+    refusal_of(await sign(ana, None), "InvalidRequest")
+    refusal_of(await sign(ana, "ABCDE-FGHIJ"), "InvalidToken")
     token = await token_of(deployment, "ana", ana)
-    refused(await sign(ben, token), "InvalidToken")
-    refused(await sign(ana, token, rotationKeys=[]), "InvalidRequest")
+    refusal_of(await sign(ben, token), "InvalidToken")
+    refusal_of(await sign(ana, token, rotationKeys=[]), "InvalidRequest")
     assert (await sign(ana, token)).status_code == 200
-    refused(await sign(ana, token), "InvalidToken")
+    refusal_of(await sign(ana, token), "InvalidToken")
 
 
 async def test_app_password_cannot_change_the_identity(deployment: Deployment) -> None:
@@ -141,9 +141,9 @@ async def test_app_password_cannot_change_the_identity(deployment: Deployment) -
         await guest.post(f"{IDENTITY}.requestPlcOperationSignature"),
         await sign(guest, "token"),
     ):
-        assert "app password" in refused(answer, "InvalidToken")
+        assert "app password" in refusal_of(answer, "InvalidToken")
     # A holder of a signed operation could also submit it to the directory.
-    refused(await submit(guest, {}), "InvalidRequest")
+    refusal_of(await submit(guest, {}), "InvalidRequest")
     assert len(await deployment.directory.log(ana.did)) == 1
 
 
@@ -153,9 +153,9 @@ async def test_operations_that_would_break_the_account_do_not_reach_the_director
     signed = (await sign(ana, await token_of(deployment, "ana", ana), services=away)).json()["operation"]
     before = deployment.directory.submitted
     announced = await deployment.announced(ana.did)
-    assert "its server is https://other.example" in refused(await submit(ana, signed), "InvalidRequest")
-    refused(await submit(ana, {"type": "plc_operation"}), "InvalidRequest")
-    refused(await submit(ana, "text"), "InvalidRequest")
+    assert "its server is https://other.example" in refusal_of(await submit(ana, signed), "InvalidRequest")
+    refusal_of(await submit(ana, {"type": "plc_operation"}), "InvalidRequest")
+    refusal_of(await submit(ana, "text"), "InvalidRequest")
     assert deployment.directory.submitted == before
     assert await deployment.announced(ana.did) == announced
 
@@ -170,7 +170,7 @@ async def test_operation_refused_by_the_directory_is_reported_and_not_announced(
     assert isinstance(operation, plc_operation.PlcOperation)
     forged = plc_operation.sign(operation, K256PrivateKey.from_random(bytes(64)))
     announced = await deployment.announced(ana.did)
-    assert "directory" in refused(await submit(ana, plc_operation.to_json(forged)), "InvalidPlcOperation")
+    assert "directory" in refusal_of(await submit(ana, plc_operation.to_json(forged)), "InvalidPlcOperation")
     assert await deployment.announced(ana.did) == announced
 
 

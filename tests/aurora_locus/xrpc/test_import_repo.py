@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from at_protocol.crypto.k256 import K256PrivateKey
@@ -19,15 +18,8 @@ from aurora_locus.xrpc.com_atproto_repo import import_repo as import_repo_method
 from groundwork.database.transaction import TransactionTooLong
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.xrpc.test_repo_methods import refused
-
-REPO, SYNC = "com.atproto.repo", "com.atproto.sync"
-CAR = "application/vnd.ipld.car"
-
-
-async def import_repo(person: Person, content: Any, content_type: str = CAR) -> httpx.Response:
-    headers = {**person.headers, "content-type": content_type}
-    return await person.http.post(f"/xrpc/{REPO}.importRepo", content=content, headers=headers)
+from tests.aurora_locus.xrpc.refusals import refusal_of
+from tests.aurora_locus.xrpc.repository_transfer import REPO, SYNC, export_repository, import_repo, put_note
 
 
 async def upload(person: Person, content: bytes) -> dict[str, Any]:
@@ -35,21 +27,6 @@ async def upload(person: Person, content: bytes) -> dict[str, Any]:
     answer = await person.http.post(f"/xrpc/{REPO}.uploadBlob", content=content, headers=headers)
     assert answer.status_code == 200, answer.text
     return dict(json_form.decode(answer.content)["blob"])  # type: ignore[call-overload,index]  # an object
-
-
-async def write(person: Person, rkey: str, **fields: Any) -> None:
-    record = {"$type": "org.example.note", **fields}
-    answer = await person.post(
-        f"{REPO}.putRecord",
-        {"repo": person.did, "collection": "org.example.note", "rkey": rkey, "record": record},
-    )
-    assert answer.status_code == 200, answer.text
-
-
-async def repository(person: Person) -> bytes:
-    answer = await person.http.get(f"/xrpc/{SYNC}.getRepo", params={"did": person.did}, headers=person.headers)
-    assert answer.status_code == 200, answer.text
-    return answer.content
 
 
 def rehomed(data: bytes, did: Did, now: int) -> bytes:
@@ -68,11 +45,11 @@ async def test_repository_moves_between_servers(deployment: Deployment):
     """
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     picture = await upload(ada, b"a picture")
-    await write(ada, "one", text="1")
-    await write(ada, "two", text="2", picture=json_form.to_json(picture))
+    await put_note(ada, "one", text="1")
+    await put_note(ada, "two", text="2", picture=json_form.to_json(picture))
     await ben.post(f"{SERVER}.deactivateAccount", {})
     announced = await deployment.announced(ben.did)
-    data = rehomed(await repository(ada), ben.did, deployment.clock.now())
+    data = rehomed(await export_repository(ada), ben.did, deployment.clock.now())
     assert (await import_repo(ben, data)).status_code == 200
     missing = (await ben.get(f"{REPO}.listMissingBlobs")).json()["blobs"]
     assert missing == [{"cid": str(picture["ref"]), "recordUri": f"at://{ben.did}/org.example.note/two"}]
@@ -92,45 +69,47 @@ async def test_repository_moves_between_servers(deployment: Deployment):
 
 async def test_streamed_without_a_length(deployment: Deployment):
     ada = await deployment.sign_up("ada")
-    await write(ada, "one", text="1")
-    data = await repository(ada)
-    await write(ada, "two", text="2")
+    await put_note(ada, "one", text="1")
+    data = await export_repository(ada)
+    await put_note(ada, "two", text="2")
 
     async def pieces() -> Any:
         for start in range(0, len(data), 100):
             yield data[start : start + 100]
 
     assert (await import_repo(ada, pieces())).status_code == 200
-    entries = read_snapshot(car.read(await repository(ada))).entries
+    entries = read_snapshot(car.read(await export_repository(ada))).entries
     assert list(entries) == ["org.example.note/one"]
 
 
 async def test_refusals_change_nothing(deployment: Deployment):
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
-    await write(ada, "one", text="1")
-    data = await repository(ada)
-    before = await repository(ben)
-    assert "not of" in refused(await import_repo(ben, data), "InvalidRequest")
-    assert "Content-Type" in refused(await import_repo(ben, data, "application/json"), "InvalidRequest")
-    refused(await import_repo(ben, b""), "InvalidRequest")
+    await put_note(ada, "one", text="1")
+    data = await export_repository(ada)
+    before = await export_repository(ben)
+    assert "not of" in refusal_of(await import_repo(ben, data), "InvalidRequest")
+    assert "Content-Type" in refusal_of(await import_repo(ben, data, "application/json"), "InvalidRequest")
+    refusal_of(await import_repo(ben, b""), "InvalidRequest")
     nobody = Cid.for_cbor(b"nothing")
-    assert "is not in the file" in refused(await import_repo(ben, b"".join(car.write([nobody], []))), "InvalidRequest")
+    assert "is not in the file" in refusal_of(
+        await import_repo(ben, b"".join(car.write([nobody], []))), "InvalidRequest"
+    )
     assert (await import_repo(deployment.stranger, data)).status_code == 401
-    assert await repository(ben) == before
+    assert await export_repository(ben) == before
 
 
 async def test_file_beyond_the_limit(make_deployment: MakeDeployment):
     deployment = await make_deployment(import_limit=1000)
     ada = await deployment.sign_up("ada")
-    await write(ada, "one", text="x" * 2000)
-    answer = await import_repo(ada, await repository(ada))
+    await put_note(ada, "one", text="x" * 2000)
+    answer = await import_repo(ada, await export_repository(ada))
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
 
 
 async def test_import_is_refused_if_turned_off(make_deployment: MakeDeployment):
     deployment = await make_deployment(accepting_repo_imports=False)
     ada = await deployment.sign_up("ada")
-    refused(await import_repo(ada, await repository(ada)), "InvalidRequest")
+    refusal_of(await import_repo(ada, await export_repository(ada)), "InvalidRequest")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -140,8 +119,8 @@ async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatc
     """
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)
     people = [await deployment.sign_up(name) for name in ("ada", "ben", "eva")]
-    await write(people[0], "one", text="1")
-    data = await repository(people[0])
+    await put_note(people[0], "one", text="1")
+    data = await export_repository(people[0])
     go_on = asyncio.Event()
 
     async def slowly() -> Any:
@@ -173,7 +152,7 @@ async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatc
 async def test_slow_sender_gets_a_request_timeout(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.05)
     ada = await deployment.sign_up("ada")
-    data = await repository(ada)
+    data = await export_repository(ada)
     turn = import_repo_method.turns_of(deployment.pds.registry.repositories).of_account(ada.did)
 
     async def slowly() -> Any:
@@ -183,20 +162,20 @@ async def test_slow_sender_gets_a_request_timeout(deployment: Deployment, monkey
                 await asyncio.sleep(0.01)
         yield data[50:]
 
-    before = await repository(ada)
+    before = await export_repository(ada)
     answer = await import_repo(ada, slowly())
     assert (answer.status_code, answer.json()["error"]) == (408, "RequestTimeout")
-    assert await repository(ada) == before
+    assert await export_repository(ada) == before
     assert (await import_repo(ada, data)).status_code == 200
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_error_for_a_slow_import_names_the_remedy(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     ada = await deployment.sign_up("ada")
-    await write(ada, "one", text="1")
-    data = await repository(ada)
-    await write(ada, "two", text="2")
-    before = await repository(ada)
+    await put_note(ada, "one", text="1")
+    data = await export_repository(ada)
+    await put_note(ada, "two", text="2")
+    before = await export_repository(ada)
 
     def too_long(*_arguments: Any, **_more: Any) -> Any:
         raise TransactionTooLong("the transaction was open for too long")
@@ -205,4 +184,4 @@ async def test_error_for_a_slow_import_names_the_remedy(deployment: Deployment, 
     answer = await import_repo(ada, data)
     assert (answer.status_code, answer.json()["error"]) == (503, "NotEnoughResources")
     assert "import it in parts" in answer.json()["message"]
-    assert await repository(ada) == before
+    assert await export_repository(ada) == before

@@ -10,6 +10,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
+from tests.aurora_locus.xrpc.refusals import refusal_of
 
 REPO = "com.atproto.repo"
 RSVP = "community.lexicon.calendar.rsvp"
@@ -17,14 +18,6 @@ RSVP = "community.lexicon.calendar.rsvp"
 
 def record(did: str, **more: Any) -> dict[str, Any]:
     return {"repo": did, "collection": NOTE, "record": {"text": "hello"}, **more}
-
-
-def refused(answer: httpx.Response, name: str, status: int = 400) -> str:
-    """The error message of a refusal."""
-    assert (answer.status_code, answer.json().get("error")) == (status, name), answer.text
-    sentence = answer.json()["message"]
-    assert sentence
-    return str(sentence)
 
 
 async def test_created_record_is_read_back(as_ada: Client, stranger: Client, ada: HostedRepository):
@@ -44,6 +37,18 @@ async def test_handle_names_a_repository(as_ada: Client, stranger: Client):
     assert made.status_code == 200
     read = await stranger.get(f"{REPO}.getRecord", repo="ADA.test", collection=NOTE, rkey="one")
     assert read.json()["value"]["text"] == "hello"
+
+
+async def test_offensive_record_keys_are_refused(as_ada: Client, ada: HostedRepository):
+    """As in the reference server, whatever their separators. A record that has such a key can be deleted."""
+    for key in ("tr4nny", "t.r-a_nny"):
+        place = {"repo": ada.did, "collection": NOTE, "rkey": key}
+        write = {"$type": f"{REPO}.applyWrites#create", "collection": NOTE, "rkey": key, "value": {"text": "hello"}}
+        refusal_of(await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey=key)), "InvalidRequest")
+        refusal_of(await as_ada.post(f"{REPO}.putRecord", record(ada.did, rkey=key)), "InvalidRequest")
+        refusal_of(await as_ada.post(f"{REPO}.applyWrites", {"repo": ada.did, "writes": [write]}), "InvalidRequest")
+        assert (await as_ada.post(f"{REPO}.deleteRecord", place)).status_code == 200
+    assert (await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="granny"))).status_code == 200
 
 
 async def test_links_bytes_and_unknown_fields_survive(as_ada: Client, stranger: Client, ada: HostedRepository):
@@ -78,12 +83,12 @@ async def test_value_that_is_not_a_record_is_refused(as_ada: Client, ada: Hosted
     body = f'{{"repo":"{ada.did}","collection":"{NOTE}","rkey":"f","validate":false,"record":{text}}}'
     headers = {**as_ada.headers, "content-type": "application/json; charset=utf-8"}
     answer = await as_ada.http.post(f"/xrpc/{REPO}.createRecord", content=body, headers=headers)
-    refused(answer, "InvalidRequest")
+    refusal_of(answer, "InvalidRequest")
 
 
 async def test_record_of_more_than_a_million_bytes_is_refused(as_ada: Client, ada: HostedRepository):
     body = {**record(ada.did), "record": {"text": "x" * 1_000_001}}
-    refused(await as_ada.post(f"{REPO}.createRecord", body), "PayloadTooLarge", 413)
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", body), "PayloadTooLarge", 413)
 
 
 @pytest.mark.parametrize(
@@ -109,13 +114,13 @@ async def test_validation_modes(
     }
     answer = await as_ada.post(f"{REPO}.createRecord", body)
     if status == "refused":
-        assert "status" in refused(answer, "InvalidRequest")
+        assert "status" in refusal_of(answer, "InvalidRequest")
     else:
         assert answer.json().get("validationStatus") == status
 
 
 async def test_required_validation_of_an_unknown_type_is_refused(as_ada: Client, ada: HostedRepository):
-    refused(await as_ada.post(f"{REPO}.createRecord", record(ada.did, validate=True)), "InvalidRequest")
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", record(ada.did, validate=True)), "InvalidRequest")
 
 
 async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Client, ada: HostedRepository):
@@ -125,28 +130,28 @@ async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Cli
     body = {"repo": ada.did, "collection": RSVP, "rkey": "self-made", "record": value}
     assert (await as_ada.post(f"{REPO}.createRecord", body)).json()["validationStatus"] == "valid"
     body["rkey"] = "another"
-    refused(await as_ada.post(f"{REPO}.createRecord", {**body, "validate": True}), "InvalidRequest")
+    refusal_of(await as_ada.post(f"{REPO}.createRecord", {**body, "validate": True}), "InvalidRequest")
 
 
 @pytest.mark.parametrize("rkey", [".", "..", "a/b", "x" * 513, ""])
 async def test_bad_record_keys_are_refused(as_ada: Client, ada: HostedRepository, rkey: str):
-    refused(await as_ada.post(f"{REPO}.putRecord", record(ada.did, rkey=rkey)), "InvalidRequest")
+    refusal_of(await as_ada.post(f"{REPO}.putRecord", record(ada.did, rkey=rkey)), "InvalidRequest")
 
 
 async def test_writing_to_another_repository_is_refused(as_ben: Client, stranger: Client, ada: HostedRepository):
     for method in ("createRecord", "putRecord", "deleteRecord"):
-        refused(await as_ben.post(f"{REPO}.{method}", record(ada.did, rkey="x")), "Forbidden", 403)
-    refused(await as_ben.post(f"{REPO}.applyWrites", {"repo": ada.did, "writes": []}), "Forbidden", 403)
-    refused(await stranger.post(f"{REPO}.createRecord", record(ada.did)), "AuthMissing", 401)
+        refusal_of(await as_ben.post(f"{REPO}.{method}", record(ada.did, rkey="x")), "Forbidden", 403)
+    refusal_of(await as_ben.post(f"{REPO}.applyWrites", {"repo": ada.did, "writes": []}), "Forbidden", 403)
+    refusal_of(await stranger.post(f"{REPO}.createRecord", record(ada.did)), "AuthMissing", 401)
 
 
 async def test_swap_matrix_over_the_wire(as_ada: Client, ada: HostedRepository):
     put = f"{REPO}.putRecord"
     first = (await as_ada.post(put, record(ada.did, rkey="a", swapRecord=None))).json()
-    refused(await as_ada.post(put, record(ada.did, rkey="a", swapRecord=None)), "InvalidSwap")
+    refusal_of(await as_ada.post(put, record(ada.did, rkey="a", swapRecord=None)), "InvalidSwap")
     other = str(Cid.for_cbor(b"other"))
-    refused(await as_ada.post(put, record(ada.did, rkey="a", swapRecord=other)), "InvalidSwap")
-    refused(await as_ada.post(put, record(ada.did, rkey="b", swapCommit=other)), "InvalidSwap")
+    refusal_of(await as_ada.post(put, record(ada.did, rkey="a", swapRecord=other)), "InvalidSwap")
+    refusal_of(await as_ada.post(put, record(ada.did, rkey="b", swapCommit=other)), "InvalidSwap")
     same = (await as_ada.post(put, record(ada.did, rkey="a", swapRecord=first["cid"]))).json()
     assert same["cid"] == first["cid"]
     assert "commit" not in same
@@ -179,9 +184,9 @@ async def test_apply_writes_names_the_invalid_write(as_ada: Client, ada: HostedR
     kind = f"{REPO}.applyWrites"
     good = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "good", "value": {}}
     bad = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "bad", "value": {"$type": "org.example.other"}}
-    assert "Write 1" in refused(await as_ada.post(kind, {"repo": ada.did, "writes": [good, bad]}), "InvalidRequest")
+    assert "Write 1" in refusal_of(await as_ada.post(kind, {"repo": ada.did, "writes": [good, bad]}), "InvalidRequest")
     many = [{**good, "rkey": f"r{number}"} for number in range(201)]
-    refused(await as_ada.post(kind, {"repo": ada.did, "writes": many}), "InvalidRequest")
+    refusal_of(await as_ada.post(kind, {"repo": ada.did, "writes": many}), "InvalidRequest")
 
 
 async def test_records_are_listed_in_pages_both_ways(as_ada: Client, stranger: Client, ada: HostedRepository):
@@ -203,23 +208,23 @@ async def test_records_are_listed_in_pages_both_ways(as_ada: Client, stranger: C
     "more", [{"limit": 0}, {"limit": 101}, {"limit": "abc"}, {"limit": [1, 2]}, {"reverse": "yes"}, {"cursor": "a/b"}]
 )
 async def test_bad_parameters_are_refused(stranger: Client, ada: HostedRepository, more: dict[str, Any]):
-    refused(
+    refusal_of(
         await stranger.get(f"{REPO}.listRecords", **{"repo": ada.did, "collection": NOTE, **more}), "InvalidRequest"
     )
 
 
 async def test_absent_record_and_absent_repository(stranger: Client, ada: HostedRepository):
     asked = {"collection": NOTE, "rkey": "none"}
-    refused(await stranger.get(f"{REPO}.getRecord", repo=ada.did, **asked), "RecordNotFound")
-    refused(await stranger.get(f"{REPO}.getRecord", repo="did:plc:" + "a" * 24, **asked), "RepoNotFound")
-    refused(await stranger.get(f"{REPO}.getRecord", repo="nobody.test", **asked), "RepoNotFound")
+    refusal_of(await stranger.get(f"{REPO}.getRecord", repo=ada.did, **asked), "RecordNotFound")
+    refusal_of(await stranger.get(f"{REPO}.getRecord", repo="did:plc:" + "a" * 24, **asked), "RepoNotFound")
+    refusal_of(await stranger.get(f"{REPO}.getRecord", repo="nobody.test", **asked), "RepoNotFound")
 
 
 async def test_other_version_of_a_record_is_not_found(as_ada: Client, stranger: Client, ada: HostedRepository):
     made = (await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="a"))).json()
     asked = {"repo": ada.did, "collection": NOTE, "rkey": "a"}
     assert (await stranger.get(f"{REPO}.getRecord", **asked, cid=made["cid"])).status_code == 200
-    refused(await stranger.get(f"{REPO}.getRecord", **asked, cid=str(Cid.for_cbor(b"x"))), "RecordNotFound")
+    refusal_of(await stranger.get(f"{REPO}.getRecord", **asked, cid=str(Cid.for_cbor(b"x"))), "RecordNotFound")
 
 
 async def test_repository_is_described(as_ada: Client, stranger: Client, ada: HostedRepository):
@@ -247,18 +252,18 @@ async def test_two_concurrent_creations_both_succeed(as_ada: Client, ada: Hosted
 async def test_verbs_paths_and_content_types(
     http: httpx.AsyncClient, as_ada: Client, stranger: Client, ada: HostedRepository
 ):
-    refused(await stranger.post(f"{REPO}.getRecord"), "InvalidRequest")
-    refused(await as_ada.get(f"{REPO}.createRecord"), "InvalidRequest")
-    refused(await http.put(f"/xrpc/{REPO}.createRecord"), "InvalidRequest")
-    refused(await http.get("/xrpc/not-an-nsid"), "InvalidRequest")
-    refused(await http.get("/xrpc/a/b"), "InvalidRequest")
-    refused(await http.get("/xrpc/com.example.unknown"), "MethodNotImplemented", 501)
+    refusal_of(await stranger.post(f"{REPO}.getRecord"), "InvalidRequest")
+    refusal_of(await as_ada.get(f"{REPO}.createRecord"), "InvalidRequest")
+    refusal_of(await http.put(f"/xrpc/{REPO}.createRecord"), "InvalidRequest")
+    refusal_of(await http.get("/xrpc/not-an-nsid"), "InvalidRequest")
+    refusal_of(await http.get("/xrpc/a/b"), "InvalidRequest")
+    refusal_of(await http.get("/xrpc/com.example.unknown"), "MethodNotImplemented", 501)
     headers = {**as_ada.headers, "content-type": "text/plain"}
-    refused(await http.post(f"/xrpc/{REPO}.createRecord", content="{}", headers=headers), "InvalidRequest")
-    refused(await http.post(f"/xrpc/{REPO}.createRecord", headers=as_ada.headers), "InvalidRequest")
+    refusal_of(await http.post(f"/xrpc/{REPO}.createRecord", content="{}", headers=headers), "InvalidRequest")
+    refusal_of(await http.post(f"/xrpc/{REPO}.createRecord", headers=as_ada.headers), "InvalidRequest")
     asked = {"repo": ada.did, "collection": NOTE}
     with_body = await http.request("GET", f"/xrpc/{REPO}.listRecords", params=asked, content=b"x")
-    refused(with_body, "InvalidRequest")
+    refusal_of(with_body, "InvalidRequest")
     head = await http.head(f"/xrpc/{REPO}.listRecords", params=asked)
     assert (head.status_code, head.content) == (200, b"")
     assert (await http.get(f"/xrpc/{REPO}.listRecords/", params=asked)).status_code == 200

@@ -29,7 +29,7 @@ from groundwork.http.server import serving
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client, application, open_host
-from tests.aurora_locus.xrpc.test_repo_methods import refused
+from tests.aurora_locus.xrpc.refusals import refusal_of
 from tests.timeouts import TIMEOUT_SECONDS
 
 SYNC = "com.atproto.sync"
@@ -153,8 +153,8 @@ async def test_single_blocks_are_returned(stranger: Client, ada: HostedRepositor
     assert file.roots == ()
     assert [str(cid) for cid in file.blocks] == wanted
     absent = str(Cid.for_cbor(b"x"))
-    assert absent in refused(await stranger.get(f"{SYNC}.getBlocks", did=ada.did, cids=[absent]), "BlockNotFound")
-    refused(await stranger.get(f"{SYNC}.getBlocks", did=ada.did, cids=["nonsense"]), "InvalidRequest")
+    assert absent in refusal_of(await stranger.get(f"{SYNC}.getBlocks", did=ada.did, cids=[absent]), "BlockNotFound")
+    refusal_of(await stranger.get(f"{SYNC}.getBlocks", did=ada.did, cids=["nonsense"]), "InvalidRequest")
 
 
 async def test_status_of_a_repository(stranger: Client, ada: HostedRepository):
@@ -162,8 +162,8 @@ async def test_status_of_a_repository(stranger: Client, ada: HostedRepository):
     answer = await stranger.get(f"{SYNC}.getRepoStatus", did=ada.did)
     assert answer.json() == {"did": ada.did, "active": True, "rev": head.rev}
     assert (await stranger.get(f"{SYNC}.getHead", did=ada.did)).json() == {"root": str(head.commit)}
-    refused(await stranger.get(f"{SYNC}.getRepoStatus", did="did:plc:" + "a" * 24), "RepoNotFound")
-    refused(await stranger.get(f"{SYNC}.getHead", did="did:plc:" + "a" * 24), "RepoNotFound")
+    refusal_of(await stranger.get(f"{SYNC}.getRepoStatus", did="did:plc:" + "a" * 24), "RepoNotFound")
+    refusal_of(await stranger.get(f"{SYNC}.getHead", did="did:plc:" + "a" * 24), "RepoNotFound")
 
 
 READS: list[tuple[str, dict[str, Any]]] = [
@@ -190,9 +190,9 @@ async def test_inactive_repository_is_hidden(
     await ada.create("a")
     await set_status(ada, status)
     for method, more in READS:
-        refused(await stranger.get(method, did=ada.did, **more), name)
-    refused(await stranger.get("com.atproto.repo.getRecord", repo=ada.did, collection=NOTE, rkey="a"), name)
-    refused(await stranger.get("com.atproto.repo.listRecords", repo=ada.did, collection=NOTE), name)
+        refusal_of(await stranger.get(method, did=ada.did, **more), name)
+    refusal_of(await stranger.get("com.atproto.repo.getRecord", repo=ada.did, collection=NOTE, rkey="a"), name)
+    refusal_of(await stranger.get("com.atproto.repo.listRecords", repo=ada.did, collection=NOTE), name)
     told = (await stranger.get(f"{SYNC}.getRepoStatus", did=ada.did)).json()
     assert told == {"did": ada.did, "active": False, "status": status.value}
     listed = (await stranger.get(f"{SYNC}.listRepos")).json()["repos"]
@@ -208,7 +208,7 @@ async def test_owner_exports_while_deactivated(as_ada: Client, ada: HostedReposi
 
 async def test_unknown_repository(stranger: Client, ada: HostedRepository):
     for method, more in READS:
-        refused(await stranger.get(method, did="did:plc:" + "a" * 24, **more), "RepoNotFound")
+        refusal_of(await stranger.get(method, did="did:plc:" + "a" * 24, **more), "RepoNotFound")
 
 
 async def test_every_repository_is_listed_once(stranger: Client, ada: HostedRepository, ben: HostedRepository):
@@ -224,7 +224,7 @@ async def test_every_repository_is_listed_once(stranger: Client, ada: HostedRepo
             break
         cursor = {"cursor": page["cursor"]}
     assert sorted(seen) == sorted(people)
-    refused(await stranger.get(f"{SYNC}.listRepos", cursor="nonsense"), "InvalidRequest")
+    refusal_of(await stranger.get(f"{SYNC}.listRepos", cursor="nonsense"), "InvalidRequest")
     head = await ada.repositories.head(ada.did)
     listed = {repo["did"]: repo for repo in (await stranger.get(f"{SYNC}.listRepos")).json()["repos"]}
     assert listed[ada.did] == {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": True}

@@ -95,9 +95,38 @@ async def forwarding(side: Side) -> None:
                 await side.ask(label, method, nsid, json={"a": 1} if method == "POST" else None, headers=sent)
             await side.get(f"{nsid} {service.partition('#')[2]} by an app", nsid, headers={**app.access, **named})
             await side.get(f"{nsid} {service.partition('#')[2]} by nobody", nsid, headers=named)
-            for status in (201, 400, 401, 403, 404, 429, 500, 501, 502):
+            for status in (201, 400, 401, 403, 404, 429, 500, 501, 502, 503):
                 label = f"{nsid} {service.partition('#')[2]} answered with {status}"
                 await side.get(label, nsid, status=status, headers={**carol.access, **named})
+
+
+# Methods of our server that the reference does not have, so that it asks the service that is named.
+_OF_NAMED_SERVICES = (
+    "com.atproto.admin.searchAccounts",
+    "com.atproto.identity.resolveDid",
+    "com.atproto.identity.resolveIdentity",
+    "com.atproto.label.queryLabels",
+    "com.atproto.lexicon.resolveLexicon",
+    "com.atproto.sync.getHostStatus",
+    "com.atproto.sync.listHosts",
+    "com.atproto.sync.listReposByCollection",
+)
+
+
+async def named_services(side: Side) -> None:
+    """Methods that relays, labelers and directories answer too, at the service that the header names."""
+    carol, app = await side.person("carol")
+    for nsid in _OF_NAMED_SERVICES:
+        side.service.answers[nsid] = _echo
+        service = {"atproto-proxy": f"{side.service.did}#notes"}
+        for who, headers in (("the account", carol.access), ("an app", app.access), ("nobody", {})):
+            await side.get(f"{nsid} by {who}", nsid, headers={**headers, **service}, did="did:web:x.example")
+    side.service.answers["org.example.echo"] = _echo
+    empty = {**carol.access, "atproto-proxy": ""}
+    await side.get("an empty header", "org.example.echo", headers=empty)
+    for what, content in {"nothing": b"", "bytes without a type": b"some"}.items():
+        sent = {**carol.access, "atproto-proxy": f"{side.service.did}#notes"}
+        await side.ask(f"a procedure with {what}", "POST", "org.example.echo", content=content, headers=sent)
 
 
 async def push(side: Side) -> None:
@@ -129,6 +158,7 @@ async def reports(side: Side) -> None:
 GROUPS = {
     "app view, preferences": preferences,
     "app view, forwarding": forwarding,
+    "app view, named services": named_services,
     "app view, push": push,
     "app view, reports": reports,
 }

@@ -90,7 +90,7 @@ DELIBERATE = (
             "error: Blo*NotFound, reference: InvalidRequest",
         ),
         (
-            "handles|rare, handles",
+            "handles|rare, handles|handles by the host",
             "*",
             "error: HandleNotFound, reference: InvalidRequest",
         ),
@@ -153,6 +153,15 @@ DELIBERATE = (
             "by administration|nonsense by admin",
             "HTTP status: 400, reference: 401|error: InvalidRequest, reference: AuthenticationRequired",
         ),
+    ),
+    _row(
+        "formats are those of the specifications and their test vectors: days that exist, every URI up to 8 kB, CIDs in every base",
+        (
+            "formats",
+            "the datetime '2020-02-30*|the uri '1a:b'*|the uri 'x:a* (8193)|the at-uri *#/frag'|the cid 'Qm*",
+            _REFUSED,
+        ),
+        ("formats", "the uri 'https:/'*|the uri 'a1+-.:x'*|the uri 'file:*|the cid *", _GRANTED),
     ),
     _row(
         "other servers would refuse the record, or its whole commit: by the data model, or because two operations are about one path",
@@ -337,10 +346,15 @@ DELIBERATE = (
         ("paths", "GET /oauth/jwks", "keys: list of 1, reference: list of 0|keys[[]0].*: *, reference: absent"),
     ),
     _row(
+        "readers of their own repository are told which of their writes the answer reflects",
+        ("com.atproto.repo.getRecord", "*", "header atproto-repo-rev: present, reference: absent"),
+    ),
+    _row("an invite for fewer than no uses is for none", ("*", "*", "codes*.available: 0, reference: -1")),
+    _row(
         "errors of other services keep their headers, such as how long to wait",
         (
             "app view, forwarding",
-            "* answered with 4??|* answered with 501",
+            "* answered with 4??|* answered with 50[13]",
             "header atproto-repo-rev: present, reference: absent|header content-language: present, reference: absent",
         ),
     ),

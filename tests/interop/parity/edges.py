@@ -56,7 +56,7 @@ async def numbers(side: Side) -> None:
 
 async def media_types(side: Side) -> None:
     """Bodies of a JSON method in each media type and coding."""
-    uma, _ = await side.person("uma")
+    uma, _ = await side.person("umar")
     body = b'{"repo":"' + uma.did.encode() + b'","collection":"org.example.note","record":{"$type":"org.example.note"}}'
     for kind in (
         "application/json",

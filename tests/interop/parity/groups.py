@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.interop.parity import addresses, app_view, apps, edges, people, rare, reading, streaming, writing
+from tests.interop.parity import addresses, app_view, apps, edges, formats, people, rare, reading, streaming, writing
 from tests.interop.parity.generated import ask_all, methods_of
 from tests.interop.parity.sides import Side
 
@@ -46,6 +46,7 @@ _CHANGING = frozenset(
         "com.atproto.admin.updateAccountPassword",
         "com.atproto.admin.updateSubjectStatus",
         "com.atproto.identity.updateHandle",
+        "com.atproto.repo.deleteRecord",
         "com.atproto.server.activateAccount",
         "com.atproto.server.createAppPassword",
         "com.atproto.server.deactivateAccount",
@@ -71,6 +72,7 @@ GROUPS: dict[str, Asking] = {
     **addresses.GROUPS,
     **streaming.GROUPS,
     **edges.GROUPS,
+    **formats.GROUPS,
     **rare.GROUPS,
     **apps.GROUPS,
     **app_view.GROUPS,

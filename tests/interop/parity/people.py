@@ -150,6 +150,32 @@ async def letters(side: Side) -> None:
     await side.post("a first operation", f"{_IDENTITY}.requestPlcOperationSignature", None, ida.access)
 
 
+async def handles_by_the_host(side: Side) -> None:
+    """Handles that only the administrator of the server may give, that nobody may have, and that owners may choose."""
+    kay, _ = await side.person("kay")
+    taken, _ = await side.person("ida")
+    for handle in (
+        *("support.test", "nasa.test", "SUPPORT.test", "tr4nny.test", "tr4nny-1.test", "ad.test", "a" * 19 + ".test"),
+        *(
+            "kay.kay.test",
+            "kay.local",
+            "kay.invalid",
+            "kay.example.org",
+            "tr4nny.example.org",
+            "no handle",
+            "",
+            ".test",
+        ),
+        *("kay.com", taken.handle, "kay.test"),
+    ):
+        body = {"did": kay.did, "handle": handle}
+        await side.post(f"updateAccountHandle to {handle[:40]}", f"{_ADMIN}.updateAccountHandle", body, side.admin)
+        await side.get(f"resolving {handle[:40]}", "com.atproto.identity.resolveHandle", handle=handle)
+        await side.post(
+            f"renaming oneself to {handle[:40]}", f"{_IDENTITY}.updateHandle", {"handle": handle}, kay.access
+        )
+
+
 async def the_host(side: Side) -> None:
     """Methods for the administrator of the server, and invites."""
     kim, _ = await side.person("kim")
@@ -165,10 +191,11 @@ async def the_host(side: Side) -> None:
         await side.get(f"getSubjectStatus of {what}", f"{_ADMIN}.getSubjectStatus", did=did, headers=side.admin)
     await side.get("getAccountInfos of both", f"{_ADMIN}.getAccountInfos", dids=[kim.did, nobody], headers=side.admin)
     await side.get("getSubjectStatus of nothing", f"{_ADMIN}.getSubjectStatus", headers=side.admin)
-    for sort in ("recent", "usage", "nonsense"):
+    for sort in ("usage", "nonsense"):
         await side.get(f"getInviteCodes by {sort}", f"{_ADMIN}.getInviteCodes", sort=sort, headers=side.admin)
     for count in (0, 1, 5, -1):
         await side.post(f"an invite for {count}", f"{_SERVER}.createInviteCode", {"useCount": count}, side.admin)
+    await side.get("getInviteCodes by recent", f"{_ADMIN}.getInviteCodes", sort="recent", headers=side.admin)
     several = {"codeCount": 2, "useCount": 1, "forAccounts": [kim.did, "admin"]}
     await side.post("several invites", f"{_SERVER}.createInviteCodes", several, side.admin)
     await side.post(
@@ -202,4 +229,5 @@ GROUPS = {
     "signing up": signing_up,
     "letters": letters,
     "the host": the_host,
+    "handles by the host": handles_by_the_host,
 }

@@ -32,6 +32,8 @@ from tests.simulation.processes import free_port
 from tests.simulation.reference_pds import ReferencePds
 from tests.timeouts import TIMEOUT_SECONDS
 
+# People whom several groups name by handle or address. They exist from the start, so that no group depends on another.
+NAMED_EVERYWHERE = ("carol", "flo", "ida")
 BYPASS_KEY = "a key with which nobody is counted"
 _SERVER = "com.atproto.server"
 _CODE = re.compile(r"\b[A-Z2-7]{5}-[A-Z2-7]{5}\b")
@@ -223,12 +225,15 @@ async def open_sides(folder: Path, templates: Path, *, has_services: bool = Fals
                     httpx.AsyncClient(base_url=deployment.settings.url, trust_env=False) as to_us,
                     httpx.AsyncClient(base_url=reference.url, trust_env=False) as to_them,
                 ):
-                    yield Sides(
+                    sides = Sides(
                         _side(
                             to_us, deployment.settings.did, service, partial(_age_ours, folder / "pds.db"), our_mails
                         ),
                         _side(to_them, reference.did, service, partial(_age_theirs, reference.folder), their_mails),
                     )
+                    for name in NAMED_EVERYWHERE:
+                        await asyncio.gather(sides.ours.person(name), sides.reference.person(name))
+                    yield sides
             finally:
                 await reference.stop()
     await files.close()

@@ -183,6 +183,33 @@ async def other_apps(side: Side) -> None:
         await side.post(f"{collection} at another key", f"{_REPO}.createRecord", body, eva.access)
 
 
+# Keys with a slur in every spelling that the rules know, and keys that only nearly have one.
+OFFENSIVE_KEYS = (
+    *("tr4nny", "TR4NNY", "tRaNny", "t.r.a-n_n.y", "a_tranny", "a.tranny", "a~tranny", "a:tranny", "granny", "atranny"),
+    *("tranny1", "trannies", "t~r~a~n~n~y", "3jzfctr4nny2a"),
+)
+
+
+async def offensive_keys(side: Side) -> None:
+    """Record keys with slurs, in all methods that write, and deletions of such keys."""
+    ben, _ = await side.person("offence")
+    for key in OFFENSIVE_KEYS:
+        place = {"repo": ben.did, "collection": NOTE, "rkey": key}
+        body = {**place, "record": {"$type": NOTE}}
+        await side.post(f"createRecord at {key}", f"{_REPO}.createRecord", body, ben.access)
+        await side.post(f"putRecord at {key}", f"{_REPO}.putRecord", {**body, "validate": False}, ben.access)
+        for action in ("create", "update"):
+            write = {
+                "$type": f"{_REPO}.applyWrites#{action}",
+                "collection": NOTE,
+                "rkey": f"{key}1" if action == "create" else key,
+                "value": {"$type": NOTE, "n": 1},
+            }
+            body = {"repo": ben.did, "writes": [write]}
+            await side.post(f"applyWrites#{action} at {key}", f"{_REPO}.applyWrites", body, ben.access)
+        await side.post(f"deleteRecord at {key}", f"{_REPO}.deleteRecord", place, ben.access)
+
+
 async def record_keys(side: Side) -> None:
     """Record keys that are invalid, not allowed for a type, already used, or absent."""
     ben, _ = await side.person("ben")
@@ -442,6 +469,7 @@ async def blobs(side: Side) -> None:
 GROUPS = {
     "createRecord oddities": create_record,
     "record keys": record_keys,
+    "offensive record keys": offensive_keys,
     "records of other apps": other_apps,
     "repositories and collections": repositories_and_collections,
     "swaps": swaps,

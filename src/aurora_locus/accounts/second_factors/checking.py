@@ -59,7 +59,7 @@ async def send_code(registry: Registry, did: Did) -> None:
     limits = [(effective_limit(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.SIGN_IN)
+        await email_tokens.enqueue_token(tx, registry.email_tokens, did, TokenPurpose.SIGN_IN)
 
 
 async def require(registry: Registry, proof: ProvenAccount, token: str | None) -> None:

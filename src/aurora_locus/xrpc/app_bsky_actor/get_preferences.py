@@ -2,16 +2,16 @@
 
 from aurora_locus.accounts import preferences
 from aurora_locus.accounts.model import SessionScope
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 NAMESPACE = "app.bsky"
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_preferences(call: XrpcCall) -> Outcome:
     """Return the caller's preferences. App passwords see a person's age groups, but not the date of birth."""
     values = await preferences.read_with_age(
-        registry.db, call.did, NAMESPACE, now=registry.clock.now(), has_full_access=has_full_access(call)
+        call.registry.db, call.did, NAMESPACE, now=call.registry.clock.now(), has_full_access=has_full_access(call)
     )
     return {"preferences": values}
 
@@ -19,3 +19,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 def has_full_access(call: XrpcCall) -> bool:
     """Whether the session was opened with the account's own password."""
     return call.caller is not None and call.caller.scope is SessionScope.FULL
+
+
+METHOD = query("app.bsky.actor.getPreferences", get_preferences, Need.ACCESS)

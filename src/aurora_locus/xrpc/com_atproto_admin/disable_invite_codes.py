@@ -1,16 +1,16 @@
 """Disable individual invite codes, or all codes of some accounts."""
 
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput
 
 # Each entry is written to the audit log.
 MAX_CODES = 1_000
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def disable_invite_codes(call: XrpcCall) -> Outcome:
     """Disable these codes, and all codes of these accounts.
 
     Raises InvalidInput for the account ``admin``, which would disable all codes of the administration at once; that is
@@ -23,5 +23,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
     # PostgreSQL rejects a NUL in text, and no code contains one.
     codes, accounts = ([name for name in names if name.isprintable()] for names in (codes, accounts))
-    await account_actions.disable_codes(registry, audit_of(call), codes, accounts)
+    await account_actions.disable_codes(call.registry, audit_of(call), codes, accounts)
     return None
+
+
+METHOD = procedure("com.atproto.admin.disableInviteCodes", disable_invite_codes, Need.MODERATOR)

@@ -1,14 +1,17 @@
 """Enable the invite codes of an account again."""
 
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.operator import account_named, audit_of
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def enable_account_invites(call: XrpcCall) -> Outcome:
     """Enable the invite codes of the account. Raises NotFound if it is not on this server."""
     note = call.body.get("note")
-    did = await account_named(registry, call.body["account"])
-    await account_actions.allow_invites(registry, audit_of(call, note or ""), did, allowed=True, note=note)
+    did = await account_named(call.registry, call.body["account"])
+    await account_actions.allow_invites(call.registry, audit_of(call, note or ""), did, allowed=True, note=note)
     return None
+
+
+METHOD = procedure("com.atproto.admin.enableAccountInvites", enable_account_invites, Need.MODERATOR)

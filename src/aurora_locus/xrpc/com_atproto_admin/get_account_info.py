@@ -2,16 +2,19 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details
-from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_account_info(call: XrpcCall) -> Outcome:
     """Return the account with its invite codes. Raises NotFound if it is not on this server."""
-    async with registry.db.reader() as reader:
+    async with call.registry.db.reader() as reader:
         accounts = await account_details.find(reader, [Did(call.parameters["did"])])
     if not accounts:
         raise NotFound("There’s no such account on this server.", name="NotFound")
     return account_view(accounts[0])
+
+
+METHOD = query("com.atproto.admin.getAccountInfo", get_account_info, Need.MODERATOR)

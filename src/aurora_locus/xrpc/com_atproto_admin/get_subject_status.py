@@ -3,18 +3,18 @@
 from typing import Any
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import takedowns
 from aurora_locus.moderation.subjects import AccountSubject, Subject, blob_of, record_at, subject_value
 from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import InvalidInput
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_subject_status(call: XrpcCall) -> Outcome:
     """Return whether an account, record or blob is taken down. Raises NotFound if the subject is not on this server."""
     subject = _subject(call)
-    async with registry.db.reader() as reader:
+    async with call.registry.db.reader() as reader:
         decision = await takedowns.find(reader, subject)
     response: dict[str, Any] = {
         "subject": subject_value(subject, decision.record_cid),
@@ -44,3 +44,6 @@ def _subject(call: XrpcCall) -> Subject:
     if did is not None:
         return AccountSubject(Did(did))
     raise InvalidInput("", "Name an account (did), a record (uri) or a blob (did and blob).")
+
+
+METHOD = query("com.atproto.admin.getSubjectStatus", get_subject_status, Need.MODERATOR)

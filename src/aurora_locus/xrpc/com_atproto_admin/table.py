@@ -4,10 +4,6 @@ Methods that the moderation service may call with its token require a moderator;
 password. Each action checks the required role again (``moderation.roles``).
 """
 
-from functools import partial
-
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin import (
     delete_account,
     disable_account_invites,
@@ -25,26 +21,22 @@ from aurora_locus.xrpc.com_atproto_admin import (
     update_account_signing_key,
     update_subject_status,
 )
-from aurora_locus.xrpc.method import Method, procedure, query
+from aurora_locus.xrpc.method import Method
 
-
-def methods(registry: Registry) -> list[Method]:
-    """Return every method of the administration, bound to the running server's registry."""
-    admin = "com.atproto.admin"
-    return [
-        procedure(f"{admin}.deleteAccount", partial(delete_account.run, registry), Need.ADMIN),
-        procedure(f"{admin}.disableAccountInvites", partial(disable_account_invites.run, registry), Need.MODERATOR),
-        procedure(f"{admin}.disableInviteCodes", partial(disable_invite_codes.run, registry), Need.MODERATOR),
-        procedure(f"{admin}.enableAccountInvites", partial(enable_account_invites.run, registry), Need.MODERATOR),
-        query(f"{admin}.getAccountInfo", partial(get_account_info.run, registry), Need.MODERATOR),
-        query(f"{admin}.getAccountInfos", partial(get_account_infos.run, registry), Need.MODERATOR),
-        query(f"{admin}.getInviteCodes", partial(get_invite_codes.run, registry), Need.MODERATOR),
-        query(f"{admin}.getSubjectStatus", partial(get_subject_status.run, registry), Need.MODERATOR),
-        query(f"{admin}.searchAccounts", partial(search_accounts.run, registry), Need.MODERATOR),
-        procedure(f"{admin}.sendEmail", partial(send_email.run, registry), Need.MODERATOR),
-        procedure(f"{admin}.updateAccountEmail", partial(update_account_email.run, registry), Need.ADMIN),
-        procedure(f"{admin}.updateAccountHandle", partial(update_account_handle.run, registry), Need.ADMIN),
-        procedure(f"{admin}.updateAccountPassword", partial(update_account_password.run, registry), Need.ADMIN),
-        procedure(f"{admin}.updateAccountSigningKey", partial(update_account_signing_key.run, registry), Need.ADMIN),
-        procedure(f"{admin}.updateSubjectStatus", partial(update_subject_status.run, registry), Need.MODERATOR),
-    ]
+METHODS: tuple[Method, ...] = (
+    delete_account.METHOD,
+    disable_account_invites.METHOD,
+    disable_invite_codes.METHOD,
+    enable_account_invites.METHOD,
+    get_account_info.METHOD,
+    get_account_infos.METHOD,
+    get_invite_codes.METHOD,
+    get_subject_status.METHOD,
+    search_accounts.METHOD,
+    send_email.METHOD,
+    update_account_email.METHOD,
+    update_account_handle.METHOD,
+    update_account_password.METHOD,
+    update_account_signing_key.METHOD,
+    update_subject_status.METHOD,
+)

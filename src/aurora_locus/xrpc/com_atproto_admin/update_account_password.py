@@ -1,13 +1,16 @@
 """Set a new password for an account. Every session of the account ends."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def update_account_password(call: XrpcCall) -> Outcome:
     """Set the account's password. Raises what ``account_actions.set_password`` raises."""
-    await account_actions.set_password(registry, audit_of(call), Did(call.body["did"]), call.body["password"])
+    await account_actions.set_password(call.registry, audit_of(call), Did(call.body["did"]), call.body["password"])
     return None
+
+
+METHOD = procedure("com.atproto.admin.updateAccountPassword", update_account_password, Need.ADMIN)

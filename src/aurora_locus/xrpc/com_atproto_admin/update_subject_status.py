@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import subject_actions
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput
 from groundwork.telemetry.logs import log
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def update_subject_status(call: XrpcCall) -> Outcome:
     """Take down or restore an account, record or blob; deactivate or reactivate an account (``updateSubjectStatus``).
 
     If the request contains no decision about an account, its current status is announced again. Raises NotFound,
@@ -32,9 +32,9 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
             lift=takedown is not None and not is_applied,
             deactivated=None if deactivated is None else deactivated["applied"],
         )
-        await subject_actions.decide_account(registry, audit, subject.did, request)
+        await subject_actions.decide_account(call.registry, audit, subject.did, request)
     elif takedown is not None:
-        await subject_actions.decide_content(registry, audit, subject, reference)
+        await subject_actions.decide_content(call.registry, audit, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
     response: dict[str, Any] = {"subject": call.body["subject"]}
     return response if takedown is None else {**response, "takedown": takedown}
@@ -49,3 +49,6 @@ def _require_sensible(
         raise InvalidInput("deactivated", "An account cannot be taken down and reactivated at the same time.")
     if takedown and not takedown.get("ref", "x").isprintable():
         raise InvalidInput("takedown", "The reference has characters that cannot be shown.")
+
+
+METHOD = procedure("com.atproto.admin.updateSubjectStatus", update_subject_status, Need.MODERATOR)

@@ -5,14 +5,17 @@ server.
 from at_protocol.syntax.did import is_plc
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.own_identity import hosting_of
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.plc_requests import recommended
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_recommended_did_credentials(call: XrpcCall) -> Outcome:
     """Return the rotation keys, signing key, handle and PDS that the caller's identity needs to be hosted on this
     server.
     """
-    account = await queries.require_account(registry.db, call.did)
-    return recommended(await hosting_of(registry, account), is_plc=is_plc(account.did))
+    account = await queries.require_account(call.registry.db, call.did)
+    return recommended(await hosting_of(call.registry, account), is_plc=is_plc(account.did))
+
+
+METHOD = query("com.atproto.identity.getRecommendedDidCredentials", get_recommended_did_credentials, Need.ACCESS)

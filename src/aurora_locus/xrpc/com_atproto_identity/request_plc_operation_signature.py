@@ -2,16 +2,26 @@
 
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
+from aurora_locus.accounts.limits import REQUEST_SIGNATURE
 from aurora_locus.accounts.own_identity import require_plc
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_account
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def request_plc_operation_signature(call: XrpcCall) -> Outcome:
     """E-mail the token that signPlcOperation requires. Raises Refused if the account has no address, or its identity
     has no operations.
     """
     require_plc(call.did)
-    account = await queries.require_account(registry.db, call.did)
-    await email_changes.ask(registry, account, TokenPurpose.PLC_OPERATION)
+    account = await queries.require_account(call.registry.db, call.did)
+    await email_changes.send_token(call.registry, account, TokenPurpose.PLC_OPERATION)
     return None
+
+
+METHOD = procedure(
+    "com.atproto.identity.requestPlcOperationSignature",
+    request_plc_operation_signature,
+    Need.FULL_ACCESS,
+    charges=per_account(*REQUEST_SIGNATURE),
+)

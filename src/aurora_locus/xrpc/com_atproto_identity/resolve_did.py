@@ -1,11 +1,13 @@
 """Return the document of a DID."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(_registry: Registry, call: XrpcCall) -> Outcome:
+async def resolve_did(call: XrpcCall) -> Outcome:
     """Return the DID document unchanged. The handle in it is not verified."""
     document = await call.host.network.resolve_did(Did(call.parameters["did"]))
     return {"didDoc": document.source}
+
+
+METHOD = query("com.atproto.identity.resolveDid", resolve_did)

@@ -8,10 +8,10 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import Handle, parse_handle
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.federation.upstream import read_whole
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_identity.identities import did_of_handle
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import RemoteFailed, RemoteSlow
 
 NSID = Nsid("com.atproto.identity.resolveHandle")
@@ -21,7 +21,7 @@ class _Resolved(msgspec.Struct):
     did: str
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def resolve_handle(call: XrpcCall) -> Outcome:
     """Return the DID of a handle.
 
     Handles of accounts on this server, and all handles under its domains, are looked up only in the database. Other
@@ -30,7 +30,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """
     handle = parse_handle(call.parameters["handle"])
     try:
-        return {"did": await did_of_handle(registry, call.host.network, handle)}
+        return {"did": await did_of_handle(call.registry, call.host.network, handle)}
     except (RemoteFailed, RemoteSlow):
         did = await _seen_by_app_view(call, handle)
         if did is None:
@@ -49,3 +49,6 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         return parse_did(msgspec.json.decode(body, type=_Resolved).did) if reply.status == HTTPStatus.OK else None
     except (RemoteFailed, RemoteSlow, Malformed, msgspec.DecodeError):
         return None  # the result from the network stays
+
+
+METHOD = query("com.atproto.identity.resolveHandle", resolve_handle, Need.ANYBODY)

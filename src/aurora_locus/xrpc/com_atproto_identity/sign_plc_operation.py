@@ -4,11 +4,14 @@ directory.
 
 from at_protocol.identity import plc_operation
 from aurora_locus.accounts import own_identity
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def sign_plc_operation(call: XrpcCall) -> Outcome:
     """Sign the requested operation and return it. Raises what ``own_identity.signed`` raises."""
-    operation = await own_identity.signed(registry, call.did, call.body, call.body.get("token"))
+    operation = await own_identity.signed(call.registry, call.did, call.body, call.body.get("token"))
     return {"operation": plc_operation.to_json(operation)}
+
+
+METHOD = procedure("com.atproto.identity.signPlcOperation", sign_plc_operation, Need.FULL_ACCESS)

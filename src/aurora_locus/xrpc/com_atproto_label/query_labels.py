@@ -4,15 +4,16 @@ import base64
 from typing import Any
 
 from aurora_locus.moderation import labels
-from aurora_locus.moderation.labels import Label, Labels
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.moderation.labels import Label
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import InvalidInput
 
 
-async def run(server_labels: Labels, call: XrpcCall) -> Outcome:
+async def query_labels(call: XrpcCall) -> Outcome:
     """Return the labels on these subjects. ``sources`` filters by labeler; this server stores only its own labels.
     Raises InvalidInput.
     """
+    server_labels = call.host.labels
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
@@ -27,3 +28,6 @@ async def run(server_labels: Labels, call: XrpcCall) -> Outcome:
 
 def _view(label: Label) -> dict[str, Any]:
     return {**label.unsigned(), "sig": {"$bytes": base64.b64encode(label.sig).decode().rstrip("=")}}
+
+
+METHOD = query("com.atproto.label.queryLabels", query_labels)

@@ -11,7 +11,6 @@ from at_protocol.sync import frames
 from at_protocol.sync.labels import LABELS_FRAME, SUBSCRIBE_LABELS
 from aurora_locus.moderation import labels
 from aurora_locus.moderation.labels import Labels
-from aurora_locus.xrpc.dispatch import Subscription
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.http.websockets import until_disconnected
 from groundwork.telemetry.logs import log
@@ -23,35 +22,32 @@ _PAGE = 100
 _LOOK_AGAIN_SECONDS = 5.0
 
 
-def subscribe_labels(server_labels: Labels) -> Subscription:
+async def subscribe_labels(host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one subscriber until either side ends the connection."""
-
-    async def serve(_host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()  # websocket.connect
-        # Read before the handshake ends: a subscriber without a cursor gets every label from then on.
-        async with server_labels.db.reader() as reader:
-            head = await labels.head(reader)
-        await send({"type": "websocket.accept"})
-        parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        cursor = parameters.get("cursor", str(head))
-        if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
-            return
-        if int(cursor) > head:
-            await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
-            return
-        follow_task = asyncio.create_task(_follow(server_labels, int(cursor), send))
-        disconnection = asyncio.create_task(until_disconnected(receive))
-        try:
-            await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            follow_task.cancel()
-            disconnection.cancel()
-            failure, _ = await asyncio.gather(follow_task, disconnection, return_exceptions=True)
-            if isinstance(failure, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
-                log.error("labels.stream_failed", exc_info=failure)
-
-    return serve
+    server_labels = host.labels
+    await receive()  # websocket.connect
+    # Read before the handshake ends: a subscriber without a cursor gets every label from then on.
+    async with server_labels.db.reader() as reader:
+        head = await labels.head(reader)
+    await send({"type": "websocket.accept"})
+    parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    cursor = parameters.get("cursor", str(head))
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
+        return
+    if int(cursor) > head:
+        await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
+        return
+    follow_task = asyncio.create_task(_follow(server_labels, int(cursor), send))
+    disconnection = asyncio.create_task(until_disconnected(receive))
+    try:
+        await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        follow_task.cancel()
+        disconnection.cancel()
+        failure, _ = await asyncio.gather(follow_task, disconnection, return_exceptions=True)
+        if isinstance(failure, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
+            log.error("labels.stream_failed", exc_info=failure)
 
 
 async def _follow(server_labels: Labels, position: int, send: Send) -> None:

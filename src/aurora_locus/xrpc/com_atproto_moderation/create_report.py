@@ -5,21 +5,23 @@
 from typing import Any
 
 from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts.limits import CREATE_REPORT
 from aurora_locus.accounts.model import SessionScope
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_account
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import NotSignedIn
 
 _APPEALS = frozenset({"com.atproto.moderation.defs#reasonAppeal", "tools.ozone.report.defs#reasonAppeal"})
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def create_report(call: XrpcCall) -> Outcome:
     """Store a report. The owner of a taken-down account may only appeal. Raises InvalidInput, NotSignedIn."""
     is_taken_down = call.caller is not None and call.caller.scope is SessionScope.TAKENDOWN
     if is_taken_down and call.body["reasonType"] not in _APPEALS:
         raise NotSignedIn("This account has been taken down. It can only appeal.", name="AccountTakedown")
-    report = await reports.make(registry, call.did, call.body)
+    report = await reports.make(call.registry, call.did, call.body)
     response: dict[str, Any] = {
         "id": report.id,
         "reasonType": report.reason_type,
@@ -28,3 +30,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         "createdAt": format_datetime(report.created_at),
     }
     return response | ({"reason": report.reason} if report.reason else {})
+
+
+METHOD = procedure(
+    "com.atproto.moderation.createReport", create_report, Need.ACCESS, charges=per_account(*CREATE_REPORT)
+)

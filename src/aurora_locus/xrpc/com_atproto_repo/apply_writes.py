@@ -8,11 +8,14 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
+from aurora_locus.accounts.limits import CREATION_POINTS, DELETION_POINTS, UPDATE_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import MAX_WRITES, commit
 from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.type_resolution import resolve_types
 from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, result
+from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
@@ -25,6 +28,11 @@ _ACTIONS = {
     f"{NSID}#update": WriteAction.UPDATE,
     f"{NSID}#delete": WriteAction.DELETE,
 }
+_POINTS = {
+    WriteAction.CREATE: CREATION_POINTS,
+    WriteAction.UPDATE: UPDATE_POINTS,
+    WriteAction.DELETE: DELETION_POINTS,
+}
 
 
 async def apply_writes(call: XrpcCall) -> dict[str, Any]:
@@ -33,6 +41,9 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     If any write is invalid, none is applied.
     """
     body = call.body
+    await resolve_types(
+        call, {write["collection"] for write in body["writes"] if not write["$type"].endswith("#delete")}
+    )
     did = await own_repository(call, body["repo"])
     if len(body["writes"]) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
@@ -43,6 +54,10 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))
     return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}
+
+
+def _points(call: XrpcCall) -> int:
+    return sum(_POINTS[_ACTIONS[write["$type"]]] for write in call.body["writes"])
 
 
 def _prepare_all(call: XrpcCall, fresh_keys: Sequence[Tid]) -> list[PreparedWrite]:
@@ -75,4 +90,11 @@ def _result(did: Did, write: PreparedWrite) -> dict[str, Any]:
     return {"$type": f"{NSID}#{write.action.value}Result", **result(did, write)}
 
 
-METHOD = procedure(NSID, apply_writes, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)
+METHOD = procedure(
+    NSID,
+    apply_writes,
+    Need.ACCESS,
+    max_body_bytes=WRITE_BODY_BYTES,
+    charges=per_account(WRITES, WRITES_DAILY),
+    points=_points,
+)

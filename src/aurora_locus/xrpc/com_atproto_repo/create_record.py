@@ -6,11 +6,14 @@ from typing import Any
 from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.accounts.limits import CREATION_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.com_atproto_repo.type_resolution import resolve_types
 from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, write_response
+from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
@@ -18,11 +21,12 @@ from aurora_locus.xrpc.target import own_repository
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
     """Write a new record, in place of earlier ones with the same subject (``duplicates``). Return uri, cid, commit and
-    validation status. ``type_resolution`` and the limits in ``table`` run before it.
+    validation status.
 
     Raises Conflict (``InvalidSwap``) if the repository has changed.
     """
     body = call.body
+    await resolve_types(call, [body["collection"]])
     did = await own_repository(call, body["repo"])
     require_repo_action(call.caller, body["collection"], RepoAction.CREATE)
     repositories = call.host.repositories
@@ -42,4 +46,11 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     return write_response(did, write, committed)
 
 
-METHOD = procedure("com.atproto.repo.createRecord", create_record, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)
+METHOD = procedure(
+    "com.atproto.repo.createRecord",
+    create_record,
+    Need.ACCESS,
+    max_body_bytes=WRITE_BODY_BYTES,
+    charges=per_account(WRITES, WRITES_DAILY),
+    points=lambda _: CREATION_POINTS,
+)

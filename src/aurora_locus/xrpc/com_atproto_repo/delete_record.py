@@ -5,10 +5,12 @@ from typing import Any
 from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.accounts.limits import DELETION_POINTS, WRITES, WRITES_DAILY
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, swap_record
+from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
@@ -26,4 +28,10 @@ async def delete_record(call: XrpcCall) -> dict[str, Any]:
     return commit_meta(committed)
 
 
-METHOD = procedure("com.atproto.repo.deleteRecord", delete_record, Need.ACCESS)
+METHOD = procedure(
+    "com.atproto.repo.deleteRecord",
+    delete_record,
+    Need.ACCESS,
+    charges=per_account(WRITES, WRITES_DAILY),
+    points=lambda _: DELETION_POINTS,
+)

@@ -14,11 +14,13 @@ from starlette.exceptions import HTTPException
 
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts.limits import IMPORTS
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import import_folder, receive
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_importable
 from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import InvalidInput, Refused, TooMany, Unavailable
 from groundwork.http.addresses import is_public, network_of
@@ -36,7 +38,7 @@ AT_ONCE = 2
 RECEIVED_AT_ONCE = 6
 RECEIVED_FROM_ADDRESS = 3
 # How many requests can wait for a slot. Further requests are refused at once.
-MOST_WAITING = 24
+MAX_WAITING = 24
 PATIENCE_SECONDS = 60.0
 # Number of accounts expected behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
@@ -72,7 +74,7 @@ class ImportTurns:
         """Hold a slot for receiving. Other requests wait before they send their files. Raises Unavailable after a
         minute, or if too many are waiting.
         """
-        if queue.locked() and self.waiting >= MOST_WAITING:
+        if queue.locked() and self.waiting >= MAX_WAITING:
             raise _too_busy()
         self.waiting += 1
         try:
@@ -180,5 +182,10 @@ async def _require_pace(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 METHOD = procedure(
-    "com.atproto.repo.importRepo", import_repo, Need.FULL_ACCESS, max_body_bytes=_NO_MORE_THAN, raw_body=True
+    "com.atproto.repo.importRepo",
+    import_repo,
+    Need.FULL_ACCESS,
+    max_body_bytes=_NO_MORE_THAN,
+    raw_body=True,
+    charges=per_account(IMPORTS),
 )

@@ -1,11 +1,14 @@
 """Reactivate the caller's account."""
 
 from aurora_locus.accounts import activation, queries
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def activate_account(call: XrpcCall) -> Outcome:
     """Reactivate the caller's account. Raises Refused if it is taken down, or if its identity names another server."""
-    await activation.reactivate(registry, await queries.require_account(registry.db, call.did))
+    await activation.reactivate(call.registry, await queries.require_account(call.registry.db, call.did))
     return None
+
+
+METHOD = procedure("com.atproto.server.activateAccount", activate_account, Need.FULL_ACCESS)

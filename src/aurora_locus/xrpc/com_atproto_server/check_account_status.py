@@ -1,17 +1,18 @@
 """Return counts of an account's data, and whether its identity names this server."""
 
 from aurora_locus.accounts import hosting_status, stored_data
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.model import HostingStatus
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound, Refused
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def check_account_status(call: XrpcCall) -> Outcome:
     """Return counts of the caller's data, and whether the identity names this server.
 
     ``validDid`` is checked with the directory. Raises RemoteFailed or RemoteSlow if that cannot be determined.
     """
+    registry = call.registry
     did = call.did
     try:
         claim = await hosting_status.claim_of(registry, did)
@@ -33,3 +34,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         "expectedBlobs": counts.expected_blobs,
         "importedBlobs": counts.blobs,
     }
+
+
+METHOD = query("com.atproto.server.checkAccountStatus", check_account_status, Need.ACCESS)

@@ -5,20 +5,23 @@ from functools import partial
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import creation, password_guesses, transfer_in, web_identities
 from aurora_locus.accounts.account_requests import AccountRequest, CreatedAccount
+from aurora_locus.accounts.limits import CREATE_ACCOUNT
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_actions
-from aurora_locus.xrpc.authentication import PdsCaller
+from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.com_atproto_admin.operator import audit_of
 from aurora_locus.xrpc.com_atproto_server.session_view import document_view
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.limits import per_address
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def create_account(call: XrpcCall) -> Outcome:
     """Create an account with a new identity, or one for an existing identity that moves to this server.
 
     Raises what ``creation.create`` and ``transfer_in.create_for_existing_identity`` raise.
     """
+    registry = call.registry
     body = call.body
     if body.get("plcOp") is not None:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")
@@ -73,3 +76,8 @@ async def _arrive(registry: Registry, call: XrpcCall, did: Did, request: Account
     if caller.did != did:
         raise NotSignedIn(f"The token was signed by {caller.did}, not by {did}.", name="BadJwtIss")
     return await transfer_in.create_for_existing_identity(registry, did, request)
+
+
+METHOD = procedure(
+    "com.atproto.server.createAccount", create_account, Need.ARRIVAL, charges=per_address(CREATE_ACCOUNT)
+)

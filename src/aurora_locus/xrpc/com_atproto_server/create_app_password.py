@@ -2,15 +2,15 @@
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def create_app_password(call: XrpcCall) -> Outcome:
     """Create an app password and return it. It is not shown again. Raises what ``app_passwords.create`` raises."""
     app_password, password = await app_passwords.create(
-        registry.db,
-        registry.passwords,
+        call.registry.db,
+        call.registry.passwords,
         call.did,
         call.body["name"],
         is_privileged=call.body.get("privileged", False),
@@ -21,3 +21,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         "createdAt": format_datetime(app_password.created_at),
         "privileged": app_password.is_privileged,
     }
+
+
+METHOD = procedure("com.atproto.server.createAppPassword", create_app_password, Need.FULL_ACCESS)

@@ -2,17 +2,18 @@
 
 from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.accounts import activation, hosting_status
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import sessions
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def deactivate_account(call: XrpcCall) -> Outcome:
     """Deactivate the caller's account. After ``deleteAfter`` it may be deleted; ``activation`` sets the earliest such
     time.
     """
+    registry = call.registry
     did = call.did
     text = call.body.get("deleteAfter")
     delete_after = None if text is None else Instant(parse_datetime(text))
@@ -26,3 +27,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     # This is the last step of a migration, so check now which server the identity names.
     await hosting_status.recheck_identity(registry, did)
     return None
+
+
+METHOD = procedure("com.atproto.server.deactivateAccount", deactivate_account, Need.FULL_ACCESS)

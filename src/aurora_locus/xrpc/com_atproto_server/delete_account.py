@@ -2,11 +2,20 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import deletion
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.accounts.limits import DELETE_ACCOUNT
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_address
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def delete_account(call: XrpcCall) -> Outcome:
     """Delete the account permanently. Raises what ``deletion.delete_own`` raises."""
-    await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"], call.source)
+    await deletion.delete_own(
+        call.registry, Did(call.body["did"]), call.body["password"], call.body["token"], call.source
+    )
     return None
+
+
+METHOD = procedure(
+    "com.atproto.server.deleteAccount", delete_account, Need.ANYBODY, charges=per_address(DELETE_ACCOUNT)
+)

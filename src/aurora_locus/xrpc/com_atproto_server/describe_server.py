@@ -1,16 +1,16 @@
 """Describe this server and its sign-up conditions."""
 
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def describe_server(call: XrpcCall) -> Outcome:
     """Return the server's DID, handle domains, sign-up conditions, links and contact. Anybody may call this."""
     settings = call.host.settings
     response: dict[str, object] = {
         "did": settings.did,
-        "availableUserDomains": list(registry.handle_domains),
-        "inviteCodeRequired": registry.needs_invite,
+        "availableUserDomains": list(call.registry.handle_domains),
+        "inviteCodeRequired": call.registry.needs_invite,
         # Not in the Lexicon, but deployed clients and the reference server use it.
         "blobUploadLimit": settings.blob_upload_limit,
     }
@@ -19,3 +19,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     response["links"] = {name: url for name, url in links.items() if url}
     response["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
     return response
+
+
+METHOD = query("com.atproto.server.describeServer", describe_server, Need.ANYBODY)

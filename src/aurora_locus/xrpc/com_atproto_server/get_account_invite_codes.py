@@ -3,15 +3,16 @@
 from urllib.parse import urlsplit
 
 from aurora_locus.accounts import invites
-from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_account_invite_codes(call: XrpcCall) -> Outcome:
     """Return the caller's invite codes. With ``createAvailable``, first create those earned since the last request.
     Without ``includeUsed``, codes that are used up are left out.
     """
+    registry = call.registry
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:
         hostname = urlsplit(registry.url).netloc
@@ -19,3 +20,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         codes = await invites.of_account(reader, did)
     return {"codes": [invite_view(code) for code in codes if code.left > 0 or call.parameters["includeUsed"]]}
+
+
+METHOD = query("com.atproto.server.getAccountInviteCodes", get_account_invite_codes, Need.FULL_ACCESS)

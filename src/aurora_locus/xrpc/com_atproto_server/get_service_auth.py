@@ -2,14 +2,14 @@
 
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts import service_tokens
-from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import ServiceTokenRequest
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import NotSignedIn
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def get_service_auth(call: XrpcCall) -> Outcome:
     """Return a token with which the caller's account can call another service. Raises what ``service_tokens``
     raises.
     """
@@ -22,5 +22,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     )
     require_rpc(call.caller, audience=token_request.audience, method=token_request.method or "*")
     service_tokens.require_allowed(token_request, scope)
-    key = await registry.repositories.keys.signing_key(did)
-    return {"token": service_tokens.make(key, did, token_request, registry.clock.now())}
+    key = await call.registry.repositories.keys.signing_key(did)
+    return {"token": service_tokens.make(key, did, token_request, call.registry.clock.now())}
+
+
+METHOD = query("com.atproto.server.getServiceAuth", get_service_auth, Need.ACCESS)

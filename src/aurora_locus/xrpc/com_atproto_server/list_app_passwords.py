@@ -2,13 +2,13 @@
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def list_app_passwords(call: XrpcCall) -> Outcome:
     """Return the name and time of creation of each app password, newest first."""
-    async with registry.db.reader() as reader:
+    async with call.registry.db.reader() as reader:
         app_passwords_of_account = await app_passwords.list_all(reader, call.did)
     return {
         "passwords": [
@@ -16,3 +16,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
             for one in app_passwords_of_account
         ]
     }
+
+
+METHOD = query("com.atproto.server.listAppPasswords", list_app_passwords, Need.ACCESS)

@@ -7,15 +7,18 @@ import secrets
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.accounts.limits import RESERVE_KEY
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_address
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.errors import Refused
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def reserve_signing_key(call: XrpcCall) -> Outcome:
     """Return the key reserved for a DID, which stays the same for a month. Raises Refused if the account already
     exists.
     """
+    registry = call.registry
     did = None if call.body.get("did") is None else Did(call.body["did"])
     if did is not None:
         async with registry.db.reader() as reader:
@@ -24,3 +27,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     new_key = K256PrivateKey.from_bytes(secrets.token_bytes(32))
     keys = registry.repositories.keys
     return {"signingKey": await registry.db.write(lambda w: keys.reserve(w, did, new_key))}
+
+
+METHOD = procedure(
+    "com.atproto.server.reserveSigningKey", reserve_signing_key, Need.ANYBODY, charges=per_address(RESERVE_KEY)
+)

@@ -1,11 +1,18 @@
 """Set a new password with an e-mailed token. Every session ends."""
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.accounts.limits import RESET_PASSWORD
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.limits import per_address
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def reset_password(call: XrpcCall) -> Outcome:
     """Set a new password with the e-mailed token. Raises what ``password_reset.reset`` raises."""
-    await password_reset.reset(registry, call.body["token"], call.body["password"], call.source)
+    await password_reset.reset(call.registry, call.body["token"], call.body["password"], call.source)
     return None
+
+
+METHOD = procedure(
+    "com.atproto.server.resetPassword", reset_password, Need.ANYBODY, charges=per_address(RESET_PASSWORD)
+)

@@ -1,12 +1,12 @@
 """Revoke an app password and end the sessions that were opened with it."""
 
 from aurora_locus.accounts import app_passwords
-from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 from groundwork.database.transaction import Writer
 
 
-async def run(registry: Registry, call: XrpcCall) -> Outcome:
+async def revoke_app_password(call: XrpcCall) -> Outcome:
     """Revoke the app password with this name. An unknown name is not an error."""
     did, name = call.did, call.body["name"]
 
@@ -15,5 +15,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         app_passwords.revoke(w, did, name if app_passwords.find(w, did, name) is not None else name.strip())
 
     if "\0" not in name:  # the databases cannot compare it, and no name contains one
-        await registry.db.write(work)
+        await call.registry.db.write(work)
     return None
+
+
+METHOD = procedure("com.atproto.server.revokeAppPassword", revoke_app_password, Need.ACCESS)

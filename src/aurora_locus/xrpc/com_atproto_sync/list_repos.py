@@ -5,10 +5,12 @@ none.
 import re
 from typing import Any
 
+from aurora_locus.accounts.limits import LIST_REPOS
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_sync.own_host import require_enumerable
+from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 from groundwork.clock import Instant
@@ -43,4 +45,4 @@ def _repo_view(head: Head) -> dict[str, Any]:
     return view if head.status is HostingStatus.ACTIVE else {**view, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY)
+METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY, charges=per_address(LIST_REPOS))

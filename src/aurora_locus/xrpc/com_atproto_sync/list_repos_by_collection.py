@@ -5,8 +5,10 @@ from typing import Any
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts.limits import LIST_REPOS
 from aurora_locus.repository import reader
 from aurora_locus.xrpc.com_atproto_sync.own_host import require_enumerable
+from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 
@@ -29,4 +31,4 @@ async def list_repos_by_collection(call: XrpcCall) -> dict[str, Any]:
     return page
 
 
-METHOD = query("com.atproto.sync.listReposByCollection", list_repos_by_collection)
+METHOD = query("com.atproto.sync.listReposByCollection", list_repos_by_collection, charges=per_address(LIST_REPOS))

@@ -2,9 +2,13 @@
 before they show anything.
 """
 
-from aurora_locus.xrpc.method import Outcome, XrpcCall
+from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 
-async def run(_call: XrpcCall) -> Outcome:
+async def check_signup_queue(_call: XrpcCall) -> Outcome:
     """Return that the account is activated, because this server has no sign-up queue."""
     return {"activated": True}
+
+
+METHOD = query("com.atproto.temp.checkSignupQueue", check_signup_queue, Need.ACCESS)
