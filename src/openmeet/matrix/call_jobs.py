@@ -26,8 +26,8 @@ _GONE_STATUSES: Final = frozenset({403, 404})
 
 
 def call_handler(bridge: Bridge) -> JobHandler:
-    """Deliver a ``MATRIX_CALL`` job. Its subject is a verb, a room, an event (for ``redact`` and ``picture``) and a
-    reason (for ``redact``).
+    """Return the handler of ``MATRIX_CALL`` jobs. The subject of such a job is a verb, a room, an event (for ``redact``
+    and ``picture``) and a reason (for ``redact``).
     """
 
     async def deliver(job: Job) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import RemoteFailed, TooMany, Unavailable
-from groundwork.http.client import ANSWER_BYTES, HttpClient, HttpResponse
+from groundwork.http.client import MAX_RESPONSE_BYTES, HttpClient, HttpResponse
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.settings import Secret
 from openmeet.matrix.names import DEVICE
@@ -66,7 +66,7 @@ class Homeserver:
 
     async def versions(self) -> JsonObject:
         """Return the versions of the specification that the homeserver supports; needs no token."""
-        response = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=ANSWER_BYTES)
+        response = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=MAX_RESPONSE_BYTES)
         if not response.is_ok:
             raise _failure(response)
         return await _object_of(response)
@@ -99,7 +99,7 @@ class Homeserver:
         body: object = None,
         user: str = "",
         timeout_seconds: float = _TIMEOUT_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> JsonObject:
         """Call ``/_matrix/client/{path}/{values…}``; every value is percent-encoded. Returns the JSON object.
 
@@ -119,12 +119,12 @@ class Homeserver:
         """Upload a file and return its address (``POST /_matrix/media/v3/upload``). Raises the same errors as ``call``."""
         url = _with(f"{self._url}/_matrix/media/v3/upload", query)
         headers = {"content-type": media_type}
-        response = await self._send("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
+        response = await self._send("POST", url, headers, body, user, _MEDIA_SECONDS, MAX_RESPONSE_BYTES)
         return _text(await _object_of(response), "content_uri")
 
     async def download(self, uri: str, *, query: Mapping[str, str], user: str, max_bytes: int) -> bytes:
         """Download the file at an address (``GET /_matrix/client/v1/media/download``). Raises the same errors as
-        ``call``, and AnswerTooLarge.
+        ``call``, and ResponseTooLarge.
         """
         server, _, media = uri.removeprefix("mxc://").partition("/")
         at = f"{self._url}/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media, safe='')}"
@@ -357,7 +357,7 @@ class MatrixUser:
         return await self.homeserver.upload(body, media_type, query=self._acting, user=self.localpart)
 
     async def download(self, uri: str, max_bytes: int) -> bytes:
-        """Download the file at an ``mxc://`` address. Raises AnswerTooLarge."""
+        """Download the file at an ``mxc://`` address. Raises ResponseTooLarge."""
         query = {**self._acting, "timeout_ms": "30000"}
         # Downloads have their own rate limit, so that people who send many files cannot block our other calls.
         return await self.homeserver.download(uri, query=query, user=f"{self.localpart} files", max_bytes=max_bytes)
@@ -379,7 +379,7 @@ class MatrixUser:
         body: object = None,
         has_device: bool = True,
         timeout_seconds: float = _TIMEOUT_SECONDS,
-        max_bytes: int = ANSWER_BYTES,
+        max_bytes: int = MAX_RESPONSE_BYTES,
     ) -> JsonObject:
         acting = {"user_id": self.user_id} | ({"device_id": DEVICE} if has_device else {})
         return await self.homeserver.call(

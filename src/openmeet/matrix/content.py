@@ -19,7 +19,7 @@ _MAX_REASON: Final = 200
 _MAX_KEY: Final = 64
 # The largest integer in canonical JSON (appendices, Canonical JSON). Converted to microseconds, it still fits into a
 # column.
-_MOST_MILLISECONDS: Final = 2**53 - 1
+_MAX_MILLISECONDS: Final = 2**53 - 1
 _FILE_NAME: Final = "picture.jpg"
 # Message types whose body is a file name.
 _FILES: Final = frozenset({"m.image", "m.file", "m.audio", "m.video"})
@@ -205,7 +205,7 @@ def sent_at(event: Content) -> Instant | None:
     gives no valid time.
     """
     milliseconds = event.get("origin_server_ts")
-    if type(milliseconds) is not int or not 0 <= milliseconds <= _MOST_MILLISECONDS:
+    if type(milliseconds) is not int or not 0 <= milliseconds <= _MAX_MILLISECONDS:
         return None
     return Instant(milliseconds * 1_000)
 

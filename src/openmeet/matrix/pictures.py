@@ -11,7 +11,7 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, RemoteFailed, TooLarge
-from groundwork.http.client import AnswerTooLarge
+from groundwork.http.client import ResponseTooLarge
 from groundwork.workers.quota import QuotaHolder, person
 from openmeet.domain.chat import log, message_queries, mirroring, room_queries
 from openmeet.domain.chat import pictures as chat_pictures
@@ -25,7 +25,7 @@ from openmeet.matrix.calls import MatrixUser
 from openmeet.matrix.content import OutgoingPicture
 
 # Pictures per room and day, including those that could not be fetched or shown. Further ones stay lines of text.
-_MOST_A_DAY: Final = 200
+_MAX_A_DAY: Final = 200
 # The token is wrong, or the homeserver took too long: a retry can succeed.
 _LATER: Final = frozenset({401, 408})
 
@@ -199,7 +199,7 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
             body,
             most_bytes=bridge.picture_bytes,
         )
-    except (AnswerTooLarge, InvalidForm, TooLarge):
+    except (ResponseTooLarge, InvalidForm, TooLarge):
         return None
     except RemoteFailed as failed:
         if not _never_succeeds(failed):
@@ -229,7 +229,7 @@ async def _may_try(bridge: Bridge, room: RoomId) -> bool:
             room=room,
             now=tx.now,
             before=Instant(tx.now - DAY),
-            most=_MOST_A_DAY,
+            most=_MAX_A_DAY,
         )
     return bool(counted)
 

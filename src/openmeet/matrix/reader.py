@@ -16,7 +16,7 @@ from typing import Any, Final
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Failure, RemoteFailed, TooMany
-from groundwork.http.client import AnswerTooLarge
+from groundwork.http.client import ResponseTooLarge
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
@@ -173,7 +173,7 @@ async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: f
     for timeline in _TIMELINES:
         try:
             return await bridge.bot.sync(cursor.since, wait_seconds=wait_seconds, timeline=timeline)
-        except AnswerTooLarge:
+        except ResponseTooLarge:
             if timeline == _TIMELINES[-1]:
                 raise
         except RemoteFailed as failed:

@@ -294,14 +294,14 @@ async def open_dead_letter(queue: Queue, letter_id: str) -> OpenedDeadLetter:
     while letters := await queue.dead_letters(_PAGE, after):
         letter = next((one for one in letters if one.letter_id == letter_id), None)
         if letter is not None:
-            return OpenedDeadLetter(dead_letters.shown(letter), _content(letter))
+            return OpenedDeadLetter(dead_letters.view_of(letter), _content(letter))
         after = letters[-1].letter_id
     raise NotFound(IngestionReason.NO_SUCH_MESSAGE)
 
 
 async def dead_letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
     """Return one page of dead letters, and the start of the next page (empty on the last page)."""
-    page = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
+    page = await dead_letters.page(queue, limit=SHOWN + 1, after=after)
     return page[:SHOWN], page[SHOWN - 1].letter_id if len(page) > SHOWN else ""
 
 

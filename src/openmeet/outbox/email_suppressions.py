@@ -27,7 +27,7 @@ _KEY_NAME: Final = "addresses"
 _KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
 _LINK_PURPOSE: Final = "openmeet/opt_out_link"
 # Maximum length of the token for the longest accepted address (254 bytes), with a margin.
-_MOST_TOKEN_CHARACTERS: Final = 512
+_MAX_TOKEN_CHARACTERS: Final = 512
 SEALED_KEY: Final = SealedColumn("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
 
 
@@ -50,7 +50,7 @@ def token_of(key: SigningKey, email: str) -> str:
 
 def address_in(key: SigningKey, token: str) -> str | None:
     """The address in an opt-out token; None if the token is forged."""
-    if len(token) > _MOST_TOKEN_CHARACTERS:
+    if len(token) > _MAX_TOKEN_CHARACTERS:
         return None
     try:
         sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))

@@ -30,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 MAY_ARRIVE_FOR: Final = DAY
 FIRST_CHECK_AFTER: Final = 5 * MINUTE
 
-_REMEMBER = """
+_STORE_CREATE = """
     insert into in_flight_creates (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
         on conflict (uri, cid) do update
        set sends = in_flight_creates.sends + 1, last_sent_at = excluded.last_sent_at
@@ -39,7 +39,7 @@ _REMEMBER = """
 _DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
 _DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
-_REMEMBER_UPDATE = """
+_STORE_UPDATE = """
     insert into in_flight_updates (uri, cid, instead_of, did, sends, last_sent_at)
     values (:uri, :cid, :instead_of, :did, 1, :now)
         on conflict (uri, cid, instead_of) do update
@@ -104,11 +104,9 @@ class InFlightKey:
 async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
     if sent.replaced_cid is None:
-        await tx.execute(_REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
+        await tx.execute(_STORE_CREATE, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
-        await tx.execute(
-            _REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now
-        )
+        await tx.execute(_STORE_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now)
 
 
 async def remove(tx: Transaction, sent: InFlightWrite) -> None:

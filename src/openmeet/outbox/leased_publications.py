@@ -16,7 +16,13 @@ from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import COLUMNS, Publication, publication_of
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.publications import (
+    DUE_ON_NEW_REVISION,
+    GRAPH,
+    PublicationKind,
+    PublicationState,
+    RecordVersion,
+)
 
 _READY = """(
         (state in ('due', 'retrying', 'waiting') and due_at <= :now)
@@ -102,15 +108,17 @@ _SET_PUBLISHED = f"""
 """
 
 
+# The row changed while the handler was deciding, so it becomes due again. The two parameters say which kinds of change
+# count in the new state.
+_IS_OUTDATED = """((needs_recheck = 1 and cast(:heeds_recheck as integer) = 1)
+                  or (revision > :revision and cast(:heeds_revision as integer) = 1))"""
 _SET_STATE = f"""
     update publications
-       set state = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then 'due'
-           else cast(:state as text) end,
-           due_at = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint)
-               else cast(:due_at as bigint) end,
+       set state = case when {_IS_OUTDATED} then 'due' else cast(:state as text) end,
+           due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
            changed_at = :now, reason = :reason, leased_until = null,
-           attempts = attempts + :failed, merge_rounds = merge_rounds + :round
-     where {_HELD} and state in (:from_a, :from_b)
+           attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
+     where {_HELD} and state in (:leased_as, :retracting)
 """
 
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
@@ -261,7 +269,8 @@ async def set_state(
     """Release the row in another state. Returns False if the lease has been lost.
 
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
-    state. Raises ImpossibleMove if ``GRAPH`` does not allow the move.
+    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``GRAPH`` does not allow
+    the move.
     """
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
     leased_as = (
@@ -275,11 +284,13 @@ async def set_state(
         due_at=tx.now if due_at is None else due_at,
         reason=encode_explanation(reason),
         now=tx.now,
-        failed=int(is_failure),
-        round=int(is_merge_round),
-        is_decided=int(not waits),
-        from_a=leased_as,
-        from_b=PublicationState.RETRACTING,
+        failures=int(is_failure),
+        merge_rounds=int(is_merge_round),
+        heeds_recheck=int(not waits),
+        revision=publication.revision,
+        heeds_revision=int(not waits and state in DUE_ON_NEW_REVISION),
+        leased_as=leased_as,
+        retracting=PublicationState.RETRACTING,
     )
     return moved == 1
 

@@ -186,6 +186,7 @@ _RECHECK_UNPUBLISHED = f"""
            or (state = 'retracted' and was_lost = 0))
 """
 
+# Rows that were decided, and might be decided otherwise now.
 _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _RECHECK_TEMPLATE = f"""

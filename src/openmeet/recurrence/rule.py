@@ -24,7 +24,7 @@ MAX_A_DAY = 48
 
 _BYDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
 # Of INTERVAL and COUNT. Python reads no number of thousands of digits.
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,5}")
 _UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
@@ -134,7 +134,7 @@ def _numbers(name: str, code: RuleErrorCode, low: int, high: int, *, signed: boo
 
 def _one(name: str, code: RuleErrorCode, low: int, high: int) -> Callable[[str], int]:
     def read(value: str) -> int:
-        is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+        is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
         if not is_number or not low <= int(value) <= high:
             raise RuleRefused(code, name, RecurrenceReason.NUMBER_OUT_OF_RANGE, rule_part=name, least=low, most=high)
         return int(value)

@@ -311,7 +311,7 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
     await hand_over(tx, "moderators", "user_id", from_user, to_user)
     await tx.execute(
         "delete from reports where closed_at is null and reporter_id = :one and exists (select 1 from reports kept"
-        " where kept.closed_at is null and kept.reporter_id = :other and kept.thing = reports.thing"
+        " where kept.closed_at is null and kept.reporter_id = :other and kept.kind = reports.kind"
         " and kept.subject = reports.subject)",
         one=from_user,
         other=to_user,
@@ -403,7 +403,7 @@ async def reassign_api_tokens(tx: Transaction, from_user: UserId, to_user: UserI
 
 
 async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Mark an imported legacy user as one who already had an account on this site."""
+    """Reassign the import of a user of the older model, who is now one that already had an account on this site."""
     await tx.execute(
         "update legacy_rows set new_id = :to_user, kind = 'known' where new_id = :from_user and kind in ('user', 'known')",
         from_user=from_user,

@@ -8,22 +8,25 @@ from dataclasses import replace
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import queries, rules, save_rsvp, seats, waitlist
+from openmeet.domain.attendance import locked_event, queries, rules, save_rsvp, seats, waitlist
 from openmeet.domain.attendance.calendar_entries import calendar_email_writes
+from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import (
+    ALL_NOTICES,
     NO_REPLY_DETAILS,
     Attendance,
     ChangeChannel,
     ReplyDetails,
+    ReplyNotices,
     RsvpReply,
     RsvpSource,
 )
 from openmeet.domain.attendance.notify import host_notification_writes, hosts_of, notify_hosts
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY, AttendanceAction
 from openmeet.domain.events.event_access import may_see
 from openmeet.domain.events.model import Event, EventSlug
@@ -41,30 +44,27 @@ async def answer(
     reply_details: ReplyDetails = NO_REPLY_DETAILS,
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
-    notifies_hosts: bool = True,
-    sends_calendar_email: bool = True,
+    notices: ReplyNotices = ALL_NOTICES,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     If the event is full, the caller joins the end of the waitlist; if they were offered a place, they take it.
     Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Withdrawing is
-    always possible.
-
-    ``notifies_hosts`` is False for a reply that the hosts already know about, ``sends_calendar_email`` for one of many
-    replies at once and for one that another e-mail confirms.
+    possible until the event is removed.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people) and InvalidForm (a registration field is missing or invalid).
     """
-    locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
+    locked = await locked_event.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    event, with_settings = locked.event, locked.with_settings
+    event, event_registration = locked.event, locked.event_registration
     action = ACTION_OF_REPLY[reply]
     relationship = await _require_may_reply(tx, caller, locked, action)
-    previous = locked.rsvp or await _rsvp_to_last_date(tx, with_settings, caller)
+    previous = locked.rsvp or await _rsvp_to_last_date(tx, event_registration, caller)
     is_going = action is AttendanceAction.GOING
-    details = merge_details(with_settings, previous, reply_details, is_going=is_going)
+    has_seats = locked.rsvp is not None and locked.rsvp.is_seated
+    details = merge_details(event_registration, previous, reply_details, is_going=is_going, has_seats=has_seats)
     rsvp, decision = await _decide(tx, locked, action, relationship, details)
     if rsvp is not None and not save_rsvp.is_changed(event, rsvp, decision, details):
         return rsvp
@@ -78,30 +78,31 @@ async def answer(
         through=through,
         actor_id=caller.user_id,
         answered_at=rsvp.answered_at if rsvp and rsvp.status is decision.status else tx.now,
-        is_reply=True,
+        knows_start=True,
     )
     saved = await _save(
         tx,
         locked,
         change,
-        notifies_hosts=notifies_hosts,
-        extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if sends_calendar_email else (),
+        notifies_hosts=notices.hosts,
+        extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if notices.calendar_email else (),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
         return await queries.by_id(tx, saved.id) or saved
     return saved
 
 
 async def relationship_of(
-    reader: Reader, with_settings: EventWithSettings, user_id: UserId | None
+    reader: Reader, event_registration: EventRegistration, user_id: UserId | None
 ) -> EventRelationship:
     """Return how a user with a local account relates to the event. ``user_id`` is None if nobody is signed in."""
     if user_id is None:
         return EventRelationship()
     return EventRelationship(
-        is_host=user_id in await hosts_of(reader, with_settings.event),
-        is_member=with_settings.settings.is_members_only and await is_member(reader, with_settings.event, user_id),
+        is_host=user_id in await hosts_of(reader, event_registration.event),
+        is_member=event_registration.settings.is_members_only
+        and await is_member(reader, event_registration.event, user_id),
     )
 
 
@@ -127,22 +128,26 @@ async def _require_may_reply(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=locked.with_settings.settings.is_members_only and await is_member(tx, event, caller.user_id),
+        is_member=locked.event_registration.settings.is_members_only and await is_member(tx, event, caller.user_id),
     )
-    rules.require_open(locked.with_settings, rsvp, action, relationship, tx.now)
+    rules.require_open(locked.event_registration, rsvp, action, relationship, tx.now)
     return relationship
 
 
-async def _rsvp_to_last_date(reader: Reader, with_settings: EventWithSettings, caller: Caller) -> Attendance | None:
+async def _rsvp_to_last_date(
+    reader: Reader, event_registration: EventRegistration, caller: Caller
+) -> Attendance | None:
     """The caller's most recent RSVP in the same series, whose details a first reply to the next date keeps."""
-    place = with_settings.event.place_in_series
+    place = event_registration.event.place_in_series
     if place is None:
         return None
     attendance = await queries.latest_in_series(reader, place.series_id, caller.user_id)
     if attendance is None:
         return None
-    most = seats.largest_party(seats.limits_of(with_settings), attendance.mode)
-    return replace(attendance, party=min(attendance.party, with_settings.settings.max_party, most or attendance.party))
+    most = seats.largest_party(seats.limits_of(event_registration), attendance.mode)
+    return replace(
+        attendance, party=min(attendance.party, event_registration.settings.max_party, most or attendance.party)
+    )
 
 
 async def _decide(
@@ -153,13 +158,13 @@ async def _decide(
     details: RsvpDetails,
 ) -> tuple[Attendance | None, RsvpDecision]:
     """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
-    with_settings, rsvp = locked.with_settings, locked.rsvp
+    event_registration, rsvp = locked.event_registration, locked.rsvp
     has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, with_settings, rsvp, details, usage=locked.seats
+        tx, event_registration, rsvp, details, usage=locked.seats
     )
     # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
     rsvp = await queries.by_id(tx, rsvp.id) if rsvp is not None and locked.seats.has_expired_offers else rsvp
-    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
+    decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     save_rsvp.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
     return rsvp, decision
 
@@ -179,12 +184,13 @@ async def _save(
         last_number=locked.seats.last_number,
         extra_writes=[*(notification_writes or ()), *extra_writes],
     )
+    # ``save_decision`` has enqueued the record of a first RSVP.
     if before is not None and (
         before.status is not saved.status
         or before.is_private is not saved.is_private
         or before.skips_record is not saved.skips_record
     ):
         await save_rsvp.enqueue_record(tx, saved)
-    if notification_writes is None:  # needs more than one statement, see ``host_notification_writes``
+    if notification_writes is None:  # not possible in one batch, see ``host_notification_writes``
         await notify_hosts(tx, event, locked.hosts, person, saved.status)
     return saved

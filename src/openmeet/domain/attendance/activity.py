@@ -17,7 +17,7 @@ QUARTER: Final = 15 * MINUTE
 REGULARS_CAME_TO: Final = 3
 LATEST_EVENTS: Final = 5
 
-_ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
+_NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: In
         return RecentChanges()
     row = await reader.fetch_one(
         f"""
-        select coalesce(sum(case when was = 'invited' and is_now in {_ANSWERS} then 1 else 0 end), 0) as answered,
+        select coalesce(sum(case when was = 'invited' and is_now in {_NOT_DECLINED} then 1 else 0 end), 0) as answered,
                coalesce(sum(case when was <> 'declined' and is_now = 'declined' then 1 else 0 end), 0) as cannot_come
           from (
         select max(case when from_first = 1 then coalesce(before_status, 'invited') end) as was,
@@ -76,7 +76,7 @@ async def first_rsvps(reader: Reader, event_id: EventId, start: Instant) -> Mapp
         f"""
         select changed_at / {QUARTER} as quarter, count(*) as n from attendance_history
          where event_id = :event_id and changed_at >= :start
-           and coalesce(before_status, 'invited') = 'invited' and after_status in {_ANSWERS}
+           and coalesce(before_status, 'invited') = 'invited' and after_status in {_NOT_DECLINED}
          group by changed_at / {QUARTER} order by quarter
         """,
         event_id=event_id,

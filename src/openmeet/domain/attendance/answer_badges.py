@@ -65,6 +65,8 @@ _SAID_ON_PAGE: Final = frozenset(
         AnswerState.HOSTING,
         AnswerState.NEEDS_DECISIONS,
         AnswerState.CLOSED,
+        AnswerState.INVITED,
+        AnswerState.FULL,
     }
 )
 

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import moved_dates, rules
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
-from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings, RegistrationSettings
+from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegistration, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event
@@ -152,7 +152,7 @@ class AnswerBarInput:
     event: Event
     rsvp: Attendance | None
     now: Instant
-    registration_settings: RegistrationSettings = DEFAULT
+    registration_settings: RegistrationSettings = DEFAULT_SETTINGS
     relationship: EventRelationship = STRANGER
     is_hosting: bool = False
     is_welcome: bool = True
@@ -169,8 +169,8 @@ class AnswerBarInput:
     sees_photos: bool = False
 
     @property
-    def with_settings(self) -> EventWithSettings:
-        return EventWithSettings(self.event, self.registration_settings)
+    def event_registration(self) -> EventRegistration:
+        return EventRegistration(self.event, self.registration_settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
         return GoingLeadsTo.HELD_PLACE
     try:
         decision = rules.decide(
-            bar_input.with_settings,
+            bar_input.event_registration,
             rsvp,
             ACTION_OF_REPLY[RsvpReply.GOING],
             relationship=bar_input.relationship,
@@ -272,7 +272,7 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _accepts_reply(bar_input, RsvpReply.GOING):
-        shuts_out = rules.shuts_out(bar_input.with_settings, bar_input.relationship)
+        shuts_out = rules.shuts_out(bar_input.event_registration, bar_input.relationship)
         return AnswerState.MEMBERS_ONLY if shuts_out else AnswerState.CLOSED
     if bar_input.has_missed_offer:
         return AnswerState.OFFER_EXPIRED
@@ -359,14 +359,14 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
         return False
     try:
         rules.require_open(
-            bar_input.with_settings,
+            bar_input.event_registration,
             bar_input.rsvp,
             action,
             bar_input.relationship,
             bar_input.now,
         )
         rules.decide(
-            bar_input.with_settings,
+            bar_input.event_registration,
             bar_input.rsvp,
             action,
             relationship=bar_input.relationship,

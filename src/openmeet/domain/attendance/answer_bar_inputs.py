@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import actions, history, registration, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.membership_queries import is_unwelcome_at
@@ -29,8 +29,8 @@ async def bar_inputs_of(
     """Return the input of ``answer_bar_of`` for each event. ``hosted`` contains the events where the viewer decides about
     answers.
     """
-    with_settings = await registration.events_with_settings(reader, events)
-    full = await waitlist.full_event_ids(reader, with_settings.values())
+    registrations = await registration.registrations_of(reader, events)
+    full = await waitlist.full_event_ids(reader, registrations.values())
     roles = {} if viewer is None else await _roles_at(reader, events, viewer)
     unwelcome = set() if viewer is None else await _unwelcome_at(reader, events, viewer)
     missed = await history.missed_offers(reader, list(own_rsvps.values()))
@@ -39,10 +39,10 @@ async def bar_inputs_of(
             event,
             own_rsvps.get(event.id),
             reader.now,
-            with_settings[event.id].settings,
+            registrations[event.id].settings,
             EventRelationship(
                 is_host=event.id in hosted,
-                is_member=with_settings[event.id].settings.is_members_only and roles.get(event.id) in INSIDE,
+                is_member=registrations[event.id].settings.is_members_only and roles.get(event.id) in INSIDE,
             ),
             is_hosting=event.id in hosted,
             is_welcome=event.id not in unwelcome,
@@ -56,20 +56,20 @@ async def bar_inputs_of(
 
 
 async def bar_input_of(
-    reader: Reader, with_settings: EventWithSettings, person: UserId | None, *, rsvp: Attendance | None
+    reader: Reader, event_registration: EventRegistration, person: UserId | None, *, rsvp: Attendance | None
 ) -> AnswerBarInput:
     """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail.
     ``person`` is None if they are not known yet.
     """
-    event = with_settings.event
+    event = event_registration.event
     return AnswerBarInput(
         event,
         rsvp,
         reader.now,
-        with_settings.settings,
-        await actions.relationship_of(reader, with_settings, person),
+        event_registration.settings,
+        await actions.relationship_of(reader, event_registration, person),
         is_welcome=person is None or await is_welcome(reader, event, person),
-        is_full=await waitlist.is_full_now(reader, with_settings),
+        is_full=await waitlist.is_full_now(reader, event_registration),
         has_missed_offer=await history.has_missed_offer(reader, rsvp),
     )
 

@@ -8,7 +8,7 @@ from groundwork.clock import MINUTE
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
-from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
 from openmeet.domain.attendance.seats import is_too_large, largest_party, limits_of
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
@@ -63,7 +63,7 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
     AnswerAction.NEXT_DATE: lazy("See next date"),
     AnswerAction.ASK_HOSTS: lazy("Message the host"),
     AnswerAction.SEE_GROUP: lazy("See the group"),
-    AnswerAction.CHECK_IN: lazy("Check in guests"),
+    AnswerAction.CHECK_IN: lazy("Check in"),
     AnswerAction.INVITE: lazy("Invite people"),
     AnswerAction.EDIT: lazy("Edit"),
     AnswerAction.THANK: lazy("Thank the guests"),
@@ -294,7 +294,7 @@ def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
 
 
 def _closed_sentence(bar_input: AnswerBarInput) -> str:
-    at = bar_input.with_settings.closes_at
+    at = bar_input.event_registration.closes_at
     if at is None:
         return gettext("This event takes no answers.")
     local, now = (wall_time.local_of(one, bar_input.event.time_zone) for one in (at, bar_input.now))
@@ -308,7 +308,7 @@ def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
         return ""
     return (
         _held_sentence(bar_input.event, rsvp, bar_input)
-        or _too_large_sentence(bar_input.with_settings, rsvp)
+        or _too_large_sentence(bar_input.event_registration, rsvp)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
@@ -337,11 +337,11 @@ def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) ->
     )
 
 
-def _too_large_sentence(with_settings: EventWithSettings, rsvp: Attendance) -> str:
+def _too_large_sentence(event_registration: EventRegistration, rsvp: Attendance) -> str:
     """Return the sentence for a party that is larger than the lowered limit and so will get no place; empty if the
     party can still get one.
     """
-    limits = limits_of(with_settings)
+    limits = limits_of(event_registration)
     most = largest_party(limits, rsvp.mode)
     if most is None or not is_too_large(limits, rsvp):
         return ""

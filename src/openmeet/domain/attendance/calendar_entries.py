@@ -9,7 +9,7 @@ from typing import Final
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller, UserId
@@ -24,7 +24,7 @@ CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
 
 # Statuses for which the event belongs in the person's calendar.
 IN_CALENDAR: Final = frozenset(
-    {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
+    {*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
 )
 
 # Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
@@ -63,9 +63,9 @@ async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId
     """Record that an e-mail sends the calendar entries of these RSVPs."""
     if ids:
         await tx.execute(
-            "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
+            "update attendances set calendar_entry = :sent where id in :ids and calendar_entry <> :sent",
             ids=sorted(ids),
-            stands=CALENDAR_ENTRY_SENT,
+            sent=CALENDAR_ENTRY_SENT,
         )
 
 
@@ -79,10 +79,10 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
     if not ids:
         return set()
     rows = await tx.fetch(
-        "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
+        "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:sent, :mail)"
         " returning id",
         ids=sorted(ids),
-        stands=CALENDAR_ENTRY_SENT,
+        sent=CALENDAR_ENTRY_SENT,
         mail=mail,
     )
     return {AttendanceId(row["id"]) for row in rows}

@@ -64,7 +64,7 @@ async def impact_of_limits(
 
 async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
     """The effect of edits of events, given as (event, its new details)."""
-    current = await registration.events_with_settings(reader, [event for event, _ in edits])
+    current = await registration.registrations_of(reader, [event for event, _ in edits])
     return await impact_of_limits(
         reader,
         {
@@ -81,7 +81,7 @@ async def impact_of_settings(
     reader: Reader, events: Sequence[Event], new_settings: RegistrationSettings
 ) -> CapacityImpact:
     """The effect of giving all these events the same new registration settings."""
-    current = (await registration.events_with_settings(reader, events)).values()
+    current = (await registration.registrations_of(reader, events)).values()
     return await impact_of_limits(
         reader,
         {one.event.id: (limits_of(one), limits_of(replace(one, settings=new_settings))) for one in current},

@@ -68,7 +68,7 @@ async def announce_change(
     )
     notice = EventNotice(kind.name, event.revision, about, by, starts_at)
     await fan_out.start(tx, ATTENDEES, event, notice)
-    await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+    await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 
 async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:

@@ -6,7 +6,7 @@ from openmeet.domain.attendance import host_decisions, queries, reevaluation, re
 from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import drafts, ownership, record_changes, series_dates
 from openmeet.domain.events.actions import lock_for_host
@@ -129,7 +129,7 @@ async def change_registration_settings(
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
     if not for_series or event.place_in_series is None:
         saved = await registration.put(tx, event.id, new_settings)
-        await waitlist.fill(tx, EventWithSettings(event, saved))
+        await waitlist.fill(tx, EventRegistration(event, saved))
         return saved
     await registration.delete_own_settings(tx, event.id)
     saved = await registration.put(tx, event.place_in_series.series_id, new_settings)

@@ -1,5 +1,5 @@
-"""History of each RSVP, shown to hosts and to the person who answered. Entries are appended and never changed. Only
-``forget`` deletes them.
+"""History of each RSVP, shown to hosts and to the person who answered. Entries are appended. Only
+merging two people changes whose they are, and only ``forget`` deletes them.
 
 An appended entry also enqueues the webhook deliveries about it.
 """
@@ -75,10 +75,9 @@ async def append_many(
     after: Sequence[Attendance],
     *,
     through: ChangeChannel,
-    actor_id: UserId | None = None,
 ) -> None:
-    """Append one entry for each of several RSVPs."""
-    lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    """Append one entry for each of several RSVPs, which no person changed one by one."""
+    lines = [_values(tx, old, new, through, None) for old, new in zip(before, after, strict=True)]
     await fetch_each(tx, _INSERT_EACH, lines)
     await _notify_webhooks(tx, after)
 

@@ -22,6 +22,7 @@ from openmeet.domain.attendance import (
     waitlist,
 )
 from openmeet.domain.attendance.model import (
+    MAX_PARTY,
     Attendance,
     AttendanceId,
     AttendanceMode,
@@ -32,11 +33,11 @@ from openmeet.domain.attendance.model import (
     ReplyDetails,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings
+from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
-from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
@@ -139,16 +140,18 @@ async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> Deci
 async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Sequence[Attendance]) -> DecisionCounts:
     if not rsvps:
         return DecisionCounts()
-    with_settings = await registration.event_with_settings(tx, event)
+    event_registration = await registration.registration_of(tx, event)
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in rsvps:
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, one, save_rsvp.stored_details(one))
+        has_room = await save_rsvp.expire_offers_and_check_room(
+            tx, event_registration, one, save_rsvp.stored_details(one)
+        )
         saved = await apply_host_action(tx, event, one, AttendanceAction.APPROVE, actor_id, has_room=has_room)
         (seated if saved.is_seated else waiting).append(saved)
     await notify_approved(tx, event, seated)
     if waiting:
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
         # People who were offered a seat just now are notified only of the offer.
         waitlisted = await queries.in_order_of_arrival(
             tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting]
@@ -166,8 +169,8 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     event = await lock_for_host(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
-    with_settings = await registration.event_with_settings(tx, event)
-    limits = seats.limits_of(with_settings)
+    event_registration = await registration.registration_of(tx, event)
+    limits = seats.limits_of(event_registration)
     await waitlist.expire_offers(tx, event)
     chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
     held = await queries.seats_by_mode(tx, event.id)
@@ -183,7 +186,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     first = await waitlist.first_number(tx, event.id) - len(waiting)
     await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
     await notify_people(tx, event, seated, event_kinds.MOVED_UP, Payload())
-    await waitlist.fill(tx, with_settings)
+    await waitlist.fill(tx, event_registration)
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -203,7 +206,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     if removed and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
     if removed:
-        await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+        await waitlist.fill(tx, await registration.registration_of(tx, event))
     return DecisionCounts(removed=len(removed))
 
 
@@ -237,10 +240,12 @@ async def _restore_status(
     taken become first on the waitlist.
     """
     before = (change and change.before) or otherwise
-    with_settings = await registration.event_with_settings(tx, event)
+    event_registration = await registration.registration_of(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, save_rsvp.stored_details(rsvp))
+        has_room = await save_rsvp.expire_offers_and_check_room(
+            tx, event_registration, rsvp, save_rsvp.stored_details(rsvp)
+        )
         if before is AttendanceStatus.WAITLISTED or not has_room:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = None
@@ -251,7 +256,7 @@ async def _restore_status(
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await save_rsvp.enqueue_record(tx, saved)
-    await waitlist.fill(tx, with_settings)
+    await waitlist.fill(tx, event_registration)
     return await queries.by_id(tx, saved.id) or saved
 
 
@@ -261,14 +266,14 @@ async def add(
     """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_for_host(tx, caller, slug)
     shown = _checked_name(name)
-    with_settings = await registration.event_with_settings(tx, event)
-    any_party = replace(DEFAULT, max_party=max(party, with_settings.settings.max_party))
+    event_registration = await registration.registration_of(tx, event)
+    any_party = replace(DEFAULT_SETTINGS, max_party=MAX_PARTY)
     details = merge_details(
-        EventWithSettings(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
+        EventRegistration(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
     )
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, None, details)
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, None, details)
     decision = rules.decide(
-        with_settings,
+        event_registration,
         None,
         AttendanceAction.ADD,
         relationship=EventRelationship(),
@@ -290,15 +295,17 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     if rsvp.status is AttendanceStatus.ATTENDED:
         return rsvp
     check_in_times.require_check_in_time(event, tx.now)
-    with_settings = await registration.event_with_settings(tx, event)
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, save_rsvp.stored_details(rsvp))
+    event_registration = await registration.registration_of(tx, event)
+    has_room = await save_rsvp.expire_offers_and_check_room(
+        tx, event_registration, rsvp, save_rsvp.stored_details(rsvp)
+    )
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     # Raises Refused if there is no room. Otherwise the person has arrived, so the result is known.
     rules.decide(
-        with_settings,
+        event_registration,
         rsvp,
         AttendanceAction.CHECK_IN,
         relationship=EventRelationship(),
@@ -314,7 +321,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         tx, change_by_host(event, rsvp, checked_in, details, caller.user_id)
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
     return saved
 
 
@@ -349,12 +356,14 @@ async def _rsvps_to_change(
 ) -> list[Attendance]:
     """Those of these RSVPs that the action changes, in order of arrival, without those decided in the meantime.
 
-    Raises NotFound if there is only one id and it does not belong to this event.
+    Hosts can remove everybody whom they see in their list, but let in nobody who is hidden from other people. Raises
+    NotFound if there is only one id and it does not belong to this event.
     """
     if len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
-    statuses = [status for status in AttendanceStatus if TABLE[action][status] is not AttendanceTransition.KEEP]
-    return await queries.in_order_of_arrival(tx, event.id, statuses, ids)
+    statuses = [status for status in AttendanceStatus if TRANSITIONS[action][status] is not AttendanceTransition.KEEP]
+    with_hidden = action is AttendanceAction.REMOVE
+    return await queries.in_order_of_arrival(tx, event.id, statuses, ids, with_hidden=with_hidden)
 
 
 async def apply_host_action(
@@ -369,7 +378,7 @@ async def apply_host_action(
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
     # The default settings, because the event's own (deadline, approval, members only) do not bind its hosts.
     decision = rules.decide(
-        EventWithSettings(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+        EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
     change = change_by_host(event, rsvp, decision, save_rsvp.stored_details(rsvp), actor_id)
     return await save_rsvp.save_and_enqueue_record(tx, replace(change, is_approved=action is AttendanceAction.APPROVE))

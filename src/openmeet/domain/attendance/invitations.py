@@ -24,7 +24,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
@@ -109,7 +109,7 @@ async def _invite_to_date(
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
         has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, await registration.event_with_settings(tx, event), rsvp, save_rsvp.stored_details(rsvp)
+            tx, await registration.registration_of(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
         approved = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room
@@ -125,7 +125,7 @@ async def _save_invitation(
 ) -> Attendance:
     details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
     decision = rules.decide(
-        EventWithSettings(event),
+        EventRegistration(event),
         rsvp,
         AttendanceAction.INVITE,
         relationship=EventRelationship(),

@@ -46,6 +46,9 @@ LISTED_STATUSES = (
 )
 
 
+# Only hosts see requests that are not approved yet, and RSVP records with a status that we do not know.
+_IS_FOR_HOSTS_ONLY: Final = f"coalesce(a.pending_for, '') in ('{PendingFor.APPROVAL}', '{PendingFor.UNKNOWN}')"
+
 _COLUMNS_OF_ALL: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
        case when {IS_GUEST} then 1 else 0 end as is_guest"""
@@ -101,16 +104,15 @@ async def attendees(
     """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
     ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
-    (``with_private``), so are people who do not want to be seen, including guests without an account. Only hosts see
-    who is waiting. Others see only how many, because it is private that somebody did not get a place. Everyone sees
-    themselves (``viewer``).
+    (``with_private``), so are people who do not want to be seen, including guests without an account, and RSVPs that
+    only hosts see (``_IS_FOR_HOSTS_ONLY``). Others see only how many wait, because it is private that somebody did not
+    get a place. Everyone sees themselves (``viewer``).
     """
-    # Requests that are not approved yet are shown only to hosts.
     seen = (
         ""
         if with_private
         else f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"
-        " and coalesce(a.pending_for, '') <> 'approval' and a.status <> 'waitlisted')"
+        f" and not {_IS_FOR_HOSTS_ONLY} and a.status <> 'waitlisted')"
     )
     parts = [part for status in statuses if (part := _first_of(status, seen, after))]
     if not parts:
@@ -209,8 +211,9 @@ class AttendeeRow:
 async def for_hosts(
     reader: Reader, event_id: EventId, attendee_filter: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
-    """RSVPs by waitlist order and arrival, including people who are hidden from other viewers, unless they are deleting
-    their account.
+    """The RSVPs that match the filter: those outside the waitlist in the order in which they were given, then the
+    waitlist in its order. They include people who are hidden from other viewers, but nobody who is deleting their
+    account.
     """
     search = ""
     values: dict[str, object] = {}
@@ -342,7 +345,9 @@ async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
 
 
 async def new_time_unconfirmed_among(reader: Reader, event: Event, ids: Sequence[AttendanceId]) -> set[AttendanceId]:
-    """Those of these RSVPs whose people ``count_new_time_unconfirmed`` counts."""
+    """Those of these RSVPs whose people are going, are no hosts, and have not confirmed the new time since the event was
+    moved.
+    """
     if not ids:
         return set()
     rows = await reader.fetch(
@@ -379,9 +384,10 @@ def new_time_sentence(going: int, unconfirmed: int) -> str:
 
 
 def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
-    """One RSVP as text. Somebody who was invited by address is shown by that address until they answer, even after a host
-    revoked the invitation or checked them in. Anything else, such as the names of their guests, would reveal the owner
-    of the address. People without an account who answer without a name are shown by that address, too.
+    """One RSVP as a row of a list, in words. Somebody who was invited by address is shown by that address until they
+    answer, even after a host revoked the invitation or checked them in. Anything else, such as the names of their
+    guests, would reveal the owner of the address. People without an account who answer without a name are shown by that
+    address, too.
     """
     words = str(STATUS_LABELS[attendee.status])
     if attendee.status is AttendanceStatus.WAITLISTED and attendee.offered_until is not None:
@@ -453,12 +459,11 @@ async def listed_rsvps(
         f"""
         select a.id, a.user_id, a.record_uri, a.status, a.answered_at from attendances a
          where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :listed
-           and coalesce(a.pending_for, '') not in :hidden and not {IS_HIDDEN} {after_clause}
+           and not {_IS_FOR_HOSTS_ONLY} and not {IS_HIDDEN} {after_clause}
          order by a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         listed=[status.value for status in LISTED_STATUSES],
-        hidden=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN.value],
         limit=limit,
         **values,
     )

@@ -62,10 +62,10 @@ async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tup
         f"select {queries.COLUMNS} from attendances where user_id in :people order by event_id",
         people=[from_user, to_user],
     )
-    answers: dict[EventId, dict[UserId, Attendance]] = {}
+    rsvps: dict[EventId, dict[UserId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
-        answers.setdefault(one.event_id, {})[one.user_id] = one
-    return [(both[from_user], both[to_user]) for both in answers.values() if len(both) == 2]  # both accounts answered
+        rsvps.setdefault(one.event_id, {})[one.user_id] = one
+    return [(both[from_user], both[to_user]) for both in rsvps.values() if len(both) == 2]  # both accounts answered
 
 
 async def merge_rsvps(
@@ -135,7 +135,7 @@ def _is_same_reply(one: Attendance, other: Attendance) -> bool:
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:
     """Whether the event has no capacity limit, so that no seats are counted."""
-    return seats.limits_of(await registration.event_with_settings(reader, event)).is_unlimited
+    return seats.limits_of(await registration.registration_of(reader, event)).is_unlimited
 
 
 async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
@@ -143,11 +143,11 @@ async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[Us
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
     )
-    answers: dict[UserId, dict[EventId, Attendance]] = {}
+    rsvps: dict[UserId, dict[EventId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
-        answers.setdefault(one.user_id, {})[one.event_id] = one
-    both = [user_id for user_id, own_answers in answers.items() if len(own_answers) == 2]  # answered both events
+        rsvps.setdefault(one.user_id, {})[one.event_id] = one
+    both = [user_id for user_id, own_rsvps in rsvps.items() if len(own_rsvps) == 2]  # answered both events
     for user_id in both:
-        await merge_rsvps(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
+        await merge_rsvps(tx, [(rsvps[user_id][gone], rsvps[user_id][kept])], user_id)
     await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
     return both

@@ -17,7 +17,7 @@ AttendanceId = NewType("AttendanceId", str)
 RsvpKey = tuple[EventId, UserId]
 
 # Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
-MOST_IN_PARTY = 20
+MAX_PARTY = 20
 MAX_GUEST_NAME = 100
 MAX_FORM_RESPONSE = 1_000
 
@@ -44,8 +44,8 @@ class RsvpReply(StrEnum):
 
 
 class RsvpRecordStatus(StrEnum):
-    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, shown neutrally and takes no
-    seat.
+    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, but takes no seat, and only
+    hosts see it.
     """
 
     GOING = "going"
@@ -93,10 +93,10 @@ class PendingFor(StrEnum):
 
 
 # Statuses that hold a seat. An offered seat is also held until the offer expires.
-SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
+SEATED_STATUSES = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
 # Statuses of people who answered and did not decline. ``lists.attendees`` decides who sees which of them.
-SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+SHOWN_STATUSES = (*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Attendance:
 
     @property
     def is_seated(self) -> bool:
-        return self.status in SEATED
+        return self.status in SEATED_STATUSES
 
     @property
     def holds_seat(self) -> bool:
@@ -150,14 +150,14 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRsvp:
-    """The RSVP record that counts for a person and an event, its status (``answer``), and when it was first seen, which is
+    """The RSVP record that counts for a person and an event, its status, and when it was first seen, which is
     the time of the answer here.
     """
 
     event_id: EventId
     user_id: UserId
     record_uri: str
-    answer: RsvpRecordStatus
+    status: RsvpRecordStatus
     first_seen: Instant
 
     @property
@@ -174,10 +174,24 @@ class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "repli
     guest_names: tuple[str, ...] | None = None
     form_responses: Mapping[str, str] | None = None
     is_private: bool | None = None
-    skips_record: bool = False
+    skips_record: bool | None = None
 
 
 NO_REPLY_DETAILS = ReplyDetails()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyNotices:
+    """Who hears of a reply. ``hosts`` is False if they know about it already. ``calendar_email``, to the person who
+    replied, is False for one of many replies at once, and for one that another e-mail confirms.
+    """
+
+    hosts: bool = True
+    calendar_email: bool = True
+
+
+ALL_NOTICES = ReplyNotices()
+NO_NOTICES = ReplyNotices(hosts=False, calendar_email=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +217,10 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs. ``asking`` are those of them whose
-    request the host has to approve. ``seats`` counts places held. It includes ``offered`` places and the places of
-    hidden people, who get them back with their account. ``online`` is the number of those going who attend online.
+    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs.
+    ``awaiting_approval`` counts those of them whom the host has to approve. ``seats`` counts places held. It includes
+    ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is the number
+    of those going who attend online.
     """
 
     going: int = 0
@@ -213,7 +228,7 @@ class RsvpCounts:
     waitlisted: int = 0
     pending: int = 0
     requests: int = 0
-    asking: int = 0
+    awaiting_approval: int = 0
     seats: int = 0
     offered: int = 0
     online: int = 0

@@ -11,7 +11,7 @@ from msgspec import structs
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
@@ -25,7 +25,7 @@ from openmeet.domain.users.model import UserId
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
 # opens a day before the start.
 NOTIFIED_STATUSES = (
-    *SEATED,
+    *SEATED_STATUSES,
     AttendanceStatus.INTERESTED,
     AttendanceStatus.WAITLISTED,
     AttendanceStatus.PENDING,

@@ -1,13 +1,14 @@
 """SQL for RSVPs: conditions, reads and writes that several modules use."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
 import msgspec
 
 from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
 from groundwork.database.columns import ENGINES, authority_of, qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
+from openmeet.domain.attendance.invitation_queries import IS_LEAVING, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
     NO_COUNTS,
     Attendance,
@@ -185,14 +186,23 @@ async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> A
 
 
 async def in_order_of_arrival(
-    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], ids: Sequence[AttendanceId]
+    reader: Reader,
+    event_id: EventId,
+    statuses: Sequence[AttendanceStatus],
+    ids: Sequence[AttendanceId],
+    *,
+    with_hidden: bool = False,
 ) -> list[Attendance]:
-    """Those of these RSVPs to an event that have one of the statuses and are not hidden, in order of arrival."""
+    """Those of these RSVPs to an event that have one of the statuses, in order of arrival.
+
+    People whom moderators hid are left out unless ``with_hidden``. Hosts still see these in their list. People who are
+    deleting their account are always left out.
+    """
     if not ids:
         return []
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
-        " and id in :ids order by answered_at, id",
+        f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted"
+        f" and not {IS_LEAVING if with_hidden else IS_HIDDEN} and id in :ids order by answered_at, id",
         event_id=event_id,
         wanted=[status.value for status in statuses],
         ids=list(ids),
@@ -255,7 +265,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
                cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
                cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
-               cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint) as asking,
+               cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
+                 as awaiting_approval,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
                cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
                cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
@@ -268,8 +279,9 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
         wanted=list(counts_by_event),
     )
     for row in rows:
-        names = ("going", "interested", "waitlisted", "pending", "requests", "asking", "seats", "offered", "online")
-        counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
+        counts_by_event[EventId(row["event_id"])] = RsvpCounts(
+            **{one.name: int(row[one.name]) for one in fields(RsvpCounts)}
+        )
     return counts_by_event
 
 

@@ -7,11 +7,12 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_selected
-from openmeet.domain.attendance import queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import locked_event, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import is_member
+from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import event_access
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -36,11 +37,11 @@ async def end_rsvp(
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
     that no record still says that they are going.
     """
-    event, with_settings, rsvp = locked.event, locked.with_settings, locked.rsvp
+    event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if rsvp is None:
         return False
     decision = rules.decide(
-        with_settings,
+        event_registration,
         rsvp,
         AttendanceAction.NETWORK_NOT_GOING,
         relationship=EventRelationship(),
@@ -66,7 +67,7 @@ async def end_rsvp(
     if publishes:
         await save_rsvp.enqueue_record(tx, saved)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
     return True
 
 
@@ -126,7 +127,7 @@ async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id:
 
     If they can see the event, their record stays as it is: nothing is said in their name.
     """
-    locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
+    locked = await locked_event.lock_for_record(tx, event_id, user_id)
     if locked is None or locked.rsvp is None:
         return False
     event = locked.event
@@ -171,14 +172,14 @@ async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
 async def end_rsvps_to_host(tx: Transaction, user_id: UserId, host: UserId) -> None:
     """End a person's RSVPs to the upcoming events of a host who blocks them. Locks events in id order."""
     for event_id in await upcoming_events(tx, user_id, host=host):
-        locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
+        locked = await locked_event.lock_for_record(tx, event_id, user_id)
         if locked is not None:
             await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=host, publishes=False)
 
 
 async def end_rsvp_of_unwelcome(tx: Transaction, event_id: EventId, user_id: UserId) -> None:
     """End the RSVP of a person whom a moderator has blocked, unless they have been unblocked since."""
-    locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
+    locked = await locked_event.lock_for_record(tx, event_id, user_id)
     if locked is not None and locked.is_unwelcome:
         await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=None, publishes=False)
 
@@ -233,16 +234,16 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         rsvp = await queries.find(tx, row["event_id"], user_id)
         if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:
             continue
-        with_settings = await registration.event_with_settings(tx, event)
+        event_registration = await registration.registration_of(tx, event)
         relationship = EventRelationship(
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, user_id),
         )
         details = save_rsvp.stored_details(rsvp)
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, details)
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details)
         # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
         decision = rules.decide(
-            with_settings,
+            event_registration,
             None,
             AttendanceAction.NETWORK_GOING,
             relationship=relationship,

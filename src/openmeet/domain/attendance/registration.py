@@ -1,12 +1,12 @@
 """Registration settings of an event: capacity per mode, approval, deadline, party size, questions, visibility of the
 attendee list.
 
-An event without its own settings uses the settings of its series or, without these, the defaults. ``check`` is pure.
-The SQL follows below.
+An event without its own settings uses the settings of its series or, without these, the defaults. ``check`` is pure,
+except that it makes ids for new questions. The SQL follows below.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, Why
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance.model import MOST_IN_PARTY
+from openmeet.domain.attendance.model import MAX_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import MAX_CAPACITY, Mode
@@ -85,15 +85,15 @@ class RegistrationSettings:
         return capacity is not None or (mode is Mode.HYBRID and by_mode)
 
 
-DEFAULT = RegistrationSettings()
+DEFAULT_SETTINGS = RegistrationSettings()
 
 
 @dataclass(frozen=True, slots=True)
-class EventWithSettings:
+class EventRegistration:
     """An event with the registration settings that apply to it."""
 
     event: Event
-    settings: RegistrationSettings = DEFAULT
+    settings: RegistrationSettings = DEFAULT_SETTINGS
 
     @property
     def closes_at(self) -> Instant | None:
@@ -113,14 +113,16 @@ class EventWithSettings:
         return self.settings.foreign_answers or (ForeignAnswers.APART if self.is_limited else ForeignAnswers.COUNT)
 
 
-def new_question_id() -> str:
+def _new_question_id() -> str:
     """A new question id, unique in the installation."""
     return f"q{new_id(Instant(0))[-12:]}"
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedQuestion:
-    """A question as typed. ``choices`` has one per line; ``required`` is empty for no."""
+    """A question as typed. ``choices`` has one per line; ``required`` is empty for no. ``id`` is that of the stored
+    question, or empty for a new one.
+    """
 
     id: str
     words: str = ""
@@ -161,11 +163,13 @@ def question_as_typed(question: RegistrationQuestion) -> SubmittedQuestion:
     return SubmittedQuestion(question.id, question.words, "\n".join(question.choices), as_typed(question.is_required))
 
 
-def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
+def check(
+    typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT_SETTINGS
+) -> RegistrationSettings:
     """Validate the typed settings of this event. Raises InvalidForm, which lists every invalid field.
 
     Values of ``before`` may stay: for example, an event that is held only in person this time keeps its online
-    capacity.
+    capacity. Its questions keep their ids; every other question gets a new one.
     """
     problems: dict[str, Why] = {}
     places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)
@@ -179,19 +183,19 @@ def check(typed: RegistrationSubmission, event: Event, before: RegistrationSetti
         AttendanceReason.HOURS_OUT_OF_RANGE(most=MAX_HOURS_BEFORE),
         problems,
     )
-    too_large = AttendanceReason.MAX_PARTY_OUT_OF_RANGE(most=MOST_IN_PARTY)
-    party = _number(typed.max_party, 1, MOST_IN_PARTY, "max_party", too_large, problems)
+    too_large = AttendanceReason.MAX_PARTY_OUT_OF_RANGE(most=MAX_PARTY)
+    party = _number(typed.max_party, 1, MAX_PARTY, "max_party", too_large, problems)
     audience = choice(ListAudience, typed.list_audience, "list_audience", problems)
     foreign = (
         choice(ForeignAnswers, typed.foreign_answers, "foreign_answers", problems) if typed.foreign_answers else None
     )
-    if typed.is_members_only and event.group is None:
+    if typed.is_members_only and event.group is None and not before.is_members_only:
         problems["is_members_only"] = AttendanceReason.NO_GROUP
     if event.content.mode is not Mode.HYBRID:
         for field, limit in (("limit_in_person", in_person), ("limit_online", online)):
             if limit is not None and limit != getattr(before, field):
                 problems[field] = AttendanceReason.HELD_ONE_WAY
-    questions = _questions(typed.questions, problems)
+    questions = _questions(typed.questions, {one.id for one in before.questions}, problems)
     if problems or audience is None:
         raise InvalidForm(problems)
     return RegistrationSettings(
@@ -209,8 +213,12 @@ def check(typed: RegistrationSubmission, event: Event, before: RegistrationSetti
     )
 
 
-def _questions(typed: Sequence[SubmittedQuestion], problems: dict[str, Why]) -> tuple[RegistrationQuestion, ...]:
+def _questions(
+    typed: Sequence[SubmittedQuestion], stored_ids: Collection[str], problems: dict[str, Why]
+) -> tuple[RegistrationQuestion, ...]:
+    """The questions. An id from outside could be that of another question, or the name of another field."""
     questions: list[RegistrationQuestion] = []
+    free_ids = set(stored_ids)
     for place, one in enumerate(typed, 1):
         text = one_line(one.words)
         options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in one.choices.split("\n")))))
@@ -226,7 +234,9 @@ def _questions(typed: Sequence[SubmittedQuestion], problems: dict[str, Why]) -> 
             problems[f"choices_{place}"] = AttendanceReason.TOO_MANY_CHOICES(
                 max_choices=MAX_CHOICES, max_choice=MAX_CHOICE
             )
-        questions.append(RegistrationQuestion(one.id, text, options, bool(one.required)))
+        question_id = one.id if one.id in free_ids else _new_question_id()
+        free_ids.discard(question_id)
+        questions.append(RegistrationQuestion(question_id, text, options, bool(one.required)))
     if len(questions) > MAX_QUESTIONS:
         problems["questions"] = AttendanceReason.TOO_MANY_QUESTIONS(most=MAX_QUESTIONS)
     return tuple(questions)
@@ -255,18 +265,18 @@ _PUT = f"""
 """
 
 
-async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
+async def settings_of(reader: Reader, event: Event) -> RegistrationSettings:
     """The settings that apply to an event."""
-    return (await event_with_settings(reader, event)).settings
+    return (await registration_of(reader, event)).settings
 
 
-async def event_with_settings(reader: Reader, event: Event) -> EventWithSettings:
-    """The event with its settings."""
-    return (await events_with_settings(reader, [event]))[event.id]
+async def registration_of(reader: Reader, event: Event) -> EventRegistration:
+    """The event with the registration settings that apply to it."""
+    return (await registrations_of(reader, [event]))[event.id]
 
 
-async def events_with_settings(reader: Reader, events: Sequence[Event]) -> dict[EventId, EventWithSettings]:
-    """Several events with their settings, in one query."""
+async def registrations_of(reader: Reader, events: Sequence[Event]) -> dict[EventId, EventRegistration]:
+    """Like ``registration_of`` for several events, in one query."""
     if not events:
         return {}
     rows = await reader.fetch(
@@ -279,11 +289,11 @@ async def events_with_settings(reader: Reader, events: Sequence[Event]) -> dict[
     )
     by_subject = {row["subject_id"]: registration_settings_of(row) for row in rows}
     return {
-        event.id: EventWithSettings(
+        event.id: EventRegistration(
             event,
             by_subject.get(event.id)
             or by_subject.get(event.place_in_series.series_id if event.place_in_series else "")
-            or DEFAULT,
+            or DEFAULT_SETTINGS,
         )
         for event in events
     }
@@ -291,8 +301,8 @@ async def events_with_settings(reader: Reader, events: Sequence[Event]) -> dict[
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
     """Return which of these events have limited places, in total or by mode."""
-    found = await events_with_settings(reader, events)
-    return frozenset(event_id for event_id, with_settings in found.items() if with_settings.is_limited)
+    found = await registrations_of(reader, events)
+    return frozenset(event_id for event_id, event_registration in found.items() if event_registration.is_limited)
 
 
 async def revision_of(reader: Reader, event: Event) -> int:
@@ -363,8 +373,8 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
     Settings that the host has already changed on the copy stay, because the form that made the copy may be sent again.
     """
-    settings = await of_event(tx, event)
-    if settings is not DEFAULT and await of_subject(tx, to_subject) is None:
+    settings = await settings_of(tx, event)
+    if settings is not DEFAULT_SETTINGS and await of_subject(tx, to_subject) is None:
         await put(tx, to_subject, settings)
 
 
@@ -382,7 +392,7 @@ async def initialize(tx: Transaction, original: Event | None, subject_id: str, n
 
 async def set_approval(tx: Transaction, subject_id: str, needs_approval: bool | None) -> None:
     """Change whether the host of a new event or series approves every guest. Its other settings stay. None: no change."""
-    settings = await of_subject(tx, subject_id) or DEFAULT
+    settings = await of_subject(tx, subject_id) or DEFAULT_SETTINGS
     if needs_approval is not None and settings.needs_approval is not needs_approval:
         await put(tx, subject_id, replace(settings, needs_approval=needs_approval))
 

@@ -22,7 +22,7 @@ from openmeet.domain.attendance.model import (
     ReplyDetails,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
 from openmeet.domain.attendance.seats import largest_party, limits_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
@@ -52,29 +52,30 @@ _FEWER: Final = {
 
 
 def merge_details(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     reply_details: ReplyDetails,
     *,
     is_going: bool,
+    has_seats: bool = False,
 ) -> RsvpDetails:
     """Merge earlier and new details. Raises InvalidForm, which lists every invalid or missing field.
 
-    Required questions and the maximum party size apply only to people who come (``is_going``).
+    Required questions and the number of places apply only to people who come (``is_going``). ``has_seats``: they have
+    seats at this event already, which is not so if ``rsvp`` is to another date of the series.
     """
-    event, registration_settings = with_settings.event, with_settings.settings
+    event, registration_settings = event_registration.event, event_registration.settings
     problems: dict[str, Why] = {}
     party = reply_details.party if reply_details.party is not None else (rsvp.party if rsvp else 1)
     most = max(registration_settings.max_party, rsvp.party if rsvp else 1)
     mode = _mode(event, rsvp, reply_details)
-    largest = largest_party(limits_of(with_settings), mode)
-    # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
-    has_seats = rsvp is not None and rsvp.is_seated
+    largest = largest_party(limits_of(event_registration), mode)
     if not 1 <= party <= most:
         problems["party"] = (
             AttendanceReason.ONE_PERSON_EACH if most == 1 else AttendanceReason.PARTY_OUT_OF_RANGE(most=most)
         )
     elif is_going and largest is not None and party > largest and not has_seats:
+        # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
         problems["party"] = _FEWER[mode](places=largest)
     if reply_details.mode is not None and event.content.mode is not Mode.HYBRID:
         problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE
@@ -90,7 +91,9 @@ def merge_details(
         raise InvalidForm(problems)
     was_private = rsvp is not None and rsvp.is_private
     is_private = was_private if reply_details.is_private is None else reply_details.is_private
-    return RsvpDetails(party, mode, names, form_responses, is_private, reply_details.skips_record, question_texts)
+    skipped_record = rsvp is not None and rsvp.skips_record
+    skips_record = skipped_record if reply_details.skips_record is None else reply_details.skips_record
+    return RsvpDetails(party, mode, names, form_responses, is_private, skips_record, question_texts)
 
 
 def _merged_responses(
@@ -188,7 +191,7 @@ def responses_shown(
 
 async def attendee_details(
     reader: Reader,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     ids: Sequence[AttendanceId],
 ) -> dict[AttendanceId, AttendeeDetails]:
     """Details of these RSVPs to an event. An address that has not answered has no responses, because earlier ones would
@@ -204,13 +207,15 @@ async def attendee_details(
                  where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
           from attendances a where a.event_id = :event_id and a.id in :ids order by a.id
         """,
-        event_id=with_settings.event.id,
+        event_id=event_registration.event.id,
         ids=list(ids),
     )
     return {
         AttendanceId(row["id"]): AttendeeDetails(
             responses_shown(
-                with_settings.settings, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])
+                event_registration.settings,
+                msgspec.json.decode(row["replies"]),
+                msgspec.json.decode(row["reply_words"]),
             ),
             row["checked_in_at"] if row["status"] == AttendanceStatus.ATTENDED else None,
         )

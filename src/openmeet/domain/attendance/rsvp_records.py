@@ -12,10 +12,11 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import IDS_PER_STATEMENT, fetch_each
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import locked_event, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import is_member, relationship_of
 from openmeet.domain.attendance.calendar_entries import calendar_end_writes
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
@@ -28,7 +29,7 @@ from openmeet.domain.attendance.notify import notify_hosts, notify_of_foreign
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events.event_access import may_answer_from_network
 from openmeet.domain.events.model import Event, EventId
@@ -54,17 +55,17 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     a private event, and anyone can write a record (invariant 3). There is one decision per person and event, so a
     repeated message neither takes a seat away nor assigns a second one.
     """
-    locked = await save_rsvp.lock_for_record(tx, record.event_id, record.user_id)
+    locked = await locked_event.lock_for_record(tx, record.event_id, record.user_id)
     user = await user_by_id(tx, record.user_id)
     if locked is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person’s account was merged with another one in between")
-    event, with_settings, rsvp = locked.event, locked.with_settings, locked.rsvp
+    event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if not rules.rsvp_gives_access(rsvp) and not await may_answer_from_network(tx, event, user.id):
         return None
     # A person whom the host or a moderator has blocked can still write a record. The record is applied as "not going".
-    action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[record.answer]
+    action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[record.status]
     relationship = await _relationship_of_record_author(tx, locked, user)
     details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
@@ -72,7 +73,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     has_room = await _has_room_for_record(tx, locked, action, relationship, details)
     if rsvp is not None and locked.seats.has_expired_offers:
         rsvp = await queries.by_id(tx, rsvp.id)
-    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
+    decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     saved = rsvp
     if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
         change = RsvpChange(
@@ -85,21 +86,21 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
             through=ChangeChannel.NETWORK,
             actor_id=None,
             answered_at=record.first_seen,
-            is_reply=True,
+            knows_start=True,
             record_uri=record.record_uri,
         )
         saved = await _save_change_by_record(tx, locked, change, user, relationship)
     if saved.record_uri != record.record_uri:
         await queries.set_record(tx, saved.id, record.record_uri)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
     return saved
 
 
 async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, user: User) -> EventRelationship:
     """Return how the author of an RSVP record relates to the event, with or without a local account."""
     is_shadow = user.kind is UserKind.SHADOW
-    is_looked_up = is_shadow or locked.with_settings.settings.is_members_only
+    is_looked_up = is_shadow or locked.event_registration.settings.is_members_only
     is_in_group = is_looked_up and await is_member(tx, locked.event, user.id)
     return EventRelationship(
         is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
@@ -117,10 +118,10 @@ async def _has_room_for_record(
 
     There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
     """
-    if not rules.record_asks_for_seat(locked.with_settings, locked.rsvp, action, relationship):
+    if not rules.record_asks_for_seat(locked.event_registration, locked.rsvp, action, relationship):
         return False
     return await save_rsvp.expire_offers_and_check_room(
-        tx, locked.with_settings, locked.rsvp, details, usage=locked.seats
+        tx, locked.event_registration, locked.rsvp, details, usage=locked.seats
     )
 
 
@@ -134,7 +135,7 @@ async def _save_change_by_record(
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
-    if rules.is_uncounted(locked.with_settings, relationship) and saved.status is AttendanceStatus.PENDING:
+    if rules.is_uncounted(locked.event_registration, relationship) and saved.status is AttendanceStatus.PENDING:
         await notify_of_foreign(tx, event)
     elif event.author_id != user.id:
         await notify_hosts(tx, event, locked.hosts, user.id, saved.status)
@@ -153,17 +154,17 @@ async def restore_reply(
     event, rsvp = await _lock_event_of(tx, attendance_id)
     if event is None or rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-    with_settings = await registration.event_with_settings(tx, event)
+    event_registration = await registration.registration_of(tx, event)
     action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, with_settings, rsvp, details
+        tx, event_registration, rsvp, details
     )
     rsvp = await queries.by_id(tx, attendance_id) or rsvp
     decision = rules.decide(
-        with_settings,
+        event_registration,
         rsvp,
         action,
-        relationship=await relationship_of(tx, with_settings, rsvp.user_id),
+        relationship=await relationship_of(tx, event_registration, rsvp.user_id),
         has_room=has_room,
         now=answered_at,
     )
@@ -183,7 +184,7 @@ async def restore_reply(
     )
     await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
     return saved.revision
 
 
@@ -230,7 +231,7 @@ async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple
             continue
         if user.kind is UserKind.SHADOW:
             await queries.delete(tx, rsvp.id)
-            await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+            await waitlist.fill(tx, await registration.registration_of(tx, event))
         else:
             await queries.set_record(tx, rsvp.id, None)
             if rsvp.source is not RsvpSource.HERE:
@@ -240,7 +241,7 @@ async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple
 
 async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> None:
     """Change the status of an RSVP whose record no longer exists."""
-    decision = rules.without_record(rsvp)
+    decision = rules.decide_without_record(rsvp)
     if decision.status is rsvp.status:
         return
     user = await user_by_id(tx, rsvp.user_id)
@@ -261,7 +262,7 @@ async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> No
         extra_writes=() if has_no_account else calendar_end_writes(tx, event, rsvp.user_id, rsvp, decision),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+        await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 
 async def store_record_uri(

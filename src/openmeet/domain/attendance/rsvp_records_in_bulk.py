@@ -22,7 +22,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import COLUMNS, attendance_of
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
@@ -39,7 +39,7 @@ from openmeet.domain.users.model import UserId, UserKind
 class _BatchContext:
     """What is read once for the whole batch, with the event rows locked."""
 
-    events: dict[EventId, EventWithSettings]
+    events: dict[EventId, EventRegistration]
     rsvps: dict[RsvpKey, Attendance]
     kinds: dict[UserId, UserKind]
     unwelcome: set[RsvpKey]
@@ -108,7 +108,7 @@ async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | No
         ):
             not_in_bulk.add(uri)
             continue
-        decision = rules.without_record(rsvp)
+        decision = rules.decide_without_record(rsvp)
         if decision.status is not rsvp.status:
             details = save_rsvp.stored_details(rsvp)
             after = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
@@ -137,7 +137,7 @@ async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _Ba
     pairs = {record.key for record in records}
     rsvps = await queries.of_pairs(tx, pairs)
     return _BatchContext(
-        await registration.events_with_settings(tx, list(events_by_id.values())),
+        await registration.registrations_of(tx, list(events_by_id.values())),
         rsvps,
         await user_queries.kinds(tx, {record.user_id for record in records}),
         await unwelcome_among(tx, {pair: events_by_id[pair[0]].author_id for pair in pairs if pair[0] in events_by_id}),
@@ -148,21 +148,23 @@ async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _Ba
 
 def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | None, now: Instant) -> Attendance | None:
     """Return the RSVP after the decision, or None if it must be decided one at a time."""
-    with_settings = batch.events.get(record.event_id)
-    if with_settings is None:
+    event_registration = batch.events.get(record.event_id)
+    if event_registration is None:
         return None
-    event = with_settings.event
+    event = event_registration.event
     if event.group is not None or (rsvp is not None and rsvp.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether this person can see it is checked one at a time
-    action = AttendanceAction.NETWORK_NOT_GOING if record.key in batch.unwelcome else ACTION_OF_RECORD[record.answer]
+    action = AttendanceAction.NETWORK_NOT_GOING if record.key in batch.unwelcome else ACTION_OF_RECORD[record.status]
     is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
     relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
-    asks_for_seat = rules.record_asks_for_seat(with_settings, rsvp, action, relationship)
-    if asks_for_seat and not seats.limits_of(with_settings).is_unlimited:
+    asks_for_seat = rules.record_asks_for_seat(event_registration, rsvp, action, relationship)
+    if asks_for_seat and not seats.limits_of(event_registration).is_unlimited:
         return None
-    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=asks_for_seat, now=now)
+    decision = rules.decide(
+        event_registration, rsvp, action, relationship=relationship, has_room=asks_for_seat, now=now
+    )
     if rsvp is not None and (rsvp.status, rsvp.pending_for) == (decision.status, decision.pending_for):
         return rsvp
     if decision.status is AttendanceStatus.WAITLISTED:
@@ -206,12 +208,12 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
     notified_of_foreign: set[EventId] = set()
     news: dict[EventId, list[tuple[UserId, AttendanceStatus]]] = {}
     for one in rsvps:
-        with_settings = batch.events[one.event_id]
-        event = with_settings.event
+        event_registration = batch.events[one.event_id]
+        event = event_registration.event
         if unreachable.issuperset(hosts[event.id]):
             continue
         relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
-        is_uncounted = rules.is_uncounted(with_settings, relationship)
+        is_uncounted = rules.is_uncounted(event_registration, relationship)
         if is_uncounted and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)

@@ -10,8 +10,8 @@ from groundwork.clock import Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings, ForeignAnswers
-from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.registration import EventRegistration, ForeignAnswers
+from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import takes_answers
 from openmeet.domain.events.values import Visibility
@@ -58,16 +58,18 @@ def are_rsvps_publishable(event: Event) -> bool:
 
 
 def require_open(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
     now: Instant,
 ) -> None:
-    """Raise Refused if the event does not accept this reply. Withdrawing is always possible, and attendees keep their
-    place.
+    """Raise Refused if the event does not accept this reply.
+
+    Withdrawing is always possible. Nobody can answer an event that is cancelled or over. The other limits, such as
+    members only, do not apply to hosts, to people who are interested only, and to those who have a place or an offer.
     """
-    event = with_settings.event
+    event = event_registration.event
     if action is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
@@ -80,21 +82,21 @@ def require_open(
         or (rsvp is not None and (rsvp.is_seated or rsvp.has_offer(now)))
     ):
         return
-    if shuts_out(with_settings, relationship):
+    if shuts_out(event_registration, relationship):
         raise Refused(AttendanceReason.MEMBERS_ONLY, name="MembersOnly")
-    closes_at = with_settings.closes_at
+    closes_at = event_registration.closes_at
     if closes_at is not None and closes_at <= now:
         raise Refused(AttendanceReason.ANSWERS_CLOSED, name="AnswersClosed")
 
 
-def shuts_out(with_settings: EventWithSettings, relationship: EventRelationship) -> bool:
+def shuts_out(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether only members of the event's group can answer, and this person is none."""
-    is_members_only = with_settings.settings.is_members_only and with_settings.event.group is not None
+    is_members_only = event_registration.settings.is_members_only and event_registration.event.group is not None
     return is_members_only and not relationship.is_member
 
 
 def decide(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     action: AttendanceAction,
     *,
@@ -105,7 +107,7 @@ def decide(
     """Return the resulting status. ``has_room``: there is room for the whole party without overtaking anyone on the
     waitlist. Raises Refused, NotFound.
     """
-    transition = TABLE[action][rsvp.status if rsvp else None]
+    transition = TRANSITIONS[action][rsvp.status if rsvp else None]
     unchanged = RsvpDecision(rsvp.status, rsvp.pending_for) if rsvp else None
     seat_or_waitlist = RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
     match transition:
@@ -119,7 +121,7 @@ def decide(
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
-            pending_for = _pending_for(with_settings, rsvp, action, relationship, now)
+            pending_for = _pending_for(event_registration, rsvp, action, relationship, now)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
         case AttendanceTransition.APPROVE_AND_SEAT:
             return seat_or_waitlist
@@ -154,13 +156,13 @@ def decide(
             assert_never(transition)
 
 
-def is_uncounted(with_settings: EventWithSettings, relationship: EventRelationship) -> bool:
+def is_uncounted(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
-    return relationship.is_foreign and with_settings.foreign_answers is not ForeignAnswers.COUNT
+    return relationship.is_foreign and event_registration.foreign_answers is not ForeignAnswers.COUNT
 
 
 def record_asks_for_seat(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
@@ -168,15 +170,15 @@ def record_asks_for_seat(
     """Whether this action of an RSVP record gives the person a seat if there is room. RSVPs that are kept apart take
     none.
     """
-    if is_uncounted(with_settings, relationship) and not _needs_no_approval(rsvp, relationship):
+    if is_uncounted(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNKNOWN)
-    return TABLE[action][rsvp.status if rsvp else None] in seating
+    return TRANSITIONS[action][rsvp.status if rsvp else None] in seating
 
 
-def without_record(rsvp: Attendance) -> RsvpDecision:
-    """The status after the RSVP's record was deleted, whatever the event's settings and capacity."""
-    transition = TABLE[AttendanceAction.NETWORK_GONE][rsvp.status]
+def decide_without_record(rsvp: Attendance) -> RsvpDecision:
+    """Return the decision after the RSVP's record was deleted. The event's settings and capacity do not matter."""
+    transition = TRANSITIONS[AttendanceAction.NETWORK_GONE][rsvp.status]
     if transition is AttendanceTransition.KEEP:
         return RsvpDecision(rsvp.status, rsvp.pending_for)
     return RsvpDecision(AttendanceStatus(transition.value))
@@ -203,7 +205,7 @@ def _needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship)
 
 
 def _pending_for(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
@@ -213,13 +215,13 @@ def _pending_for(
     if _needs_no_approval(rsvp, relationship):
         return None
     if action is not AttendanceAction.GOING:
-        # Replies given on this site are refused (``require_open``), but this record already exists, so it is kept apart
-        # as pending.
-        closes_at = with_settings.closes_at
+        # The reply is a record. On this site, ``require_open`` would refuse such a reply; the record exists already, so
+        # it is kept apart.
+        closes_at = event_registration.closes_at
         is_closed = closes_at is not None and closes_at <= now
-        policy = with_settings.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
-        if policy is ForeignAnswers.APART or is_closed or shuts_out(with_settings, relationship):
+        policy = event_registration.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
+        if policy is ForeignAnswers.APART or is_closed or shuts_out(event_registration, relationship):
             return PendingFor.APART
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL
-    return PendingFor.APPROVAL if with_settings.settings.needs_approval else None
+    return PendingFor.APPROVAL if event_registration.settings.needs_approval else None

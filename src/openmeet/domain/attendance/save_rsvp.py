@@ -1,15 +1,15 @@
-"""Lock an event for an RSVP, count seats, and save the decision: row, history, publication. Callers hold the lock."""
+"""Make room for an RSVP, and save the decision about it: row, history, publication. Callers hold the lock on the event."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together
-from groundwork.database.row_lock import hold
-from groundwork.database.transaction import Row, Transaction
+from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import history, moved_dates, queries, registration, seats, waitlist
+from openmeet.domain.attendance import history, moved_dates, queries, seats, waitlist
+from openmeet.domain.attendance.locked_event import SeatUsage, read_seat_usage
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
@@ -18,171 +18,19 @@ from openmeet.domain.attendance.model import (
     ChangeChannel,
     RsvpSource,
 )
-from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision
-from openmeet.domain.attendance.seats import SeatsTaken
-from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
-from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.queries import IS_ANY_ON
 from openmeet.outbox import publications
-
-COLUMNS = (
-    "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.has_waitlist, seats.last_number"
-)
-
-_BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
-
-
-def seats_table(event_id: str) -> str:
-    """SQL for a one-row table ``seats`` of the event. ``event_id`` is an SQL expression; the query needs the parameter
-    ``now``.
-    """
-    held = ", ".join(
-        f"cast(coalesce(sum(case when {which} then party end), 0) as bigint) as {name}"
-        for name, which in _BY_MODE.items()
-    )
-    return f"""(
-        select {held},
-               case when exists (select 1 from attendances where event_id = {event_id} and offered_until <= :now)
-                    then 1 else 0 end as has_expired_offers,
-               case when exists (select 1 from attendances
-                                  where event_id = {event_id} and status = 'waitlisted' and offered_until is null)
-                    then 1 else 0 end as has_waitlist,
-               (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id}) as last_number
-          from attendances where event_id = {event_id} and {HOLDS_SEAT}) seats"""
-
-
-_SEAT_USAGE = f"select {COLUMNS} from {seats_table(':event_id')}"
-
-
-@dataclass(frozen=True, slots=True)
-class SeatUsage:
-    """Data that decides whether there is room. ``has_expired_offers``: some offers expired unanswered.
-    ``has_waitlist``: there is a waitlist, which ends at ``last_number``.
-    """
-
-    held: SeatsTaken
-    has_expired_offers: bool
-    has_waitlist: bool
-    last_number: int
-
-
-async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
-    """Seats in use now, for a decision."""
-    return parse_seat_usage((await tx.fetch(_SEAT_USAGE, event_id=event_id, now=tx.now))[0])
-
-
-def parse_seat_usage(row: Row) -> SeatUsage:
-    """Parse a row with ``COLUMNS``."""
-    held = {None: row["without_mode"], AttendanceMode.IN_PERSON: row["in_person"], AttendanceMode.ONLINE: row["online"]}
-    return SeatUsage(
-        SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
-        bool(row["has_expired_offers"]),
-        bool(row["has_waitlist"]),
-        row["last_number"],
-    )
-
-
-_OWN = [name.strip() for name in queries.COLUMNS.split(",")]
-_SETTINGS = [name.strip() for name in registration.COLUMNS.split(",")]
-
-# Events without a limit can have very many RSVPs, so their seats are not counted. Materialized, because it is
-# referenced several times.
-_LIMITED = """
-    with limited as materialized (
-        select l.id from events l
-         where l.{column} = :event
-           and (l.capacity is not null
-                or exists (select 1 from registration_settings s
-                            where s.subject_id in (l.id, l.series_id)
-                              and (s.limit_in_person is not null or s.limit_online is not null))))"""
-
-
-def _lock_sql(column: str) -> str:
-    # Settings of an event come before the settings of its series. One row per co-host, or one row in total if there is
-    # none.
-    return f"""{_LIMITED.format(column=column)}
-    select {columns_of("e")},
-           {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
-           {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS)},
-           {COLUMNS},
-           case when {IS_ANY_ON} then 1 else 0 end as has_webhooks, h.user_id as co_host_id,
-           case when {is_unwelcome_at("e.author_id", "e.group_id", "u.id")} then 1 else 0 end as is_unwelcome
-      from events e left join users u on u.id = :user_id
-      left join attendances a on a.event_id = e.id and a.user_id = :user_id
-      left join registration_settings j on j.subject_id =
-                case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id
-                    else e.series_id end
-      left join {seats_table("(select id from limited)")} on 1 = 1
-      left join event_co_hosts h on h.event_id = e.id and h.state = 'accepted'
-     where e.{column} = :event order by h.user_id
-"""
-
-
-_LOCK_SQL = {column: _lock_sql(column) for column in ("slug", "id")}
-
-
-@dataclass(frozen=True, slots=True)
-class LockedEvent:
-    """A locked event with the settings that apply, the person's RSVP so far, the seats in use (zeros if there is no
-    limit) and all hosts.
-
-    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``membership_queries.is_unwelcome_at``.
-    """
-
-    with_settings: EventWithSettings
-    rsvp: Attendance | None
-    seats: SeatUsage
-    has_webhooks: bool
-    hosts: tuple[UserId, ...]
-    is_unwelcome: bool
-
-    @property
-    def event(self) -> Event:
-        return self.with_settings.event
-
-
-async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
-    """Lock an event for an RSVP of this person. Return None if there is no such event."""
-    return await _lock(tx, "slug", slug, user_id)
-
-
-async def lock_for_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
-    """Lock an event for an RSVP record of this person."""
-    return await _lock(tx, "id", event_id, user_id)
-
-
-async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
-    await hold(tx, "events", column, name)
-    # A separate statement, so that everything is read after the lock was acquired.
-    rows = await tx.fetch(_LOCK_SQL[column], event=name, user_id=user_id, now=tx.now)
-    if not rows:
-        return None
-    row = rows[0]
-    event = event_of(row)
-    own = {name: row[f"own_{name}"] for name in _OWN}
-    settings = {name: row[f"settings_{name}"] for name in _SETTINGS}
-    return LockedEvent(
-        EventWithSettings(
-            event, registration.registration_settings_of(settings) if settings["subject_id"] is not None else DEFAULT
-        ),
-        queries.attendance_of(own) if own["id"] is not None else None,
-        parse_seat_usage(row),
-        bool(row["has_webhooks"]),
-        (event.author_id, *(UserId(one["co_host_id"]) for one in rows if one["co_host_id"] is not None)),
-        bool(row["is_unwelcome"]),
-    )
 
 
 async def expire_offers_and_check_room(
     tx: Transaction,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     rsvp: Attendance | None,
     details: RsvpDetails,
     *,
@@ -193,13 +41,13 @@ async def expire_offers_and_check_room(
 
     The person's own seats count as free. ``usage`` has the seats in use, if they were read since the event was locked.
     """
-    event, limits = with_settings.event, seats.limits_of(with_settings)
+    event, limits = event_registration.event, seats.limits_of(event_registration)
     if limits.is_unlimited:
         return True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         await waitlist.expire_offers(tx, event)
-        await waitlist.fill(tx, with_settings)
+        await waitlist.fill(tx, event_registration)
         usage = await read_seat_usage(tx, event.id)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
@@ -257,7 +105,7 @@ def require_room_for_change(
     """
     if rsvp is None or has_room or _needs_no_more_seats(rsvp, details):
         return
-    if decision.status == rsvp.status == AttendanceStatus.ATTENDING:
+    if rsvp.is_seated and decision.status is rsvp.status:
         reason = AttendanceReason.PLACE_KEPT
     elif decision.status is AttendanceStatus.WAITLISTED and rsvp.has_offer(now):
         reason = AttendanceReason.OFFER_KEPT
@@ -271,7 +119,7 @@ class RsvpChange:
     """A decision about an RSVP, to be saved. ``before`` is the RSVP so far; ``actor_id`` caused the change.
 
     ``source`` and ``answered_at`` are None if this is no reply of the person: then they stay as they were.
-    ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
+    ``knows_start``: the person replied now, so they know the present start. ``record_uri`` is set only for a first
     RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
     """
 
@@ -284,7 +132,7 @@ class RsvpChange:
     actor_id: UserId | None
     source: RsvpSource | None = None
     answered_at: Instant | None = None
-    is_reply: bool = False
+    knows_start: bool = False
     record_uri: str | None = None
     is_approved: bool = False
 
@@ -322,20 +170,20 @@ def with_decision(
     *,
     source: RsvpSource,
     answered_at: Instant,
-    number: int | None = None,
+    waitlist_number: int | None = None,
 ) -> Attendance:
-    """The RSVP with a new decision, not saved yet. ``number`` is the waitlist number; as long as it is the same, an
-    offer stays valid.
-    """
+    """The RSVP with a new decision, not saved yet. An offer stays valid as long as ``waitlist_number`` is the same."""
     return replace(
         rsvp,
         status=decision.status,
-        waitlist_number=number,
+        waitlist_number=waitlist_number,
         source=source,
         answered_at=answered_at,
         party=details.party,
         mode=details.mode,
-        offered_until=rsvp.offered_until if number is not None and number == rsvp.waitlist_number else None,
+        offered_until=rsvp.offered_until
+        if waitlist_number is not None and waitlist_number == rsvp.waitlist_number
+        else None,
         pending_for=decision.pending_for,
         is_private=details.is_private,
         skips_record=details.skips_record,
@@ -383,7 +231,9 @@ async def save_decision(
 
 
 async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attendance:
-    """Save a decision and enqueue the RSVP's record, even if its status stays."""
+    """Save a decision and enqueue the RSVP's record. ``save_decision`` alone does not enqueue it if nothing changed that
+    belongs in the history.
+    """
     saved = await save_decision(tx, change)
     await enqueue_record(tx, saved)
     return saved
@@ -394,20 +244,19 @@ async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | 
     event, decision, details = change.event, change.decision, change.details
     before = change.before or new_rsvp(change, tx.now)
     is_waitlisted = decision.status is AttendanceStatus.WAITLISTED
-    number = await _waitlist_number(tx, change, last_number) if is_waitlisted else None
+    waitlist_number = await _waitlist_number(tx, change, last_number) if is_waitlisted else None
     after = with_decision(
         before,
         decision,
         details,
         source=change.source or before.source,
         answered_at=change.answered_at or before.answered_at,
-        number=number,
+        waitlist_number=waitlist_number,
     )
     return replace(
         after,
-        record_uri=change.record_uri,
         approved_at=tx.now if change.is_approved and before.approved_at is None else before.approved_at,
-        known_starts_at=event.starts_at if change.is_reply else before.known_starts_at,
+        known_starts_at=event.starts_at if change.knows_start else before.known_starts_at,
     )
 
 

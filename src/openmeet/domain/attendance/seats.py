@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from groundwork.clock import DAY, MINUTE, Instant
 from openmeet.domain.attendance.model import Attendance, AttendanceMode
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 
@@ -66,16 +66,16 @@ class SeatsTaken:
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
-def limits_of(with_settings: EventWithSettings) -> SeatLimits:
+def limits_of(event_registration: EventRegistration) -> SeatLimits:
     """The limits of an event. Limits per mode apply only to hybrid events."""
-    if with_settings.event.content.mode is not Mode.HYBRID:
-        return SeatLimits(with_settings.event.content.capacity)
+    if event_registration.event.content.mode is not Mode.HYBRID:
+        return SeatLimits(event_registration.event.content.capacity)
     limits = {
-        AttendanceMode.IN_PERSON: with_settings.settings.limit_in_person,
-        AttendanceMode.ONLINE: with_settings.settings.limit_online,
+        AttendanceMode.IN_PERSON: event_registration.settings.limit_in_person,
+        AttendanceMode.ONLINE: event_registration.settings.limit_online,
     }
     return SeatLimits(
-        with_settings.event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None}
+        event_registration.event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None}
     )
 
 

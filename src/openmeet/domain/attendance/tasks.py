@@ -1,10 +1,10 @@
-"""Scheduled tasks: reminders the day before, expired offers, notifications of new events in groups, and the removal of
-past events. The job that fills freed seats.
+"""Scheduled tasks: reminders the day before, expired offers, the last call of waitlists, notifications of new events in
+groups, and the removal of past events. The job that fills freed seats.
 """
 
 from collections.abc import Sequence
 
-from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.isolation import Position, each_due, each_with_backoff
 from groundwork.outbox.delivery import JobHandler
@@ -25,6 +25,10 @@ from openmeet.domain.users.model import UserId
 REMINDER_LEAD = DAY
 # Reminders in one transaction. An event can have more attendees than one transaction can notify.
 REMINDED_AT_ONCE = 500
+
+# Waitlists are filled for this long after their last call begins, in case the scheduler was stopped then. After that,
+# seats are given away whenever one becomes free.
+LAST_CALL_WINDOW = HOUR
 
 # Events to remove that are read at once. Each is removed in a transaction of its own.
 REMOVALS_READ_AT_ONCE = 100
@@ -104,10 +108,24 @@ async def end_offers(db: Database) -> int:
             if event is None:
                 return 0
             expired = await waitlist.expire_offers(tx, event)
-            await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+            await waitlist.fill(tx, await registration.registration_of(tx, event))
             return expired
 
     return await each_with_backoff(db, "ended_offers", ended, expire)
+
+
+async def begin_last_calls(db: Database) -> int:
+    """Offer free seats to smaller parties on waitlists whose last call has begun, before newcomers get them. Return how
+    many got or were offered a seat. One transaction per event.
+    """
+    async with db.reader() as reader:
+        begun = await waitlist.events_in_last_call(reader, since=Instant(reader.now - LAST_CALL_WINDOW))
+
+    async def fill(event_id: EventId) -> int:
+        async with db.transaction() as tx:
+            return await _lock_and_fill(tx, event_id)
+
+    return await each_with_backoff(db, "last_calls", begun, fill)
 
 
 async def announce_group_events(db: Database) -> int:
@@ -167,16 +185,18 @@ async def _lock_with_series(tx: Transaction, event_id: EventId) -> Event | None:
 def freed_seats_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.FREED_SEATS``. The subject is the event."""
 
-    async def fill(tx: Transaction, event_id: EventId) -> int:
-        event = await lock_for_update(tx, event_id)
-        return 0 if event is None else await waitlist.fill(tx, await registration.event_with_settings(tx, event))
-
     async def handle(job: Job) -> None:
         # A full batch would enqueue this same job again, but this run has leased it, so continue here instead.
-        while await db.batch(lambda tx: fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
+        while await db.batch(lambda tx: _lock_and_fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
             pass
 
     return handle
+
+
+async def _lock_and_fill(tx: Transaction, event_id: EventId) -> int:
+    """``waitlist.fill`` for an event that is not locked yet. 0 if it does not exist."""
+    event = await lock_for_update(tx, event_id)
+    return 0 if event is None else await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 
 async def _remind_next(tx: Transaction, event_id: EventId, after: UserId) -> list[UserId]:

@@ -43,7 +43,7 @@ class AttendanceTransition(StrEnum):
     SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
     APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
     SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused, because nobody joins a waitlist at check-in
-    ACCEPT_OFFER = "accept_offer"  # the offered place, if there is an offer; otherwise unchanged
+    ACCEPT_OFFER = "accept_offer"  # the offered place, or a free one; otherwise unchanged
     SEAT_IF_UNKNOWN = "seat_if_unknown"  # SEAT if the status was unknown; otherwise unchanged
     RESTORE_PREVIOUS = "restore_previous"  # back to the status before the host's action
     ATTENDING = "attending"
@@ -80,7 +80,8 @@ _REFUSE_REJECTED, _REFUSE_CHECKED_IN, _NO_ANSWER = (
 )
 
 _S = AttendanceStatus
-COLUMNS: tuple[AttendanceStatus | None, ...] = (
+# The columns of the table: the status before the action, None without an RSVP.
+STATUSES_BEFORE: tuple[AttendanceStatus | None, ...] = (
     None,
     _S.ATTENDING,
     _S.INTERESTED,
@@ -119,8 +120,8 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
 }
 # fmt: on
 
-TABLE: Mapping[AttendanceAction, Mapping[AttendanceStatus | None, AttendanceTransition]] = {
-    action: dict(zip(COLUMNS, row, strict=True)) for action, row in _ROWS.items()
+TRANSITIONS: Mapping[AttendanceAction, Mapping[AttendanceStatus | None, AttendanceTransition]] = {
+    action: dict(zip(STATUSES_BEFORE, row, strict=True)) for action, row in _ROWS.items()
 }
 
 ACTION_OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {

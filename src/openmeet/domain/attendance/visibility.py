@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import queries
-from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access, rules
@@ -39,7 +39,7 @@ async def event_to_show(
     if event is None or not await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     event_access.raise_if_gone(event)
-    is_going = rsvp is not None and rsvp.status in SEATED
+    is_going = rsvp is not None and rsvp.status in SEATED_STATUSES
     return event, rsvp, await event_access.private_details_for(reader, event, viewer, is_going=is_going)
 
 

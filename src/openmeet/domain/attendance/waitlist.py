@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, ChangeChannel
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken
-from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
+from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
@@ -28,17 +29,17 @@ _EVENTS_AT_ONCE = 5
 _MODE = "coalesce(mode, 'in_person')"
 
 
-async def fill(tx: Transaction, with_settings: EventWithSettings) -> int:
+async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
     """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. If there are
     more parties than one transaction can handle, a job continues.
 
     Seats are offered, and held until the offer expires. People who cannot be notified (known only by a DID) get them at
     once. So does everyone if the limit was removed. Nobody moves up if the event will not take place.
     """
-    event = with_settings.event
+    event = event_registration.event
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
-    limits = seats.limits_of(with_settings)
+    limits = seats.limits_of(event_registration)
     if limits.is_unlimited:
         parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
@@ -69,8 +70,8 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     events_to_fill = sorted(
         (one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id)
     )
-    for with_settings in (await registration.events_with_settings(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
-        await fill(tx, with_settings)
+    for event_registration in (await registration.registrations_of(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
+        await fill(tx, event_registration)
     later = [(event.id, int(tx.now), tx.now) for event in events_to_fill[_EVENTS_AT_ONCE:]]
     await enqueue_many(tx, JobKind.FREED_SEATS, later)
 
@@ -108,7 +109,7 @@ async def expire_offers(tx: Transaction, event: Event) -> int:
     if expired:
         ended = [replace(one, offered_until=None) for one in expired]
         if not event.is_cancelled:
-            status = AttendanceStatus(TABLE[AttendanceAction.EXPIRE_OFFER][AttendanceStatus.WAITLISTED])
+            status = AttendanceStatus(TRANSITIONS[AttendanceAction.EXPIRE_OFFER][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
         await history.append_many(tx, expired, ended, through=ChangeChannel.CLOCK)
@@ -121,6 +122,18 @@ async def events_with_expired_offers(reader: Reader) -> list[EventId]:
         "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
     )
     return [EventId(row["event_id"]) for row in rows]
+
+
+async def events_in_last_call(reader: Reader, *, since: Instant) -> list[EventId]:
+    """Ids of the events with a waitlist whose last call began after ``since``."""
+    rows = await reader.fetch(
+        "select e.id from events e where e.starts_at > :begun and e.starts_at <= :begins and e.deleted_at is null"
+        " and exists (select 1 from attendances a where a.event_id = e.id and a.status = 'waitlisted')"
+        " order by e.starts_at, e.id",
+        begun=since + seats.LAST_CALL,
+        begins=reader.now + seats.LAST_CALL,
+    )
+    return [EventId(row["id"]) for row in rows]
 
 
 async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
@@ -139,12 +152,12 @@ async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimi
     return (await _first_in_each(reader, {event_id: limits})).get(event_id, [])
 
 
-async def is_full_now(reader: Reader, with_settings: EventWithSettings) -> bool:
+async def is_full_now(reader: Reader, event_registration: EventRegistration) -> bool:
     """Whether a person who comes alone would now have to wait, in every mode of the event."""
-    return with_settings.event.id in await full_event_ids(reader, [with_settings])
+    return event_registration.event.id in await full_event_ids(reader, [event_registration])
 
 
-async def full_event_ids(reader: Reader, events: Collection[EventWithSettings]) -> frozenset[EventId]:
+async def full_event_ids(reader: Reader, events: Collection[EventRegistration]) -> frozenset[EventId]:
     """Ids of those events that are full: a person who comes alone would now have to wait in every mode. At most two
     queries.
     """
@@ -276,7 +289,7 @@ async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) ->
     """Seat these people and notify them."""
     if not parties:
         return
-    status = AttendanceStatus(TABLE[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
+    status = AttendanceStatus(TRANSITIONS[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
     seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
     await queries.save_many(tx, seated)
     await history.append_many(tx, parties, seated, through=ChangeChannel.CLOCK)

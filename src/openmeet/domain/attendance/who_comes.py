@@ -9,7 +9,7 @@ from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus, RsvpCounts
+from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus, RsvpCounts
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.model import Event, EventId
@@ -26,8 +26,8 @@ _MAX_CACHED: Final = 1_000
 _cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 # Pages have room for this many faces.
-MOST_FACES: Final = 3
-_SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
+MAX_FACES: Final = 3
+_SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED_STATUSES))
 
 # One index lookup per face, so the cost of a list does not depend on how many people go to its events. People who were
 # checked in come first.
@@ -38,7 +38,7 @@ _FACE: Final = f"""(
 _FACES_OF: Final = [
     (f"{status}_{place}", _FACE.format(status=status, place=place))
     for status in (AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDING)
-    for place in range(MOST_FACES)
+    for place in range(MAX_FACES)
 ]
 _FACES: Final = ", ".join(f"{face} as {name}" for name, face in _FACES_OF)
 
@@ -106,7 +106,7 @@ async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapp
         f"select e.id, {_FACES} from events e where e.id in :ids order by e.id", ids=sorted(shown)
     )
     return {
-        EventId(row["id"]): [UserId(row[name]) for name, _ in _FACES_OF if row[name] is not None][:MOST_FACES]
+        EventId(row["id"]): [UserId(row[name]) for name, _ in _FACES_OF if row[name] is not None][:MAX_FACES]
         for row in rows
     }
 

@@ -1,8 +1,8 @@
 """Entries of a person's calendar between two instants, read by per-person indexes, never by scanning events.
 
-``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are separate queries, each with its own index. An event
-that a person both hosts and attends is one entry. Events that the person can no longer see (in groups they left, from
-hidden repositories, held by a moderator) are left out.
+``HOSTING``, ``ANSWERS`` and ``CO_HOSTING`` with ``BY_KEY``, and ``SUBSCRIBED`` are separate queries, each with its own
+index. An event that a person both hosts and attends is one entry. Events that the person can no longer see (in groups
+they left, from hidden repositories, held by a moderator) are left out.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row
 from openmeet.domain.calendars.model import WIDEST, CalendarEntry, EntryKind, ExcludedEvent, Span
+from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import Audience, Mode
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
@@ -36,13 +37,14 @@ HOSTING = f"""
      where e.author_id = :user_id and e.starts_at >= :earliest and {_IN_WINDOW}
      order by e.starts_at, e.id
 """
-# Two queries on purpose: with a join, PostgreSQL would read every event of the month instead of a few hundred by key.
+# Separate queries on purpose: with a join, PostgreSQL would read every event of the month instead of a few hundred by key.
 ANSWERS = """
     select event_id, status from attendances
      where user_id = :user_id and status in ('attending', 'attended', 'waitlisted', 'pending', 'interested', 'invited')
      order by event_id
 """
-ANSWERED = f"""
+CO_HOSTING = f"{CO_HOSTED} order by h.event_id"
+BY_KEY = f"""
     select {_EVENT} from events e
      where e.id in :ids and e.starts_at + 0 >= :earliest and {_IN_WINDOW_BY_KEY}
        and (e.is_held = 0 or e.author_id = :user_id) and not {is_hidden("e")} and not {is_shut_out("e")}
@@ -72,12 +74,13 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
     """Events of this site in ``[start, end)``, in order. Each is listed once, in its most important role."""
     window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
     entry_by_id: dict[str, CalendarEntry] = {}
-    answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
-    ids = list(answers)
-    for first in range(0, len(ids), _AT_ONCE):
-        for row in await reader.fetch(ANSWERED, ids=ids[first : first + _AT_ONCE], **window):
-            entry_by_id[row["id"]] = _own(row, answers[row["id"]])
+    roles = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
     # A host may also attend. Hosting is the more important role.
+    roles |= {row["event_id"]: "hosting" for row in await reader.fetch(CO_HOSTING, user_id=user_id)}
+    ids = list(roles)
+    for first in range(0, len(ids), _AT_ONCE):
+        for row in await reader.fetch(BY_KEY, ids=ids[first : first + _AT_ONCE], **window):
+            entry_by_id[row["id"]] = _own(row, roles[row["id"]])
     for row in await reader.fetch(HOSTING, **window):
         entry_by_id[row["id"]] = _own(row, "hosting")
     return sorted(entry_by_id.values(), key=order)
@@ -154,7 +157,7 @@ def _subscribed(row: Row) -> CalendarEntry:
 
 
 # Maximum number of dates of a series per query.
-MOST_SPANS = 100
+MAX_SPANS = 100
 
 
 async def conflicts(
@@ -165,7 +168,7 @@ async def conflicts(
     ``exclude`` is the event itself, which does not conflict with its own entry.
     """
     conflicting: list[list[CalendarEntry]] = []
-    limited_spans = list(spans[:MOST_SPANS])
+    limited_spans = list(spans[:MAX_SPANS])
     if not limited_spans:
         return conflicting
     start = min(span.starts_at for span in limited_spans)

@@ -8,7 +8,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.sealing import Sealer
-from openmeet.domain.calendars.model import AHEAD, BEHIND, MAX_NAME, MOST_DATES, CalendarReason, ReadDate, ReadFile
+from openmeet.domain.calendars.model import AHEAD, BEHIND, MAX_DATES, MAX_NAME, CalendarReason, ReadDate, ReadFile
 from openmeet.domain.events.values import MAX_URL
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.icalendar.instances import Bounds, Instance, instances
@@ -106,7 +106,7 @@ def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
     TooLarge.
     """
     calendars = read_calendars(data)
-    bounds = Bounds(MOST_DATES)
+    bounds = Bounds(MAX_DATES)
     for calendar in calendars:
         instances(calendar.events, Instant(now - BEHIND), Instant(now + AHEAD), bounds)
     dates: dict[tuple[str, Instant], ReadDate] = {}

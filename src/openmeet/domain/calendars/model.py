@@ -31,10 +31,10 @@ CalendarId = NewType("CalendarId", str)
 
 MAX_NAME = 100
 # Enough for one person, and few enough that the server can refresh the calendars of all people.
-MOST_CALENDARS = 20
+MAX_CALENDARS = 20
 # Number of calendar colours.
 TONES = 9
-MOST_DATES = 5_000
+MAX_DATES = 5_000
 # Dates of a subscribed calendar are stored from ``BEHIND`` before now to ``AHEAD`` after it. They are expanded again
 # when less than ``ROLL_BEFORE`` is left.
 BEHIND = 62 * DAY
@@ -42,12 +42,12 @@ AHEAD = 400 * DAY
 ROLL_BEFORE = 340 * DAY
 
 REFRESH_EVERY = 6 * HOUR
-# The pause doubles after each failure up to this limit. After ``MOST_FAILURES`` in a row, only the owner can restart
+# The pause doubles after each failure up to this limit. After ``MAX_FAILURES`` in a row, only the owner can restart
 # the calendar.
 LONGEST_PAUSE = 7 * DAY
-MOST_FAILURES = 20
+MAX_FAILURES = 20
 # For failures that are expensive every time: a file that is too large today will still be too large tomorrow.
-MOST_COSTLY_FAILURES = 5
+MAX_COSTLY_FAILURES = 5
 
 # The longest window that one query covers.
 WIDEST = 366 * DAY

@@ -13,8 +13,8 @@ from openmeet.domain.calendars import queries
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, digest_of, fetch, host_of, read_file
 from openmeet.domain.calendars.model import (
     AHEAD,
+    MAX_CALENDARS,
     MAX_NAME,
-    MOST_CALENDARS,
     REFRESH_EVERY,
     TONES,
     CalendarId,
@@ -72,8 +72,8 @@ async def subscribe(
     calendars = await queries.of_person(tx, user_id)
     calendar_id = CalendarId(new_id(tx.now))
     is_file = not offered.url
-    if len(calendars) >= MOST_CALENDARS:
-        raise Refused(CalendarReason.TOO_MANY_CALENDARS, most=MOST_CALENDARS, name="TooManyCalendars")
+    if len(calendars) >= MAX_CALENDARS:
+        raise Refused(CalendarReason.TOO_MANY_CALENDARS, most=MAX_CALENDARS, name="TooManyCalendars")
     sealed = None
     if not is_file:
         assert fetcher is not None  # noqa: S101  # an address was fetched with it

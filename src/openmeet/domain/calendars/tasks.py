@@ -14,7 +14,7 @@ from groundwork.errors import (
     encode_explanation,
     reason_of,
 )
-from groundwork.http.client import AnswerTooLarge
+from groundwork.http.client import ResponseTooLarge
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from groundwork.workers.limits import JobStopped
@@ -26,8 +26,8 @@ from openmeet.domain.calendars.model import (
     AHEAD,
     COSTLY,
     LONGEST_PAUSE,
-    MOST_COSTLY_FAILURES,
-    MOST_FAILURES,
+    MAX_COSTLY_FAILURES,
+    MAX_FAILURES,
     REFRESH_EVERY,
     ROLL_BEFORE,
     CalendarReason,
@@ -132,7 +132,7 @@ async def _note(db: Database, address: Address, fetched: Fetched, parsed: ReadFi
 
 async def _note_failure(db: Database, address: Address, failure: Exception) -> None:
     reason = _reason(failure)
-    most = MOST_COSTLY_FAILURES if reason in COSTLY else MOST_FAILURES
+    most = MAX_COSTLY_FAILURES if reason in COSTLY else MAX_FAILURES
     is_over = address.failures + 1 >= most or reason in {FeedFailure.GONE, FeedFailure.ADDRESS_LOST}
     pause = min(REFRESH_EVERY * 2 ** min(address.failures, 10), LONGEST_PAUSE) + _jitter(address)
     async with db.transaction() as tx:
@@ -152,7 +152,7 @@ def _reason(failure: Exception) -> FeedFailure:
     match failure:
         case JobStopped():
             return FeedFailure.TOO_MUCH_WORK
-        case TooLarge() | AnswerTooLarge():
+        case TooLarge() | ResponseTooLarge():
             return FeedFailure.TOO_LARGE
         case CannotUnseal():
             return FeedFailure.ADDRESS_LOST

@@ -22,7 +22,7 @@ from openmeet.domain.series.split_queries import chain_sql, earlier_sql
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-_MOST_OWN = 5_000
+_MAX_OWN = 5_000
 # Whoever can remove people from a group hosts its rooms, and those of its events and series.
 _RUNNING = roles_sql(roles_with(GroupPermission.REMOVE))
 _INSIDE = roles_sql(INSIDE)
@@ -358,7 +358,7 @@ async def access_to_own(
     """``access`` for the person's rooms that match a condition on ``r``: at most the 5,000 with the latest messages."""
     rows = await reader.fetch(
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} and {condition}"
-        f" order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit {_MOST_OWN}",
+        f" order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit {_MAX_OWN}",
         person=person,
         **values,
     )
@@ -419,12 +419,11 @@ def require_at_least(level: Access, least: Access) -> None:
         raise Forbidden(ChatReason.READ_ONLY, name="ReadOnly")
 
 
-def reading_floor_sql(room: str = "r", reader: str = "c") -> str:
-    """``reading_floor`` as SQL, for people who do not moderate. ``reader`` is the alias of their row of
+def reading_floor_sql() -> str:
+    """``reading_floor`` as SQL, for people who do not moderate. ``r`` is the room, and ``c`` their row of
     ``chat_readers``, all null if there is none.
     """
-    newcomers = f"case when {room}.history = 'all' then {room}.history_floor else {room}.last_number end"
-    return f"coalesce({reader}.entered_number, {newcomers})"
+    return "coalesce(c.entered_number, case when r.history = 'all' then r.history_floor else r.last_number end)"
 
 
 async def reading_floor(reader: Reader, room: Room, person: UserId | None, level: Access) -> int:

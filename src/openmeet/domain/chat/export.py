@@ -15,7 +15,7 @@ from openmeet.domain.users.model import UserId, unnamed
 
 # Messages per query.
 _PAGE: Final = 500
-_MOST_PRIVATE: Final = 5_000
+_MAX_PRIVATE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
                select 1 from attendances a join events e on e.id = a.event_id
                 where a.user_id = m.user_id and a.is_private = 1
                     and (e.id = r.event_id or e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)))
-         group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
+         group by m.user_id order by min(m.number) limit {_MAX_PRIVATE}
         """,
         room=room,
     )

@@ -80,10 +80,10 @@ def is_there(message: str = "m") -> str:
     return f"{message}.removed_at is null and {message}.held_at is null and not {is_by_leaving(message)}"
 
 
-def is_written(message: str = "m") -> str:
-    """SQL condition: the text of this message was written by people."""
+def is_written() -> str:
+    """SQL condition on the message ``m``: its text was written by people."""
     kinds = ", ".join(f"'{kind}'" for kind in sorted(WRITTEN))
-    return f"{message}.kind in ({kinds})"
+    return f"m.kind in ({kinds})"
 
 
 def message_of(row: Row) -> ChatMessage:

@@ -167,7 +167,7 @@ class SiteReport:
 
     message_id: ChatMessageId
     reason: ReportReason
-    words: str
+    comment: str
     at: Instant
     is_open: bool
 
@@ -209,13 +209,13 @@ async def reports_to_site(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[
     if not ids:
         return {}
     rows = await reader.fetch(
-        "select message_id, reason, words, at, closed_at from chat_reports where message_id in :ids and to_tenant = 1"
+        "select message_id, reason, comment, at, closed_at from chat_reports where message_id in :ids and to_tenant = 1"
         " order by at, id limit 500",
         ids=sorted(set(ids)),
     )
     reports: dict[ChatMessageId, list[SiteReport]] = {}
     for row in rows:
         message = ChatMessageId(row["message_id"])
-        report = SiteReport(message, ReportReason(row["reason"]), row["words"], row["at"], row["closed_at"] is None)
+        report = SiteReport(message, ReportReason(row["reason"]), row["comment"], row["at"], row["closed_at"] is None)
         reports.setdefault(message, []).append(report)
     return reports

@@ -33,7 +33,7 @@ _CANDIDATES_PER_RESULT = 4
 # In larger rooms, the people who are not named are not counted.
 _COUNTED = 100
 # Maximum number of people checked who have one of the names in a message.
-_MOST_NAMESAKES = 200
+_MAX_NAMESAKES = 200
 _ROOMS_OF_AUTHOR = 200
 # SQL table of the people who might be in the room ``:room``, with their folded names. It is read before names are
 # compared: PostgreSQL expects few people with a name, and would look for each of them among everyone in the room.
@@ -362,7 +362,7 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
         """,
         room=room.id,
         names=sorted(set(names)),
-        most=_MOST_NAMESAKES,
+        most=_MAX_NAMESAKES,
     )
     unique_names = set(names)
     called: dict[str, set[UserId]] = {}

@@ -14,7 +14,7 @@ from openmeet.domain.chat.texts import checked_line
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-FEWEST_CHOICES, MOST_CHOICES = 2, 10
+FEWEST_CHOICES, MAX_CHOICES = 2, 10
 MAX_CHOICE = 100
 
 
@@ -64,14 +64,14 @@ async def checked_poll(
     (``choices``, ``dates``, ``endsAt``).
     """
     problems: dict[str, Why] = {}
-    names = await _checked_dates(reader, room_id, dates[: MOST_CHOICES + 1], problems)
+    names = await _checked_dates(reader, room_id, dates[: MAX_CHOICES + 1], problems)
     lines = [
         checked_line(one, "choices", MAX_CHOICE, problems, too_long=ChatReason.TEXT_TOO_LONG_FOR_CHOICE)
-        for one in choices[: MOST_CHOICES + 1]
+        for one in choices[: MAX_CHOICES + 1]
     ]
     both = [*names, *lines]
-    if not FEWEST_CHOICES <= len(both) <= MOST_CHOICES or not all(both) or len(set(both)) < len(both):
-        problems.setdefault("choices", ChatReason.CHOICES_OUT_OF_RANGE(least=FEWEST_CHOICES, most=MOST_CHOICES))
+    if not FEWEST_CHOICES <= len(both) <= MAX_CHOICES or not all(both) or len(set(both)) < len(both):
+        problems.setdefault("choices", ChatReason.CHOICES_OUT_OF_RANGE(least=FEWEST_CHOICES, most=MAX_CHOICES))
     if ends_at is not None and ends_at <= reader.now:
         problems["endsAt"] = ChatReason.MOMENT_OVER
     if problems:

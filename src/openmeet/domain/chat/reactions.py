@@ -25,7 +25,7 @@ from openmeet.domain.chat.polls import Poll, poll_in
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller, UserId
 
-_MOST_CODE_POINTS = 12
+_MAX_CODE_POINTS = 12
 _SELECTOR = "\ufe0f"
 # The Unicode blocks that contain emoji (UTS 51), except brackets and digits.
 _SYMBOLS = (
@@ -43,7 +43,7 @@ _EMOJI = re.compile(
 def checked_emoji(text: str) -> str:
     """Validate one emoji. Raises InvalidForm (``emoji``) for anything else."""
     plain = text.strip()
-    if len(plain) > _MOST_CODE_POINTS or not _EMOJI.fullmatch(plain):
+    if len(plain) > _MAX_CODE_POINTS or not _EMOJI.fullmatch(plain):
         raise InvalidForm({"emoji": ChatReason.NOT_AN_EMOJI()})
     return plain
 

@@ -162,8 +162,8 @@ class UnreadCounts:
     rooms: int
 
 
-_MOST_COUNTED = 1_000
-_MOST_ROOMS_COUNTED = 200
+_MAX_COUNTED = 1_000
+_MAX_ROOMS_COUNTED = 200
 
 
 # Rooms of a person that can be found by indexes alone. ``candidate_rooms_sql`` also follows series that were split,
@@ -191,7 +191,7 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
           left join chat_readers c on c.room_id = r.id and c.user_id = :person
          where r.closed_at is null and r.last_number > coalesce(c.read_number, 0) and r.id <> :except_room
            and (c.muted_until is null or c.muted_until <= :now) and coalesce(c.level, 'usual') <> 'none'
-         order by coalesce(r.last_said_at, r.created_at) desc, r.id limit {_MOST_ROOMS_COUNTED}
+         order by coalesce(r.last_said_at, r.created_at) desc, r.id limit {_MAX_ROOMS_COUNTED}
         """,
         person=person,
         except_room=except_room or "",
@@ -213,7 +213,7 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
              and m.number > {reading_floor_sql()} and {is_written()}
              and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
-           limit {_MOST_COUNTED}) u
+           limit {_MAX_COUNTED}) u
         """,
         rooms=sorted(readable),
         person=person,

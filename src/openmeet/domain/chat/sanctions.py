@@ -25,7 +25,7 @@ from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 
-MAX_REPORT_WORDS: Final = 2_000
+MAX_REPORT_COMMENT: Final = 2_000
 # This many reports by different people hide a newcomer's message until a moderator has looked at it.
 _REPORTS_THAT_HOLD: Final = 2
 # A newcomer is an author with fewer visible messages than this.
@@ -209,7 +209,7 @@ async def report(
     caller: Caller,
     message_id: ChatMessageId,
     reason: ReportReason,
-    words: str = "",
+    comment: str = "",
     *,
     to_tenant: bool = False,
 ) -> bool:
@@ -220,18 +220,18 @@ async def report(
     Raises NotFound, InvalidForm (``words``).
     """
     message, room, _ = await messages.lock_visible_message(tx, caller, message_id)
-    text = words.strip()
-    if len(text) > MAX_REPORT_WORDS:
-        raise InvalidForm({"words": GeneralReason.TEXT_TOO_LONG(most=MAX_REPORT_WORDS)})
+    text = comment.strip()
+    if len(text) > MAX_REPORT_COMMENT:
+        raise InvalidForm({"words": GeneralReason.TEXT_TOO_LONG(most=MAX_REPORT_COMMENT)})
     if reason is ReportReason.OTHER and not text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
     about_moderator = message.user_id is not None and await access(tx, room.id, message.user_id) is Access.MODERATE
     made = await tx.execute(
         """
-        insert into chat_reports (id, message_id, reporter_id, reason, words, to_tenant, at)
-        values (:id, :message, :person, :reason, :words, :to_tenant, :now)
+        insert into chat_reports (id, message_id, reporter_id, reason, comment, to_tenant, at)
+        values (:id, :message, :person, :reason, :comment, :to_tenant, :now)
             on conflict (message_id, reporter_id) where reporter_id is not null do update
-           set reason = excluded.reason, words = excluded.words, to_tenant = excluded.to_tenant, at = excluded.at,
+           set reason = excluded.reason, comment = excluded.comment, to_tenant = excluded.to_tenant, at = excluded.at,
                closed_at = null, outcome = null
          where chat_reports.to_tenant < excluded.to_tenant
         """,
@@ -239,7 +239,7 @@ async def report(
         message=message.id,
         person=caller.user_id,
         reason=reason.value,
-        words=text,
+        comment=text,
         to_tenant=int(to_tenant or about_moderator),
         now=tx.now,
     )
@@ -275,21 +275,23 @@ class MessageReport:
     id: str
     message_id: ChatMessageId
     reason: ReportReason
-    words: str
+    comment: str
     at: Instant
 
 
 async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> list[MessageReport]:
     """Undecided reports for the moderators of a room, oldest first."""
     rows = await reader.fetch(
-        "select p.id, p.message_id, p.reason, p.words, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
+        "select p.id, p.message_id, p.reason, p.comment, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
         f" where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 and not {is_by_leaving()}"
         " order by p.at, p.id limit :limit",
         room=room,
         limit=limit,
     )
     return [
-        MessageReport(row["id"], ChatMessageId(row["message_id"]), ReportReason(row["reason"]), row["words"], row["at"])
+        MessageReport(
+            row["id"], ChatMessageId(row["message_id"]), ReportReason(row["reason"]), row["comment"], row["at"]
+        )
         for row in rows
     ]
 

@@ -27,7 +27,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import folded
 
 # Rooms per query.
-MOST_ROOMS: Final = 200
+MAX_ROOMS: Final = 200
 # An id becomes part of the search expression, in which a quote would end the word.
 _ID: Final = re.compile(r"[0-9a-f-]{1,64}")
 
@@ -159,16 +159,16 @@ async def _readable(
         f"{'' if after is None else ' and (coalesce(r.last_said_at, r.created_at), r.id) < (:after_at, :after_id)'}"
         " order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit :limit",
         rooms=sorted(room for room, level in access_by_room.items() if level is not Access.NONE),
-        limit=MOST_ROOMS + 1,
+        limit=MAX_ROOMS + 1,
         **({} if after is None else {"after_at": after[0], "after_id": after[1]}),
     )
-    rooms = [room_of(row) for row in rows[:MOST_ROOMS]]
+    rooms = [room_of(row) for row in rows[:MAX_ROOMS]]
     entered = await entered_numbers_in_rooms(reader, [one for one in rooms if one.newcomer_floor], viewer)
     floors = {
         one.id: 0 if access_by_room[one.id] is Access.MODERATE else entered.get(one.id, one.newcomer_floor)
         for one in rooms
     }
-    last = rooms[-1] if len(rows) > MOST_ROOMS else None
+    last = rooms[-1] if len(rows) > MAX_ROOMS else None
     return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
 
 

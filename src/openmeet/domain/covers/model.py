@@ -136,6 +136,11 @@ def cover_of_group(name: str) -> Cover:
     return Cover(_OF_GROUPS[(seed >> 32) % len(_OF_GROUPS)], seed)
 
 
+def cover_of_person(name: str) -> Cover:
+    """The cover on the preview image of a host. It suggests no topic."""
+    return Cover(Motif.ART, _seed(name, "person"))
+
+
 def _seed(words: str, rest: str) -> int:
     folded = unicodedata.normalize("NFC", words.strip().lower())
     digest = hashlib.sha256(f"{folded}|{rest}".encode("utf-8", "replace")).digest()

@@ -1,5 +1,5 @@
-"""PNG pictures: the preview of links to an event (1200 × 630, its cover next to its facts), and the cover alone for
-e-mails.
+"""PNG pictures: the preview of links to an event, a series or a group (1200 × 630, the cover next to the facts), and the
+cover alone for e-mails.
 """
 
 import io
@@ -32,15 +32,16 @@ _TEXT_WIDTH: Final = CARD_WIDTH - _LEFT - 48
 _PAPER, _INK, _SOFT = "#fbf8f3", "#221d17", "#62594c"
 # Diameter of the host's face.
 _FACE: Final = 56
-# The round background of the initial, and at the other end the mark, as in the header of every page.
+# The round background of the initial. At the other end is the mark, as in the header of every page.
+_INITIAL: Final = '<circle cx="28" cy="28" r="28" fill="{wash}"/>'
 _SIGNATURE: Final = f"""<svg xmlns="http://www.w3.org/2000/svg" width="{_TEXT_WIDTH}" height="56">
-<circle cx="28" cy="28" r="28" fill="{{wash}}"/>
+{{face}}
 <g transform="translate({_TEXT_WIDTH - 56} 0) scale(1.75)"><rect x="3" y="5" width="26" height="24" rx="7" fill="#0e6557"/>
 <path d="M10 2.8v5M22 2.8v5" stroke="#0e6557" stroke-width="2.6" stroke-linecap="round"/>
 <circle cx="12.2" cy="18.5" r="4.2" fill="#fff6e6"/><circle cx="19.8" cy="18.5" r="4.2" fill="#f2a65a"/></g></svg>"""
 # Font sizes in pixels, and the maximum number of title lines at each.
 _TITLE_SIZES: Final = ((60, 3), (48, 4), (40, 5))
-_MOST_LETTERS: Final = 300
+_MAX_LETTERS: Final = 300
 # A broken word has at least this many letters on its last line.
 _LEAST_LETTERS: Final = 4
 # Unicode categories of emoji and of the characters that join or colour them, followed by the two variation selectors.
@@ -50,8 +51,9 @@ _VARIANTS: Final = "\ufe0e\ufe0f"
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """The text of the card. Everything but the title is one line. ``host_picture``: a stored portrait of the host, as a
-    file. If it is empty, their initial is shown on ``host_tone``. ``tone``: the event's, for ``when``.
+    """The text of the card. Everything but the title is one line. ``host`` is empty for a group. ``host_picture``: a
+    stored portrait of the host, as a file. If it is empty, their initial is shown on ``host_tone``. ``tone``: the
+    event's, for ``when``.
     """
 
     title: str
@@ -114,7 +116,7 @@ def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
 
 def _sign(image: Image.Image, facts: CardFacts) -> None:
     """The host with their picture or initial, and the mark of OpenMeet, at the bottom."""
-    row = _SIGNATURE.format(wash=WASHES[facts.host_tone])
+    row = _SIGNATURE.format(face=_INITIAL.format(wash=WASHES[facts.host_tone]) if facts.host else "")
     drawn = Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=row, skip_system_fonts=True)))
     image.paste(drawn, (_LEFT, CARD_HEIGHT - 48 - drawn.height), drawn)
     draw, middle = ImageDraw.Draw(image), CARD_HEIGHT - 48 - drawn.height // 2
@@ -136,7 +138,7 @@ def _title(text: str) -> tuple[int, list[str]]:
 
     A smaller size is preferred to a broken word, and lines of similar length to a last line of one word.
     """
-    shown = text[:_MOST_LETTERS]
+    shown = text[:_MAX_LETTERS]
     for size, most in _TITLE_SIZES:
         widest = max((_font(size, 760).getlength(word) for word in shown.split()), default=0)
         lines = _lines(shown, size, _TEXT_WIDTH)
@@ -172,7 +174,7 @@ def _lines(text: str, size: int, most: int) -> list[str]:
 
 def _cut(text: str, size: int, weight: int, width: int = _TEXT_WIDTH) -> str:
     """The text, shortened with an ellipsis to fit on one line."""
-    font, shown = _font(size, weight), text[:_MOST_LETTERS]
+    font, shown = _font(size, weight), text[:_MAX_LETTERS]
     if font.getlength(shown) <= width:
         return shown
     while shown and font.getlength(f"{shown}…") > width:

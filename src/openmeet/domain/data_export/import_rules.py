@@ -11,7 +11,7 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance.model import AttendanceMode, ChangeChannel, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, ChangeChannel, ReplyDetails, ReplyNotices, RsvpReply
 from openmeet.domain.data_export.tables import DataExportReason, ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.values import Visibility
@@ -129,7 +129,13 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         skips_record=bool(row.get("skips_record")),
     )
     await attendance_actions.answer(
-        tx, caller, EventSlug(slug), reply, reply_details, through=ChangeChannel.API, sends_calendar_email=False
+        tx,
+        caller,
+        EventSlug(slug),
+        reply,
+        reply_details,
+        through=ChangeChannel.API,
+        notices=ReplyNotices(calendar_email=False),
     )
 
 

@@ -31,7 +31,7 @@ from openmeet.i18n.formatting import iso
 
 VERSION: Final = 1
 # Maximum rows of one table in a document. Nobody is expected to have more.
-MOST_ROWS: Final = 100_000
+MAX_ROWS: Final = 100_000
 _ROWS = 500
 
 
@@ -162,7 +162,7 @@ def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
 
 
 async def _rows(reader: Reader, part: ExportedTable, user_id: UserId) -> list[dict[str, Any]]:
-    rows = await reader.fetch(f"select * from {part.table} where {part.where} limit {MOST_ROWS}", id=user_id)
+    rows = await reader.fetch(f"select * from {part.table} where {part.where} limit {MAX_ROWS}", id=user_id)
     rows_out = [
         {camel(name): to_json(row[name]) for name in row.keys() if name not in part.without}  # noqa: SIM118
         for row in rows

@@ -15,9 +15,9 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.model import ReplyNotices, RsvpReply
 from openmeet.domain.chat import matrix_people
-from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MOST_LISTED, ErasurePreview, HostedEvent
+from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MAX_LISTED, ErasurePreview, HostedEvent
 from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
@@ -122,7 +122,7 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
     dates = await reader.fetch(_PREVIEW_DATES, id=user_id, now=reader.now, due_at=due_at)
     coming += [EventId(row["id"]) for row in dates]
     listed = []
-    for event_id in coming[:MOST_LISTED]:
+    for event_id in coming[:MAX_LISTED]:
         event = await event_queries.by_id(reader, event_id)
         if event is None or event.is_cancelled:
             continue
@@ -136,7 +136,7 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
     return ErasurePreview(
         due_at=due_at,
         events=tuple(listed),
-        more_events=max(len(coming) - MOST_LISTED, 0),
+        more_events=max(len(coming) - MAX_LISTED, 0),
         groups_passed=counts["passed"],
         groups_deleted=counts["owned"] - counts["passed"],
         answers=counts["answers"],
@@ -330,7 +330,7 @@ async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:
         try:
             async with _step(db, user_id) as tx:
                 await attendance_actions.answer(
-                    tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, sends_calendar_email=False
+                    tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, notices=ReplyNotices(calendar_email=False)
                 )
         except Unavailable:
             raise

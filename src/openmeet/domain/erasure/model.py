@@ -12,7 +12,7 @@ DELETION_MAIL: Final = "account_deletion"
 # they are down for a while.
 ENDS_BEFORE: Final = 2 * DAY
 # Maximum number of events listed in the preview.
-MOST_LISTED: Final = 50
+MAX_LISTED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

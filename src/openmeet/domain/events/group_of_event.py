@@ -12,7 +12,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 
 # The length of a list that people can still choose from.
-MOST_OFFERED: Final = 100
+MAX_OFFERED: Final = 100
 
 
 async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent | None:
@@ -29,7 +29,7 @@ async def groups_offered(reader: Reader, user_id: UserId) -> list[Group]:
     memberships = await membership_queries.memberships_of(reader, user_id)
     ids = [one.group_id for one in memberships if rules.may(one.role, GroupPermission.CREATE_EVENT)]
     found = await by_ids(reader, ids)
-    return sorted(found.values(), key=lambda group: (group.details.name.casefold(), group.id))[:MOST_OFFERED]
+    return sorted(found.values(), key=lambda group: (group.details.name.casefold(), group.id))[:MAX_OFFERED]
 
 
 async def may_make_events(reader: Reader, group: GroupOfEvent | None, user_id: UserId) -> bool:

@@ -106,7 +106,9 @@ def line(longest: int) -> Kind[str]:
 
 
 def place_part(longest: int) -> Kind[str]:
-    """An input for one line of an address. The length limit applies to the text as typed."""
+    """A line of an address, such as its street. Line breaks become spaces, after the length of the typed text was
+    checked.
+    """
 
     def parse(text: str, name: str, problems: Problems) -> str:
         if len(text) > longest:

@@ -23,7 +23,7 @@ from openmeet.domain.events.model import (
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, PromotionLevel
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
@@ -259,7 +259,9 @@ async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserI
     published = [one for one in of_others if reach_of(one) is not PublishLevel.NOTHING]
     for author_id in sorted({one.author_id for one in published}):
         theirs = [one for one in published if one.author_id == author_id]
-        if not await publication_consent.use_for(tx, author_id, by, [(one.id, one.revision) for one in theirs]):
+        if not await publishing_preferences.permit_co_host_edits(
+            tx, author_id, by, [(one.id, one.revision) for one in theirs]
+        ):
             waiting += theirs
     return frozenset(one.id for one in waiting)
 

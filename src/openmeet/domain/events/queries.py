@@ -11,6 +11,7 @@ from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
 from groundwork.geo_points import Spot, spot_in
 from groundwork.isolation import Position
+from groundwork.wakeups import Wakeups
 from openmeet.domain.events import content
 from openmeet.domain.events.content import Content, topics_of
 from openmeet.domain.events.model import (
@@ -37,6 +38,9 @@ _STORED = (
     " is_all_day, is_draft, publish_at, needs_author_approval, record_wanted, record_detail, record_announced,"
     " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z"
 )
+
+# Woken after a commit of events that have a town and no position (``town_positions``).
+MISSING_POSITIONS: Final = Wakeups()
 
 # The cells of an emptied event, and their assignments in an update. Of its content, only the visibility is kept.
 BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if name != "visibility"}
@@ -264,6 +268,7 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
     marks = ", ".join(f":{name}" for name in values)
     taken = "series_id, original_date" if event.place_in_series else "author_id, submission_key"
     made = await tx.execute(f"insert into events ({names}) values ({marks}) on conflict ({taken}) do nothing", **values)
+    _announce_missing_positions(tx, [values])
     return made == 1
 
 
@@ -273,6 +278,7 @@ async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
         return
     rows = [_values(event, search_text) for event, search_text in events]
     await execute_each(tx, insert_rows_sql("events", {name: _type_of(name) for name in rows[0]}), rows)
+    _announce_missing_positions(tx, rows)
 
 
 _NUMBERS = re.compile(
@@ -300,6 +306,12 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
     ]
     sets = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "id")
     await tx.execute_many(f"update events set {sets} where id = :id", rows)
+    _announce_missing_positions(tx, rows)
+
+
+def _announce_missing_positions(tx: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
+    if any(row["locality"] and row["place_x"] is None and not row["derived_from"] for row in rows):
+        tx.after_commit(MISSING_POSITIONS.wake)
 
 
 async def without_position(reader: Reader, limit: int) -> list[Event]:

@@ -52,6 +52,7 @@ class EventReason(Reason):
     MAY_NOT_CANCEL = "event.may_not_cancel"
     MAY_NOT_DECIDE_ANSWERS = "event.may_not_decide_answers"
     MAY_NOT_MESSAGE = "event.may_not_message"
+    AUTHOR_NOT_IN_ITS_GROUP = "event.author_not_in_its_group"
     MAY_NOT_PUBLISH_DRAFT = "event.may_not_publish_draft"
     MAY_NOT_LEAVE = "event.may_not_leave"
     MAY_NOT_DELETE = "event.may_not_delete"

@@ -74,6 +74,19 @@ def zone_label(event: Event | Details) -> str:
     return formatting.zone_label(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
 
 
+def time_for_reader(event: Event | Details, zone: str | None) -> str:
+    """The start on the clock of a reader in this time zone: ``13:00``, or ``Sun 00:00`` on another day. Empty if their
+    clock shows the same, for all-day events, and without a zone.
+    """
+    if event.starts_at is None or event.is_all_day or not zone:
+        return ""
+    there, here = (wall_time.local_of(event.starts_at, one) for one in (event.time_zone, zone))
+    if there.replace(tzinfo=None) == here.replace(tzinfo=None):
+        return ""
+    clock = formatting.time_of_day(here)
+    return clock if there.date() == here.date() else f"{formatting.weekday_in_short(here)} {clock}"
+
+
 def clock_label(event: Event | Details) -> str:
     """For use under a day's heading: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
     if event.starts_at is None:
@@ -171,13 +184,17 @@ def removal_notice(event: Event, now: Instant) -> str:
 
 def place_label(event: Event, *, is_over: bool = False) -> str:
     """The place in one line. ``is_over``: nobody will announce it any more."""
-    place = event.place
+    return venue_label(event.content.mode, event.place, is_over=is_over)
+
+
+def venue_label(mode: Mode, place: Venue, *, is_over: bool = False) -> str:
+    """The same for this venue."""
     spot = ", ".join(part for part in (place.name, place.locality) if part)
     if not spot and place.lines and not place.is_country_alone:
         spot = place.lines[0]
     elif not spot and place.latitude:
         spot = str(ON_THE_MAP)
-    match event.content.mode:
+    match mode:
         case Mode.ONLINE:
             return gettext("Online")
         case Mode.HYBRID:

@@ -59,20 +59,21 @@ class _HasTown(Protocol):
     def country(self) -> str: ...
 
 
-async def derive(db: Database, gazetteer: Gazetteer) -> int:
+async def derive(db: Database, gazetteer: Gazetteer, *, at_once: int = _AT_ONCE) -> int:
     """Set the position of events that have a town and no point. Return how many were looked at.
 
-    Does nothing until the list of places has been built, which the first search by name does.
+    ``at_once``: events per transaction. Does nothing until the list of places has been built, which the first search by
+    name does.
     """
     looked_at = 0
     while gazetteer.is_built and looked_at < _ROUND:
         async with db.transaction() as tx:
-            events = await queries.without_position(tx, _AT_ONCE)
+            events = await queries.without_position(tx, at_once)
             await queries.set_derived_positions(
                 tx, [(event.id, event.town, _spot_of(event, gazetteer)) for event in events]
             )
         looked_at += len(events)
-        if len(events) < _AT_ONCE:
+        if len(events) < at_once:
             break
     return looked_at
 

@@ -108,9 +108,9 @@ def normalised(text: str) -> str:
     return tag if any(char.isalnum() for char in tag) else ""
 
 
-def tags_in(typed: str, field: str = "tags") -> tuple[str, ...]:
+def tags_in(typed: str) -> tuple[str, ...]:
     """Parse tags separated by commas, in the order typed. Duplicates count once. Raises InvalidInput."""
-    return checked(typed.translate(_SEPARATORS).split(","), field)
+    return checked(typed.translate(_SEPARATORS).split(","))
 
 
 def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:

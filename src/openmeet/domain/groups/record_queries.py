@@ -159,7 +159,7 @@ async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
 
 
 async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
-    """Ids of memberships that the group's records name, or might name."""
+    """Ids of the group's memberships that have a record or that their members let sync."""
     rows = await reader.fetch(
         "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null) order by id",
         id=group_id,

@@ -15,8 +15,8 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, RsvpReply
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, ReplyNotices, RsvpReply
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
@@ -54,13 +54,13 @@ class GuestRsvpReason(Reason):
     LINK_OVER = "guest_rsvp.link_over"
 
 
-async def open_to_guests(reader: Reader, slug: EventSlug) -> EventWithSettings:
+async def open_to_guests(reader: Reader, slug: EventSlug) -> EventRegistration:
     """Return the event if people without an account can RSVP to it. Raises NotFound, Refused."""
     event = await require_visible(reader, await by_slug(reader, slug), None)
-    with_settings = await registration.event_with_settings(reader, event)
-    if not with_settings.settings.takes_guests or event.visibility is Visibility.PRIVATE:
+    event_registration = await registration.registration_of(reader, event)
+    if not event_registration.settings.takes_guests or event.visibility is Visibility.PRIVATE:
         raise Refused(GuestRsvpReason.NO_GUESTS, name="NoGuests")
-    return with_settings
+    return event_registration
 
 
 async def request_rsvp(
@@ -72,10 +72,10 @@ async def request_rsvp(
     ``email`` must have passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over),
     InvalidForm (the host's questions) and TooMany (too many e-mails to this address).
     """
-    with_settings = await open_to_guests(tx, slug)
+    event_registration = await open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
-    require_open(with_settings, None, act, EventRelationship(), tx.now)
-    merge_details(with_settings, None, reply_details, is_going=reply is RsvpReply.GOING)
+    require_open(event_registration, None, act, EventRelationship(), tx.now)
+    merge_details(event_registration, None, reply_details, is_going=reply is RsvpReply.GOING)
     if not await take_turn(tx, f"guest e-mail {email}"):
         raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=1)
     for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
@@ -83,7 +83,7 @@ async def request_rsvp(
             raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=3600)
     guest_rsvp = GuestRsvp(
         GuestRsvpId(new_id(tx.now)),
-        with_settings.event.id,
+        event_registration.event.id,
         email,
         display_name,
         GuestRequest(reply, reply_details),
@@ -152,7 +152,7 @@ async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | 
         guest_rsvp.request.reply,
         reply_details,
         through=ChangeChannel.MAIL,
-        sends_calendar_email=sends_calendar_email,
+        notices=ReplyNotices(calendar_email=sends_calendar_email),
     )
     if user is None and guest_rsvp.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)

@@ -24,7 +24,7 @@ from openmeet.domain.users.model import UserId
 # Nobody works through more rows than this at once.
 _MAX_ROWS: Final = 50
 # Rooms of the whole community that are looked at, those waiting longest first.
-_MOST_ROOMS: Final = 200
+_MAX_ROOMS: Final = 200
 _APPROVING: Final = [role.value for role in roles_with(GroupPermission.APPROVE)]
 _WAITING: Final = f"""
     select m.room_id, p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
@@ -128,7 +128,7 @@ async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]
     """
     rows = await reader.fetch(
         f"select w.room_id, count(distinct w.message_id) as number, min(w.since) as since from ({_WAITING}) w"
-        f" group by w.room_id order by since, w.room_id limit {_MOST_ROOMS}",
+        f" group by w.room_id order by since, w.room_id limit {_MAX_ROOMS}",
         of_site=0,
     )
     if not rows:

@@ -32,7 +32,7 @@ from openmeet.outbox import emails
 from openmeet.outbox.emails import DueEmail
 
 # The latest rejected e-mails of the whole community; older ones are mostly about past events.
-_MOST_READ: Final = 1_000
+_MAX_READ: Final = 1_000
 _CONFIRMATIONS: Final = frozenset({ANSWERED_MAIL, WITHDRAWN_MAIL, GUEST_CONFIRMED_MAIL})
 
 
@@ -83,7 +83,7 @@ async def undelivered(reader: Reader, host: UserId) -> list[UndeliveredEmails]:
     """Return the rejected e-mails about upcoming events that this person hosts and groups that they can invite people
     to.
     """
-    due = await emails.refused_emails(reader, _MOST_READ)
+    due = await emails.refused_emails(reader, _MAX_READ)
     if not due:
         return []
     by_kind: dict[str, list[DueEmail]] = {}

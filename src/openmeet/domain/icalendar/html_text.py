@@ -44,7 +44,7 @@ _REDIRECTS = (
     (re.compile(r"[a-z0-9-]+\.safelinks\.protection\.outlook\.com"), "/", ("url",)),
 )
 _DEEPEST = 5
-_MOST_MARKS = 50
+_MAX_MARKS = 50
 
 
 def is_html(text: str) -> bool:
@@ -123,9 +123,9 @@ class _Writer(HTMLParser):
             if self._cells:
                 self._pieces.append(" – ")
             self._cells += 1
-        elif tag == "a" and len(self._marks) < _MOST_MARKS:
+        elif tag == "a" and len(self._marks) < _MAX_MARKS:
             self._marks.append(_Mark(tag, len(self._pieces), target_of(dict(attrs).get("href") or "")))
-        elif tag in _MARKS and len(self._marks) < _MOST_MARKS:
+        elif tag in _MARKS and len(self._marks) < _MAX_MARKS:
             self._marks.append(_Mark(tag, len(self._pieces)))
 
     def handle_endtag(self, tag: str) -> None:

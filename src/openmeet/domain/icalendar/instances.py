@@ -22,10 +22,10 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 # Maximum number of dates stored per window.
 MAX_STORED = 10_000
 # Maximum number of dates from one event's rule: four a day for more than a year.
-MOST_OF_ONE = 2_000
+MAX_OF_ONE = 2_000
 # Maximum number of steps for all rules of a file together (``rule_dates.Steps``): two thousand weekly events over a year
 # and two months, with some reserve.
-MOST_STEPS = 300_000
+MAX_STEPS = 300_000
 _MICROSECOND = timedelta(microseconds=1)
 # How far a date may have been moved from its original start and still be found in a window.
 _MOVED = timedelta(days=366)
@@ -51,7 +51,7 @@ class Bounds:
     """
 
     most: int = MAX_STORED
-    steps: Steps = field(default_factory=lambda: Steps(most=MOST_STEPS))
+    steps: Steps = field(default_factory=lambda: Steps(most=MAX_STEPS))
     is_whole: bool = True
     kept: list[Instance] = field(default_factory=list)
     until: Instant | None = None
@@ -137,7 +137,7 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bo
     reach = _span(_MOVED) if ranges else _span(master.length or timedelta(0))
     range_end = Instant(end + (reach if ranges else 0))
     by_rule = expansion.walk(master.pattern, Instant(start - reach), range_end, bounds.steps)
-    for one in islice(by_rule, MOST_OF_ONE):
+    for one in islice(by_rule, MAX_OF_ONE):
         if one.at not in singles:
             dated = _dated(master, one, ranges)
             if _overlaps(dated, start, end):

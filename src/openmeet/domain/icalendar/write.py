@@ -8,7 +8,7 @@ that a program that has the series recognizes the date. SEQUENCE comes from ``ca
 decreases.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -160,11 +160,9 @@ def write_calendar(
     *,
     name: str,
     method: str = PUBLISH,
-    properties: Mapping[str, str] | None = None,
     feed: FeedAddress | None = None,
 ) -> bytes:
-    """Write the whole file, in lines of up to 75 octets ending in CRLF. ``properties`` are further calendar properties,
-    unescaped.
+    """Write the whole file, in lines of up to 75 octets ending in CRLF.
 
     ``feed``: for a subscribed file, which also gets a refresh interval (RFC 7986, section 5.7; Outlook reads the older
     X-PUBLISHED-TTL) and a source (5.8, 5.5).
@@ -175,8 +173,8 @@ def write_calendar(
     calendar.add("prodid", PRODUCT)
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", method)
-    for key, value in {"X-WR-CALNAME": name, "NAME": name, **(properties or {})}.items():
-        calendar.add(key, Text(value))
+    for key in ("X-WR-CALNAME", "NAME"):
+        calendar.add(key, Text(name))
     if feed is not None:
         calendar.add("refresh-interval", vText(REFRESH), parameters={"VALUE": "DURATION"})
         calendar.add("x-published-ttl", vText(REFRESH))

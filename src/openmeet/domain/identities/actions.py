@@ -51,7 +51,7 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
 
 
 async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
-    """Sign in with a proven DID: as its user, as the owner of its shadow account, or as a new user."""
+    """Sign in with a DID that the person controls: as its user, as the owner of its shadow account, or as a new user."""
     identity = await queries.find(tx, did)
     if identity is None:
         user_id = await user_actions.create_person(tx, display_name=handle)
@@ -72,7 +72,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
 
 
 async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_url: str) -> None:
-    """Link a proven DID that belongs to no user of this site, or already belongs to this user.
+    """Link a DID that the person controls and that belongs to no user of this site, or already belongs to this user.
 
     The default repository stays the same. Raises Conflict if the DID belongs to another user; that case is an account
     merge.

@@ -18,7 +18,7 @@ from openmeet.domain.icalendar.instances import masters, newest_of, original_in_
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport, start_label
+from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport, start_label
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -32,11 +32,11 @@ from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # Limits: overridden dates per series, "this and following" changes per series, warnings per file.
-MOST_CHANGES = 1_000
-MOST_RANGES = 50
-MOST_WARNINGS = 100
+MAX_CHANGES = 1_000
+MAX_RANGES = 50
+MAX_WARNINGS = 100
 # Events that are named although they were left out.
-MOST_LEFT_OUT = 10
+MAX_LEFT_OUT = 10
 
 
 # What remains of brackets around a removed URL.
@@ -78,32 +78,32 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
                 others,
             )
         )
-    if len(main_events) > MOST_EVENTS:
+    if len(main_events) > MAX_EVENTS:
         warnings.insert(
             0,
             gettext(
                 "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the "
                 "rest.",
                 count=number(len(main_events)),
-                most=number(MOST_EVENTS),
+                most=number(MAX_EVENTS),
             ),
         )
     return ParsedImport(
         next((calendar.name for calendar in calendars if calendar.name), ""),
-        tuple(_found(master, by_uid[master.uid], zone) for master in main_events[:MOST_EVENTS]),
-        tuple(warnings[:MOST_WARNINGS]),
+        tuple(_found(master, by_uid[master.uid], zone) for master in main_events[:MAX_EVENTS]),
+        tuple(warnings[:MAX_WARNINGS]),
     )
 
 
 def _left_out(sentences: Sequence[str]) -> Iterable[str]:
     """The first events that were left out, and how many there are if there are more."""
-    if len(sentences) > MOST_LEFT_OUT:
+    if len(sentences) > MAX_LEFT_OUT:
         yield gettext(
             "%(count)s events were left out. These are the first %(most)s:",
             count=number(len(sentences)),
-            most=number(MOST_LEFT_OUT),
+            most=number(MAX_LEFT_OUT),
         )
-    yield from sentences[:MOST_LEFT_OUT]
+    yield from sentences[:MAX_LEFT_OUT]
 
 
 def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
@@ -206,7 +206,7 @@ def _changes(
         # "This and following" has no meaning without a series.
         and_following = event.overrides.and_following and not is_stray
         ranges += and_following
-        if len(overrides) == MOST_CHANGES or ranges > MOST_RANGES:
+        if len(overrides) == MAX_CHANGES or ranges > MAX_RANGES:
             findings.append(
                 gettext(
                     "Too many of its dates differ. From %(day)s on, its dates follow the series.",

@@ -15,7 +15,7 @@ from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.place_text import coordinate_of, point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
-from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, ImportReason, ParsedImport, start_label
+from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, ImportReason, ParsedImport, start_label
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line
@@ -47,7 +47,7 @@ def parse_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
             )
             continue
         for node in _events(value, 0):
-            if len(events) < MOST_EVENTS:
+            if len(events) < MAX_EVENTS:
                 events.append(_found(node, url, own_zone))
     if not events:
         raise InvalidInput("url", ImportReason.NO_EVENT_DESCRIBED)

@@ -38,6 +38,7 @@ from openmeet.domain.imports.model import (
     Medium,
     OccurrenceOverride,
     ParsedImport,
+    SelectedEvents,
     last_import_of,
 )
 from openmeet.domain.places.model import PlaceMatch
@@ -71,7 +72,7 @@ async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReadin
 
 
 # Look-ups of one file. Most calendars have a handful of places.
-_MOST_TOWNS = 100
+_MAX_TOWNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _with_towns(parsed: ParsedImport, find_town: Callable[[str], PlaceMatch]) ->
     """
     submissions = [typed for event in parsed.events for typed in (event.typed, *(one.typed for one in event.changes))]
     named = dict.fromkeys(typed.locality for typed in submissions if _has_guessed_town(typed))
-    towns = {name: find_town(name) for name in list(named)[:_MOST_TOWNS]}
+    towns = {name: find_town(name) for name in list(named)[:_MAX_TOWNS]}
     unknown = {name for name, found in towns.items() if found.place is None and not found.choices}
 
     def corrected(typed: Submission) -> Submission:
@@ -171,16 +172,14 @@ async def import_events(
     workers: ChargedPool,
     caller: Caller,
     import_id: ImportId,
-    selected_uids: frozenset[str] | None,
+    selection: SelectedEvents,
     reading: FileReading,
     host: str,
-    *,
-    updated_uids: frozenset[str] = frozenset(),
 ) -> ImportResult:
-    """Import the selected events of an upload, or all of them (None). Idempotent, even when run concurrently.
+    """Import the selected events of an upload. Idempotent, even when run concurrently.
 
-    ``updated_uids``: UIDs of events imported before, whose changes in the file are applied. Likely duplicates of the
-    caller's own events are imported only if they were selected.
+    Likely duplicates of the caller's own events are imported only if they were selected one by one. ``host``: the host
+    name of this site, by which its own events are recognised.
 
     Raises NotFound (no such import, or it expired).
     """
@@ -191,11 +190,12 @@ async def import_events(
     if upload.outcome is not None:
         return ImportResult(**upload.outcome)
     parsed = await parse_upload(workers, upload, reading)
-    selected = [event for event in parsed.events if selected_uids is None or event.uid in selected_uids]
-    to_update = [event for event in parsed.events if event.uid in updated_uids]
+    takes_all = selection.to_create is None
+    selected = [one for one in parsed.events if selection.to_create is None or one.uid in selection.to_create]
+    to_update = [event for event in parsed.events if event.uid in selection.to_update]
     async with db.reader() as reader:
         matches_by_uid = await matches(reader, caller.user_id, selected, host)
-        lookalikes_by_uid = await lookalikes(reader, caller.user_id, selected) if selected_uids is None else {}
+        lookalikes_by_uid = await lookalikes(reader, caller.user_id, selected) if takes_all else {}
         updates_by_uid = await updates.updates_of(reader, caller.user_id, to_update)
     result = ImportResult()
     for event in parsed.events:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge
-from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, ContactList, ContactRow, ImportReason
+from openmeet.domain.imports.model import MAX_CSV, MAX_PEOPLE, Column, ContactList, ContactRow, ImportReason
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.catalogue import gettext
@@ -133,8 +133,8 @@ def _rows(
             return
         if not any(cell.strip() for cell in cells):
             continue
-        if line > MOST_PEOPLE + 1:
-            warnings.append(gettext("We read only the first %(most)s lines.", most=number(MOST_PEOPLE)))
+        if line > MAX_PEOPLE + 1:
+            warnings.append(gettext("We read only the first %(most)s lines.", most=number(MAX_PEOPLE)))
             return
         yield _row(line, cells, places, seen)
 

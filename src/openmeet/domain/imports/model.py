@@ -24,8 +24,8 @@ PersonId = NewType("PersonId", str)
 
 # How long an upload that nobody imports is kept.
 KEPT = 7 * DAY
-MOST_EVENTS = 500
-MOST_PEOPLE = 20_000
+MAX_EVENTS = 500
+MAX_PEOPLE = 20_000
 MAX_CSV = 5_000_000
 MAX_MESSAGE = 1_000
 ZONE = "time_zone"
@@ -105,6 +105,16 @@ class FileReading:
     zone: str
     call_hosts: tuple[str, ...] = ()
     find_town: FindPlace = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedEvents:
+    """Which events of an upload to import, by UID. ``to_create``: None for all. ``to_update``: events imported before,
+    whose changes in the file are applied.
+    """
+
+    to_create: frozenset[str] | None = None
+    to_update: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

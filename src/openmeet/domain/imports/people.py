@@ -55,7 +55,7 @@ from openmeet.outbox.emails import enqueue_email
 ARRIVAL_MAIL = "arrival_invitation"
 
 # Maximum number of people per invitation. A list is for one event, not for mass mailing.
-MOST_INVITED = 1_000
+MAX_INVITED = 1_000
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
@@ -176,6 +176,13 @@ async def add_to_list(
     return target, len(rows), already_listed
 
 
+async def addresses_to_invite(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> list[str]:
+    """The addresses to which ``invite`` sends e-mails now. Raises NotFound, Forbidden, Refused."""
+    target = await find_target(reader, caller, kind, slug)
+    waiting = [] if target.is_hidden else await queries.uninvited_contacts(reader, kind, target.id, MAX_INVITED)
+    return [one.email for one in waiting]
+
+
 async def invite(
     tx: Transaction, caller: Caller, kind: ImportKind, slug: str, *, message: str, expected: int
 ) -> tuple[InvitationTarget, int]:
@@ -191,11 +198,11 @@ async def invite(
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
         raise InvalidForm({"message": GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
-    waiting = await queries.uninvited_contacts(tx, kind, target.id, MOST_INVITED + 1)
+    waiting = await queries.uninvited_contacts(tx, kind, target.id, MAX_INVITED + 1)
     if not waiting:
         raise Refused(ImportReason.NOBODY_TO_INVITE, name="NobodyToInvite")
-    if len(waiting) > MOST_INVITED:
-        raise TooMany(ImportReason.TOO_MANY_PEOPLE, most=MOST_INVITED, after_seconds=24 * 3600)
+    if len(waiting) > MAX_INVITED:
+        raise TooMany(ImportReason.TOO_MANY_PEOPLE, most=MAX_INVITED, after_seconds=24 * 3600)
     if len(waiting) != expected:
         raise PreconditionFailed(ImportReason.LIST_CHANGED, length=len(waiting), expected=expected)
     await queries.invite(tx, [one.id for one in waiting], text, caller.user_id)

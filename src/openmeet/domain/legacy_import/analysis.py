@@ -19,7 +19,6 @@ from openmeet.domain.legacy_import.conversion import (
 from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldEvent, OldRsvp
 from openmeet.domain.legacy_import.plan import (
     LegacyPlan,
-    LegacyRsvp,
     LegacySeriesPart,
     PlannedEvent,
     followers_of,
@@ -144,6 +143,23 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
     return local_of(event.original_at, zone).replace(tzinfo=None, microsecond=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What is analysed, and what is found on the way.
+
+    ``otherwise``: the zone of events that have none. ``alone``: rows that become single events.
+    """
+
+    old: LegacyData
+    otherwise: str
+    oddities: list[LegacyOddity]
+    alone: list[OldEvent]
+
+    def report(self, oddity: Oddity, subject: str, detail: str = "") -> None:
+        """Add an oddity."""
+        self.oddities.append(LegacyOddity(oddity, subject, detail))
+
+
 def analyse(old: LegacyData, otherwise: str) -> LegacyPlan:
     """Make the import plan. ``otherwise``: the zone of events that have none."""
     plan = LegacyPlan(old.shape, oddities=list(old.oddities))
@@ -151,11 +167,12 @@ def analyse(old: LegacyData, otherwise: str) -> LegacyPlan:
     _groups(old, plan)
     events = _usable(old, plan)
     families, alone = families_of(old, events, otherwise, plan.oddities)
+    analysis = _Analysis(old, otherwise, plan.oddities, alone)
     for family in families:
         alone += family.alone
-        _family(old, family, otherwise, plan, alone)
+        plan.parts += _parts(analysis, family)
     for event in sorted(alone, key=lambda one: one.id):
-        plan.singles.append(_single(old, event, otherwise, plan.oddities))
+        plan.singles.append(_single(analysis, event))
     _report_duplicates(old, plan)
     return plan
 
@@ -201,44 +218,48 @@ def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
     return usable
 
 
-def _single(old: LegacyData, event: OldEvent, otherwise: str, oddities: list[LegacyOddity]) -> PlannedEvent:
-    zone = _zone(event, otherwise, oddities, counts=old.shape.has_recurrence)
-    details = details_of(event, zone, old, oddities)
+def _single(analysis: _Analysis, event: OldEvent) -> PlannedEvent:
+    old, oddities = analysis.old, analysis.oddities
+    details = details_of(event, _zone(analysis, event, is_reported=old.shape.has_recurrence), old, oddities)
     return PlannedEvent(event, details, is_cancelled(event), rsvps_of(event, old, oddities))
 
 
-def _zone(event: OldEvent, otherwise: str, oddities: list[LegacyOddity], *, counts: bool = True) -> str:
-    zone, oddity = zone_of(event, otherwise)
-    if oddity is not None and counts:
-        oddities.append(LegacyOddity(oddity, f"event {event.id}"))
+def _zone(analysis: _Analysis, event: OldEvent, *, is_reported: bool = True) -> str:
+    """The event's zone. A missing or unknown one is an oddity, unless ``is_reported`` is False."""
+    zone, oddity = zone_of(event, analysis.otherwise)
+    if oddity is not None and is_reported:
+        analysis.report(oddity, f"event {event.id}")
     return zone
 
 
-def _family(old: LegacyData, family: EventFamily, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
+def _parts(analysis: _Analysis, family: EventFamily) -> list[LegacySeriesPart]:
+    """The parts of a series, one per section, in order."""
+    parts: list[LegacySeriesPart] = []
     after: int | None = None
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
         section_end = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
-        own = rsvps_of(section.head, old, [])
+        own = rsvps_of(section.head, analysis.old, [])
         # People who follow a series that was split also follow its later part.
         followers = tuple(dict.fromkeys((*followers, *followers_of(own))))
-        part = _part(old, section, section_end, after, followers, otherwise, plan.oddities, alone)
-        plan.parts.append(part)
+        parts.append(_part(analysis, section, section_end, after, followers))
         after = section.head.id
+    return parts
 
 
 def _part(
-    old: LegacyData,
+    analysis: _Analysis,
     section: SeriesSection,
     section_end: datetime | None,
     after: int | None,
     followers: tuple[int, ...],
-    otherwise: str,
-    oddities: list[LegacyOddity],
-    alone: list[OldEvent],
 ) -> LegacySeriesPart:
+    """The series of one section. ``section_end``: when the next section begins; ``after``: the id of the row that heads
+    the previous one.
+    """
+    old, oddities = analysis.old, analysis.oddities
     head = section.head
-    zone = _zone(head, otherwise, oddities)
+    zone = _zone(analysis, head)
     details = details_of(head, zone, old, oddities)
     parsed = timing_of(head, zone)
     oddities += parsed.oddities
@@ -246,14 +267,11 @@ def _part(
     if section_end is not None:
         before = ended_before(recurrence, section_end)
         if before is not None and before.rule != recurrence.rule:
-            oddities.append(
-                LegacyOddity(
-                    Oddity.ENDED_BY_SPLIT, f"event {head.id}", section_end.isoformat(sep=" ", timespec="minutes")
-                )
-            )
+            ends = section_end.isoformat(sep=" ", timespec="minutes")
+            analysis.report(Oddity.ENDED_BY_SPLIT, f"event {head.id}", ends)
         # Heads on the same day share a section, so each section has at least its own start before the next one begins.
         recurrence = before or replace(recurrence, rule=None, left_out=(), added=())
-    placed, recurrence = _placed(section, recurrence, oddities, alone)
+    placed, recurrence = _placed(analysis, section, recurrence)
     timing = Timing(recurrence, length_of(details))
     content = details.content
     dates = []
@@ -262,30 +280,25 @@ def _part(
         more: list[OldRsvp] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
         own = details if event.id == head.id else details_of(event, zone, old, oddities)
         usual = usual_of(content, timing, datetime.fromisoformat(name))
-        dates.append(_date(event, own, usual, name, rsvps_of(event, old, oddities, more), oddities))
+        rsvps = rsvps_of(event, old, oddities, more)
+        dates.append(
+            PlannedEvent(event, own, is_cancelled(event), rsvps, name, _overridden(analysis, event, own, usual))
+        )
     return LegacySeriesPart(head, content, timing, is_cancelled(head), after, tuple(dates), followers)
 
 
-def _date(
-    event: OldEvent,
-    own: Details,
-    usual: Details,
-    name: str,
-    answers: tuple[LegacyRsvp, ...],
-    oddities: list[LegacyOddity],
-) -> PlannedEvent:
+def _overridden(analysis: _Analysis, event: OldEvent, own: Details, usual: Details) -> tuple[str, ...]:
+    """The fields of a date that its series does not change."""
     overridden = differing(own, usual)
     if event.is_exception and not overridden:
         if not is_cancelled(event):
-            oddities.append(LegacyOddity(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
+            analysis.report(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}")
         # The host changed this date, so it keeps at least its own time.
-        overridden = (STARTS,)
-    return PlannedEvent(event, own, is_cancelled(event), answers, name, overridden)
+        return (STARTS,)
+    return overridden
 
 
-def _placed(
-    section: SeriesSection, recurrence: Pattern, oddities: list[LegacyOddity], alone: list[OldEvent]
-) -> tuple[dict[str, OldEvent], Pattern]:
+def _placed(analysis: _Analysis, section: SeriesSection, recurrence: Pattern) -> tuple[dict[str, OldEvent], Pattern]:
     """Return the stored dates by original start, and a pattern that contains all of them.
 
     If no row represents the first date, the head does.
@@ -299,29 +312,29 @@ def _placed(
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
         if event.original_at is None:
-            oddities.append(LegacyOddity(Oddity.NO_ORIGINAL_DATE, subject))
+            analysis.report(Oddity.NO_ORIGINAL_DATE, subject)
         at = event.original_at if event.original_at is not None else event.starts_at
         assert at is not None  # noqa: S101  # events without a start were left out before
         local = local_of(at, zone).replace(tzinfo=None, microsecond=0)
         name = date_near(all_dates, local)
         if name is None and len(added) >= MAX_DATES:
-            alone.append(event)
+            analysis.alone.append(event)
             continue
         if name is None and recurrence.rule is None:
             name = local  # The missing rule was already reported.
         elif name is None:
-            oddities.append(LegacyOddity(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
+            analysis.report(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes"))
             name = local
         elif name != local:
-            oddities.append(LegacyOddity(Oddity.SHIFTED, subject))
+            analysis.report(Oddity.SHIFTED, subject)
         if name in events_by_name:
-            oddities.append(LegacyOddity(Oddity.SAME_DATE_TWICE, subject, f"event {events_by_name[name].id}"))
-            alone.append(event)
+            analysis.report(Oddity.SAME_DATE_TWICE, subject, f"event {events_by_name[name].id}")
+            analysis.alone.append(event)
             continue
         if name in left_out:
             left_out.discard(name)
             if not is_cancelled(event):
-                oddities.append(LegacyOddity(Oddity.EXCEPTION_TAKES_PLACE, subject))
+                analysis.report(Oddity.EXCEPTION_TAKES_PLACE, subject)
         if name != recurrence.start and date_near(all_dates, name) is None:
             added.add(name)
         events_by_name[name] = event

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.model import (
@@ -141,7 +141,7 @@ def rsvps_of(
         _choose(own, event, answer, old, oddities)
     rsvp_by_user |= own
     rsvps = tuple(sorted(rsvp_by_user.values(), key=lambda answer: answer.old.id))
-    seated = sum(answer.status in SEATED for answer in rsvps)
+    seated = sum(answer.status in SEATED_STATUSES for answer in rsvps)
     if event.capacity and 0 < event.capacity < seated:
         oddities.append(LegacyOddity(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
     return rsvps

@@ -14,14 +14,11 @@ from typing import Final, NewType
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from groundwork.blobstore.contract import BlobStore, put
-from groundwork.blobstore.open_ import Bucket, named_in, open_bucket, open_folder
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, Reason, TooLarge, TooMany
-from groundwork.settings import SettingsRefused
+from groundwork.errors import InvalidForm, NotFound, Reason, TooLarge, TooMany
 from groundwork.ui.tones import nearest_tone
 from groundwork.workers.pool import ChargedPool
-from openmeet.settings import PREFIX, Settings
 
 
 class MediaReason(Reason):
@@ -62,10 +59,20 @@ class Size(StrEnum):
     MEDIUM = "medium"
     SMALL = "small"
     THUMBNAIL = "thumbnail"
+    # The centred square, for at most 112 and 64 CSS pixels. The other sizes keep the shape of the picture.
+    SQUARE = "square"
+    SMALL_SQUARE = "small-square"
 
 
 # The longer side in pixels.
-SIDES: Final = {Size.LARGE: 1600, Size.MEDIUM: 1080, Size.SMALL: 640, Size.THUMBNAIL: 320}
+SIDES: Final = {
+    Size.LARGE: 1600,
+    Size.MEDIUM: 1080,
+    Size.SMALL: 640,
+    Size.THUMBNAIL: 320,
+    Size.SQUARE: 224,
+    Size.SMALL_SQUARE: 128,
+}
 
 
 class PictureFormat(StrEnum):
@@ -137,8 +144,10 @@ _PORTRAIT_QUALITY: Final = 76
 
 # Tried in descending order until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
-# Looks as good as JPEG at 82.
-_WEBP_QUALITY = 75
+# WebP at 75 looks as good as JPEG at 82.
+_WEBP_QUALITIES = (75, 60, 45, 35, 25, 15)
+# With these, an embed of one event and an embed of three events take less than 15 kB each.
+MAX_SQUARE_BYTES: Final = {Size.SQUARE: 9_000, Size.SMALL_SQUARE: 3_000}
 # For servers with a lower limit. Fewer pixels look better than strong compression.
 _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
@@ -191,16 +200,26 @@ def prepare(body: bytes) -> PreparedPicture:
     # The library would otherwise copy metadata (comments, profiles) from its input.
     image.info.clear()
     bodies: dict[tuple[Size, PictureFormat], bytes] = {}
-    # By width and height: a small picture has the same ones, and so the same bytes, at several sizes.
-    encoded: dict[tuple[int, int], dict[PictureFormat, bytes]] = {}
+    # By width, height and limit: a small picture has the same ones, and so the same bytes, at several sizes.
+    encoded: dict[tuple[int, int, int], dict[PictureFormat, bytes]] = {}
     for size in Size:
-        made = image.copy()
-        made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
-        if made.size not in encoded:
-            encoded[made.size] = {PictureFormat.JPEG: _jpeg_within_limit(made), PictureFormat.WEBP: _webp(made)}
-        bodies.update(((size, format_), bytes_) for format_, bytes_ in encoded[made.size].items())
-    width, height = max(encoded)
+        made = _scaled(image, size)
+        look = *made.size, MAX_SQUARE_BYTES.get(size, MAX_STORED_BYTES)
+        if look not in encoded:
+            encoded[look] = _encoded(made, size)
+        bodies.update(((size, format_), bytes_) for format_, bytes_ in encoded[look].items())
+    width, height, _ = max(encoded)
     return PreparedPicture(bodies, width, height, tone_of_picture(image))
+
+
+def prepare_squares(body: bytes) -> dict[tuple[Size, PictureFormat], bytes]:
+    """Encode the squares of a stored picture. Raises InvalidForm (``picture``)."""
+    image = decode(body, SIDES[Size.SMALL])
+    return {
+        (size, format_): encoded
+        for size in MAX_SQUARE_BYTES
+        for format_, encoded in _encoded(_scaled(image, size), size).items()
+    }
 
 
 def tone_of_picture(image: Image.Image) -> int | None:
@@ -228,10 +247,7 @@ def prepare_portrait(body: bytes) -> dict[int, bytes]:
     Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
     the full space.
     """
-    image = decode(body, 2 * max(PORTRAIT_SIDES))
-    side = min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    square = image.crop((left, top, left + side, top + side))
+    square = _centred_square(decode(body, 2 * max(PORTRAIT_SIDES)))
     # The library would otherwise copy metadata (comments, profiles) from its input.
     square.info.clear()
     return {length: _encoded_portrait(square, length) for length in PORTRAIT_SIDES}
@@ -293,6 +309,23 @@ def _on_white(sent: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, sent).convert("RGB")
 
 
+def _centred_square(image: Image.Image) -> Image.Image:
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    return image.crop((left, top, left + side, top + side))
+
+
+def _scaled(image: Image.Image, size: Size) -> Image.Image:
+    made = _centred_square(image) if size in MAX_SQUARE_BYTES else image.copy()
+    made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
+    return made
+
+
+def _encoded(made: Image.Image, size: Size) -> dict[PictureFormat, bytes]:
+    webp = _webp_within_limit(made, MAX_SQUARE_BYTES.get(size, MAX_STORED_BYTES))
+    return {PictureFormat.JPEG: _jpeg_within_limit(made), PictureFormat.WEBP: webp}
+
+
 def _jpeg_within_limit(made: Image.Image) -> bytes:
     body = b""
     for quality in _QUALITIES:
@@ -308,36 +341,15 @@ def _jpeg(made: Image.Image, quality: int) -> bytes:
     return output.getvalue()
 
 
-def _webp(made: Image.Image) -> bytes:
-    output = io.BytesIO()
-    made.save(output, "WEBP", quality=_WEBP_QUALITY)
-    return output.getvalue()
-
-
-def open_pictures(settings: Settings, tenant: str) -> BlobStore:
-    """Open the picture store that the settings name. Raises SettingsRefused if it is unusable."""
-    if not settings.blobs:
-        return pictures_folder(settings)
-    try:
-        name, folder = named_in(settings.blobs)
-        # All tenants share one bucket, and each has its own prefix (invariant 5).
-        bucket = Bucket(
-            name,
-            settings.blobs_region,
-            settings.blobs_endpoint,
-            settings.blobs_access_key_id,
-            settings.blobs_secret_access_key,
-            settings.blobs_force_path_style,
-            prefix=f"{folder}/{tenant}".strip("/"),
-        )
-        return open_bucket(bucket)
-    except ValueError as error:
-        raise SettingsRefused([f"{PREFIX}BLOBS: {error}."]) from None
-
-
-def pictures_folder(settings: Settings) -> BlobStore:
-    """The folder of the file store. Also used to find old files after a switch to a bucket."""
-    return open_folder(settings.data_directory / "media")
+def _webp_within_limit(made: Image.Image, max_bytes: int) -> bytes:
+    body = b""
+    for quality in _WEBP_QUALITIES:
+        output = io.BytesIO()
+        made.save(output, "WEBP", quality=quality)
+        body = output.getvalue()
+        if len(body) <= max_bytes:
+            return body
+    return body
 
 
 # Uploads per person and day: enough for a host who tries a few pictures, too few for a script to fill the disk.
@@ -365,6 +377,24 @@ async def store_picture(
         total = sum(map(len, made.bodies.values()))
         await insert(tx, key, user_id, made.width, made.height, total, made.tone)
     return key, made
+
+
+async def add_squares(store: BlobStore, workers: ChargedPool, key: str) -> None:
+    """Store the squares of a picture that was uploaded before there were any.
+
+    Raises NotFound (no such picture), InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
+    """
+    body = b"".join([piece async for piece in store.read(blob_key(key, Size.SMALL))])
+    for file, bytes_ in (await workers.run(partial(prepare_squares, body))).items():
+        await put(store, blob_key(key, *file), bytes_)
+    try:
+        await store.size(blob_key(key, Size.LARGE))
+    except NotFound:
+        # ``forget_unused`` deletes this file first. It may have looked for the squares before they were stored.
+        for size in MAX_SQUARE_BYTES:
+            for format_ in PictureFormat:
+                await store.delete(blob_key(key, size, format_))
+        raise
 
 
 async def store_portrait(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:

@@ -13,7 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import ActId, LogEntry, ModeratedKind, ModerationAction, Subject
 from openmeet.domain.users.model import UserId
 
-_COLUMNS = "id, at, actor_id, act, thing, subject, before_state, after_state, reason, undoes"
+_COLUMNS = "id, at, actor_id, act, kind, subject, before_state, after_state, reason, undoes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEn
             "at": tx.now,
             "actor_id": actor_id,
             "act": line.act.value,
-            "thing": line.subject.thing.value,
+            "kind": line.subject.kind.value,
             "subject": line.subject.id,
             "before": line.before,
             "after": line.after,
@@ -47,7 +47,7 @@ async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEn
     ]
     await tx.execute_many(
         f"insert into moderation_log ({_COLUMNS}) values"
-        " (:id, :at, :actor_id, :act, :thing, :subject, :before, :after, :reason, :undoes)",
+        " (:id, :at, :actor_id, :act, :kind, :subject, :before, :after, :reason, :undoes)",
         rows,
     )
     return [ActId(str(row["id"])) for row in rows]
@@ -93,7 +93,7 @@ def _entry(row: Row) -> LogEntry:
         at=Instant(row["at"]),
         actor_id=None if row["actor_id"] is None else UserId(row["actor_id"]),
         act=ModerationAction(row["act"]),
-        subject=Subject(ModeratedKind(row["thing"]), row["subject"]),
+        subject=Subject(ModeratedKind(row["kind"]), row["subject"]),
         before=row["before_state"],
         after=row["after_state"],
         reason=row["reason"],

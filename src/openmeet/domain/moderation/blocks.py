@@ -78,7 +78,7 @@ async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserI
         return {}
     rows = await reader.fetch(
         "select user_id, blocked_id as other from user_blocks where user_id in :viewers"
-        " union select user_id, subject from user_mutes where user_id in :viewers and thing = 'person' order by 1, 2",
+        " union select user_id, subject from user_mutes where user_id in :viewers and kind = 'person' order by 1, 2",
         viewers=sorted(set(viewers)),
     )
     hidden: dict[UserId, set[UserId]] = {}
@@ -209,11 +209,11 @@ async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
 async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
     """Mute a user or group. False if already muted. ``is_known``: see ``block``."""
     made = await tx.execute(
-        "insert into user_mutes (user_id, thing, subject, is_known, created_at)"
-        " values (:user_id, :thing, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
+        "insert into user_mutes (user_id, kind, subject, is_known, created_at)"
+        " values (:user_id, :kind, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
         is_known=int(is_known),
         user_id=user_id,
-        thing=subject.thing.value,
+        kind=subject.kind.value,
         subject=subject.id,
         now=tx.now,
     )
@@ -255,11 +255,11 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> 
 async def mutes_of(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> Sequence[tuple[Subject, Instant]]:
     """Users and groups that a user has muted, newest first."""
     rows = await reader.fetch(
-        f"select thing, subject, created_at from user_mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
+        f"select kind, subject, created_at from user_mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
         user_id=user_id,
         **page.values,
     )
-    return [(Subject(ModeratedKind(row["thing"]), row["subject"]), Instant(row["created_at"])) for row in rows]
+    return [(Subject(ModeratedKind(row["kind"]), row["subject"]), Instant(row["created_at"])) for row in rows]
 
 
 async def is_muted(reader: Reader, user_id: UserId, subject: str) -> bool:

@@ -39,7 +39,7 @@ class ModerationReason(Reason):
 ReportId = NewType("ReportId", str)
 ActId = NewType("ActId", str)
 
-MAX_WORDS: Final = 2_000
+MAX_COMMENT: Final = 2_000
 MAX_REASON: Final = 500
 
 
@@ -127,7 +127,7 @@ class ModerationAction(StrEnum):
 class Subject:
     """A subject of moderation."""
 
-    thing: ModeratedKind
+    kind: ModeratedKind
     id: str
 
 
@@ -167,7 +167,7 @@ class AbuseReport:
     reporter_id: UserId | None
     subject: Subject
     reason: ReportReason
-    words: str
+    comment: str
     created_at: Instant
     closed_at: Instant | None
     outcome: ReportOutcome | None
@@ -240,11 +240,11 @@ def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: in
 def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
     """The action to log for a change from one status to another."""
     if after is SubjectVisibility.HIDDEN:
-        return _HIDDEN.get(subject.thing, ModerationAction.BLOCK)
+        return _HIDDEN.get(subject.kind, ModerationAction.BLOCK)
     if after in {SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST}:
         return ModerationAction.HOLD
     if before is SubjectVisibility.HIDDEN:
-        return _SHOWN.get(subject.thing, ModerationAction.UNBLOCK)
+        return _SHOWN.get(subject.kind, ModerationAction.UNBLOCK)
     return ModerationAction.RELEASE
 
 
@@ -252,24 +252,24 @@ def require_possible(subject: Subject, before: SubjectVisibility, after: Subject
     """Raise Refused (``NothingToDo``) if the status is already set or is not possible for such a subject."""
     if after is before or (
         after is SubjectVisibility.TRUSTED
-        and subject.thing not in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
+        and subject.kind not in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
     ):
         raise Refused(ModerationReason.NOTHING_TO_CHANGE, name="NothingToDo")
 
 
-def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
+def check_report(reason: str, comment: str) -> tuple[ReportReason, str]:
     """Validate a report. Raises InvalidForm."""
     problems: dict[str, Why] = {}
-    words = words.strip()
+    comment = comment.strip()
     if reason not in set(ReportReason):
         problems["reason"] = ModerationReason.REASON_NEEDED
-    elif ReportReason(reason) is ReportReason.OTHER and not words:
+    elif ReportReason(reason) is ReportReason.OTHER and not comment:
         problems["words"] = ModerationReason.TEXT_NEEDED
-    if len(words) > MAX_WORDS:
-        problems["words"] = GeneralReason.TEXT_TOO_LONG(most=MAX_WORDS)
+    if len(comment) > MAX_COMMENT:
+        problems["words"] = GeneralReason.TEXT_TOO_LONG(most=MAX_COMMENT)
     if problems:
         raise InvalidForm(problems)
-    return ReportReason(reason), words
+    return ReportReason(reason), comment
 
 
 def check_reason(reason: str, *, is_told: bool) -> str:
@@ -294,5 +294,5 @@ def check_host(text: str) -> Subject:
 
 def require_kind_to_mute(subject: Subject) -> None:
     """Raise Refused for a kind of subject that cannot be muted."""
-    if subject.thing not in MUTED:
+    if subject.kind not in MUTED:
         raise Refused(ModerationReason.NOT_MUTABLE, name="NotMutable")

@@ -22,11 +22,11 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import UserId
 
-_COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_at, outcome"
+_COLUMNS = "id, reporter_id, kind, subject, reason, comment, created_at, closed_at, outcome"
 
 
 # Reports about one subject that moderators see at once. They do not need more for a decision.
-MOST_SHOWN: Final = 20
+MAX_SHOWN: Final = 20
 
 # After a decision: long enough for a moderator to undo it and make another one. A report that nobody decides about for a
 # year will hardly be decided at all.
@@ -60,23 +60,23 @@ class OpenReports:
 
 
 async def file(
-    tx: Transaction, reporter_id: UserId | None, subject: Subject, reason: ReportReason, words: str
+    tx: Transaction, reporter_id: UserId | None, subject: Subject, reason: ReportReason, comment: str
 ) -> AbuseReport:
     """File a report. If the user already has an open one about the subject, update it."""
     row = await tx.fetch_one(
         f"""
         insert into reports ({_COLUMNS}, closed_by_act)
-        values (:id, :reporter_id, :thing, :subject, :reason, :words, :now, null, null, null)
-            on conflict (reporter_id, thing, subject) where closed_at is null
-            do update set reason = excluded.reason, words = excluded.words
+        values (:id, :reporter_id, :kind, :subject, :reason, :comment, :now, null, null, null)
+            on conflict (reporter_id, kind, subject) where closed_at is null
+            do update set reason = excluded.reason, comment = excluded.comment
         returning {_COLUMNS}
         """,
         id=new_id(tx.now),
         reporter_id=reporter_id,
-        thing=subject.thing.value,
+        kind=subject.kind.value,
         subject=subject.id,
         reason=reason.value,
-        words=words,
+        comment=comment,
         now=tx.now,
     )
     assert row is not None  # noqa: S101  # an upsert always returns a row
@@ -91,19 +91,19 @@ async def reported_subjects(reader: Reader, *, after: tuple[Instant, str] | None
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
     rows = await reader.fetch(
         f"""
-        select thing, subject, count(*) as number, min(created_at) as since from reports
-         where closed_at is null group by thing, subject {clause} order by 4, 2 limit :limit
+        select kind, subject, count(*) as number, min(created_at) as since from reports
+         where closed_at is null group by kind, subject {clause} order by 4, 2 limit :limit
         """,
         limit=limit,
         **values,
     )
     return [
-        OpenReports(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"])
+        OpenReports(Subject(ModeratedKind(row["kind"]), row["subject"]), int(row["number"]), row["since"])
         for row in rows
     ]
 
 
-async def open_about(reader: Reader, subjects: Sequence[str], limit: int = MOST_SHOWN) -> list[AbuseReport]:
+async def open_about(reader: Reader, subjects: Sequence[str], limit: int = MAX_SHOWN) -> list[AbuseReport]:
     """Open reports about these subjects, oldest first: up to ``limit`` about each.
 
     Those of visitors are left out first, because a single one can make any number.
@@ -163,7 +163,7 @@ async def reopen(tx: Transaction, act_id: ActId) -> int:
         """
         update reports set closed_at = null, outcome = null, closed_by_act = null
          where closed_by_act = :act_id and not exists (
-               select 1 from reports o where o.reporter_id = reports.reporter_id and o.thing = reports.thing
+               select 1 from reports o where o.reporter_id = reports.reporter_id and o.kind = reports.kind
                   and o.subject = reports.subject and o.closed_at is null)
         """,
         act_id=act_id,
@@ -238,9 +238,9 @@ def _report(row: Row) -> AbuseReport:
     return AbuseReport(
         id=ReportId(row["id"]),
         reporter_id=None if row["reporter_id"] is None else UserId(row["reporter_id"]),
-        subject=Subject(ModeratedKind(row["thing"]), row["subject"]),
+        subject=Subject(ModeratedKind(row["kind"]), row["subject"]),
         reason=ReportReason(row["reason"]),
-        words=row["words"],
+        comment=row["comment"],
         created_at=Instant(row["created_at"]),
         closed_at=row["closed_at"],
         outcome=None if row["outcome"] is None else ReportOutcome(row["outcome"]),

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.moderation.model import ModeratedKind, ModerationStatus, Subject, SubjectVisibility
 from openmeet.domain.users.model import UserId
 
-_COLUMNS = "subject, thing, state, reason, decided_by, since"
+_COLUMNS = "subject, kind, state, reason, decided_by, since"
 
 
 def is_withheld(*subjects: str, is_public: str) -> str:
@@ -28,14 +28,14 @@ def is_withheld(*subjects: str, is_public: str) -> str:
 def awaits_first(person: str) -> str:
     """SQL condition: this user's (a column) public events wait for a moderator."""
     return (
-        f"exists (select 1 from moderation_states w where w.subject = {person} and w.thing = 'person'"
+        f"exists (select 1 from moderation_states w where w.subject = {person} and w.kind = 'person'"
         " and w.state = 'first_event')"
     )
 
 
 def is_of_blocked_host(host: str) -> str:
     """SQL condition: the PDS with this origin is blocked."""
-    return f"exists (select 1 from moderation_states b where b.subject = {host} and b.thing = 'host' and b.state = 'hidden')"
+    return f"exists (select 1 from moderation_states b where b.subject = {host} and b.kind = 'host' and b.state = 'hidden')"
 
 
 def is_blocked(*subjects: str) -> str:
@@ -113,14 +113,14 @@ async def change(
     values = {**_values(tx, subject, after), "reason": reason, "by": by}
     if before is SubjectVisibility.SHOWN:
         changed = await tx.execute(
-            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
-            " values (:subject, :thing, :state, :reason, :by, :now) on conflict (subject) do nothing",
+            "insert into moderation_states (subject, kind, state, reason, decided_by, since)"
+            " values (:subject, :kind, :state, :reason, :by, :now) on conflict (subject) do nothing",
             **values,
         )
     else:
         changed = await tx.execute(
             "update moderation_states set state = :state, reason = :reason, decided_by = :by, since = :now"
-            " where subject = :subject and thing = :thing and state = :before",
+            " where subject = :subject and kind = :kind and state = :before",
             **values,
             before=before.value,
         )
@@ -131,8 +131,8 @@ async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisib
     """Withhold these subjects until a moderator decides. Subjects that already have a status keep it."""
     await tx.execute_many(
         """
-        insert into moderation_states (subject, thing, state, reason, decided_by, since)
-        values (:subject, :thing, :state, '', null, :now)
+        insert into moderation_states (subject, kind, state, reason, decided_by, since)
+        values (:subject, :kind, :state, '', null, :now)
             on conflict (subject) do nothing
         """,
         [_values(tx, subject, state) for subject in subjects],
@@ -169,7 +169,7 @@ async def count(reader: Reader, states: Sequence[SubjectVisibility]) -> int:
 
 def status_of_row(row: Row) -> ModerationStatus:
     return ModerationStatus(
-        Subject(ModeratedKind(row["thing"]), row["subject"]),
+        Subject(ModeratedKind(row["kind"]), row["subject"]),
         SubjectVisibility(row["state"]),
         row["reason"],
         None if row["decided_by"] is None else UserId(row["decided_by"]),
@@ -178,4 +178,4 @@ def status_of_row(row: Row) -> ModerationStatus:
 
 
 def _values(tx: Transaction, subject: Subject, state: SubjectVisibility) -> dict[str, object]:
-    return {"subject": subject.id, "thing": subject.thing.value, "state": state.value, "now": tx.now}
+    return {"subject": subject.id, "kind": subject.kind.value, "state": state.value, "now": tx.now}

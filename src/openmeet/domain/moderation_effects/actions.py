@@ -54,7 +54,7 @@ async def decide(
 ) -> StatusChange:
     """Set the subject's status. ``reason`` is shown to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _require_existing(tx, subject)
-    is_told = after is SubjectVisibility.HIDDEN and subject.thing in {
+    is_told = after is SubjectVisibility.HIDDEN and subject.kind in {
         ModeratedKind.EVENT,
         ModeratedKind.SERIES,
         ModeratedKind.GROUP,
@@ -76,7 +76,7 @@ async def decide_waiting(
     rows = await tx.fetch(
         """
         select w.subject from moderation_states w left join remote_authors n on n.did = w.subject
-         where w.state = 'burst' and w.thing = 'did' and (:host = '' or n.host = :host)
+         where w.state = 'burst' and w.kind = 'did' and (:host = '' or n.host = :host)
          order by w.since, w.subject limit :limit
         """,
         host=host,
@@ -120,7 +120,7 @@ async def _require_existing(reader: Reader, subject: Subject) -> None:
 
     DIDs and hosts are exempt: moderators can decide about them before any of their content has arrived.
     """
-    if subject.thing in {ModeratedKind.DID, ModeratedKind.HOST}:
+    if subject.kind in {ModeratedKind.DID, ModeratedKind.HOST}:
         return
     if not (await subjects.described(reader, [subject]))[subject.id].is_there:
         raise NotFound(ModerationEffectsReason.NO_SUCH_SUBJECT)
@@ -129,7 +129,7 @@ async def _require_existing(reader: Reader, subject: Subject) -> None:
 async def _apply_effects(tx: Transaction, status_changes: Sequence[StatusChange]) -> None:
     """Do what follows from these decisions, by what each is about."""
     for status_change in status_changes:
-        match status_change.subject.thing:
+        match status_change.subject.kind:
             case ModeratedKind.EVENT:
                 await _notify_host(tx, EventId(status_change.subject.id), status_change)
             case ModeratedKind.SERIES:

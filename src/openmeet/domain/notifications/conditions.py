@@ -99,7 +99,7 @@ def if_not_only_cancelled(_: object, state: SubjectState) -> bool:
 
 
 def if_decided(payload: ModeratorDecision, state: SubjectState) -> bool:
-    """Whether this moderator's decision still applies."""
+    """Whether the subject is still as the moderator left it, hidden or shown, and, if it is an event, takes place."""
     return (state.takes_place or not state.is_event) and state.is_hidden is payload.is_hidden
 
 

@@ -355,7 +355,7 @@ CONTACTS: Final = (
         (
             person(ColumnAudience.SELF, "user_id", unique_with="subject"),
             person(ColumnAudience.SELF, "subject", unique_with="user_id"),
-            plain("thing created_at is_known"),
+            plain("kind created_at is_known"),
         ),
         PersonExport.READABLE,
         export_rows=_OWN,

@@ -202,7 +202,7 @@ CHAT_TABLES: Final = (
         OnErasure.DELETE,
         (
             person(ColumnAudience.HOSTS, "reporter_id", unique_with="message_id"),
-            personal(ColumnAudience.HOSTS, "reason words"),
+            personal(ColumnAudience.HOSTS, "reason comment"),
             plain("id message_id to_tenant at closed_at outcome"),
         ),
         PersonExport.READABLE,

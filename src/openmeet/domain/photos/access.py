@@ -14,7 +14,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar_inputs import is_welcome
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access
 from openmeet.domain.events import queries as event_queries
@@ -66,7 +66,7 @@ async def took_part(reader: Reader, event: Event, rsvp: Attendance) -> bool:
         return False
     if rsvp.approved_at is not None or rsvp.status is AttendanceStatus.ATTENDED:
         return True
-    return await history.status_at(reader, rsvp.id, event.starts_at) in SEATED
+    return await history.status_at(reader, rsvp.id, event.starts_at) in SEATED_STATUSES
 
 
 # ``took_part`` and ``is_welcome`` for all guests of an event, who can be thousands.

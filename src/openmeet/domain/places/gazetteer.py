@@ -22,7 +22,7 @@ from groundwork.errors import Unavailable
 from groundwork.geo_points import kilometres, spot
 from openmeet.domain.places import build
 from openmeet.domain.places.additions import FIRST_POSTAL_ID
-from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded
+from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, forms
 from openmeet.settings import Settings
 
 log = structlog.get_logger()
@@ -41,6 +41,8 @@ _BUILDING_SECONDS: Final = 10
 _AGAIN_SECONDS: Final = 600
 # Words between a name and the part that tells places apart: ``Springfield near St. Louis``.
 _BETWEEN: Final = frozenset({"near", "in", "bei", "an", "am", "der"})
+# What is added to a name to tell towns apart: ``(Saale)``, ``am Main``, ``upon Tyne``. ``Gardens`` makes another name.
+_QUALIFIER: Final = re.compile(r"\s+(?:\(|[^\W\d_A-Z]).*|,.*")
 # In scripts that begin at this character, a single character can be a word.
 _FIRST_UNSPACED: Final = "\u2e80"
 
@@ -189,10 +191,23 @@ class Gazetteer:
             candidates = self._disambiguated(text, countries)
         if not candidates:
             return PlaceMatch(None, tuple(self.suggest(text, country=country)))
+        candidates = _of_this_name(form, candidates)
         if len(candidates) == 1 or candidates[0].population >= _MUCH_LARGER * max(1, candidates[1].population):
             return PlaceMatch(candidates[0])
         likely = sorted(candidates, key=lambda place: (folded(place.name) != form, place.country != country))
         return PlaceMatch(None, tuple(likely[:MAX_CHOICES]))
+
+    def towns_named(self, name: str, *, country: str = "") -> list[Place]:
+        """The towns with this name, those in ``country`` first, larger ones first. Names of up to three letters must be
+        the usual name of the town.
+        """
+        form = folded(name[:MAX_NAME])
+        towns = [
+            place
+            for place in self._named(form)
+            if not place.postal_code and (len(form) > _SHORT or form == folded(place.name))
+        ]
+        return sorted(_of_this_name(form, towns), key=lambda place: place.country != country)
 
     def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
         """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous.
@@ -220,7 +235,9 @@ class Gazetteer:
         form = folded(text[:MAX_NAME])
         if len(form) < 2 and not form >= _FIRST_UNSPACED:
             return []
-        exact = sorted(self._named(form), key=lambda place: place.country != country)
+        named = self._named(form)
+        likely = {place.id for place in _of_this_name(form, named)}
+        exact = sorted(named, key=lambda place: (place.country != country, place.id not in likely))
         rows = self._rows(
             _BEGINNING, {"form": form, "end": form + chr(sys.maxunicode), "country": country, "limit": limit * 2}
         )
@@ -330,6 +347,15 @@ class Gazetteer:
                 self._connection.close()
             self._connection, self._opened = connection, (status.st_ino, status.st_mtime_ns)
         return self._connection
+
+
+def _of_this_name(form: str, places: Sequence[Place]) -> list[Place]:
+    """Leave out towns that are smaller than a town of this very name and have it only as another name: for
+    ``springfield``, leave out Springfield Gardens, and keep Rome for ``roma``. All, if no town has this very name.
+    """
+    usual = {place.id for place in places if form in forms(_QUALIFIER.sub("", place.name))}
+    largest = max((place.population for place in places if place.id in usual), default=-1)
+    return [place for place in places if place.id in usual or place.population > largest]
 
 
 def _one_error_away(form: str) -> set[str]:

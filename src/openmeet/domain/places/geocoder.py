@@ -35,7 +35,7 @@ log = structlog.get_logger()
 LEAST_LETTERS: Final = 3
 
 MAX_ADDRESSES: Final = 6
-_ANSWER_BYTES: Final = 128 * 1024
+_MAX_RESPONSE_BYTES: Final = 128 * 1024
 _KEPT_SECONDS: Final = 30 * 86_400.0
 # Empty results are cached for a shorter time, because a new street may be added.
 _NOTHING_KEPT_SECONDS: Final = 86_400.0
@@ -43,7 +43,7 @@ _NOTHING_KEPT_SECONDS: Final = 86_400.0
 _PAUSE: Final = 30 * SECOND
 _MAX_TEXT: Final = 200
 # Maximum number of entries read from a response.
-_MOST_READ: Final = 20
+_MAX_READ: Final = 20
 # Languages that a public Photon server supports. It refuses all others.
 _OF_PHOTON: Final = frozenset({"de", "en", "fr"})
 # Countries in which the house number precedes the street.
@@ -178,7 +178,7 @@ class Geocoder:
                     "accept-language": language,
                 },
                 timeout_seconds=self.settings.timeout_seconds,
-                max_bytes=_ANSWER_BYTES,
+                max_bytes=_MAX_RESPONSE_BYTES,
             )
             document = response.expect_ok().json()
         except (RemoteFailed, RemoteSlow, Refused) as failed:
@@ -210,7 +210,7 @@ def addresses_in(document: object, kind: GeocoderKind) -> list[StreetAddress]:
     else:
         entries, parse_entry = document, _of_nominatim
     addresses: dict[str, StreetAddress] = {}
-    for entry in entries[:_MOST_READ] if isinstance(entries, list) else ():
+    for entry in entries[:_MAX_READ] if isinstance(entries, list) else ():
         address = parse_entry(entry)
         if address is not None and address.line:
             addresses.setdefault(address.line, address)

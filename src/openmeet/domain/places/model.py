@@ -15,6 +15,7 @@ class PlaceReason(Reason):
     NOT_READY = "place.not_ready"
     UNKNOWN = "place.unknown"
     SEVERAL = "place.several"
+    WHICH_TOWN = "place.which_town"
     NO_SUCH_PLACE = "place.no_such_place"
     STREETS_NOT_ASKED = "place.streets_not_asked"
 

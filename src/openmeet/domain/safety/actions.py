@@ -14,6 +14,7 @@ from openmeet.domain.attendance import reevaluation
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportReason, Subject
+from openmeet.domain.profiles import queries as profile_queries
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import ReportedSubject, SafetyReason
 from openmeet.domain.series import follower_queries
@@ -32,17 +33,17 @@ BLOCKS_READ_AT_ONCE: Final = 500
 
 
 async def report(
-    tx: Transaction, caller: Caller, thing: ModeratedKind, address: str, reason: ReportReason, words: str
+    tx: Transaction, caller: Caller, kind: ModeratedKind, address: str, reason: ReportReason, comment: str
 ) -> AbuseReport:
     """File a report to the moderators. A repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
-    reported = await subjects.by_address(tx, thing, address, caller.user_id)
+    reported = await subjects.by_address(tx, kind, address, caller.user_id)
     if reported.owner == caller.user_id:
         raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
-    return await reports.file(tx, caller.user_id, reported.subject, reason, words)
+    return await reports.file(tx, caller.user_id, reported.subject, reason, comment)
 
 
 async def report_as_visitor(
-    tx: Transaction, thing: ModeratedKind, address: str, reason: ReportReason, words: str, email: str
+    tx: Transaction, kind: ModeratedKind, address: str, reason: ReportReason, comment: str, email: str
 ) -> AbuseReport:
     """File the report of somebody without an account. If ``email`` is not empty, e-mail a receipt there now, and later
     the decision. ``email`` must have passed ``sign_in.model.check_email``.
@@ -51,8 +52,8 @@ async def report_as_visitor(
     and their number is limited per address. Further reports are filed without the address. They are not refused, because
     that would tell anybody who tries an address whether somebody reports things with it. Raises NotFound.
     """
-    reported = await subjects.by_address(tx, thing, address, None)
-    made = await reports.file(tx, None, reported.subject, reason, words)
+    reported = await subjects.by_address(tx, kind, address, None)
+    made = await reports.file(tx, None, reported.subject, reason, comment)
     if email and await _takes_email(tx, email):
         await reports.put_address(tx, made.id, email, current().tag)
         await enqueue_email(tx, kind=reports.REPORT_RECEIVED_MAIL, person=made.id, subject_id=made.id)
@@ -67,8 +68,8 @@ async def _takes_email(tx: Transaction, email: str) -> bool:
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
-    """Block a user: their RSVPs to the caller's upcoming events end, and they can no longer see the caller's non-public
-    content.
+    """Block a user: their RSVPs to the caller's upcoming events end, the two no longer follow each other, and the user can
+    no longer see the caller's non-public content.
 
     They stay in the caller's groups until they are removed from them. False if already blocked. Raises NotFound,
     Refused (``Oneself``).
@@ -82,6 +83,9 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
     await _end_participation(tx, caller.user_id, other)
+    # From now on, neither of them may follow the other.
+    await profile_queries.drop_follower(tx, other, caller.user_id)
+    await profile_queries.drop_follower(tx, caller.user_id, other)
     return True
 
 
@@ -155,12 +159,12 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> ReportedSub
     if subject.id == caller.user_id:
         raise Refused(SafetyReason.CANNOT_MUTE_ONESELF, name="Oneself")
     reported = (await subjects.described(tx, [subject]))[subject.id]
-    is_known = subject.thing is not ModeratedKind.PERSON or await subjects.may_know(
+    is_known = subject.kind is not ModeratedKind.PERSON or await subjects.may_know(
         tx, caller.user_id, UserId(subject.id)
     )
     if not reported.is_there:
         raise NotFound(SafetyReason.NO_SUCH_PERSON_OR_GROUP)
-    if subject.thing is ModeratedKind.GROUP:
+    if subject.kind is ModeratedKind.GROUP:
         # A hidden group gives the same error as one that does not exist.
         await subjects.by_address(tx, ModeratedKind.GROUP, reported.path.rpartition("/")[2], caller.user_id)
     await blocks.mute(tx, caller.user_id, subject, is_known=is_known)

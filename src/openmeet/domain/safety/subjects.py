@@ -72,11 +72,11 @@ class ReportedSubject:
         return bool(self.title)
 
 
-async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer: UserId | None) -> ReportedSubject:
+async def by_address(reader: Reader, kind: ModeratedKind, address: str, viewer: UserId | None) -> ReportedSubject:
     """The subject with this slug (for a user or a photo, with this id) if the viewer can see it. Raises NotFound, also
     for hidden subjects.
     """
-    match thing:
+    match kind:
         case ModeratedKind.EVENT:
             event, _ = await visible_event(reader, EventSlug(address), viewer)
             subject = _of_event(event, reader.now)
@@ -95,14 +95,14 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
         case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
-            assert_never(thing)
+            assert_never(kind)
     return (await _named(reader, [subject], with_leaving=False))[0]
 
 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, ReportedSubject]:
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
-    ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
+    ids = {kind: [subject.id for subject in subjects if subject.kind is kind] for kind in ModeratedKind}
     for event in await event_queries.several(reader, [EventId(event_id) for event_id in ids[ModeratedKind.EVENT]]):
         subjects_by_id[event.id] = _of_event(event, reader.now)
     for series_id in ids[ModeratedKind.SERIES]:
@@ -140,7 +140,7 @@ async def _named(reader: Reader, reported: list[ReportedSubject], *, with_leavin
     with_names = []
     for one in reported:
         owner_name = names.get(one.owner, "") if one.owner else ""
-        title = one.title or (owner_name if one.subject.thing is ModeratedKind.PERSON else "")
+        title = one.title or (owner_name if one.subject.kind is ModeratedKind.PERSON else "")
         with_names.append(
             ReportedSubject(
                 one.subject,

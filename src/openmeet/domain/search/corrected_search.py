@@ -13,10 +13,11 @@ from groundwork.database.words import query_terms, word_of_form
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import public_place
 from openmeet.domain.search import search, spelling
-from openmeet.domain.search.known_words import KnownNames, is_topic_word, known_names, topic_words
+from openmeet.domain.search.known_words import KnownNames, known_names
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.search.spelling import CorrectedWord
+from openmeet.domain.search.topic_words import is_topic_word, topic_words
 from openmeet.i18n.markdown import folded
 
 # How much of the events found is read for the original spelling of a word.

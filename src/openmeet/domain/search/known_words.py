@@ -1,25 +1,16 @@
-"""Words that searches know: words and names from upcoming events, words related to them, and words for topics. They
-find hosts and series by name and correct the spelling of searches. All are folded.
+"""Words and names from upcoming events. They find hosts and series by name and correct the spelling of searches. All are
+folded.
 
-The words and names are read from the next public events and from public groups, at most every ten minutes and only for
-searches. Contains only what lists show. Code that uses one of these names checks again whether it may be shown.
-
-``Konzerte`` is related to ``Konzert``, ``Wohnzimmerkonzert`` and ``Konzertabend``. German writes compounds as one word,
-so most titles about concerts do not contain the word ``Konzert``.
-
-Words for topics, in English and German, are those that people type when they look for one, such as ``concert``,
-``Konzert`` and ``gig`` for music. They offer the topic in addition to the search results, which they do not change.
+They are read from the next public events and from public groups, at most every ten minutes and only for searches.
+Contains only what lists show. Code that uses one of these names checks again whether it may be shown.
 """
 
 import asyncio
-import functools
 import itertools
 import re
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -28,19 +19,11 @@ from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Database, Reader
 from groundwork.database.words import word_of_form
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
-from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.groups.membership_queries import public_names
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import spelling
-from openmeet.domain.search.spelling import (
-    LINKS,
-    SECOND_PARTS,
-    Known,
-    common_parts,
-    index_words,
-    stems,
-    without_umlauts,
-)
+from openmeet.domain.search.related_words import TitleWords, index_titles, is_title_word
+from openmeet.domain.search.spelling import Known, without_umlauts
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
@@ -53,90 +36,6 @@ _NAMES_AT_ONCE: Final = 500
 _MIN_LETTERS: Final = 3
 
 _WORDS = re.compile(r"\w+")
-
-# Shorter words and stems are part of too many others.
-_LEAST_RELATED: Final = 4
-_LEAST_HEAD: Final = 3
-# A word of this length ends others by accident only rarely. A shorter one must be a common second part, or what comes
-# before it must be a word.
-_LONG: Final = 6
-# How many words with the same beginning or ending are examined, and how many related words a search uses.
-_MOST_EXAMINED: Final = 200
-_MOST_RELATED: Final = 16
-# Longer words are no real ones. Titles have longer words than texts: Nachbarschaftsversammlung has 25 letters.
-_MOST_LETTERS: Final = 40
-_AFTER_ALL: Final = "\U0010ffff"
-
-
-@dataclass(frozen=True, slots=True)
-class TitleWords:
-    """The words of titles. ``words``: how often each occurs; ``ordered``: the same words in order. ``endings``: their
-    forms without inflection, reversed and in order, each with its word.
-    """
-
-    words: Mapping[str, int]
-    ordered: Sequence[str]
-    endings: Sequence[tuple[str, str]]
-
-    def related(self, word: str) -> tuple[str, ...]:
-        """Words of titles that are related to this one, the most frequent first. Words that begin with it are left out,
-        because a search finds them anyway.
-        """
-        if len(word) < _LEAST_RELATED or not is_title_word(word):
-            return ()
-        found = {
-            one
-            for form in _forms(word) | _forms(without_umlauts(word))
-            for one in (
-                *self._inflected(form),
-                *self._compounds_beginning_with(form),
-                *self._compounds_ending_with(form),
-            )
-            if not one.startswith(word)
-        }
-        return tuple(sorted(found, key=lambda one: (-self.words[one], one))[:_MOST_RELATED])
-
-    def _inflected(self, form: str) -> Iterator[str]:
-        return (one for one in self._beginning_with(form) if form in _forms(one))
-
-    def _compounds_beginning_with(self, form: str) -> Iterator[str]:
-        for one in self._beginning_with(form):
-            for link in LINKS:
-                rest = one.removeprefix(form + link)
-                if rest != one and len(rest) >= _LEAST_RELATED and self._is_second_part(rest, besides=one):
-                    yield one
-                    break
-
-    def _compounds_ending_with(self, form: str) -> Iterator[str]:
-        key = form[::-1]
-        at = bisect_left(self.endings, (key,))
-        for reversed_, one in islice(self.endings, at, at + _MOST_EXAMINED):
-            if not reversed_.startswith(key):
-                return
-            head = reversed_[len(key) :][::-1]
-            if len(head) >= _LEAST_HEAD and (
-                len(form) >= _LONG or form in SECOND_PARTS or self._is_first_part(head, besides=one)
-            ):
-                yield one
-
-    def _is_first_part(self, head: str, *, besides: str) -> bool:
-        """Whether a word begins with this, with or without the linking letters."""
-        return any(
-            self._has_beginning(stem, besides)
-            for link in LINKS
-            if head.endswith(link) and len(stem := head.removesuffix(link)) >= _LEAST_HEAD
-        )
-
-    def _is_second_part(self, rest: str, *, besides: str) -> bool:
-        return bool(SECOND_PARTS & {rest, *stems(rest)}) or self._has_beginning(rest, besides)
-
-    def _has_beginning(self, beginning: str, besides: str) -> bool:
-        return any(one != besides for one in islice(self._beginning_with(beginning), 2))
-
-    def _beginning_with(self, beginning: str) -> Iterator[str]:
-        first = bisect_left(self.ordered, beginning)
-        end = bisect_left(self.ordered, beginning + _AFTER_ALL)
-        return islice(self.ordered, first, min(end, first + _MOST_EXAMINED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,33 +58,6 @@ class KnownNames:
         """Ids of series whose title matches all these word prefixes."""
         return list(itertools.islice((one for one, name in self.series.items() if has_name(name, words)), limit))
 
-
-_TOPIC_WORDS: Final[Mapping[Category, str]] = {
-    Category.ARTS: "art arts drawing painting exhibition gallery theatre theater kunst malen zeichnen ausstellung galerie",
-    Category.BOOKS: "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur gedichte",
-    Category.BUSINESS: "business career networking startup freelance arbeit beruf karriere gründen selbstständig",
-    Category.COMMUNITY: "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt",
-    Category.CRAFTS: "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren",
-    Category.DANCE: "dance dancing salsa tango swing tanz tanzen tanzkurs",
-    Category.FAITH: "faith prayer spirituality church glaube gebet kirche gottesdienst meditation",
-    Category.FAMILY: "family families kid children toddler baby parents familie familien kind kinder eltern",
-    Category.FILM: "film movie cinema photography photo kino filmabend fotografie foto",
-    Category.FOOD: "food dinner cooking supper brunch wine essen kochen abendessen frühstück wein backen",
-    Category.GAMES: "game games boardgame chess quiz spiel spiele spieleabend brettspiel brettspiele schach",
-    Category.HEALTH: "health yoga wellbeing mindfulness gesundheit entspannung achtsamkeit",
-    Category.LANGUAGES: "language languages tandem sprache sprachen sprachcafé stammtisch",
-    Category.LEARNING: "talk talks lecture workshop course class vortrag vorträge kurs lernen seminar",
-    Category.MUSIC: "music concert gig choir jazz singing jam musik konzert konzerte chor singen",
-    Category.OUTDOORS: "outdoors hike hiking walk nature climbing wandern wanderung spaziergang natur klettern draußen",
-    Category.POLITICS: "politics activism demo protest politik aktivismus demonstration",
-    Category.SCIENCE: "science astronomy stargazing physics wissenschaft astronomie sterne sternwarte",
-    Category.SPORTS: "sport sports running football cycling fitness laufen fußball radfahren turnen schwimmen",
-    Category.TECHNOLOGY: "technology tech coding programming hackathon software technik programmieren informatik",
-}
-
-_TOPICS: Final[Mapping[str, Category]] = {
-    without_umlauts(folded(word)): topic for topic, words in _TOPIC_WORDS.items() for word in words.split()
-}
 
 _cache: "WeakKeyDictionary[Database, tuple[Instant, KnownNames]]" = WeakKeyDictionary()
 
@@ -271,46 +143,3 @@ def _written_in(text: str, written: dict[str, str]) -> set[str]:
         if form not in written or word.islower():
             written[form] = word
     return set(written_words)
-
-
-def index_titles(words: Counter[str]) -> TitleWords:
-    """Index the words of titles, each with the number of titles that contain it."""
-    endings = sorted((form[::-1], word) for word in words for form in _forms(word))
-    return TitleWords(words, sorted(words), endings)
-
-
-def is_title_word(word: str) -> bool:
-    """Whether a text counts as a word of a title."""
-    return word.isalpha() and len(word) <= _MOST_LETTERS
-
-
-def _forms(word: str) -> set[str]:
-    """The word, and its stems that are long enough to tell it from others."""
-    return {word, *(stem for stem in stems(word) if len(stem) >= _LEAST_RELATED)}
-
-
-def topic_of(words: Sequence[str]) -> Category | None:
-    """The topic that the words are about. None if they match no topic or more than one."""
-    categories = {category for word in words for category in _categories(without_umlauts(folded(word)))}
-    return categories.pop() if len(categories) == 1 else None
-
-
-@functools.cache
-def topic_words() -> Known:
-    """The words for topics, to correct the spelling of words that no event contains."""
-    written = {folded(word): word for words in _TOPIC_WORDS.values() for word in words.split()}
-    return index_words(Counter(written.keys()), written)
-
-
-def is_topic_word(word: str) -> bool:
-    """Whether the word, and not just a part of it, is one for a topic."""
-    return bool(_of_whole(without_umlauts(folded(word))))
-
-
-def _of_whole(plain: str) -> set[Category]:
-    return {_TOPICS[form] for form in (plain, *stems(plain)) if form in _TOPICS}
-
-
-def _categories(plain: str) -> set[Category]:
-    """Categories of a word, or else of the parts of a compound, such as ``Buchclub``."""
-    return _of_whole(plain) or {_TOPICS[part] for part in common_parts(plain) if part in _TOPICS}

@@ -292,7 +292,7 @@ class _Candidates:
     is_descending: bool = False
 
 
-_MOST_AT_ONCE: Final = 1_000
+_MAX_AT_ONCE: Final = 1_000
 
 
 async def _first_shown(
@@ -324,7 +324,7 @@ async def _first_shown(
         if len(first_events) >= limit or len(rows) < at_once:
             return first_events[:limit]
         after = EventCursor(Instant(rows[-1]["place"]), rows[-1]["id"])
-        at_once = min(2 * at_once, _MOST_AT_ONCE)
+        at_once = min(2 * at_once, _MAX_AT_ONCE)
 
 
 async def _shown_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Event]:

@@ -4,18 +4,26 @@ All words are folded, without case and diacritics. ``Known`` holds the known wor
 """
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Final
 
+from openmeet.domain.search.sounds import sounds_of
 from openmeet.i18n.markdown import folded
 
 # Shorter words than the first length are not corrected. From the second length on, two letters may be wrong.
 _MIN_LETTERS, _LONG = 4, 8
+# From these lengths on, the first letter may be missing or superfluous, and may be another one. Shorter words that differ
+# in nothing else are often different ones: ``Karten`` and ``Garten``, ``rain`` and ``train``.
+_LONG_TO_ADD, _LONG_TO_REPLACE = 7, _LONG
 _LEAST_STEM: Final = 3
+# Shorter stems are not corrected, because they are near too many words.
+_LEAST_WRONG_STEM: Final = 6
 # Longer texts are not real words and would have too many variants.
-MOST_LETTERS: Final = 24
+MAX_LETTERS: Final = 24
 # Endings of English and German words, longest first.
 _ENDINGS: Final = (
     *("innen", "ungen", "ings", "ing", "ung", "ies", "ers", "est", "ern", "en", "er", "es", "em", "ed", "ly"),
@@ -51,14 +59,16 @@ class CorrectedWord:
 class Known:
     """Known words, to correct the words of searches.
 
-    ``words``: how often each word occurs. ``variants``: words by what remains of them after some letters are removed.
-    ``umlauts``: words by their form without ``e`` after ``a``, ``o`` and ``u``. ``written``: the original spelling of
-    words.
+    ``words``: how often each word occurs; ``ordered``: the same words in order. ``variants``: words by what remains of
+    them after some letters are removed. ``umlauts``: words by their form without ``e`` after ``a``, ``o`` and ``u``.
+    ``sounds``: words by how they sound. ``written``: the original spelling of words.
     """
 
     words: Mapping[str, int]
+    ordered: Sequence[str]
     variants: Mapping[str, Sequence[str]]
     umlauts: Mapping[str, Sequence[str]]
+    sounds: Mapping[str, Sequence[str]]
     written: Mapping[str, str]
 
     def correct(
@@ -98,6 +108,9 @@ class Known:
             return CorrectedWord((other,), self._shown(other))
         # Prefer whole words: ``running`` becomes ``run`` rather than a prefix of ``runners``.
         endless = sorted(stems(typed), key=lambda stem: stem not in self.words)
+        alike = None if is_sure or self.words.keys() & endless else self._sounding_like(typed)
+        if alike is not None:
+            return CorrectedWord((alike,), self._shown(alike))
         for stem in endless:
             if self._is_beginning(stem) if len(stem) >= _MIN_LETTERS else self._is_word_or_first_part(stem):
                 return CorrectedWord((stem,), self._shown(stem))
@@ -105,10 +118,14 @@ class Known:
         if parts:
             return CorrectedWord(parts, " ".join(map(self._shown, parts)))
         nearest = None if is_sure else self._nearest(typed)
-        return None if nearest is None else CorrectedWord((nearest,), self._shown(nearest))
+        if nearest is not None:
+            return CorrectedWord((nearest,), self._shown(nearest))
+        parts = () if is_sure else self._nearest_parts(typed)
+        return CorrectedWord(parts, " ".join(map(self._shown, parts))) if parts else None
 
     def _is_beginning(self, word: str) -> bool:
-        return word in self.words or any(known.startswith(word) for known in self.words)
+        at = bisect_left(self.ordered, word)
+        return at < len(self.ordered) and self.ordered[at].startswith(word)
 
     def _is_word_or_first_part(self, stem: str) -> bool:
         """``nah`` is the first part of ``nahkurs``. Most other words with the same three letters mean something else."""
@@ -118,7 +135,8 @@ class Known:
         """The original spelling of a word; for a part of words, that of the most frequent word that begins with it."""
         if form in self.written:
             return self.written[form]
-        longer = [word for word in self.words if word.startswith(form)]
+        first = bisect_left(self.ordered, form)
+        longer = list(takewhile(lambda word: word.startswith(form), islice(self.ordered, first, None)))
         longer = [word for word in longer if word in self.written] or longer
         if not longer:
             return form
@@ -155,21 +173,44 @@ class Known:
                         return CorrectedWord((part,), self._shown(part))
         return None
 
+    def _nearest_parts(self, word: str) -> tuple[str, ...]:
+        """Split ``jogakurs`` into ``yoga`` and ``kurs``: a wrong word in front of a common second part."""
+        for head, tail in splits(word):
+            if tail in SECOND_PARTS and tail in self.words:
+                nearest = self._sounding_like(head) or self._nearest(head)
+                if nearest is not None:
+                    return (nearest, tail)
+        return ()
+
     def _nearest(self, word: str) -> str | None:
+        """The known word that was probably meant. A word with one error comes before an inflected one with an error, and
+        that before a word with two.
+        """
         most = _errors_in(word)
-        if not most:
+        forms = [stem for stem in stems(word) if len(stem) >= _LEAST_WRONG_STEM]
+        return (
+            self._within(word, min(most, 1))
+            or next(filter(None, map(self._sounding_like, forms)), None)
+            or next((near for form in forms if (near := self._within(form, 1)) and near[0] == word[0]), None)
+            or (self._within(word, most) if most > 1 else None)
+        )
+
+    def _sounding_like(self, word: str) -> str | None:
+        if len(word) < _MIN_LETTERS:
             return None
+        alike = {known for sound in sounds_of(word) for known in self.sounds.get(sound, ())}
+        return self._first_within(word, alike, most=_errors_in(word) + 1 if len(word) > _MIN_LETTERS else 1)
+
+    def _within(self, word: str, most: int) -> str | None:
+        """The known word with the fewest errors, at most this many."""
         near = {known for left in _without_letters(word, most) for known in self.variants.get(left, ())}
+        return self._first_within(word, near, most)
+
+    def _first_within(self, word: str, near: Iterable[str], most: int) -> str | None:
         ranked = sorted(
             (distance, -self.words[known], known)
             for known in near
-            if (distance := _distance(word, known)) <= most
-            # With two errors, or in a short word, the first letter must be right: ``klettern`` does not mean ``letters``,
-            # and ``bier`` does not mean ``vier``.
-            and (
-                _first_sound(word) == _first_sound(known)
-                or (distance == 1 and (len(word) > _MIN_LETTERS or sorted(word) == sorted(known)))
-            )
+            if (distance := _distance(word, known)) <= most and _may_begin_like(word, known, distance)
         )
         return ranked[0][2] if ranked else None
 
@@ -178,17 +219,21 @@ def index_words(words: Counter[str], written: Mapping[str, str]) -> Known:
     """Index these words for corrections."""
     variants: dict[str, list[str]] = defaultdict(list)
     umlauts: dict[str, list[str]] = defaultdict(list)
+    sounds: dict[str, list[str]] = defaultdict(list)
     for word in words:
         for left in _without_letters(word, _errors_in(word)):
             variants[left].append(word)
         if (plain := without_umlauts(word)) != word:
             umlauts[plain].append(word)
-    return Known(words, variants, umlauts, written)
+        if len(word) >= _MIN_LETTERS:
+            for sound in sounds_of(word):
+                sounds[sound].append(word)
+    return Known(words, sorted(words), variants, umlauts, sounds, written)
 
 
 def is_word(word: str) -> bool:
     """Whether a text counts as a word, to be corrected or to correct others."""
-    return len(word) <= MOST_LETTERS and _WORD.fullmatch(word) is not None
+    return len(word) <= MAX_LETTERS and _WORD.fullmatch(word) is not None
 
 
 def stems(word: str) -> Iterator[str]:
@@ -228,8 +273,17 @@ def is_same_spelling(typed: Iterable[str], corrected: Iterable[str]) -> bool:
     return list(map(without_umlauts, typed)) == list(map(without_umlauts, corrected))
 
 
-def _first_sound(word: str) -> str:
-    return "f" if word.startswith("ph") else word[0]
+def _may_begin_like(word: str, known: str, distance: int) -> bool:
+    """Whether the errors may include the first letter. With two errors it must be right: ``klettern`` does not mean
+    ``letters``.
+    """
+    if word[0] == known[0] or {one[0] for one in sounds_of(word)} & {one[0] for one in sounds_of(known)}:
+        return True
+    return distance == 1 and (
+        len(word) >= _LONG_TO_REPLACE
+        or sorted(word) == sorted(known)
+        or (len(word) >= _LONG_TO_ADD and len(word) != len(known))
+    )
 
 
 def _errors_in(word: str) -> int:

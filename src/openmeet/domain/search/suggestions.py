@@ -27,7 +27,7 @@ from openmeet.domain.users.model import UserId
 
 # Maximum number of hosts and of groups to look at, of events for each of them, and of latest RSVPs that show what a
 # person likes.
-_MOST_SOURCES: Final = 12
+_MAX_SOURCES: Final = 12
 _OF_EACH: Final = 4
 _LATEST: Final = 40
 _TOPICS: Final = 2
@@ -95,7 +95,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
         ),
         *(
             Suggestion(event, SuggestionReason.KNOWN_HOST, event.author_id)
-            for event in await _coming_of(reader, "author_id", answered_hosts[:_MOST_SOURCES], viewer)
+            for event in await _coming_of(reader, "author_id", answered_hosts[:_MAX_SOURCES], viewer)
         ),
     ]
     home = next((event.spot for event in past if event.spot is not None), None)
@@ -185,7 +185,7 @@ async def _followed_hosts(reader: Reader, viewer: UserId) -> list[UserId]:
     rows = await reader.fetch(
         "select followed_id from profile_followers where user_id = :viewer order by created_at desc, followed_id limit :limit",
         viewer=viewer,
-        limit=_MOST_SOURCES,
+        limit=_MAX_SOURCES,
     )
     return [UserId(row["followed_id"]) for row in rows]
 
@@ -194,7 +194,7 @@ async def _followed_groups(reader: Reader, viewer: UserId) -> list[str]:
     rows = await reader.fetch(
         "select group_id from group_followers where user_id = :viewer order by group_id limit :limit",
         viewer=viewer,
-        limit=_MOST_SOURCES,
+        limit=_MAX_SOURCES,
     )
     return [row["group_id"] for row in rows]
 

@@ -33,10 +33,10 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 _EARLIEST, _LATEST = Instant(0), instant_of(END, "UTC")
 
 # Maximum number of dates that can be cancelled, reinstated or removed at once.
-MOST_IN_RANGE = 500
+MAX_IN_RANGE = 500
 
 # More dates than eight days can have, even with several dates a day.
-_MOST_BACK = 1_000
+_MAX_BACK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,22 +203,22 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
 
     Leaves out deleted dates, and past ones that were never stored. ``first`` and ``last`` are names of dates, or days,
     which are included completely. Raises NotFound for anything else, and InvalidInput (``toDate``) if the range ends
-    before it begins or has more than ``MOST_IN_RANGE`` dates.
+    before it begins or has more than ``MAX_IN_RANGE`` dates.
     """
     first, last = checked_name(first), end_of_range(last)
     if first > last:
         raise InvalidInput("toDate", SeriesReason.LAST_DATE_BEFORE_FIRST)
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
     # One more of each kind than the maximum shows that the range is too long.
-    stored_names = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
+    stored_names = await date_queries.names_in_range(reader, series.id, first, last, limit=MAX_IN_RANGE + 1)
     begin = Instant(max(start, reader.now))
     # Deleted dates do not count, so fetch that many more.
-    most = MOST_IN_RANGE + 1 + sum(stored_names.values())
+    most = MAX_IN_RANGE + 1 + sum(stored_names.values())
     computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
     names = {original_text(one.original) for one in computed} | {name for name in stored_names if first <= name <= last}
     remaining_names = sorted(name for name in names if not stored_names.get(name, False))
-    if len(remaining_names) > MOST_IN_RANGE:
-        raise InvalidInput("toDate", SeriesReason.RANGE_TOO_LONG, most=MOST_IN_RANGE)
+    if len(remaining_names) > MAX_IN_RANGE:
+        raise InvalidInput("toDate", SeriesReason.RANGE_TOO_LONG, most=MAX_IN_RANGE)
     return remaining_names
 
 
@@ -235,7 +235,7 @@ async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit
 async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> AgendaOccurrence | None:
     """The last date that begins before an instant. Searches close to it first and at most a few years back."""
     for days in (8, 40, 400, 4 * 366):
-        lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
+        lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MAX_BACK)
         if lines:
             return lines[-1]
     return None

@@ -132,8 +132,8 @@ async def _same_day(reader: Reader, series: Series, original_date: str) -> DateN
 
 
 # Maximum number of rule changes of a series to read, newest first, and of splits to follow for a name.
-_MOST_RULES = 100
-_MOST_SPLITS = 20
+_MAX_RULES = 100
+_MAX_SPLITS = 20
 
 # How many dates around a name to compare, as (days on either side, maximum dates). The first range that has few enough
 # dates is used.
@@ -161,7 +161,7 @@ async def present_name(
     if not matching:
         return None
     index = matching[-1]
-    for _ in range(_MOST_SPLITS):
+    for _ in range(_MAX_SPLITS):
         index, at = _followed(patterns, index, at)
         if index == len(patterns) - 1:
             return series, original_text(at)
@@ -232,7 +232,7 @@ async def _history(reader: Reader, series: Series) -> tuple[list[Pattern], list[
         "select starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day, left_at"
         " from event_series_former_rules where series_id = :id order by revision desc limit :limit",
         id=series.id,
-        limit=_MOST_RULES,
+        limit=_MAX_RULES,
     )
     former = [FormerRule(queries.pattern_of(row), Instant(row["left_at"])) for row in reversed(rows)]
     return [*(one.pattern for one in former), series.timing.pattern], [one.left_at for one in former]

@@ -8,13 +8,13 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
-from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus
+from openmeet.domain.attendance.registration import DEFAULT_SETTINGS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.event_access import seen
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
-from openmeet.domain.events.queries import event_of
+from openmeet.domain.events.queries import event_of, several
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId
@@ -70,7 +70,7 @@ async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
 
 _SELECT_DATES = (
     f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
-    f" and a.status in {_COUNTED}) as answers from events where series_id = :id"
+    f" and a.status in {_COUNTED}) as rsvp_count from events where series_id = :id"
 )
 _IN_ORDER = " order by starts_at, id"
 
@@ -130,6 +130,27 @@ async def next_of_each(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[S
     return {SeriesId(one.place_in_series.series_id): one for one in events if one.place_in_series is not None}
 
 
+async def next_after_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
+    """For each event, the next date of its series that takes place after it. Events without one are left out."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        """
+        select one.id,
+               (select e.id from events e
+                 where e.series_id = one.series_id and e.deleted_at is null and e.removed_at is null
+                   and e.starts_at > one.starts_at and e.over_at > :now and e.status <> 'cancelled'
+                 order by e.starts_at, e.id limit 1) as next_id
+          from events one where one.id in :ids
+        """,
+        ids=sorted(event_ids),
+        now=reader.now,
+    )
+    next_ids = {EventId(row["id"]): EventId(row["next_id"]) for row in rows if row["next_id"] is not None}
+    next_dates = {one.id: one for one in await several(reader, sorted(set(next_ids.values())))}
+    return {event_id: next_dates[next_id] for event_id, next_id in next_ids.items() if next_id in next_dates}
+
+
 async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
     """The ``stored`` dates that have these names and are not gone."""
     if not names:
@@ -158,7 +179,7 @@ async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) ->
 
 
 def _parse_dates(rows: Sequence[Row]) -> list[StoredOccurrence]:
-    return [StoredOccurrence(event_of(row), row["answers"]) for row in rows]
+    return [StoredOccurrence(event_of(row), row["rsvp_count"]) for row in rows]
 
 
 async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
@@ -329,7 +350,7 @@ async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> 
     )
 
 
-_ANSWERED = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.DECLINED)
+_ANSWERED = (*SEATED_STATUSES, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.DECLINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +383,7 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
 
 async def limits_new_dates(reader: Reader, series: Series) -> bool:
     """Whether future dates of the series will have limited places."""
-    registration_settings = await registration.of_subject(reader, series.id) or DEFAULT
+    registration_settings = await registration.of_subject(reader, series.id) or DEFAULT_SETTINGS
     return registration_settings.has_limit(series.content.capacity, series.content.mode)
 
 
@@ -373,7 +394,7 @@ def _counted(lines: Sequence[tuple[Event, Attendance | None]], limited_ids: Coll
     limited = sum(event.id in limited_ids for event in still_open)
     return MyDates(
         dates=len(lines),
-        going=sum(status in SEATED for status in statuses),
+        going=sum(status in SEATED_STATUSES for status in statuses),
         waitlisted=statuses.count(AttendanceStatus.WAITLISTED),
         pending=statuses.count(AttendanceStatus.PENDING),
         limited=limited,

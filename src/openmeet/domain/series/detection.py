@@ -34,13 +34,13 @@ LEAST_NAMED = 2
 CERTAIN = 0.8
 SUGGESTED = 0.5
 # Limits per author: the number of newest events, and the number of names with a common word to compare a name with.
-MOST_EVENTS = 2_000
-MOST_EVENTS_OF_STRANGER = 500
-MOST_NAMES = 20
+MAX_EVENTS = 2_000
+MAX_EVENTS_OF_STRANGER = 500
+MAX_NAMES = 20
 # Maximum characters to compare per name, and maximum exact comparisons where letter counts do not decide. With
 # adversarial names each comparison takes 2 ms, so one author takes about a second.
-MOST_CHARACTERS = 80
-MOST_COMPARED = 500
+MAX_CHARACTERS = 80
+MAX_COMPARED = 500
 
 _LEAST_EXPLAINED = 0.6
 _LEAST_HELD = 0.6
@@ -144,7 +144,7 @@ def title_of(titles: Sequence[str]) -> str:
 
 def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[DetectedSeries]:
     """Detect all series among one author's events. ``zones``: the author's known zones, for events without one."""
-    newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
+    newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MAX_EVENTS:]
     detected_series = _named(newest, zones)
     for key, similar in sorted(_groups_by_name([one for one in newest if not one.series_name]).items()):
         left = similar
@@ -196,8 +196,8 @@ def _groups_by_name(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
     by_word: dict[str, list[str]] = {}
     compared = 0
     for name, _ in sorted(Counter(own.values()).items(), key=lambda item: (-item[1], item[0])):
-        near = list(dict.fromkeys(other for word in name.split() for other in by_word.get(word, ())[:MOST_NAMES]))
-        likely = [other for other in near[:MOST_NAMES] if _may_be_same(other, name)][: MOST_COMPARED - compared]
+        near = list(dict.fromkeys(other for word in name.split() for other in by_word.get(word, ())[:MAX_NAMES]))
+        likely = [other for other in near[:MAX_NAMES] if _may_be_same(other, name)][: MAX_COMPARED - compared]
         compared += len(likely)
         stands_for[name] = next((other for other in likely if _is_same(other, name)), name)
         if stands_for[name] == name:
@@ -220,7 +220,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _matcher(one: str, other: str) -> SequenceMatcher[str]:
-    return SequenceMatcher(None, one[:MOST_CHARACTERS], other[:MOST_CHARACTERS], autojunk=False)
+    return SequenceMatcher(None, one[:MAX_CHARACTERS], other[:MAX_CHARACTERS], autojunk=False)
 
 
 def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
@@ -283,7 +283,7 @@ def _fit_rule(
     expected = [
         one.original
         for one in expansion.between(
-            bare, instant_of(start, "UTC"), Instant(instant_of(last, "UTC") + 1), limit=MOST_EVENTS
+            bare, instant_of(start, "UTC"), Instant(instant_of(last, "UTC") + 1), limit=MAX_EVENTS
         )
     ]
     if not expected or expected[0] != start or not _names(rule, start):

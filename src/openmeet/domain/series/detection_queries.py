@@ -16,7 +16,7 @@ from openmeet.domain.events.queries import event_of
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.detection import CERTAIN, MOST_EVENTS, MOST_EVENTS_OF_STRANGER, DetectedSeries
+from openmeet.domain.series.detection import CERTAIN, MAX_EVENTS, MAX_EVENTS_OF_STRANGER, DetectedSeries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -77,7 +77,7 @@ _SIGHTED: Final = f"""
 
 async def sighted(reader: Reader, author: User) -> list[Event]:
     """The events to search for series, newest first. Fewer for an author who never signed in."""
-    most = MOST_EVENTS_OF_STRANGER if author.kind is UserKind.SHADOW else MOST_EVENTS
+    most = MAX_EVENTS_OF_STRANGER if author.kind is UserKind.SHADOW else MAX_EVENTS
     rows = await reader.fetch(_SIGHTED, user_id=author.id, limit=most)
     return [event_of(row) for row in rows]
 
@@ -141,7 +141,9 @@ async def put(
 async def set_state(
     tx: Transaction, detection: Detection, state: DetectionState, series_id: SeriesId | None
 ) -> Detection:
-    """Store the author's decision, or another state."""
+    """Set the state, for example after the author's decision, and the series that was made from the events. Return the
+    detection with them.
+    """
     await tx.execute(
         "update series_detections set state = :state, series_id = :series_id, updated_at = :now where id = :id",
         state=state.value,

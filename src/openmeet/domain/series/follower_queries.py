@@ -53,7 +53,7 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
     """
     row = await reader.fetch_one(
         """
-        select count(*) as answers from attendances a join events e on e.id = a.event_id
+        select count(*) as rsvp_count from attendances a join events e on e.id = a.event_id
          where e.series_id = :series_id and a.user_id = :user_id
            and a.status in ('attending', 'interested', 'pending', 'waitlisted')
            and not exists (select 1 from event_series s where s.id = e.series_id and s.user_id = a.user_id)
@@ -65,7 +65,7 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
         series_id=series_id,
         user_id=user_id,
     )
-    return row is not None and int(row["answers"]) == 1
+    return row is not None and int(row["rsvp_count"]) == 1
 
 
 async def has_audience(reader: Reader, series_id: SeriesId, owner_id: UserId) -> bool:
@@ -303,19 +303,21 @@ async def standing_rsvps(
     *,
     limit: int = _EVERYBODY,
     after: StandingRsvp | None = None,
-    unanswered: EventId | None = None,
+    without_rsvp_to: EventId | None = None,
 ) -> list[StandingRsvp]:
-    """Standing RSVPs in the order in which they were made. ``unanswered``: leave out people who answered this date."""
+    """Standing RSVPs in the order in which they were made, without those of people who answered the date
+    ``without_rsvp_to``.
+    """
     clauses, values = ["series_id = :series_id"], dict[str, object]()
     if after is not None:
         clauses.append("(created_at, user_id) > (:said_at, :user_id)")
         values |= {"said_at": after.said_at, "user_id": after.user_id}
-    if unanswered is not None:
+    if without_rsvp_to is not None:
         clauses.append(
             "not exists (select 1 from attendances a where a.event_id = :event_id"
             " and a.user_id = event_series_standing_rsvps.user_id)"
         )
-        values["event_id"] = unanswered
+        values["event_id"] = without_rsvp_to
     rows = await reader.fetch(
         "select user_id, with_limited, created_at from event_series_standing_rsvps"
         f" where {' and '.join(clauses)} order by created_at, user_id limit :limit",

@@ -112,13 +112,13 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 class SeriesImpact:
     """The effect of a planned change of a series.
 
-    ``dates``: number of dates. ``answers``: number of RSVPs to stored dates. ``single_changes``: number of stored dates
+    ``dates``: number of dates. ``rsvp_count``: number of RSVPs to stored dates. ``single_changes``: number of stored dates
     with overrides. ``notified``: people who are notified unless the host suppresses it. ``mailed``: the notified people
     who get an e-mail, at once or in a digest.
     """
 
     dates: int
-    answers: int
+    rsvp_count: int
     single_changes: int
     notified: int
     mailed: int
@@ -164,7 +164,7 @@ async def impact_of_action(
     )
     return SeriesImpact(
         len(held) if dates is None else dates,
-        sum(one.answers for one in held),
+        sum(one.rsvp_count for one in held),
         sum(bool(one.event.place_in_series and one.event.place_in_series.overridden) for one in held),
         counted.notified,
         counted.mailed,

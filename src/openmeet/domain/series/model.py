@@ -113,7 +113,7 @@ class StoredOccurrence:
     """A stored date, and the number of its RSVPs that must not be lost."""
 
     event: Event
-    answers: int
+    rsvp_count: int
 
     @property
     def original_date(self) -> str:

@@ -37,7 +37,7 @@ from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 # Maximum number of names to choose from. Anybody else must follow the series first.
-MOST_CANDIDATES = 200
+MAX_CANDIDATES = 200
 
 _PART_OF_IT = f"""
     select u.id, u.display_name from users u
@@ -54,7 +54,7 @@ _IN_GROUP = """ and exists (select 1 from group_members m
 
 
 async def candidates(
-    reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MOST_CANDIDATES
+    reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MAX_CANDIDATES
 ) -> list[tuple[UserId, str]]:
     """People to whom the series can be offered, ordered by name. In a group, only those who may create events there.
 

@@ -35,7 +35,7 @@ class OccurrenceChange:
     original_date: str
     details: Details
     overridden: tuple[str, ...]
-    answers: int
+    rsvp_count: int
 
     @property
     def says_something_new(self) -> bool:
@@ -62,8 +62,8 @@ class EditPlan:
 
     @property
     def answers_kept(self) -> int:
-        return sum(change.answers for change in self.changes) + sum(
-            stored_date.answers for stored_date in self.stranded
+        return sum(change.rsvp_count for change in self.changes) + sum(
+            stored_date.rsvp_count for stored_date in self.stranded
         )
 
     @property
@@ -81,7 +81,7 @@ def plan_one(series: Series, stored_date: StoredOccurrence, details: Details) ->
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     original = event.place_in_series.original_date
     usual = details_of(series.content, series.timing, original_of(original))
-    change = OccurrenceChange(event, original, details, differing(details, usual), stored_date.answers)
+    change = OccurrenceChange(event, original, details, differing(details, usual), stored_date.rsvp_count)
     return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
 
 
@@ -104,7 +104,8 @@ def plan_all(
     Raises RuleRefused for a rule without dates.
     """
     expansion.check_occurs(timing.pattern)
-    return _plan(EditScope.ALL, series, content, timing, None, _coming(stored, now), now, drop=drop_single_changes)
+    dates = _plan_dates(series, content, timing, _coming(stored, now), now, drop=drop_single_changes)
+    return EditPlan(EditScope.ALL, content, timing, None, dates.changes, dates.stranded, dates.vanishing)
 
 
 def plan_following(
@@ -130,16 +131,8 @@ def plan_following(
     expansion.check_occurs(timing.pattern)
     following = [stored_date for stored_date in stored if stored_date.original_date >= at]
     before_timing = Timing(before, series.timing.length)
-    return _plan(
-        EditScope.FOLLOWING,
-        series,
-        content,
-        timing,
-        before_timing,
-        _coming(following, now),
-        now,
-        drop=drop_single_changes,
-    )
+    dates = _plan_dates(series, content, timing, _coming(following, now), now, drop=drop_single_changes)
+    return EditPlan(EditScope.FOLLOWING, content, timing, before_timing, dates.changes, dates.stranded, dates.vanishing)
 
 
 def moved(timing: Timing, original: datetime, starts: datetime, length: timedelta | None) -> Timing:
@@ -208,17 +201,25 @@ def _shift_end(until: Until, shift: timedelta, days: int, zone: str) -> Until:
     return replace(until, at=local_of(instant_of(wall + shift, zone), "UTC").replace(tzinfo=None))
 
 
-def _plan(
-    scope: EditScope,
+@dataclass(frozen=True, slots=True)
+class _DatesPlan:
+    """What becomes of the coming dates, as in ``EditPlan``."""
+
+    changes: tuple[OccurrenceChange, ...]
+    stranded: tuple[StoredOccurrence, ...]
+    vanishing: tuple[Event, ...]
+
+
+def _plan_dates(
     series: Series,
     content: Content,
     timing: Timing,
-    before: Timing | None,
     coming: Sequence[StoredOccurrence],
     now: Instant,
     *,
     drop: bool,
-) -> EditPlan:
+) -> _DatesPlan:
+    """Plan the coming dates of a series that gets this content and timing. ``drop``: changes of single dates are lost."""
     positions = _new_positions(series.timing.pattern, timing.pattern, coming, now)
     changes, stranded, vanishing = [], [], []
     for stored_date in coming:
@@ -227,7 +228,7 @@ def _plan(
         position = positions[original_of(event.place_in_series.original_date)]
         overridden = () if drop else event.place_in_series.overridden
         if position is None:
-            if stored_date.answers or overridden:
+            if stored_date.rsvp_count or overridden:
                 stranded.append(stored_date)
             else:
                 vanishing.append(event)
@@ -235,8 +236,8 @@ def _plan(
         usual = details_of(content, timing, position)
         details = apply_series_details(details_in(event), usual, overridden)
         still = differing(details, usual)
-        changes.append(OccurrenceChange(event, original_text(position), details, still, stored_date.answers))
-    return EditPlan(scope, content, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
+        changes.append(OccurrenceChange(event, original_text(position), details, still, stored_date.rsvp_count))
+    return _DatesPlan(tuple(changes), tuple(stranded), tuple(vanishing))
 
 
 def _new_positions(

@@ -28,7 +28,7 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # Maximum number of dates to look at per request: those stored ahead and some past ones.
-MOST_DATES = 100
+MAX_DATES = 100
 
 
 async def find_own_event(reader: Reader, caller: Caller, slug: str) -> Event | None:
@@ -161,7 +161,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
         "select id from events where series_id = :id and (is_published_by_policy = 1 or record_uri is not null)"
         " and deleted_at is null and removed_at is null order by starts_at desc, id limit :limit",
         id=series.id,
-        limit=MOST_DATES,
+        limit=MAX_DATES,
     )
     return await several(reader, [EventId(row["id"]) for row in rows])
 

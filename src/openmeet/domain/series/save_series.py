@@ -13,7 +13,7 @@ from typing import Any
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import ownership, series_dates
 from openmeet.domain.events.publication import PublishLevel, reach
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
@@ -75,7 +75,7 @@ async def _awaits_approval(tx: Transaction, series: Series) -> bool:
     date = await date_queries.any_date(tx, series.id)
     if date is None or reach(series.content.visibility, series.group, series.record) is PublishLevel.NOTHING:
         return True
-    return not await publication_consent.use(tx, series.owner_id, by, date, series.revision + 1)
+    return not await publishing_preferences.permit_co_host_edit(tx, series.owner_id, by, date, series.revision + 1)
 
 
 async def _settle_merges(tx: Transaction, before: Series | None, after: Series | None) -> None:

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.series.model import SeriesId
 
 # Nobody makes more splits, even with one a month for years.
-MOST_PARTS: Final = 50
+MAX_PARTS: Final = 50
 
 
 def chain_sql(series_id: str, source: str = "") -> str:
@@ -17,7 +17,7 @@ def chain_sql(series_id: str, source: str = "") -> str:
     return f"""chain (head, id, steps) as (
         select {series_id}, {series_id}, 0 {source} union all
         select chain.head, cs.id, chain.steps + 1 from event_series cs join chain on cs.split_from = chain.id
-         where chain.steps < {MOST_PARTS})"""
+         where chain.steps < {MAX_PARTS})"""
 
 
 def earlier_sql(series_ids: str) -> str:
@@ -27,7 +27,7 @@ def earlier_sql(series_ids: str) -> str:
     return f"""earlier (id, split_from, steps) as (
         select es.id, es.split_from, 0 from event_series es where es.id in {series_ids} union all
         select es.id, es.split_from, earlier.steps + 1 from event_series es join earlier on es.id = earlier.split_from
-         where earlier.steps < {MOST_PARTS})"""
+         where earlier.steps < {MAX_PARTS})"""
 
 
 async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:

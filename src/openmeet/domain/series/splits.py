@@ -6,7 +6,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId
-from openmeet.domain.series.split_queries import MOST_PARTS, chain_sql
+from openmeet.domain.series.split_queries import MAX_PARTS, chain_sql
 from openmeet.domain.users.model import UserId
 
 
@@ -29,14 +29,14 @@ async def with_continuations(reader: Reader, series: Series, viewer: UserId | No
 
 
 async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """All continuations of a series in order, at most ``MOST_PARTS``, including those after deleted parts."""
+    """All continuations of a series in order, at most ``MAX_PARTS``, including those after deleted parts."""
     rows = await reader.fetch(
         f"""
         with recursive {chain_sql("cast(:id as text)")}
         select id from chain where steps > 0 order by steps, id limit :most
         """,
         id=series_id,
-        most=MOST_PARTS,
+        most=MAX_PARTS,
     )
     continuations = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
     return sorted(continuations.values(), key=lambda one: (one.timing.pattern.start, one.id))
@@ -55,11 +55,11 @@ async def _visible_parts(
 
 
 async def _split_off(reader: Reader, series_id: SeriesId) -> list[Series]:
-    """The direct continuations of this series in order, at most ``MOST_PARTS``."""
+    """The direct continuations of this series in order, at most ``MAX_PARTS``."""
     rows = await reader.fetch(
         f"select {queries.COLUMNS} from event_series where split_from = :id and deleted_at is null"
         " order by starts_local, id limit :most",
         id=series_id,
-        most=MOST_PARTS,
+        most=MAX_PARTS,
     )
     return [queries.series_of(row) for row in rows]

@@ -19,7 +19,15 @@ from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
 from openmeet.domain.attendance.calendar_entries import CALENDAR_EMAIL_DELAY, IN_CALENDAR
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, ChangeChannel, RsvpReply
+from openmeet.domain.attendance.model import (
+    NO_NOTICES,
+    SEATED_STATUSES,
+    Attendance,
+    AttendanceStatus,
+    ChangeChannel,
+    ReplyNotices,
+    RsvpReply,
+)
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
@@ -34,7 +42,7 @@ from openmeet.outbox.kinds import JobKind
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
 SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
-_GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+_GOING = (*SEATED_STATUSES, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 # RSVPs made at once when dates are stored; if there are more, a job makes all of them, in batches. Each takes half a
 # dozen statements.
@@ -90,8 +98,7 @@ async def answer_all(
                 event.slug,
                 reply,
                 through=through,
-                notifies_hosts=not is_host_notified,
-                sends_calendar_email=False,
+                notices=ReplyNotices(hosts=not is_host_notified, calendar_email=False),
             )
         except NotFound:
             continue  # the person may not see this date
@@ -123,9 +130,7 @@ async def confirm_new_times(
     confirmed = 0
     for date in moved:
         try:
-            await attendance_actions.answer(
-                tx, caller, date, RsvpReply.GOING, through=through, notifies_hosts=False, sends_calendar_email=False
-            )
+            await attendance_actions.answer(tx, caller, date, RsvpReply.GOING, through=through, notices=NO_NOTICES)
         except (NotFound, Refused, InvalidForm):
             continue
         confirmed += 1
@@ -147,7 +152,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance_actions.answer(
-            tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, sends_calendar_email=False
+            tx, caller, event.slug, RsvpReply.DECLINED, notices=ReplyNotices(hosts=notifies, calendar_email=False)
         )
     await _enqueue_email(tx, series, caller, coming, rsvps)
     return len(going)
@@ -238,7 +243,7 @@ async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | 
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None:
         return []
-    some = await follower_queries.standing_rsvps(tx, series.id, limit=BATCH, after=last, unanswered=event_id)
+    some = await follower_queries.standing_rsvps(tx, series.id, limit=BATCH, after=last, without_rsvp_to=event_id)
     await _answer_for(tx, event, some)
     return some
 
@@ -254,8 +259,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
                 Caller(one.user_id, ""),
                 event.slug,
                 RsvpReply.GOING,
-                notifies_hosts=False,
-                sends_calendar_email=False,
+                notices=NO_NOTICES,
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page

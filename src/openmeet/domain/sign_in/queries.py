@@ -12,7 +12,7 @@ from openmeet.domain.sign_in.model import MAILED_WITHIN, Challenge, ChallengeId,
 from openmeet.domain.users.model import Caller, UserId
 
 # Nobody reads a longer list. A separate action ends all sessions at once.
-MOST_LISTED = 100
+MAX_LISTED = 100
 _NAME_LENGTH = 16
 
 CHALLENGE_COLUMNS = """
@@ -242,14 +242,14 @@ class ListedSession:
 
 
 async def open_of(reader: Reader, user_id: UserId) -> list[ListedSession]:
-    """A person's open sessions, newest first. At most ``MOST_LISTED``."""
+    """A person's open sessions, newest first. At most ``MAX_LISTED``."""
     rows = await reader.fetch(
         "select token_hash, kind, created_at, browser, system from sessions"
         " where user_id = :user_id and expires_at > :now"
         " order by created_at desc, token_hash limit :limit",
         user_id=user_id,
         now=reader.now,
-        limit=MOST_LISTED,
+        limit=MAX_LISTED,
     )
     return [
         ListedSession(

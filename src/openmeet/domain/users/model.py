@@ -23,6 +23,7 @@ class UserReason(Reason):
     CHANGED_WHILE_OPEN = "user.changed_while_open"
     NAME_NEEDED = "user.name_needed"
     HOST_NEEDS_NAME = "user.host_needs_name"
+    AUTHOR_NEEDS_NAME = "user.author_needs_name"
     NAME_IS_HANDLE = "user.name_is_handle"
     EMAIL_IN_USE = "user.email_in_use"
     NAMES_NOBODY = "user.names_nobody"
@@ -149,7 +150,7 @@ _GROUPS: Final = frozenset(
         "Verein",
     }
 )
-_MOST_WORDS: Final = 4
+_MAX_WORDS: Final = 4
 
 
 def first_name(display_name: str) -> str:
@@ -162,7 +163,7 @@ def first_name(display_name: str) -> str:
     words = display_name.split()
     first = words[0] if words else ""
     is_clear = (
-        1 < len(words) <= _MOST_WORDS
+        1 < len(words) <= _MAX_WORDS
         and _is_name(first)
         and first not in _IN_FRONT
         and _is_name(words[-1])

@@ -39,7 +39,7 @@ from openmeet.outbox.emails import enqueue_email
 RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
 
 _GONE = 410
-_ANSWER_BYTES = 64 * 1024
+_MAX_RESPONSE_BYTES = 64 * 1024
 
 # Returns what the owner may see of a delivery's subject, as JSON values. None if nothing.
 View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
@@ -77,7 +77,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
                     "webhook-signature": model.signature(secret, delivery.id, timestamp, body),
                 },
                 body=body,
-                max_bytes=_ANSWER_BYTES,
+                max_bytes=_MAX_RESPONSE_BYTES,
             )
         except Failure as failure:
             await _failed(db, webhook, delivery, None, reason_of(failure))

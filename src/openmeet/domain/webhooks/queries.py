@@ -13,7 +13,7 @@ _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
 
 # Whether any webhook is on. This cheap check avoids looking up recipients.
-IS_ANY_ON = "exists (select 1 from webhooks where off_why = '')"
+HAS_ENABLED_WEBHOOK = "exists (select 1 from webhooks where off_why = '')"
 
 
 def _webhook_of(row: Row) -> Webhook:
@@ -57,7 +57,7 @@ def kinds_in(text: str) -> frozenset[WebhookEvent]:
 
 async def is_any_on(reader: Reader) -> bool:
     """Whether any webhook is on."""
-    return await reader.fetch_one(f"select 1 as found where {IS_ANY_ON}") is not None
+    return await reader.fetch_one(f"select 1 as found where {HAS_ENABLED_WEBHOOK}") is not None
 
 
 async def subscribed_webhooks(

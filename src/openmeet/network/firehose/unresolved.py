@@ -145,7 +145,7 @@ class UnresolvedAuthors:
 
 
 async def count(reader: Reader) -> int:
-    """Return how many repositories are still to be read."""
+    """Return how many repositories wait until the key of their author can be resolved."""
     row = await reader.fetch_one("select count(*) as n from unresolved_repositories")
     return 0 if row is None else int(row["n"])
 

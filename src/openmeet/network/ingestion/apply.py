@@ -38,7 +38,7 @@ async def apply(
     parsed_messages = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, parsed_messages)
     if not counts_awaiting:
-        batch.waited_for.clear()
+        batch.awaited_uris.clear()
     parsed_messages = batch.with_current_subjects(parsed_messages)
     outcomes: dict[int, IngestResult] = {}
     try:

@@ -64,12 +64,12 @@ async def put_events(
     newest = await seen.put_each(tx, versions)
     outcomes: list[IngestResult] = []
     applied: list[tuple[EventUpdate, NetworkEvent]] = []
-    waited_for: list[str] = []
+    awaited_uris: list[str] = []
     for one, version in zip(puts, versions, strict=True):
         is_same = one.seen_record is not None and one.seen_record.cid == one.parsed.message.cid
         if one.parsed.message.uri not in newest:
             # RSVPs to this event may have arrived before it.
-            waited_for += [one.parsed.message.uri] if is_same else []
+            awaited_uris += [one.parsed.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
         elif is_same and one.seen_record is not None and one.seen_record.state is version.state:
             outcomes.append(IngestResult.KNOWN)
@@ -77,10 +77,10 @@ async def put_events(
             outcomes.append(IngestResult.RAW)
         else:
             applied.append((one, one.parsed.event.event))
-            waited_for.append(one.parsed.message.uri)
+            awaited_uris.append(one.parsed.message.uri)
             outcomes.append(IngestResult.APPLIED)
     await _apply_events(tx, context, batch, applied)
-    await rsvps_awaiting_event.release(tx, batch.waited_for, waited_for)
+    await rsvps_awaiting_event.release(tx, batch.awaited_uris, awaited_uris)
     return outcomes
 
 
@@ -214,7 +214,7 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
         else:
             pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
-    await rsvps_awaiting_event.enqueue_fetches(tx, batch.waited_for, awaited)
+    await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited)
     await apply_rsvp.derive_each(tx, pairs)
     return outcomes
 
@@ -243,7 +243,7 @@ async def _versions(
                 state = RecordState.MAPPED
             elif one.seen_record is not None and one.seen_record.state is RecordState.AWAITS_EVENT:
                 state = RecordState.AWAITS_EVENT
-            elif waiting.get(message.did, 0) < seen_rsvps.MOST_AWAITING_PER_AUTHOR:
+            elif waiting.get(message.did, 0) < seen_rsvps.MAX_AWAITING_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
                 state = RecordState.AWAITS_EVENT
             else:

@@ -157,7 +157,7 @@ async def _put_event(
         if seen_record is not None and seen_record.cid == message.cid:
             # This can be our own write, if its response was stored before its echo came, or a version that overtook one
             # of our writes.
-            await rsvps_awaiting_event.release(tx, batch.waited_for, [message.uri])
+            await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
             if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
                 await _reattach(tx, context, message, publication)
         return IngestResult.KNOWN
@@ -166,7 +166,7 @@ async def _put_event(
         await _reattach(tx, context, message, publication)
         return IngestResult.ECHO
     if is_echo:
-        await rsvps_awaiting_event.release(tx, batch.waited_for, [message.uri])
+        await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
         return IngestResult.ECHO
     if seen_record is not None and seen_record.cid == message.cid and seen_record.state is state:
         return IngestResult.KNOWN
@@ -187,7 +187,7 @@ async def _put_event(
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
-    await rsvps_awaiting_event.release(tx, batch.waited_for, [message.uri])
+    await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
     return IngestResult.APPLIED
 
 

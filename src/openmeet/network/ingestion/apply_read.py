@@ -21,7 +21,7 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure, is_of_record
+from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure, is_of_record
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
@@ -45,7 +45,7 @@ class ApplyResult:
 
 
 async def apply_of_repository(
-    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MAX_QUARANTINED
 ) -> ApplyResult:
     """Apply the messages of one repository in order. ``room``: the maximum number of failing records; if more fail, the
     call fails.
@@ -74,11 +74,11 @@ async def apply_submitted(
 ) -> list[IngestResult | RecordFailure]:
     """Apply submitted records in order, or quarantine them; return the result of each.
 
-    Raises the database's errors if no record is the cause, or if more than ``MOST_QUARANTINED`` fail.
+    Raises the database's errors if no record is the cause, or if more than ``MAX_QUARANTINED`` fail.
     """
     outcomes_and_failures = await _apply_batch(db, context, messages, _nothing)
     failed = _failed_of(outcomes_and_failures)
-    if len(failed) > MOST_QUARANTINED:
+    if len(failed) > MAX_QUARANTINED:
         raise failed[-1].failure
     await _quarantine(db, failed)
     return outcomes_and_failures

@@ -58,10 +58,10 @@ async def derive(
     ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does
     not have to be parsed again.
     """
-    person, answers = await rsvps_of(tx, did, subject_uri)
-    if not answers:
+    person, rsvps = await rsvps_of(tx, did, subject_uri)
+    if not rsvps:
         return
-    user_id, effective = person.user_id, answers[0]
+    user_id, effective = person.user_id, rsvps[0]
     if not person.is_shadow:
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         attendance = await attendance_queries.find(tx, event_id, user_id)
@@ -74,18 +74,20 @@ async def derive(
             and not await gives_way(tx, publication, attendance, effective)
         ):
             return
-    answer = _answer_of(effective, parsed_with_cid)
-    await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+    record_status = _status_in_record(effective, parsed_with_cid)
+    await _apply(
+        tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, record_status, effective.first_seen_at)
+    )
     if not person.is_shadow:
         await restored_records.attach_rsvp(tx, effective, user_id)
 
 
 async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
     """Make the effective record the person's RSVP, even if a different RSVP was given here."""
-    person, answers = await rsvps_of(tx, did, subject_uri)
-    if answers:
-        counts = answers[0]
-        recorded = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
+    person, rsvps = await rsvps_of(tx, did, subject_uri)
+    if rsvps:
+        counts = rsvps[0]
+        recorded = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).status, counts.first_seen_at)
         await _apply(tx, did, subject_uri, recorded)
 
 
@@ -118,9 +120,9 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     for index, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
-            answer = _answer_of(counts, one.parsed_with_cid)
+            record_status = _status_in_record(counts, one.parsed_with_cid)
             recorded_rsvps[index] = RecordedRsvp(
-                one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at
+                one.event_id, strangers[one.did], counts.uri, record_status, counts.first_seen_at
             )
     unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for index, one in enumerate(people_and_events):
@@ -190,7 +192,7 @@ async def withdraw(
         if remaining:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
-    if publication is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
+    if publication is None and await _was_given_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
     await rsvp_records.withdraw_from_network(tx, record_uri=uri)
 
@@ -217,7 +219,7 @@ async def _is_latest_again(
         return False
     if remaining and remaining[0].uri != publication.uri:
         effective = remaining[0]
-        facts = facts_of(publication, publication.edited_at, await _answered_at(tx, effective), effective.cid or "")
+        facts = facts_of(publication, publication.edited_at, await _replied_at(tx, effective), effective.cid or "")
         if most_recent(facts) is MergeSide.THEIRS:
             await _store_decision(tx, publication, overridden_value, effective, read_of(effective), MergeSide.THEIRS)
             return False
@@ -229,7 +231,7 @@ async def _is_latest_again(
     return True
 
 
-async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
+async def _was_given_after_deletion(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
     """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays."""
     own_attendance = await attendance_queries.by_record_uri(tx, uri)
     if own_attendance is None or own_attendance.source is not RsvpSource.HERE:
@@ -257,11 +259,11 @@ class RecordAuthor:
     is_shadow: bool
 
 
-def _answer_of(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedRsvp] | None) -> RsvpRecordStatus:
+def _status_in_record(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedRsvp] | None) -> RsvpRecordStatus:
     return (
-        parsed_with_cid[1].answer
+        parsed_with_cid[1].status
         if parsed_with_cid is not None and parsed_with_cid[0] == effective.cid
-        else read_of(effective).answer
+        else read_of(effective).status
     )
 
 
@@ -283,9 +285,9 @@ DELETED: Final = "deleted"
 UNPUBLISHED: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
-def read_of(answer: SeenRecord) -> ParsedRsvp:
+def read_of(effective: SeenRecord) -> ParsedRsvp:
     """Return the content of an effective record."""
-    return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
+    return read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
 
 
 async def gives_way(tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord) -> bool:
@@ -302,7 +304,7 @@ async def gives_way(tx: Transaction, publication: Publication, attendance: Atten
             await publication_echoes.abandon_revision(tx, publication)
         return True
     parsed_rsvp = read_of(effective)
-    differs = attendance.source is RsvpSource.HERE and parsed_rsvp.answer is not attendance_rules.record_status_of(
+    differs = attendance.source is RsvpSource.HERE and parsed_rsvp.status is not attendance_rules.record_status_of(
         attendance.status
     )
     if publication.is_pending or (differs and attendance.status in UNPUBLISHED):
@@ -317,7 +319,7 @@ async def _gives_way_unsent(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, parsed_rsvp: ParsedRsvp
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
-    replied_at = await _answered_at(tx, effective)
+    replied_at = await _replied_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, replied_at, effective.cid or ""))
     await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
@@ -337,7 +339,7 @@ async def _is_newer_than_record(
     published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = attendance.answered_at
-    side = most_recent(facts_of(publication, ours_at, await _answered_at(tx, effective), effective.cid or ""))
+    side = most_recent(facts_of(publication, ours_at, await _replied_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
         await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
@@ -363,19 +365,19 @@ def facts_of(publication: Publication, ours_at: Instant, theirs_at: Instant, the
     )
 
 
-async def _answered_at(tx: Transaction, answer: SeenRecord) -> Instant:
+async def _replied_at(tx: Transaction, rsvp: SeenRecord) -> Instant:
     """Return when the RSVP was written, not when it was last found. A read that finds an unchanged record does not make
     it newer.
     """
-    written = written_at(answer.precedence)
-    rev = await latest_possible_commit(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
+    written = written_at(rsvp.precedence)
+    rev = await latest_possible_commit(tx, parse_did(rsvp.did), rsvp.said_rev, rsvp.after_rev, written=written)
     latest = moment_of_rev(rev, tx.now)
-    return written if _earliest(tx, answer) < written <= latest else latest
+    return written if _earliest(tx, rsvp) < written <= latest else latest
 
 
-def _earliest(tx: Transaction, answer: SeenRecord) -> Instant:
+def _earliest(tx: Transaction, rsvp: SeenRecord) -> Instant:
     """Return the earliest possible time of this version. If its commit was seen, that is the commit's time."""
-    return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
+    return moment_of_rev(rsvp.after_rev, tx.now) if rsvp.after_rev else Instant(0)
 
 
 async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
@@ -403,7 +405,7 @@ async def _store_decision(
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=publication.revision,
-        decisions=(FieldDecision(FIELD, "", ours, parsed_rsvp.answer.value, MergeReason.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", ours, parsed_rsvp.status.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 

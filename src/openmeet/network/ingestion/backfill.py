@@ -2,8 +2,8 @@
 request.
 
 Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
-in that version is proven individually (``record_proofs``) and applied; for a record that is known but not listed, its
-absence is proven. Afterwards the floor is raised to that commit, so that older messages count as history. Each host is
+in that version is verified individually (``record_proofs``) and applied; for a record that is known but not listed, its
+absence is verified. Afterwards the floor is raised to that commit, so that older messages count as history. Each host is
 called within its request budget; the rest is read later, and everything applied before that is kept. A rev in the
 future is refused: as a floor, it would hide everything that is written before that time.
 
@@ -29,7 +29,7 @@ from at_protocol.syntax.tid import Tid
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany, reason_of
-from groundwork.http.client import AnswerTooLarge
+from groundwork.http.client import ResponseTooLarge
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue
 from groundwork.telemetry.logs import log
@@ -41,9 +41,9 @@ from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_of_repository
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
-from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure
+from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.record_proofs import fetch_proven_each
+from openmeet.network.ingestion.record_proofs import fetch_verified_each
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -58,7 +58,7 @@ T = TypeVar("T")
 # Concurrent repository reads. Most of the time is spent waiting for servers.
 AT_A_TIME = 4
 # Older messages may arrive while a listing is compared, so it is compared again up to this many times.
-MOST_COMPARISONS = 5
+MAX_COMPARISONS = 5
 # Suffix of a job's subject after the DID: fetch the whole repository.
 _WHOLE: Final = "*"
 
@@ -124,8 +124,8 @@ class RepositoryRead:
     """The result of reading a repository. ``records``: how many records of these collections it has. ``applied``: what
     happened to the new ones.
 
-    ``listing``: what it was compared with. ``proven``: URIs that were proven individually, or taken from a signed
-    export.
+    ``listing``: what it was compared with. ``verified_uris``: records that were verified individually, or taken
+    from a signed export.
     """
 
     rev: Tid
@@ -133,7 +133,7 @@ class RepositoryRead:
     applied: ApplyResult
     deleted: int
     listing: Listing
-    proven: frozenset[str]
+    verified_uris: frozenset[str]
 
 
 async def backfill(
@@ -141,7 +141,7 @@ async def backfill(
 ) -> int:
     """Make the stored calendar records of a DID match its repository; return how many records the repository has.
 
-    A repository that is not served (deleted, deactivated) changes nothing, because absence must be proven. Raises
+    A repository that is not served (deleted, deactivated) changes nothing, because absence must be verified. Raises
     RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; everything applied before that is kept.
     """
     is_waited_for = await _begin(db, did)
@@ -149,10 +149,8 @@ async def backfill(
     if listing is None:
         await _not_served(db, did)
         return 0
-    for _ in range(MOST_COMPARISONS):
-        repository_read = await apply_listing(
-            db, network, context, did, listing, CONCERNING, spend_on_host, is_waited_for=is_waited_for
-        )
+    for _ in range(MAX_COMPARISONS):
+        repository_read = await apply_listing(db, network, context, listing, spend_on_host, is_waited_for=is_waited_for)
         if await mark_read(db, did, repository_read):
             return repository_read.records
     raise RemoteFailed(IngestionReason.OUTDATED)
@@ -167,7 +165,7 @@ async def backfill_whole(
     is_waited_for = await _begin(db, did)
     try:
         repository = await _served(did, download_repository(network, did, CONCERNING))
-    except (AnswerTooLarge, JobStopped, RemoteSlow) as too_large:
+    except (ResponseTooLarge, JobStopped, RemoteSlow) as too_large:
         log.info("repository.too_large", did=did, reason=too_large.why)
         return await backfill(db, network, context, did, spend_on_host)
     if repository is None:
@@ -198,12 +196,12 @@ async def apply_export(
     """Apply the records of a whole, signed repository as of its commit, and the deletion of records that it no longer
     has.
     """
-    listing = Listing(rev, {message.uri: message.cid or "" for message in messages})
+    listing = Listing(did, CONCERNING, rev, {message.uri: message.cid or "" for message in messages})
     applied = await apply_of_repository(db, context, messages)
-    for _ in range(MOST_COMPARISONS):
+    for _ in range(MAX_COMPARISONS):
         missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
         deletions_result = await apply_of_repository(
-            db, context, [_deleted(uri, rev) for uri in missing], room=MOST_QUARANTINED - len(applied.failed)
+            db, context, [_deleted(uri, rev) for uri in missing], room=MAX_QUARANTINED - len(applied.failed)
         )
         result = ApplyResult(applied.is_whole, [*applied.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
@@ -228,7 +226,7 @@ async def backfill_chosen(
     listing = await list_repository(network, did, collections, spend_on_host)
     if listing is None:
         return 0
-    repository_read = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
+    repository_read = await apply_listing(db, network, context, listing, spend_on_host)
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
         await quarantine.store_result(tx, did, FailedStep.APPLY, collections, repository_read.applied.failed)
@@ -259,22 +257,21 @@ async def apply_listing(
     db: Database,
     network: NetworkClients,
     context: IngestionContext,
-    did: Did,
     listing: Listing,
-    collections: Collection[Nsid],
     spend_on_host: SpendOnHost,
     *,
     is_waited_for: bool = False,
 ) -> RepositoryRead:
-    """Prove and apply, in batches, the records that are listed but unknown and the absence of those that are known but
+    """Verify and apply, in batches, the records that are listed but unknown and the absence of those that are known but
     not listed.
 
     Raises the error that ended it early; everything applied before that is kept.
     """
+    did = listing.did
     async with db.reader() as reader:
-        understood = await seen.understood(reader, did, sorted(collections))
+        understood = await seen.understood(reader, did, sorted(listing.collections))
     unknown = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid]
-    missing = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
+    missing = await _missing_records(db, did, listing.rev, listing.collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.set_total(tx, did, len(listing.cids))
@@ -282,13 +279,13 @@ async def apply_listing(
     is_whole, failed = True, list[RecordFailure]()
     uris = [*unknown, *missing]
     for start in range(0, len(uris), BATCH):
-        proofs = await fetch_proven_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
-        result = await apply_of_repository(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
+        proofs = await fetch_verified_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
+        result = await apply_of_repository(db, context, proofs.messages, room=MAX_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
         is_whole = is_whole and result.is_whole
         if proofs.ended_by is not None:
             raise proofs.ended_by
-        if len(failed) > MOST_QUARANTINED:
+        if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     return RepositoryRead(
         listing.rev, len(listing.cids), ApplyResult(is_whole, failed), len(missing), listing, frozenset(uris)
@@ -305,7 +302,7 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
         await repository_state.lock_floor(tx, did)
-        if await _is_outdated(tx, did, repository_read.listing, repository_read.proven):
+        if await _is_outdated(tx, did, repository_read.listing, repository_read.verified_uris):
             return False
         await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, repository_read.applied.failed)
         if repository_read.applied.is_whole and not repository_read.applied.failed:
@@ -326,15 +323,15 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
     return True
 
 
-async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
-    """Whether an unproven record differs from the listing although its rev is one that the listing covers."""
+async def _is_outdated(reader: Reader, did: Did, listing: Listing, verified_uris: Collection[str]) -> bool:
+    """Whether an unverified record differs from the listing although its rev is one that the listing covers."""
     understood = await seen.understood(reader, did, sorted(CONCERNING))
-    otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in proven]
+    otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in verified_uris]
     rows = await seen.find_many(reader, otherwise)
     if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
         return True
     expected = await seen.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
-    return any(uri not in listing.cids and uri not in proven for uri, _, _ in expected)
+    return any(uri not in listing.cids and uri not in verified_uris for uri, _, _ in expected)
 
 
 async def _not_served(db: Database, did: Did) -> None:

@@ -40,7 +40,7 @@ class Batch:
     # Records that we write.
     published_uris: set[str]
     # Records of events that RSVPs await.
-    waited_for: set[str]
+    awaited_uris: set[str]
     # (URI, CID) of our writes that may still arrive; under an abandoned key they are late creates.
     in_flight: frozenset[tuple[str, str]]
     # The rev up to which a DID or URI was erased.
@@ -115,9 +115,9 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     """
     await repository_state.hold_floors(tx, {parsed.message.did for parsed in parsed_messages})
     uris = {parsed.message.uri for parsed in parsed_messages}
-    answer_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
-    await seen.lock_rsvps(tx, answer_uris)
-    seen_records = await seen.find_many(tx, sorted(answer_uris))
+    rsvp_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
+    await seen.lock_rsvps(tx, rsvp_uris)
+    seen_records = await seen.find_many(tx, sorted(rsvp_uris))
     subjects = {parsed.subject_uri for parsed in parsed_messages} | {
         seen_record.subject_uri for seen_record in seen_records.values()
     }
@@ -131,15 +131,15 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     flags |= {Flag.GROUPS} if of_groups else set()
     flags |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in parsed_messages) else set()
     others = ownership_transfer.named_by(parsed_messages) | of_series | of_groups
-    current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
-    seen_records |= await seen.find_many(tx, sorted(uris - answer_uris))
-    superseded_uris = await superseded_records.superseded_among(tx, uris - answer_uris)
+    current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - rsvp_uris), *others})
+    seen_records |= await seen.find_many(tx, sorted(uris - rsvp_uris))
+    superseded_uris = await superseded_records.superseded_among(tx, uris - rsvp_uris)
     group_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection == GROUP}
     superseded_uris |= await record_queries.superseded_among(tx, group_uris)
     batch = Batch(
         seen_records,
         await publication_queries.published_among(tx, sorted(uris)),
-        await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
+        await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - rsvp_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased_records.erased_up_to(
             tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}

@@ -26,12 +26,12 @@ class DeadLetterView:
     buried_at: Instant
 
 
-async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[DeadLetterView]:
+async def page(queue: Queue, *, limit: int = 100, after: str = "") -> list[DeadLetterView]:
     """Return the first dead letters after the given one, in the order of failure."""
-    return [shown(letter) for letter in await queue.dead_letters(limit, after)]
+    return [view_of(letter) for letter in await queue.dead_letters(limit, after)]
 
 
-def shown(letter: DeadLetter) -> DeadLetterView:
+def view_of(letter: DeadLetter) -> DeadLetterView:
     """Return a dead letter in readable form."""
     return DeadLetterView(
         letter.letter_id,

@@ -32,8 +32,8 @@ _LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, Remote
 
 
 class SearchedHost:
-    """A host to search, given by its origin. ``pause`` waits for a number of seconds; ``looked_at`` is called for each
-    described repository.
+    """A host to search, given by its origin. ``pause`` waits for a number of seconds; ``on_described`` is called for
+    each described repository.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class SearchedHost:
         origin: str,
         spend_on_host: SpendOnHost,
         pause: Callable[[float], Awaitable[object]],
-        looked_at: Callable[[], object] = lambda: None,
+        on_described: Callable[[], object] = lambda: None,
     ) -> None:
         self._client = XrpcClient(network.http, network.clock, origin)
         self._name = urlsplit(origin).hostname or origin
-        self._spend, self._pause, self._looked_at = spend_on_host, pause, looked_at
+        self._spend, self._pause, self._on_described = spend_on_host, pause, on_described
 
     async def authors(self, collections: Collection[Nsid]) -> AsyncIterator[Did]:
         """Yield accounts with records in any of these collections, each once. Raises the error of the last method
@@ -75,7 +75,7 @@ class SearchedHost:
                 yield did
 
     async def _has_any(self, did: Did, collections: Collection[Nsid]) -> bool:
-        self._looked_at()
+        self._on_described()
         try:
             described = await self._query("com.atproto.repo.describeRepo", {"repo": did})
         except (InvalidInput, NotFound, Refused, RemoteFailed) as failure:

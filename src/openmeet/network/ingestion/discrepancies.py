@@ -111,7 +111,7 @@ PUT = """
 """
 
 # A discrepancy that a later comparison no longer finds has resolved itself.
-MENDED = "update discrepancies set repaired_at = :now where did = :did and repaired_at is null and seen_at < :now"
+SET_REPAIRED = "update discrepancies set repaired_at = :now where did = :did and repaired_at is null and seen_at < :now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ async def note(
                 for one in found
             ],
         )
-    await tx.execute(MENDED, did=did, now=tx.now)
+    await tx.execute(SET_REPAIRED, did=did, now=tx.now)
 
 
 async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:

@@ -93,13 +93,13 @@ async def fetch_subject(
     await _resolved(network.dids.resolve(did))
     await spend_on_home(network, spend_on_host, did)
     try:
-        proven = await prove_record(network, did, durable.collection, durable.rkey)
+        proof = await prove_record(network, did, durable.collection, durable.rkey)
     except (NotFound, InvalidInput) as absent:
         log.info("subject.not_served", uri=str(durable), reason=absent.why)
         return False
-    if proven.cid is None:
+    if proof.cid is None:
         return False
-    await _apply_proven(db, context, durable, proven)
+    await _apply_proof(db, context, durable, proof)
     return True
 
 
@@ -121,18 +121,18 @@ async def prove_and_apply(
 ) -> None:
     """Ask the repository for a record, and apply the proof that it exists or is absent.
 
-    A repository that is not served proves nothing. Raises TooMany if the budget of its host is spent.
+    A repository that is not served changes nothing. Raises TooMany if the budget of its host is spent.
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     try:
         await spend_on_home(network, spend_on_host, did)
-        proven = await prove_record(network, did, uri.collection, uri.rkey)
+        proof = await prove_record(network, did, uri.collection, uri.rkey)
     except NotFound as absent:
         log.info("record.not_served", uri=str(uri), reason=absent.why)
         return
-    await _apply_proven(db, context, uri, proven)
+    await _apply_proof(db, context, uri, proof)
 
 
 def _uri_of(job: Job) -> AtUri:
@@ -143,9 +143,9 @@ def _uri_of(job: Job) -> AtUri:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI) from wrong
 
 
-async def _apply_proven(db: Database, context: IngestionContext, uri: AtUri, proven: RecordProof) -> None:
+async def _apply_proof(db: Database, context: IngestionContext, uri: AtUri, proof: RecordProof) -> None:
     """Apply the record or its absence, as of the commit in the proof."""
-    message = message_of(uri, proven)
+    message = message_of(uri, proof)
     if message is not None:
         await apply_fetched(db, context, message)
 

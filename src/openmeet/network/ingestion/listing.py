@@ -1,8 +1,8 @@
 """List a repository's records in our collections, using ``listRecords``.
 
 A listing is as of the rev that ``getLatestCommit`` returned before the first page, so that later changes are newer.
-Listings are unsigned, so each record is proven before it is applied (``record_proofs``). Record contents are kept up to
-a limit, so that a record whose CID was proven does not have to be downloaded again.
+Listings are unsigned, so each record is verified before it is applied (``record_proofs``). Record contents are kept up to
+a limit, so that a record whose CID was verified does not have to be downloaded again.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -37,11 +37,13 @@ MAX_KEPT_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """CIDs by URI, as of ``rev``, with events before RSVPs to them.
+    """What a repository has in some collections: CIDs by URI, as of ``rev``, with events before RSVPs to them.
 
     ``records``: the encoded contents of some of the records; each matches the listed CID.
     """
 
+    did: Did
+    collections: Collection[Nsid]
     rev: Tid
     cids: Mapping[str, str]
     records: Mapping[str, bytes] = field(default_factory=dict)
@@ -80,7 +82,7 @@ async def list_records(
         raise RemoteFailed(IngestionReason.UNREADABLE_RECORDS, did=did, what=wrong.kind) from wrong
     except Refused as refused:
         raise not_served(refused) from refused
-    return Listing(rev, cids, records_by_uri)
+    return Listing(did, collections, rev, cids, records_by_uri)
 
 
 async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:

@@ -82,8 +82,14 @@ async def apply_rule_of_date(
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
-    refusal = await _why_not(tx, context, version, network_event, event, base, stated, was)
-    if refusal is None and stated is not None:
+    refusal: Explanation | None
+    if stated is None:
+        refusal = RecordReason.RULE_NOT_SUPPORTED()
+    elif _is_date_moved(event, base, version, network_event):
+        refusal = RecordReason.DATE_MOVED()
+    elif not await _is_current_rule(tx, context, event, was):
+        refusal = RecordReason.SERIES_CHANGED_HERE()
+    else:
         refusal = await _revise(tx, series, event.place_in_series.original_date, was, stated)
     if refusal is not None:
         decision = FieldDecision(
@@ -105,26 +111,18 @@ async def _is_theirs(tx: Transaction, version: RecordVersion, series: Series) ->
     return is_owners and not series.is_read_only and await agenda.may_edit(tx, series, series.owner_id)
 
 
-async def _why_not(
-    tx: Transaction,
-    context: IngestionContext,
-    version: RecordVersion,
-    network_event: NetworkEvent,
-    event: Event,
-    base: Mapping[str, Value],
-    stated: Pattern | None,
-    was: Pattern,
-) -> Explanation | None:
-    """Return why the rule is not applied; None if it can be."""
-    if stated is None:
-        return RecordReason.RULE_NOT_SUPPORTED()
+def _is_date_moved(
+    event: Event, base: Mapping[str, Value], version: RecordVersion, network_event: NetworkEvent
+) -> bool:
+    """Whether this version moves the date itself, too."""
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
-    if (before.starts_at, before.time_zone) != (network_event.starts_at, network_event.time_zone):
-        return RecordReason.DATE_MOVED()
+    return (before.starts_at, before.time_zone) != (network_event.starts_at, network_event.time_zone)
+
+
+async def _is_current_rule(tx: Transaction, context: IngestionContext, event: Event, rule: Pattern) -> bool:
+    """Whether the series of this date still has the rule of the agreed version."""
     part = await series_part(tx, event, context.instance)
-    if part is None or dict(part.native) != _fields(was):
-        return RecordReason.SERIES_CHANGED_HERE()
-    return None
+    return part is not None and dict(part.native) == _fields(rule)
 
 
 async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, stated: Pattern) -> Explanation | None:

@@ -23,7 +23,7 @@ from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import RecordVersion
 
 # Maximum number of characters shown of an unreadable version: enough to type its content again.
-_MOST_SHOWN: Final = 1_000
+_MAX_SHOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ async def keep_ours(
 
 def not_applied(why: Explanation | Reason, record: str) -> str:
     """Return why their version was not applied, together with the beginning of it. Stored as their value."""
-    return encode_explanation(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MOST_SHOWN)))
+    return encode_explanation(RecordReason.THEIRS_NOT_APPLIED(problem=why, record=shortened(record, _MAX_SHOWN)))
 
 
 def record_of(body: bytes | None) -> dict[str, Value]:

@@ -49,7 +49,7 @@ from openmeet.outbox.publications import PublicationKind, RecordVersion, Subject
 SubjectId = TypeVar("SubjectId", bound=str)
 
 # No event is edited this often, so a greater counter is forged.
-_MOST_EDITS: Final = 1_000_000
+_MAX_EDITS: Final = 1_000_000
 
 
 async def attach_own_records(tx: Transaction, instance: str, parsed_messages: Sequence[ParsedMessage]) -> set[str]:
@@ -73,7 +73,7 @@ async def raise_revision_to_counter(
     if (
         origin is not None
         and (origin.instance, origin.event_id) == (instance, event_id)
-        and origin.version <= _MOST_EDITS
+        and origin.version <= _MAX_EDITS
     ):
         await event_queries.raise_revision(tx, event_id, origin.version)
 
@@ -85,7 +85,7 @@ def _may_be_own(instance: str, parsed: ParsedMessage) -> bool:
     collection = parsed.message.collection
     if collection == EVENT:
         origin = None if parsed.event is None else parsed.event.origin
-        return origin is not None and origin.instance == instance and 0 < origin.version <= _MOST_EDITS
+        return origin is not None and origin.instance == instance and 0 < origin.version <= _MAX_EDITS
     if collection == SERIES:
         return parsed.series is not None and is_series_of(instance, parsed.record)
     return collection == GROUP and parsed.group is not None and is_group_of(instance, parsed.record)

@@ -12,7 +12,7 @@ attempt, and is tried again as a whole after a pause.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,7 +21,7 @@ from prometheus_client import Counter, Histogram
 from at_protocol.failures import Malformed
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import SECOND, Clock, Instant, SystemClock
-from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction
+from groundwork.database.transaction import Database, DatabaseUnavailable, Engine, Transaction
 from groundwork.errors import Failure, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
@@ -53,11 +53,14 @@ _NOUNS: Final = frozenset(
 
 # Messages that were already applied, or already in the repository, count as neither success nor failure.
 _UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
-# A transaction may last two seconds; a record takes about half a millisecond on an idle machine.
+# A record takes about half a millisecond on an idle machine.
 BATCH = 400
-# The batch size before the speed is known.
+# The batch size before the speed is known. About sixty statements are the same for every size, so smaller batches are
+# slower per message, above all if the database is some milliseconds away.
 _FIRST_BATCH = 50
-_BATCH_SECONDS = 0.5
+# A transaction may last two seconds. On SQLite, all other writers wait for it.
+_TRANSACTION_SECONDS = 2.0
+_BATCH_SECONDS: Final[Mapping[Engine, float]] = {"sqlite": 0.5, "postgresql": 1.0}
 LEASE_SECONDS = 60.0
 # A batch that waits for the database is given back early enough for its last attempt to end within the lease.
 _HELD_SECONDS = LEASE_SECONDS / 2
@@ -164,7 +167,7 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
                 log.info("processor.resumed", failures=failures)
                 failures = 0
             count, batch = len(batch.deliveries), None
-            limit = next_limit(limit, count, elapsed())
+            limit = next_limit(limit, count, elapsed(), processor.db.engine)
             if count == 0:
                 await processor.queue.wait(1.0)
         except Failure as away:
@@ -177,15 +180,20 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
                     await stop.wait()
 
 
-def next_limit(limit: int, count: int, seconds: float) -> int:
-    """Return the next batch size: as many messages as fit well into a transaction at the speed of the last batch, but
-    at most twice the last size.
+def next_limit(limit: int, count: int, seconds: float, engine: Engine) -> int:
+    """Return the next batch size after a batch of ``count`` messages took ``seconds``: as many as fit well into a
+    transaction at this speed, but at most twice the last size.
 
-    A batch that does not fit is split and applied again, which slows down a slow machine further.
+    It is less than 50 only after a batch that did not fit into a transaction. Such a batch is split and applied again,
+    which slows down a slow machine further.
     """
-    if not count:
-        return limit
-    return max(1, min(BATCH, 2 * limit, int(count * _BATCH_SECONDS / max(seconds, 1e-6))))
+    if seconds > _TRANSACTION_SECONDS:
+        return max(1, min(limit, count // 2))
+    fitting = int(count * _BATCH_SECONDS[engine] / max(seconds, 1e-6))
+    if fitting >= limit:
+        return min(BATCH, 2 * limit, fitting)
+    # The time of a batch that was not full says little about a full one.
+    return limit if count < limit else max(fitting, min(limit, _FIRST_BATCH))
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:

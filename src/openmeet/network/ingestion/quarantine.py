@@ -22,10 +22,10 @@ from openmeet.outbox.kinds import JobKind
 
 # If more records fail, individual records are not the cause (most likely it is a bug in our code). The read then fails,
 # as with an unreachable database, and an operator sees why.
-MOST_QUARANTINED: Final = 100
+MAX_QUARANTINED: Final = 100
 
 # Maximum number of characters of a reason: enough for a database's message, but not for a whole record quoted in it.
-_MOST_REASON: Final = 500
+_MAX_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
@@ -66,7 +66,7 @@ class RecordFailure:
             return reason_of(failure)
         # The message of a driver or parser may contain characters that no database stores.
         message = str(failure).replace("\0", "").encode(errors="replace").decode()
-        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MOST_REASON))
+        return RecordReason.NOT_APPLIED(error=type(failure).__name__, detail=shortened(message, _MAX_REASON))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Reconcile a repository with everything stored about it: records, publications, and the rows derived from them.
 
 Our collections are listed, and each compared record is read again with its proof. The repository is authoritative:
-unknown records in it are applied, known records that are proven absent are deleted, and a publication that lost its
+unknown records in it are applied, known records whose absence is verified are deleted, and a publication that lost its
 record is marked as lost. Each published or imported row is compared with its record field by field (``row_consistency``).
 Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
 derived again. Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record that fails
@@ -39,7 +39,7 @@ from openmeet.network.ingestion.discrepancies import (
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
-from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
+from openmeet.network.ingestion.record_proofs import fetch_verified, fetch_verified_each
 from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
 from openmeet.network.records import seen
 from openmeet.network.records.collections import (
@@ -136,14 +136,14 @@ class ReconcileResult:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How repositories are queried. ``proves_each``: prove every record, not only those that seem to have changed.
+    """How repositories are queried. ``verifies_each``: verify every record, not only those that seem to have changed.
 
     ``pause`` waits for a number of seconds if the budget of a host is spent; if None, TooMany is raised instead.
-    ``progress`` is called with the number of proven records and the total.
+    ``progress`` is called with the number of verified records and the total.
     """
 
     spend_on_host: SpendOnHost = unlimited
-    proves_each: bool = False
+    verifies_each: bool = False
     pause: Callable[[float], Awaitable[object]] | None = None
     progress: Callable[[int, int], object] = lambda _done, _all: None
 
@@ -156,7 +156,7 @@ def reconcile_handler(
     """
 
     async def handle(job: Job) -> None:
-        await reconcile(db, network, context, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
+        await reconcile(db, network, context, parse_did(job.subject), options=ReconcileOptions(spend_on_host))
 
     return handle
 
@@ -168,16 +168,18 @@ async def reconcile(
     did: Did,
     *,
     is_dry_run: bool = False,
-    asking: ReconcileOptions = ReconcileOptions(),
+    options: ReconcileOptions = ReconcileOptions(),
 ) -> ReconcileResult:
     """Compare, repair and count. A dry run changes and counts nothing; all its discrepancies remain open.
 
     Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
     """
-    listing = await _waiting_for_budget(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
+    listing = await _waiting_for_budget(
+        options, lambda: list_repository(network, did, CONCERNING, options.spend_on_host)
+    )
     if listing is None:
         return ReconcileResult(did, None, (), ())
-    proofs = await _proven(db, network, did, listing, asking) if asking.proves_each else []
+    proofs = await _verified_records(db, network, did, listing, options) if options.verifies_each else []
     listed_cids = dict(listing.cids)
     for message in proofs:
         if message.cid is None:
@@ -189,26 +191,31 @@ async def reconcile(
     if is_dry_run:
         return ReconcileResult(did, len(listed_cids), (), differences)
     is_first = await _is_first(db, did)
-    proven = await apply_of_repository(db, context, proofs)
-    taking = await _waiting_for_budget(
-        asking, lambda: apply_listing(db, network, context, did, listing, CONCERNING, asking.spend_on_host)
+    applied_proofs = await apply_of_repository(db, context, proofs)
+    repository_read = await _waiting_for_budget(
+        options, lambda: apply_listing(db, network, context, listing, options.spend_on_host)
     )
-    applied = ApplyResult(proven.is_whole and taking.applied.is_whole, [*proven.failed, *taking.applied.failed])
-    await mark_read(db, did, replace(taking, applied=applied))
-    aside = {one.uri for one in applied.failed}
-    unmended = await _repair(db, network, context, did, [one for one in differences if one.uri not in aside], asking)
+    applied = ApplyResult(
+        applied_proofs.is_whole and repository_read.applied.is_whole,
+        [*applied_proofs.failed, *repository_read.applied.failed],
+    )
+    await mark_read(db, did, replace(repository_read, applied=applied))
+    quarantined = {one.uri for one in applied.failed}
+    failed_repairs = await _repair(
+        db, network, context, did, [one for one in differences if one.uri not in quarantined], options
+    )
     remaining = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
     counted = [] if is_first or not applied.is_whole else await _worth_counting(db, differences)
     repaired = [one for one in counted if (one.uri, one.kind) not in remaining]
     unrepaired = [one for one in counted if (one.uri, one.kind) in remaining]
     async with db.transaction() as tx:
         await discrepancies.note(tx, did, repaired, unrepaired)
-        await quarantine.store_result(tx, did, FailedStep.REPAIR, CONCERNING, unmended)
+        await quarantine.store_result(tx, did, FailedStep.REPAIR, CONCERNING, failed_repairs)
     for one in counted:
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return ReconcileResult(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *unmended])
+    return ReconcileResult(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *failed_repairs])
 
 
 async def _compare(
@@ -223,10 +230,10 @@ async def _compare(
     return in_order([*discrepancies, *await differing(db, context, did, contents, is_dry_run=True)])
 
 
-async def _proven(
-    db: Database, network: NetworkClients, did: Did, listing: Listing, asking: ReconcileOptions
+async def _verified_records(
+    db: Database, network: NetworkClients, did: Did, listing: Listing, options: ReconcileOptions
 ) -> list[RecordMessage]:
-    """Return every record that is listed or should be listed, with its proof. Those that cannot be proven are left out."""
+    """Return every record that is listed or should be listed, verified. Those that cannot be verified are left out."""
     async with db.reader() as reader:
         expected = await seen.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
@@ -234,29 +241,29 @@ async def _proven(
     for start in range(0, len(uris), BATCH):
         remaining_uris = uris[start : start + BATCH]
         while remaining_uris:
-            proofs = await fetch_proven_each(network, remaining_uris, asking.spend_on_host, listing.records)
+            proofs = await fetch_verified_each(network, remaining_uris, options.spend_on_host, listing.records)
             messages += proofs.messages
             processed_uris = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
             remaining_uris = [uri for uri in remaining_uris if uri not in processed_uris]
-            asking.progress(min(len(uris), start + BATCH) - len(remaining_uris), len(uris))
-            await _wait_or_raise(asking, proofs.ended_by)
+            options.progress(min(len(uris), start + BATCH) - len(remaining_uris), len(uris))
+            await _wait_or_raise(options, proofs.ended_by)
     return messages
 
 
-async def _waiting_for_budget(asking: ReconcileOptions, work: Callable[[], Awaitable[T]]) -> T:
+async def _waiting_for_budget(options: ReconcileOptions, work: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await work()
         except TooMany as busy:
-            await _wait_or_raise(asking, busy)
+            await _wait_or_raise(options, busy)
 
 
-async def _wait_or_raise(asking: ReconcileOptions, failure: Failure | None) -> None:
+async def _wait_or_raise(options: ReconcileOptions, failure: Failure | None) -> None:
     if failure is None:
         return
-    if not isinstance(failure, TooMany) or asking.pause is None:
+    if not isinstance(failure, TooMany) or options.pause is None:
         raise failure
-    await asking.pause(failure.after_seconds or DEFAULT_PAUSE_SECONDS)
+    await options.pause(failure.after_seconds or DEFAULT_PAUSE_SECONDS)
 
 
 async def written_to(reader: Reader) -> list[Did]:
@@ -309,7 +316,7 @@ async def _repair(
     context: IngestionContext,
     did: Did,
     discrepancies: Sequence[RecordDiscrepancy],
-    asking: ReconcileOptions,
+    options: ReconcileOptions,
 ) -> list[RecordFailure]:
     """Repair rows of this site that the read does not repair, because their records have not changed. Returns the
     failures.
@@ -319,12 +326,12 @@ async def _repair(
         if one.uri in failed:
             continue
         try:
-            await _repair_record(db, network, context, did, one, asking)
+            await _repair_record(db, network, context, did, one, options)
         except Exception as failure:
             if not quarantine.is_of_record(failure):
                 raise
-            failed[one.uri] = aside = RecordFailure(one.uri, "", failure)
-            log.error("record.put_aside", uri=aside.uri, reason=aside.reason)
+            failed[one.uri] = quarantined = RecordFailure(one.uri, "", failure)
+            log.error("record.put_aside", uri=quarantined.uri, reason=quarantined.reason)
     return list(failed.values())
 
 
@@ -334,9 +341,9 @@ async def _repair_record(
     context: IngestionContext,
     did: Did,
     discrepancy: RecordDiscrepancy,
-    asking: ReconcileOptions,
+    options: ReconcileOptions,
 ) -> None:
-    """Repair one discrepancy. The absence of a record is proven first."""
+    """Repair one discrepancy. The absence of a record is verified first."""
     match discrepancy.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
@@ -345,7 +352,7 @@ async def _repair_record(
             await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
             message = await _waiting_for_budget(
-                asking, partial(fetch_proven, network, parse_at_uri(discrepancy.uri), asking.spend_on_host)
+                options, partial(fetch_verified, network, parse_at_uri(discrepancy.uri), options.spend_on_host)
             )
             if message is None:
                 return

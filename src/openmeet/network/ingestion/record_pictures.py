@@ -32,7 +32,7 @@ from openmeet.network.repositories.clients import NetworkClients
 
 # How long a failed picture is not requested again, however often the page is opened.
 ABSENT_FOR: Final = 10 * MINUTE
-MOST_ABSENT: Final = 1_000
+MAX_ABSENT: Final = 1_000
 # Concurrent fetches. A picture takes megabytes, and tens of megabytes while it is re-encoded.
 AT_ONCE: Final = 4
 
@@ -97,7 +97,7 @@ class RecordPictures:
         except Failure as failure:
             log.warning("record_picture.not_had", did=did, cid=cid, reason=failure.why)
             self._absent[cid] = Instant(now + ABSENT_FOR)
-            while len(self._absent) > MOST_ABSENT:
+            while len(self._absent) > MAX_ABSENT:
                 self._absent.popitem(last=False)
             raise NotFound(IngestionReason.NO_PICTURE) from failure
 

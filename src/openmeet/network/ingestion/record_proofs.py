@@ -1,7 +1,8 @@
-"""Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host.
+"""Verify records, one or many, with proofs from their repository (``com.atproto.sync.getRecord``), within the budget of
+its host.
 
 A proof contains the nodes of the signed tree that lead to its record. These nodes also contain other entries. A record
-that is proven by such a node, and whose content was listed, is not requested.
+that such a node contains, and whose content was listed, is verified without a request.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import Failure, InvalidInput
-from groundwork.http.client import AnswerTooLarge
+from groundwork.http.client import ResponseTooLarge
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
 from openmeet.network.ingestion.quarantine import RecordFailure
@@ -28,14 +29,14 @@ from openmeet.network.repositories.read import BadRecordProof, prove_record
 
 # Concurrent proof requests to one repository.
 SIDE_BY_SIDE = 4
-# Maximum size of the nodes kept while the records of one repository are proven: enough for a hundred thousand records.
+# Maximum size of the nodes kept while the records of one repository are verified: enough for a hundred thousand records.
 MAX_NODE_BYTES = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What was proven, in order of request; the records that could not be proven; and the failure that ended it early,
-    if any.
+    """The verified records, in order of request; the records that could not be verified; and the failure that ended it
+    early, if any.
     """
 
     messages: Sequence[RecordMessage]
@@ -43,7 +44,7 @@ class Proofs:
     ended_by: Failure | None
 
 
-async def fetch_proven(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
+async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
     """Return the record, or its absence, as of the repository's current commit; None if the proof lacks the record.
 
     Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and the errors
@@ -79,7 +80,7 @@ class SignedTree:
 
     def prove(self, uri: AtUri, record: bytes | None) -> RecordProof | None:
         """Return the proof of this record or of its absence; None if the nodes do not suffice, or if
-        ``record`` is not the proven record.
+        ``record`` is not the one in the tree.
         """
         if self._commit is None:
             return None
@@ -96,10 +97,10 @@ class SignedTree:
         return RecordProof(self._commit, path, cid, record)
 
 
-async def fetch_proven_each(
+async def fetch_verified_each(
     network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost, listed: Mapping[str, bytes] | None = None
 ) -> Proofs:
-    """Prove records of one repository. A failure of one record does not stop the others.
+    """Verify records of one repository. A failure of one record does not stop the others.
 
     ``listed``: encoded records by URI, from an unsigned listing.
     """
@@ -107,7 +108,7 @@ async def fetch_proven_each(
     tree = SignedTree()
     ended_by: Failure | None = None
 
-    async def proven(uri: str) -> RecordMessage | None:
+    async def verified(uri: str) -> RecordMessage | None:
         parsed = parse_at_uri(uri)
         proof = tree.prove(parsed, (listed or {}).get(uri))
         if proof is None:
@@ -121,8 +122,8 @@ async def fetch_proven_each(
             if ended_by is not None:
                 return None
             try:
-                message = await proven(uri)
-            except (BadRecordProof, AnswerTooLarge) as bad:
+                message = await verified(uri)
+            except (BadRecordProof, ResponseTooLarge) as bad:
                 log.warning("record.not_proven", uri=uri, reason=bad.why)
                 return RecordFailure(uri, "", bad)
             except Failure as failure:
@@ -140,7 +141,7 @@ async def fetch_proven_each(
 
 
 def _apart(uris: Sequence[str]) -> Iterator[str]:
-    """Reorder the records so that those proven at the same time are far apart. Neighbours share a node, so one proof
+    """Reorder the records so that those verified at the same time are far apart. Neighbours share a node, so one proof
     covers both.
     """
     stretch = -(-len(uris) // SIDE_BY_SIDE)
@@ -148,19 +149,19 @@ def _apart(uris: Sequence[str]) -> Iterator[str]:
         yield from uris[first::stretch]
 
 
-def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage | None:
+def message_of(uri: AtUri, proof: RecordProof) -> RecordMessage | None:
     """Return the result of a proof as a message of its commit; None if it lacks the record."""
-    is_cut = proven.cid is not None and proven.record is None
-    if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
+    is_cut = proof.cid is not None and proof.record is None
+    if is_cut or proof.commit.rev is None or uri.collection is None or uri.rkey is None:
         return None
     return RecordMessage(
         did=parse_did(uri.authority),
         collection=uri.collection,
         rkey=uri.rkey,
-        rev=proven.commit.rev,
-        operation=RecordOperation.DELETE if proven.cid is None else RecordOperation.UPDATE,
-        cid=None if proven.cid is None else str(proven.cid),
-        body=proven.record,
+        rev=proof.commit.rev,
+        operation=RecordOperation.DELETE if proof.cid is None else RecordOperation.UPDATE,
+        cid=None if proof.cid is None else str(proof.cid),
+        body=proof.record,
         is_verified=True,
         is_read=True,
     )

@@ -59,7 +59,7 @@ from openmeet.outbox.publications import PublicationKind
 # next record.
 MAX_SUBJECTS: Final = 500
 # Maximum number of pending join requests to a group here from unknown people on the network. More would be abuse.
-MOST_ASKING: Final = 200
+MAX_ASKING: Final = 200
 # Maximum length of a chain of successor groups.
 _LONGEST_CHAIN: Final = 8
 
@@ -327,7 +327,7 @@ async def _apply_membership(tx: Transaction, group: Group, stated: MembershipSta
         after = rules.role_after_joining(locked, before)
     except Refused:
         return
-    if not is_here and await record_queries.count_remote_requests(tx, locked.id) >= MOST_ASKING:
+    if not is_here and await record_queries.count_remote_requests(tx, locked.id) >= MAX_ASKING:
         return
     after = after if is_here else GroupRole.PENDING
     membership = replace(

@@ -25,7 +25,7 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
 from openmeet.domain.groups.publication import Share, share_of
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.apply_event import moment_of_rev
@@ -47,7 +47,7 @@ async def attach_rsvp(tx: Transaction, record: SeenRecord, user_id: UserId) -> b
     event = None if attendance is None else await event_queries.by_id(tx, attendance.event_id)
     if attendance is None or event is None or attendance.user_id != user_id:
         return False
-    preferences = await publication_consent.of_user(tx, user_id)
+    preferences = await publishing_preferences.of_user(tx, user_id)
     if not are_rsvps_publishable(event) or attendance.is_private or not preferences.writes_answers:
         return False
     return await _attach(tx, record, PublicationKind.RSVP, attendance.id, user_id, attendance.revision)

@@ -126,7 +126,7 @@ async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> t
         return ()
     return (
         ()
-        if apply_rsvp.read_of(seen_record).answer is attendance_rules.record_status_of(attendance.status)
+        if apply_rsvp.read_of(seen_record).status is attendance_rules.record_status_of(attendance.status)
         else ("status",)
     )
 

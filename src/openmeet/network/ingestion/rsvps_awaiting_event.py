@@ -21,7 +21,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import apply_rsvp, quarantine
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
-from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure, is_of_record
+from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure, is_of_record
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
@@ -38,27 +38,27 @@ _AWAITED_AND_HERE: Final = """
 """
 
 
-async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
+async def enqueue_fetches(tx: Transaction, awaited_uris: set[str], subjects: Sequence[str]) -> None:
     """Enqueue fetches of the unknown events of these RSVPs, one per event, no matter how many RSVPs wait.
-    ``waited_for``: as in a batch.
+    ``awaited_uris``: as in a batch.
     """
-    waited_for.update(subjects)
+    awaited_uris.update(subjects)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
-async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
+async def release(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
     """Count the RSVPs that await events whose records have just become known, and complete failed jobs that fetch these
     events.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
-    waited_uris = [uri for uri in uris if uri in waited_for]
-    waited_for.difference_update(waited_uris)
+    waited_uris = [uri for uri in uris if uri in awaited_uris]
+    awaited_uris.difference_update(waited_uris)
     await make_effective(tx, await event_records.ids_with(tx, waited_uris))
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """Move the RSVPs of events to these new records (by URI) from their previous ones."""
-    for uri in await seen_rsvps.answered_among(tx, sorted(made)):
+    for uri in await seen_rsvps.with_effective_rsvps(tx, sorted(made)):
         dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.effective_rsvps(tx, uri))
         await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
@@ -123,15 +123,15 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
         for one in await seen_rsvps.rsvps_awaiting(tx, sorted({current, uri})):
             waiting.setdefault(one.did, []).append(one)
     failed: list[RecordFailure] = []
-    for did, answers in waiting.items():
+    for did, rsvps in waiting.items():
         try:
             await db.batch(partial(_count, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
-            failed += [RecordFailure(one.uri, one.rev, failure, one.cid) for one in answers]
-            log.error("answer.put_aside", uri=answers[-1].uri, reason=failed[-1].reason)
-        if len(failed) > MOST_QUARANTINED:
+            failed += [RecordFailure(one.uri, one.rev, failure, one.cid) for one in rsvps]
+            log.error("answer.put_aside", uri=rsvps[-1].uri, reason=failed[-1].reason)
+        if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:
         await quarantine.add(tx, FailedStep.COUNT, failed)

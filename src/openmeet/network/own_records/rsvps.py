@@ -145,7 +145,7 @@ async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
 
 
 async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
-    """Return the CID of the event's record: from our verified index, otherwise proven by its author's PDS. Raises
+    """Return the CID of the event's record: from our verified index, otherwise verified with its author's PDS. Raises
     InvalidInput.
     """
     async with db.reader() as reader:
@@ -153,12 +153,12 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
         return seen_record.cid
     try:
-        proven = await prove_record(network, parse_did(subject.authority), str(subject.collection), str(subject.rkey))
+        proof = await prove_record(network, parse_did(subject.authority), str(subject.collection), str(subject.rkey))
     except NotFound:
-        proven = None
-    if proven is None or proven.cid is None:
+        proof = None
+    if proof is None or proof.cid is None:
         raise InvalidInput("event", OwnRecordReason.NO_SUCH_EVENT)
-    return str(proven.cid)
+    return str(proof.cid)
 
 
 async def _existing_if_same(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:

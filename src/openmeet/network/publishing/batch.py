@@ -118,29 +118,31 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
         return [one.publication for one in batch]
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
         return [one.publication for one in batch]
-    fixed = await _store_before_sending(publisher, batch)
-    if not fixed:
+    to_send = await _store_before_sending(publisher, batch)
+    if not to_send:
         return []
     try:
-        async with clearing_if_refused(publisher, [one.sent for one in fixed]):
-            applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
-        for made, cid in zip(fixed, applied.cids, strict=True):
-            stored = WriteReceipt(cid or "", applied.rev)
-            await write_record.store_response(publisher, made.publication, made.sent, made.written.body, stored)
-        log.info("records.published_together", did=identity.did, created=len(fixed))
+        async with clearing_if_refused(publisher, [one.sent for one in to_send]):
+            applied = await apply_creates(
+                client, identity.did, [(one.draft.uri, one.written.record) for one in to_send]
+            )
+        for create, cid in zip(to_send, applied.cids, strict=True):
+            receipt = WriteReceipt(cid or "", applied.rev)
+            await write_record.store_response(publisher, create.publication, create.sent, create.written.body, receipt)
+        log.info("records.published_together", did=identity.did, created=len(to_send))
     except NotSignedIn:
-        return await _reloaded(publisher, fixed)
+        return await _reload(publisher, to_send)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
-            log.warning("publications.refused_together", writes=len(fixed), reason=str(failure.why))
-            return await _reloaded(publisher, fixed)
-        for one in fixed:
+            log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))
+            return await _reload(publisher, to_send)
+        for one in to_send:
             await store_outcome.retry_later(
                 publisher, one.publication, reason_of(failure), retry.retry_after_seconds(failure)
             )
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
-        log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
-        for one in fixed:
+        log.error("publications.failed_unforeseen", writes=len(to_send), error=repr(failure))
+        for one in to_send:
             await store_outcome.retry_later(publisher, one.publication, reason_of(failure), None)
     return []
 
@@ -151,7 +153,7 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
 
     Rows that were written too often are dropped as well: they wait for their owner instead of the end of the lease.
     """
-    fixed: list[_Create] = []
+    to_send: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
@@ -159,20 +161,20 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
                 tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
-                fixed.append(one)
+                to_send.append(one)
             elif writes is not None:
                 await in_flight.remove(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
         await write_record.stop_rewriting(publisher, one.publication, one.sent.uri, writes)
-    return fixed
+    return to_send
 
 
-async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publication]:
+async def _reload(publisher: Publisher, to_send: Sequence[_Create]) -> list[Publication]:
     """Read the rows again, including the keys that were stored for them, because a second key must never be chosen."""
     reloaded: list[Publication] = []
     async with publisher.db.reader() as reader:
-        for one in fixed:
+        for one in to_send:
             now = await publication_queries.find(reader, one.publication.kind, one.publication.subject_id)
             if (
                 now is not None

@@ -29,7 +29,9 @@ READ_WITHIN: Final = 10 * MINUTE
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
-    """Return the repository that already has the record, or else the one for new records."""
+    """Return the repository ``did``, which has the record already, or without ``did`` the one for new records. None if
+    the user cannot write there.
+    """
     own_identities = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     if did is not None:
         return next((one for one in own_identities if one.did == did), None)
@@ -64,8 +66,8 @@ async def repository_for_rsvp(
     dids = [one.did for one in identities]
     seen_records = await seen_rsvps.rsvps_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
-        answered_with = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
-        return answered_with or await target_repository(reader, UserId(publication.user_id), publication)
+        last_used = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
+        return last_used or await target_repository(reader, UserId(publication.user_id), publication)
     home = await target_repository(reader, UserId(publication.user_id), publication)
     if (
         not seen_records
@@ -74,8 +76,8 @@ async def repository_for_rsvp(
         or not isinstance(home, Identity)
     ):
         return home
-    later = next(one for one in identities if one.did == seen_records[0].did)
-    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, later) else home
+    other = next(one for one in identities if one.did == seen_records[0].did)
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else home
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:

@@ -19,9 +19,9 @@ from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.publication import is_cut_down, may_be_published
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.events.visibility import is_public
-from openmeet.domain.identities import publication_consent, queries
+from openmeet.domain.identities import publishing_preferences, queries
 from openmeet.domain.identities.model import Consent, ConsentPreview, Identity
-from openmeet.domain.identities.publication_consent import ConsentUseView, PublicationConsent
+from openmeet.domain.identities.publishing_preferences import PublishingPreferences, ShownCoHostEdit
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
@@ -76,8 +76,8 @@ class ConsentState:
     consent: Consent
     identity: Identity | None
     job: Job | None
-    publication_consent: PublicationConsent
-    uses: Sequence[ConsentUseView]
+    preferences: PublishingPreferences
+    co_host_edits: Sequence[ShownCoHostEdit]
     now: Instant
 
     @property
@@ -105,8 +105,8 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
         await queries.consent(reader, user_id),
         own_identities[0] if own_identities else None,
         await jobs.find(reader, JobKind.CUSTODIAL_ACCOUNT, user_id),
-        await publication_consent.of_user(reader, user_id),
-        await publication_consent.uses_shown(reader, user_id),
+        await publishing_preferences.of_user(reader, user_id),
+        await publishing_preferences.co_host_edits_shown(reader, user_id),
         reader.now,
     )
 

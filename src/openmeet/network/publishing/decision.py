@@ -33,12 +33,12 @@ class PublishEvent:
 
 @dataclass(frozen=True, slots=True)
 class PublishRsvp:
-    """Write the RSVP record. ``token`` is its status; ``event`` has a record."""
+    """Write the RSVP record. ``status_token`` is its status; ``event`` has a record."""
 
     attendance: Attendance
     event: Event
     identity: Identity
-    token: str
+    status_token: str
 
 
 @dataclass(frozen=True, slots=True)

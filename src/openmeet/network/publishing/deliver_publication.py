@@ -42,7 +42,7 @@ from openmeet.network.publishing.decision import (
 )
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
+from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
 from openmeet.network.publishing.write_record import INGESTED_AFTER
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
@@ -71,10 +71,10 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     publication stays enqueued.
     """
     async with publisher.db.transaction() as tx:
-        before = await _prerequisites(tx, kind, subject_id)
+        in_order = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
         publications = [
-            await leased_publications.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
-            for one, of in (*before, (kind, subject_id))
+            await leased_publications.lease_one(tx, kind=kind_of_one, subject_id=id_of_one, seconds=LEASE_SECONDS)
+            for kind_of_one, id_of_one in in_order
         ]
     due = [one for one in publications if one is not None]
     if due:
@@ -172,10 +172,10 @@ async def _publish(publisher: Publisher, publication: Publication, decision: Pub
 
 async def _finish_unwanted_retraction(publisher: Publisher, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
-    decide again. The RSVP must still be here when the echo of the delete arrives.
+    decide again. The echo of our own delete must not withdraw an RSVP, so the deletion is stored before it arrives.
     """
     current_record = (
-        None if publication.uri is None else await fetch_proven_message(publisher, parse_at_uri(publication.uri))
+        None if publication.uri is None else await fetch_verified_message(publisher, parse_at_uri(publication.uri))
     )
     if current_record is not None and current_record.cid is None:
         await store_outcome.forget_record(publisher, publication, current_record)
@@ -289,7 +289,7 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if seen_record is None else seen_record.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.hand_to_ingestion([await fetch_proven_message(publisher, uri)])
+    await publisher.hand_to_ingestion([await fetch_verified_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await store_outcome.end_lease(
         publisher,
@@ -312,9 +312,9 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
         await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
             # A first write has stored its key since the row was leased.
-            fixed = await publication_queries.find(tx, publication.kind, publication.subject_id)
-            if fixed is not None and fixed.did is not None:
-                await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
+            current = await publication_queries.find(tx, publication.kind, publication.subject_id)
+            if current is not None and current.did is not None:
+                await enqueue(tx, JobKind.REFRESH_IDENTITY, current.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
         await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:

@@ -44,7 +44,7 @@ from openmeet.network.records.event_writer import Publishable, encode_record, is
 from openmeet.network.records.first_keys import first_key
 from openmeet.network.records.group import GroupToWrite, group_part, is_group_of, write_group
 from openmeet.network.records.links import predecessors_of
-from openmeet.network.records.own_entries import EarlierVersions
+from openmeet.network.records.own_entries import NO_EARLIER_VERSIONS, EarlierVersions
 from openmeet.network.records.places import known_picture
 from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
@@ -133,7 +133,7 @@ async def _first_record(publisher: Publisher, publication: Publication, decision
         case PublishGroup():
             return _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
         case PublishSeries():
-            return await _series_record(publisher, publication, decision, previous=None, written=None, agreed=None)
+            return await _series_record(publisher, publication, decision, None, NO_EARLIER_VERSIONS)
         case PublishRsvp():
             return await _rsvp_record(publisher, publication, decision, None)
 
@@ -173,14 +173,7 @@ async def draft_write(
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         return await _group_draft(publisher, publication, decision, target, limit)
     if isinstance(decision, PublishSeries):
-        record = await _series_record(
-            publisher,
-            publication,
-            decision,
-            previous=target.previous,
-            written=_decoded(publication.chosen_body),
-            agreed=_decoded(publication.base_body),
-        )
+        record = await _series_record(publisher, publication, decision, target.previous, _earlier_versions(publication))
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), target.previous)
     else:
@@ -221,7 +214,7 @@ async def _event_draft(
 ) -> Draft:
     previous = target.previous
     ours, picture = await _publishable(publisher, decision.event, limit)
-    earlier = EarlierVersions(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
+    earlier = _earlier_versions(publication)
     unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
         picture = NO_PICTURE  # already uploaded
@@ -278,19 +271,15 @@ async def _series_record(
     publisher: Publisher,
     publication: Publication,
     decision: PublishSeries,
-    *,
     previous: dict[str, Value] | None,
-    written: dict[str, Value] | None,
-    agreed: dict[str, Value] | None,
+    earlier: EarlierVersions,
 ) -> dict[str, Value]:
-    """The record of the series. ``previous``: the record at the PDS; ``written``: what we sent last; ``agreed``: the last
-    version that was the same on both sides.
-    """
+    """The record of the series. ``previous``: the record at the PDS."""
     async with publisher.db.reader() as reader:
         predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
-    record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
+    record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, earlier.agreed)
     record = _made_unique(publication, record) if previous is None else record
-    put_predecessors(record, predecessors, written)
+    put_predecessors(record, predecessors, earlier.written)
     return record
 
 
@@ -315,7 +304,7 @@ async def _rsvp_record(
         min(answer.answered_at + publication.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     )
     return write_rsvp(
-        decision.token,
+        decision.status_token,
         subject_uri=decision.event.record_uri or "",
         subject_cid=await _subject_cid(publisher, decision.event),
         replied_at=Instant(replied_at),
@@ -363,6 +352,10 @@ def _is_of_subject(publisher: Publisher, decision: Publish, record: dict[str, Va
             return is_group_of(publisher.instance, record)
         case _:
             return False
+
+
+def _earlier_versions(publication: Publication) -> EarlierVersions:
+    return EarlierVersions(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
 
 
 def _decoded(body: bytes | None) -> dict[str, Value] | None:
@@ -443,13 +436,13 @@ def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
 
 
 async def _subject_cid(publisher: Publisher, event: Event) -> str:
-    """Return the CID of the event's record: from our verified index, otherwise proven by its author's PDS."""
+    """Return the CID of the event's record: from our verified index, otherwise verified with its author's PDS."""
     uri = event.record_uri or ""
     async with publisher.db.reader() as reader:
         seen_record = await seen.find(reader, uri)
     if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
         return seen_record.cid
-    proven = await fetch_proof(publisher, parse_at_uri(uri))
-    if proven.cid is None:
+    proof = await fetch_proof(publisher, parse_at_uri(uri))
+    if proof.cid is None:
         raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
-    return str(proven.cid)
+    return str(proof.cid)

@@ -19,10 +19,10 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.publication import Share, share_of
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.identities.publication_consent import PublicationConsent
+from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import queries as series_queries
@@ -97,7 +97,7 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
 async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:
     """Return the decision as if all flags were on."""
     consent = await identity_queries.consent(reader, UserId(publication.user_id))
-    preferences = await publication_consent.of_user(reader, UserId(publication.user_id))
+    preferences = await publishing_preferences.of_user(reader, UserId(publication.user_id))
     match publication.kind:
         case PublicationKind.EVENT:
             return await _decide_event(reader, publication, preferences, has_consented=consent.is_given)
@@ -122,7 +122,7 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
 
 
 async def _decide_event(
-    reader: Reader, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
+    reader: Reader, publication: Publication, preferences: PublishingPreferences, *, has_consented: bool
 ) -> Decision:
     event = await queries.by_id(reader, EventId(publication.subject_id))
     if event is None or event.deleted_at is not None:
@@ -152,7 +152,7 @@ async def _decide_event(
 
 
 def _decide_if_not_permitted(
-    event: Event, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
+    event: Event, publication: Publication, preferences: PublishingPreferences, *, has_consented: bool
 ) -> Decision | None:
     """Decide about an event that its host, its circle of viewers or a missing consent keeps from being published. None
     if it may be published.
@@ -263,7 +263,7 @@ def _why_not_public(event: Event) -> PublicationReason:
 
 
 async def _decide_rsvp(
-    reader: Reader, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
+    reader: Reader, publication: Publication, preferences: PublishingPreferences, *, has_consented: bool
 ) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
     if attendance is None:

@@ -26,7 +26,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_proven_message
+from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_verified_message
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, publication_queries
@@ -34,7 +34,7 @@ from openmeet.outbox.in_flight import InFlightKey, InFlightWrite
 from openmeet.outbox.reasons import PublicationReason
 
 # After these errors the outcome is unknown: no response came, or it came from an intermediary.
-_NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
+_NO_RESPONSE = (RemoteFailed, RemoteSlow, Unavailable)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def clearing_if_refused(publisher: Publisher, writes: Sequence[InFlightWri
     except CircuitOpen:
         await clear_in_flight(publisher, writes)
         raise
-    except _NO_ANSWER:
+    except _NO_RESPONSE:
         raise
     except Failure:
         await clear_in_flight(publisher, writes)
@@ -94,7 +94,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
     if in_flight_key is None or owned is not None:
         return  # a publication has this key and handles any late write
     try:
-        current_record = await fetch_proven_message(publisher, uri)
+        current_record = await fetch_verified_message(publisher, uri)
     except NotFound:
         current_record = None  # no repository, or one that is currently not served, so nobody can read the record there
     if current_record is not None and current_record.cid in in_flight_key.cids:

@@ -1,4 +1,4 @@
-"""Calls that read, prove and write records of events, series, groups and RSVPs in a repository. All writes of publishing
+"""Calls that read, verify and write records of events, series, groups and RSVPs in a repository. All writes of publishing
 are made here.
 
 ``client`` comes from ``repositories.agents.agent_for``: it sends a DPoP proof with each request, repeats requests
@@ -94,7 +94,7 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
             "swapRecord": swap,
         },
     )
-    return _stored(response)
+    return _receipt_of(response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ async def _delete(client: XrpcClient, uri: AtUri, swap: str) -> str | None:
     return _rev(response)
 
 
-def _stored(response: dict[str, object]) -> WriteReceipt:
+def _receipt_of(response: dict[str, object]) -> WriteReceipt:
     cid = response.get("cid")
     if not isinstance(cid, str):
         raise RemoteFailed(PublicationReason.NOT_CONFIRMED)
@@ -192,7 +192,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         if not isinstance(listed, list):
             raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_LIST)
         for entry in listed:
-            rsvp = _answer(entry)
+            rsvp = _rsvp_of(entry)
             if rsvp is not None:
                 yield rsvp
         following = page.get("cursor")
@@ -201,7 +201,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         cursor = following
 
 
-def _answer(entry: object) -> RemoteRsvp | None:
+def _rsvp_of(entry: object) -> RemoteRsvp | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("uri"), str) or not isinstance(entry.get("cid"), str):
         return None
     try:
@@ -216,7 +216,7 @@ def _answer(entry: object) -> RemoteRsvp | None:
 
 async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
     """Return the deletion of a record as a message, with the ``rev`` of the deleting commit. Without a plausible rev,
-    the deletion is proven first.
+    the deletion is verified first.
 
     None if somebody has created another record since.
     """
@@ -226,49 +226,49 @@ async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) 
         return RecordMessage(
             did, uri.collection, uri.rkey, parse_tid(rev), RecordOperation.DELETE, None, None, is_verified=True
         )
-    message = await fetch_proven_message(publisher, uri)
+    message = await fetch_verified_message(publisher, uri)
     return message if message.cid is None else None
 
 
-async def fetch_proven_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
-    """Prove and return the record or its absence, as a message with the rev of the repository's newest commit."""
+async def fetch_verified_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
+    """Return the verified record or its absence, as a message with the rev of the repository's newest commit."""
     return message_of(uri, await fetch_proof(publisher, uri))
 
 
 async def fetch_proof(publisher: Publisher, uri: AtUri) -> RecordProof:
-    """Prove what the repository has under a URI.
+    """Return the proof of what the repository has under a URI.
 
     Also raises RemoteFailed if the rev is in the future, because it would take precedence over every change until then.
     """
-    proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
-    if proven.commit.rev is not None and not is_plausible_rev(proven.commit.rev, publisher.network.clock.now()):
+    proof = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
+    if proof.commit.rev is not None and not is_plausible_rev(proof.commit.rev, publisher.network.clock.now()):
         raise RemoteFailed(PublicationReason.CLOCK_AHEAD)
-    return proven
+    return proof
 
 
-def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
+def message_of(uri: AtUri, proof: RecordProof) -> RecordMessage:
     """Return the proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
-    if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
+    if proof.commit.rev is None or uri.collection is None or uri.rkey is None:
         raise RemoteFailed(PublicationReason.NO_REV)
-    is_gone = proven.cid is None or proven.record is None
+    is_gone = proof.cid is None or proof.record is None
     return RecordMessage(
         did=parse_did(uri.authority),
         collection=uri.collection,
         rkey=uri.rkey,
-        rev=proven.commit.rev,
+        rev=proof.commit.rev,
         operation=RecordOperation.DELETE if is_gone else RecordOperation.UPDATE,
-        cid=None if is_gone else str(proven.cid),
-        body=None if is_gone else proven.record,
+        cid=None if is_gone else str(proof.cid),
+        body=None if is_gone else proof.record,
         is_verified=True,
         is_read=True,
     )
 
 
-def rev_of(proven: RecordProof) -> str:
+def rev_of(proof: RecordProof) -> str:
     """Return the rev of the commit that a proof refers to. Raises RemoteFailed if it has none."""
-    if proven.commit.rev is None:
+    if proof.commit.rev is None:
         raise RemoteFailed(PublicationReason.NO_REV)
-    return proven.commit.rev
+    return proof.commit.rev
 
 
 def is_plausible_rev(text: str, now: Instant) -> bool:

@@ -29,7 +29,7 @@ _WAIT_FOR_ROUNDS_SECONDS = 0.5
 # Maximum number of slow servers at a time. When it is reached, new rounds wait for one of them.
 _MAX_ROUNDS = 50
 # Concurrent requests to a server whose last call failed. If the circuit breaker opens, all that are in flight fail.
-_MOST_AFTER_FAILURE = 2
+_MAX_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
 # A record that waits, is withheld or is already due for its next revision counts as none of these.
@@ -59,7 +59,9 @@ async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
 async def run(
     publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
 ) -> None:
-    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early."""
+    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early. ``limit``: how many
+    rows are leased at a time, and how many requests one server gets at a time.
+    """
     running: dict[str, asyncio.Task[int]] = {}
     while not stop.is_set():
         wake.clear()
@@ -97,7 +99,9 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     by_server: dict[str, list[Publication]] = defaultdict(list)
     for one in publications:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
-    return {server: asyncio.create_task(_round(publisher, server, some, limit)) for server, some in by_server.items()}
+    return {
+        server: asyncio.create_task(_round(publisher, server, leased, limit)) for server, leased in by_server.items()
+    }
 
 
 async def _round(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> int:
@@ -138,7 +142,7 @@ def _in_order(publications: Sequence[Publication]) -> list[Publication]:
 async def _deliver_all(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> None:
     one_by_one = await deliver_batched(publisher, publications)
     has_failed = publisher.network.circuits.of(server).failures > 0
-    at_once = asyncio.Semaphore(_MOST_AFTER_FAILURE if has_failed else limit)
+    at_once = asyncio.Semaphore(_MAX_AFTER_FAILURE if has_failed else limit)
     untried: list[Publication] = []
 
     async def deliver_if_closed(publication: Publication) -> None:

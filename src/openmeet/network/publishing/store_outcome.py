@@ -72,7 +72,7 @@ async def store_published(
     overtaken_by: RecordMessage | None = None
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, publication, message):
-            overtaken_by = await _newer(tx, message)
+            overtaken_by = await _newer_version(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
         if is_completed and answered_write is not None:
             await in_flight.remove(tx, answered_write)
@@ -270,7 +270,7 @@ def _status_in(body: bytes) -> str:
     )
 
 
-async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:
+async def _newer_version(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:
     """Return the version that overtook ours, as a message; None if it is ours."""
     newest = await seen.find(tx, ours.uri)
     if newest is None or newest.cid == ours.cid or newest.rev <= ours.rev:

@@ -54,10 +54,10 @@ async def complete_earlier_send(publisher: Publisher, publication: Publication) 
         return False
     if publication.chosen_cid == publication.base_cid:
         return False
-    proven = await fetch_proof(publisher, parse_at_uri(publication.uri))
-    if str(proven.cid) != publication.chosen_cid:
+    proof = await fetch_proof(publisher, parse_at_uri(publication.uri))
+    if str(proof.cid) != publication.chosen_cid:
         return False
-    version = RecordVersion(publication.uri, rev_of(proven), publication.chosen_cid, publication.chosen_body)
+    version = RecordVersion(publication.uri, rev_of(proof), publication.chosen_cid, publication.chosen_body)
     await store_outcome.store_published(publisher, publication, version, revision=publication.chosen_revision)
     return True
 
@@ -117,11 +117,11 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
         return
     try:
         async with clearing_if_refused(publisher, [sent]):
-            stored = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
+            receipt = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
     except Conflict:
         await _after_conflict(publisher, publication, draft.uri, cid, written.body)
         return
-    await store_response(publisher, publication, sent, written.body, stored, omitted=draft.picture.reason)
+    await store_response(publisher, publication, sent, written.body, receipt, omitted=draft.picture.reason)
 
 
 async def stop_rewriting(publisher: Publisher, publication: Publication, uri: str, writes: int) -> None:
@@ -136,16 +136,16 @@ async def store_response(
     publication: Publication,
     sent: InFlightWrite,
     body: bytes,
-    stored: WriteReceipt,
+    receipt: WriteReceipt,
     omitted: Explanation | None = None,
 ) -> None:
     """Store the PDS's response to a write of these bytes, or read back what the PDS really has."""
     if (
-        stored.cid == sent.cid
-        and stored.rev is not None
-        and is_plausible_rev(stored.rev, publisher.network.clock.now())
+        receipt.cid == sent.cid
+        and receipt.rev is not None
+        and is_plausible_rev(receipt.rev, publisher.network.clock.now())
     ):
-        version = RecordVersion(sent.uri, stored.rev, sent.cid, body)
+        version = RecordVersion(sent.uri, receipt.rev, sent.cid, body)
         await store_outcome.store_published(
             publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
         )
@@ -153,10 +153,10 @@ async def store_response(
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
     # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
     # everything that follows.
-    proven = await fetch_proof(publisher, parse_at_uri(sent.uri))
-    if proven.cid is None or proven.record is None:
+    proof = await fetch_proof(publisher, parse_at_uri(sent.uri))
+    if proof.cid is None or proof.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
-    version = RecordVersion(sent.uri, rev_of(proven), str(proven.cid), proven.record)
+    version = RecordVersion(sent.uri, rev_of(proof), str(proof.cid), proof.record)
     await store_outcome.store_published(
         publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
     )
@@ -179,16 +179,16 @@ async def _after_conflict(publisher: Publisher, publication: Publication, uri: A
     """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the
     version to ingestion.
     """
-    proven = await fetch_proof(publisher, uri)
-    if str(proven.cid) == cid:
-        version = RecordVersion(str(uri), rev_of(proven), cid, body)
+    proof = await fetch_proof(publisher, uri)
+    if str(proof.cid) == cid:
+        version = RecordVersion(str(uri), rev_of(proof), cid, body)
         await store_outcome.store_published(publisher, publication, version, revision=publication.revision)
     else:
-        await _hand_to_ingestion(publisher, publication, uri, proven)
+        await _hand_to_ingestion(publisher, publication, uri, proof)
 
 
 async def _hand_to_ingestion(
-    publisher: Publisher, publication: Publication, uri: AtUri, proven: RecordProof | None = None
+    publisher: Publisher, publication: Publication, uri: AtUri, proof: RecordProof | None = None
 ) -> None:
     """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
     # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the row's
@@ -198,7 +198,7 @@ async def _hand_to_ingestion(
         reason = PublicationReason.CHANGED_TOO_OFTEN
         await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.hand_to_ingestion([message_of(uri, proven or await fetch_proof(publisher, uri))])
+    await publisher.hand_to_ingestion([message_of(uri, proof or await fetch_proof(publisher, uri))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
     await store_outcome.end_lease(
         publisher,

@@ -23,7 +23,7 @@ from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, deta
 from openmeet.network.records.group_statements import put_link
 from openmeet.network.records.own_entries import (
     LINK,
-    ONE_OFF,
+    NO_EARLIER_VERSIONS,
     VENUE,
     EarlierVersions,
     EntryOwner,
@@ -149,7 +149,7 @@ def is_minimal(record: Mapping[str, Value]) -> bool:
 
 
 def write_event(
-    ours: Publishable, previous: Mapping[str, Value] | None, earlier: EarlierVersions = ONE_OFF
+    ours: Publishable, previous: Mapping[str, Value] | None, earlier: EarlierVersions = NO_EARLIER_VERSIONS
 ) -> dict[str, Value]:
     """Write an event into its record: return the record to store in place of ``previous`` (what the PDS has now, or
     None).
@@ -219,13 +219,15 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
     return ours.venue if modes == {Mode.ONLINE} and is_same_place(listed_venue.venue, ours.venue) else NOWHERE
 
 
-def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: EarlierVersions = ONE_OFF) -> bool:
+def is_up_to_date(
+    ours: Publishable, current: Mapping[str, Value], earlier: EarlierVersions = NO_EARLIER_VERSIONS
+) -> bool:
     """Whether the record already contains all our fields. A different CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 
 def ours_as_read(
-    ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: EarlierVersions = ONE_OFF
+    ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: EarlierVersions = NO_EARLIER_VERSIONS
 ) -> NetworkEvent:
     """Return our side as the reader would read it after writing it on ``base``, so that it can be compared field by
     field.

@@ -37,7 +37,7 @@ from openmeet.network.records.reading_notes import Unmappable, line_of, of_anoth
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.wall_time import zone_names
 
-MOST_BACKUPS: Final = 16
+MAX_BACKUPS: Final = 16
 _MAX_PART: Final = 200
 
 
@@ -214,7 +214,7 @@ def _policy(value: object) -> JoinPolicy:
 
 def _dids(value: object) -> tuple[Did, ...]:
     dids: dict[Did, None] = {}
-    for one in value[:MOST_BACKUPS] if isinstance(value, list) else []:
+    for one in value[:MAX_BACKUPS] if isinstance(value, list) else []:
         try:
             dids[parse_did(one)] = None
         except (Malformed, TypeError):

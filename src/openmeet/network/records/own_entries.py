@@ -62,7 +62,7 @@ class EarlierVersions:
 
 
 # The current version is the agreed one, and ours if we wrote it.
-ONE_OFF = EarlierVersions()
+NO_EARLIER_VERSIONS = EarlierVersions()
 
 
 def digest(value: Value) -> str:
@@ -101,7 +101,7 @@ def our_place(
     if note is not None and note.read == read_digest(listed, first):
         return _place_at(listed, _indexes(listed, note.ours))
     agreed = earlier.agreed
-    if agreed is not None and _note(agreed, ONE_OFF, VENUE, whose) is None:
+    if agreed is not None and _note(agreed, NO_EARLIER_VERSIONS, VENUE, whose) is None:
         agreed_digests = [
             digest(list_of(agreed)[1][index])
             for was in read_places(agreed, Notes()).venues[:1]
@@ -120,8 +120,8 @@ def our_place(
 def venue_note(
     record: Mapping[str, Value], parsed_event: ParsedEvent, ours: Venue, entries: Sequence[Value]
 ) -> OwnEntryNote | None:
-    """Return the note for the mark about the locations of a finished record; None if it is not needed. ``entries`` are
-    ours.
+    """Return the note that says which locations of a finished record are ours; None if a reader finds them without it.
+    ``entries``: our locations.
     """
     first = first_place(parsed_event)
     # If none of our entries is listed, an equal one belongs to another app that lists the same place.
@@ -152,7 +152,11 @@ def our_link(
     note = _note(record, earlier, LINK, whose)
     if note is not None and note.read == digest(link):
         return next((url for url in urls if digest(url) in note.ours), "")
-    if earlier.agreed is not None and _note(earlier.agreed, ONE_OFF, LINK, whose) is None and agreed_link in urls:
+    if (
+        earlier.agreed is not None
+        and _note(earlier.agreed, NO_EARLIER_VERSIONS, LINK, whose) is None
+        and agreed_link in urls
+    ):
         return agreed_link
     return link
 

@@ -24,8 +24,8 @@ KNOWN: Final[Mapping[str, str]] = {
     "smokesignal.events": "Smoke Signal",
 }
 # Longer records are skipped, because a list shows many. Only the first links are checked.
-MOST_BYTES: Final = 16_384
-MOST_LINKS: Final = 20
+MAX_BYTES: Final = 16_384
+MAX_LINKS: Final = 20
 
 _HOST = re.compile(r"(?=.{4,60}\Z)(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z]")
 _BODIES: Final = """
@@ -40,7 +40,7 @@ async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[st
     """
     if not uris:
         return {}
-    rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MOST_BYTES)
+    rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MAX_BYTES)
     app_by_uri = {row["uri"]: app_of(row["collection"], cbor.decode(bytes(row["body"]))) for row in rows}
     return {uri: name for uri, name in app_by_uri.items() if name and name != own_host}
 
@@ -57,7 +57,7 @@ def app_of(collection: str, record: object) -> str:
     if collection == LEGACY_EVENT:
         return KNOWN["smokesignal.events"]
     links = record.get("uris")
-    some = links[:MOST_LINKS] if isinstance(links, list) else []
+    some = links[:MAX_LINKS] if isinstance(links, list) else []
     hosts = (_host(link.get("uri") if isinstance(link, Mapping) else link) for link in some)
     return next((name for name in map(_known, hosts) if name), "")
 

@@ -125,7 +125,7 @@ NOTE = """
 """
 
 # Maximum per repository, so that an author who announces many copies but blocks reads cannot fill the table.
-_MOST_REVS = 50
+_MAX_REVS = 50
 NOTE_EACH = """
     insert into repository_gaps (did, rev)
     select given.did, given.rev from each(did text, rev text) as given where 1 = 1
@@ -156,7 +156,7 @@ async def _with_room(tx: Transaction, missed: Collection[tuple[Did, Tid]]) -> li
         noted[row["did"]].add(row["rev"])
     fitting = []
     for did, rev in sorted(missed):
-        if rev not in noted[did] and len(noted[did]) < _MOST_REVS:
+        if rev not in noted[did] and len(noted[did]) < _MAX_REVS:
             noted[did].add(rev)
             fitting.append((did, rev))
     return fitting

@@ -13,7 +13,12 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
-from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
+from openmeet.domain.identities.publishing_preferences import (
+    DEFAULT_PREFERENCES,
+    DeclinedAs,
+    PublishingPreferences,
+    WaitingAs,
+)
 from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
 from openmeet.network.records.reading_notes import Notes, Unmappable, of_another_type, text_of, token_of
@@ -27,7 +32,7 @@ GOING: Final = f"{RSVP}#going"
 INTERESTED: Final = f"{RSVP}#interested"
 NOT_GOING: Final = f"{RSVP}#notgoing"
 
-_ANSWERS: Final = {
+_STATUS_OF_TOKEN: Final = {
     "going": RsvpRecordStatus.GOING,
     "yes": RsvpRecordStatus.GOING,
     "interested": RsvpRecordStatus.INTERESTED,
@@ -48,7 +53,7 @@ class ParsedRsvp:
 
     subject: AtUri
     subject_cid: str | None
-    answer: RsvpRecordStatus
+    status: RsvpRecordStatus
     precedence: str
     notes: Notes
 
@@ -62,13 +67,13 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> ParsedRsvp:
         raise of_another_type(declared, collection)
     notes = Notes()
     subject, cid = _subject(record, notes)
-    answer = _answer(record, notes)
+    status = _status(record, notes)
     for key in record:
         if key == "createdAt":
             notes.read("answered", "createdAt (a hint only)", record[key])
         elif key not in {"$type", "subject", "status"}:
             notes.keep(key, "is not part of the calendar lexicon")
-    return ParsedRsvp(subject, cid, answer, _precedence(record, rkey), notes)
+    return ParsedRsvp(subject, cid, status, _precedence(record, rkey), notes)
 
 
 def subject_of(record: object) -> str | None:
@@ -100,18 +105,20 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
     return uri, cid
 
 
-def _answer(record: Mapping[str, object], notes: Notes) -> RsvpRecordStatus:
+def _status(record: Mapping[str, object], notes: Notes) -> RsvpRecordStatus:
     raw = record.get("status")
     if raw is None:
         notes.read("answer", "nothing (the lexicon’s default)", RsvpRecordStatus.GOING.value)
         return RsvpRecordStatus.GOING
     text = text_of(raw)
-    answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.UNKNOWN) if text is not None else RsvpRecordStatus.UNKNOWN
-    if answer is RsvpRecordStatus.UNKNOWN:
+    status = (
+        _STATUS_OF_TOKEN.get(token_of(text), RsvpRecordStatus.UNKNOWN) if text is not None else RsvpRecordStatus.UNKNOWN
+    )
+    if status is RsvpRecordStatus.UNKNOWN:
         notes.keep("status", f"is an unknown status: {raw!r}")
     else:
-        notes.read("answer", "status", answer.value)
-    return answer
+        notes.read("answer", "status", status.value)
+    return status
 
 
 def _precedence(record: Mapping[str, object], rkey: str) -> str:
@@ -135,7 +142,7 @@ def record_key_for(subject: AtUri) -> Tid:
     It is the first 64 bits of the SHA-256 of the event's AT URI, with the top bit cleared. It is not a time.
     """
     if not subject.authority.startswith("did:"):
-        raise Malformed("at-uri", subject, "the key of an answer follows from a DID, not from a handle")
+        raise Malformed("at-uri", subject, "the key of an RSVP follows from a DID, not from a handle")
     number = int.from_bytes(hashlib.sha256(str(normal_uri(subject)).encode()).digest()[:8]) & (1 << 63) - 1
     return parse_tid("".join(ALPHABET[number >> shift & 31] for shift in range(60, -5, -5)))
 
@@ -152,7 +159,9 @@ class NoStatusToken(StrEnum):
     NO_RECORD = "unsaid"  # no record may exist
 
 
-def status_token(status: AttendanceStatus, preferences: PublicationConsent = USUAL) -> str | NoStatusToken:
+def status_token(
+    status: AttendanceStatus, preferences: PublishingPreferences = DEFAULT_PREFERENCES
+) -> str | NoStatusToken:
     """Return what to publish for a status: the token for the record, or the reason why there is none."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
@@ -185,7 +194,7 @@ def write_rsvp(
     old_subject = record.get("subject")
     is_same = (
         isinstance(status, str)
-        and _ANSWERS.get(token_of(status)) is _ANSWERS[token_of(token)]
+        and _STATUS_OF_TOKEN.get(token_of(status)) is _STATUS_OF_TOKEN[token_of(token)]
         and isinstance(old_subject, dict)
         and old_subject.get("uri") == subject_uri
         and isinstance(old_subject.get("cid"), str)

@@ -17,7 +17,7 @@ from openmeet.network.records.seen import COLUMNS, RecordState, SeenRecord, find
 
 # How long an RSVP waits for its event, and how many may wait per author.
 LONGEST_WAIT_FOR_EVENT = 30 * DAY
-MOST_AWAITING_PER_AUTHOR = 500
+MAX_AWAITING_PER_AUTHOR = 500
 
 # Like ``RSVPS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
 # with few statistics might start with those and compare every record with every pair.
@@ -40,7 +40,7 @@ AWAITED_AMONG = """
     select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
 """
 
-ANSWERED = """
+WITH_EFFECTIVE_RSVPS = """
     select given.uri from each(uri text) as given
      where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
 """
@@ -66,7 +66,7 @@ MOVE_SUBJECT = """
     update records set subject_uri = :did_uri where subject_uri = :handle_uri and standing = 'parked'
 """
 
-MOVE_ANSWERS = """
+MOVE_RSVPS = """
     update records set subject_uri = :current
      where subject_uri in :former and subject_uri <> :current and collection in :collections
 """
@@ -115,9 +115,9 @@ async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[Se
     return [seen_record_of(row) for row in await reader.fetch(AWAITING_SUBJECTS, subject_uris=list(subject_uris))]
 
 
-async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
+async def with_effective_rsvps(reader: Reader, uris: Sequence[str]) -> list[str]:
     """Return the event records among these that effective RSVPs refer to, including superseded ones."""
-    return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
+    return sorted(row["uri"] for row in await fetch_each(reader, WITH_EFFECTIVE_RSVPS, [{"uri": uri} for uri in uris]))
 
 
 async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
@@ -167,11 +167,11 @@ async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> 
 async def move_rsvps(tx: Transaction, former: Sequence[str], current: str) -> None:
     """Move RSVPs from these superseded records of an event to its current one."""
     if former:
-        await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
+        await tx.execute(MOVE_RSVPS, former=list(former), current=current, collections=sorted(RSVPS))
 
 
 async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """Return how many RSVPs of each of these authors await an event. The limit is ``MOST_AWAITING_PER_AUTHOR``."""
+    """Return how many RSVPs of each of these authors await an event. The limit is ``MAX_AWAITING_PER_AUTHOR``."""
     unique_dids = sorted(set(dids))
     rows = await reader.fetch(COUNT_AWAITING, dids=unique_dids) if unique_dids else []
     return {row["did"]: int(row["n"]) for row in rows}
@@ -188,8 +188,8 @@ async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> 
     return rsvp is not None and rsvp.state is RecordState.MAPPED and rsvp.subject_uri == subject_uri
 
 
-def _precedence(answer: SeenRecord) -> tuple[str, str]:
+def _precedence(rsvp: SeenRecord) -> tuple[str, str]:
     """Return the sort key that decides which of a person's RSVPs to one event is effective: the greatest, compared byte
     by byte regardless of the database's collation.
     """
-    return answer.precedence, answer.uri
+    return rsvp.precedence, rsvp.uri

@@ -48,7 +48,7 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 
 _EVENT = "community.lexicon.calendar.event"
 _MODE_TOKENS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
-MOST_DATES = 1000
+MAX_DATES = 1000
 # Ten years: longer than any recurring event, and far from overflowing a calendar date.
 _LONGEST_MINUTES = 10 * 366 * 24 * 60
 
@@ -79,8 +79,8 @@ def write_series(
         "dtstart": original_text(shape.start),
         "durationMinutes": None if length is None else round(length.total_seconds() / 60),
         "rrule": [] if shape.rule is None else [format_rule(shape.rule)],
-        "rdate": [original_text(at) for at in shape.added[:MOST_DATES]] or None,
-        "exdate": [original_text(at) for at in shape.left_out[:MOST_DATES]] or None,
+        "rdate": [original_text(at) for at in shape.added[:MAX_DATES]] or None,
+        "exdate": [original_text(at) for at in shape.left_out[:MAX_DATES]] or None,
         "template": _template(content, page_url, before.get("template")),
     }
     record = with_fields(before, ours)
@@ -155,9 +155,9 @@ def native_fields(shape: Pattern, since: datetime, exception_dates: Sequence[dat
     left_out = [original_text(at) for at in sorted({*shape.left_out, *exception_dates}) if at >= since]
     added = [original_text(at) for at in shape.added if at > since and at not in exception_dates]
     if left_out:
-        fields["exdate"] = list(left_out[:MOST_DATES])
+        fields["exdate"] = list(left_out[:MAX_DATES])
     if added:
-        fields["rdate"] = list(added[:MOST_DATES])
+        fields["rdate"] = list(added[:MAX_DATES])
     return fields
 
 
@@ -260,7 +260,7 @@ def _dates(value: object) -> list[datetime]:
 def _texts(value: object) -> list[str]:
     if isinstance(value, str):
         return [value]
-    return [one for one in value if isinstance(one, str)][:MOST_DATES] if isinstance(value, list) else []
+    return [one for one in value if isinstance(one, str)][:MAX_DATES] if isinstance(value, list) else []
 
 
 @dataclass(frozen=True, slots=True)

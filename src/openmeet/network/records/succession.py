@@ -14,7 +14,7 @@ from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from openmeet.network.records.collections import EVENTS, SUCCESSION_KEY, SUCCESSION_KEYS
 
 # After more transfers than this, only the latest records lead to the current one.
-MOST_PREDECESSORS: Final = 8
+MAX_PREDECESSORS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def put_predecessors(
     key, succession = _succession(record)
     before = dict(succession)
     if predecessors.existing:
-        succession["predecessors"] = list(predecessors.existing[-MOST_PREDECESSORS:])
+        succession["predecessors"] = list(predecessors.existing[-MAX_PREDECESSORS:])
     else:
         succession.pop("predecessors", None)
     successor = succession.get("successor")
@@ -74,7 +74,7 @@ def read_succession(record: Mapping[str, object]) -> RecordSuccession:
     if not isinstance(statement, Mapping):
         return RecordSuccession()
     listed = statement.get("predecessors")
-    predecessors = [_event_uri(one) for one in listed[:MOST_PREDECESSORS]] if isinstance(listed, list) else []
+    predecessors = [_event_uri(one) for one in listed[:MAX_PREDECESSORS]] if isinstance(listed, list) else []
     return RecordSuccession(
         _event_uri(statement.get("successor")), tuple(dict.fromkeys(uri for uri in predecessors if uri))
     )

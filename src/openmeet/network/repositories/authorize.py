@@ -121,7 +121,7 @@ class CallbackParameters:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedAccount:
-    """A proven account: its verified handle (or ``""``), its PDS, and the session to store.
+    """An account whose owner has signed in at its PDS: its verified handle (or ``""``), its PDS, and the session to store.
 
     ``session``: None if the stored session is valid and has more permissions. ``asked_login``: the request told the
     server to prompt for the password, and the server claims to support that.
@@ -210,7 +210,7 @@ async def begin(db: Database, network: NetworkClients, options: AuthorizationOpt
 
 
 async def finish(db: Database, network: NetworkClients, callback: CallbackParameters) -> AuthorizedAccount:
-    """Return the proven account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does
+    """Return the account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does
     not respond.
     """
     pending = await _take_pending(db, network, callback)

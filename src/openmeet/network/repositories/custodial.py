@@ -319,7 +319,7 @@ def check_password(typed: str, again: str) -> str:
 async def take_over(
     db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId, password: str
 ) -> Did:
-    """Transfer the custodial account to the person. Its e-mail becomes the proven address that they sign in with here.
+    """Transfer the custodial account to the person. Its e-mail becomes the confirmed address that they sign in with here.
 
     Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
     """
@@ -344,7 +344,7 @@ async def take_over(
 
 
 # The wait between two attempts grows to three quarters of an hour on average.
-MOST_TRIES: Final = 320
+MAX_TRIES: Final = 320
 # After this many attempts, a request that got no response counts as finished, whether or not the server created the
 # account.
 LOOKS_AGAIN: Final = 3
@@ -362,7 +362,7 @@ def custodial_deletion_handler(db: Database, network: NetworkClients, custodial_
         try:
             await _delete_account(db, admin_client(network, custodial_pds), custodial_pds, job)
         except Failure as failure:
-            if is_worth_retrying(failure) and job.attempts >= MOST_TRIES:
+            if is_worth_retrying(failure) and job.attempts >= MAX_TRIES:
                 raise Refused(IdentityReason.SERVER_WAS_AWAY, name="ServerAway") from failure
             raise
 

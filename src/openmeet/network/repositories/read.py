@@ -84,7 +84,7 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
 async def download_repository(network: NetworkClients, did: Did, collections: Collection[Nsid]) -> WholeRepository:
     """Return the records of some collections from the whole repository, verified in a worker process.
 
-    Raises NotFound (no repository, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge, JobStopped (reading it
+    Raises NotFound (no repository, or not served now), RemoteFailed, RemoteSlow, ResponseTooLarge, JobStopped (reading it
     takes too many resources).
     """
     document = await network.dids.resolve(did)

@@ -26,8 +26,8 @@ from openmeet.network.repositories.session_sealing import new_password_session
 from openmeet.network.repositories.sessions import revoke_later
 from openmeet.outbox.kinds import JobKind
 
-# Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``, because account
-# merge depends on all domain tables.
+# Find or create the user of a DID whose owner has signed in: (transaction, DID, handle, PDS). Bound by ``programs/``,
+# because account merge depends on all domain tables.
 Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 

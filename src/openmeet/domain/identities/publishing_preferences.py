@@ -32,7 +32,7 @@ class WaitingAs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PublicationConsent:
+class PublishingPreferences:
     """The publishing preferences of a person who consented.
 
     ``lets_co_hosts_publish``: edits by co-hosts are also written to the author's records. Each such edit is logged.
@@ -46,11 +46,11 @@ class PublicationConsent:
     revision: int = 0
 
 
-USUAL: Final = PublicationConsent()
+DEFAULT_PREFERENCES: Final = PublishingPreferences()
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentUse:
+class CoHostEdit:
     """Log entry: a co-host changed a record in the author's repository. ``co_host_id`` is None if the co-host has left
     this site.
     """
@@ -62,8 +62,8 @@ class ConsentUse:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentUseView:
-    """A co-host's edit with the names to show: who, in which event, when."""
+class ShownCoHostEdit:
+    """A co-host's edit with the names to show: who (empty if that person has left), in which event, when."""
 
     name: str
     title: str
@@ -73,10 +73,10 @@ class ConsentUseView:
 
 _COLUMNS = "writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish, revision"
 
-FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
+_FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
 
 # The revision check is part of the statement, so the second of two concurrent changes fails.
-PUT = """
+_PUT = """
     insert into record_preferences (user_id, writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish,
                                     revision, updated_at)
     values (:user_id, :writes_events, :writes_answers, :declined_as, :waiting_as, :lets_co_hosts_publish, 1, :now)
@@ -89,30 +89,30 @@ PUT = """
     returning revision
 """
 
-NOTE_USE = """
+_INSERT_CO_HOST_EDIT = """
     insert into co_host_publications (id, author_id, co_host_id, event_id, revision, created_at)
     values (:id, :author_id, :co_host_id, :event_id, :revision, :now)
 """
 
-USES = """
+_CO_HOST_EDITS = """
     select event_id, co_host_id, revision, created_at from co_host_publications
      where author_id = :author_id order by created_at desc, id desc limit :limit
 """
 
 
-USES_SHOWN = f"""
+_SHOWN_CO_HOST_EDITS = f"""
     select case when {is_leaving("u.id")} then '' else u.display_name end as name, e.title, e.slug, c.created_at
       from co_host_publications c join events e on e.id = c.event_id left join users u on u.id = c.co_host_id
      where c.author_id = :author_id order by c.created_at desc, c.id desc limit :limit
 """
 
 
-async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
+async def of_user(reader: Reader, user_id: UserId) -> PublishingPreferences:
     """The user's preferences; defaults if they never chose."""
-    row = await reader.fetch_one(FIND, user_id=user_id)
+    row = await reader.fetch_one(_FIND, user_id=user_id)
     if row is None:
-        return USUAL
-    return PublicationConsent(
+        return DEFAULT_PREFERENCES
+    return PublishingPreferences(
         writes_events=bool(row["writes_events"]),
         writes_answers=bool(row["writes_answers"]),
         declined_as=DeclinedAs(row["declined_as"]),
@@ -123,11 +123,11 @@ async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
 
 
 async def change(
-    tx: Transaction, user_id: UserId, preferences: PublicationConsent, *, expected_revision: int | None = None
-) -> PublicationConsent:
+    tx: Transaction, user_id: UserId, preferences: PublishingPreferences, *, expected_revision: int | None = None
+) -> PublishingPreferences:
     """Replace the preferences and enqueue the user's records for review. Raises PreconditionFailed."""
     row = await tx.fetch_one(
-        PUT,
+        _PUT,
         user_id=user_id,
         writes_events=int(preferences.writes_events),
         writes_answers=int(preferences.writes_answers),
@@ -143,17 +143,21 @@ async def change(
     return await of_user(tx, user_id)
 
 
-async def use(tx: Transaction, author_id: UserId, co_host_id: UserId, event_id: str, revision: int) -> bool:
-    """Whether a co-host's edit may be written to the author's repository. If so, log it."""
-    return await use_for(tx, author_id, co_host_id, [(event_id, revision)])
+async def permit_co_host_edit(
+    tx: Transaction, author_id: UserId, co_host_id: UserId, event_id: str, revision: int
+) -> bool:
+    """Return whether a co-host's edit may be written to the author's repository, and log it if so."""
+    return await permit_co_host_edits(tx, author_id, co_host_id, [(event_id, revision)])
 
 
-async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisions: Sequence[tuple[str, int]]) -> bool:
-    """Like ``use``, for several events of one author, given as (event, revision)."""
+async def permit_co_host_edits(
+    tx: Transaction, author_id: UserId, co_host_id: UserId, revisions: Sequence[tuple[str, int]]
+) -> bool:
+    """Like ``permit_co_host_edit``, for several events of one author, given as (event id, revision)."""
     if not (await of_user(tx, author_id)).lets_co_hosts_publish:
         return False
     await tx.execute_many(
-        NOTE_USE,
+        _INSERT_CO_HOST_EDIT,
         [
             {
                 "id": new_id(tx.now),
@@ -169,11 +173,11 @@ async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisi
     return True
 
 
-async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ConsentUse]:
+async def co_host_edits(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[CoHostEdit]:
     """Co-host edits in this user's repository, newest first."""
-    rows = await reader.fetch(USES, author_id=author_id, limit=limit)
+    rows = await reader.fetch(_CO_HOST_EDITS, author_id=author_id, limit=limit)
     return [
-        ConsentUse(
+        CoHostEdit(
             row["event_id"],
             None if row["co_host_id"] is None else UserId(row["co_host_id"]),
             row["revision"],
@@ -183,9 +187,7 @@ async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Co
     ]
 
 
-async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ConsentUseView]:
-    """Like ``uses``, with the names to show."""
-    rows = await reader.fetch(USES_SHOWN, author_id=author_id, limit=limit)
-    return [
-        ConsentUseView(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows
-    ]
+async def co_host_edits_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[ShownCoHostEdit]:
+    """Like ``co_host_edits``, with the names to show."""
+    rows = await reader.fetch(_SHOWN_CO_HOST_EDITS, author_id=author_id, limit=limit)
+    return [ShownCoHostEdit(row["name"] or "", row["title"], row["slug"], Instant(row["created_at"])) for row in rows]
