@@ -19,6 +19,12 @@ def name_of_own(*more: object) -> str:
     return "_".join(str(part) for part in ("openmeet_tests", os.getpid(), *more))
 
 
+def process_of(name: str) -> int | None:
+    """The id of the process to which a database of this name belongs; None if it is not one of the tests."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else int(found[1])
+
+
 async def drop_stale(server: str) -> list[str]:
     """Drop the databases whose process has ended, and return their names."""
     connection = await asyncpg.connect(server)
@@ -41,11 +47,11 @@ async def drop_stale(server: str) -> list[str]:
 
 
 def _is_stale(name: str) -> bool:
-    found = _NAME.fullmatch(name)
-    if found is None:
+    process = process_of(name)
+    if process is None:
         return False
     try:
-        os.kill(int(found[1]), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return True
     except (PermissionError, OverflowError):

@@ -69,6 +69,7 @@ from openmeet.web.events import (
     new_links,
     picture_pages,
     place_field,
+    record_pages,
     share_pages,
 )
 from openmeet.web.events import new_pages as new_event_pages
@@ -194,6 +195,7 @@ def _event_pages() -> list[Route]:
         *draft_pages.routes(),
         *picture_pages.routes(),
         *hosting_pages.routes(),
+        *record_pages.routes(),
         *new_links.routes(),
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
 from rich.filesize import decimal
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 _ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -24,9 +25,34 @@ OfTenant = Annotated[str, typer.Option("--tenant", help="The community, by its n
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 
 
+class _HasPlainFlags:
+    """The help shows the type of one value, and none for options without a value: not ``--json <bool>``."""
+
+    # Typer does not export the types of its copy of Click.
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for option in parameters:
+            if isinstance(option, TyperOption) and (option.is_flag or option.multiple):
+                option.metavar = "" if option.is_flag else "<str>"
+        return parameters
+
+
+class _Command(_HasPlainFlags, TyperCommand):
+    pass
+
+
+class _Group(_HasPlainFlags, TyperGroup):
+    pass
+
+
+class _Application(typer.Typer):
+    def command(self, name: str | None = None, **settings: Any) -> Any:
+        return super().command(name, cls=_Command, **settings)
+
+
 def role() -> typer.Typer:
     """Make the command of a role. Its module adds one command, which takes the options itself."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    return _Application(add_completion=False, pretty_exceptions_enable=False)
 
 
 @contextmanager
@@ -46,7 +72,9 @@ def loading() -> Iterator[None]:
 
 def noun(what: str) -> typer.Typer:
     """Make the command of a noun. Its module adds the verbs."""
-    app = typer.Typer(help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = _Application(
+        cls=_Group, help=what, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
     # The callback makes Typer require the verb even if there is only one: `openmeet repo verify`.
     app.callback()(_nothing_of_its_own)
     return app

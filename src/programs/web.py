@@ -2,25 +2,32 @@
 ``[openmeet]``).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
 from yarl import URL
 
 from groundwork.cache.open_ import check_cache, open_cache
 from groundwork.clock import SystemClock
+from groundwork.database.transaction import Database
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
+from groundwork.telemetry.health import log_fields
+from groundwork.telemetry.logs import log
 from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
 from openmeet.domain.calendars import fetch
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.events import town_positions
+from openmeet.domain.events.queries import MISSING_POSITIONS
 from openmeet.domain.media import pictures
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
@@ -45,6 +52,8 @@ from programs.running import VERSION, run_until_stopped, wait_for_stop
 _REDIS_ADVICE = (
     "Check OPENMEET_CACHE_URL and whether Redis is running; until it answers, each process counts requests on its own."
 )
+# Events per transaction whose towns are looked up. Each takes up to a millisecond, in which no request is answered.
+_TOWNS_AT_ONCE: Final = 10
 
 
 def serve_sites(settings_file: Path | None) -> None:
@@ -88,6 +97,7 @@ async def open_sites(installation: Installation) -> AsyncIterator[SitesByHost]:
         chat_streams = {one.tenant.name: ChatStreamFeed() for one in installation.platforms}
         page_streams = {one.tenant.name: PageStreams() for one in installation.platforms}
         places = Gazetteer(places_path(installation.default.settings))
+        deriving = [asyncio.create_task(derive_when_written(one.db, places)) for one in installation.platforms]
         try:
             async with open_geocoder(installation.default, places) as geocoder:
                 yield SitesByHost(
@@ -102,7 +112,27 @@ async def open_sites(installation: Installation) -> AsyncIterator[SitesByHost]:
                     streams=[*chat_streams.values(), *page_streams.values()],
                 )
         finally:
+            for task in deriving:
+                task.cancel()
+            await asyncio.wait(deriving)
             await places.close()
+
+
+async def derive_when_written(db: Database, places: Gazetteer) -> None:
+    """Derive the position of events from their town as soon as this process has written them, until cancelled. People
+    search for their event immediately after they have created it.
+
+    The scheduler derives the positions of all others: those that other processes wrote, and those that were written
+    before the list of places was built.
+    """
+    written = MISSING_POSITIONS.new()
+    while True:
+        await written.wait()
+        written.clear()
+        try:
+            await town_positions.derive(db, places, at_once=_TOWNS_AT_ONCE)
+        except Exception as failure:  # noqa: BLE001 - the edge of a worker: the scheduler tries again
+            log.error("positions.failed", **log_fields(failure))
 
 
 @asynccontextmanager

@@ -132,6 +132,8 @@ def _holding(target: Target, report: Report) -> list[Callable[[], Awaitable[None
                 report.attacks[name] += 1
                 while not reader.at_eof():
                     await asyncio.sleep(DRIP_SECONDS)
+                    if writer.transport.is_closing():  # uvloop raises RuntimeError if such a transport is used
+                        return
                     if drip:
                         writer.write(drip)
                         await writer.drain()

@@ -42,8 +42,8 @@ WORKER_MEMORY = 512
 # Less than the default, so that a bomb is stopped while the canary is being watched.
 WORKER_SECONDS = 3
 # In megabytes. Idle servers use about 150; a single calendar bomb took 1,600 without a limit.
-MOST_MEMORY = 700
-MOST_WORKER_MEMORY = WORKER_MEMORY + 100
+MAX_MEMORY = 700
+MAX_WORKER_MEMORY = WORKER_MEMORY + 100
 
 # The addresses of attackers. The canary and the servers use 127.0.0.1.
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 14)]
@@ -319,7 +319,7 @@ async def _check(running: Installation, scale: Scale, report: Report, acknowledg
     too_large = {
         name: megabytes
         for name, megabytes in report.memory.items()
-        if megabytes > (MOST_WORKER_MEMORY if name.startswith("below") else MOST_MEMORY)
+        if megabytes > (MAX_WORKER_MEMORY if name.startswith("below") else MAX_MEMORY)
     }
     assert too_large == {}, f"megabytes: {too_large}"
     folder = running.folder / "openmeet"

@@ -37,7 +37,7 @@ async def test_operator_methods_refuse_everybody_else(deployment: Deployment) ->
     }
     methods = [
         nsid
-        for nsid in sorted(table(deployment.pds.registry, deployment.pds.labels).methods)
+        for nsid in sorted(table(deployment.pds.registry).methods)
         if nsid.startswith("com.atproto.admin.") or nsid in _ALSO
     ]
     assert len(methods) > 10

@@ -18,7 +18,7 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 _GOING: Final = {"reply": "going"}
@@ -63,7 +63,7 @@ class Scene:
 async def scene_on(db: Database) -> Scene:
     """Ana's event, weekly series and group with an event; Ben takes part in all of them."""
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         group = await group_by(tx, ana)
         event, of_group = await event_by(tx, ana), await event_by(tx, ana)

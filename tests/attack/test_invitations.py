@@ -4,6 +4,8 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.rate_limit.contract import Limit
+from openmeet.domain.imports import queries
+from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.web.site import rate_limits
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS
 from tests.databases import MakeDatabase
@@ -60,3 +62,30 @@ async def test_number_of_invitations_is_limited(
                 answer = await browser.post(f"/events/{one.slug}/attendees/invite", data={"email": email})
                 statuses.append(answer.status_code)
     assert statuses == [303] * 5 + [429] * 3
+
+
+async def test_invitations_from_lists_are_limited(
+    make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Per person over all lists, and per address. What is refused does not count."""
+    monkeypatch.setattr(rate_limits, "LIST_INVITATIONS_BY_PERSON", Limit("list_invitations_by_person", 3, 86_400))
+    monkeypatch.setattr(rate_limits, "INVITATIONS_TO_ADDRESS", Limit("invitations_to_address", 1, 86_400))
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        lists = [(ana, ["a@example.org", "b@example.org"]), (ana, ["c@example.org", "d@example.org"])]
+        lists += [(ana, ["c@example.org"]), (ben, ["a@example.org"])]
+        events = []
+        for who, emails in lists:
+            event = await event_by(tx, who)
+            rows = [ContactRow(number, "", email, "", "") for number, email in enumerate(emails, 1)]
+            await queries.add_contacts(tx, ImportKind.GUESTS, event.id, rows, who.user_id)
+            events.append(event)
+    site, statuses = site_on(db, clock), []
+    for event, (who, emails) in zip(events, lists, strict=True):
+        async with signed_in(site, who.user_id) as browser:
+            path = f"/import/lists/{ImportKind.GUESTS}/{event.slug}"
+            for expected in (len(emails) + 1, len(emails)):
+                sent = await browser.post(path, data={"act": "send", "message": "Hi", "expected": str(expected)})
+            statuses.append(sent.status_code)
+    assert statuses == [303, 429, 303, 429]

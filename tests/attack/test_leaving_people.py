@@ -23,14 +23,7 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages, objections, polls, reactions, readers, sanctions
 from openmeet.domain.chat.messages import removal_sealer
-from openmeet.domain.chat.model import (
-    MessageKind,
-    NotificationLevel,
-    Room,
-    RoomKind,
-    RoomSubject,
-    SubjectKind,
-)
+from openmeet.domain.chat.model import MessageKind, NotificationLevel, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
@@ -49,12 +42,11 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.privacy.planted import GUEST, HOST, MEMBER, Planted, Viewer
+from tests.openmeet.privacy.planted import GUEST, HOST, MEMBER, Planted, Viewer, secrets_in_mails
 from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, places, signed_in_viewer
-from tests.openmeet.privacy.test_secrets_leaving import mails
-from tests.openmeet.series.practice import NOW, begin, dates
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates
 from tests.openmeet.site_under_test import CODE_KEY, Site, details, site_on
 
 GRACE: Final = 14 * DAY
@@ -79,7 +71,7 @@ async def _scene(db: Database, clock: HandClock) -> Scene:
     clock.turn(NOW - clock.now())
     planted = Planted()
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         await _sign_up(tx, planted, HOST, ana)
         for viewer, name in ((GUEST, "Ben"), (MEMBER, "Cleo")):
             user_id = await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org")
@@ -125,20 +117,20 @@ async def _hosted_event(tx: Transaction, planted: Planted, dan: Caller) -> Event
     await host_messages.write(tx, dan, tea.slug, planted.secret("hostmessage"), ["going"])
     later = tx.now + 3 * DAY
     await host_messages.write(tx, dan, tea.slug, planted.secret("latermessage"), ["going"], send_at=later)
-    room = await room_of(tx, ana, about(tea))
+    room = await room_of(tx, ana, subject_of_event(tea))
     await readers.choose_notifications(tx, cleo, room.id, NotificationLevel.ALL, None)
-    first = await say(tx, cleo, room, "Who brings cups?")
-    said = await say(tx, dan, room, planted.secret("earlier"), reply_to=first.id)
+    first = await send_text(tx, cleo, room, "Who brings cups?")
+    said = await send_text(tx, dan, room, planted.secret("earlier"), reply_to=first.id)
     await messages.edit(tx, dan, said.id, planted.secret("text"))
-    await say(tx, cleo, room, "Thank you", reply_to=said.id, mentions=(dan.user_id,))
+    await send_text(tx, cleo, room, "Thank you", reply_to=said.id, mentions=(dan.user_id,))
     await reactions.react(tx, dan, first.id, "👍")
     await reactions.pin(tx, ana, said.id)
     await sanctions.report(tx, cleo, said.id, ReportReason.OTHER, "Rude")
     await _poll(tx, planted, room, dan, cleo)
-    removed = await say(tx, cleo, room, "Bad words")
+    removed = await send_text(tx, cleo, room, "Bad words")
     await messages.remove(tx, dan, removed.id, planted.secret("reason"), _SEALER)
-    hosts = await room_of(tx, ana, about(tea), RoomKind.HOSTS)
-    in_hosts = await say(tx, dan, hosts, planted.secret("hoststext"))
+    hosts = await room_of(tx, ana, subject_of_event(tea), RoomKind.HOSTS)
+    in_hosts = await send_text(tx, dan, hosts, planted.secret("hoststext"))
     _address(planted, "events", tea.slug, dan, id=said.id)
     _address(planted, "chat", tea.slug, dan, kind="event", room=room.id, message=said.id, id=said.id)
     _address(planted, "chat", tea.slug, dan, kind="event", room=hosts.id, message=in_hosts.id, id=in_hosts.id)
@@ -148,9 +140,9 @@ async def _hosted_event(tx: Transaction, planted: Planted, dan: Caller) -> Event
 async def _poll(tx: Transaction, planted: Planted, room: Room, dan: Caller, cleo: Caller) -> None:
     choices = [planted.secret("choice"), "Another day"]
     asked = await polls.checked_poll(tx, room.id, choices, several=False, ends_at=None)
-    await say(tx, dan, room, planted.secret("poll"), kind=MessageKind.POLL, details=asked)
+    await send_text(tx, dan, room, planted.secret("poll"), kind=MessageKind.POLL, details=asked)
     asked = await polls.checked_poll(tx, room.id, ["Tea", "Coffee"], several=False, ends_at=None)
-    drinks = await say(tx, cleo, room, "What do you drink?", kind=MessageKind.POLL, details=asked)
+    drinks = await send_text(tx, cleo, room, "What do you drink?", kind=MessageKind.POLL, details=asked)
     await reactions.vote(tx, dan, drinks.id, [0])
 
 
@@ -166,15 +158,15 @@ async def _answered_event(tx: Transaction, planted: Planted, dan: Caller) -> Eve
     brought = ReplyDetails(2, None, (planted.secret("companion"),), {"q1": planted.secret("reply")}, None)
     answer = await attendance.answer(tx, dan, games.slug, RsvpReply.GOING, brought)
     await attendance.answer(tx, cleo, games.slug, RsvpReply.GOING)
-    room = await room_of(tx, ana, about(games))
-    held = await say(tx, dan, room, planted.secret("held"))
+    room = await room_of(tx, ana, subject_of_event(games))
+    held = await send_text(tx, dan, room, planted.secret("held"))
     await messages.hold(tx, ana, held.id)
-    bad = await say(tx, dan, room, planted.secret("removed"))
+    bad = await send_text(tx, dan, room, planted.secret("removed"))
     await messages.remove(tx, ana, bad.id, "Rude", _SEALER)
     await objections.object_to(tx, dan, bad.id, planted.secret("objection"))
-    last = await say(tx, dan, room, planted.secret("last"))
-    direct = await room_of(tx, dan, about(games), RoomKind.DIRECT, with_user_id=dan.user_id)
-    asked = await say(tx, dan, direct, planted.secret("direct"))
+    last = await send_text(tx, dan, room, planted.secret("last"))
+    direct = await room_of(tx, dan, subject_of_event(games), RoomKind.DIRECT, with_user_id=dan.user_id)
+    asked = await send_text(tx, dan, direct, planted.secret("direct"))
     more = {"attendance_id": answer.id, "attendanceId": answer.id}
     _address(planted, "events", games.slug, dan, id=last.id, **more)
     for where, one in ((room, held), (room, bad), (room, last), (direct, asked)):
@@ -195,7 +187,7 @@ async def _group(tx: Transaction, planted: Planted, dan: Caller) -> Group:
         tx, dan, details(title=planted.secret("eventtitle"), **_LATER), group=group_of_event.of_event(group)
     )
     channel = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
-    said = await say(tx, dan, channel, planted.secret("grouptext"))
+    said = await send_text(tx, dan, channel, planted.secret("grouptext"))
     more = {"announcement": announced.id, "invitation": link.id, "channel": channel.name}
     _address(planted, "groups", group.slug, dan, **more)
     _address(planted, "events", event.slug, dan)
@@ -209,7 +201,7 @@ async def _series(tx: Transaction, planted: Planted, dan: Caller, series: Series
         await series_actions.follow(tx, who, SeriesSlug(series.slug))
         await attendance.answer(tx, who, (await dates(tx, series))[-1].slug, RsvpReply.GOING)
     room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-    said = await say(tx, dan, room, planted.secret("seriestext"))
+    said = await send_text(tx, dan, room, planted.secret("seriestext"))
     _address(planted, "series", series.slug, dan)
     _address(planted, "chat", series.slug, dan, kind="series", room=room.id, message=said.id, id=said.id)
 
@@ -280,7 +272,7 @@ async def test_waiting_mails_tell_nothing_of_a_leaving_person(
         await erasure.begin(db, scene.dan.user_id, GRACE)
     clock.turn(4 * DAY)
     await host_messages.send_due(db)
-    found = await mails(scene.site, scene.planted, tmp_path / "mail")
+    found = await secrets_in_mails(scene.site, scene.planted, tmp_path / "mail")
     assert found.keys() >= {f"{name}@example.org" for name in ("ana", "ben", "cleo")}
     secrets = {secret for each in found.values() for secret in each}
     if is_leaving:

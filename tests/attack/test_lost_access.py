@@ -29,9 +29,9 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import chat_stream_feed, page_streams
 from tests.databases import MakeDatabase
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.site.test_page_streams import fingerprint, following
-from tests.openmeet.site_under_test import edited, event_by, person, site_on
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.site.page_streams import event_fingerprint, follow_stream
+from tests.openmeet.site_under_test import edited_details, event_by, person, site_on
 
 Loss = Callable[[Transaction, Event, Group, Caller, Caller], Awaitable[object]]
 
@@ -92,12 +92,12 @@ async def test_streams_end_when_access_is_lost(
         room, _ = await rooms.open_room(tx, ana, await rooms.target_of(tx, RoomKind.EVENT, subject))
     site = site_on(db, clock)
     async with serving(site.app) as served, contextlib.AsyncExitStack() as streams:
-        path = f"/live?event={event.slug}&after={await fingerprint(db, event)}"
-        page = await streams.enter_async_context(following(served, token, path))
+        path = f"/live?event={event.slug}&after={await event_fingerprint(db, event)}"
+        page = await streams.enter_async_context(follow_stream(served, token, path))
         await page.until("top")
         opened = [page]
         if guest_is != "nobody":
-            chat = await streams.enter_async_context(following(served, token, f"/chat/live?room={room.id}"))
+            chat = await streams.enter_async_context(follow_stream(served, token, f"/chat/live?room={room.id}"))
             await _say(db, ana, room.id, "You may read this")
             await chat.until("message")
             opened.append(chat)
@@ -107,7 +107,7 @@ async def test_streams_end_when_access_is_lost(
         async with db.transaction() as tx:
             now = await by_slug(tx, event.slug)
             assert now is not None
-            await events.revise(tx, ana, event.slug, edited(now, title="Somewhere else"))
+            await events.revise(tx, ana, event.slug, edited_details(now, title="Somewhere else"))
         for stream in opened:
             told = [(await stream.next())[1]]
             while told[-1] not in {"", "event", "message", "edited"}:
@@ -125,7 +125,7 @@ async def _scene(db: Database, guest_is: str, visibility: str) -> tuple[Caller, 
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
-        ben = await member(tx, group, ana, "Ben") if guest_is == "member" else await person(tx, "Ben")
+        ben = await add_member(tx, group, ana, "Ben") if guest_is == "member" else await person(tx, "Ben")
         event = await event_by(tx, ana)
         if guest_is == "going":
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus import pages
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.apps import App
-from tests.aurora_locus.oauth.test_pages import hidden_in, open_page
+from tests.aurora_locus.oauth.consent_pages import hidden_fields, open_consent_page
 from tests.aurora_locus.visitor import Visitor, token_in, visitor
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -160,8 +160,8 @@ async def test_made_up_cookies_are_ignored(deployment: Deployment, ada: Visitor,
 async def test_consent_form_with_wrong_fields_is_refused(ada: Visitor, deployment: Deployment) -> None:
     """A consent form with wrong fields is refused, although the request exists and the account is signed in."""
     app = App(deployment)
-    page = await open_page(ada, app)
-    right = hidden_in(page, "approve")
+    page = await open_consent_page(ada, app)
+    right = hidden_fields(page, "approve")
     for name in ("account", "proof", "client_id", "request_uri"):
         for text in TEXTS.values():
             answer = await ada.post("/oauth/authorize", {**right, "step": "approve", name: text})

@@ -16,8 +16,7 @@ from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.profiles import portraits
 from tests.databases import SqliteFiles
-from tests.openmeet.media.test_pictures import huge, opened, picture
-from tests.openmeet.media.test_portraits import bands, put_up
+from tests.openmeet.media.drawn_pictures import claim_huge_size, draw_bands, draw_picture, open_picture, set_portrait
 from tests.openmeet.site_under_test import person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
@@ -52,10 +51,10 @@ def _zip_bomb() -> bytes:
         b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><svg>&a;</svg>",
         b"%PDF-1.7",
         b"\x89PNG\r\n\x1a\n",
-        picture("JPEG")[:200],
-        picture("TIFF"),
-        huge(60_000, 60_000),
-        huge(30_000, 2),
+        draw_picture("JPEG")[:200],
+        draw_picture("TIFF"),
+        claim_huge_size(60_000, 60_000),
+        claim_huge_size(30_000, 2),
         b"RIFF\xff\xff\xff\xffWEBPVP8 " + b"\xff" * 100,
     ],
 )
@@ -64,10 +63,10 @@ def test_mislabelled_files_and_decompression_bombs_are_refused(body: bytes) -> N
         media_pictures.prepare_portrait(body)
 
 
-@pytest.mark.parametrize("body", [_many_frames(), _zip_bomb(), picture("GIF") + b"<script>alert(1)</script>"])
+@pytest.mark.parametrize("body", [_many_frames(), _zip_bomb(), draw_picture("GIF") + b"<script>alert(1)</script>"])
 def test_stored_pictures_are_small_and_clean(body: bytes) -> None:
     made = media_pictures.prepare_portrait(body)
-    assert {opened(one).format for one in made.values()} == {"WEBP"}
+    assert {open_picture(one).format for one in made.values()} == {"WEBP"}
     assert not any(b"<script>" in one for one in made.values())
     assert sum(map(len, made.values())) < 20_000
 
@@ -76,9 +75,9 @@ def test_location_and_camera_are_removed() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
-    for one in media_pictures.prepare_portrait(picture("JPEG", exif=exif, comment=b"Secret words")).values():
+    for one in media_pictures.prepare_portrait(draw_picture("JPEG", exif=exif, comment=b"Secret words")).values():
         assert b"Secret" not in one
-        assert not opened(one).getexif()
+        assert not open_picture(one).getexif()
 
 
 async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
@@ -92,7 +91,7 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
     with pytest.raises(TooLarge):
         await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     with pytest.raises(TooMany):
-        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, bands())
+        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, draw_bands())
 
 
 async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
@@ -101,7 +100,7 @@ async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFi
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await tx.execute("update users set email = id || '@example.org'")
-    theirs = await put_up(db, open_folder(tmp_path), ana)
+    theirs = await set_portrait(db, open_folder(tmp_path), ana)
     document = await person_export.export_document(db, eve.user_id, "https://meet.example")
     document["tables"]["users"][0]["portraitKey"] = theirs
     await person_export.import_document(db, document)
@@ -114,7 +113,7 @@ async def test_another_site_cannot_change_a_picture(make_sqlite: SqliteFiles, tm
     async with site.browser() as ana, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         for path in ("/settings/picture", "/settings/picture/remove", "/settings/picture/from-profile"):
-            file = {"picture": ("a.png", bands(), "image/png")}
+            file = {"picture": ("a.png", draw_bands(), "image/png")}
             foreign = await ana.post(path, files=file, headers={"origin": "https://evil.example"})
             assert foreign.status_code == 403
             unknown = await nobody.post(path, files=file)

@@ -171,5 +171,5 @@ def test_any_rsvp_record_is_parsed_or_refused_and_can_be_edited() -> None:
             reasons.add(explain(refused.why)[-1])
             continue
         ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", replied_at=NOW, previous=record)
-        assert read_rsvp(RSVP, ours, rkey="one").answer is RsvpRecordStatus.GOING
+        assert read_rsvp(RSVP, ours, rkey="one").status is RsvpRecordStatus.GOING
     assert reasons == {"."}

@@ -12,7 +12,7 @@ from openmeet.network.firehose import cursors, repo_stream
 from tests.attack.garbage import SEED, Garbage
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, bench, captured_documents, captured_frames
-from tests.openmeet.firehose.test_consumer import follow_until
+from tests.openmeet.firehose.frames import follow_frames_until
 from tests.simulation.relay import Relay
 
 __all__ = ["bench"]
@@ -96,7 +96,7 @@ async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     bench.interested_in(("did", str(good["repo"])), ("did", _DID), ("did", "did:plc:\x00bc"), ("did", "did:plc:\x00"))
     bad = _hostile(number - 1)[index]
     async with Relay([bad, bad, frame], [number - 2, number - 1, number]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == number)
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == number)
     async with bench.db.reader() as reader:
         state = await cursors.account_state_of(reader, str(good["repo"]))
     assert state.last_head is not None
@@ -121,7 +121,9 @@ async def test_random_frames_do_not_stop_the_stream(bench: Bench) -> None:
             raw[garbage.dice.randrange(len(raw))] ^= 1 << garbage.dice.randrange(8)
         frames.append(bytes(raw))
     async with Relay([*frames, frame], [number - 1] * len(frames) + [number]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor is not None and source.cursor >= number)
+        await follow_frames_until(
+            bench, relay.url, lambda source: source.cursor is not None and source.cursor >= number
+        )
     async with bench.db.reader() as reader:
         assert len(await cursors.rejected(reader, limit=1000)) > 50
 
@@ -143,5 +145,5 @@ async def test_garbage_waits_for_queue_space(bench: Bench, monkeypatch: pytest.M
     _, frame = _commit()
     number = summarize(frame).seq
     async with Relay([*[b"\xff"] * 500, frame], [*[number - 1] * 500, number]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == number)
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == number)
     assert most == 20

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.web.account.recent_proof import PROOF_LASTS
 from tests.databases import MakeDatabase
-from tests.openmeet.account_merge.test_pages import proves
+from tests.openmeet.account_merge.join_pages import prove_address
 from tests.openmeet.site_under_test import Site, sign_up, site_on
 
 
@@ -33,7 +33,7 @@ async def test_it_merges_no_account_of_the_thief(site: Site, clock: HandClock) -
     async with site.browser() as stolen, site.browser() as own:
         await sign_up(stolen, "ana@example.org", "Ana")
         await sign_up(own, "eve@example.org", "Eve")
-        claim = await proves(stolen, "eve@example.org")
+        claim = await prove_address(stolen, "eve@example.org")
         clock.turn(PROOF_LASTS + 1)
         await sign_up(own, "eve@example.org", "Eve")
         before = await _owners(site)

@@ -154,7 +154,7 @@ async def rows(deployment: Deployment) -> dict[str, int]:
 async def test_input_refused_by_a_lexicon_changes_nothing(deployment: Deployment) -> None:
     ada = await deployment.sign_up("ada")
     asked: list[tuple[str, Method, bytes | None, str]] = []
-    for nsid, method in sorted(table(deployment.pds.registry, deployment.pds.labels).methods.items()):
+    for nsid, method in sorted(table(deployment.pds.registry).methods.items()):
         definition = CATALOG.find_method(nsid)
         if isinstance(definition, document.QueryType) and definition.parameters is not None:
             queries = {query for query in hurt_queries(definition.parameters) if is_refused_query(nsid, query)}

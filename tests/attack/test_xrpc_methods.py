@@ -75,7 +75,7 @@ async def test_no_method_fails_with_a_server_error(deployment: Deployment) -> No
         {"authorization": "Bearer x.y.z"},
     ]
     wrong = []
-    for number, nsid in enumerate(sorted(table(deployment.pds.registry, deployment.pds.labels).methods)):
+    for number, nsid in enumerate(sorted(table(deployment.pds.registry).methods)):
         garbage = Garbage(SEED + number, known)
         for _ in range(ROUNDS):
             asked, answer = await _ask(deployment, garbage, nsid, callers)

@@ -32,7 +32,7 @@ from tests.bench.loop import run
 from tests.bench.machine import resident_mb
 from tests.bench.timing import percentile, progress
 from tests.databases import SERVER
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, site_on
 
 STREAMS: Final = 1_000
@@ -79,7 +79,7 @@ async def _town(db: Database, people: int, rooms: int) -> tuple[list[Caller], li
     for _ in range(rooms):
         async with db.transaction() as tx:
             event = await event_by(tx, host, **_TIMES)
-            found.append((await room_of(tx, host, about(event))).id)
+            found.append((await room_of(tx, host, subject_of_event(event))).id)
         for guest in guests:
             async with db.transaction() as tx:
                 await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
@@ -241,5 +241,5 @@ async def _further_rooms(db: Database, host: Caller, count: int) -> list[RoomId]
     found = []
     for _ in range(count):
         async with db.transaction() as tx:
-            found.append((await room_of(tx, host, about(await event_by(tx, host, **_TIMES)))).id)
+            found.append((await room_of(tx, host, subject_of_event(await event_by(tx, host, **_TIMES)))).id)
     return found

@@ -30,7 +30,7 @@ from tests.bench import stores
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, signed_in, site_on
 
 VARIABLE: Final = "OPENMEET_BENCH_CHAT_SIZE"
@@ -108,8 +108,8 @@ async def _originals(db: Database) -> tuple[Caller, Event, Room, str]:
         guest = Caller(await users.create_person(tx, display_name="Ben"), "Ben")
         event = await event_by(tx, host, starts="2096-07-04T18:00", ends="2096-07-04T20:00")
         await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, host, about(event))
-        await say(tx, guest, room, "Copied")
+        room = await room_of(tx, host, subject_of_event(event))
+        await send_text(tx, guest, room, "Copied")
         (place,) = await tx.fetch("pragma database_list")
     return guest, event, room, str(place["file"])
 

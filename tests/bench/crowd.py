@@ -119,6 +119,8 @@ async def _fill_postgresql(connection: "asyncpg.Connection[asyncpg.Record]", me:
         await connection.execute(index["indexdef"])
     for table in _TABLES:
         await connection.execute(f"vacuum analyze {table}")
+    # Otherwise the server writes gigabytes to disk in the background while pages are measured.
+    await connection.execute("checkpoint")
 
 
 async def _first(db: Database) -> UserId:

@@ -21,8 +21,8 @@ from tests.browser.browsers import CHROMIUM, DESK, PHONE
 from tests.external_dependencies import is_available
 
 ROUNDS: Final = 5
-MOST_KB: Final = 60
-MOST_PAINT_MS: Final = 1_000
+MAX_KB: Final = 60
+MAX_PAINT_MS: Final = 1_000
 _QUIET_MS: Final = 300
 
 _LARGEST: Final = """
@@ -48,10 +48,10 @@ def measure() -> Iterator[Figure]:
     for name, looks in ours.items():
         note = f"{looks[0].requests} requests"
         peer = _peer(theirs[name], _weight) if theirs else None
-        yield Figure(f"{name}, first load", _weight(looks), "kB", MOST_KB, less_is_better=True, peer=peer, note=note)
+        yield Figure(f"{name}, first load", _weight(looks), "kB", MAX_KB, less_is_better=True, peer=peer, note=note)
         peer = _peer(theirs[name], _largest) if theirs else None
         yield Figure(
-            "  its largest part is drawn after", _largest(looks), "ms", MOST_PAINT_MS, less_is_better=True, peer=peer
+            "  its largest part is drawn after", _largest(looks), "ms", MAX_PAINT_MS, less_is_better=True, peer=peer
         )
 
 

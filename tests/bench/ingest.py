@@ -25,7 +25,7 @@ from tests.bench.stream import ANSWERS_EACH, CHANGED, created, mixed, outcome
 from tests.bench.timing import progress
 from tests.databases import SERVER
 from tests.external_dependencies import is_available
-from tests.openmeet.ingestion.network import counted
+from tests.openmeet.ingestion.network import processor_metrics
 
 EVENTS = 600
 MIXED = 3_000
@@ -112,7 +112,7 @@ async def _processed(
     before: list[RecordMessage], messages: list[RecordMessage], batch: int, db: Database, folder: Path
 ) -> Found:
     queue = await open_embedded(f"sqlite://{folder / 'queue.db'}", "", SystemClock())
-    processor = Processor(db, queue, HERE, counted())
+    processor = Processor(db, queue, HERE, processor_metrics())
     await queue.publish([_queued(one) for one in before])
     while await run_once(processor, limit=WARM):
         pass
@@ -125,7 +125,7 @@ async def _processed(
     limit, elapsed = batch, stopwatch()
     while done := await run_once(processor, limit=limit):
         # As in the program: a batch that takes too long is given up and processed again in parts.
-        limit, elapsed = min(batch, next_limit(limit, done, elapsed())), stopwatch()
+        limit, elapsed = min(batch, next_limit(limit, done, elapsed(), db.engine)), stopwatch()
     taken, busy = perf_counter() - begun, process_time() - busy
     depth = await queue.depth()
     check((depth.waiting, depth.dead) == (0, 0), f"{depth.waiting} messages wait, {depth.dead} were given up")

@@ -50,7 +50,7 @@ from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.outbox import email_suppressions
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
 QUESTIONS = (
@@ -135,9 +135,9 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         removed = await event_by(tx, ana, title="Taken away")
         await events.delete(tx, ana, removed.slug)
         await safety.report(tx, ana, ModeratedKind.EVENT, cafe.slug, ReportReason.SPAM, "An ad.")
-        room = await room_of(tx, ana, about(open_event))
-        message = await say(tx, ana, room, f"{LONG}? https://example.org/{'w' * 80}")
-        await say(tx, ana, room, "Tea for everybody", reply_to=message.id)
+        room = await room_of(tx, ana, subject_of_event(open_event))
+        message = await send_text(tx, ana, room, f"{LONG}? https://example.org/{'w' * 80}")
+        await send_text(tx, ana, room, "Tea for everybody", reply_to=message.id)
         of_photos = await with_photos(tx, ana, ben)
         of_chat = await kept_in_order(tx, ana, ben)
         code = await sign_in.ask_for_code(tx, "fay@example.org")
@@ -222,6 +222,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "welcome": "/welcome",
         "first minutes": "/welcome/start",
         "sharing": f"/events/{open_event.slug}/share",
+        "sharing of a series": f"/series/{rehearsals}/share",
         "a search for nothing": "/?q=xyzzy",
         "offline": "/offline",
         "help": "/help",
@@ -282,10 +283,10 @@ async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, 
     await moderators.appoint(tx, ana.user_id, by=None)
     event = await event_by(tx, ana, title="Chess in the hall")
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-    room = await room_of(tx, ana, about(event))
-    theirs = await say(tx, ben, room, f"Buy this: {'w' * 80}")
+    room = await room_of(tx, ana, subject_of_event(event))
+    theirs = await send_text(tx, ben, room, f"Buy this: {'w' * 80}")
     await sanctions.report(tx, ana, theirs.id, ReportReason.SPAM, f"An ad. {'x' * 90}")
-    gone = await say(tx, ana, room, "You fools")
+    gone = await send_text(tx, ana, room, "You fools")
     await sanctions.report(tx, ben, gone.id, ReportReason.ABUSE, f"Insults. {'y' * 90}", to_tenant=True)
     sealer = Sealer([one.digest(b"openmeet/chat/removed") for one in CODE_KEY.each()])
     mod = await person(tx, "Mona")

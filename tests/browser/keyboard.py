@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Page
 
 # Longer than the longest form, so that a page that traps the focus fails.
-_MOST_STOPS = 120
+_MAX_STOPS = 120
 
 _STOP = """() => {
   const one = document.activeElement;
@@ -31,7 +31,7 @@ async def focused(page: Page) -> str:
 async def tab_to(page: Page, name: str) -> None:
     """Press Tab until the name of the focused control matches the regular expression ``name``."""
     stops = []
-    for _ in range(_MOST_STOPS):
+    for _ in range(_MAX_STOPS):
         await page.keyboard.press("Tab")
         # The browser may still be scrolling to the control.
         await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -31,7 +31,7 @@ from tests.browser.browsers import DESK, PHONE, Deployment, chromium, context, d
 from tests.worker_pool import POOL
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
-MOST_BYTES: Final = 150_000
+MAX_BYTES: Final = 150_000
 # Thursday 5 March 2026, 09:00 in Berlin.
 _DAY: Final = Instant(1_772_697_600_000_000)
 # The person who has written most in event chats, because they have a lot to show.
@@ -119,7 +119,7 @@ async def _shot(browser: Browser, town: Deployment, picture: Picture) -> bytes:
         shot = Image.open(io.BytesIO(await page.screenshot())).convert("RGB")
     written = io.BytesIO()
     shot.save(written, "WEBP", quality=_QUALITY, method=6)
-    if len(written.getvalue()) > MOST_BYTES:
+    if len(written.getvalue()) > MAX_BYTES:
         raise ValueError(f"{picture.name} has {len(written.getvalue())} bytes")
     return written.getvalue()
 

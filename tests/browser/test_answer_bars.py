@@ -21,7 +21,7 @@ from openmeet.domain.users.model import Caller
 from tests.browser.browsers import PHONE, Deployment, context
 from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
-from tests.openmeet.attendance.test_answers import from_network
+from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -118,7 +118,7 @@ async def closed(tx: Transaction, who: People, event: Event) -> None:
 
 async def unconfirmed(tx: Transaction, who: People, event: Event) -> None:
     await closed(tx, who, event)
-    await from_network(tx, event, who.ben.user_id, RsvpRecordStatus.GOING)
+    await apply_network_answer(tx, event, who.ben.user_id, RsvpRecordStatus.GOING)
 
 
 async def members_only(tx: Transaction, who: People, event: Event) -> None:

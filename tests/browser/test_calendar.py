@@ -113,6 +113,16 @@ async def test_keyboard_moves_by_days_and_months(browser: Browser, openmeet: Dep
         for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowDown"):
             await page.keyboard.press(key)
         await expect(page.get_by_role("link", name="Tuesday 10 March 2026, 1 event", exact=True)).to_be_focused()
+        for key, day in (("Home", "Monday 9 March"), ("End", "Sunday 15 March")):
+            await page.keyboard.press(key)
+            await expect(page.get_by_role("link", name=re.compile(f"^{day} 2026"))).to_be_focused()
+        # The whole month is one tab stop, and Tab leaves it.
+        assert (
+            await page.locator(".cal a").evaluate_all("links => links.filter((one) => one.tabIndex === 0).length") == 1
+        )
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.closest('.cal') === null")
+        await page.get_by_role("link", name="Tuesday 10 March 2026, 1 event", exact=True).focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Tuesday 10 March", exact=True)).to_be_visible()
         await page.get_by_role("link", name="Tuesday 10 March 2026, 1 event, chosen").focus()

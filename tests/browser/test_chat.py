@@ -24,8 +24,8 @@ from openmeet.domain.users.model import Caller
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets, unclear_names
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.series.practice import dates, split, weekly
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.series.practice import dates, split_series, weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
 pytestmark = needs("chromium")
@@ -272,9 +272,9 @@ async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, br
 async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser, way):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        room = await room_of(tx, ana, about(await event_by(tx, ana, title="Games")))
+        room = await room_of(tx, ana, subject_of_event(await event_by(tx, ana, title="Games")))
         said = [
-            await say(tx, ana, room, "The key is under the blue stone" if number == 20 else f"Talk {number}")
+            await send_text(tx, ana, room, "The key is under the blue stone" if number == 20 else f"Talk {number}")
             for number in range(140)
         ]
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
@@ -345,9 +345,9 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
             tx, ana, Content("Practice"), weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
         )
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-        await say(tx, ana, room, "Bring water")
+        await send_text(tx, ana, room, "Bring water")
         at = (await dates(tx, series))[2].place_in_series.original_date
-        await split(tx, await find_for_host(tx, series.slug, ana.user_id), at, "Practice, later")
+        await split_series(tx, await find_for_host(tx, series.slug, ana.user_id), at, "Practice, later")
         tail = (await tx.fetch_one("select slug from event_series where split_from = :id", id=series.id))["slug"]
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with window(browser, openmeet, token, **way) as page:
@@ -373,20 +373,20 @@ async def test_chat_of_one_date_updates_automatically(openmeet, browser):
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
         first, second = (await dates(tx, series))[:2]
         abouts = [one.place_in_series.original_date for one in (first, second)]
-        await say(tx, ana, room, "Of the first", about=abouts[0])
+        await send_text(tx, ana, room, "Of the first", about=abouts[0])
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with window(browser, openmeet, token, viewport=PHONE) as page:
         await page.goto(f"/events/{first.slug}/chat")
         await expect(page.locator("li.msg")).to_have_count(1)
         async with openmeet.db.transaction() as tx:
-            await say(tx, ana, room, "Of the second", about=abouts[1])
-            await say(tx, ana, room, "Again of the first", about=abouts[0])
+            await send_text(tx, ana, room, "Of the second", about=abouts[1])
+            await send_text(tx, ana, room, "Again of the first", about=abouts[0])
         await expect(page.locator("li.msg")).to_have_count(2)
         await expect(page.locator("li.msg").last).to_contain_text("Again of the first")
         await page.get_by_role("link", name="Whole chat").click()
         await expect(page.locator("li.msg")).to_have_count(3)
         async with openmeet.db.transaction() as tx:
-            await say(tx, ana, room, "Of the second, too", about=abouts[1])
+            await send_text(tx, ana, room, "Of the second, too", about=abouts[1])
         await expect(page.locator("li.msg")).to_have_count(4)
 
 
@@ -443,7 +443,7 @@ async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, chat, w
         gil = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
         await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, ReplyDetails())
         event = await events.by_slug(tx, slug)
-        await say(tx, people[0], await room_of(tx, people[0], about(event)), "Who has the key?")
+        await send_text(tx, people[0], await room_of(tx, people[0], subject_of_event(event)), "Who has the key?")
         link = f"/mail/answer/{await email_links.token_for(tx, CODE_KEY, EmailLink(gil, LinkPurpose.ANSWER, event.id))}"
     async with context(browser, openmeet, **way) as nobody, window(browser, openmeet, tokens[0], **way) as host:
         page = await nobody.new_page()

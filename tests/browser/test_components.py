@@ -179,6 +179,26 @@ async def test_forced_colours_keep_borders_and_states(page: Page) -> None:
     assert bare == []
 
 
+async def test_selects_have_an_arrow_in_every_mode(page: Page) -> None:
+    """It takes the colours of the scheme and changes sides with the direction of the page. With forced colours, browsers
+    remove it and draw their own.
+    """
+    arrow = """() => {
+      const style = getComputedStyle(document.querySelector("select"));
+      return [style.appearance, style.backgroundImage.split("linear-gradient").length - 1, style.backgroundPositionX, style.backgroundImage];
+    }"""
+    seen = {}
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        *shown, seen[scheme] = await page.evaluate(arrow)
+        assert shown == ["none", 2, "calc(100% - 20px), calc(100% - 14px)"]
+    assert seen["light"] != seen["dark"]
+    await page.evaluate("document.documentElement.dir = 'rtl'")
+    assert (await page.evaluate(arrow))[2] == "14px, 20px"
+    await page.emulate_media(forced_colors="active")
+    assert (await page.evaluate(arrow))[0] == "auto"
+
+
 async def test_forced_colours_show_what_is_selected(browser: Browser, openmeet: Deployment) -> None:
     """Selected tabs, views, filters, days and reactions have the background that the system uses for selections, so
     that they differ from the items next to them.

@@ -20,7 +20,7 @@ from tests.browser.browsers import (
     unclear_names,
     unseen_focus,
 )
-from tests.browser.test_consent import Running, running, sign_up_and_create
+from tests.browser.running_network import RunningNetwork, running, sign_up_and_create
 from tests.external_dependencies import needs
 
 __all__ = ["running"]
@@ -47,7 +47,7 @@ async def flaws(page: Page) -> list[str]:
     return found
 
 
-async def test_repository_is_taken_over_and_its_key_saved(running: Running, tmp_path: Path) -> None:
+async def test_repository_is_taken_over_and_its_key_saved(running: RunningNetwork, tmp_path: Path) -> None:
     page = running.page
     await sign_up_and_create(page)
     await page.get_by_role("link", name="Sync my public events…").click()

@@ -7,9 +7,9 @@ from playwright.async_api import Browser, expect
 
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
-from tests.browser.browsers import PHONE, Deployment, context
+from tests.browser.browsers import PHONE, Deployment, context, sideways
 from tests.external_dependencies import needs
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = needs("chromium")
@@ -18,7 +18,7 @@ pytestmark = needs("chromium")
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
 async def test_the_enter_key_never_publishes(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
     async with openmeet.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         event = await event_by(tx, ana)
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as opened:
@@ -51,7 +51,7 @@ async def test_the_enter_key_never_publishes(browser: Browser, openmeet: Deploym
 async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, openmeet: Deployment) -> None:
     """The words on top of the fields. The fields themselves are in the language of the browser’s own menus."""
     async with openmeet.db.transaction() as tx:
-        ana, _ = await begin(tx)
+        ana, _ = await create_weekly_series(tx)
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with context(browser, openmeet, viewport=PHONE, locale="de-DE") as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
@@ -65,6 +65,20 @@ async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, ope
         await expect(starts).to_have_text("Sa., 4. Juli 2099, 18:00")
         await expect(ends).to_have_text("Sa., 4. Juli 2099, 20:00")
         assert await field.evaluate("input => getComputedStyle(input).color") == "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+async def test_long_words_do_not_widen_the_form(browser: Browser, openmeet: Deployment, language: str) -> None:
+    word = "W" * 60
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title=word, street=word, price=word, tags=f"{'w' * 30}", access_note=word)
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet, viewport={"width": 320, "height": 640}, locale=language) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}/edit")
+        assert await sideways(page) <= 0
 
 
 async def test_what_was_typed_is_kept_until_it_is_sent(browser: Browser, openmeet: Deployment) -> None:

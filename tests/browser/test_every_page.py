@@ -127,6 +127,19 @@ async def test_page_at_400_percent_is_not_covered_by_its_bars(browser, openmeet)
     assert covered == {}
 
 
+async def test_answer_bar_scrolls_with_the_page_if_the_text_of_a_phone_is_at_200_percent(browser, openmeet):
+    """It would cover most of the screen. Such a phone has the size of one with half the width and height in ``rem``."""
+    token, paths = await add_examples(openmeet)
+    position = "getComputedStyle(document.querySelector('.answer-bar')).position"
+    async with context(browser, openmeet) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(paths["event"])
+        assert await page.evaluate(position) == "fixed"
+        await page.set_viewport_size({"width": PHONE["width"] // 2, "height": PHONE["height"] // 2})
+        assert await page.evaluate(position) == "static"
+
+
 async def test_rows_and_messages_keep_most_of_the_width_with_text_at_200_percent(browser, openmeet):
     """Icons, portraits and buttons beside the text give way to it."""
     token, paths = await add_examples(openmeet)
@@ -136,7 +149,12 @@ async def test_rows_and_messages_keep_most_of_the_width_with_text_at_200_percent
     async with context(browser, openmeet) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await opened.new_page()
-        for path, asked, least in ((paths["settings"], rows, 0.5), (paths["chat"], [".bubble:has(a)", ".msg"], 0.9)):
+        for path, asked, least in (
+            (paths["settings"], rows, 0.5),
+            (paths["chat"], [".bubble:has(a)", ".msg"], 0.9),
+            (paths["event"], [".fact > div:not(.tile)", ".facts"], 0.5),
+            (paths["attendees"], [".attendees .option > span", ".attendees"], 0.5),
+        ):
             await page.goto(path)
             await page.evaluate("document.documentElement.style.fontSize = '200%'")
             found = await page.evaluate(shares, asked)

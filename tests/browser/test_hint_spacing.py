@@ -1,15 +1,16 @@
-"""A hint about a button is below it, at a distance, and closer to that button than to the next one."""
+"""Distances: between a hint and its button, between the facts of an event, and around text that wraps."""
 
 from playwright.async_api import Browser
 
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
-from openmeet.domain.users.model import MAX_NAME
+from openmeet.domain.users import actions as users
+from openmeet.domain.users.model import MAX_NAME, Profile
 from tests.browser.browsers import DESK, PHONE, Deployment, context, sideways
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import event_by, person
 
 _DISTANCES = """() => [...document.querySelectorAll("#signing-out ~ form")].map(form => {
     const [button, hint] = [form.querySelector(".button"), form.querySelector(".hint")].map(one => one.getBoundingClientRect());
@@ -80,3 +81,25 @@ async def test_the_longest_name_without_a_space_fits_on_a_phone(browser: Browser
         for path in ("/settings", "/settings/delete", "/notifications"):
             await page.goto(path)
             assert await sideways(page) <= 0, path
+
+
+_BETWEEN_FACTS = """() => {
+    const boxes = [...document.querySelectorAll(".facts > .fact")].map(one => one.getBoundingClientRect());
+    return boxes.slice(1).map((one, at) => one.top - boxes[at].bottom);
+}"""
+
+
+async def test_the_facts_of_an_event_have_equal_distances_on_a_phone(browser: Browser, openmeet: Deployment) -> None:
+    """If the reader's zone is that of the event, no line for their time is left free."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="9", languages="en", time_zone="Europe/Berlin")
+        await users.edit_profile(tx, ana.user_id, Profile("Ana", "", time_zone="Europe/Berlin"))
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE, timezone_id="Europe/Berlin") as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        distances = await page.evaluate(_BETWEEN_FACTS)
+    assert len(distances) >= 3
+    assert set(distances) == {20}

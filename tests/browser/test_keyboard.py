@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.browser.keyboard import focused, tab_to
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = needs("chromium")
@@ -169,8 +169,8 @@ async def test_the_focus_stays_on_a_reaction_when_others_react(browser: Browser,
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
-        message = await say(tx, ana, room, "Tea?")
+        room = await room_of(tx, ana, subject_of_event(event))
+        message = await send_text(tx, ana, room, "Tea?")
         await reactions.react(tx, ana, message.id, "👍")
     async with context(browser, openmeet) as his:
         await his.add_cookies([await _cookie(openmeet, ben)])
@@ -179,7 +179,7 @@ async def test_the_focus_stays_on_a_reaction_when_others_react(browser: Browser,
         await tab_to(page, "^👍 1")
         async with openmeet.db.transaction() as tx:
             await reactions.react(tx, ana, message.id, "🎲")
-            await say(tx, ana, room, "Cake, too", reply_to=message.id)
+            await send_text(tx, ana, room, "Cake, too", reply_to=message.id)
         await page.get_by_role("button", name="🎲 1").wait_for()
         await page.locator("li.msg", has_text="Cake, too").wait_for()
         assert (await focused(page)).startswith("👍 1")
@@ -190,7 +190,7 @@ async def test_escape_leaves_the_suggested_names_for_the_message(browser: Browse
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await room_of(tx, ana, about(event))
+        await room_of(tx, ana, subject_of_event(event))
     async with context(browser, openmeet) as hers:
         await hers.add_cookies([await _cookie(openmeet, ana)])
         page = await hers.new_page()

@@ -10,24 +10,31 @@ from playwright.async_api import Route, expect
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
+from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.browser.browsers import DESK, PHONE, Deployment, context, sideways, small_targets
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 from tests.system.tour.polling import eventually
 
 pytestmark = needs("chromium")
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, viewport):
+async def games(openmeet: Deployment, *, places: int) -> tuple[Event, str, Caller]:
+    """An event, the session token of its host, and somebody who can answer."""
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        event = await event_by(tx, ana, title="Games", capacity="5")
+        event = await event_by(tx, ana, title="Games", capacity=str(places))
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    return event, token, ben
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, viewport):
+    event, token, ben = await games(openmeet, places=5)
     async with context(browser, openmeet, viewport=viewport) as host:
         await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         event_page, guests = await host.new_page(), await host.new_page()
@@ -156,10 +163,7 @@ _BREAK = """() => {
 
 
 async def test_a_page_whose_update_breaks_off_is_updated_later(openmeet, browser):
-    async with openmeet.db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        event = await event_by(tx, ana, title="Games", capacity="9")
-        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    event, token, ben = await games(openmeet, places=9)
     async with context(browser, openmeet) as host:
         await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await host.new_page()
@@ -170,6 +174,29 @@ async def test_a_page_whose_update_breaks_off_is_updated_later(openmeet, browser
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
         await eventually(lambda: page.evaluate("window.broke"))
         await page.clock.fast_forward(31_000)
+        await expect(page.locator("#places")).to_contain_text("1 of 9 places taken")
+
+
+@pytest.mark.parametrize(
+    "back", ["dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"]
+)
+async def test_a_page_is_updated_at_once_when_the_connection_is_back(openmeet, browser, back):
+    """The clock of the page stands still, so a pause before the next attempt would never end."""
+    event, token, ben = await games(openmeet, places=9)
+    async with context(browser, openmeet) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        await host.add_init_script(_HEAR)
+        page = await host.new_page()
+        await page.clock.install()
+        await page.goto(f"/events/{event.slug}")
+        await page.evaluate(_BREAK)
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
+        await eventually(lambda: page.evaluate("heard > 0"))
+        await page.clock.pause_at(await page.evaluate("Date.now()") / 1000 + 5)
+        await eventually(lambda: page.evaluate("window.broke"))
+        await expect(page.locator("#places")).to_contain_text("0 of 9 places taken")
+        await page.evaluate(back)
         await expect(page.locator("#places")).to_contain_text("1 of 9 places taken")
 
 
@@ -200,7 +227,7 @@ async def test_a_refused_stream_of_a_chat_is_replaced_by_one(openmeet, browser):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Games")
-        await say(tx, ana, await room_of(tx, ana, about(event)), "Hello")
+        await send_text(tx, ana, await room_of(tx, ana, subject_of_event(event)), "Hello")
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with context(browser, openmeet) as host:
         await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])

@@ -14,6 +14,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 from tests.browser.browsers import DESK, PHONE, context, enter_code, sideways, sign_up
 from tests.external_dependencies import needs
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = needs("chromium")
@@ -74,6 +75,7 @@ async def test_custom_rule_shows_its_fields_when_chosen(browser, openmeet, scrip
         assert not await own.is_visible()
         await page.get_by_role("radio", name="Custom…").check()
         await page.get_by_role("radio", name="After a number of dates").check()
+        await expect(page.locator(".field", has=page.locator("#ends_after"))).not_to_contain_text("optional")
         if not script:
             await page.get_by_role("button", name="Preview").click()
             await own.wait_for()
@@ -137,6 +139,22 @@ async def test_script_preselects_the_time_zone_and_hides_unneeded_fields(browser
         await page.get_by_label("Online", exact=True).check()
         assert await page.get_by_role("textbox", name="Link to join").is_visible()
         assert not await page.locator("#place").is_visible()
+
+
+async def test_readers_elsewhere_see_their_own_time_of_a_series(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        _, series = await create_weekly_series(tx, "FREQ=WEEKLY;COUNT=3")
+    for zone, shown in (("America/New_York", True), ("Europe/Berlin", False)):
+        async with context(browser, openmeet, timezone_id=zone) as anybody:
+            page = await anybody.new_page()
+            await page.goto(f"/series/{series.slug}")
+            own_time = page.locator("[data-your-time]")
+            if shown:
+                await expect(own_time).to_have_text("Tue 12:00 your time")
+                await expect(page.get_by_text("Berlin time")).to_be_visible()
+                await expect(page.locator(".dotted", has=own_time)).to_contain_text("Berlin time Tue 12:00 your time")
+            else:
+                await expect(own_time).to_be_empty()
 
 
 async def test_a_former_name_of_the_time_zone_is_not_listed_but_kept(browser, openmeet):
@@ -269,7 +287,7 @@ async def test_answering_in_one_tap_and_changing_ones_mind(browser, openmeet, sc
         await page.get_by_role("button", name=GOING, exact=True).click()
         await sign_up(page, openmeet, "Ben", "ben@example.org")
         await page.get_by_role("heading", name="You’re going").wait_for()
-        assert await page.get_by_text("Ben (you)").is_visible()
+        assert await page.get_by_text("You", exact=True).is_visible()
         await page.get_by_text("Change", exact=True).click()
         await page.get_by_role("button", name="Can’t go: Board games").click()
         await page.get_by_text("Nobody yet").wait_for()

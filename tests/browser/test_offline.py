@@ -1,80 +1,27 @@
 """Without a connection, pages that were visited are available. Actions wait and are sent later, and the page says so."""
 
-import asyncio
-
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import Page, expect
 
 from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events import actions
-from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
-from openmeet.domain.users.model import Caller
-from openmeet.domain.users.queries import by_email
-from tests.browser.browsers import Deployment, context, sign_up
+from tests.browser.browsers import Deployment, context
+from tests.browser.offline_pages import answer_status, cache_page, sign_up_and_cache, switch_offline, until_stored
 from tests.external_dependencies import needs
-from tests.openmeet.media.test_pictures import picture
+from tests.openmeet.media.drawn_pictures import draw_picture
 from tests.openmeet.site_under_test import event_by, person
 from tests.worker_pool import WORKERS
 
 pytestmark = needs("chromium")
 
 
-async def arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
-    """Sign up, and wait until the pages of this browser are cached."""
-    await page.goto("/sign-in?next=/home")
-    await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
-    await page.wait_for_url("**/welcome/start")
-    await page.goto("/home")
-    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    # The worker takes over open pages when it starts, but not a page that is just being loaded.
-    if not await page.evaluate("!!navigator.serviceWorker.controller"):
-        await page.reload()
-    assert await page.evaluate("!!navigator.serviceWorker.controller")
-    async with openmeet.db.reader() as reader:
-        user = await by_email(reader, f"{name.lower()}@example.org")
-    assert user is not None
-    return Caller(user.id, name)
-
-
-async def keep(page: Page, path: str) -> None:
-    """Open a page and wait until it is cached."""
-    await page.goto(path)
-    await until_stored(
-        page, "async (path) => (await caches.open('kept')).match(new URL(path, location.origin).href)", path
-    )
-
-
-async def until_stored(page: Page, found: str, value: str) -> None:
-    """Wait until this function of JavaScript finds something in the caches of the page, at most half a minute."""
-    for _ in range(300):
-        if await page.evaluate(f"async (value) => Boolean(await ({found})(value))", value):
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"nothing is stored for {value}")
-
-
 async def until_pictures_stored(page: Page, address: str) -> None:
     await until_stored(page, "async (name) => (await (await caches.open(name)).keys()).length", f"faces {address}")
-
-
-async def status_of(openmeet: Deployment, event: Event, who: Caller) -> AttendanceStatus | None:
-    async with openmeet.db.reader() as reader:
-        found = await queries.find(reader, event.id, who.user_id)
-    return found.status if found else None
-
-
-async def go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> None:
-    await opened.set_offline(offline)
-    for worker in opened.service_workers:
-        assert worker.url.endswith("/service-worker.js")
-    if not offline:
-        await page.evaluate("dispatchEvent(new Event('online'))")
 
 
 async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: Deployment) -> None:
@@ -85,13 +32,13 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        ida = await arrive(page, openmeet, "Ida")
-        await keep(page, f"/events/{event.slug}")
-        await go_offline(opened, page, offline=True)
+        ida = await sign_up_and_cache(page, openmeet, "Ida")
+        await cache_page(page, f"/events/{event.slug}")
+        await switch_offline(opened, page, offline=True)
         await page.locator(".answer-bar button[value=going]").first.click()
         await expect(page.locator(".offline-waiting li").get_by_text("I’m going · Board games")).to_be_visible()
         await expect(page.get_by_text("You’re offline. This page was saved")).to_be_visible()
-        assert await status_of(openmeet, event, ida) is None
+        assert await answer_status(openmeet, event, ida) is None
         bar = page.locator(".answer-bar")
         await expect(bar.get_by_role("heading", name="Not sent yet")).to_be_visible()
         await expect(bar.locator("[aria-current]:visible")).to_have_text(["I’m going"])
@@ -104,16 +51,16 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         await page.goto("/groups")
         await expect(page.get_by_role("heading", name="Saved on this device")).to_be_visible()
         await expect(page.get_by_role("link", name="Board games")).to_be_visible()
-        await go_offline(opened, page, offline=False)
+        await switch_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
-        assert await status_of(openmeet, event, ida) is AttendanceStatus.ATTENDING
+        assert await answer_status(openmeet, event, ida) is AttendanceStatus.ATTENDING
 
 
 async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Deployment) -> None:
     """Check-ins work on the list that was open before. A check-in that is undone before it was sent is never sent."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await arrive(page, openmeet, "Hanna")
+        host = await sign_up_and_cache(page, openmeet, "Hanna")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
@@ -125,8 +72,8 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
                 end=tx.now + DAY,
                 id=event.id,
             )
-        await keep(page, f"/events/{event.slug}/check-in")
-        await go_offline(opened, page, offline=True)
+        await cache_page(page, f"/events/{event.slug}/check-in")
+        await switch_offline(opened, page, offline=True)
         await page.get_by_role("button", name="Check in Nora").click()
         await expect(page.locator(".offline-waiting li").get_by_text("Check in Nora")).to_be_visible()
         await page.get_by_role("button", name="Check in Priya").click()
@@ -150,18 +97,18 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await expect(page.get_by_role("link", name="Show the newest version")).to_be_visible()
         await expect(page.get_by_text("You’re offline.")).to_have_count(0)
         await opened.add_cookies(session)
-        await go_offline(opened, page, offline=False)
+        await switch_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         # The page still shows the list from before.
         await expect(page.get_by_role("button", name="Check in Nora")).to_have_text("Sent")
-        assert await status_of(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
-        assert await status_of(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+        assert await answer_status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
+        assert await answer_status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 
 
 async def test_check_in_list_works_offline_as_the_first_page_of_a_browser(browser, openmeet: Deployment) -> None:
     """A host who opens the list on another phone has it offline, although no service worker ran when it was loaded."""
     async with context(browser, openmeet, service_workers="allow") as opened:
-        host = await arrive(await opened.new_page(), openmeet, "Ines")
+        host = await sign_up_and_cache(await opened.new_page(), openmeet, "Ines")
         cookies = await opened.cookies()
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, host, title="Repair café")
@@ -173,7 +120,7 @@ async def test_check_in_list_works_offline_as_the_first_page_of_a_browser(browse
         page = await other_phone.new_page()
         await page.goto(f"/events/{event.slug}/check-in")
         await expect(page.get_by_text("Works offline")).to_be_visible()
-        await go_offline(other_phone, page, offline=True)
+        await switch_offline(other_phone, page, offline=True)
         await page.goto(f"/events/{event.slug}/check-in")
         await expect(page.get_by_text("Nora")).to_be_visible()
 
@@ -182,20 +129,20 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
     """In the list of stored pages, with the size that was stored with the event."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await arrive(page, openmeet, "Hanna")
+        host = await sign_up_and_cache(page, openmeet, "Hanna")
         key, made = await pictures.store_picture(
-            openmeet.db, openmeet.pictures, WORKERS, host.user_id, picture(size=(600, 400))
+            openmeet.db, openmeet.pictures, WORKERS, host.user_id, draw_picture(size=(600, 400))
         )
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             cover = pictures.Picture(key, "Tools", made.width, made.height)
             await actions.set_picture(tx, host, event.slug, cover)
         path = f"/events/{event.slug}"
-        await keep(page, path)
+        await cache_page(page, path)
         await until_pictures_stored(page, f"{openmeet.url}{path}")
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await go_offline(opened, page, offline=True)
+        await switch_offline(opened, page, offline=True)
         await page.goto("/groups")
         shown = page.locator("[data-offline-events] .thumbnail")
         await expect(shown).to_have_js_property("complete", True)
@@ -206,14 +153,14 @@ async def test_an_event_that_was_never_opened_shows_its_generated_cover(browser,
     """Events that the person hosts or attends are stored without being opened, with everything that their page shows."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await arrive(page, openmeet, "Hedwig")
+        host = await sign_up_and_cache(page, openmeet, "Hedwig")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
         await page.goto("/home")
         await until_pictures_stored(page, f"{openmeet.url}/events/{event.slug}")
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await go_offline(opened, page, offline=True)
+        await switch_offline(opened, page, offline=True)
         await page.goto("/groups")
         shown = page.locator("[data-offline-events] .thumbnail")
         await expect(shown).to_have_js_property("complete", True)
@@ -225,7 +172,7 @@ async def test_the_newest_covers_are_stored_and_a_full_device_still_shows_pages(
     first, *covers, last, unstored = [cover_of(f"Title {number}", ()).path for number in range(70)]
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await arrive(page, openmeet, "Hilde")
+        await sign_up_and_cache(page, openmeet, "Hilde")
         await page.evaluate("async (paths) => { for (const path of paths) await fetch(path); }", [first, *covers, last])
         stored = await page.evaluate(
             """async ([first, last]) => {
@@ -251,7 +198,7 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
     """Coming events come before those of earlier days, in the order of their starts."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        ida = await arrive(page, openmeet, "Ida")
+        ida = await sign_up_and_cache(page, openmeet, "Ida")
         async with openmeet.db.transaction() as tx:
             other = await person(tx, "Other")
             old = await event_by(tx, other, title="Old times")
@@ -265,8 +212,8 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
             await attendance.answer(tx, ida, perhaps.slug, RsvpReply.INTERESTED)
             hosted = await event_by(tx, ida, title="Repair café", starts="2126-07-05T18:00", ends="")
         for event in (old, evening, joined, perhaps, hosted):
-            await keep(page, f"/events/{event.slug}")
-        await go_offline(opened, page, offline=True)
+            await cache_page(page, f"/events/{event.slug}")
+        await switch_offline(opened, page, offline=True)
         await page.goto("/groups")
         rows = page.locator("[data-offline-events] .event-card")
         await expect(rows.locator("h2")).to_have_text(["Choir", "Night walk", "Picnic", "Repair café", "Old times"])
@@ -280,8 +227,8 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await arrive(page, openmeet, "Hanna")
-        await keep(page, "/home")
+        await sign_up_and_cache(page, openmeet, "Hanna")
+        await cache_page(page, "/home")
         (worker,) = opened.service_workers
         stored = await worker.evaluate(
             """async () => {
@@ -303,23 +250,23 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
     """
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await arrive(page, openmeet, "Hanna")
+        host = await sign_up_and_cache(page, openmeet, "Hanna")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
             for guest in guests:
                 await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        key = await pictures.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
+        key = await pictures.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, draw_picture())
         async with openmeet.db.transaction() as tx:
             await portraits.put(tx, guests[0].user_id, key)
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file
         path = f"/events/{event.slug}/check-in"
-        await keep(page, path)
+        await cache_page(page, path)
         await until_pictures_stored(page, f"{openmeet.url}{path}")
         # The browser's own cache would have the portraits of the rows that were on the screen.
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await go_offline(opened, page, offline=True)
+        await switch_offline(opened, page, offline=True)
         await page.goto(path)
         rows = page.locator(".attendees li")
         nora, priya = rows.filter(has_text="Nora"), rows.filter(has_text="Priya")
@@ -327,8 +274,8 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
         await expect(priya.locator(".avatar img")).to_have_js_property("complete", True)
         await expect(priya.locator(".avatar img")).to_have_js_property("naturalWidth", 0)
         await expect(priya.locator(".avatar")).to_have_text("P")
-        await go_offline(opened, page, offline=False)
-        await keep(page, path)
+        await switch_offline(opened, page, offline=False)
+        await cache_page(page, path)
         await page.goto("/home")
         await page.get_by_role("button", name="Sign out").first.click()
         await page.wait_for_url(lambda url: "/home" not in url)
@@ -341,9 +288,9 @@ async def test_label_that_arrives_after_the_form_is_shown(browser, openmeet: Dep
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await arrive(page, openmeet, "Ines")
-        await keep(page, f"/events/{event.slug}")
-        await go_offline(opened, page, offline=True)
+        await sign_up_and_cache(page, openmeet, "Ines")
+        await cache_page(page, f"/events/{event.slug}")
+        await switch_offline(opened, page, offline=True)
         # Unlike a click, ``submit`` triggers no listener, so this answer has no label yet.
         await page.locator('form[action$="/answer"]').first.evaluate("(form) => form.submit()")
         await expect(page.locator(".offline-waiting").get_by_text("Waiting to send")).to_be_visible()
@@ -360,8 +307,8 @@ async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) 
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        iris = await arrive(page, openmeet, "Iris")
-        await keep(page, f"/events/{event.slug}")
+        iris = await sign_up_and_cache(page, openmeet, "Iris")
+        await cache_page(page, f"/events/{event.slug}")
         await page.evaluate(
             """(row) => new Promise((done, fails) => {
                 const opening = indexedDB.open("openmeet");
@@ -392,15 +339,15 @@ async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) 
                 ask();
             })"""
         )
-        assert await status_of(openmeet, event, iris) is AttendanceStatus.ATTENDING
+        assert await answer_status(openmeet, event, iris) is AttendanceStatus.ATTENDING
 
 
 async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
     """Neither pages nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await arrive(page, openmeet, "Otto")
-        await keep(page, "/home")
+        await sign_up_and_cache(page, openmeet, "Otto")
+        await cache_page(page, "/home")
         await page.get_by_role("button", name="Sign out").first.click()
         await page.wait_for_url(lambda url: "/home" not in url)
         assert not await page.evaluate("caches.open('kept').then((cache) => cache.keys()).then((all) => all.length)")
@@ -410,8 +357,8 @@ async def test_deleting_the_account_leaves_nothing_on_the_device(browser, openme
     """Neither pages, nor the identity of the user, nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await arrive(page, openmeet, "Olga")
-        await keep(page, "/home")
+        await sign_up_and_cache(page, openmeet, "Olga")
+        await cache_page(page, "/home")
         await page.goto("/settings/delete")
         await page.get_by_label("Your e-mail address").fill("olga@example.org")
         await page.get_by_role("button", name="Delete my account").click()

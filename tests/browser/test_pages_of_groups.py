@@ -35,8 +35,8 @@ from openmeet.network.records.group import read_group
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, NO_WORKER, PHONE, context, sideways, small_targets
 from tests.external_dependencies import needs
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.publishing.test_pictures import drawn
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.publishing.pictures import draw_jpeg
 from tests.openmeet.site_under_test import CODE_KEY, details, person
 from tests.worker_pool import WORKERS
 
@@ -57,9 +57,9 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
         country="Germany",
         sync_enabled="on",
     )
-    ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
-    await member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", GroupRole.MODERATOR)
-    troll = await member(tx, group, ana, "Troll")
+    ben = await add_member(tx, group, ana, "Ben", GroupRole.ADMIN)
+    await add_member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", GroupRole.MODERATOR)
+    troll = await add_member(tx, group, ana, "Troll")
     await administration.ban(tx, ana, group.slug, troll.user_id)
     for name, why in (("Dan", "The blue one, because it is the captain's own. " * 4), ("Eve", "All of them.")):
         await actions.join(tx, await person(tx, name), group.slug, why)
@@ -106,6 +106,7 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
         "past": f"{path}/events?view=past",
         "picture": f"{path}/picture",
         "members": f"{path}/members",
+        "sharing": f"{path}/share",
         "banned": f"{path}/members?which=banned",
         "requests": f"{path}/requests",
         "no requests": f"/groups/{empty.slug}/requests",
@@ -125,7 +126,7 @@ async def test_pages_of_groups_are_usable(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await add_examples(tx, ana)
-    key, made = await media.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
+    key, made = await media.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, draw_jpeg(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
         await actions.set_picture(

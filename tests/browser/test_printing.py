@@ -2,8 +2,10 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
+from groundwork.clock import DAY, Instant, to_datetime
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.sign_in.actions import open_session
@@ -43,6 +45,50 @@ async def test_event_ticket_and_guest_list_can_be_printed(browser: Browser, open
         box = page.get_by_role("checkbox").first
         await box.check()
         await expect(box).to_have_css("print-color-adjust", "exact")
+        assert await page.locator(".bulk:visible").count() == 0, "it would cover people"
+
+
+async def test_printed_ticket_of_an_online_event_has_the_link(browser: Browser, openmeet: Deployment) -> None:
+    """On paper a button leads nowhere. A poster does not say how many days are left, because it hangs for longer."""
+    link = "https://meet.example/room"
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        soon = to_datetime(Instant(tx.now + 3 * DAY)).strftime("%Y-%m-%dT%H:%M")
+        event = await event_by(tx, ana, title="Webinar", starts=soon, ends="", mode="online", online_url=link)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        session = await open_session(tx, ben.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=A4) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}/ticket")
+        await expect(page.get_by_text(link, exact=True)).to_be_hidden()
+        await page.emulate_media(media="print")
+        await expect(page.get_by_text(link, exact=True)).to_be_visible()
+        await expect(page.get_by_text("Show the code for check-in")).to_be_hidden()
+        await page.goto(f"/events/{event.slug}")
+        days_left = page.locator(".fact .hint > .off-paper:not([data-your-time])")
+        await expect(days_left).to_be_hidden()
+        await page.emulate_media(media="screen")
+        await expect(days_left).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [720, 1_040])
+async def test_the_printed_front_page_has_no_search(browser: Browser, openmeet: Deployment, width: int) -> None:
+    """On wide paper, the pictures that stand on the height of the search are left out with it."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number, topic in enumerate(("games", "music", "food")):
+            soon = to_datetime(Instant(tx.now + (number + 1) * DAY)).strftime("%Y-%m-%dT%H:%M")
+            await event_by(tx, ana, title=f"Evening {number}", starts=soon, ends="", categories=topic)
+    async with context(browser, openmeet, viewport={"width": width, "height": 1_000}) as opened:
+        page = await opened.new_page()
+        await page.goto("/")
+        await expect(page.get_by_role("search")).to_be_visible()
+        await page.emulate_media(media="print")
+        await expect(page.get_by_role("search")).to_be_hidden()
+        assert await page.locator(".collage").count() == 1
+        await expect(page.locator(".collage")).to_be_hidden()
+        await expect(page.get_by_role("link", name="Evening 1").first).to_be_visible()
 
 
 async def test_a_week_and_a_month_are_one_sheet_each(browser: Browser, openmeet: Deployment) -> None:
@@ -55,8 +101,8 @@ async def test_a_week_and_a_month_are_one_sheet_each(browser: Browser, openmeet:
     async with context(browser, openmeet, viewport=A4) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
         page = await opened.new_page()
-        for view in ("week", "month"):
-            await page.goto(f"/my/calendar?view={view}&on=2026-03-09")
+        for view in ("/my/calendar?view=week&on=2026-03-09", "/my/calendar?view=month&on=2026-03-09", "/?view=month"):
+            await page.goto(view)
             sheet = await page.pdf(format="A4", prefer_css_page_size=True)
             assert len(re.findall(rb"/Type\s*/Page\b", sheet)) == 1, view
             assert re.search(rb"/MediaBox \[0 0 84[12]", sheet), "landscape"

@@ -5,7 +5,7 @@ operator’s pages.
 from datetime import datetime
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from groundwork.clock import HandClock
 from groundwork.queue.embedded import EmbeddedQueue
@@ -16,13 +16,13 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.status import SyncDependencies
-from tests.browser.browsers import Deployment, context, deployment
+from tests.browser.browsers import PHONE, Deployment, context, deployment
 from tests.browser.page_problems import FAILURES, problems_of_pages
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.imports.test_pages import TWO
+from tests.openmeet.imports.sample_files import TWO_EVENTS_CALENDAR
 from tests.openmeet.ingestion.network import HERE
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import change_services, event_by, person
@@ -43,7 +43,7 @@ async def test_import_page_is_usable(browser: Browser, openmeet: Deployment) -> 
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await opened.new_page()
         await page.goto("/import")
-        file = {"name": "mine.ics", "mimeType": "text/calendar", "buffer": TWO.encode()}
+        file = {"name": "mine.ics", "mimeType": "text/calendar", "buffer": TWO_EVENTS_CALENDAR.encode()}
         await page.locator("input[type=file]").first.set_input_files(file)
         await page.locator("form:has(input[type=file]) button[type=submit]").first.click()
         await page.get_by_role("heading", name="What we found").wait_for()
@@ -62,7 +62,7 @@ async def test_rarely_opened_pages_are_usable(browser: Browser, openmeet: Deploy
         ana, ben = await person(tx, "Ana Lindqvist"), await person(tx, "Ben")
         event = await event_by(tx, ana, visibility="unlisted")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await say(tx, ben, await room_of(tx, ben, about(event)), "Tea?")
+        await send_text(tx, ben, await room_of(tx, ben, subject_of_event(event)), "Tea?")
         timing = weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
         practice = await series.create(tx, ana, Content("Practice"), timing)
         group = await group_by(tx, ben, name="Readers", visibility="public")
@@ -123,6 +123,26 @@ async def test_too_many_requests_page_is_usable(
             await page.goto("/")
         await status_is(browser, site, {"too many": "/"}, token)
         assert await problems_of_pages(browser, site, {"too many": "/"}, token) == []
+
+
+async def test_a_refused_form_leads_back_to_what_was_typed(
+    browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> None:
+    async with deployment(await make_sqlite("openmeet"), clock, tmp_path / "mail") as site:
+        token = await session_of(site, "Ana")
+        async with context(browser, site, viewport=PHONE) as opened:
+            await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
+            page = await opened.new_page()
+            await page.goto("/groups/new")
+            await page.locator("#name").fill("Choir")
+            async with site.db.transaction() as tx:
+                await tx.execute("alter table groups rename to lost_groups")
+            await page.get_by_role("button", name="Create group").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("That didn’t work on our side")
+            async with site.db.transaction() as tx:
+                await tx.execute("alter table lost_groups rename to groups")
+            await page.get_by_role("link", name="Go back").click()
+            await expect(page.locator("#name")).to_have_value("Choir")
 
 
 async def status_is(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> None:

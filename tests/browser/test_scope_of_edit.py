@@ -8,7 +8,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, sideways, small_targets
 from tests.external_dependencies import needs
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 
 pytestmark = needs("chromium")
 
@@ -20,7 +20,7 @@ async def test_the_scope_of_an_edit(
 ) -> None:
     """Back returns to the form with what was typed. The chosen scope is saved. With scripts, a double click saves once."""
     async with openmeet.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with context(browser, openmeet, java_script_enabled=script, viewport=viewport) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])

@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.model import Event
 from tests.browser.browsers import Deployment, context
-from tests.browser.test_offline import arrive, go_offline, keep, status_of
+from tests.browser.offline_pages import answer_status, cache_page, sign_up_and_cache, switch_offline
 from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
@@ -36,16 +36,16 @@ async def _put_into_queue(page: Page, event: Event, reply: RsvpReply) -> None:
 async def test_rows_that_wait_for_an_answer_show_the_one_that_was_given(browser, openmeet: Deployment) -> None:
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        ines = await arrive(page, openmeet, "Ines")
+        ines = await sign_up_and_cache(page, openmeet, "Ines")
         async with openmeet.db.transaction() as tx:
             host = await person(tx, "Host")
             event, other = [await event_by(tx, host, title=title) for title in ("Board games", "Supper club")]
             for one in (event, other):
                 await invitations.invite(tx, host, one.slug, "ines@example.org")
         await page.evaluate("caches.delete('kept')")
-        await keep(page, "/home")
+        await cache_page(page, "/home")
         row = page.locator(".needs li", has_text="Board games")
-        await go_offline(opened, page, offline=True)
+        await switch_offline(opened, page, offline=True)
         await row.get_by_role("button", name="I’m going").click()
         await expect(row.get_by_text("Not sent yet ·")).to_be_visible()
         await expect(row.locator("[aria-current]")).to_have_text("I’m going")
@@ -56,10 +56,10 @@ async def test_rows_that_wait_for_an_answer_show_the_one_that_was_given(browser,
         await expect(row.get_by_role("button", name="I’m going")).to_be_focused()
         await row.get_by_role("button", name="Can’t go").click()
         await expect(row.locator("[aria-current]")).to_have_text("Can’t go")
-        await go_offline(opened, page, offline=False)
+        await switch_offline(opened, page, offline=False)
         await expect(row.get_by_text("Sent ·")).to_be_visible()
         await expect(row.locator("button:visible")).to_have_count(0)
-        assert await status_of(openmeet, event, ines) is AttendanceStatus.DECLINED
+        assert await answer_status(openmeet, event, ines) is AttendanceStatus.DECLINED
 
 
 async def test_page_opened_before_a_waiting_answer_is_sent_shows_that_answer(browser, openmeet: Deployment) -> None:
@@ -67,14 +67,14 @@ async def test_page_opened_before_a_waiting_answer_is_sent_shows_that_answer(bro
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        iris = await arrive(page, openmeet, "Iris")
+        iris = await sign_up_and_cache(page, openmeet, "Iris")
         await _put_into_queue(page, event, RsvpReply.GOING)
         await page.goto(f"/events/{event.slug}")
         bar = page.locator(".answer-bar")
         await expect(bar.get_by_role("heading", name="Sent")).to_be_visible()
         await expect(bar.locator("[aria-current]:visible")).to_have_text(["I’m going"])
         await expect(bar.locator("button:visible")).to_have_count(0)
-        assert await status_of(openmeet, event, iris) is AttendanceStatus.ATTENDING
+        assert await answer_status(openmeet, event, iris) is AttendanceStatus.ATTENDING
         await page.reload()
         await expect(bar.locator("[aria-current]:visible")).to_have_text(["Going"])
         await expect(bar.get_by_role("heading", name="Sent")).to_have_count(0)
@@ -86,7 +86,7 @@ async def test_ticket_that_is_scanned_twice_without_a_connection_is_noticed_at_o
     """Also if its code is typed differently."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await arrive(page, openmeet, "Hanna")
+        host = await sign_up_and_cache(page, openmeet, "Hanna")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
@@ -98,8 +98,8 @@ async def test_ticket_that_is_scanned_twice_without_a_connection_is_noticed_at_o
                 id=event.id,
             )
         nora, priya = [tickets.code_of(CODE_KEY, one.id) for one in mine]
-        await keep(page, f"/events/{event.slug}/check-in")
-        await go_offline(opened, page, offline=True)
+        await cache_page(page, f"/events/{event.slug}/check-in")
+        await switch_offline(opened, page, offline=True)
 
         async def scan(code: str) -> None:
             await page.get_by_label("Ticket code").fill(code)
@@ -113,7 +113,7 @@ async def test_ticket_that_is_scanned_twice_without_a_connection_is_noticed_at_o
         await scan(nora.replace("-", "").lower())
         await expect(page.get_by_role("alert")).to_contain_text(f"Ticket {nora} was already scanned on this device")
         await expect(page.locator(".offline-waiting li")).to_have_count(2)
-        await go_offline(opened, page, offline=False)
+        await switch_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         for guest in guests:
-            assert await status_of(openmeet, event, guest) is AttendanceStatus.ATTENDED
+            assert await answer_status(openmeet, event, guest) is AttendanceStatus.ATTENDED

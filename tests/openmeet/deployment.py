@@ -48,6 +48,7 @@ from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.cursors import account_state_of
 from openmeet.network.firehose.delivery import TenantQueues
@@ -56,6 +57,7 @@ from openmeet.network.firehose.metrics import firehose_metrics
 from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.firehose.upstreams import authority
 from openmeet.network.firehose.verification import Verifier
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, rsvps_awaiting_event
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.processor import Processor
@@ -78,8 +80,8 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
-from tests.databases import SqliteFiles
-from tests.openmeet.ingestion.network import counted
+from tests.databases import MakeDatabase, SqliteFiles
+from tests.openmeet.ingestion.network import processor_metrics
 from tests.simulation.processes import free_port
 from tests.simulation.proxy import LossyProxy
 from tests.timeouts import TIMEOUT_SECONDS
@@ -307,6 +309,15 @@ async def deployment(make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path)
         yield opened
 
 
+@pytest.fixture
+async def deployment_on_each(
+    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    """The same network, once on each database engine."""
+    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
+        yield opened
+
+
 @asynccontextmanager
 async def open_deployment(
     db: Database,
@@ -373,7 +384,7 @@ async def open_deployment(
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
         custodial_pds = CustodialPds(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
-        counting, counts = counted(), firehose_metrics(metrics)
+        counting, counts = processor_metrics(), firehose_metrics(metrics)
         yield Deployment(
             db,
             queue,
@@ -397,3 +408,29 @@ async def open_deployment(
             serving,
             plc.url,
         )
+
+
+async def switch_flag(deployment: Deployment, *flags: Flag, is_on: bool = True) -> None:
+    """Switch feature flags, and let the time pass after which every server has noticed."""
+    for flag in flags:
+        async with deployment.db.transaction() as tx:
+            assert await switch(tx, flag, is_on=is_on, changed_by="a test")
+    deployment.clock.turn(MAX_AGE)
+
+
+async def deliver_all_publications(deployment: Deployment) -> None:
+    """Deliver the publications that are due now, and those that result from them."""
+    while await deployment.deliver_publications():
+        pass
+
+
+async def records_in_repository(deployment: Deployment, did: str, collection: str) -> dict[str, dict]:
+    """The records of a repository on the PDS by URI."""
+    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
+    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
+    return {one["uri"]: dict(one["value"]) for one in records_listed(answer)}
+
+
+async def records_of(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
+    """The records in a person's repository by URI."""
+    return await records_in_repository(deployment, (await deployment.identity(who.user_id)).did, collection)

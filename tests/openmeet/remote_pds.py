@@ -51,7 +51,7 @@ from plc_directory.settings import PlcSettings
 from tests.browser.browsers import PHONE
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import consume_until, process_queue
-from tests.openmeet.ingestion.network import counted
+from tests.openmeet.ingestion.network import processor_metrics
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.simulation.processes import free_port
 from tests.simulation.reference_pds import ReferencePds
@@ -186,11 +186,11 @@ async def open_remote(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -
         )
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
         yield RemoteSite(
-            url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), counted()), consumer
+            url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), processor_metrics()), consumer
         )
 
 
-async def allow(page: Page) -> None:
+async def authorize_on_pds(page: Page) -> None:
     """Sign in on the reference PDS's pages and authorise."""
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()

@@ -130,7 +130,7 @@ def details(**typed: str) -> Details:
     return check(Submission(**{**fields, **typed}))
 
 
-def edited(event: Event, **changes: object) -> Details:
+def edited_details(event: Event, **changes: object) -> Details:
     """Details of an existing event, with some fields of its content changed."""
     before = details_in(event)
     return replace(before, content=replace(before.content, **changes))

@@ -12,10 +12,10 @@ from at_protocol.lexicon.catalog import Catalog
 from groundwork.sealing import Sealer
 from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import MOST_IN_PARTY, RsvpReply
+from openmeet.domain.attendance.model import MAX_PARTY, RsvpReply
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.chat.model import MAX_CHANNELS, MAX_EMOJI_KINDS, MAX_MENTIONS, MAX_PICTURES
-from openmeet.domain.erasure.model import MOST_LISTED
+from openmeet.domain.erasure.model import MAX_LISTED as MAX_DELETION_LISTED
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
 from openmeet.domain.events.content import Content
@@ -37,7 +37,7 @@ from openmeet.domain.series import detection_queries
 from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.split_queries import MOST_PARTS
+from openmeet.domain.series.split_queries import MAX_PARTS
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.webhooks import actions as webhooks
@@ -49,7 +49,8 @@ from openmeet.recurrence.pattern import MAX_DATES, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.routes import operations
 from openmeet.web.api.openapi import document
-from openmeet.web.profiles.pages import COMING, GROUPS
+from openmeet.web.events.link_preview import SHOWN_OF_HOST
+from openmeet.web.profiles.pages import GROUPS
 from openmeet.web.search.places import MAX_LISTED
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.databases import MakeDatabase
@@ -66,7 +67,10 @@ _EVENT = {
     "languages": f"at most {MAX_LANGUAGES}",
 }
 BOUNDED = {
-    "/api/me/deletion": {"events": f"at most {MOST_LISTED}", "recordsOutOfReach": f"at most {MOST_LISTED}"},
+    "/api/me/deletion": {
+        "events": f"at most {MAX_DELETION_LISTED}",
+        "recordsOutOfReach": f"at most {MAX_DELETION_LISTED}",
+    },
     "/api/chat/messages/{id}": {
         "mentions": f"at most {MAX_MENTIONS}",
         "pictures": f"at most {MAX_PICTURES}",
@@ -88,17 +92,17 @@ BOUNDED = {
     | {
         "rdates": f"at most {MAX_DATES}",
         "exdates": f"at most {MAX_DATES}",
-        "continuedBy": f"at most {MOST_PARTS} parts",
+        "continuedBy": f"at most {MAX_PARTS} parts",
     },
     "/api/events/{slug}/answer": {
-        "guestNames": f"at most {MOST_IN_PARTY - 1}",
+        "guestNames": f"at most {MAX_PARTY - 1}",
         "answers": f"to at most {MAX_QUESTIONS} questions",
     },
     "/api/events/{slug}/joining": {"questions": f"at most {MAX_QUESTIONS}"},
     "/api/events/{slug}/bluesky-settings": {"publications": "the record of the event and that of its series"},
     "/api/people/{userId}": {
         "groups": f"the first {GROUPS}",
-        "events": f"the next {COMING}; the calendar file has all",
+        "events": f"the next {SHOWN_OF_HOST}; the calendar file has all",
     },
     "/api/me/records": {"accounts": "one for each account that the person signed in with"},
     "/api/chat/rooms/{room}/matrix/guests": {"guests": "at most 100 in a room"},

@@ -19,7 +19,7 @@ from openmeet.network.repositories import circuits
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.ingestion.network import did, event, rev
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.view import apply_messages
 
 __all__ = ["deployment"]
 
@@ -106,7 +106,7 @@ async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
     publication = await deployment.status_of(PublicationKind.EVENT, refused.id)
     assert publication.state is PublicationState.REFUSED
     assert "No tea here." in explain(publication.reason)
-    await take(deployment.db, event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z"))
+    await apply_messages(deployment.db, event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z"))
     failing = Circuits(deployment.clock)
     for _ in range(10):
         failing.note("https://pds.away.example", RemoteSlow("pds.away.example did not answer in time."))

@@ -15,11 +15,11 @@ from openmeet_client.chat_model import NewChatMessage, NewChatPicture, NewChatPo
 from openmeet_client.client import OpenMeet
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import site_on
-from tests.openmeet_client.test_client import EVENT, Weather, ana, client_of, url, weather  # noqa: F401 - fixtures
+from tests.openmeet_client.unreliable_site import BOARD_GAMES, UnreliableSite, ana, client_of, url, weather  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-async def ben(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:  # noqa: F811
+async def ben(weather: UnreliableSite, url: str) -> AsyncIterator[OpenMeet]:  # noqa: F811
     async with await client_of(weather, url, "Ben") as api:
         yield api
 
@@ -27,7 +27,7 @@ async def ben(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:  # noqa: F
 @pytest.fixture
 async def room(ana: OpenMeet, ben: OpenMeet) -> str:  # noqa: F811
     """The chat of an event that Ana hosts and Ben attends."""
-    event = await ana.events.create(EVENT)
+    event = await ana.events.create(BOARD_GAMES)
     await ben.answers.give(event.slug, "going")
     opened = await ana.chat.open("event", event=event.slug)
     assert [one.id for one in (await ben.chat.rooms_of_event(event.slug)).rooms] == [opened.id]
@@ -132,7 +132,7 @@ async def _slug_of(api: OpenMeet, room: str) -> str:
 class Scissors:
     """The site behind a middleware that can end its open streams."""
 
-    def __init__(self, weather: Weather) -> None:  # noqa: F811
+    def __init__(self, weather: UnreliableSite) -> None:  # noqa: F811
         self._weather = weather
         self._streams: set[asyncio.Future[None]] = set()
 
@@ -148,12 +148,12 @@ class Scissors:
             self._streams.pop().cancel()
 
 
-async def test_a_lost_connection_leaves_no_gap(weather: Weather) -> None:  # noqa: F811
+async def test_a_lost_connection_leaves_no_gap(weather: UnreliableSite) -> None:  # noqa: F811
     """Every message arrives once and in order although the site ends the stream after each message."""
     scissors = Scissors(weather)
     serving = await serve(scissors, "127.0.0.1", 0)
     async with await client_of(weather, serving.url, "Ana") as host:
-        event = await host.events.create(EVENT)
+        event = await host.events.create(BOARD_GAMES)
         room = (await host.chat.open("event", event=event.slug)).id
         last = 0
         await host.chat.send(room, NewChatMessage("0", "Word 0"))
@@ -174,10 +174,10 @@ async def test_rooms_are_mirrored_to_matrix(make_sqlite: MakeDatabase, clock: Ha
     rooms may invite it.
     """
     names = {"matrix_url": "https://matrix.example", "matrix_server_name": "matrix.example"}
-    connected = Weather(site_on(await make_sqlite("openmeet"), clock, **names))
+    connected = UnreliableSite(site_on(await make_sqlite("openmeet"), clock, **names))
     serving = await serve(connected, "127.0.0.1", 0)
     async with await client_of(connected, serving.url, "Ana") as host:
-        event = await host.events.create(EVENT)
+        event = await host.events.create(BOARD_GAMES)
         room = (await host.chat.open("event", event=event.slug)).id
         assert (await host.matrix.mirror(room)).state == "off"
         switched = await host.matrix.switch(room, enabled=True, guests=True)

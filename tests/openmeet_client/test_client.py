@@ -3,18 +3,13 @@
 import io
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pytest
 from PIL import Image
-from starlette.types import Message, Receive, Scope, Send
 
-from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HOUR, HandClock
-from groundwork.http.server import serve
 from openmeet.domain.attendance import host_decisions
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events.model import EventSlug
@@ -23,77 +18,19 @@ from openmeet_client import errors
 from openmeet_client.client import OpenMeet
 from openmeet_client.errors import Changed
 from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Proof, Question, SeriesEdit
-from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, api_session, site_on
+from tests.openmeet.site_under_test import api_session
+from tests.openmeet_client.unreliable_site import BOARD_GAMES, UnreliableSite, ana, client_of, url, weather
+
+__all__ = ["ana", "url", "weather"]
+
 
 ROOT = Path(__file__).parents[2]
 # The clock of the tests is at 13:00 in Berlin on this day.
 TODAY = NewEvent("Board games", "2026-03-01T14:00", "Europe/Berlin", ends_local="2026-03-01T20:00")
-EVENT = NewEvent("Board games", "2026-07-04T18:00", "Europe/Berlin", ends_local="2026-07-04T20:00")
 
 
-@dataclass
-class Weather:
-    """A proxy between client and site that loses responses after they took effect, or answers that the site is too
-    busy.
-    """
-
-    site: Site
-    losing: int = 0
-    busy: int = 0
-    asked: int = 0
-    waits: list[float] = field(default_factory=list)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.asked += 1
-        if self.busy:
-            self.busy -= 1
-            await send({"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"7")]})
-            await send({"type": "http.response.body", "body": b"{}"})
-            return
-        if not self.losing:
-            await self.site.app(scope, receive, send)
-            return
-        self.losing -= 1
-
-        async def nowhere(_message: Message) -> None:
-            pass
-
-        await self.site.app(scope, receive, nowhere)
-        # A truncated body makes the client see a broken connection.
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
-        await send({"type": "http.response.body", "body": b"{", "more_body": True})
-
-    async def wait(self, seconds: float) -> None:
-        self.waits.append(seconds)
-
-
-@pytest.fixture
-async def weather(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> Weather:
-    return Weather(site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media")))
-
-
-@pytest.fixture
-async def url(weather: Weather) -> AsyncIterator[str]:
-    serving = await serve(weather, "127.0.0.1", 0)
-    yield serving.url
-    await serving.stop()
-
-
-async def client_of(weather: Weather, url: str, name: str) -> OpenMeet:
-    async with weather.site.browser() as browser:
-        session = await api_session(browser, f"{name.lower()}@example.org", name)
-    return OpenMeet(url, session["authorization"].removeprefix("Bearer "), wait=weather.wait)
-
-
-@pytest.fixture
-async def ana(weather: Weather, url: str) -> AsyncIterator[OpenMeet]:
-    async with await client_of(weather, url, "Ana") as api:
-        yield api
-
-
-async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
-    made = await ana.events.create(EVENT)
+async def test_events_and_answers(weather: UnreliableSite, url: str, ana: OpenMeet):
+    made = await ana.events.create(BOARD_GAMES)
     assert (made.title, made.starts_at, made.revision) == ("Board games", "2026-07-04T16:00:00Z", 1)
     assert (await ana.answers.give(made.slug, "going")).status == "attending"
     async with await client_of(weather, url, "Ben") as ben:
@@ -108,7 +45,7 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
         await ana.events.get(made.slug)
 
 
-async def test_photos_of_an_event(weather: Weather, url: str, ana: OpenMeet, clock: HandClock):
+async def test_photos_of_an_event(weather: UnreliableSite, url: str, ana: OpenMeet, clock: HandClock):
     event = await ana.events.create(TODAY)
     async with await client_of(weather, url, "Ben") as ben, await client_of(weather, url, "Cleo") as cleo:
         await ben.answers.give(event.slug, "going")
@@ -131,7 +68,7 @@ async def test_photos_of_an_event(weather: Weather, url: str, ana: OpenMeet, clo
             assert [photo async for photo in cleo.photos.of_event(event.slug)]
 
 
-async def test_proofs_of_attendance(weather: Weather, url: str, ana: OpenMeet, clock: HandClock):
+async def test_proofs_of_attendance(weather: UnreliableSite, url: str, ana: OpenMeet, clock: HandClock):
     event = await ana.events.create(TODAY)
     async with await client_of(weather, url, "Ben") as ben, OpenMeet(url) as anyone:
         answer = await ben.answers.give(event.slug, "going")
@@ -170,7 +107,7 @@ def picture(shade: int) -> bytes:
 
 
 async def test_pages_are_followed(ana: OpenMeet):
-    made = {(await ana.events.create(EVENT)).slug for _ in range(5)}
+    made = {(await ana.events.create(BOARD_GAMES)).slug for _ in range(5)}
     assert {event.slug async for event in ana.events.coming(per_page=2)} == made
     assert len([event async for event in ana.events.mine("hosting", per_page=2)]) == 5
 
@@ -216,7 +153,7 @@ async def test_changes_to_one_all_or_following_dates(ana: OpenMeet):
 
 
 async def test_dates_are_cancelled_and_restored(ana: OpenMeet):
-    event = await ana.events.create(EVENT)
+    event = await ana.events.create(BOARD_GAMES)
     series = await ana.series.begin_with(event.slug, "FREQ=WEEKLY;COUNT=6")
     names = [one.original_date for one in await ana.series.dates(series.slug)]
     off = await ana.series.cancel(series.slug, "Holidays", Dates(from_date=names[1], to_date=names[3]))
@@ -236,7 +173,7 @@ async def test_dates_are_cancelled_and_restored(ana: OpenMeet):
     await ana.series.unfollow(series.slug)
 
 
-async def test_drafts_and_joining_rules(weather: Weather, url: str, ana: OpenMeet):
+async def test_drafts_and_joining_rules(weather: UnreliableSite, url: str, ana: OpenMeet):
     draft = await ana.events.create(NewEvent("Chess", "2026-07-04T18:00", "Europe/Berlin", is_draft=True))
     assert draft.is_draft
     asked = await ana.events.set_joining(
@@ -258,26 +195,26 @@ async def test_drafts_and_joining_rules(weather: Weather, url: str, ana: OpenMee
     assert (await ana.events.unpublish(again.slug)).is_draft
 
 
-async def test_creation_with_a_lost_response_is_repeated_once(weather: Weather, ana: OpenMeet):
+async def test_creation_with_a_lost_response_is_repeated_once(weather: UnreliableSite, ana: OpenMeet):
     """If the response to a creation is lost, the client sends it again with the same idempotency key, and only one
     event exists.
     """
     weather.losing = 2
-    made = await ana.events.create(EVENT)
+    made = await ana.events.create(BOARD_GAMES)
     assert (weather.asked, len(weather.waits)) == (3, 2)
     assert [event.slug async for event in ana.events.mine("hosting")] == [made.slug]
 
 
-async def test_busy_server_is_retried_after_the_given_time(weather: Weather, ana: OpenMeet):
+async def test_busy_server_is_retried_after_the_given_time(weather: UnreliableSite, ana: OpenMeet):
     weather.busy = 2
-    await ana.events.create(EVENT)
+    await ana.events.create(BOARD_GAMES)
     assert weather.waits == [7.0, 7.0]
 
 
-async def test_after_some_tries_it_gives_up(weather: Weather, ana: OpenMeet):
+async def test_after_some_tries_it_gives_up(weather: UnreliableSite, ana: OpenMeet):
     weather.losing = 100
     with pytest.raises(errors.NoAnswer):
-        await ana.events.create(EVENT)
+        await ana.events.create(BOARD_GAMES)
     assert weather.asked == 4
     weather.losing, weather.busy = 0, 100
     with pytest.raises(errors.Problem) as raised:
@@ -285,12 +222,12 @@ async def test_after_some_tries_it_gives_up(weather: Weather, ana: OpenMeet):
     assert raised.value.status == 503
 
 
-async def test_problems_are_exceptions_with_the_servers_message(weather: Weather, url: str, ana: OpenMeet):
+async def test_problems_are_exceptions_with_the_servers_message(weather: UnreliableSite, url: str, ana: OpenMeet):
     with pytest.raises(errors.Invalid) as invalid:
         await ana.events.create(NewEvent("", "2026-07-04T18:00", "Europe/Berlin"))
     assert (list(invalid.value.fields), bool(invalid.value.request_id)) == (["title"], True)
-    made = await ana.events.create(EVENT)
-    await ana.events.save(made.slug, EVENT, if_match=made.revision)
+    made = await ana.events.create(BOARD_GAMES)
+    await ana.events.save(made.slug, BOARD_GAMES, if_match=made.revision)
     with pytest.raises(errors.Changed):
         await ana.events.delete(made.slug, if_match=made.revision - 1)
     async with await client_of(weather, url, "Ben") as ben:
@@ -304,7 +241,7 @@ async def test_problems_are_exceptions_with_the_servers_message(weather: Weather
         await ana.answers.give(made.slug, "going")
 
 
-async def test_example_runs_unchanged(weather: Weather, url: str):
+async def test_example_runs_unchanged(weather: UnreliableSite, url: str):
     async with weather.site.browser() as browser:
         session = await api_session(browser, "ana@example.org", "Ana")
         scopes = ["read", "events:write", "answers:write"]

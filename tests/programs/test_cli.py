@@ -3,6 +3,7 @@
 import gc
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 import types
@@ -92,6 +93,8 @@ def test_every_entry_is_a_typer_application_with_help(name, capsys):
     assert f"openmeet {name}" in shown
     # Rich would replace an emoji code such as ``:key:`` in ``did:key:`` by a picture.
     assert [character for character in shown if ord(character) >= 0x1F300] == []
+    # Options without a value have no type.
+    assert re.findall(r"<bool>|<list.*", shown) == []
 
 
 def test_options_load_no_server():

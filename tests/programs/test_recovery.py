@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, save
+from tests.aurora_locus.accounts.account_content import PNG_OF_AN_ACCOUNT, add_content, save_archive
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
@@ -63,7 +63,7 @@ async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tu
     async with countryside.deployment("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(key.public))
         await add_content(old, ana)
-        path = await save(old, ana, countryside.folder / "ana.zip")
+        path = await save_archive(old, ana, countryside.folder / "ana.zip")
         records = await ana.get("com.atproto.repo.listRecords", repo=ana.did, collection="org.example.note")
         return ana.did, path, [record["uri"] for record in records.json()["records"]]
 
@@ -102,7 +102,7 @@ async def test_recovery_restores_all_data_and_keeps_the_key_first(countryside: C
         assert [record["uri"] for record in records.json()["records"]] == uris
         (cid,) = (await ana.get("com.atproto.sync.listBlobs", did=did)).json()["cids"]
         blob = await new.http.get("/xrpc/com.atproto.sync.getBlob", params={"did": did, "cid": cid})
-        assert blob.content == PICTURE
+        assert blob.content == PNG_OF_AN_ACCOUNT
         told = (await ana.get("app.bsky.actor.getPreferences")).json()["preferences"]
         assert [one["enabled"] for one in told] == [False]
         newest = (await new.directory.log(did))[-1]

@@ -81,7 +81,7 @@ from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs.outbox_dispatcher import AUDIENCES
-from tests.openmeet.ingestion.network import counted
+from tests.openmeet.ingestion.network import processor_metrics
 from tests.simulation.announced import announced_in
 from tests.simulation.repeatable import Killed, NamedServers, killed_after
 from tests.simulation.simulation_engines import TIMEOUT_SECONDS, Engine, RecordedQueue, open_stores
@@ -391,7 +391,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
                 db,
                 queue,
                 IngestionContext(INSTANCE, (ERASURE_KEY,), trusted_origins=frozenset(home.proxy.url for home in homes)),
-                counted(),
+                processor_metrics(),
                 clock,
             ),
             custodial_pds=CustodialPds(

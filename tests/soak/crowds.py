@@ -20,7 +20,7 @@ from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
-from tests.openmeet.attendance.test_foreign_answers import strangers, write
+from tests.openmeet.attendance.network_answers import apply_answers_of, insert_strangers
 from tests.openmeet.chat.random_actions import LONG, play
 from tests.openmeet.legacy_import.legacy_site import legacy_site
 from tests.openmeet.site_under_test import event_by, person
@@ -79,7 +79,7 @@ async def _strangers_come(db: Database) -> None:
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
     for _ in range(0, STRANGERS, _AT_ONCE):
         async with db.transaction() as tx:
-            await write(tx, event, await strangers(tx, _AT_ONCE))
+            await apply_answers_of(tx, event, await insert_strangers(tx, _AT_ONCE))
     async with db.transaction() as tx:
         counts = (await queries.counts(tx, [event.id]))[event.id]
         assert counts == RsvpCounts(going=1, seats=1, pending=STRANGERS, requests=STRANGERS), f"{counts}"

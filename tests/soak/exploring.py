@@ -14,7 +14,7 @@ from tests.soak.ledger import FailingCase
 
 WORKERS = 2
 # The limit of one run; the slowest test takes seconds.
-MOST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 
 # How Hypothesis introduces a failing example, and how the next paragraph starts after pytest's line prefix.
 _EXAMPLE = re.compile(
@@ -45,7 +45,7 @@ async def explore(folder: Path, seed: int, tests: str = "tests") -> str:
 
     def run() -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=MOST_SECONDS
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=MAX_SECONDS
         )
 
     done = await asyncio.to_thread(run)

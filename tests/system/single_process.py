@@ -92,3 +92,20 @@ async def running_up(folder: Path, *options: str, environment: dict[str, str] | 
         yield up
     finally:
         await up.program.stop(timeout_seconds=20)
+
+
+EVENT_COLLECTION = "community.lexicon.calendar.event"
+
+
+async def write_event_record(up: Up, name: str) -> tuple[str, str]:
+    """Write an event record with the first of the ready-made accounts. Returns URI and CID."""
+    session = await up.pds_session()
+    record = {
+        "$type": EVENT_COLLECTION,
+        "name": name,
+        "createdAt": "2026-11-20T12:00:00Z",
+        "startsAt": "2037-06-01T12:00:00Z",
+    }
+    body = {"repo": session["did"], "collection": EVENT_COLLECTION, "record": record}
+    made = await post(f"{up.pds}/xrpc/com.atproto.repo.createRecord", body, session["accessJwt"])
+    return made["uri"], made["cid"]

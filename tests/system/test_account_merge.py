@@ -12,8 +12,7 @@ from tests.openmeet.sign_in.sign_in_site import where_of
 from tests.simulation.oracle import RSVP
 from tests.system.guests import account_on, password_of
 from tests.system.servers import Account
-from tests.system.single_process import Up, get, running_up
-from tests.system.test_up import write_event
+from tests.system.single_process import Up, get, running_up, write_event_record
 from tests.system.tour.polling import eventually
 
 HANDLE = "zoe.test"
@@ -74,7 +73,7 @@ async def test_answer_of_a_shadow_account_survives_the_merge(tmp_path: Path) -> 
     changes the answer.
     """
     async with running_up(tmp_path, "--ephemeral") as up:
-        choir, chess = await write_event(up, "Choir rehearsal"), await write_event(up, "Chess night")
+        choir, chess = await write_event_record(up, "Choir rehearsal"), await write_event_record(up, "Chess night")
         zoe = await account_on(up.pds, HANDLE)
         for subject in (choir, chess):
             await says(zoe, subject, "going")

@@ -18,41 +18,15 @@ from at_protocol.syntax.did import parse_did
 from tests.simulation.processes import DidNotStart
 from tests.system.independent_reader import read_repository
 from tests.system.servers import Account, Servers, running_servers
+from tests.system.small_disk import FillDisk, small_disk
 from tests.system.stream import read_commits, whole_stream
 from tests.system.tour.polling import eventually
 
 NOTE = "com.example.note"
-# Called with True to fill the disk, and with False to free space again.
-Fill = Callable[[Servers | None, bool], None]
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Fill]:
-    """An eight-megabyte file system for the PDS's folder, which is filled with ballast: "no space left on device"."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here; the file size limit is tried instead")
-
-    def fill(_servers: Servers | None, is_full: bool) -> None:
-        ballast = folder / "ballast"
-        if not is_full:
-            ballast.unlink()
-            return
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-
-    try:
-        yield fill
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@contextlib.contextmanager
-def small_files(folder: Path) -> Iterator[Fill]:
+def small_files(folder: Path) -> Iterator[FillDisk]:
     """Limit the size of the process's files to a few pages (RLIMIT_FSIZE), so that every write to the database fails."""
 
     def fill(servers: Servers | None, is_full: bool) -> None:
@@ -72,7 +46,7 @@ async def write(http: httpx.AsyncClient, account: Account, text: str) -> httpx.R
 
 @pytest.mark.parametrize("disk", [small_disk, small_files])
 async def test_full_disk_refuses_writes_and_recovers(
-    tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[Fill]]
+    tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[FillDisk]]
 ):
     """Refused writes leave nothing behind, not even in the stream. A kill in this state does no harm. Afterwards
     writing works again.

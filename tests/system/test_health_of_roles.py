@@ -15,7 +15,7 @@ from programs.balancer import listen_balanced
 from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
 from tests.simulation.processes import Program, free_port
-from tests.system.test_disk_full import small_disk
+from tests.system.small_disk import small_disk
 from tests.system.tour.polling import eventually
 
 HOST = "127.0.0.1"

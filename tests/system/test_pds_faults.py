@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 from tests.simulation.processes import OPENMEET
+from tests.system.pds_operator import PdsOperator, write_pds_settings
 from tests.system.pds_storm import _check_account
 from tests.system.servers import running_servers
 from tests.system.stream import whole_stream
-from tests.system.test_pds_maintenance import Operator, write_settings
 from tests.system.writers import Writer
 
 
@@ -41,9 +41,9 @@ async def test_killed_backup_server_and_restore_lose_no_acknowledged_write(tmp_p
     chance = random.Random(11)
     async with running_servers(tmp_path, PDS_RATE_LIMITS_ENABLED="false") as servers:
         account = await servers.account("ada")
-        write_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
-        write_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
-        operator, stop = Operator(tmp_path, {}), asyncio.Event()
+        write_pds_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
+        write_pds_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
+        operator, stop = PdsOperator(tmp_path, {}), asyncio.Event()
         first = json.loads(await operator.run("pds", "backup", "--json", "--settings", "town.toml"))
         writer = Writer(account, "w", random.Random(5))
         writing = asyncio.create_task(writer.write(stop))

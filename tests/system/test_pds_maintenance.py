@@ -3,17 +3,15 @@
 import asyncio
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from at_protocol.sync import events
 from tests.external_dependencies import ROOT
-from tests.fork_server import FORK_SERVER
+from tests.system.pds_operator import PdsOperator, write_pds_settings
 from tests.system.servers import Account, Servers, running_servers
 from tests.system.stream import Follower
-from tests.system.tour.stage import ADMIN_PASSWORD
 from tests.timeouts import TIMEOUT_SECONDS
 
 HEADING = "## Backups, restore, repair"
@@ -24,37 +22,6 @@ def documented() -> list[list[str]]:
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     chapter = page.partition(HEADING)[2].partition("\n## ")[0]
     return [line.split()[1:] for line in chapter.splitlines() if line.startswith("openmeet ")]
-
-
-@dataclass
-class Operator:
-    """A person at the command line, in a folder with the settings files."""
-
-    folder: Path
-    names: dict[str, str]
-
-    async def run(self, *arguments: str, status: int = 0) -> str:
-        """The output of a command. Raises AssertionError with the output if the exit status is another one."""
-        command = [self.names.get(argument, argument) for argument in arguments]
-        done = await asyncio.to_thread(FORK_SERVER.run, *command, environment={}, folder=self.folder)
-        said = f"{done.stdout}\n{done.stderr}"
-        assert done.returncode == status, f"openmeet {' '.join(arguments)}: {done.returncode}\n{said}"
-        return done.stdout if status == 0 else done.stderr
-
-
-def write_settings(file: Path, servers: Servers, data: Path, vault: Path) -> None:
-    settings = {
-        "hostname": "localhost",
-        "public_url": servers.url,
-        "data_directory": str(data),
-        "did_plc_url": servers.plc_url,
-        "admin_password": ADMIN_PASSWORD,
-        "backup_url": str(vault),
-        "backup_passphrase": "a sentence that is kept elsewhere",
-    }
-    port = servers.url.rpartition(":")[2]
-    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
-    file.write_text("[pds]\n" + "\n".join([*lines, "dev_mode = true", f"port = {port}"]) + "\n")
 
 
 async def write(http: httpx.AsyncClient, account: Account, key: str) -> None:
@@ -80,10 +47,10 @@ async def test_every_documented_maintenance_command_works(tmp_path: Path):
         ada, ben = await servers.account("ada"), await servers.account("ben")
         for number in range(5):
             await write(http, ada, f"note{number}")
-        write_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
-        write_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
+        write_pds_settings(tmp_path / "town.toml", servers, tmp_path / "pds", tmp_path / "vault")
+        write_pds_settings(tmp_path / "new.toml", servers, tmp_path / "new", tmp_path / "vault")
         assert (await take_handle(http, ada, "countess.test")).status_code == 200
-        operator = Operator(tmp_path, {"DID": ada.did, "ana.example.org": "ada.test"})
+        operator = PdsOperator(tmp_path, {"DID": ada.did, "ana.example.org": "ada.test"})
         follower, stop = Follower(servers.url), asyncio.Event()
         following = asyncio.create_task(follower.follow(stop))
         later, stopped = [], []

@@ -13,10 +13,17 @@ import pytest
 from programs import dev_accounts
 from tests.external_dependencies import needs
 from tests.simulation.processes import OPENMEET, DidNotStart, free_port
-from tests.system.single_process import Up, fixed_ports, get, post, running_up, start_up
+from tests.system.single_process import (
+    EVENT_COLLECTION,
+    Up,
+    fixed_ports,
+    get,
+    post,
+    running_up,
+    start_up,
+    write_event_record,
+)
 from tests.system.tour.polling import eventually
-
-EVENT = "community.lexicon.calendar.event"
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +39,6 @@ def is_private(path: Path) -> bool:
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-async def write_event(up: Up, name: str) -> tuple[str, str]:
-    """Write an event record with the first of the ready-made accounts. Returns URI and CID."""
-    session = await up.pds_session()
-    record = {
-        "$type": EVENT,
-        "name": name,
-        "createdAt": "2026-11-20T12:00:00Z",
-        "startsAt": "2037-06-01T12:00:00Z",
-    }
-    body = {"repo": session["did"], "collection": EVENT, "record": record}
-    made = await post(f"{up.pds}/xrpc/com.atproto.repo.createRecord", body, session["accessJwt"])
-    return made["uri"], made["cid"]
 
 
 async def title_here(up: Up, uri: str) -> str:
@@ -112,7 +105,7 @@ async def test_ready_made_accounts_can_sign_in_everywhere(up: Up):
 
 
 async def test_a_record_on_the_pds_becomes_an_event(up: Up):
-    uri, _ = await write_event(up, "Choir rehearsal")
+    uri, _ = await write_event_record(up, "Choir rehearsal")
     assert await title_here(up, uri) == "Choir rehearsal"
 
 
@@ -137,7 +130,7 @@ async def test_nothing_is_left_behind(tmp_path: Path):
     up = await start_up(tmp_path, "--ephemeral", environment={"TMPDIR": str(spare), "HOME": str(spare)})
     assert names_in(spare), "its files are in a temporary folder"
     assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600, "the ready file contains passwords"
-    await write_event(up, "Gone soon")
+    await write_event_record(up, "Gone soon")
     assert await up.program.stop(timeout_seconds=20) == 0
     assert names_in(tmp_path) == ["spare", "up.log"]
     assert names_in(spare) == []
@@ -171,7 +164,7 @@ async def test_second_start_keeps_everything(tmp_path: Path, record_property):
     """
     options = ["--data", str(tmp_path / "var"), *fixed_ports()]
     first = await start_up(tmp_path, *options)
-    uri, cid = await write_event(first, "Stays for good")
+    uri, cid = await write_event_record(first, "Stays for good")
     assert await title_here(first, uri) == "Stays for good"
     session = await first.openmeet_session()
     people, did = first.ready["people"], (await first.pds_session())["did"]
@@ -180,7 +173,7 @@ async def test_second_start_keeps_everything(tmp_path: Path, record_property):
     async def is_as_it_was(up: Up) -> None:
         assert up.ready["people"] == people
         assert (await up.pds_session())["did"] == did
-        page = await get(f"{up.pds}/xrpc/com.atproto.repo.listRecords", repo=did, collection=EVENT)
+        page = await get(f"{up.pds}/xrpc/com.atproto.repo.listRecords", repo=did, collection=EVENT_COLLECTION)
         assert [(one["uri"], one["cid"]) for one in page.json()["records"]] == [(uri, cid)]
         here = (await get(f"{up.openmeet}/api/events", q="Stays")).json()["events"]
         assert [event["recordUri"] for event in here] == [uri], "printed only once"
@@ -275,14 +268,14 @@ async def test_events_of_another_network_arrive(tmp_path: Path):
     """
     (tmp_path / "other").mkdir()
     async with running_up(tmp_path / "other", "--ephemeral") as other:
-        before, _ = await write_event(other, "Written before")
+        before, _ = await write_event_record(other, "Written before")
         sources = ("--source", other.pds, "--second-plc", other.plc)
         async with running_up(tmp_path, "--ephemeral", *sources) as here:
-            since, _ = await write_event(other, "Written since")
+            since, _ = await write_event_record(other, "Written since")
             assert await title_here(here, before) == "Written before"
             assert await title_here(here, since) == "Written since"
             session = await other.pds_session()
-            record = {"repo": session["did"], "collection": EVENT, "rkey": since.rpartition("/")[2]}
+            record = {"repo": session["did"], "collection": EVENT_COLLECTION, "rkey": since.rpartition("/")[2]}
             await post(f"{other.pds}/xrpc/com.atproto.repo.deleteRecord", record, session["accessJwt"])
 
             async def gone() -> bool:

@@ -26,7 +26,7 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 LINK_PATH = "/sign-in/link"
 # A person may have thousands of records. The page where they can still be deleted lists all of them.
-MOST_LISTED: Final = 50
+MAX_LISTED: Final = 50
 
 
 def code_composer(site: EmailContext) -> Composer:
@@ -144,9 +144,9 @@ def _records(undeleted: Sequence[str]) -> str:
         "them there.",
         len(undeleted),
     )
-    more = len(undeleted) - MOST_LISTED
+    more = len(undeleted) - MAX_LISTED
     rest = [ngettext("And %(count)s more.", "And %(count)s more.", more, count=more)] if more > 0 else []
-    return "\n".join([heading, "", *undeleted[:MOST_LISTED], *rest])
+    return "\n".join([heading, "", *undeleted[:MAX_LISTED], *rest])
 
 
 def disabled_composer(site_name: str, public_url: str) -> Composer:

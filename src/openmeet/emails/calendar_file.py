@@ -14,7 +14,7 @@ from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event
@@ -124,7 +124,7 @@ async def _calendar_entry(
     reader: Reader, site: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
     seen = await private_details_for(
-        reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
+        reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES
     )
     url = "" if event.is_gone else f"{site.public_url}{event_path(event.slug)}"
     return vevent_of(event, host=site.host, url=url, sequence=number, place=seen.place)

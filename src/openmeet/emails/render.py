@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from groundwork import ui
+from groundwork.mail.hyphens import keep_hyphens
 from groundwork.signing_key import SigningKey
 from groundwork.ui.colours import Accent, accents
 from openmeet.domain.covers.model import cover_for
@@ -93,7 +94,7 @@ class EmailCard:
 def render_html(template: str, site: EmailContext, subject: str, context: Mapping[str, object]) -> str:
     """HTML of an e-mail, with what every e-mail shows of the site."""
     shared = {"subject": subject, "site_name": site.site_name, "site_url": site.public_url, "colours": site.colours}
-    return TEMPLATES.get_template(template).render({**shared, **context})
+    return keep_hyphens(TEMPLATES.get_template(template).render({**shared, **context}))
 
 
 def event_html(site: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:

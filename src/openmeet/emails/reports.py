@@ -36,7 +36,7 @@ def report_composer(site: EmailContext, *, is_decision: bool) -> Composer:
                 return None
             if await email_suppressions.is_suppressed(reader, site.key, to.email):
                 return None
-        reported = _REPORTED[to.report.subject.thing].filled(site=site.site_name, date=long_date(to.report.created_at))
+        reported = _REPORTED[to.report.subject.kind].filled(site=site.site_name, date=long_date(to.report.created_at))
         if to.report.outcome is None:
             subject = gettext("We got your report")
             text = gettext("The moderators will look at it. We’ll write once more, with their decision.")

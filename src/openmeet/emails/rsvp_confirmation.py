@@ -14,7 +14,7 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
-from openmeet.domain.attendance.registration import EventWithSettings, event_with_settings
+from openmeet.domain.attendance.registration import EventRegistration, registration_of
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import people_ahead
 from openmeet.domain.calendars.queries import zone_of_person
@@ -102,10 +102,10 @@ async def _confirmation_email(
         return None
     if event.id not in await seen_by(tx, [event], user_id):
         return None
-    with_settings = await event_with_settings(tx, event)
-    sentence = answer_sentence(with_settings, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
+    event_registration = await registration_of(tx, event)
+    sentence = answer_sentence(event_registration, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
-    title, when = one_line(event.title), when_label(event, tx.now)
+    title, when = one_line(event.title), when_label(event, tx.now, to.time_zone)
     zone = await zone_of_person(tx, user_id, "")
     place = [one_line(line) for line in lines_without_own_country(seen.place, zone)]
     door_note = seen.door_note if own_rsvp.is_seated else ""
@@ -171,7 +171,7 @@ def withdrawn_composer(site: EmailContext) -> Composer:
                 return None
             answer_url = await to.answer_url(tx, site, event.id)
             calendar = await cancellation_of(tx, site, event, own_rsvp)
-            when = when_label(event, tx.now)
+            when = when_label(event, tx.now, to.time_zone)
         title = one_line(event.title)
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")
@@ -194,14 +194,16 @@ def withdrawn_composer(site: EmailContext) -> Composer:
     return compose
 
 
-def answer_sentence(with_settings: EventWithSettings, own_rsvp: Attendance | None, before: int, now: Instant) -> str:
+def answer_sentence(
+    event_registration: EventRegistration, own_rsvp: Attendance | None, before: int, now: Instant
+) -> str:
     """The sentence that the answer bar shows to a person with an RSVP; empty without one.
 
     ``before``: how many people are ahead of them on the waitlist.
     """
     if own_rsvp is None:
         return ""
-    bar_input = AnswerBarInput(with_settings.event, own_rsvp, now, with_settings.settings)
+    bar_input = AnswerBarInput(event_registration.event, own_rsvp, now, event_registration.settings)
     return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
 
 
@@ -252,5 +254,5 @@ def guest_composer(site: EmailContext) -> Composer:
 
 async def _gets_place(reader: Reader, event: Event) -> bool:
     """Whether a new guest who says that they are going gets a place at once."""
-    bar_input = await bar_input_of(reader, await event_with_settings(reader, event), None, rsvp=None)
+    bar_input = await bar_input_of(reader, await registration_of(reader, event), None, rsvp=None)
     return answer_bar_of(bar_input).going is GoingLeadsTo.PLACE

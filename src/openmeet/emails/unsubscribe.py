@@ -25,7 +25,7 @@ class EmailRecipient:
     """The recipient of an e-mail about their own RSVP.
 
     ``closing``: the last lines of the e-mail, which say how to unsubscribe. ``stop_url``: the one-click unsubscribe URL
-    (RFC 8058).
+    (RFC 8058). ``time_zone``: the zone they chose, if any.
     """
 
     user_id: UserId
@@ -33,6 +33,7 @@ class EmailRecipient:
     is_guest: bool
     stop_url: str
     closing: str
+    time_zone: str | None
 
     async def answer_url(self, tx: Transaction, site: EmailContext, event_id: EventId) -> str:
         """The URL where they can change their RSVP without signing in."""
@@ -71,7 +72,7 @@ async def addressee_of(
         )
         choose = text_link(gettext("Choose your notifications"), f"{site.public_url}/settings/notifications")
         closing = f"{reason}\n\n{closing}\n\n{choose}"
-    return EmailRecipient(user_id, address, guest is not None, stop_url, closing)
+    return EmailRecipient(user_id, address, guest is not None, stop_url, closing, user.time_zone if user else None)
 
 
 # The topic in a link that turns off the whole digest.

@@ -32,9 +32,9 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 # The most events of each list in one e-mail. The page lists all of them.
-MOST_EVENTS: Final = 10
+MAX_EVENTS: Final = 10
 # The most waiting events that are counted. More are read than shown, because not all of them can be answered.
-MOST_COUNTED: Final = 50
+MAX_COUNTED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,13 @@ def week_composer(site: EmailContext) -> Composer:
             _, ends_at = rules.week_from(monday, hours.time_zone)
             if tx.now >= ends_at or await is_person_suspended(tx, user_id):
                 return None
-            events, found = await my_event_lists.week_of(tx, user_id, ends_at, MOST_EVENTS)
-            candidates = await my_event_lists.waiting_for(tx, user_id, MOST_COUNTED)
+            events, found = await my_event_lists.week_of(tx, user_id, ends_at, MAX_EVENTS)
+            candidates = await my_event_lists.waiting_for(tx, user_id, MAX_COUNTED)
             viewed = await _viewed(tx, site, user_id, hours.time_zone, [*events, *candidates])
             waiting = waiting_events.answerable(candidates, viewed.bars)
             if not events and not waiting:
                 return None
-            waiting_lines = await _waiting_lines(tx, viewed, waiting[:MOST_EVENTS])
+            waiting_lines = await _waiting_lines(tx, viewed, waiting[:MAX_EVENTS])
             link = EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, NotificationTopic.WEEK)
             stop_url = f"{site.public_url}/mail/stop/{await email_links.token_for(tx, site.key, link)}"
         subject = _subject(found, len(waiting))

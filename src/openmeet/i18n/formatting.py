@@ -26,7 +26,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant, to_datetime
 from groundwork.i18n import formatting
-from openmeet.i18n.catalogue import SOURCE, current, gettext, pgettext
+from openmeet.i18n.catalogue import SOURCE, LazyText, current, gettext, pgettext
 
 clock = formatting.clock
 clocks = formatting.clocks
@@ -246,9 +246,10 @@ def _date_in_words(of: date, pattern: str, locale: str) -> str:
     return format_date(of, pattern, locale=locale)
 
 
-def capital(words: str) -> str:
+def capital(words: str | LazyText) -> str:
     """The text with its first letter capitalised and the rest unchanged, because German nouns keep their capitals."""
-    return f"{words[:1].upper()}{words[1:]}"
+    text = str(words)
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def ago(instant: Instant, now: Instant) -> str:

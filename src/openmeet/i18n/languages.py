@@ -1,5 +1,6 @@
 """Languages: the names that people type, and the stored codes (BCP 47, primary subtags)."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Final
@@ -25,6 +26,23 @@ _OWN_NAMES: Final = """
     sk slovenčina, sl slovenščina, sq shqip, sr српски, sv svenska, sw Kiswahili, ta தமிழ், te తెలుగు, th ไทย,
     tr Türkçe, uk українська, ur اردو, uz o‘zbek, vi Tiếng Việt, zh 中文, zu isiZulu
 """
+
+# Words that most texts in a language contain. A word in several lists counts for each of these languages.
+_COMMON_WORDS: Final = """
+    de aber auch auf das dein dem den der die ein eine einen euch für ich ihr im ist kommt mit nicht oder sind und uns von wir zum zur
+    en and are at bring can come everybody everyone for from have is of our the this to we what who with you your
+    es con del donde el ella en los las muy nos para pero por que sus una y ya
+    fr au aux avec ce ces dans des du elle est et être il les leur nous ou pas pour qui sur une vous
+    it alla anche che chi ci con del della di gli il lo nella non per più sono sul una
+    nl aan bij dat deze een en het hun ik je maar met niet of ons onze te van voor waar wij zijn
+    pl albo ale czy dla do i jak jest na nie od oraz po przy się są to w wszyscy z za
+    pt ao com da das do dos e em mais não nas no nos os para pela por que se uma você
+"""
+_WORDS: Final = re.compile(r"[^\W\d_]+")
+# Characters of each text that are read: a list shows many events, and the language is clear long before.
+_MAX_READ: Final = 1_000
+# A single word can be part of a name.
+_LEAST_WORDS: Final = 2
 
 
 @cache
@@ -80,12 +98,28 @@ def name_of(code: str) -> str:
     return _names_in(current().locale).get(code, code)
 
 
-def marked_as(codes: Sequence[str]) -> str:
-    """The ``lang`` attribute of texts by people who named these languages: empty if they named several or none, or the
-    one of the page, which needs no attribute.
+def marked_as(*texts: str, spoken: Sequence[str]) -> str:
+    """The ``lang`` attribute of the texts of an event where these languages are spoken. Empty if their language is not
+    known, or is that of the page, which needs no attribute.
+
+    It is the language whose common words they have. The spoken one is theirs only if they have no common word of another
+    language.
     """
-    page_language = current().tag.partition("-")[0]
-    return codes[0] if len(codes) == 1 and codes[0] != page_language else ""
+    words = set(_WORDS.findall("\n".join(text[:_MAX_READ] for text in texts).casefold()))
+    counts = {code: len(words & common) for code, common in _common_words().items()}
+    best = max(counts, key=counts.__getitem__)
+    if counts[best] >= _LEAST_WORDS and counts[best] >= 2 * max(n for code, n in counts.items() if code != best):
+        language = best
+    else:
+        is_stated = len(spoken) == 1 and not any(n for code, n in counts.items() if code != spoken[0])
+        language = spoken[0] if is_stated else ""
+    return "" if language == current().tag.partition("-")[0] else language
+
+
+@cache
+def _common_words() -> dict[str, frozenset[str]]:
+    lines = (line.split() for line in _COMMON_WORDS.strip().splitlines())
+    return {code: frozenset(words) for code, *words in lines}
 
 
 def joined(codes: Sequence[str]) -> str:

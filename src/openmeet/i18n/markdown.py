@@ -57,8 +57,8 @@ _INVISIBLE = regex.compile(rf"({_NEEDED_JOINERS}|{_FLAG})|[\p{{Cc}}\p{{Cf}}\p{{Z
 
 # More combining marks than this on one letter would cover the lines above and below, or make the letter wider than a
 # phone. Scripts need fewer: the tallest stacks are Tibetan. Format characters do not end a stack.
-_MOST_STACKED = 8
-_EXCESS_MARKS = regex.compile(rf"((?:\p{{M}}\p{{Cf}}*+){{{_MOST_STACKED}}})(?:\p{{M}}\p{{Cf}}*+)+")
+_MAX_STACKED = 8
+_EXCESS_MARKS = regex.compile(rf"((?:\p{{M}}\p{{Cf}}*+){{{_MAX_STACKED}}})(?:\p{{M}}\p{{Cf}}*+)+")
 
 # Hangul fillers and the empty Braille pattern: Unicode counts them as letters and symbols, but they are blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")

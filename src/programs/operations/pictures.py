@@ -6,7 +6,7 @@ import typer
 
 from groundwork.blobstore.copying import CopyProgress, copy_missing, remove_copied
 from groundwork.errors import Refused
-from openmeet.domain.media.pictures import open_pictures, pictures_folder
+from openmeet.domain.media.store import open_pictures, pictures_folder
 from openmeet.settings import PREFIX
 from programs.platform_settings import community_named, read_installation_settings
 from programs.running import run_command

@@ -35,7 +35,7 @@ def show_dead_letters(tenant: str, settings_file: Path | None, limit: int, after
     """List dead letters (messages that could not be applied) with the reason."""
 
     async def show(queue: Queue) -> None:
-        letters = await dead_letters.show(queue, limit=limit, after=after)
+        letters = await dead_letters.page(queue, limit=limit, after=after)
         if as_json:
             print_json(letters)
             return

@@ -23,7 +23,7 @@ from programs.command_line import print_json, say, with_count
 from programs.platform import Platform, run_on_platform
 
 FIRST_DATES = 10
-MOST_DATES = 5_000
+MAX_DATES = 5_000
 
 
 def publish(tenant: str, settings_file: Path | None) -> None:
@@ -115,7 +115,7 @@ def _dates(series_pattern: Pattern, begin: str | None, end: str | None) -> list[
     )
     if end is None:
         return expansion.following(series_pattern, start, FIRST_DATES)
-    return expansion.between(series_pattern, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
+    return expansion.between(series_pattern, start, instant_of(parse_date(end, zone), zone), limit=MAX_DATES)
 
 
 def _as_text(series_pattern: Pattern, occurrence: expansion.Occurrence) -> str:

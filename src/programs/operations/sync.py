@@ -167,7 +167,7 @@ def discover(host: str, collection: Sequence[str], tenant: str, settings_file: P
                 host,
                 spending(platform.counters, platform.clock),
                 asyncio.sleep,
-                looked_at=lambda: bars.advance(task),
+                on_described=lambda: bars.advance(task),
             )
             async for did in discovered_host.authors(collections or READ_IN_ORDER):
                 dids.add(did)
@@ -200,9 +200,9 @@ def reconcile(dids: Sequence[str], tenant: str, settings_file: Path | None, *, d
                 try:
                     asking = ReconcileOptions(
                         spend_on_host,
-                        proves_each=True,
+                        verifies_each=True,
                         pause=asyncio.sleep,
-                        progress=partial(_show_proven, bars, records, did),
+                        progress=partial(_show_verified, bars, records, did),
                     )
                     results.append(
                         await reconcile_one(
@@ -211,7 +211,7 @@ def reconcile(dids: Sequence[str], tenant: str, settings_file: Path | None, *, d
                             platform.ingestion_context,
                             did,
                             is_dry_run=dry_run,
-                            asking=asking,
+                            options=asking,
                         )
                     )
                 except (RemoteFailed, RemoteSlow) as failure:
@@ -225,8 +225,8 @@ def reconcile(dids: Sequence[str], tenant: str, settings_file: Path | None, *, d
     run_on_platform(settings_file, tenant, act)
 
 
-def _show_proven(bars: Progress, task: TaskID, did: Did, proven: int, of: int) -> None:
-    bars.update(task, completed=proven, total=of, description=did)
+def _show_verified(bars: Progress, task: TaskID, did: Did, verified: int, of: int) -> None:
+    bars.update(task, completed=verified, total=of, description=did)
 
 
 def _reconciled(results: list[ReconcileResult], away: dict[Did, str]) -> dict[str, object]:

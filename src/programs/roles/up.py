@@ -16,9 +16,9 @@ PLC_PORT, PDS_PORT, WEB_PORT = 2582, 3000, 8080
 @app.command()
 def main(
     data: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
-    plc_port: Annotated[int | None, typer.Option(help="Port of the PLC directory.", show_default=str(PLC_PORT))] = None,
-    pds_port: Annotated[int | None, typer.Option(help="Port of the PDS.", show_default=str(PDS_PORT))] = None,
-    web_port: Annotated[int | None, typer.Option(help="Port of OpenMeet.", show_default=str(WEB_PORT))] = None,
+    plc_port: Annotated[int | None, typer.Option(help=f"Port of the PLC directory, otherwise {PLC_PORT}.")] = None,
+    pds_port: Annotated[int | None, typer.Option(help=f"Port of the PDS, otherwise {PDS_PORT}.")] = None,
+    web_port: Annotated[int | None, typer.Option(help=f"Port of OpenMeet, otherwise {WEB_PORT}.")] = None,
     ephemeral: Annotated[
         bool, typer.Option("--ephemeral", help="Keep no data, and choose free ports unless they are given.")
     ] = False,

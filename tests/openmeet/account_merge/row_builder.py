@@ -7,6 +7,10 @@ from itertools import count
 from typing import Any
 
 from groundwork.database.transaction import Transaction
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.users.model import UserId
+from tests.openmeet.groups.people import details as group_details
+from tests.openmeet.site_under_test import event_by, person
 
 # Values for columns whose check constraint requires more than a value from a list.
 MADE = {
@@ -124,3 +128,63 @@ async def insert(tx: Transaction, table: str, values: dict[str, Any]) -> None:
     """Insert the row."""
     names = ", ".join(values)
     await tx.execute(f"insert into {table} ({names}) values ({', '.join(':' + name for name in values)})", **values)
+
+
+async def insert_known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
+    """Rows of another person to which the inserted rows can refer, and that person's id."""
+    cleo = await person(tx, "Cleo")
+    event = await event_by(tx, cleo)
+    group = await groups.create(tx, cleo, group_details())
+    known = {"events": event.id, "groups": group.id}
+    return known, cleo.user_id
+
+
+async def insert_row_everywhere(
+    tx: Transaction, schema: Schema, goes: UserId, *, twin: UserId | None = None
+) -> dict[tuple[str, str], int]:
+    """Insert one row for each column that refers to people, with the id ``goes`` in it. If ``twin`` is given, insert
+    the same rows for ``twin`` too.
+    """
+    known, cleo = await insert_known_rows(tx)
+    waiting = people_columns(schema)
+    made: dict[tuple[str, str], int] = {}
+    # Tables that other tables refer to come first.
+    for table in (
+        "event_series",
+        "attendances",
+        "subscribed_calendars",
+        "notification_emails",
+        "chat_rooms",
+        "chat_messages",
+    ):
+        values = row_for(schema[table], table, known, {}, cleo)
+        await insert(tx, table, values)
+        known[table] = values["id"]
+    for table, column in waiting:
+        if table == "events":
+            made[table, column] = 1
+            await tx.execute(
+                "update events set author_id = :goes where id = :id",
+                goes=goes,
+                id=(await event_by(tx, await person(tx, f"Host {column}"))).id,
+            )
+            continue
+        for who in (goes, twin) if twin else (goes,):
+            for one in schema[table]:
+                if one.is_unique and one.to in known:
+                    # The table allows one row per series, so make another series.
+                    other = row_for(schema[one.to], one.to, known, {}, cleo)
+                    await insert(tx, one.to, other)
+                    known[one.to] = other["id"]
+            values = row_for(schema[table], table, known, {column: who}, cleo)
+            if table == "group_members" and column == "user_id":
+                values["role"] = "member"
+            elif table == "group_members":
+                values |= {"user_id": (await person(tx, f"Decided {who == goes}")).user_id, "role": "member"}
+            elif (table, column) in {("event_series_invitations", "invited_by"), ("chat_sanctions", "by_user_id")}:
+                values["user_id"] = (await person(tx, f"Invited {who == goes}")).user_id
+            elif table == "attendances":
+                values["status"] = "attending"
+            await insert(tx, table, values)
+        made[table, column] = 1
+    return made

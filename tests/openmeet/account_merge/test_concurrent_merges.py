@@ -30,7 +30,7 @@ from openmeet.domain.users.queries import by_id
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
+from tests.openmeet.ingestion.network import HERE, NAMES, deletion_of, did, rsvp
 from tests.openmeet.interleaving import Work, run, run_interleaved
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
@@ -104,7 +104,7 @@ ARRIVING: dict[str, Callable[[int], RecordMessage]] = {
     "another answer": lambda who: says(who, "theirs", 5, "notgoing"),
     "another answer where both answered": lambda who: says(who, "shared", 5, "notgoing"),
     "an answer where the other has the seat": lambda who: says(who, "full", 5, "notgoing"),
-    "no answer any more": lambda who: deleted(says(who, "theirs", 1), 5),
+    "no answer any more": lambda who: deletion_of(says(who, "theirs", 1), 5),
 }
 
 

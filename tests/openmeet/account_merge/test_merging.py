@@ -14,16 +14,14 @@ from openmeet.domain.account_merge.merge import REASSIGNMENTS, is_there, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_handler
-from openmeet.domain.groups import actions as groups
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.account_merge.row_builder import Schema, insert, people_columns, row_for, schema_of
-from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.ingestion.test_erasing import everything
+from tests.openmeet.account_merge.row_builder import Schema, insert_row_everywhere, schema_of
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.site_under_test import event_by, person
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -50,71 +48,11 @@ async def schema(sqlite_templates: Path) -> Schema:
     return schema_of(str(template))
 
 
-async def known_rows(tx: Transaction) -> tuple[dict[str, str], UserId]:
-    """Rows of another person to which the inserted rows can refer, and that person's id."""
-    cleo = await person(tx, "Cleo")
-    event = await event_by(tx, cleo)
-    group = await groups.create(tx, cleo, group_details())
-    known = {"events": event.id, "groups": group.id}
-    return known, cleo.user_id
-
-
-async def a_row_everywhere(
-    tx: Transaction, schema: Schema, goes: UserId, *, twin: UserId | None = None
-) -> dict[tuple[str, str], int]:
-    """Insert one row for each column that refers to people, with the id ``goes`` in it. If ``twin`` is given, insert
-    the same rows for ``twin`` too.
-    """
-    known, cleo = await known_rows(tx)
-    waiting = people_columns(schema)
-    made: dict[tuple[str, str], int] = {}
-    # Tables that other tables refer to come first.
-    for table in (
-        "event_series",
-        "attendances",
-        "subscribed_calendars",
-        "notification_emails",
-        "chat_rooms",
-        "chat_messages",
-    ):
-        values = row_for(schema[table], table, known, {}, cleo)
-        await insert(tx, table, values)
-        known[table] = values["id"]
-    for table, column in waiting:
-        if table == "events":
-            made[table, column] = 1
-            await tx.execute(
-                "update events set author_id = :goes where id = :id",
-                goes=goes,
-                id=(await event_by(tx, await person(tx, f"Host {column}"))).id,
-            )
-            continue
-        for who in (goes, twin) if twin else (goes,):
-            for one in schema[table]:
-                if one.is_unique and one.to in known:
-                    # The table allows one row per series, so make another series.
-                    other = row_for(schema[one.to], one.to, known, {}, cleo)
-                    await insert(tx, one.to, other)
-                    known[one.to] = other["id"]
-            values = row_for(schema[table], table, known, {column: who}, cleo)
-            if table == "group_members" and column == "user_id":
-                values["role"] = "member"
-            elif table == "group_members":
-                values |= {"user_id": (await person(tx, f"Decided {who == goes}")).user_id, "role": "member"}
-            elif (table, column) in {("event_series_invitations", "invited_by"), ("chat_sanctions", "by_user_id")}:
-                values["user_id"] = (await person(tx, f"Invited {who == goes}")).user_id
-            elif table == "attendances":
-                values["status"] = "attending"
-            await insert(tx, table, values)
-        made[table, column] = 1
-    return made
-
-
 async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Schema, engine: Engine) -> None:
     """After the merge nothing refers to the merged user, no row is lost, and no cell of the database contains their id."""
     async with db.transaction() as tx:
         goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
-        made = await a_row_everywhere(tx, schema, goes)
+        made = await insert_row_everywhere(tx, schema, goes)
         before = {place: await _naming(tx, place, stays) for place in made}
     assert len(made) > 45
     async with db.transaction() as tx:
@@ -125,7 +63,7 @@ async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Sche
     assert lost == []
     left = [
         (table, column)
-        for table, rows in (await everything(db, engine)).items()
+        for table, rows in (await rows_of_all_tables(db, engine)).items()
         for row in rows
         for column, value in row.items()
         # The row stays until the merge has been written to the ledger.
@@ -146,7 +84,7 @@ async def test_users_with_equal_keys_can_be_merged(db: Database, schema: Schema)
     """
     async with db.transaction() as tx:
         goes, stays = (await person(tx, "Ben")).user_id, (await person(tx, "Ana")).user_id
-        await a_row_everywhere(tx, {**schema, "custodial_accounts": []}, goes, twin=stays)
+        await insert_row_everywhere(tx, {**schema, "custodial_accounts": []}, goes, twin=stays)
     async with db.transaction() as tx:
         await merge(tx, goes, stays)
     async with db.reader() as reader:
@@ -157,8 +95,8 @@ async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema
     """The merge is rolled back completely, whichever step fails."""
     async with db.transaction() as tx:
         goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
-        await a_row_everywhere(tx, schema, goes)
-    before = await everything(db, engine)
+        await insert_row_everywhere(tx, schema, goes)
+    before = await rows_of_all_tables(db, engine)
 
     async def dies(_tx: Transaction, _one: UserId, _other: UserId) -> None:
         raise ConnectionResetError("the machine stopped")
@@ -168,19 +106,19 @@ async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema
         with pytest.raises(ConnectionResetError):
             async with db.transaction() as tx:
                 await merge(tx, goes, stays)
-        assert await everything(db, engine) == before
+        assert await rows_of_all_tables(db, engine) == before
 
 
 async def test_merging_twice_changes_nothing(db: Database, schema: Schema, engine: Engine) -> None:
     async with db.transaction() as tx:
         goes, stays = await users.create_shadow(tx), (await person(tx, "Ana")).user_id
-        await a_row_everywhere(tx, schema, goes)
+        await insert_row_everywhere(tx, schema, goes)
         assert await merge(tx, goes, stays) != ()
-    once = await everything(db, engine)
+    once = await rows_of_all_tables(db, engine)
     async with db.transaction() as tx:
         assert await merge(tx, goes, stays) == ()
         assert await merge(tx, stays, stays) == ()
-    assert await everything(db, engine) == once
+    assert await rows_of_all_tables(db, engine) == once
 
 
 async def merged(tx: Transaction, events: int) -> int:

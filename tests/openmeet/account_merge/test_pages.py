@@ -1,9 +1,7 @@
 """Account merge on pages: prove an address, see what will be merged, confirm, and see what was merged."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from at_protocol.syntax.did import Did
@@ -11,32 +9,17 @@ from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.sign_in.model import code_of
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, signed_in, site_on
+from tests.openmeet.account_merge.join_pages import prove_address
+from tests.openmeet.site_under_test import Site, event_by, h1_of, person, sign_up, signed_in, site_on
 from tests.visible_text import visible_text
 
 
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_sqlite("openmeet", clock=clock), clock)
-
-
-async def proves(browser: httpx.AsyncClient, email: str) -> str:
-    """Request a code for the address, enter it, and return where the response redirects to."""
-    asked = await browser.post("/settings/join", data={"email": email})
-    (challenge,) = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"]
-    right = code_of(CODE_KEY, challenge)
-    wrong = await browser.post(
-        "/settings/join/code", data={"challenge": challenge, "code": str(int(right[0] == "0")) * 6}
-    )
-    assert wrong.status_code == 400
-    assert "That code is wrong" in wrong.text
-    proven = await browser.post("/settings/join/code", data={"challenge": challenge, "code": right})
-    assert proven.status_code == 303
-    return proven.headers["location"]
 
 
 async def test_the_page_shows_what_will_be_merged_and_what_was(site: Site) -> None:
@@ -47,7 +30,7 @@ async def test_the_page_shows_what_will_be_merged_and_what_was(site: Site) -> No
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "/settings/join" in (await browser.get("/settings/profile")).text
-        claim = await proves(browser, "other@example.org")
+        claim = await prove_address(browser, "other@example.org")
         shown = await browser.get(claim)
         assert h1_of(shown.text) == "Is this you?"
         assert "<li>1 answer</li>" in shown.text
@@ -72,7 +55,7 @@ async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
         await person(tx, "Ben")
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        claim = await proves(browser, "ben@example.org")
+        claim = await prove_address(browser, "ben@example.org")
         shown = re.sub(r"<[^>]+>|\s+", " ", (await browser.get(claim)).text)
         assert "second account of yours" in shown
         assert re.search(r"ben@example\.org +no longer opens this account", shown)
@@ -80,7 +63,7 @@ async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
         assert left.headers["location"] == "/settings/profile"
         assert (await browser.get(claim)).status_code == 404
         assert (await browser.post("/settings/join", data={"email": "ana@example.org"})).status_code == 400
-        assert await proves(browser, "nobody@example.org") == "/settings/profile"
+        assert await prove_address(browser, "nobody@example.org") == "/settings/profile"
     async with site.db.reader() as reader:
         assert await reader.fetch_one("select 1 from users where email = 'ben@example.org'") is not None
 
@@ -94,7 +77,7 @@ async def test_people_without_an_address_can_add_one(site: Site) -> None:
     async with signed_in(site, ana) as browser:
         assert "Add your e-mail address" in (await browser.get("/settings/profile")).text
         assert h1_of((await browser.get("/settings/join")).text) == "Add your e-mail address"
-        assert await proves(browser, "ana@example.org") == "/settings/profile"
+        assert await prove_address(browser, "ana@example.org") == "/settings/profile"
         profile = (await browser.get("/settings/profile")).text
         assert ("ana@example.org" in profile, "Add your e-mail address" in profile) == (True, False)
         assert h1_of((await browser.get("/settings/join")).text) == "Merge your accounts"

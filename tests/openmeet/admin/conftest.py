@@ -16,7 +16,7 @@ from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.status import SyncDependencies
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, counted, did
+from tests.openmeet.ingestion.network import HERE, did, processor_metrics
 from tests.openmeet.site_under_test import change_services, sign_up, site_on
 
 OPERATOR = "olga@example.org"
@@ -46,7 +46,7 @@ class Bench:
         await self.work()
 
     async def work(self) -> None:
-        while await processor.run_once(Processor(self.db, self.queue, HERE, counted(), self.clock)):
+        while await processor.run_once(Processor(self.db, self.queue, HERE, processor_metrics(), self.clock)):
             pass
 
 

@@ -204,11 +204,11 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
         "It broke off.",
         "1 failed",
         "https://pds.away.example",
-        "not called (circuit open)",
+        "Not called (circuit open)",
         "pds.away.example can’t be reached.",
         "repository’s version was kept",
         "A record has no event or answer on this site",
-        ">open<",
+        ">Open<",
         uri,
     ):
         assert words in shown, words

@@ -26,8 +26,8 @@ from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.routes import operations
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import HERE, counted, did, event, event_value, rev, rsvp, rsvp_value
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.network import HERE, did, event, event_value, processor_metrics, rev, rsvp, rsvp_value
+from tests.openmeet.ingestion.view import apply_messages, view_of
 from tests.openmeet.site_under_test import api_session, change_services, site_on
 
 EVENTS_PATH, RSVPS_PATH = "/api/bluesky/events/process", "/api/bluesky/rsvps/process"
@@ -51,7 +51,7 @@ class Bench:
 
     async def work(self) -> None:
         """Process the queue until it is empty."""
-        one = Processor(self.db, self.queue, HERE, counted())
+        one = Processor(self.db, self.queue, HERE, processor_metrics())
         while await processor.run_once(one):
             pass
 
@@ -158,7 +158,7 @@ async def test_a_service_never_overrides_a_signed_record(bench: Bench):
     """If a service contradicts a signed record, the author's PDS is queried. A service with permission to vouch for
     records is trusted.
     """
-    await take(bench.db, event(1, "tea", 1))
+    await apply_messages(bench.db, event(1, "tea", 1))
     who = await bench.service(ServiceScope.PROCESS_EVENTS)
     newer = sent("update", at=5, record=event_value("Forged"))
     assert await process(bench, EVENTS_PATH, who, newer) == [("known", "")]
@@ -311,7 +311,7 @@ async def test_withdrawing_one_rsvp_leaves_the_others(bench: Bench):
     """Only that RSVP is removed (invariant 9). RSVPs that their author signed stay until the author's server says
     otherwise.
     """
-    await take(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, TEA), rsvp(3, "a", 2, TEA))
+    await apply_messages(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, TEA), rsvp(3, "a", 2, TEA))
     before = await view_of(bench.db)
     who = await bench.service(ServiceScope.INTEGRATE)
     where = {"sourceId": f"at://{did(2)}/{RSVP}/a", "sourceType": "bluesky"}
@@ -330,7 +330,7 @@ async def test_withdrawing_one_rsvp_leaves_the_others(bench: Bench):
 
 async def test_status_lists_pending_work(bench: Bench):
     """The API returns everything that the operator page shows, as JSON."""
-    await take(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, f"at://{did(4)}/{EVENT}/unknown"))
+    await apply_messages(bench.db, event(1, "tea", 1), rsvp(2, "a", 2, f"at://{did(4)}/{EVENT}/unknown"))
     body = {"sourceType": "bluesky", "sourceId": TEA, "record": event_value()}
     await bench.client.post("/api/integration/events", json=body, headers=await bench.service(ServiceScope.INTEGRATE))
     shown = (await bench.client.get("/api/sync/status", headers=await bench.service(ServiceScope.STATUS))).json()

@@ -372,9 +372,9 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
         seen.add(bar.state)
         for reply in bar.replies:
             try:
-                rules.require_open(bar_input.with_settings, answer, ACTION_OF_REPLY[reply], who, NOW)
+                rules.require_open(bar_input.event_registration, answer, ACTION_OF_REPLY[reply], who, NOW)
                 decided = rules.decide(
-                    bar_input.with_settings,
+                    bar_input.event_registration,
                     answer,
                     ACTION_OF_REPLY[reply],
                     relationship=who,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from groundwork.clock import DAY, HOUR, Instant
+from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import (
     actions,
@@ -33,13 +33,13 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publication_status, publications
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.attendance.network_answers import ANSWER_URI, apply_network_answer
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
 ATTENDING, WAITLISTED, PENDING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING
-MOST_STATEMENTS = {"sqlite": 8, "postgresql": 5}
-RECORD = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
+MAX_STATEMENTS = {"sqlite": 8, "postgresql": 5}
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
         await actions.answer(tx, ben, event.slug, GOING)
         # On one engine ``fetch_one`` calls ``fetch``, so the same text twice in a row is one statement.
         count = sum(one != other for one, other in zip(asked, ["", *asked], strict=False))
-    assert count <= MOST_STATEMENTS[db.engine], "\n".join(asked)
+    assert count <= MAX_STATEMENTS[db.engine], "\n".join(asked)
 
 
 async def test_concurrent_withdrawals_neither_oversell_nor_leave_seats_empty(db):
@@ -317,17 +317,11 @@ async def test_somebody_elses_private_event_cannot_be_answered(db):
             await actions.answer(tx, ben, event.slug, GOING)
 
 
-async def from_network(tx, event, user_id, answer, *, uri=RECORD):
-    return await rsvp_records.apply_from_network(
-        tx, RecordedRsvp(event_id=event.id, user_id=user_id, record_uri=uri, answer=answer, first_seen=Instant(tx.now))
-    )
-
-
 async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
+        saved = await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         publication = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
     assert publication is publication_status.ONLY_HERE
@@ -337,7 +331,7 @@ async def test_a_strangers_answer_takes_no_limited_place_until_confirmed(db):
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana, capacity="1")
-        saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
+        saved = await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         assert saved.status is PENDING
         with pytest.raises(Forbidden):
             await host_decisions.approve_next(tx, ben, event.slug)
@@ -351,7 +345,7 @@ async def test_confirming_seats_in_order_and_waitlists_the_rest(db):
         event = await event_by(tx, ana, capacity="2")
         strangers = [await users.create_shadow(tx) for _ in range(4)]
         for stranger in strangers:
-            await from_network(tx, event, stranger, RsvpRecordStatus.GOING, uri=f"{RECORD}-{stranger}")
+            await apply_network_answer(tx, event, stranger, RsvpRecordStatus.GOING, uri=f"{ANSWER_URI}-{stranger}")
         assert (await host_decisions.approve_next(tx, ana, event.slug)).seated == 2
         assert (await host_decisions.approve_next(tx, ana, event.slug)).seated == 0
         rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
@@ -369,9 +363,9 @@ async def test_a_repeated_message_changes_no_seat(db):
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
         shadow = await users.create_shadow(tx)
-        first = await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
+        first = await apply_network_answer(tx, event, shadow, RsvpRecordStatus.GOING)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
-        again = await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
+        again = await apply_network_answer(tx, event, shadow, RsvpRecordStatus.GOING)
     assert (again.id, again.status, again.revision) == (first.id, ATTENDING, first.revision)
 
 
@@ -381,26 +375,26 @@ async def test_withdrawing_one_record_leaves_other_answers(db):
         (ana,) = await people(tx, 1)
         event, other = await event_by(tx, ana), await event_by(tx, ana)
         shadow = await users.create_shadow(tx)
-        await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
-        await from_network(tx, other, shadow, RsvpRecordStatus.GOING, uri=RECORD + "2")
-        await rsvp_records.withdraw_from_network(tx, record_uri=RECORD)
-        await rsvp_records.withdraw_from_network(tx, record_uri=RECORD)
+        await apply_network_answer(tx, event, shadow, RsvpRecordStatus.GOING)
+        await apply_network_answer(tx, other, shadow, RsvpRecordStatus.GOING, uri=ANSWER_URI + "2")
+        await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI)
+        await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI)
         assert await counts(tx, event) == RsvpCounts()
         assert await counts(tx, other) == RsvpCounts(going=1, seats=1)
 
 
 async def test_withdrawing_an_unknown_record_does_nothing(db):
     async with db.transaction() as tx:
-        assert await rsvp_records.withdraw_from_network(tx, record_uri=RECORD) is None
+        assert await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI) is None
 
 
 async def test_a_seat_freed_from_the_network_goes_to_the_waitlist(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="1")
-        await from_network(tx, event, ben.user_id, RsvpRecordStatus.GOING)
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.GOING)
         await actions.answer(tx, cleo, event.slug, GOING)
-        await from_network(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
         assert (await queries.find(tx, event.id, cleo.user_id)).has_offer(tx.now)
 
 
@@ -408,7 +402,7 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNKNOWN)
+        await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNKNOWN)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.pending) == (0, 0, 1)
 
@@ -421,8 +415,8 @@ async def restored(tx, event, who, answered_at):
         RecordedRsvp(
             event_id=event.id,
             user_id=who.user_id,
-            record_uri=RECORD,
-            answer=RsvpRecordStatus.NOT_GOING,
+            record_uri=ANSWER_URI,
+            status=RsvpRecordStatus.NOT_GOING,
             first_seen=tx.now,
         ),
     )
@@ -437,7 +431,7 @@ async def test_a_restored_answer_of_a_member_needs_no_approval(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         event = await events.create(tx, ana, details(), group=group_of_event.of_event(group))
         await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
         await actions.answer(tx, ben, event.slug, GOING)

@@ -14,7 +14,7 @@ from openmeet.domain.series import date_queries
 from openmeet.domain.series.plan import plan_all
 from openmeet.web.series.json_views import consequences
 from tests.databases import MakeDatabase
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on
 
 
@@ -107,7 +107,7 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
         saved = await browser.post(page, data={**form, "lowered": inputs_of(asked.text)["lowered"]})
     assert saved.status_code == 303, saved.text
     async with site.db.reader() as reader:
-        assert (await registration.of_event(reader, event)).limit_online == 4
+        assert (await registration.settings_of(reader, event)).limit_online == 4
         assert await queries.seats_taken(reader, event.id) == 5
 
 
@@ -178,7 +178,7 @@ async def test_the_api_asks_about_the_limit_for_one_way_to_attend(site: Site) ->
 
 async def test_an_edit_of_a_series_counts_it_over_all_dates(site: Site) -> None:
     async with site.db.transaction() as tx:
-        _, series = await begin(tx, capacity=6)
+        _, series = await create_weekly_series(tx, capacity=6)
         first, second, *_ = await dates(tx, series)
         await crowd(tx, first, [3, 3])
         await crowd(tx, second, [4, 4])

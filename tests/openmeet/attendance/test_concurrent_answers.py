@@ -61,7 +61,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                         event_id=event.id,
                         user_id=who.user_id,
                         record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
-                        answer=chance.choice(list(RsvpRecordStatus)),
+                        status=chance.choice(list(RsvpRecordStatus)),
                         first_seen=tx.now,
                     ),
                 )

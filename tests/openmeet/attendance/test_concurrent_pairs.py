@@ -43,7 +43,7 @@ from tests.hypothesis_profiles import examples
 from tests.openmeet.ingestion.network import HERE, NAMES, message, rev, rsvp_value
 from tests.openmeet.interleaving import Act, run_acts_interleaved
 from tests.openmeet.series.practice import NOW
-from tests.openmeet.site_under_test import edited, event_by, person
+from tests.openmeet.site_under_test import edited_details, event_by, person
 from tests.simulation.oracle import EVENT, RSVP, Change
 
 NAMES_OF_PEOPLE = ("Hedi", "Coco", "Ana", "Ben", "Cleo", "Dan", "Eva")
@@ -115,7 +115,9 @@ def answers(name: str, reply: RsvpReply) -> Deed:
 
 
 def has_places(capacity: int) -> Deed:
-    return lambda tx, on: event_hosting.revise(tx, on.who["Hedi"], on.event.slug, edited(on.event, capacity=capacity))
+    return lambda tx, on: event_hosting.revise(
+        tx, on.who["Hedi"], on.event.slug, edited_details(on.event, capacity=capacity)
+    )
 
 
 async def answer_from_network(tx: Transaction, on: Scene) -> None:

@@ -3,12 +3,11 @@
 import pytest
 
 from groundwork.clock import DAY
-from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, host_decisions, lists, queries, registration, rsvp_records
 from openmeet.domain.attendance.model import (
+    SHOWN_STATUSES,
     AttendanceStatus,
     PendingFor,
-    RecordedRsvp,
     RsvpCounts,
     RsvpRecordStatus,
     RsvpReply,
@@ -17,6 +16,7 @@ from openmeet.domain.attendance.registration import ForeignAnswers, Registration
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
+from tests.openmeet.attendance.network_answers import apply_answers_of, insert_strangers
 from tests.openmeet.site_under_test import event_by, person
 
 # As many as a script writes in an afternoon. Neither the counts nor the number of notifications grows with them.
@@ -26,24 +26,6 @@ MANY = 10_000
 @pytest.fixture
 async def db(make_database):
     return await make_database("openmeet")
-
-
-async def strangers(tx, count):
-    """Insert people who are known only by a DID, in one statement, and return their ids."""
-    ids = [new_id(tx.now) for _ in range(count)]
-    await tx.execute_many(
-        "insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)"
-        " values (:id, 'shadow', '', null, '', null, 1, 0, 0)",
-        [{"id": one} for one in ids],
-    )
-    return ids
-
-
-async def write(tx, event, ids, answer=RsvpRecordStatus.GOING):
-    for one in ids:
-        await rsvp_records.apply_from_network(
-            tx, RecordedRsvp(event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now)
-        )
 
 
 async def counts(reader, event):
@@ -69,10 +51,10 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="2")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
-        ids = await strangers(tx, MANY)
+        ids = await insert_strangers(tx, MANY)
     for start in range(0, MANY, 100):
         async with db.transaction() as tx:
-            await write(tx, event, ids[start : start + 100])
+            await apply_answers_of(tx, event, ids[start : start + 100])
         # While the notification is unread, it covers all of them, also on later days.
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
@@ -95,13 +77,13 @@ async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
-        (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger])
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
         mine = await queries.find(tx, event.id, stranger)
         assert (mine.status, mine.pending_for) == (status, why)
         # A repeated record does not change the status, even if the host has changed the setting meanwhile.
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
-        await write(tx, event, [stranger])
+        await apply_answers_of(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
 
 
@@ -112,7 +94,7 @@ async def test_a_late_record_of_a_local_person_is_named_as_such(db, clock):
         await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=1))
     clock.turn(event.starts_at - clock.now())
     async with db.transaction() as tx:
-        await write(tx, event, [ben.user_id])
+        await apply_answers_of(tx, event, [ben.user_id])
         mine = await queries.find(tx, event.id, ben.user_id)
         (shown,) = await lists.by_ids(tx, event.id, [mine.id])
     assert mine.pending_for is PendingFor.APART
@@ -123,7 +105,7 @@ async def test_without_a_limit_they_count(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await write(tx, event, await strangers(tx, 3))
+        await apply_answers_of(tx, event, await insert_strangers(tx, 3))
         assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
 
 
@@ -131,8 +113,8 @@ async def test_the_host_confirms_one_or_all(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
-        ids = await strangers(tx, 4)
-        await write(tx, event, ids)
+        ids = await insert_strangers(tx, 4)
+        await apply_answers_of(tx, event, ids)
         third = await queries.find(tx, event.id, ids[2])
         assert await counted(host_decisions.approve(tx, ana, event.slug, [third.id])) == (1, 0)
         assert await counted(host_decisions.approve_next(tx, ana, event.slug)) == (1, 2)
@@ -144,9 +126,22 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
-        (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
         assert await host_decisions.approve_next(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
+
+
+async def test_only_hosts_see_an_unknown_status(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="2")
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
+        assert [one.user_id for one in await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
+        seen = await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9, with_private=True)
+        assert [one.user_id for one in seen] == [stranger]
+        own = await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9, viewer=stranger)
+        assert [one.user_id for one in own] == [stranger]
 
 
 async def test_a_stranger_who_signs_in_can_take_a_place(db):
@@ -154,8 +149,8 @@ async def test_a_stranger_who_signs_in_can_take_a_place(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="1")
-        (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger])
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
         await users.claim_shadow(tx, stranger, display_name="Ben")
         caller = type(ana)(stranger, "Ben")
         assert (await actions.answer(tx, caller, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
@@ -166,11 +161,11 @@ async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
-        (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger])
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
         await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
-        await write(tx, event, [stranger])
+        await apply_answers_of(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
 
 
@@ -178,10 +173,10 @@ async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, capacity="1")
-        (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger])
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
         await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await write(tx, event, [stranger])
+        await apply_answers_of(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.WAITLISTED

@@ -38,8 +38,8 @@ async def test_everybody_who_is_going_is_listed_by_name_for_hosts_alone(site: Si
 
 
 async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendees_pages, "MOST_ON_PAPER", 3)
-    monkeypatch.setattr(attendees_pages, "MOST_WITHOUT_LETTERS", 2)
+    monkeypatch.setattr(attendees_pages, "MAX_ON_PAPER", 3)
+    monkeypatch.setattr(attendees_pages, "MAX_WITHOUT_LETTERS", 2)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -53,7 +53,7 @@ async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytes
 
 
 async def test_a_list_of_exactly_the_maximum_length_is_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendees_pages, "MOST_ON_PAPER", 2)
+    monkeypatch.setattr(attendees_pages, "MAX_ON_PAPER", 2)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -63,3 +63,13 @@ async def test_a_list_of_exactly_the_maximum_length_is_complete(site: Site, monk
         page = (await host.get(f"/events/{event.slug}/guest-list")).text
     assert names_in(page) == ["Bea", "Ben"]
     assert "These are the first" not in page
+
+
+async def test_an_empty_list_says_once_that_nobody_is_going(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+    async with signed_in(site, ana.user_id) as host:
+        page = (await host.get(f"/events/{event.slug}/guest-list")).text
+    assert "Nobody is going yet." in page
+    assert "paper-count" not in page

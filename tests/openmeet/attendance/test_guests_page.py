@@ -68,6 +68,21 @@ async def test_the_page_says_that_nobody_is_going_yet(make_sqlite, clock):
         assert "1 of 2 places left" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
 
 
+async def test_a_full_event_says_how_many_places_are_taken_and_who_waits(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
+        event = await event_by(tx, ana, capacity="1")
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as browser:
+        full = visible_text((await browser.get(f"/events/{event.slug}/attendees")).text)
+        assert "Full: 1 of 1 place taken Nobody on the waitlist" in full
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        full = visible_text((await browser.get(f"/events/{event.slug}/attendees")).text)
+        assert "Full: 1 of 1 place taken 1 on the waitlist" in full
+
+
 async def test_a_host_who_adds_somebody_is_not_asked_about_themselves(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
@@ -89,8 +104,9 @@ async def test_rows_do_not_repeat_what_their_tab_says(make_sqlite, clock):
             await actions.answer(tx, who, event.slug, RsvpReply.GOING)
     path = f"/events/{event.slug}/attendees"
     async with signed_in(site, ana.user_id) as browser:
-        assert "on the waitlist" not in visible_text((await browser.get(f"{path}?tab=waiting")).text)
-        assert "on the waitlist" in visible_text((await browser.get(f"{path}?q=cleo")).text)
+        for query, in_rows in (("tab=waiting", False), ("q=cleo", True)):
+            rows = visible_text((await browser.get(f"{path}?{query}")).text.partition('<nav class="tabs"')[2])
+            assert ("on the waitlist" in rows) == in_rows
         async with site.db.transaction() as tx:
             await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         assert "a place is held" in visible_text((await browser.get(f"{path}?tab=waiting")).text)

@@ -20,9 +20,17 @@ from openmeet.domain.attendance import (
     rsvp_details,
 )
 from openmeet.domain.attendance.lists import AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, ReplyDetails, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.model import (
+    MAX_PARTY,
+    AttendanceStatus,
+    ChangeChannel,
+    ReplyDetails,
+    RsvpCounts,
+    RsvpReply,
+)
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
-    EventWithSettings,
+    EventRegistration,
     RegistrationQuestion,
     RegistrationSettings,
     RegistrationSubmission,
@@ -143,6 +151,17 @@ async def test_adding_by_name_needs_a_place(db, full_event):
         assert full_up.value.name == "EventFull"
 
 
+async def test_a_host_can_add_more_people_than_a_guest_can_bring_but_no_coach_party(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        assert (await host_decisions.add(tx, ana, event.slug, "Choir", party=MAX_PARTY)).party == MAX_PARTY
+        for party in (0, MAX_PARTY + 1):
+            with pytest.raises(InvalidForm) as refused:
+                await host_decisions.add(tx, ana, event.slug, "Coach", party=party)
+            assert refused.value.problems == {"party": AttendanceReason.PARTY_OUT_OF_RANGE(most=MAX_PARTY)}
+
+
 async def test_added_people_are_visible_to_hosts_only(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -220,6 +239,24 @@ async def test_check_in_counts_and_can_be_undone(db, full_event, clock):
         assert (await host_decisions.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
         with pytest.raises(NotFound):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
+
+
+async def test_a_checked_in_person_gets_no_more_places_than_are_free(db, clock):
+    """There are never more confirmed attendees than places (invariant 4)."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="3")
+        await registration.put(tx, event.id, RegistrationSettings(max_party=3))
+        await actions.answer(tx, ben, event.slug, GOING)
+        await actions.answer(tx, cleo, event.slug, GOING)
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        await host_decisions.check_in(tx, ana, event.slug, (await of(tx, event, ben)).id)
+        with pytest.raises(Refused) as refused:
+            await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(party=3))
+        assert refused.value.name == "NotEnoughPlaces"
+        saved = await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(party=2))
+        assert (saved.status, saved.party) == (S.ATTENDED, 2)
 
 
 async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full_event, clock):
@@ -326,11 +363,11 @@ async def test_answers_keep_the_wording_of_their_question(db):
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
         mine = await of(tx, event, ben)
-        found = await rsvp_details.attendee_details(tx, EventWithSettings(event), [mine.id])
+        found = await rsvp_details.attendee_details(tx, EventRegistration(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await rsvp_details.attendee_details(tx, EventWithSettings(event), [mine.id])
+        found = await rsvp_details.attendee_details(tx, EventRegistration(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
     head, *_ = await table_of(db, event)
     assert head[-1] == "An earlier question"
@@ -360,7 +397,7 @@ async def test_concurrent_settings_changes_are_not_overwritten(db):
             await event_hosting.change_registration_settings(
                 tx, ana, event.slug, RegistrationSettings(), expected_revision=0
             )
-        assert (await registration.of_event(tx, event)).max_party == 3
+        assert (await registration.settings_of(tx, event)).max_party == 3
 
 
 async def test_limits_per_way_to_attend_need_a_hybrid_event(db):

@@ -2,18 +2,19 @@
 
 import pytest
 
-from groundwork.clock import HOUR, HandClock
+from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.errors import TooMany
-from openmeet.domain.attendance import actions, host_decisions, invitations, registration
+from openmeet.domain.attendance import actions, host_decisions, invitations, lists, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.emails.conftest import Post, post
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, signed_in, site_on
 
 __all__ = ["post"]
@@ -110,7 +111,7 @@ async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> Non
     of further dates.
     """
     async with site.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, *rest = await dates(tx, series)
         await actions.answer(tx, ben, first.slug, RsvpReply.GOING)
@@ -152,3 +153,24 @@ async def test_nobody_is_invited_to_a_hidden_event(site: Site) -> None:
         assert "Nobody else can open this event right now, so you can’t invite anyone." in refused.text
     async with site.db.reader() as reader:
         assert await reader.fetch("select 1 from attendances where event_id = :id", id=event.id) == []
+
+
+async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
+    """A person hidden by a moderator, and an address whose owner is deleting their account. It would reveal the owner if
+    such an address could not be removed.
+    """
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        cleo, mo = await person(tx, "Cleo"), await person(tx, "Mo")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await invitations.invite(tx, ana, event.slug, "cleo@example.org")
+        hidden = Subject(ModeratedKind.PERSON, ben.user_id)
+        await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
+        await erasure.request(tx, cleo.user_id, 14 * DAY)
+        everybody = lists.AttendeeFilter(list(AttendanceStatus))
+        listed = await lists.for_hosts(tx, event.id, everybody, None, 9)
+        assert {one.user_id for one in listed} == {ben.user_id, cleo.user_id}
+        removed = await host_decisions.remove(tx, ana, event.slug, [one.attendance_id for one in listed])
+        assert removed.removed == 2
+        assert (await lists.by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2

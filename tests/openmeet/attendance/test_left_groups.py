@@ -21,7 +21,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, date_queries, follower_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import api_session, details, person, sign_up, site_on
 
@@ -48,7 +48,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         elsewhere = await actions.create(tx, olga, details())
         for one in (event, elsewhere):
@@ -68,7 +68,7 @@ async def test_a_former_members_place_goes_to_the_waitlist(db, way):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
-        gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
+        gil, nan = await add_member(tx, group, olga, "Gil"), await add_member(tx, group, olga, "Nan")
         inside = group_of_event.of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside)
@@ -98,7 +98,7 @@ async def test_leaving_a_public_group_keeps_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -113,8 +113,8 @@ async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
-        nan = await member(tx, group, olga, "Nan")
-        gil = await member(tx, group, olga, "Gil") if knows == "as a member" else await person(tx, "Gil")
+        nan = await add_member(tx, group, olga, "Nan")
+        gil = await add_member(tx, group, olga, "Gil") if knows == "as a member" else await person(tx, "Gil")
         inside = group_of_event.of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside if knows == "as a member" else None)
@@ -155,7 +155,7 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
     async with db.transaction() as tx:
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
         group = await group_by(tx, olga)
-        gil, ban, nan = [await member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
+        gil, ban, nan = [await add_member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         series = await series_actions.create(
             tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
@@ -191,7 +191,7 @@ async def test_an_event_that_becomes_private_ends_former_members_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
-        gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
+        gil, nan = await add_member(tx, group, olga, "Gil"), await add_member(tx, group, olga, "Nan")
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
@@ -208,7 +208,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
             tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
@@ -229,7 +229,7 @@ async def test_returning_before_the_job_runs_keeps_all_places(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -242,7 +242,7 @@ async def test_leaving_the_group_ends_standing_rsvps(db):
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
             tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
@@ -262,7 +262,7 @@ async def test_a_place_at_an_invisible_event_can_be_given_up(db):
     async with db.transaction() as tx:
         olga, eve = await person(tx, "Olga"), await person(tx, "Eve")
         group = await group_by(tx, olga, visibility="private")
-        gil = await member(tx, group, olga, "Gil")
+        gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
             tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )

@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
 from openmeet.domain.attendance.lists import Attendee, AttendeeCursor
-from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import SHOWN_STATUSES, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in.actions import open_session
@@ -171,7 +171,7 @@ async def test_any_answer_by_another_person_is_found(db: Database):
 
 
 def test_every_shown_status_is_a_valid_sql_identifier():
-    assert all(status.value.isalpha() for status in (*S, *SHOWN))
+    assert all(status.value.isalpha() for status in (*S, *SHOWN_STATUSES))
 
 
 async def test_the_table_has_everybody_however_long_the_list_is(

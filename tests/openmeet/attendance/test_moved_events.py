@@ -23,7 +23,7 @@ from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, a
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings, event_with_settings
+from openmeet.domain.attendance.registration import RegistrationSettings, registration_of
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
@@ -40,8 +40,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.outbox import publication_status, publications
 from openmeet.recurrence import wall_time
 from tests.databases import MakeDatabase
-from tests.openmeet.attendance.test_answers import from_network
-from tests.openmeet.series.practice import NOW, begin, dates, locked, move
+from tests.openmeet.attendance.network_answers import apply_network_answer
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates, lock_series, move_all_dates
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, DECLINED = RsvpReply.GOING, RsvpReply.DECLINED
@@ -77,7 +77,7 @@ async def case(reader: Reader, event: Event, who: Caller) -> AnswerBarInput:
     now = await by_id(reader, event.id)
     assert now is not None
     mine = await queries.find(reader, event.id, who.user_id)
-    return await bar_input_of(reader, await event_with_settings(reader, now), who.user_id, rsvp=mine)
+    return await bar_input_of(reader, await registration_of(reader, now), who.user_id, rsvp=mine)
 
 
 async def state(reader: Reader, event: Event, who: Caller) -> AnswerState:
@@ -300,10 +300,10 @@ async def test_a_record_asks_only_if_it_changes_the_time(db: Database) -> None:
         await record(3, status=EventStatus.RESCHEDULED, starts_at=later)
         assert await state(tx, event, ben) is AnswerState.MOVED
         # Seeing the same record again is not a new answer, and neither is an older record that is read now.
-        await from_network(tx, event, ben.user_id, RsvpRecordStatus.GOING)
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.GOING)
         assert await state(tx, event, ben) is AnswerState.MOVED
-        await from_network(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
-        await from_network(tx, event, ben.user_id, RsvpRecordStatus.GOING)
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.NOT_GOING)
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.GOING)
         assert await state(tx, event, ben) is AnswerState.GOING
 
 
@@ -362,7 +362,7 @@ async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
     """Editing a series asks about the dates that it moves and no others. Undoing the edit asks nobody."""
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
         ben = await person(tx, "Ben")
         coming = await dates(tx, series)
         for one in coming:
@@ -374,21 +374,21 @@ async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
             starts_at=Instant(second.starts_at + HOUR),
             ends_at=Instant((second.ends_at or 0) + HOUR),
         )
-        held = await locked(tx, ana, series)
+        held = await lock_series(tx, ana, series)
         stored = await date_queries.stored(tx, held.id)
         named = coming[1].place_in_series
         assert named is not None
         edit = series_edits.Edit(scope, named.original_date, later, frozenset({"starts_local"}))
         await apply_plan(tx, held, series_edits.plan_of(held, edit, stored, tx.now))
         assert await states(tx, coming, ben) == expected
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert await states(tx, coming, ben) == "gggg"
 
 
 async def test_moving_a_series_does_not_ask_about_a_rescheduled_date(db: Database, clock: HandClock) -> None:
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=3")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=3")
         ben = await person(tx, "Ben")
         coming = await dates(tx, series)
         third = details_in(coming[2])
@@ -397,5 +397,5 @@ async def test_moving_a_series_does_not_ask_about_a_rescheduled_date(db: Databas
         )
         for one in coming:
             await actions.answer(tx, ben, one.slug, GOING)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=2))
         assert await states(tx, coming, ben) == "mmg"

@@ -11,7 +11,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.series import actions as series
 from tests.databases import MakeDatabase
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import NOW, dates, weekly
 from tests.openmeet.site_under_test import details, person
 
@@ -34,7 +34,7 @@ async def host_of_two(tx: Transaction):
     """A group with a single event and a weekly series, both by one host."""
     ana = await person(tx, "Ana")
     group = await group_by(tx, ana)
-    await member(tx, group, ana, "Ben")
+    await add_member(tx, group, ana, "Ben")
     of = GroupOfEvent(group.id, group.details.visibility, group.details.promotion_level)
     event = await events.create(tx, ana, details(starts="2026-12-24T18:00", ends=""), group=of)
     return event, await series.create(tx, ana, Content("Practice"), weekly(), group=of)

@@ -18,8 +18,8 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
-from openmeet.domain.attendance.registration import EventWithSettings
-from openmeet.domain.attendance.transitions import COLUMNS, TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.transitions import STATUSES_BEFORE, TRANSITIONS, AttendanceAction, AttendanceTransition
 from tests.openmeet.site_under_test import event_by, person
 
 S = AttendanceStatus
@@ -41,7 +41,7 @@ def expected(act: AttendanceAction, before: AttendanceStatus | None) -> Attendan
     """The result for an event with free places and no approval, and people who have signed in to this site. A refusal
     is returned as its name.
     """
-    outcome = TABLE[act][before]
+    outcome = TRANSITIONS[act][before]
     match outcome:
         case AttendanceTransition.KEEP | AttendanceTransition.ACCEPT_OFFER | AttendanceTransition.SEAT_IF_UNKNOWN:
             # Nobody waits if there is room for everyone.
@@ -94,7 +94,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
         await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
-                event_id=event.id, user_id=who.user_id, record_uri=uri, answer=RECORDS[act], first_seen=tx.now
+                event_id=event.id, user_id=who.user_id, record_uri=uri, status=RECORDS[act], first_seen=tx.now
             ),
         )
     elif act is AttendanceAction.NETWORK_GONE:
@@ -117,7 +117,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.UNDO_CHECK_IN:
         await host_decisions.undo_check_in(tx, host, event.slug, some_id)
     elif act is AttendanceAction.MOVE_UP:
-        await waitlist.fill(tx, EventWithSettings(event))
+        await waitlist.fill(tx, EventRegistration(event))
     elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))
@@ -129,7 +129,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
 CELLS = [
     (act, before)
     for act in AttendanceAction
-    for before in COLUMNS
+    for before in STATUSES_BEFORE
     if not (act is AttendanceAction.ADD and before is not None)
 ]
 
@@ -168,12 +168,12 @@ async def test_every_cell_gives_its_result(make_sqlite):
 
 
 def test_the_table_is_complete():
-    assert set(TABLE) == set(AttendanceAction)
-    assert all(set(row) == {None, *AttendanceStatus} for row in TABLE.values())
+    assert set(TRANSITIONS) == set(AttendanceAction)
+    assert all(set(row) == {None, *AttendanceStatus} for row in TRANSITIONS.values())
 
 
 @pytest.mark.parametrize("status", [S.REJECTED, S.ATTENDED])
 def test_records_do_not_change_removed_or_checked_in_people(status):
-    assert {TABLE[act][status] for act in AttendanceAction if act.value.startswith("network")} == {
+    assert {TRANSITIONS[act][status] for act in AttendanceAction if act.value.startswith("network")} == {
         AttendanceTransition.KEEP
     }

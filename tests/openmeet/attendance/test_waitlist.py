@@ -12,7 +12,7 @@ from openmeet.domain.attendance import actions, event_hosting, host_decisions, q
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import event_kinds
@@ -221,11 +221,11 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await reply_as(tx, ben, event, party=2)
         await reply_as(tx, four, event, party=4)
-        assert await waitlist.is_full_now(tx, EventWithSettings(event, registration_settings)), (
+        assert await waitlist.is_full_now(tx, EventRegistration(event, registration_settings)), (
             "nobody overtakes a party that may fit later"
         )
         revised = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
-        lowered = EventWithSettings(revised, registration_settings)
+        lowered = EventRegistration(revised, registration_settings)
         assert not await waitlist.is_full_now(tx, lowered)
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
         assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
@@ -240,19 +240,6 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         await reply_as(tx, ben, event, DECLINED)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="4"))
         assert await place_of(tx, event, four) == "offered"
-
-
-async def test_on_the_last_day_smaller_parties_may_pass(db, clock):
-    async with db.transaction() as tx:
-        ana, ben, couple, dora = await people(tx, 4)
-        event = await event_by(tx, ana, capacity="2")
-        await registration.put(tx, event.id, RegistrationSettings(max_party=2))
-        for who, party in ((ben, 2), (couple, 2), (dora, 1)):
-            await reply_as(tx, who, event, party=party)
-    clock.turn(event.starts_at - clock.now() - DAY)
-    async with db.transaction() as tx:
-        await reply_as(tx, ben, event, party=1)
-        assert [await place_of(tx, event, who) for who in (couple, dora)] == ["waitlisted", "offered"]
 
 
 async def test_each_way_to_attend_has_its_limit(db):
@@ -304,11 +291,11 @@ async def test_lists_and_event_page_agree_about_full_events(db):
         await reply_as(tx, ben, queue)
         await reply_as(tx, cleo, queue, party=2)
         events.append(queue)
-        full = await waitlist.full_event_ids(tx, [EventWithSettings(one, settings[one.id]) for one in events])
+        full = await waitlist.full_event_ids(tx, [EventRegistration(one, settings[one.id]) for one in events])
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
             bar_inputs = await bar_inputs_of(tx, [event], None, own_rsvps={}, counts={}, hosted=())
-            is_full = await waitlist.is_full_now(tx, EventWithSettings(event, settings[event.id]))
+            is_full = await waitlist.is_full_now(tx, EventRegistration(event, settings[event.id]))
             assert bar_inputs[event.id].is_full == is_full, event.title
 
 
@@ -414,7 +401,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
             now = await event_by_id(reader, event.id)
             held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-            limits = seats.limits_of(await registration.event_with_settings(reader, now))
+            limits = seats.limits_of(await registration.registration_of(reader, now))
             has_expired = await waitlist.events_with_expired_offers(reader)
         where = f"seed {seed} step {step}"
         assert held.total <= max(limits.total or held.total, before.total), where
@@ -496,5 +483,5 @@ async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "offered"]
         lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
         await registration.put(tx, event.id, lowered)
-        await waitlist.fill(tx, EventWithSettings(event, lowered))
+        await waitlist.fill(tx, EventRegistration(event, lowered))
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["waitlisted", "offered"]

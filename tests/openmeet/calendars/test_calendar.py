@@ -1,25 +1,18 @@
 """A person's own calendar: its entries, overlaps, and subscribed calendars; on both engines."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import quote
 
 import icalendar
 import pytest
 import recurring_ical_events
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed
 from groundwork.http.client import HttpClient
-from groundwork.http.reach import DEVELOPMENT, PUBLIC
-from groundwork.http.server import serve
+from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
@@ -31,8 +24,8 @@ from openmeet.domain.calendars.entries import all_of, conflicts
 from openmeet.domain.calendars.fetch import CalendarFetcher, checked_url
 from openmeet.domain.calendars.model import (
     LONGEST_PAUSE,
-    MOST_COSTLY_FAILURES,
-    MOST_FAILURES,
+    MAX_COSTLY_FAILURES,
+    MAX_FAILURES,
     REFRESH_EVERY,
     ROLL_BEFORE,
     EntryKind,
@@ -43,6 +36,7 @@ from openmeet.domain.calendars.model import (
     Subscribed,
 )
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts
 from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.users.model import Caller
@@ -51,63 +45,15 @@ from openmeet.web.calendar import feed
 from openmeet.web.calendar_layout import view
 from tests.databases import MakeDatabase
 from tests.groundwork.workers import jobs
+from tests.openmeet.calendars.calendar_server import BOMB_CALENDAR, CHOIR_CALENDAR, CalendarServer, elsewhere, fetcher
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.worker_pool import POOL, WORKERS
 
-CHOIR = """BEGIN:VCALENDAR
-X-WR-CALNAME:Choir
-BEGIN:VEVENT
-UID:choir@example.org
-DTSTART;TZID=Europe/Berlin:20260307T180000
-DURATION:PT2H
-RRULE:FREQ=WEEKLY;COUNT=4
-SUMMARY:Choir practice {extra}
-LOCATION:Church
-END:VEVENT
-BEGIN:VEVENT
-UID:day@example.org
-DTSTART;VALUE=DATE:20260307
-SUMMARY:Somebody's birthday
-END:VEVENT
-END:VCALENDAR
-"""
+__all__ = ["elsewhere", "fetcher"]
+
+
 START, END = Instant(1_772_366_400_000_000), Instant(1_772_366_400_000_000 + 300 * DAY)
-
-
-@dataclass
-class Elsewhere:
-    """Another server that publishes a calendar, with entity tags, redirects and failures."""
-
-    url: str = ""
-    body: str = CHOIR.format(extra="")
-    status: int = 200
-    asked: list[str | None] = field(default_factory=list)
-
-    async def answer(self, request: Request) -> Response:
-        self.asked.append(request.headers.get("if-none-match"))
-        tag = f'"{hash(self.body)}"'
-        if self.status != 200:
-            return Response(status_code=self.status)
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304)
-        return Response(self.body, headers={"etag": tag})
-
-
-@pytest.fixture
-async def elsewhere() -> AsyncIterator[Elsewhere]:
-    found = Elsewhere()
-    serving = await serve(Starlette(routes=[Route("/secret-7f3a/choir.ics", found.answer)]), "127.0.0.1", 0)
-    found.url = f"{serving.url}/secret-7f3a/choir.ics"
-    yield found
-    await serving.stop()
-
-
-@pytest.fixture
-async def fetcher() -> AsyncIterator[CalendarFetcher]:
-    http = HttpClient(DEVELOPMENT)
-    yield CalendarFetcher(http, Sealer([bytes(32)]))
-    await http.close()
 
 
 @pytest.fixture
@@ -163,6 +109,28 @@ async def test_a_calendar_shows_the_persons_own_events(db: Database) -> None:
     assert (tea_entry.is_cancelled, tea_entry.is_busy) == (True, False)
 
 
+async def test_co_hosts_find_the_event_in_their_calendar_and_feed(db: Database) -> None:
+    """As soon as they accept, also if they do not answer, and until they stop hosting it."""
+    async with db.transaction() as tx:
+        ana, ben = await people(tx)
+        tea = await event_by(tx, ana, title="Tea", place_audience="attendees", visibility="private")
+        invitation = await co_hosts.invite(tx, ana, tea.slug, "ben@example.org")
+    assert await titles(db, ben) == []
+    async with db.transaction() as tx:
+        await co_hosts.accept(tx, ben, invitation.id)
+    assert await titles(db, ben) == [(EntryKind.HOSTING, "Tea")]
+    async with db.reader() as reader:
+        (entry,) = await all_of(reader, ben.user_id, START, END)
+        assert entry.place == "Town library, Berlin"
+        assert b"SUMMARY:Tea" in await feed.file_of(reader, ben.user_id, name="", public_url="https://m.example")
+    async with db.transaction() as tx:
+        await attendance.answer(tx, ben, tea.slug, RsvpReply.INTERESTED)
+    assert await titles(db, ben) == [(EntryKind.HOSTING, "Tea")]
+    async with db.transaction() as tx:
+        await co_hosts.leave(tx, ben, tea.slug)
+    assert await titles(db, ben) == [(EntryKind.INTERESTED, "Tea")]
+
+
 async def test_a_place_for_attendees_is_hidden_from_others(db: Database) -> None:
     """A person who is only interested sees the town instead of the address."""
     async with db.transaction() as tx:
@@ -207,7 +175,7 @@ async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -
             ends="2026-03-07T20:00",
             time_zone="Europe/Berlin",
         )
-        offered = await subscriptions.preview_file(WORKERS, CHOIR.format(extra="").encode(), tx.now, "UTC")
+        offered = await subscriptions.preview_file(WORKERS, CHOIR_CALENDAR.format(extra="").encode(), tx.now, "UTC")
         await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
         assert practice.starts_at is not None
         at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
@@ -224,7 +192,7 @@ async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -
 
 
 async def test_a_subscribed_calendar_is_private_and_unique(
-    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher
+    db: Database, elsewhere: CalendarServer, fetcher: CalendarFetcher
 ) -> None:
     """Only its owner sees a subscribed calendar. Subscribing twice adds it once, and its URL is stored encrypted."""
     async with db.transaction() as tx:
@@ -253,7 +221,7 @@ async def test_a_subscribed_calendar_is_private_and_unique(
 
 
 async def test_a_calendar_is_fetched_again_with_its_entity_tag(
-    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: CalendarServer, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """A calendar is not fetched before it is due. Only a changed response updates the dates."""
     async with db.transaction() as tx:
@@ -264,14 +232,14 @@ async def test_a_calendar_is_fetched_again_with_its_entity_tag(
     clock.turn(REFRESH_EVERY + HOUR)
     assert await tasks.refresh_due(db, fetcher, POOL, "UTC") == 0
     assert elsewhere.asked[1] is not None
-    elsewhere.body = CHOIR.format(extra="in the new hall")
+    elsewhere.body = CHOIR_CALENDAR.format(extra="in the new hall")
     clock.turn(REFRESH_EVERY + HOUR)
     assert await asyncio.gather(*(tasks.refresh_due(db, fetcher, POOL, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
     assert (EntryKind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
 
 
 async def test_failures_back_off_and_keep_the_dates(
-    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: CalendarServer, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -291,7 +259,7 @@ async def test_failures_back_off_and_keep_the_dates(
     await tasks.refresh_due(db, fetcher, POOL, "UTC")
     assert (await mine(db, ana)).health is FeedHealth.GIVEN_UP
     assert len(await titles(db, ana)) == 5
-    assert MOST_FAILURES > 3
+    assert MAX_FAILURES > 3
 
 
 async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
@@ -299,7 +267,7 @@ async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetch
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now
-    yearly = CHOIR.format(extra="").replace("WEEKLY;COUNT=4", "YEARLY")
+    yearly = CHOIR_CALENDAR.format(extra="").replace("WEEKLY;COUNT=4", "YEARLY")
     offered = await subscriptions.preview_file(WORKERS, yearly.encode(), now, "UTC")
     async with db.transaction() as tx:
         await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
@@ -311,7 +279,7 @@ async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetch
     assert await tasks.roll(db, POOL, "UTC") == 0
 
 
-async def test_only_public_addresses_are_fetched(db: Database, elsewhere: Elsewhere) -> None:
+async def test_only_public_addresses_are_fetched(db: Database, elsewhere: CalendarServer) -> None:
     """On a public site a URL inside the network is refused before any request is sent (invariant 7)."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -417,11 +385,8 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
     assert second not in str([dict(row) for row in rows])
 
 
-BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 12_000
-
-
 async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
-    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: CalendarServer, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """The calendar keeps its dates, shows the reason, and is retried less and less often until the retries stop. A
     successful retry by its owner restores it.
@@ -429,10 +394,10 @@ async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, fetcher, elsewhere.url)
-    elsewhere.body = BOMB
+    elsewhere.body = BOMB_CALENDAR
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     try:
-        for number in range(1, MOST_COSTLY_FAILURES + 1):
+        for number in range(1, MAX_COSTLY_FAILURES + 1):
             clock.turn(LONGEST_PAUSE + HOUR)
             assert await tasks.refresh_due(db, fetcher, strict, "UTC") == 0
             found = await mine(db, ana)
@@ -444,7 +409,7 @@ async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
         assert len(elsewhere.asked) == asked
     finally:
         await strict.close()
-    elsewhere.body = CHOIR.format(extra="smaller")
+    elsewhere.body = CHOIR_CALENDAR.format(extra="smaller")
     async with db.reader() as reader:
         address = await queries.address(reader, ana.user_id, found.id)
     assert address is not None
@@ -455,13 +420,13 @@ async def test_an_expensive_calendar_is_suspended_until_its_owner_retries(
 
 
 async def test_a_used_up_allowance_does_not_suspend_the_calendar(
-    db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
+    db: Database, elsewhere: CalendarServer, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
     """When the owner's processing allowance is used up, the calendar is retried soon, without an error message."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, fetcher, elsewhere.url)
-    elsewhere.body = CHOIR.format(extra="changed")
+    elsewhere.body = CHOIR_CALENDAR.format(extra="changed")
     clock.turn(REFRESH_EVERY + HOUR)
     narrow = WorkerPool(PoolLimits(cpu_seconds_per_person=0.000_001))
     try:
@@ -480,11 +445,13 @@ async def test_dates_that_cannot_be_recomputed_stay(db: Database, fetcher: Calen
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now
-    offered = await subscriptions.preview_file(WORKERS, CHOIR.format(extra="").encode(), now, "UTC")
+    offered = await subscriptions.preview_file(WORKERS, CHOIR_CALENDAR.format(extra="").encode(), now, "UTC")
     async with db.transaction() as tx:
         made, _ = await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
         await tx.execute(
-            "update subscribed_calendars set content = :content where id = :id", content=BOMB.encode(), id=made.id
+            "update subscribed_calendars set content = :content where id = :id",
+            content=BOMB_CALENDAR.encode(),
+            id=made.id,
         )
     clock.turn(70 * DAY)
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))

@@ -12,8 +12,8 @@ from openmeet.web.calendar_layout.grid import (
     FIRST_HOUR,
     LAST_HOUR,
     LEAST_MINUTES,
-    MOST_COLUMNS,
-    MOST_LANES,
+    MAX_COLUMNS,
+    MAX_LANES,
     STEP_MINUTES,
     Covered,
     HourBlock,
@@ -57,17 +57,17 @@ def test_a_bar_shows_whether_it_continues_outside_the_week():
 
 
 def test_a_full_day_shows_the_number_of_hidden_entries():
-    exact = week_of_bars(MONDAY, [on(str(number), 1) for number in range(MOST_LANES)])
-    assert len(exact.bars) == MOST_LANES
+    exact = week_of_bars(MONDAY, [on(str(number), 1) for number in range(MAX_LANES)])
+    assert len(exact.bars) == MAX_LANES
     assert exact.hidden[1] == 0
-    full = week_of_bars(MONDAY, [on(str(number), 1) for number in range(MOST_LANES + 1)])
-    assert [bar.lane for bar in full.bars] == list(range(MOST_LANES - 1))
+    full = week_of_bars(MONDAY, [on(str(number), 1) for number in range(MAX_LANES + 1)])
+    assert [bar.lane for bar in full.bars] == list(range(MAX_LANES - 1))
     assert full.hidden[1] == 2
 
 
 def test_a_thousand_entries_of_a_day_are_two_bars_and_a_number():
     week = week_of_bars(MONDAY, [on(str(number), 1) for number in range(1_000)])
-    assert len(week.bars) == MOST_LANES - 1
+    assert len(week.bars) == MAX_LANES - 1
     assert week.hidden[1] == 998
 
 
@@ -81,7 +81,7 @@ def test_bars_never_cross_and_every_entry_is_drawn_or_counted(spans: list[tuple[
         assert len(set(lanes)) == len(lanes)
         today = MONDAY + timedelta(days=day)
         assert len(here) + week.hidden[day] == sum(one.first <= today <= one.last for one in entries)
-        assert not (week.hidden[day] and MOST_LANES - 1 in lanes)
+        assert not (week.hidden[day] and MAX_LANES - 1 in lanes)
 
 
 def test_entries_at_the_same_time_share_the_width_and_others_have_all_of_it():
@@ -105,7 +105,7 @@ def test_a_short_entry_is_touchable_and_stays_within_the_day():
 def test_entries_that_do_not_fit_are_counted():
     blocks = blocks_of_day([at(str(number), "19:00", "20:00") for number in range(1_000)])
     assert [one.key for one in blocks] == ["0", "1", None]
-    assert blocks[-1] == HourBlock(None, 19 * 60, 20 * 60, MOST_COLUMNS - 1, MOST_COLUMNS, hidden=998)
+    assert blocks[-1] == HourBlock(None, 19 * 60, 20 * 60, MAX_COLUMNS - 1, MAX_COLUMNS, hidden=998)
 
 
 @given(st.lists(st.tuples(st.integers(0, DAY_MINUTES - 1), st.integers(0, 600)), max_size=20))
@@ -115,7 +115,7 @@ def test_blocks_never_cover_each_other_and_every_entry_is_drawn_or_counted(spans
     for block in blocks:
         assert 0 <= block.start < block.end <= DAY_MINUTES
         assert block.start % STEP_MINUTES == block.end % STEP_MINUTES == 0
-        assert 0 <= block.column < block.columns <= MOST_COLUMNS
+        assert 0 <= block.column < block.columns <= MAX_COLUMNS
     for number, one in enumerate(blocks):
         for other in blocks[:number]:
             if one.start < other.end and other.start < one.end:

@@ -10,9 +10,10 @@ from groundwork.clock import HandClock
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.icalendar.components import MAX_BYTES
 from tests.databases import MakeDatabase
+from tests.openmeet.calendars.calendar_server import BOMB_CALENDAR, CHOIR_CALENDAR, CalendarServer, elsewhere, fetcher
 from tests.openmeet.calendars.full_month import calendar, full_month
-from tests.openmeet.calendars.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, fetcher
 from tests.openmeet.site_under_test import (
     Site,
     api_session,
@@ -36,7 +37,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock, fetcher: CalendarFet
     return made
 
 
-async def test_a_calendar_page_in_each_form(site: Site, elsewhere: Elsewhere) -> None:
+async def test_a_calendar_page_in_each_form(site: Site, elsewhere: CalendarServer) -> None:
     async with site.browser() as browser:
         assert (await browser.get("/my/calendar")).status_code in {303, 401}
         await sign_up(browser, "ana@example.org", "Ana")
@@ -59,7 +60,7 @@ async def test_a_calendar_page_in_each_form(site: Site, elsewhere: Elsewhere) ->
         assert "127.0.0.1" in settings
 
 
-async def test_errors_are_shown_at_the_field_and_input_is_kept(site: Site, elsewhere: Elsewhere) -> None:
+async def test_errors_are_shown_at_the_field_and_input_is_kept(site: Site, elsewhere: CalendarServer) -> None:
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         elsewhere.body = "<html>"
@@ -75,7 +76,27 @@ async def test_errors_are_shown_at_the_field_and_input_is_kept(site: Site, elsew
             assert 'value="My choir"' in page.text
 
 
-async def test_the_owner_of_an_expensive_calendar_can_retry_it(site: Site, elsewhere: Elsewhere) -> None:
+async def test_an_address_that_does_not_work_is_explained_in_the_language_of_the_page(
+    site: Site, elsewhere: CalendarServer
+) -> None:
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+
+        async def problem(language: str) -> str:
+            page = await browser.post(
+                "/settings/calendars", data={"url": elsewhere.url}, headers={"accept-language": language}
+            )
+            return unescape(page.text)
+
+        elsewhere.status = 404
+        english, german = await problem("en"), await problem("de")
+        assert "127.0.0.1 answered with status 404. Check that the address opens in a browser" in english
+        assert "127.0.0.1 hat mit Status 404 geantwortet. Schau nach, ob sich die Adresse im Browser" in german
+        elsewhere.status, elsewhere.body = 200, "x" * (MAX_BYTES + 1)
+        assert "This calendar is too big for us to read. Share fewer years" in await problem("en")
+
+
+async def test_the_owner_of_an_expensive_calendar_can_retry_it(site: Site, elsewhere: CalendarServer) -> None:
     """The reason and the next step are shown next to the calendar. API clients get the reason as a code."""
     strict = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     pool = site.app.state.services.workers
@@ -87,13 +108,13 @@ async def test_the_owner_of_an_expensive_calendar_can_retry_it(site: Site, elsew
             await browser.post("/settings/calendars", data={"url": elsewhere.url})
             mine = (await browser.get("/settings/calendars")).text
             (path,) = set(re.findall(r"/settings/calendars/[0-9a-f-]{36}", mine))
-            elsewhere.body = BOMB
+            elsewhere.body = BOMB_CALENDAR
             change_services(site.app, workers=strict)
             await browser.post(path, data={"act": "refresh"})
             mine = (await browser.get("/settings/calendars")).text
             assert "takes too long to read" in mine
             assert "Choir practice" in (await browser.get("/my/calendar?on=2026-03-07")).text
-            elsewhere.body = CHOIR.format(extra="smaller")
+            elsewhere.body = CHOIR_CALENDAR.format(extra="smaller")
             change_services(site.app, workers=pool)
             await browser.post(path, data={"act": "refresh"})
             assert "takes too long" not in (await browser.get("/settings/calendars")).text
@@ -123,7 +144,7 @@ def _feed_path(html: str) -> str:
     return urlsplit(html.partition('id="own-feed-address"')[2].partition('value="')[2].partition('"')[0]).path
 
 
-async def test_a_client_subscribes_reads_and_unsubscribes(site: Site, elsewhere: Elsewhere) -> None:
+async def test_a_client_subscribes_reads_and_unsubscribes(site: Site, elsewhere: CalendarServer) -> None:
     """A client can subscribe, read with a cursor, ask for conflicts, and unsubscribe."""
     window = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-15T00:00:00Z"}
     async with site.browser() as browser:
@@ -133,7 +154,7 @@ async def test_a_client_subscribes_reads_and_unsubscribes(site: Site, elsewhere:
         assert made.status_code == 201, made.text
         again = await browser.post("/api/me/calendars", json={"url": elsewhere.url}, headers=ana)
         assert (again.status_code, again.json()) == (200, made.json())
-        by_file = await browser.post("/api/me/calendars", json={"ics": CHOIR.format(extra="2")}, headers=ben)
+        by_file = await browser.post("/api/me/calendars", json={"ics": CHOIR_CALENDAR.format(extra="2")}, headers=ben)
         assert by_file.json()["health"] == "file"
         whole = (await browser.get("/api/me/calendar", params=window, headers=ana)).json()["entries"]
         paged: list[dict] = []
@@ -201,7 +222,9 @@ async def test_a_full_month_in_words(site: Site) -> None:
         ana, _ = await full_month(tx)
     async with signed_in(site, ana.user_id) as browser:
         month = _words((await browser.get("/my/calendar?on=2026-03-03")).text)
-        assert "Lightning talks: small tools we love and Choir: open rehearsal overlap from 19:30 to 21:30." in month
+        assert (
+            "“Lightning talks: small tools we love” and “Choir: open rehearsal” overlap from 19:30 to 21:30." in month
+        )
         assert "Saturday 7 March 2026, 4 events" in month
         assert "Sunday 8 March 2026, no events" in month  # the club night ends at 03:30
         assert "+2 more , Saturday 7 March 2026" in month

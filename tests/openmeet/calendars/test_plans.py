@@ -21,7 +21,11 @@ QUESTIONS = {
         entries.ANSWERS,
         {"sqlite": "attendances_by_user", "postgresql": "attendances_by_user"},
     ),
-    "answered": (entries.ANSWERED, {"sqlite": "sqlite_autoindex_events_1", "postgresql": "on events e"}),
+    "co-hosting": (
+        entries.CO_HOSTING,
+        {"sqlite": "event_co_hosts_of_person", "postgresql": r"event_co_hosts_of_person|Index Cond: \(+user_id = "},
+    ),
+    "by key": (entries.BY_KEY, {"sqlite": "sqlite_autoindex_events_1", "postgresql": "on events e"}),
     "subscribed": (
         entries.SUBSCRIBED,
         {"sqlite": "subscribed_dates_by_user", "postgresql": "subscribed_dates_by_user"},
@@ -69,9 +73,11 @@ async def test_no_query_scans_all_events(db: Database, question: str) -> None:
     walked = (
         "Seq Scan on events",
         "Seq Scan on attendances",
+        "Seq Scan on event_co_hosts",
         "Seq Scan on subscribed_dates",
         "SCAN e",
         "SCAN attendances",
+        "SCAN h",
         "SCAN d",
     )
     assert [one for one in plan.splitlines() if one.strip().startswith(walked)] == []

@@ -10,7 +10,7 @@ from groundwork.errors import Refused
 from openmeet.domain.calendars import subscriptions
 from openmeet.domain.calendars.model import CalendarReason
 from tests.databases import MakeDatabase
-from tests.openmeet.calendars.test_calendar import CHOIR
+from tests.openmeet.calendars.calendar_server import CHOIR_CALENDAR
 from tests.openmeet.site_under_test import person
 from tests.worker_pool import WORKERS
 
@@ -26,11 +26,11 @@ async def test_the_limit_does_not_refuse_a_calendar_that_is_already_there(
     """Somebody with as many calendars as possible adds one of them again. Another one is refused, also at the same
     moment.
     """
-    monkeypatch.setattr(subscriptions, "MOST_CALENDARS", 1)
+    monkeypatch.setattr(subscriptions, "MAX_CALENDARS", 1)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         offered = [
-            await subscriptions.preview_file(WORKERS, CHOIR.format(extra=extra).encode(), tx.now, "UTC")
+            await subscriptions.preview_file(WORKERS, CHOIR_CALENDAR.format(extra=extra).encode(), tx.now, "UTC")
             for extra in ("", "", "again")
         ]
 

@@ -28,7 +28,7 @@ from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
 from openmeet.web.site.chat_streams import ChatStream
 from tests.openmeet.chat.model import Guest, Said
 from tests.openmeet.chat.open_pages import OpenPage, encode
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import ORIGIN, Site, event_by, person, site_on
 
@@ -64,7 +64,7 @@ class Play:
             await tx.execute(
                 "update events set group_id = :group where id = :id", group=self.group.id, id=self.event.id
             )
-            self.room = await room_of(tx, self.ana, about(self.event))
+            self.room = await room_of(tx, self.ana, subject_of_event(self.event))
             self.guests = [await self._guest(tx, await person(tx, name)) for name in ("Ben", "Cleo", "Dan")]
         self.host = Guest(self.ana, "", "", role="owner")
         await self._follow_changes()

@@ -13,9 +13,9 @@ from openmeet.domain.chat.access import access, access_of_each
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.room_list import RoomFilter, my_rooms
 from tests.hypothesis_profiles import examples
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import NOW, begin, dates
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates
 from tests.openmeet.site_under_test import event_by, person
 
 # Fewer on PostgreSQL, which plans each query again.
@@ -57,13 +57,13 @@ class Scene:
 
     async def build(self) -> None:
         tx = self.tx
-        self.ana, self.series = await begin(tx)
+        self.ana, self.series = await create_weekly_series(tx)
         self.group = await group_by(tx, self.ana)
         self.event = await event_by(tx, self.ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
         await tx.execute("update events set group_id = :group where id = :id", group=self.group.id, id=self.event.id)
         self.date = (await dates(tx, self.series))[0]
         self.rooms = {
-            "event": await room_of(tx, self.ana, about(self.event)),
+            "event": await room_of(tx, self.ana, subject_of_event(self.event)),
             "series": await room_of(tx, self.ana, RoomSubject(SubjectKind.SERIES, self.series.id), RoomKind.SERIES),
             "channel": await room_of(tx, self.ana, RoomSubject(SubjectKind.GROUP, self.group.id), RoomKind.CHANNEL),
         }
@@ -173,7 +173,7 @@ class Scene:
         await self.tx.execute("delete from moderation_states where subject = :who", who=who)
         if facts.is_suspended:
             await self.tx.execute(
-                "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+                "insert into moderation_states (subject, kind, state, reason, decided_by, since)"
                 " values (:who, 'person', 'hidden', '', :by, :now)",
                 who=who,
                 by=self.ana.user_id,

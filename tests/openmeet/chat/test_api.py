@@ -10,53 +10,10 @@ from openmeet.domain.chat import matrix_people
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.operations import OPERATIONS
+from tests.openmeet.chat.api_room import EVENT_JSON, chat, site
 from tests.openmeet.site_under_test import api_session, signed_in, site_on
 
-EVENT = {
-    "title": "Board games",
-    "startsLocal": "2026-07-04T18:00",
-    "endsLocal": "2026-07-04T20:00",
-    "timeZone": "Europe/Berlin",
-}
-
-
-@pytest.fixture
-async def site(make_database, clock):
-    return site_on(await make_database("openmeet", clock=clock), clock)
-
-
-class Chat:
-    """Ana hosts, Ben is going, Cleo is not involved."""
-
-    def __init__(self, client, ana, ben, cleo, slug, room) -> None:
-        self.client, self.ana, self.ben, self.cleo, self.slug, self.room = client, ana, ben, cleo, slug, room
-        self.sent = 0
-
-    async def ask(self, who, method, path, body=None, **headers: str):
-        return await self.client.request(method, f"/api{path}", json=body, headers={**(who or {}), **headers})
-
-    async def say(self, who, text, **further: object):
-        self.sent += 1
-        return await self.ask(
-            who, "POST", f"/chat/rooms/{self.room}/messages", {"clientId": f"c{self.sent}", "text": text, **further}
-        )
-
-
-@pytest.fixture
-async def chat(site):
-    async with site.browser() as client:
-        ana, ben, cleo = [
-            await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben", "cleo")
-        ]
-        made = await client.post("/api/events", json=EVENT, headers=ana)
-        slug = made.json()["slug"]
-        answered = await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
-        assert answered.status_code == 200, answered.text
-        opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ben)
-        assert opened.status_code == 201, opened.text
-        again = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
-        assert (again.status_code, again.json()["id"]) == (200, opened.json()["id"])
-        yield Chat(client, ana, ben, cleo, slug, opened.json()["id"])
+__all__ = ["chat", "site"]
 
 
 async def test_participants_chat_and_others_find_nothing(chat):
@@ -325,7 +282,7 @@ async def connected(make_database, clock):
 async def test_hosts_mirror_a_room_and_people_consent(connected):
     async with connected.browser() as client:
         ana, ben = [await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben")]
-        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        slug = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).json()["slug"]
         await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
         opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
         path = f"/api/chat/rooms/{opened.json()['id']}/matrix"
@@ -360,7 +317,7 @@ async def test_hosts_mirror_a_room_and_people_consent(connected):
 async def test_hosts_invite_guests_by_their_address(connected):
     async with connected.browser() as client:
         ana, ben = [await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben")]
-        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        slug = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).json()["slug"]
         await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
         opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
         room = f"/api/chat/rooms/{opened.json()['id']}/matrix"
@@ -390,7 +347,7 @@ async def test_people_choose_which_rooms_invite_their_account(connected):
         ana, ben, eve = [
             await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben", "eve")
         ]
-        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        slug = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).json()["slug"]
         await client.put(f"/api/events/{slug}/answer", json={"reply": "going"}, headers=ben)
         opened = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
         room = opened.json()["id"]

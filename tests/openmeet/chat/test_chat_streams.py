@@ -11,84 +11,33 @@ from typing import NoReturn
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.http.server import HttpServer, serving
 from groundwork.token_hash import hash_token
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, readers, rooms
-from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
-from openmeet.domain.events.model import EventSlug
+from openmeet.domain.chat.model import NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.sign_in.queries import drop_session
-from openmeet.domain.users.model import Caller
 from openmeet.web.site import chat_stream_feed
 from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
-from openmeet.web.site.chat_streams import ChatStream
-from openmeet.web.site.server_sent_events import MOST_WAITING, PER_READER, StreamCredential
-from tests.databases import MakeDatabase
-from tests.openmeet.chat.open_pages import OpenPage, encode
-from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from openmeet.web.site.server_sent_events import MAX_WAITING, PER_READER, StreamCredential
+from tests.openmeet.chat.open_pages import ChatScene, scene
+from tests.openmeet.site_under_test import event_by, signed_in, site_on
 from tests.plain_http import NO_TLS
 from tests.timeouts import TIMEOUT_SECONDS
+
+__all__ = ["scene"]
+
 
 # Each case cuts the stream six times.
 CASES = 4
 
 
-class Scene:
-    """An event with a host and two guests, and its chat room."""
-
-    def __init__(self, db: Database, clock: HandClock, people: list[Caller], slug: EventSlug, room: RoomId) -> None:
-        self.db, self.clock, self.people, self.slug, self.room = db, clock, people, slug, room
-        self.live = ChatStreamFeed()
-        self.source = ChatSource(db, "", "")
-        self.pages: list[OpenPage] = []
-
-    async def say(self, who: Caller, text: str) -> ChatMessage:
-        async with self.db.transaction() as tx:
-            one, _ = await messages.send(tx, who, self.room, NewMessage(text))
-        return one
-
-    def open(
-        self, who: Caller, after: int, credential: StreamCredential | None = None, live: ChatStreamFeed | None = None
-    ) -> OpenPage:
-        stream = ChatStream(
-            room=self.room,
-            person=who.user_id,
-            slot=(live or self.live).slots.take(who.user_id, 1_000),
-            language="en",
-            entered=0,
-            number=after,
-            credential=credential,
-            encode=encode,
-        )
-        opened = OpenPage(live or self.live, self.source, stream)
-        self.pages.append(opened)
-        return opened
-
-
-@pytest.fixture
-async def scene(make_database: MakeDatabase, clock: HandClock):
-    db = await make_database("openmeet", clock=clock)
-    async with db.transaction() as tx:
-        people = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
-        event = await event_by(tx, people[0], title="Games")
-        for guest in people[1:]:
-            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, ReplyDetails())
-        target = await rooms.target_of(tx, RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
-        room, _ = await rooms.open_room(tx, people[0], target)
-    opened = Scene(db, clock, people, event.slug, room.id)
-    yield opened
-    for one in opened.pages:
-        await one.close()
-
-
-async def test_messages_reach_open_pages_in_order(scene: Scene) -> None:
+async def test_messages_reach_open_pages_in_order(scene: ChatScene) -> None:
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await scene.say(ana, "One")
@@ -97,7 +46,7 @@ async def test_messages_reach_open_pages_in_order(scene: Scene) -> None:
     assert [entry[:4] for entry in page.entries] == [[2, "said", "One", False], [3, "said", "Two", True]]
 
 
-async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
+async def test_unread_counts_leave_out_the_open_room(scene: ChatScene) -> None:
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         other = await event_by(tx, ana, title="Supper")
@@ -123,7 +72,7 @@ async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
     await page.until(lambda: page.sent[-1] == b'event: rooms\ndata: {"messages":0,"mentions":0,"rooms":0}')
 
 
-async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_read_after_the_last_page_has_left(scene: ChatScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the site stops, it closes its database after its pages have ended."""
     page = scene.open(scene.people[1], 1)
     await page.until_number(1)
@@ -144,14 +93,14 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
         await end.wait()
 
 
-async def test_interrupted_streams_get_every_number_once(scene: Scene, subtests) -> None:
+async def test_interrupted_streams_get_every_number_once(scene: ChatScene, subtests) -> None:
     """While a page is disconnected, reconnecting or resuming, each number arrives once and in order."""
     for seed in range(CASES):
         with subtests.test(seed=seed):
             await _cut_at_random(scene, random.Random(seed))
 
 
-async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
+async def _cut_at_random(scene: ChatScene, dice: random.Random) -> None:
     ana, ben, _ = scene.people
     first = last = (await scene.say(ana, "first")).number
     scene.clock.turn(600_000_000)
@@ -172,10 +121,10 @@ async def _cut_at_random(scene: Scene, dice: random.Random) -> None:
     assert got + page.numbers == list(range(first + 1, last + 1))
 
 
-async def test_a_long_absence_is_caught_up_in_batches(scene: Scene) -> None:
+async def test_a_long_absence_is_caught_up_in_batches(scene: ChatScene) -> None:
     """A stream that resumes with more entries than the buffer for a slow reader can hold does not end."""
     ana, ben, _ = scene.people
-    count = MOST_WAITING * 2
+    count = MAX_WAITING * 2
     for number in range(count):
         scene.clock.turn(60_000_000)
         await scene.say(ana, str(number))
@@ -184,7 +133,7 @@ async def test_a_long_absence_is_caught_up_in_batches(scene: Scene) -> None:
     assert page.numbers == list(range(2, count + 2))
 
 
-async def test_a_page_that_missed_too_much_reloads(scene: Scene) -> None:
+async def test_a_page_that_missed_too_much_reloads(scene: ChatScene) -> None:
     ana, ben, _ = scene.people
     async with scene.db.transaction() as tx:
         await tx.execute("update chat_rooms set last_number = 500 where id = :room", room=scene.room)
@@ -196,14 +145,14 @@ async def test_a_page_that_missed_too_much_reloads(scene: Scene) -> None:
     assert page.numbers == [501]
 
 
-async def test_a_client_that_reads_nothing_is_disconnected(scene: Scene) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(scene: ChatScene) -> None:
     """A slow reader has a bounded buffer. When it is full, the stream ends and asks for a reload."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await scene.say(ana, "first")
     await page.until(lambda: len(page.entries) == 1)
     page.may_read.clear()
-    for number in range(MOST_WAITING + 3):
+    for number in range(MAX_WAITING + 3):
         scene.clock.turn(60_000_000)
         await scene.say(ana, str(number))
         await scene.live.feed_rung(scene.db)
@@ -212,10 +161,10 @@ async def test_a_client_that_reads_nothing_is_disconnected(scene: Scene) -> None
     page.may_read.set()
     await page.ended()
     assert b"event: again" in page.sent[-1]
-    assert len(page.sent) <= MOST_WAITING + 3
+    assert len(page.sent) <= MAX_WAITING + 3
 
 
-async def test_withdrawing_ends_the_stream(scene: Scene) -> None:
+async def test_withdrawing_ends_the_stream(scene: ChatScene) -> None:
     ana, ben, cleo = scene.people
     page, other = scene.open(ben, 1), scene.open(cleo, 1)
     await scene.say(ana, "Before")
@@ -229,7 +178,7 @@ async def test_withdrawing_ends_the_stream(scene: Scene) -> None:
     assert page.sent[-1].startswith(b"event: out")
 
 
-async def test_a_silent_stream_ends_at_the_next_access_check(scene: Scene) -> None:
+async def test_a_silent_stream_ends_at_the_next_access_check(scene: ChatScene) -> None:
     """A stream without messages ends at the next access check after an answer is withdrawn or the person signs out."""
     _, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -246,7 +195,7 @@ async def test_a_silent_stream_ends_at_the_next_access_check(scene: Scene) -> No
     assert signed_out.sent[-1].startswith(b"event: out")
 
 
-async def test_signing_out_ends_the_stream(scene: Scene) -> None:
+async def test_signing_out_ends_the_stream(scene: ChatScene) -> None:
     """The stream ends even if somebody writes before the next access check."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -262,7 +211,7 @@ async def test_signing_out_ends_the_stream(scene: Scene) -> None:
     assert page.sent[-1].startswith(b"event: out")
 
 
-async def test_a_new_stream_hides_blocked_people(scene: Scene) -> None:
+async def test_a_new_stream_hides_blocked_people(scene: ChatScene) -> None:
     """A new stream hides messages of blocked people from the start, also where other people quote them."""
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -277,7 +226,7 @@ async def test_a_new_stream_hides_blocked_people(scene: Scene) -> None:
     assert [entry[4:6] for entry in other.entries] == [[False, None], [False, "Nobody likes you"]]
 
 
-async def test_a_held_message_reaches_its_author_and_moderators(scene: Scene) -> None:
+async def test_a_held_message_reaches_its_author_and_moderators(scene: ChatScene) -> None:
     ana, ben, cleo = scene.people
     pages = {who.user_id: scene.open(who, 1) for who in scene.people}
     await scene.say(cleo, "See https://spam.example")
@@ -287,7 +236,7 @@ async def test_a_held_message_reaches_its_author_and_moderators(scene: Scene) ->
     assert [pages[who.user_id].numbers for who in (ana, ben, cleo)] == [[2, 3], [3], [2, 3]]
 
 
-async def test_a_message_held_later_disappears_from_open_pages(scene: Scene) -> None:
+async def test_a_message_held_later_disappears_from_open_pages(scene: ChatScene) -> None:
     """The author and the moderators still see the message. Other people's pages reload."""
     ana, ben, cleo = scene.people
     pages = {who.user_id: scene.open(who, 1) for who in scene.people}
@@ -302,7 +251,7 @@ async def test_a_message_held_later_disappears_from_open_pages(scene: Scene) -> 
         assert not any(b"event: again" in frame for frame in pages[who.user_id].sent)
 
 
-async def test_deleting_the_newest_log_entries_stops_no_stream(scene: Scene) -> None:
+async def test_deleting_the_newest_log_entries_stops_no_stream(scene: ChatScene) -> None:
     """Retention deletes log entries with their messages, but does not reset the room's number."""
     ana, ben, cleo = scene.people
     last = await scene.say(ana, "I am here")
@@ -316,7 +265,7 @@ async def test_deleting_the_newest_log_entries_stops_no_stream(scene: Scene) -> 
         assert page.numbers == [said.number]
 
 
-async def test_two_processes_of_one_database(scene: Scene) -> None:
+async def test_two_processes_of_one_database(scene: ChatScene) -> None:
     """Each process serves its own pages. Commits of the other process are found by polling when no notification
     arrives.
     """
@@ -350,7 +299,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 async def test_another_process_is_noticed_without_polling(
-    scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    scene: ChatScene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commits of another process reach the pages of this process by notification alone, because polling is off."""
     monkeypatch.setattr(chat_stream_feed, "LOOK_SECONDS", 3_600.0)
@@ -375,7 +324,7 @@ async def test_another_process_is_noticed_without_polling(
     assert [entry[2] for entry in page.entries] == ["One", "Two"]
 
 
-async def test_the_number_of_streams_per_person_is_limited(scene: Scene) -> None:
+async def test_the_number_of_streams_per_person_is_limited(scene: ChatScene) -> None:
     _, ben, _ = scene.people
     pages = [scene.open(ben, 1) for _ in range(PER_READER)]
     await asyncio.sleep(0)
@@ -390,7 +339,7 @@ async def test_the_number_of_streams_per_person_is_limited(scene: Scene) -> None
     assert scene.live.count == PER_READER - 1
 
 
-async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
+async def test_places_are_taken_before_any_stream_is_open(scene: ChatScene) -> None:
     """A stream's place is reserved before the stream opens. Otherwise concurrent requests could exceed the limit."""
     _, ben, _ = scene.people
     for _ in range(PER_READER):
@@ -399,7 +348,7 @@ async def test_places_are_taken_before_any_stream_is_open(scene: Scene) -> None:
         scene.live.slots.take(ben.user_id, 100)
 
 
-async def test_a_stop_ends_all_streams(scene: Scene) -> None:
+async def test_a_stop_ends_all_streams(scene: ChatScene) -> None:
     _, ben, _ = scene.people
     page = scene.open(ben, 1)
     await asyncio.sleep(0)
@@ -423,7 +372,7 @@ async def follower(served: HttpServer, token: str, room: RoomId, **headers: str)
         yield opened.aiter_lines()
 
 
-async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
+async def test_the_cookie_alone_opens_a_page_stream(scene: ChatScene) -> None:
     """A token sent together with the cookie does not keep the stream open after the session ends."""
     ana, _, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -446,7 +395,7 @@ async def test_the_cookie_alone_opens_a_page_stream(scene: Scene) -> None:
     assert not any("After" in line for line in rest)
 
 
-async def test_switching_chats_quickly_is_possible(scene: Scene) -> None:
+async def test_switching_chats_quickly_is_possible(scene: ChatScene) -> None:
     """A closed page is noticed with a delay, but before the same person's next page would be refused."""
     _, _, cleo = scene.people
     async with scene.db.transaction() as tx:
@@ -460,7 +409,7 @@ async def test_switching_chats_quickly_is_possible(scene: Scene) -> None:
                     assert await anext(lines) == ":"
 
 
-async def test_a_refused_stream_takes_no_place(scene: Scene) -> None:
+async def test_a_refused_stream_takes_no_place(scene: ChatScene) -> None:
     _, ben, _ = scene.people
     site = site_on(scene.db, scene.clock)
     async with signed_in(site, ben.user_id) as browser:
@@ -469,7 +418,7 @@ async def test_a_refused_stream_takes_no_place(scene: Scene) -> None:
 
 
 async def test_a_server_that_stops_ends_an_open_stream_without_an_error(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+    scene: ChatScene, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, _, cleo = scene.people
     async with scene.db.transaction() as tx:

@@ -22,8 +22,8 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.settings import Settings
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.chat.test_api import EVENT, chat, site  # noqa: F401 - fixtures
+from tests.openmeet.chat.api_room import EVENT_JSON, chat, site  # noqa: F401 - fixtures
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
@@ -132,7 +132,7 @@ async def test_half_a_surrogate_pair_is_refused(chat):  # noqa: F811
 
 
 async def test_subject_and_reply_must_be_in_the_same_room(chat):  # noqa: F811
-    slug = (await chat.client.post("/api/events", json=EVENT, headers=chat.ana)).json()["slug"]
+    slug = (await chat.client.post("/api/events", json=EVENT_JSON, headers=chat.ana)).json()["slug"]
     other = (await chat.ask(chat.ana, "POST", "/chat/rooms", {"kind": "event", "event": slug})).json()["id"]
     there = await chat.ask(chat.ana, "POST", f"/chat/rooms/{other}/messages", {"clientId": "o", "text": "Here"})
     for field, value in (
@@ -160,7 +160,7 @@ async def test_the_messages_of_one_person_per_hour_are_limited(make_database, cl
     db = await make_database("openmeet", clock=clock)
     async with site_on(db, clock, chat_messages_per_hour=7).browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
+        slug = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).json()["slug"]
         room = (await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)).json()["id"]
         sent = []
         for number in range(8):
@@ -180,8 +180,8 @@ async def test_pins_reactions_and_channels_are_limited(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
-        said = [await say(tx, ana, room, f"{number}") for number in range(MAX_PINS + 1)]
+        room = await room_of(tx, ana, subject_of_event(event))
+        said = [await send_text(tx, ana, room, f"{number}") for number in range(MAX_PINS + 1)]
         for one in said[:MAX_PINS]:
             await reactions.pin(tx, ana, one.id)
         with pytest.raises(Refused, match="pin") as pins:
@@ -217,7 +217,7 @@ async def test_a_removal_can_be_objected_to_for_a_month(db, clock):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        one = await say(tx, ben, await room_of(tx, ana, about(event)))
+        one = await send_text(tx, ben, await room_of(tx, ana, subject_of_event(event)))
         await messages.remove(tx, ana, one.id, "Off topic", Sealer([os.urandom(KEY_BYTES)]))
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
@@ -230,8 +230,8 @@ async def test_host_rooms_are_never_mirrored_and_private_ones_after_confirmation
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, visibility="private")
-        hosts = await room_of(tx, ana, about(event), RoomKind.HOSTS)
-        room = await room_of(tx, ana, about(event))
+        hosts = await room_of(tx, ana, subject_of_event(event), RoomKind.HOSTS)
+        room = await room_of(tx, ana, subject_of_event(event))
         with pytest.raises(Refused) as never:
             await mirroring.switch_on(tx, ana, hosts.id, is_confirmed=True)
         with pytest.raises(Refused) as unconfirmed:
@@ -246,7 +246,7 @@ async def test_links_in_choices_and_descriptions_are_held(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         details = await polls.checked_poll(tx, room.id, ["Monday", link], several=False, ends_at=None)
         poll, _ = await messages.send(tx, ben, room.id, NewMessage("When?", kind=MessageKind.POLL, details=details))
     assert poll.is_held
@@ -258,7 +258,7 @@ async def test_merged_accounts_keep_one_vote(db):
         event = await event_by(tx, ana)
         for guest in (ben, cleo):
             await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         made = []
         for several in (False, True):
             details = await polls.checked_poll(tx, room.id, ["Mon", "Tue"], several=several, ends_at=None)

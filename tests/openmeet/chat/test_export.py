@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import export, reactions
 from openmeet.domain.chat.model import MessageKind
 from openmeet.domain.chat.sanctions import SanctionKind, sanction
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 
@@ -30,8 +30,8 @@ async def test_hosts_get_every_message_and_private_people_by_number(db, monkeypa
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
-        room = await room_of(tx, ana, about(event))
-        said = [await say(tx, who, room, f"From {who.display_name}") for who in (ana, ben, cleo, ben, cleo)]
+        room = await room_of(tx, ana, subject_of_event(event))
+        said = [await send_text(tx, who, room, f"From {who.display_name}") for who in (ana, ben, cleo, ben, cleo)]
     found = await exported(db, room, ana)
     assert [(one.name, one.message.body) for one in found] == [
         ("Ana", "From Ana"),
@@ -49,9 +49,9 @@ async def test_an_export_ends_when_its_reader_loses_access(db, monkeypatch):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         for text in ("One", "Two"):
-            await say(tx, ana, room, text)
+            await send_text(tx, ana, room, text)
     pages = export.pages(db, room.id, ana.user_id, 0)
     assert [one.message.body for one in await anext(pages)] == ["One"]
     async with db.transaction() as tx:
@@ -65,9 +65,9 @@ async def test_polls_have_their_results(make_database, clock, tmp_path):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         details = {"choices": ["Tea", "Cake"], "several": False}
-        poll = await say(tx, ana, room, "Which?", kind=MessageKind.POLL, details=details)
+        poll = await send_text(tx, ana, room, "Which?", kind=MessageKind.POLL, details=details)
         await reactions.vote(tx, ben, poll.id, [1])
     async with signed_in(site, ana.user_id) as browser:
         file = await browser.get(f"/chat/rooms/{room.id}/export")
@@ -86,9 +86,10 @@ async def test_a_file_is_json_lines_and_goes_on_where_it_broke_off(make_database
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         said = [
-            await say(tx, ana, room, text) for text in ("One", "Two\nlines \u2028 and more", "Three", "Four", "Five")
+            await send_text(tx, ana, room, text)
+            for text in ("One", "Two\nlines \u2028 and more", "Three", "Four", "Five")
         ]
     path = f"/chat/rooms/{room.id}/export"
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:

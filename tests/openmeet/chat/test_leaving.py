@@ -44,9 +44,9 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import NOW, begin, split
+from tests.openmeet.series.practice import NOW, create_weekly_series, split_series
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -74,17 +74,17 @@ async def event_of_ana(tx: Transaction, *guests: str) -> tuple[Event, Caller, li
 
 async def question_of(tx: Transaction, who: Caller, event: Event) -> tuple[Room, ChatMessage]:
     """A person's thread with the hosts of an event, and their question in it."""
-    room = await room_of(tx, who, about(event), RoomKind.DIRECT, with_user_id=who.user_id)
-    return room, await say(tx, who, room, "Where do I park?")
+    room = await room_of(tx, who, subject_of_event(event), RoomKind.DIRECT, with_user_id=who.user_id)
+    return room, await send_text(tx, who, room, "Where do I park?")
 
 
 async def test_former_members_can_take_back_their_messages(db, clock):
     """A person who has left can take back a message on the message's page, which shows nothing written by other people."""
     async with db.transaction() as tx:
         event, ana, (ben,) = await event_of_ana(tx, "Ben")
-        room = await room_of(tx, ana, about(event))
-        asked = await say(tx, ana, room, "The secret is blue")
-        said = await say(tx, ben, room, "My number is 555", reply_to=asked.id)
+        room = await room_of(tx, ana, subject_of_event(event))
+        asked = await send_text(tx, ana, room, "The secret is blue")
+        said = await send_text(tx, ben, room, "My number is 555", reply_to=asked.id)
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
     path = f"/chat/messages/{said.id}"
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
@@ -108,9 +108,9 @@ async def test_former_members_can_take_back_their_messages(db, clock):
 async def test_a_restored_poll_has_its_choices(db):
     async with db.transaction() as tx:
         event, ana, (ben,) = await event_of_ana(tx, "Ben")
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         details = await polls.checked_poll(tx, room.id, ["Mon", "Tue"], several=False, ends_at=None)
-        said = await say(tx, ben, room, "When?", kind=MessageKind.POLL, details=details)
+        said = await send_text(tx, ben, room, "When?", kind=MessageKind.POLL, details=details)
         await messages.remove(tx, ana, said.id, "Not here", SEALER)
         await messages.restore(tx, ana, said.id, SEALER)
         back = await message_queries.by_id(tx, said.id)
@@ -136,11 +136,11 @@ async def test_what_was_read_in_two_threads_stays_read_in_one(db):
         threads = []
         for who in (ben, twin):
             room, _ = await question_of(tx, who, event)
-            reply = await say(tx, ana, room, "Behind the hall")
+            reply = await send_text(tx, ana, room, "Behind the hall")
             for reader in (ana, who):
                 await readers.mark_read(tx, reader, room.id, reply.number)
             threads.append(room)
-        await say(tx, twin, threads[1], "And my bike?")
+        await send_text(tx, twin, threads[1], "And my bike?")
         link = EmailLink(ana.user_id, LinkPurpose.CHAT, threads[1].id)
         token = await email_links.token_for(tx, KEY, link)
         await email_links.token_for(tx, KEY, replace(link, subject=threads[0].id))
@@ -158,7 +158,7 @@ async def test_joining_long_threads_takes_no_more_statements_than_short_ones(db)
             event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
             kept, _ = await question_of(tx, ben, event)
             goes, _ = await question_of(tx, twin, event)
-            said = [(await say(tx, ana, goes, f"Reply {number}")).id for number in range(replies)]
+            said = [(await send_text(tx, ana, goes, f"Reply {number}")).id for number in range(replies)]
             counter = StatementCounter(tx)
             await merge.reassign(cast("Transaction", counter), twin.user_id, ben.user_id)
             counted.append(counter.statements)
@@ -182,10 +182,10 @@ async def test_a_former_host_loses_control_of_the_series_chat(db, clock):
     the room.
     """
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-        await split(tx, series, "2026-12-08T18:00:00", "Practice, renewed")
+        await split_series(tx, series, "2026-12-08T18:00:00", "Practice, renewed")
         tail = await tx.fetch_one("select id from event_series where split_from = :id", id=series.id)
         await tx.execute("update event_series set user_id = :ben where id = :id", ben=ben.user_id, id=tail["id"])
         assert [await access(tx, room.id, one.user_id) for one in (ana, ben)] == [Access.MODERATE, Access.MODERATE]
@@ -204,10 +204,10 @@ async def test_a_suspended_account_keeps_its_marks_and_settings(db):
         group = await group_by(tx, ana)
         await groups.join(tx, ben, group.slug)
         room = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
-        first = await say(tx, ana, room, "Welcome")
+        first = await send_text(tx, ana, room, "Welcome")
         await readers.mark_read(tx, ben, room.id, first.number)
         await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
-        await say(tx, ana, room, "Who has the key?")
+        await send_text(tx, ana, room, "Who has the key?")
     await readers.apply_access_changes(db)
     for before, after in ((SHOWN, HIDDEN), (HIDDEN, SHOWN)):
         async with db.transaction() as tx:
@@ -222,7 +222,7 @@ async def test_a_suspended_account_keeps_its_marks_and_settings(db):
 async def test_the_longer_sanction_stays_in_force_after_a_merge(db, clock):
     async with db.transaction() as tx:
         event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         for who, until in ((ben, Instant(tx.now + DAY)), (twin, None)):
             await sanctions.sanction(tx, ana, room.id, who.user_id, SanctionKind.BAN, reason="Spam", until=until)
         await merge.reassign(tx, twin.user_id, ben.user_id)

@@ -16,7 +16,7 @@ from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.reactions import checked_emoji
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import api_session, event_by, person, signed_in, site_on
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -121,7 +121,7 @@ async def test_a_room_takes_fifty_messages_a_second(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         crowd = [await person(tx, f"Guest {number}") for number in range(11)]
         for one in crowd:
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
@@ -154,7 +154,7 @@ async def test_one_person_cannot_use_up_a_messages_reactions(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        said = await say(tx, ana, await room_of(tx, ana, about(event)))
+        said = await send_text(tx, ana, await room_of(tx, ana, subject_of_event(event)))
         for emoji in EMOJIS[:MAX_OWN_REACTIONS]:
             await reactions.react(tx, ben, said.id, emoji)
         with pytest.raises(Refused, match="too_many_own_reactions"):
@@ -185,13 +185,13 @@ async def test_a_name_does_not_distort_the_text_around_it(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         await tx.execute(
             "update users set display_name = :name where id = :id",
             name="\u202eanA\u2066 Z" + "\u0301" * 200,
             id=ana.user_id,
         )
-        await say(tx, ana, room)
+        await send_text(tx, ana, room)
         page = await page_of_messages(tx, room, ana.user_id, MessageFilter())
         members = await people.members(tx, room, ana.user_id)
     for name in (page.messages[0].name, members.people[0].name):
@@ -231,8 +231,8 @@ async def test_ten_thousand_messages_are_erased_in_one_short_transaction(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
-        before = await say(tx, ana, room)
+        room = await room_of(tx, ana, subject_of_event(event))
+        before = await send_text(tx, ana, room)
     async with db.transaction() as tx:
         said = await flood(tx, room, ben)
     async with db.transaction() as tx:
@@ -258,7 +258,7 @@ async def test_ten_thousand_messages_are_merged_and_found_under_the_remaining_ac
         twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
         for one in (ben, twin):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     async with db.transaction() as tx:
         await flood(tx, room, twin)
     async with db.transaction() as tx:

@@ -25,7 +25,7 @@ from openmeet.domain.chat.model import NewMessage, Room
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, person, site_on
 from tests.plain_http import NO_TLS
 
@@ -54,7 +54,7 @@ async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
     async with db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Games")
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
     return Scene(db, ana, ben, event.slug, room)
 

@@ -16,8 +16,8 @@ from openmeet.domain.chat.rooms import RoomSettings, change_settings
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.web.chat.requests import search_cursor, search_place
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.series.practice import begin
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
 
@@ -48,14 +48,17 @@ async def chat(make_database, clock) -> AsyncIterator[Chat]:
         games = await event_by(tx, ana, title="Games", starts="2026-03-05T18:00", ends="2026-03-05T20:00")
         hike = await event_by(tx, ana, title="Hike", starts="2026-03-06T10:00", ends="2026-03-06T20:00")
         await attendance.answer(tx, ben, games.slug, RsvpReply.GOING)
-        room, on_the_hike = await room_of(tx, ana, about(games)), await room_of(tx, ana, about(hike))
+        room, on_the_hike = (
+            await room_of(tx, ana, subject_of_event(games)),
+            await room_of(tx, ana, subject_of_event(hike)),
+        )
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
         yield Chat(site, ana, ben, games, hike, room, on_the_hike, as_ana, as_ben)
 
 
 async def test_the_first_and_the_last_day_of_the_calendar_can_be_searched(chat):
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "Bring a chair")
+        await send_text(tx, chat.ana, chat.room, "Bring a chair")
     for path in (chat.path, "/chat"):
         found = await chat.as_ben.get(f"{path}?q=chair&from=0001-01-01&to=9999-12-31")
         assert (found.status_code, "Bring a chair" in found.text) == (200, True), path
@@ -65,8 +68,8 @@ async def test_the_first_and_the_last_day_of_the_calendar_can_be_searched(chat):
 
 async def test_a_message_is_found_again_in_its_place(chat):
     async with chat.site.db.transaction() as tx:
-        first = await say(tx, chat.ana, chat.room, "The training starts at the old mill")
-        await say(tx, chat.ben, chat.room, "I bring the <b>key</b>")
+        first = await send_text(tx, chat.ana, chat.room, "The training starts at the old mill")
+        await send_text(tx, chat.ben, chat.room, "I bring the <b>key</b>")
     form = await chat.as_ben.get(f"{chat.path}?q=")
     assert form.status_code == 200
     assert "Go to the message" not in form.text
@@ -90,7 +93,7 @@ async def test_a_message_is_found_again_in_its_place(chat):
 async def test_a_search_in_a_room_goes_on_page_by_page(chat):
     async with chat.site.db.transaction() as tx:
         for number in range(31):
-            await say(tx, chat.ana, chat.room, f"Word {number}")
+            await send_text(tx, chat.ana, chat.room, f"Word {number}")
     first = (await chat.as_ben.get(f"{chat.path}?q=word")).text
     assert first.count("Go to the message") == 30
     (more,) = re.findall(r'href="([^"]*cursor=[^"]*)"', first)
@@ -101,8 +104,8 @@ async def test_a_search_in_a_room_goes_on_page_by_page(chat):
 
 async def test_one_search_finds_messages_in_all_chats(chat):
     async with chat.site.db.transaction() as tx:
-        key = await say(tx, chat.ana, chat.room, "The key is under the stone")
-        boots = await say(tx, chat.ana, chat.on_the_hike, "The stone path needs boots")
+        key = await send_text(tx, chat.ana, chat.room, "The key is under the stone")
+        boots = await send_text(tx, chat.ana, chat.on_the_hike, "The stone path needs boots")
     found = (await chat.as_ana.get("/chat?q=stone")).text
     for one, event in ((key, chat.games), (boots, chat.hike)):
         assert f'href="/events/{event.slug}/chat?around={one.number}#m{one.number}"' in found
@@ -126,10 +129,10 @@ async def test_a_search_finds_chats_by_name_too(chat):
 
 async def test_each_filter_of_a_search_in_all_chats_narrows_it(chat):
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "One for Ben", mentions=(chat.ben.user_id,))
-        await say(tx, chat.ben, chat.room, "Four")
-        await say(tx, chat.ana, chat.room, "Two at https://example.org/map")
-        await say(tx, chat.ana, chat.on_the_hike, "Three")
+        await send_text(tx, chat.ana, chat.room, "One for Ben", mentions=(chat.ben.user_id,))
+        await send_text(tx, chat.ben, chat.room, "Four")
+        await send_text(tx, chat.ana, chat.room, "Two at https://example.org/map")
+        await send_text(tx, chat.ana, chat.on_the_hike, "Three")
 
     async def found(client, query):
         page = (await client.get(f"/chat?{query}")).text
@@ -154,8 +157,8 @@ async def test_each_filter_of_a_search_in_all_chats_narrows_it(chat):
 async def test_a_search_in_all_chats_goes_on_with_all_its_filters(chat):
     async with chat.site.db.transaction() as tx:
         for number in range(31):
-            await say(tx, chat.ana, chat.room, f"Word {number} https://example.org/{number}")
-        await say(tx, chat.ana, chat.room, "Word without")
+            await send_text(tx, chat.ana, chat.room, f"Word {number} https://example.org/{number}")
+        await send_text(tx, chat.ana, chat.room, "Word without")
     first = (await chat.as_ben.get(f"/chat?q=word&has=link&has=picture&room={chat.room.id}")).text
     assert "Go to the message" not in first
     first = (await chat.as_ben.get(f"/chat?q=word&has=link&person={chat.ana.user_id}")).text
@@ -168,10 +171,10 @@ async def test_a_search_in_all_chats_goes_on_with_all_its_filters(chat):
 
 async def test_messages_of_a_series_are_found_by_their_date(chat):
     async with chat.site.db.transaction() as tx:
-        zoe, series = await begin(tx)
+        zoe, series = await create_weekly_series(tx)
         room = await room_of(tx, zoe, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-        await say(tx, zoe, room, "Key on the first", about="2026-11-24T18:00:00")
-        await say(tx, zoe, room, "Key on the second", about="2026-12-01T18:00:00")
+        await send_text(tx, zoe, room, "Key on the first", about="2026-11-24T18:00:00")
+        await send_text(tx, zoe, room, "Key on the second", about="2026-12-01T18:00:00")
     async with signed_in(chat.site, zoe.user_id) as as_zoe:
         page = (await as_zoe.get(f"/series/{series.slug}/chat?q=key&date=2026-12-01T18%3A00%3A00")).text
     assert '<option value="2026-12-01T18:00:00" selected>' in page
@@ -182,9 +185,9 @@ async def test_messages_of_a_series_are_found_by_their_date(chat):
 
 async def test_the_writers_offered_are_those_whose_messages_one_may_read(chat):
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.on_the_hike, "Secret")
+        await send_text(tx, chat.ana, chat.on_the_hike, "Secret")
         cleo = await person(tx, "Cleo")
-        await say(tx, chat.ana, chat.room, "Before")
+        await send_text(tx, chat.ana, chat.room, "Before")
         await change_settings(
             tx, chat.ana, chat.room.id, RoomSettings(history=HistoryMode.SINCE_JOINING), if_revision=chat.room.revision
         )
@@ -193,7 +196,7 @@ async def test_the_writers_offered_are_those_whose_messages_one_may_read(chat):
         await readers.mark_read(tx, cleo, room.id, room.last_number)
     async with chat.site.db.transaction() as tx:
         assert await search.recent_writers(tx, cleo.user_id, limit=10) == []
-        await say(tx, chat.ben, chat.room, "After")
+        await send_text(tx, chat.ben, chat.room, "After")
         assert await search.recent_writers(tx, cleo.user_id, limit=10) == [(chat.ben.user_id, "Ben")]
         assert [name for _, name in await search.recent_writers(tx, chat.ben.user_id, limit=10)] == ["Ana", "Ben"]
 
@@ -202,17 +205,17 @@ async def test_a_search_continues_in_further_chats(chat, monkeypatch):
     """If each request searches one chat, every message is found once: in whole chats, in the middle of one, and in one
     without matches.
     """
-    monkeypatch.setattr(search, "MOST_ROOMS", 1)
+    monkeypatch.setattr(search, "MAX_ROOMS", 1)
     async with chat.site.db.transaction() as tx:
         rooms = [chat.room, chat.on_the_hike]
         for number in range(4):
             event = await event_by(tx, chat.ana, title=f"Walk {number}")
-            rooms.append(await room_of(tx, chat.ana, about(event)))
+            rooms.append(await room_of(tx, chat.ana, subject_of_event(event)))
         said = set()
         for number, room in enumerate(rooms):
             for _ in range((2, 0, 3, 1, 0, 2)[number]):
-                said.add((await say(tx, chat.ana, room, "Bring a lamp")).id)
-            await say(tx, chat.ana, room, "Something else")
+                said.add((await send_text(tx, chat.ana, room, "Bring a lamp")).id)
+            await send_text(tx, chat.ana, room, "Something else")
     async with chat.site.db.reader() as reader:
         for limit in (1, 2, 3, 8, 9):
             found, place, pages = [], None, 0

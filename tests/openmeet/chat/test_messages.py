@@ -12,16 +12,16 @@ from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.registration import DEFAULT, ListAudience
+from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, ListAudience
 from openmeet.domain.chat import log, messages, people, reactions, readers, rooms
 from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage, RoomKind
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.chat.rooms import RoomSettings
-from openmeet.web.chat.view import message_view
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.site_under_test import event_by, person
+from openmeet.web.chat.view import MessageReader, message_view
+from tests.openmeet.chat.rooms import create_event_with_people, message_texts, room_of, send_text, subject_of_event
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.site_under_test import person
 
 SEALER = Sealer([os.urandom(KEY_BYTES)])
 
@@ -31,45 +31,32 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-async def town(tx, **typed: str):
-    """Ana hosts, Ben is going, Cleo is not involved."""
-    ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
-    event = await event_by(tx, ana, **typed)
-    await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-    return event, ana, ben, cleo
-
-
-async def texts(reader, room, who):
-    page = await page_of_messages(reader, room, who.user_id, MessageFilter())
-    return [one.message.body for one in page.messages]
-
-
 async def test_an_rsvp_gives_access_and_history(db):
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        again = await room_of(tx, ana, about(event))
-        first = await say(tx, ben, room, "Who has the key?")
-        second = await say(tx, ana, room, "I have", reply_to=first.id)
+        event, ana, ben, cleo = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        again = await room_of(tx, ana, subject_of_event(event))
+        first = await send_text(tx, ben, room, "Who has the key?")
+        second = await send_text(tx, ana, room, "I have", reply_to=first.id)
         assert again.id == room.id
-        assert await texts(tx, room, ben) == ["Who has the key?", "I have"]
+        assert await message_texts(tx, room, ben) == ["Who has the key?", "I have"]
         assert second.number == first.number + 1
         page = await page_of_messages(tx, room, ben.user_id, MessageFilter())
         assert page.messages[1].reply.text == "Who has the key?"
         with pytest.raises(NotFound):
-            await texts(tx, room, cleo)
+            await message_texts(tx, room, cleo)
         with pytest.raises(NotFound):
-            await say(tx, cleo, room)
+            await send_text(tx, cleo, room)
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         with pytest.raises(NotFound):
-            await texts(tx, room, ben)
+            await message_texts(tx, room, ben)
 
 
 async def test_the_log_numbers_every_act_without_gap(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "One")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "One")
         await messages.edit(tx, ben, one.id, "Two", one.revision)
         await messages.remove(tx, ana, one.id, "Not here", SEALER)
         await messages.restore(tx, ana, one.id, SEALER)
@@ -92,23 +79,23 @@ async def test_the_log_numbers_every_act_without_gap(db):
 
 async def test_a_client_id_sends_once(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
         one, is_new = await messages.send(tx, ben, room.id, NewMessage("Once", client_id="a1"))
         same, again = await messages.send(tx, ben, room.id, NewMessage("Once", client_id="a1"))
         assert (same.id, is_new, again) == (one.id, True, False)
         # Client ids of different people do not collide.
         await messages.send(tx, ana, room.id, NewMessage("Mine", client_id="a1"))
-        assert await texts(tx, room, ben) == ["Once", "Mine"]
+        assert await message_texts(tx, room, ben) == ["Once", "Mine"]
         with pytest.raises(Conflict, match="client_id_reused"):
             await messages.send(tx, ben, room.id, NewMessage("Twice", client_id="a1"))
 
 
 async def test_an_edit_needs_the_author_the_revision_and_the_day(db, clock):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "At six")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "At six")
         changed = await messages.edit(tx, ben, one.id, "At seven", 1)
         assert (changed.body, changed.revision) == ("At seven", 2)
         with pytest.raises(Forbidden):
@@ -128,9 +115,9 @@ async def test_a_message_taken_back_leaves_a_placeholder(db):
     after they have left.
     """
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "Sorry")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "Sorry")
         await messages.edit(tx, ben, one.id, "So sorry")
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         await messages.retract(tx, ben, one.id)
@@ -144,9 +131,9 @@ async def test_a_message_taken_back_leaves_a_placeholder(db):
 
 async def test_a_removed_text_is_sealed_for_thirty_days(db, clock):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "Secret words")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "Secret words")
         with pytest.raises(InvalidForm):
             await messages.remove(tx, ana, one.id, " ", SEALER)
         with pytest.raises(Forbidden):
@@ -164,9 +151,9 @@ async def test_a_removed_text_is_sealed_for_thirty_days(db, clock):
 
 async def test_the_author_takes_back_what_a_host_removed(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "Sorry")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "Sorry")
         await messages.remove(tx, ana, one.id, "Off topic", SEALER)
         assert (await messages.retract(tx, ben, one.id)).is_taken_back
         with pytest.raises(Refused, match="taken_back"):
@@ -188,29 +175,29 @@ def test_anything_but_one_emoji_is_not_a_reaction(text):
 
 async def test_slow_mode_does_not_apply_to_hosts(db, clock):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
         await rooms.change_settings(tx, ana, room.id, RoomSettings(slow_seconds=30))
-        await say(tx, ben, room)
+        await send_text(tx, ben, room)
         with pytest.raises(TooMany) as refused:
-            await say(tx, ben, room)
+            await send_text(tx, ben, room)
         assert refused.value.after_seconds == 30
-        await say(tx, ana, room)
-        await say(tx, ana, room)
+        await send_text(tx, ana, room)
+        await send_text(tx, ana, room)
 
 
 async def test_a_closed_room_is_read_only_for_everybody(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        await say(tx, ben, room)
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        await send_text(tx, ben, room)
         await rooms.close(tx, ana, room.id, "It is over")
         for who in (ana, ben):
             with pytest.raises(Forbidden, match="room_closed"):
-                await say(tx, who, room)
-            assert await texts(tx, room, who) == ["Hello"]
+                await send_text(tx, who, room)
+            assert await message_texts(tx, room, who) == ["Hello"]
         await rooms.reopen(tx, ana, room.id)
-        await say(tx, ben, room, "Again")
+        await send_text(tx, ben, room, "Again")
 
 
 async def test_newcomers_read_from_when_they_joined(db):
@@ -218,16 +205,16 @@ async def test_newcomers_read_from_when_they_joined(db):
     the change.
     """
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        await say(tx, ben, room, "Before")
+        event, ana, ben, cleo = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        await send_text(tx, ben, room, "Before")
         room = await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         room, access, first = await rooms.readable_room(tx, room.id, cleo.user_id)
         assert (access, first) == (Access.WRITE, room.last_number)
-        assert await texts(tx, room, ben) == ["Before", ""]
-        assert await texts(tx, room, cleo) == []
-        assert await texts(tx, room, ana) == ["Before", ""]
+        assert await message_texts(tx, room, ben) == ["Before", ""]
+        assert await message_texts(tx, room, cleo) == []
+        assert await message_texts(tx, room, ana) == ["Before", ""]
 
 
 async def test_reopening_the_history_does_not_show_earlier_messages(db):
@@ -235,19 +222,22 @@ async def test_reopening_the_history_does_not_show_earlier_messages(db):
     join later.
     """
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
+        event, ana, ben, cleo = await create_event_with_people(tx)
         dan = await person(tx, "Dan")
-        room = await room_of(tx, ben, about(event))
-        await say(tx, ben, room, "Before")
+        room = await room_of(tx, ben, subject_of_event(event))
+        await send_text(tx, ben, room, "Before")
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
-        await say(tx, ben, room, "Among us")
+        await send_text(tx, ben, room, "Among us")
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await readers.mark_read(tx, cleo, room.id, 0)
-        await say(tx, ben, room, "Hello Cleo")
+        await send_text(tx, ben, room, "Hello Cleo")
         room = await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.ALL))
-        await say(tx, ben, room, "To everybody")
+        await send_text(tx, ben, room, "To everybody")
         await attendance.answer(tx, dan, event.slug, RsvpReply.GOING)
-        read = {who.display_name: [one for one in await texts(tx, room, who) if one] for who in (ana, ben, cleo, dan)}
+        read = {
+            who.display_name: [one for one in await message_texts(tx, room, who) if one]
+            for who in (ana, ben, cleo, dan)
+        }
     assert read["Ana"] == read["Ben"] == ["Before", "Among us", "Hello Cleo", "To everybody"]
     assert read["Cleo"] == ["Hello Cleo", "To everybody"]
     assert read["Dan"] == ["To everybody"]
@@ -255,13 +245,13 @@ async def test_reopening_the_history_does_not_show_earlier_messages(db):
 
 async def test_a_reply_does_not_quote_what_the_reader_cannot_see(db):
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        before = await say(tx, ben, room, "The code is 1234")
+        event, ana, ben, cleo = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        before = await send_text(tx, ben, room, "The code is 1234")
         room = await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await readers.mark_read(tx, cleo, room.id, room.last_number)
-        await say(tx, ben, room, "Still so", reply_to=before.id)
+        await send_text(tx, ben, room, "Still so", reply_to=before.id)
         room, _, _ = await rooms.readable_room(tx, room.id, cleo.user_id)
         quoted = [
             (await page_of_messages(tx, room, who.user_id, MessageFilter())).messages[-1].reply.text
@@ -273,15 +263,15 @@ async def test_a_reply_does_not_quote_what_the_reader_cannot_see(db):
 @pytest.mark.parametrize("audience", ["hosts", "attendees"])
 async def test_names_are_shown_only_to_people_who_see_the_guest_list(db, audience):
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
+        event, ana, ben, cleo = await create_event_with_people(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.INTERESTED)
-        settings = replace(DEFAULT, list_audience=ListAudience(audience))
+        settings = replace(DEFAULT_SETTINGS, list_audience=ListAudience(audience))
         await registration.put(tx, event.id, settings)
-        room = await room_of(tx, ben, about(event))
+        room = await room_of(tx, ben, subject_of_event(event))
         by_interested = await people.members(tx, room, cleo.user_id)
         by_going = await people.members(tx, room, ben.user_id)
         by_host = await people.members(tx, room, ana.user_id)
-        await say(tx, ben, room)
+        await send_text(tx, ben, room)
         later = await people.members(tx, room, cleo.user_id)
     assert ([one.name for one in by_interested.people], by_interested.others) == (["Ana", "Cleo"], 1)
     assert len(by_going.people) == (2 if audience == "hosts" else 3)
@@ -291,13 +281,13 @@ async def test_names_are_shown_only_to_people_who_see_the_guest_list(db, audienc
 
 async def test_members_of_a_group_are_named_to_its_members_only(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
+        event, ana, ben, _ = await create_event_with_people(tx)
         group = await group_by(tx, ana)
-        dan, eva = [await member(tx, group, ana, name) for name in ("Dan", "Eva")]
+        dan, eva = [await add_member(tx, group, ana, name) for name in ("Dan", "Eva")]
         await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=event.id)
         await attendance.answer(tx, dan, event.slug, RsvpReply.GOING)
         await tx.execute("update attendances set is_private = 1 where user_id = :id", id=dan.user_id)
-        room = await room_of(tx, ben, about(event))
+        room = await room_of(tx, ben, subject_of_event(event))
         from_outside = await people.members(tx, room, ben.user_id)
         from_inside = await people.members(tx, room, eva.user_id)
     assert ([one.name for one in from_outside.people], from_outside.others) == (["Ana", "Ben"], 2)
@@ -308,22 +298,22 @@ async def test_members_of_a_group_are_named_to_its_members_only(db):
 
 async def test_a_mention_does_not_confirm_a_private_answer(db):
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
+        event, ana, ben, cleo = await create_event_with_people(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
-        room = await room_of(tx, ben, about(event))
-        await say(tx, ben, room, "Are you coming?", mentions=(cleo.user_id,))
-        await say(tx, ben, room, "@Cleo and @Ana, are you coming?")
-        await say(tx, ana, room, "@Cleo, see you there")
+        room = await room_of(tx, ben, subject_of_event(event))
+        await send_text(tx, ben, room, "Are you coming?", mentions=(cleo.user_id,))
+        await send_text(tx, ben, room, "@Cleo and @Ana, are you coming?")
+        await send_text(tx, ana, room, "@Cleo, see you there")
         page = await page_of_messages(tx, room, ben.user_id, MessageFilter())
     assert [one.mentions for one in page.messages] == [(), (ana.user_id,), (cleo.user_id,)]
 
 
 async def test_mentions_reach_those_who_may_read(db):
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "@Ana and @Cleo, who comes?", mentions=(cleo.user_id,))
+        event, ana, ben, cleo = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "@Ana and @Cleo, who comes?", mentions=(cleo.user_id,))
         page = await page_of_messages(tx, room, ana.user_id, MessageFilter())
     assert page.messages[0].mentions == (ana.user_id,)
     assert one.body == "@Ana and @Cleo, who comes?"
@@ -331,10 +321,10 @@ async def test_mentions_reach_those_who_may_read(db):
 
 async def test_a_mention_follows_a_changed_name(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "Thanks @Ana")
-        answer = await say(tx, ben, room, "Yes", reply_to=one.id)
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "Thanks @Ana")
+        answer = await send_text(tx, ben, room, "Yes", reply_to=one.id)
         await tx.execute("update users set display_name = 'Anna *Maria*' where id = :id", id=ana.user_id)
         # Another person with the old name joins. An edit that keeps the mention does not refer to them.
         other = await person(tx, "Ana")
@@ -342,7 +332,9 @@ async def test_a_mention_follows_a_changed_name(db):
         await messages.edit(tx, ben, one.id, "Many thanks @Ana")
         shown, quoting = (await page_of_messages(tx, room, ben.user_id, MessageFilter())).messages
     assert shown.mentions == (ana.user_id,)
-    assert "@Anna *Maria*" in message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html
+    assert (
+        "@Anna *Maria*" in message_view(shown, room, set(), MessageReader("UTC", event.starts_at, may_write=True)).html
+    )
     assert quoting.message.id == answer.id
     assert quoting.reply.text == "Many thanks @Anna *Maria*"
     assert shown.message.body == "Many thanks @Ana", "the author edits the original text"
@@ -350,13 +342,14 @@ async def test_a_mention_follows_a_changed_name(db):
 
 async def test_a_name_with_a_link_is_not_inserted_into_messages(db):
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        await say(tx, ben, room, "Thanks @Ana")
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        await send_text(tx, ben, room, "Thanks @Ana")
         await tx.execute("update users set display_name = '[x](https://example.org)' where id = :id", id=ana.user_id)
         (shown,) = (await page_of_messages(tx, room, ben.user_id, MessageFilter())).messages
     assert (
-        message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html == "<p>Thanks @Ana</p>\n"
+        message_view(shown, room, set(), MessageReader("UTC", event.starts_at, may_write=True)).html
+        == "<p>Thanks @Ana</p>\n"
     )
 
 
@@ -366,26 +359,26 @@ async def test_a_name_with_a_link_is_not_inserted_into_messages(db):
 )
 async def test_bad_texts_are_refused(db, text):
     async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
+        event, _, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
         with pytest.raises(InvalidForm) as refused:
-            await say(tx, ben, room, text)
+            await send_text(tx, ben, room, text)
     assert set(refused.value.problems) == {"text"}
 
 
 async def test_characters_that_distort_text_are_removed(db):
     async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        one = await say(tx, ben, room, "a\u202eb" + "e" + "\u0301" * 50)
+        event, _, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        one = await send_text(tx, ben, room, "a\u202eb" + "e" + "\u0301" * 50)
     assert one.body == "ab" + "e" + "\u0301" * 8
 
 
 async def test_pages_of_messages_go_both_ways(db):
     async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        said = [await say(tx, ben, room, f"n{n}") for n in range(10)]
+        event, _, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        said = [await send_text(tx, ben, room, f"n{n}") for n in range(10)]
         latest = await page_of_messages(tx, room, ben.user_id, MessageFilter(), limit=4)
         before = await page_of_messages(tx, room, ben.user_id, MessageFilter(before=said[6].number), limit=4)
         after = await page_of_messages(tx, room, ben.user_id, MessageFilter(after=said[7].number), limit=4)
@@ -405,17 +398,17 @@ async def test_pages_of_messages_go_both_ways(db):
 async def test_concurrent_writers_leave_no_gap(db):
     """Concurrent writers in two rooms, with edits in between, get numbers without gaps, in order of commit."""
     async with db.transaction() as tx:
-        event, ana, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
-        hosts = await room_of(tx, ana, about(event), RoomKind.HOSTS)
+        event, ana, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
+        hosts = await room_of(tx, ana, subject_of_event(event), RoomKind.HOSTS)
 
     async def write(number: int) -> None:
         async with db.transaction() as tx:
-            one = await say(tx, ana if number % 2 else ben, room, f"n{number}")
+            one = await send_text(tx, ana if number % 2 else ben, room, f"n{number}")
             if number % 3 == 0:
                 await messages.edit(tx, ana if number % 2 else ben, one.id, f"m{number}")
         async with db.transaction() as tx:
-            await say(tx, ana, hosts, f"h{number}")
+            await send_text(tx, ana, hosts, f"h{number}")
 
     await asyncio.gather(*(write(number) for number in range(24)))
     async with db.reader() as reader:
@@ -429,8 +422,8 @@ async def test_concurrent_writers_leave_no_gap(db):
 
 async def test_the_same_client_id_at_once_makes_one_message(db):
     async with db.transaction() as tx:
-        event, _, ben, _ = await town(tx)
-        room = await room_of(tx, ben, about(event))
+        event, _, ben, _ = await create_event_with_people(tx)
+        room = await room_of(tx, ben, subject_of_event(event))
 
     async def send() -> str:
         async with db.transaction() as tx:
@@ -439,20 +432,20 @@ async def test_the_same_client_id_at_once_makes_one_message(db):
 
     assert len(set(await asyncio.gather(*(send() for _ in range(6))))) == 1
     async with db.reader() as reader:
-        assert await texts(reader, room, ben) == ["Once"]
+        assert await message_texts(reader, room, ben) == ["Once"]
         assert len(await log.entries_after(reader, room.id, 0)) == 2
 
 
 async def test_the_member_list_says_why_people_have_access(db):
     """People who answered privately are only counted until they write a message. Hosts see them by name."""
     async with db.transaction() as tx:
-        event, ana, ben, cleo = await town(tx)
+        event, ana, ben, cleo = await create_event_with_people(tx)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
-        room = await room_of(tx, ben, about(event))
+        room = await room_of(tx, ben, subject_of_event(event))
         seen = await people.members(tx, room, ben.user_id)
         by_host = await people.members(tx, room, ana.user_id)
-        await say(tx, cleo, room)
+        await send_text(tx, cleo, room)
         later = await people.members(tx, room, ben.user_id)
     assert [(one.name, one.access, one.because) for one in seen.people] == [
         ("Ana", Access.MODERATE, ("hosting",)),

@@ -14,7 +14,7 @@ from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.moderation.model import ReportReason
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 SEALER = Sealer([os.urandom(KEY_BYTES)])
@@ -31,7 +31,7 @@ async def town(tx):
     event = await event_by(tx, ana)
     for one in (ben, cleo):
         await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-    return await room_of(tx, ana, about(event)), ana, ben, cleo, mod
+    return await room_of(tx, ana, subject_of_event(event)), ana, ben, cleo, mod
 
 
 async def report(tx, who, one, *, to_site=False, words=""):
@@ -51,7 +51,7 @@ async def stays_removed(tx, host, one):
 async def test_hosts_cannot_bring_back_what_the_site_removed_after_dismissing_its_reports(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         await report(tx, cleo, one, to_site=True)
         await sanctions.dismiss_reports(tx, mod, one.id, of_site=True)
         await messages.remove(tx, mod, one.id, "No insults", SEALER, of_site=True)
@@ -61,7 +61,7 @@ async def test_hosts_cannot_bring_back_what_the_site_removed_after_dismissing_it
 async def test_hosts_cannot_bring_back_what_the_site_removed_a_second_time(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         await report(tx, cleo, one, to_site=True)
         await messages.remove(tx, mod, one.id, "No insults", SEALER, of_site=True)
         await messages.restore(tx, mod, one.id, SEALER, of_site=True)
@@ -72,7 +72,7 @@ async def test_hosts_cannot_bring_back_what_the_site_removed_a_second_time(db):
 async def test_a_removal_by_the_site_stays_when_the_report_is_deleted_with_its_account(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         await report(tx, cleo, one, to_site=True)
         await messages.remove(tx, mod, one.id, "No insults", SEALER, of_site=True)
         await tx.execute("delete from chat_reports where reporter_id = :id", id=cleo.user_id)
@@ -84,7 +84,7 @@ async def test_a_removal_by_the_site_stays_when_the_report_is_deleted_with_its_a
 async def test_a_host_brings_back_what_a_host_removed_after_the_site_restored_it(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         await report(tx, cleo, one, to_site=True)
         await messages.remove(tx, mod, one.id, "No insults", SEALER, of_site=True)
         await messages.restore(tx, mod, one.id, SEALER, of_site=True)
@@ -131,7 +131,7 @@ async def test_lifting_a_site_ban_keeps_the_hosts_mute(db):
 async def test_an_objection_goes_to_those_who_removed_the_message(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        by_host, by_site = await say(tx, ben, room, "Fools"), await say(tx, ben, room, "Idiots")
+        by_host, by_site = await send_text(tx, ben, room, "Fools"), await send_text(tx, ben, room, "Idiots")
         for one in (by_host, by_site):
             await report(tx, cleo, one, to_site=True)
         await messages.remove(tx, ana, by_host.id, "No insults", SEALER)
@@ -154,7 +154,7 @@ async def test_an_objection_goes_to_those_who_removed_the_message(db):
 async def test_a_second_report_reaches_the_site_and_no_third_counts(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         assert await report(tx, cleo, one)
         assert not await report(tx, cleo, one, words="Please look")
         await sanctions.dismiss_reports(tx, ana, one.id)
@@ -162,7 +162,7 @@ async def test_a_second_report_reaches_the_site_and_no_third_counts(db):
         assert await report(tx, cleo, one, to_site=True, words="The hosts do nothing")
         assert await sanctions.open_reports(tx, room.id) == []
         ((told,),) = (await objections.reports_to_site(tx, [one.id])).values()
-        assert (told.words, told.is_open) == ("The hosts do nothing", True)
+        assert (told.comment, told.is_open) == ("The hosts do nothing", True)
         await sanctions.dismiss_reports(tx, mod, one.id, of_site=True)
         assert not await report(tx, cleo, one, to_site=True)
         assert not await report(tx, cleo, one)
@@ -177,7 +177,7 @@ async def is_held(reader, one):
 async def test_dismissing_reports_shows_the_message_again(db, by_site):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
-        one = await say(tx, ben, room, "You fools")
+        one = await send_text(tx, ben, room, "You fools")
         for who in (ana, cleo):
             await report(tx, who, one, to_site=by_site)
         assert await is_held(tx, one)
@@ -188,7 +188,10 @@ async def test_dismissing_reports_shows_the_message_again(db, by_site):
 async def test_dismissing_reports_releases_no_held_message(db):
     async with db.transaction() as tx:
         room, ana, ben, _, mod = await town(tx)
-        by_host, by_rule = await say(tx, ben, room, "You fools"), await say(tx, ben, room, "See https://a.example")
+        by_host, by_rule = (
+            await send_text(tx, ben, room, "You fools"),
+            await send_text(tx, ben, room, "See https://a.example"),
+        )
         for one in (by_host, by_rule):
             await report(tx, ana, one, to_site=True)
         await messages.hold(tx, ana, by_host.id)

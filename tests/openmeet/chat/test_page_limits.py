@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import SECOND
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, inputs_of, person, signed_in, site_on
 
 
@@ -17,7 +17,7 @@ async def test_the_21st_message_of_a_minute_is_refused_and_stays_in_the_form(sit
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     path = f"/events/{event.slug}/chat"
     async with signed_in(site, ana.user_id) as browser:
 

@@ -12,15 +12,22 @@ import pytest
 from groundwork.clock import DAY, SECOND, to_datetime
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, reactions, readers, room_queries
+from openmeet.domain.chat import messages, reactions, readers, room_queries, sanctions
 from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomRetention
+from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety import actions as safety
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.rooms import about, room_of, say
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import parse_local
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
@@ -50,19 +57,19 @@ async def chat(make_database, clock) -> AsyncIterator[Chat]:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
         yield Chat(site, ana, ben, event, room, as_ana, as_ben)
 
 
 async def test_every_page_shows_the_unread_count(chat):
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "One")
+        await send_text(tx, chat.ana, chat.room, "One")
     home = (await chat.as_ben.get("/")).text
     # In the top bar, and in the bar for phones.
     assert home.count('<span class="count">1<span class="hidden"> new</span></span>') == 2
     async with chat.site.db.transaction() as tx:
-        last = await say(tx, chat.ana, chat.room, "Two", mentions=(chat.ben.user_id,))
+        last = await send_text(tx, chat.ana, chat.room, "Two", mentions=(chat.ben.user_id,))
     assert (await chat.as_ben.get("/")).text.count('<span class="count">@ 2') == 2
     assert '<span class="count">' not in (await chat.as_ana.get("/")).text
     async with chat.site.db.transaction() as tx:
@@ -73,7 +80,7 @@ async def test_every_page_shows_the_unread_count(chat):
 async def test_times_of_messages_have_no_seconds(chat, clock):
     clock.turn(34 * SECOND)
     async with chat.site.db.transaction() as tx:
-        said = await say(tx, chat.ana, chat.room, "At the door")
+        said = await send_text(tx, chat.ana, chat.room, "At the door")
     (shown,) = re.findall(
         r"<time[^>]*>([^<]*)</time>", (await chat.as_ben.get(chat.path)).text.partition('class="msg')[2]
     )[:1]
@@ -105,17 +112,43 @@ async def test_people_can_be_mentioned_in_the_first_message(chat):
     assert "2 people" in visible_text((await chat.as_ana.get(f"/events/{event.slug}/chat")).text)
 
 
+async def test_only_a_long_list_of_people_can_be_searched(chat):
+    async with chat.site.db.transaction() as tx:
+        event = await event_by(tx, chat.ana, starts="2026-03-06T18:00", ends="2026-03-06T20:00")
+        await attendance.answer(tx, chat.ben, event.slug, RsvpReply.GOING)
+    path = f"/events/{event.slug}/chat/people"
+    few = (await chat.as_ana.get(path)).text
+    async with chat.site.db.transaction() as tx:
+        for number in range(8):
+            await attendance.answer(tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING)
+    many = (await chat.as_ana.get(path)).text
+    assert ['role="search"' in page for page in (few, many)] == [False, True]
+
+
 async def test_messages_of_muted_people_are_not_counted(chat):
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "One")
+        await send_text(tx, chat.ana, chat.room, "One")
         await safety.mute(tx, chat.ben, Subject(ModeratedKind.PERSON, chat.ana.user_id))
         assert (await readers.unread_counts(tx, chat.ben.user_id)).messages == 0
+
+
+async def test_messages_of_blocked_and_muted_people_are_folded(chat):
+    """The words are inside the closed details only; the button beside them, which has a name for screen readers, does not
+    repeat them.
+    """
+    async with chat.site.db.transaction() as tx:
+        await send_text(tx, chat.ana, chat.room, "Rude words")
+        await safety.block(tx, chat.ben, chat.ana.user_id)
+    shown = (await chat.as_ben.get(chat.path)).text
+    assert "Hidden: you blocked or muted Ana." in visible_text(shown)
+    assert "Rude words" in shown
+    assert "Rude words" not in re.sub(r"<details.*?</details>", "", shown, flags=re.DOTALL)
 
 
 async def test_reading_a_part_does_not_mark_the_whole_chat_as_read(chat):
     async with chat.site.db.transaction() as tx:
         await readers.mark_read(tx, chat.ben, chat.room.id, 0)
-        await say(tx, chat.ana, chat.room, "One")
+        await send_text(tx, chat.ana, chat.room, "One")
     assert "data-mark" in (await chat.as_ben.get(chat.path)).text
     of_ana = (await chat.as_ben.get(f"{chat.path}?person={chat.ana.user_id}")).text
     assert "One" in of_ana
@@ -126,10 +159,10 @@ async def test_the_newest_pin_is_on_the_page_of_the_event(chat):
     """The newest pinned message is on the event page, only for people who can read the chat."""
     async with chat.site.db.transaction() as tx:
         for text in ("Ring twice", "The door is at the back"):
-            await reactions.pin(tx, chat.ana, (await say(tx, chat.ana, chat.room, text)).id)
+            await reactions.pin(tx, chat.ana, (await send_text(tx, chat.ana, chat.room, text)).id)
         # Later messages, because the page also shows the last two.
         for text in ("Is it warm there?", "Yes"):
-            await say(tx, chat.ana, chat.room, text)
+            await send_text(tx, chat.ana, chat.room, text)
     path = f"/events/{chat.event.slug}"
     shown = (await chat.as_ben.get(path)).text
     assert "The door is at the back" in shown
@@ -149,11 +182,11 @@ async def test_the_page_of_the_event_shows_the_last_messages(chat):
     assert "Nobody has written yet." in (await chat.as_ben.get(path)).text
     async with chat.site.db.transaction() as tx:
         for author, text in ((chat.ana, "Ring twice"), (chat.ben, "I bring *soup*"), (chat.ana, "Wonderful")):
-            await say(tx, author, chat.room, text)
-        removed = await say(tx, chat.ben, chat.room, "Rude words")
+            await send_text(tx, author, chat.room, text)
+        removed = await send_text(tx, chat.ben, chat.room, "Rude words")
         await messages.retract(tx, chat.ben, removed.id)
     shown = visible_text((await chat.as_ben.get(path)).text)
-    assert re.search("Chat B Ben · just now I bring soup A Ana · Host · just now Wonderful", shown)
+    assert re.search("Chat Open the chat B Ben just now I bring soup A Ana Host just now Wonderful", shown)
     assert not re.search("Ring twice|Rude words", shown)
     async with chat.site.browser() as visitor:
         hidden = (await visitor.get(path)).text
@@ -168,10 +201,51 @@ async def test_the_page_of_the_event_shows_the_last_messages(chat):
     assert "Wonderful" not in (await chat.as_ben.get(path)).text
 
 
+async def test_only_people_who_may_enter_can_open_the_chat(chat):
+    """Others read who may, and can ask the hosts. Nobody has to open a room before it can be entered."""
+    async with chat.site.db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        other = await event_by(tx, chat.ana, title="No room yet")
+        await attendance.answer(tx, chat.ben, other.slug, RsvpReply.GOING)
+    async with chat.site.browser() as visitor, signed_in(chat.site, eve.user_id) as as_eve:
+        for event in (chat.event, other):
+            path = f"/events/{event.slug}"
+            link = f'href="{path}/chat"'
+            for browser in (chat.as_ana, chat.as_ben):
+                page = (await browser.get(path)).text
+                assert (link in page, "Nobody has written yet." in page) == (True, True)
+            for browser in (visitor, as_eve):
+                page = (await browser.get(path)).text
+                assert link not in page
+                assert "This chat is for people who answered." in page
+                assert "Ask the hosts" in page
+        async with chat.site.db.transaction() as tx:
+            await attendance.answer(tx, eve, chat.event.slug, RsvpReply.GOING)
+        assert f'href="{chat.path}"' in (await as_eve.get(f"/events/{chat.event.slug}")).text
+    async with chat.site.db.transaction() as tx:
+        await sanctions.sanction(tx, chat.ana, chat.room.id, chat.ben.user_id, SanctionKind.BAN, reason="Spam")
+    banned = (await chat.as_ben.get(f"/events/{chat.event.slug}")).text
+    assert "This chat is closed to you." in visible_text(banned)
+    assert "Open the chat" not in banned
+
+
+async def test_the_page_of_a_series_has_its_chat_for_people_who_may_enter(chat):
+    async with chat.site.db.transaction() as tx:
+        eve = await person(tx, "Eve")
+        timing = Timing(
+            pattern(parse_local("2026-03-03T18:00", "starts"), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None
+        )
+        series = await series_actions.create(tx, chat.ana, Content("Practice", ""), timing)
+    path = f"/series/{series.slug}"
+    async with chat.site.browser() as visitor, signed_in(chat.site, eve.user_id) as as_eve:
+        for browser, may_enter in ((chat.as_ana, True), (visitor, False), (as_eve, False)):
+            assert (f'href="{path}/chat"' in (await browser.get(path)).text) == may_enter
+
+
 async def test_all_chats_of_somebody_are_listed_page_by_page(chat):
     async with chat.site.db.transaction() as tx:
         for number in range(45):
-            await room_of(tx, chat.ana, about(await event_by(tx, chat.ana, title=f"Evening {number}")))
+            await room_of(tx, chat.ana, subject_of_event(await event_by(tx, chat.ana, title=f"Evening {number}")))
     listed, path = set(), "/chat"
     for _ in range(2):
         shown = (await chat.as_ana.get(path)).text
@@ -184,7 +258,7 @@ async def test_all_chats_of_somebody_are_listed_page_by_page(chat):
 async def test_a_chat_is_muted_for_a_while(chat):
     path, count = f"{chat.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "One")
+        await send_text(tx, chat.ana, chat.room, "One")
     assert count in (await chat.as_ben.get("/home")).text
     assert "Muted:" not in (await chat.as_ben.get("/chat")).text
     await chat.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": "day"})
@@ -236,7 +310,7 @@ async def test_people_change_only_their_own_notifications(chat):
     assert (await chat.as_ben.post(f"{path}/notifications", data={"level": "none"})).status_code == 303
     assert 'value="none" checked' in (await chat.as_ben.get(path)).text
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "Not news")
+        await send_text(tx, chat.ana, chat.room, "Not news")
         assert (await readers.unread_counts(tx, chat.ben.user_id)).messages == 0
 
 
@@ -290,7 +364,7 @@ async def test_a_chat_shows_its_retention_period(make_database, clock):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await room_of(tx, ana, about(event))
+        await room_of(tx, ana, subject_of_event(event))
     async with signed_in(site, ana.user_id) as browser:
         assert "Messages are deleted after 60 days." in (await browser.get(f"/events/{event.slug}/chat")).text
 

@@ -16,9 +16,9 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import NOW, begin
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.series.practice import NOW, create_weekly_series
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
 
 EVIL = "<script>alert(1)</script>\"'>"
@@ -43,7 +43,7 @@ async def muting(make_database, clock) -> Muting:
         made.ana, made.ben, made.dan = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Dan")
         event = await event_by(tx, made.ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
         await attendance.answer(tx, made.ben, event.slug, RsvpReply.GOING)
-        made.room = await room_of(tx, made.ana, about(event))
+        made.room = await room_of(tx, made.ana, subject_of_event(event))
     made.path = f"/events/{event.slug}/chat"
     return made
 
@@ -125,7 +125,7 @@ async def test_only_hosts_can_ban_and_ids_reveal_no_names(muting):
 
 async def test_hosts_read_what_a_message_said_before(muting):
     async with muting.site.db.transaction() as tx:
-        one = await say(tx, muting.ben, muting.room, "The first words")
+        one = await send_text(tx, muting.ben, muting.room, "The first words")
         await messages.edit(tx, muting.ben, one.id, "Other words")
     async with (
         signed_in(muting.site, muting.ana.user_id) as as_ana,
@@ -183,14 +183,14 @@ async def test_a_date_with_a_separate_room_has_links_both_ways(make_database, cl
     clock.turn(NOW - clock.now())
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         row = await tx.fetch_one(
             "select slug, original_date from events where series_id = :id order by starts_at limit 1", id=series.id
         )
         ben = await person(tx, "Ben")
         await attendance.answer(tx, ben, row["slug"], RsvpReply.GOING)
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-        await say(tx, ana, room, "Who has the key?", about=row["original_date"])
+        await send_text(tx, ana, room, "Who has the key?", about=row["original_date"])
     own = f"/events/{row['slug']}/chat/date"
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
         assert own in (await as_ana.get(f"/events/{row['slug']}/chat")).text
@@ -223,7 +223,7 @@ async def test_group_admins_can_ban_from_the_group_on_a_persons_page(muting):
         group = await group_by(tx, muting.ana)
         event = await event_in(tx, muting.ana, group)
         await attendance.answer(tx, muting.ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, muting.ana, about(event))
+        room = await room_of(tx, muting.ana, subject_of_event(event))
     them = f"/events/{event.slug}/chat/people/{muting.ben.user_id}"
 
     async def reached() -> Access:
@@ -247,11 +247,11 @@ async def test_group_admins_can_ban_from_the_group_on_a_persons_page(muting):
 async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(muting):
     async with muting.site.db.transaction() as tx:
         group = await group_by(tx, muting.ana)
-        host = await member(tx, group, muting.ana, "Hanna", GroupRole.MODERATOR)
+        host = await add_member(tx, group, muting.ana, "Hanna", GroupRole.MODERATOR)
         event = await event_in(tx, host, group)
         await administration.change_role(tx, muting.ana, group.slug, host.user_id, GroupRole.MEMBER)
         await attendance.answer(tx, muting.ben, event.slug, RsvpReply.GOING)
-        await room_of(tx, host, about(event))
+        await room_of(tx, host, subject_of_event(event))
     chat = f"/events/{event.slug}/chat"
     async with signed_in(muting.site, host.user_id) as as_host, signed_in(muting.site, muting.ana.user_id) as as_ana:
         for who in (muting.ben, muting.ana):

@@ -26,7 +26,7 @@ from openmeet.domain.media.pictures import Size
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications import chats
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, event_by, person, signed_in, site_on
 from tests.worker_pool import WORKERS
 
@@ -64,7 +64,7 @@ class Chat:
         """Send a picture, and return the message and the picture's URL."""
         key = await self.keep(who)
         async with self.site.db.transaction() as tx:
-            one = await say(tx, who, self.room, text, pictures=(NewPicture(key, alt),))
+            one = await send_text(tx, who, self.room, text, pictures=(NewPicture(key, alt),))
         return one, f"/chat/pictures/{key}/large"
 
     async def has_file(self, address: str) -> bool:
@@ -82,7 +82,7 @@ async def chat(make_database, clock, tmp_path) -> AsyncIterator[Chat]:
         ana, ben, cara = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cara")
         event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     async with (
         signed_in(site, ana.user_id) as as_ana,
         signed_in(site, ben.user_id) as as_ben,
@@ -182,7 +182,7 @@ async def test_hosts_cannot_see_pictures_removed_by_the_site(chat):
 async def test_a_picture_can_be_used_by_one_message_only(chat):
     key = await chat.keep(chat.ana)
     async with chat.site.db.transaction() as tx:
-        first, second = await say(tx, chat.ana, chat.room, "One"), await say(tx, chat.ana, chat.room, "Two")
+        first, second = await send_text(tx, chat.ana, chat.room, "One"), await send_text(tx, chat.ana, chat.room, "Two")
         found = await pictures.require_unsent(tx, chat.ana.user_id, (NewPicture(key),))
         await pictures.attach(tx, first.id, found)
     with pytest.raises(InvalidForm):
@@ -202,7 +202,7 @@ async def test_an_unsent_picture_is_deleted_after_a_day(chat):
     chat.clock.turn(DAY)
     with pytest.raises(InvalidForm):
         async with chat.site.db.transaction() as tx:
-            await say(tx, chat.ben, chat.room, pictures=(NewPicture(key),))
+            await send_text(tx, chat.ben, chat.room, pictures=(NewPicture(key),))
     assert await pictures.forget_unused(chat.site.db, chat.store) == 1
 
 
@@ -217,12 +217,12 @@ async def test_only_own_unused_pictures_can_be_sent(chat):
     ):
         with pytest.raises(InvalidForm):
             async with chat.site.db.transaction() as tx:
-                await say(tx, who, chat.room, pictures=wanted)
+                await send_text(tx, who, chat.room, pictures=wanted)
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, pictures=(NewPicture(key),))
+        await send_text(tx, chat.ana, chat.room, pictures=(NewPicture(key),))
     with pytest.raises(InvalidForm):
         async with chat.site.db.transaction() as tx:
-            await say(tx, chat.ana, chat.room, pictures=(NewPicture(key),))
+            await send_text(tx, chat.ana, chat.room, pictures=(NewPicture(key),))
 
 
 async def test_a_message_without_words_needs_a_picture(chat):
@@ -231,7 +231,7 @@ async def test_a_message_without_words_needs_a_picture(chat):
         changed = await messages.edit(tx, chat.ben, one.id, "The hut")
         assert changed.pictures == one.pictures
         assert (await messages.edit(tx, chat.ben, one.id, "")).body == ""
-        words = await say(tx, chat.ben, chat.room)
+        words = await send_text(tx, chat.ben, chat.room)
         with pytest.raises(InvalidForm):
             await messages.edit(tx, chat.ben, words.id, "")
 
@@ -239,7 +239,7 @@ async def test_a_message_without_words_needs_a_picture(chat):
 async def test_a_picture_is_found_by_its_description_and_by_a_filter(chat):
     await chat.show(chat.ben, alt="The <old> mill")
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "Near the mill?")
+        await send_text(tx, chat.ana, chat.room, "Near the mill?")
     async with chat.site.db.reader() as reader:
         found = await find_messages(reader, chat.ana.user_id, ChatSearch(words="mill"), limit=10)
         assert len(found.messages) == 2
@@ -254,7 +254,7 @@ async def test_lists_and_e_mails_describe_the_picture(chat):
     one, _ = await chat.show(chat.ben, alt="The old mill")
     assert "Ben: Picture: The old mill" in (await chat.as_ana.get("/chat")).text
     async with chat.site.db.transaction() as tx:
-        await say(tx, chat.ana, chat.room, "Nice", reply_to=one.id)
+        await send_text(tx, chat.ana, chat.room, "Nice", reply_to=one.id)
     assert "<bdi>Ben</bdi></b> Picture: The old mill" in (await chat.as_ana.get(chat.path)).text
     async with chat.site.db.reader() as reader:
         unread = await chats._unread_in(reader, [chat.room.id], chat.ana.user_id)

@@ -9,7 +9,7 @@ from openmeet.domain.chat import reactions, readers
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.room_list import RoomFilter, my_rooms, sort_key
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 TABLES = "chat_rooms|chat_messages|chat_readers|chat_pins|chat_mentions|attendances|group_members|events"
@@ -58,8 +58,8 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
     """PostgreSQL is told to avoid sequential scans, so one in the plan means that no index fits."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        room = await room_of(tx, ana, about(await event_by(tx, ana)))
-        one = await say(tx, ana, room)
+        room = await room_of(tx, ana, subject_of_event(await event_by(tx, ana)))
+        one = await send_text(tx, ana, room)
         await reactions.pin(tx, ana, one.id)
         if engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
@@ -83,9 +83,9 @@ async def test_pages_of_rooms_join_without_gaps(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in range(4):
-            room = await room_of(tx, ana, about(await event_by(tx, ana, title=f"Evening {number}")))
+            room = await room_of(tx, ana, subject_of_event(await event_by(tx, ana, title=f"Evening {number}")))
             for _ in range(number):
-                await say(tx, ana, room)
+                await send_text(tx, ana, room)
             if number % 2:
                 await tx.execute(
                     "update chat_messages set user_id = :ben where room_id = :room", ben=ben.user_id, room=room.id

@@ -9,8 +9,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import polls, reactions
 from openmeet.domain.chat.model import MessageKind, RoomKind, RoomSubject, SubjectKind
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.series.practice import begin, dates, names
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.series.practice import create_weekly_series, dates, original_dates
 from tests.openmeet.site_under_test import event_by, inputs_of, person, signed_in, site_on
 
 
@@ -28,9 +28,9 @@ def votes(html: str) -> list[tuple[str, str, str]]:
 async def test_two_quick_taps_choose_both(site):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        room = await room_of(tx, ana, about(await event_by(tx, ana)))
+        room = await room_of(tx, ana, subject_of_event(await event_by(tx, ana)))
         details = await polls.checked_poll(tx, room.id, ["Mon", "Tue", "Wed"], several=True, ends_at=None)
-        poll = await say(tx, ana, room, "When?", kind=MessageKind.POLL, details=details)
+        poll = await send_text(tx, ana, room, "When?", kind=MessageKind.POLL, details=details)
 
     async def tap(choice: int) -> None:
         async with site.db.transaction() as tx:
@@ -46,7 +46,7 @@ async def test_one_tap_votes_and_the_next_one_chooses_again(site):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await room_of(tx, ana, about(event))
+        await room_of(tx, ana, subject_of_event(event))
     path = f"/events/{event.slug}/chat"
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
         form = await as_ben.get(f"{path}/poll")
@@ -77,10 +77,10 @@ async def test_one_tap_votes_and_the_next_one_chooses_again(site):
 
 async def test_a_poll_can_offer_dates_of_the_series(site):
     async with site.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
     async with site.db.reader() as reader:
-        first, second, *_ = names(await dates(reader, series))
+        first, second, *_ = original_dates(await dates(reader, series))
     path = f"/series/{series.slug}/chat"
     async with signed_in(site, ana.user_id) as as_ana:
         form = await as_ana.get(f"{path}/poll")

@@ -10,9 +10,9 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import people, rooms
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.erasure import actions as erasure
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import begin
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -79,11 +79,11 @@ async def test_other_guests_do_not_learn_who_waits_for_a_place(db):
         event = await event_by(tx, ana, capacity="1")
         for who in (ben, cleo):
             await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         assert await named(tx, ana) == {"Ana", "Ben", "Cleo"}
         assert await named(tx, ben) == {"Ana", "Ben"}
         assert await named(tx, cleo) == {"Ana", "Ben", "Cleo"}
-        await say(tx, cleo, room)
+        await send_text(tx, cleo, room)
         assert await named(tx, ben) == {"Ana", "Ben", "Cleo"}
 
 
@@ -110,7 +110,7 @@ async def test_a_room_of_thousands_is_not_loaded_to_show_a_few(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         await crowd(tx, event)
     async with db.transaction() as tx:
         beside, page, named = StatementCounter(tx), StatementCounter(tx), StatementCounter(tx)
@@ -135,7 +135,7 @@ async def test_names_with_umlauts_are_ordered_found_and_paged(db):
         guests = {name: await person(tx, name) for name in names}
         for guest in guests.values():
             await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         for words in ("än", "ÄN", "Än"):
             found = await people.members(tx, room, ana.user_id, words=words)
             assert [one.name for one in found.people] == ["Änne"]
@@ -146,7 +146,7 @@ async def test_names_with_umlauts_are_ordered_found_and_paged(db):
             after = page.after
         assert sorted(paged) == sorted([*names, "Ana"])
         assert after is None
-        mentioned = await say(tx, ana, room, "@änne @özlem @GROSS")
+        mentioned = await send_text(tx, ana, room, "@änne @özlem @GROSS")
         rows = await tx.fetch("select user_id from chat_mentions where message_id = :id", id=mentioned.id)
     assert {row["user_id"] for row in rows} == {guests[name].user_id for name in ("Änne", "ÖZLEM", "Groß")}
 
@@ -159,7 +159,7 @@ async def test_the_count_does_not_depend_on_the_search(db):
         for guest in (ben, cleo):
             await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
         await tx.execute("update attendances set is_private = 1 where user_id = :id", id=cleo.user_id)
-        room = await room_of(tx, ben, about(event))
+        room = await room_of(tx, ben, subject_of_event(event))
         others = [
             (await people.members(tx, room, ben.user_id, words=words, limit=limit)).others
             for words in ("", "Ana", "Cleo", "Nobody")
@@ -187,7 +187,7 @@ async def test_a_room_without_messages_lists_the_same_people(db):
         event = await event_by(tx, ana, capacity="3")
         for who in (leaving, dora, ben, cleo):
             await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
-        target = await rooms.target_of(tx, RoomKind.EVENT, about(event))
+        target = await rooms.target_of(tx, RoomKind.EVENT, subject_of_event(event))
     await erasure.begin(db, leaving.user_id, 14 * DAY)
     async with db.transaction() as tx:
         before = await listed(tx, target)
@@ -196,14 +196,14 @@ async def test_a_room_without_messages_lists_the_same_people(db):
         assert to_ben.people[0].because == ("hosting",)
         with pytest.raises(NotFound):
             await people.members(tx, target, (await person(tx, "Eve")).user_id)
-        assert await listed(tx, await room_of(tx, ana, about(event))) == before
+        assert await listed(tx, await room_of(tx, ana, subject_of_event(event))) == before
 
 
 async def test_people_of_a_series_or_group_are_listed_before_the_first_message(db):
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         channel = await rooms.target_of(tx, RoomKind.CHANNEL, RoomSubject(SubjectKind.GROUP, group.id))
         hosts = await rooms.target_of(tx, RoomKind.HOSTS, RoomSubject(SubjectKind.SERIES, series.id))
         assert [one.name for one in (await people.members(tx, channel, ben.user_id)).people] == ["Ana", "Ben"]

@@ -13,7 +13,7 @@ from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.profiles import portraits
 from openmeet.domain.safety import actions as safety
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
@@ -41,8 +41,8 @@ async def test_a_group_has_its_picture_or_an_initial(site: Site) -> None:
         await groups.set_picture(tx, ana, seen.slug, Picture(GROUP, "Bread", 800, 600))
         for group in (bare, seen):
             room = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
-            await say(tx, ana, room)
-    assert f'<img class="avatar large square" src="/media/{GROUP}/thumbnail"' in await row_of(site, ana, "Bakers")
+            await send_text(tx, ana, room)
+    assert f'<img class="avatar large square" src="/media/{GROUP}/small-square"' in await row_of(site, ana, "Bakers")
     assert re.search(r'class="avatar large square tone-\d"[^>]*>C<', await row_of(site, ana, "Chess club"))
     assert "/media/" not in await row_of(site, ana, "Bakers", **{"save-data": "on"})
     async with signed_in(site, ana.user_id) as browser:
@@ -56,8 +56,8 @@ async def test_a_direct_chat_has_the_face_of_the_other_person(site: Site) -> Non
         event = await event_by(tx, ana)
         await portraits.put(tx, ana.user_id, ANA)
         await portraits.put(tx, ben.user_id, BEN)
-        room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
-        await say(tx, ben, room, "Is there a lift?")
+        room = await room_of(tx, ben, subject_of_event(event), RoomKind.DIRECT, with_user_id=ben.user_id)
+        await send_text(tx, ben, room, "Is there a lift?")
     assert f'src="/portraits/{BEN}/48"' in await row_of(site, ana, "Board games")
     assert f'src="/portraits/{ANA}/48"' in await row_of(site, ben, "Board games")
     async with signed_in(site, ana.user_id) as browser:
@@ -79,6 +79,6 @@ async def test_a_chat_with_group_hosts_shows_the_asker_to_hosts_only(site: Site)
         await portraits.put(tx, ana.user_id, ANA)
         await portraits.put(tx, ben.user_id, BEN)
         subject = RoomSubject(SubjectKind.GROUP, group.id)
-        await say(tx, ben, await room_of(tx, ben, subject, RoomKind.DIRECT, with_user_id=ben.user_id))
+        await send_text(tx, ben, await room_of(tx, ben, subject, RoomKind.DIRECT, with_user_id=ben.user_id))
     assert "/portraits/" not in await row_of(site, ben, "Chess club")
     assert f'src="/portraits/{BEN}/48"' in await row_of(site, ana, "Chess club")

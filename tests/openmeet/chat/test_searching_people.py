@@ -12,7 +12,7 @@ from openmeet.domain.chat import people
 from openmeet.domain.chat.model import Room
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 PEOPLE = 600
@@ -54,7 +54,7 @@ async def crowded_room(tx: Transaction) -> tuple[Caller, Room]:
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     event = await event_by(tx, ana)
     answer = await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-    room = await room_of(tx, ana, about(event))
+    room = await room_of(tx, ana, subject_of_event(event))
     named = [f"Person {i:04} {'Müller' if i % 5 else 'Mueller'}" for i in range(PEOPLE)]
     await _copies(
         tx, "users", ben.user_id, [{"id": f"u{i}", "email": None, "display_name": name} for i, name in enumerate(named)]

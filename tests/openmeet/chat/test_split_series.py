@@ -19,8 +19,8 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
-from tests.openmeet.chat.rooms import room_of, say
-from tests.openmeet.series.practice import NOW, begin, split
+from tests.openmeet.chat.rooms import room_of, send_text
+from tests.openmeet.series.practice import NOW, create_weekly_series, split_series
 from tests.openmeet.site_under_test import person, signed_in, site_on
 
 SPLIT_AT = "2026-12-08T18:00:00"
@@ -33,9 +33,9 @@ async def db(make_database, clock) -> Database:
 
 
 async def split_in_two(tx):
-    ana, series = await begin(tx)
+    ana, series = await create_weekly_series(tx)
     room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
-    await split(tx, series, SPLIT_AT, "Practice, renewed")
+    await split_series(tx, series, SPLIT_AT, "Practice, renewed")
     return ana, room
 
 
@@ -45,7 +45,7 @@ async def test_the_export_hides_private_answers_to_later_dates(db):
         cleo = await person(tx, "Cleo")
         later = await tx.fetch_one("select slug from events where original_date = :date", date=SPLIT_AT)
         await attendance.answer(tx, cleo, EventSlug(later["slug"]), RsvpReply.GOING, ReplyDetails(is_private=True))
-        await say(tx, cleo, room, "Where is the key?", about=SPLIT_AT)
+        await send_text(tx, cleo, room, "Where is the key?", about=SPLIT_AT)
     exported = [one async for page in export.pages(db, room.id, ana.user_id, 0) for one in page]
     (name,) = [one.name for one in exported if one.message.body == "Where is the key?"]
     assert "Cleo" not in str(name)
@@ -56,7 +56,7 @@ async def test_a_pin_about_one_date_is_on_the_page_of_that_date(db):
         ana, room = await split_in_two(tx)
         dates = {"2026-12-01T18:00:00": "Ring twice", SPLIT_AT: "Use the gate"}
         for date, text in dates.items():
-            await reactions.pin(tx, ana, (await say(tx, ana, room, text, about=date)).id)
+            await reactions.pin(tx, ana, (await send_text(tx, ana, room, text, about=date)).id)
         for date, text in dates.items():
             event = await tx.fetch_one("select id from events where original_date = :date", date=date)
             assert (await preview_of(tx, event["id"], ana.user_id)).pin.message.body == text
@@ -80,8 +80,8 @@ async def test_a_message_by_api_is_about_the_next_date(db, clock):
 async def test_words_about_dates_of_each_half_end_after_the_date(db, clock):
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
-        await say(tx, ana, room, "first", about="2026-12-01T18:00:00")
-        await say(tx, ana, room, "second", about=SPLIT_AT)
+        await send_text(tx, ana, room, "first", about="2026-12-01T18:00:00")
+        await send_text(tx, ana, room, "second", about=SPLIT_AT)
         await rooms.change_settings(tx, ana, room.id, RoomSettings(retention=RoomRetention.AFTER_DATE))
     clock.turn(120 * DAY)
     await forget_expired_messages(db)
@@ -101,10 +101,10 @@ async def test_the_page_of_a_date_marks_only_its_messages_as_read(db, clock):
         await attendance.answer(tx, cleo, EventSlug(first["slug"]), RsvpReply.GOING, ReplyDetails())
         await readers.mark_read(tx, cleo, room.id, 0)
         for number in range(60):
-            await say(tx, ana, room, f"first {number}", about=first["original_date"])
+            await send_text(tx, ana, room, f"first {number}", about=first["original_date"])
             clock.turn(MINUTE)
-        await say(tx, ana, room, "Of the later date", about=SPLIT_AT)
-        last = await say(tx, ana, room, "first at last", about=first["original_date"])
+        await send_text(tx, ana, room, "Of the later date", about=SPLIT_AT)
+        last = await send_text(tx, ana, room, "first at last", about=first["original_date"])
     async with signed_in(site_on(db, clock), cleo.user_id) as browser:
         path = f"/events/{first['slug']}/chat"
         shown = (await browser.get(path)).text
@@ -125,7 +125,7 @@ async def test_the_page_of_a_date_marks_only_its_messages_as_read(db, clock):
 async def test_the_chat_exists_as_long_as_one_half(db, clock):
     async with db.transaction() as tx:
         ana, room = await split_in_two(tx)
-        await say(tx, ana, room, "Who has the key?", about=SPLIT_AT)
+        await send_text(tx, ana, room, "Who has the key?", about=SPLIT_AT)
         first = await series_queries.lock(tx, room.series_id)
         second = await tx.fetch_one("select id, slug from event_series where split_from = :id", id=first.id)
         await series_actions.delete(tx, first, keeps_events=False)

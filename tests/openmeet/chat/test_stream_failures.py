@@ -8,10 +8,10 @@ import pytest
 from groundwork.database.transaction import ReadTooLong
 from openmeet.domain.chat import room_queries
 from openmeet.web.site import chat_stream_feed
-from tests.openmeet.chat.test_chat_streams import Scene, scene  # noqa: F401  # a fixture
+from tests.openmeet.chat.open_pages import ChatScene, scene  # noqa: F401  # a fixture
 
 
-async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
+async def test_a_busy_database_ends_no_page(scene: ChatScene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
     """A busy database does not end open pages, because a thousand reloads would increase its load further."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
@@ -31,7 +31,7 @@ async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.Mo
     assert not any(b"event: again" in frame for frame in page.sent)
 
 
-async def test_an_unexpected_error_makes_pages_connect_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
+async def test_an_unexpected_error_makes_pages_connect_again(scene: ChatScene, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811  # the fixture
     page = scene.open(scene.people[1], 1)
     await page.until_number(1)
 

@@ -11,7 +11,7 @@ from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.chat.room_list import RoomFilter
 from openmeet.domain.chat.rooms import RoomSettings, archive_ended
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -23,7 +23,7 @@ async def db(make_database, clock):
 async def town(tx):
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     event = await event_by(tx, ana, starts="2026-03-05T18:00", ends="2026-03-05T20:00")
-    room = await room_of(tx, ana, about(event))
+    room = await room_of(tx, ana, subject_of_event(event))
     return ana, ben, event, room
 
 
@@ -34,11 +34,11 @@ async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
     async with db.transaction() as tx:
         ana, ben, event, room = await town(tx)
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
-        await say(tx, ana, room, "Before")
+        await send_text(tx, ana, room, "Before")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     assert await readers.apply_access_changes(db) > 0
     async with db.transaction() as tx:
-        await say(tx, ana, room, "After")
+        await send_text(tx, ana, room, "After")
         found = await readers.reading_of(tx, room.id, ben.user_id)
         assert (await readers.unread_counts(tx, ben.user_id)).messages == 1
         _, _, first = await rooms.readable_room(tx, room.id, ben.user_id)
@@ -62,7 +62,7 @@ async def test_only_what_people_wrote_counts_as_unread(db):
         (listed,) = await room_list.my_rooms(tx, ben.user_id, RoomFilter(), limit=10)
         assert listed.unread == 0
         assert await room_list.my_rooms(tx, ben.user_id, RoomFilter(unread_only=True), limit=10) == []
-        await say(tx, ana, room, "Hello")
+        await send_text(tx, ana, room, "Hello")
         assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(1, 0, 1)
 
 
@@ -108,11 +108,11 @@ async def test_a_room_that_a_host_closed_stays_closed(db, clock):
 async def test_messages_end_with_the_time_of_their_room(db, clock):
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)
-        await say(tx, ana, room, "Old")
+        await send_text(tx, ana, room, "Old")
         await rooms.change_settings(tx, ana, room.id, RoomSettings(retention=RoomRetention.QUARTER))
     clock.turn(90 * DAY)
     async with db.transaction() as tx:
-        await say(tx, ana, room, "New")
+        await send_text(tx, ana, room, "New")
     clock.turn(HOUR)
     assert await forget_expired_messages(db) == 1
     async with db.reader() as reader:
@@ -128,10 +128,10 @@ async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monke
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)
         for number in range(5):
-            await say(tx, ana, room, f"Old {number}")
+            await send_text(tx, ana, room, f"Old {number}")
     clock.turn(6 * DAY)
     async with db.transaction() as tx:
-        await say(tx, ana, room, "New")
+        await send_text(tx, ana, room, "New")
     assert await forget_expired_messages(db, 7) == 0
     clock.turn(2 * DAY)
     assert await forget_expired_messages(db) == 0

@@ -159,7 +159,7 @@ async def test_hosts_manage_guests_on_their_pages(site):
         assert (await browser.post(f"{path}/joining", data=settings)).status_code == 303
         assert (await browser.post(f"{path}/joining", data=settings)).status_code == 409
         async with site.db.reader() as reader:
-            (question,) = (await registration.of_event(reader, event)).questions
+            (question,) = (await registration.settings_of(reader, event)).questions
         await sign_up(guest, "ben@example.org", "Ben")
         one_tap = await guest.post(f"{path}/answer", data={"reply": "going", "party": "2"})
         asked = one_tap.headers["location"]
@@ -276,7 +276,7 @@ async def test_settings_of_a_question_survive_an_edit(site):
         assert (await browser.post(f"/events/{event.slug}/joining", data=form)).status_code == 303
         async with site.db.reader() as reader:
             event = await by_slug(reader, event.slug)
-            (question,) = (await registration.of_event(reader, event)).questions
+            (question,) = (await registration.settings_of(reader, event)).questions
             assert (question.id, question.words) == ("q7", "What do you eat?")
             assert await queries.seats_taken(reader, event.id) == 0
 
@@ -398,8 +398,8 @@ async def test_faces_in_lists_are_those_of_people_who_came_and_then_of_the_other
         rsvps = await coming(site, event, "Ben", "Cleo", "Dora", "Emil")
         async with site.db.transaction() as tx:
             await host_decisions.check_in(tx, host, event.slug, rsvps[3].id)
-            with_settings = await registration.event_with_settings(tx, event)
-            bar_input = await bar_input_of(tx, with_settings, host.user_id, rsvp=None)
+            event_registration = await registration.registration_of(tx, event)
+            bar_input = await bar_input_of(tx, event_registration, host.user_id, rsvp=None)
             faces = await who_comes.faces_of(tx, [replace(bar_input, is_hosting=True)])
     people = {one.user_id: name for one, name in zip(rsvps, "BCDE", strict=True)}
     assert [people.get(one, "host") for one in faces[event.id]][:2] == ["E", "B"]
@@ -418,3 +418,15 @@ async def test_pages_of_a_cancelled_event_say_who_was_going(site, clock):
             assert not re.search(r"(2|</strong>) going", shown), page
         assert "2 were going" in (await browser.get(path)).text
         assert "people were going" in (await browser.get(f"{path}/guest-list")).text
+
+
+async def test_while_nobody_is_expected_the_page_leads_to_requests_instead_of_a_search(site):
+    async with site.browser() as browser:
+        _, event = await made(browser, site)
+        path = f"/events/{event.slug}/check-in"
+        empty = (await browser.get(path)).text
+        searched = (await browser.get(path, params={"q": "zoe"})).text
+        await coming(site, event, "Ben")
+        listed = (await browser.get(path)).text
+    assert ['role="search"' in page for page in (empty, searched, listed)] == [False, True, True]
+    assert f'class="button quiet" href="/events/{event.slug}/attendees"' in empty

@@ -25,8 +25,7 @@ from openmeet.domain.personal_data.model import PersonExport
 from openmeet.domain.personal_data.tables import ALL_TABLES
 from tests.added_migrations import Revise
 from tests.databases import MakeDatabase, drop_schemas
-from tests.openmeet.legacy_import.legacy_site import legacy_site
-from tests.openmeet.legacy_import.test_run import SOURCE, plan_of, quiet
+from tests.openmeet.legacy_import.legacy_site import LEGACY_SOURCE, legacy_site, plan_of_dump, report_nothing
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 NOW = Instant(1_772_366_400_000_000)
@@ -49,7 +48,7 @@ async def filled_database(tmp_path: Path, clock: HandClock) -> str:
     url = f"sqlite://{tmp_path / 'filled.db'}"
     await migrate(url, "", "openmeet")
     db = await open_database(url, clock=clock)
-    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy_site(60, seed=4), tmp_path), quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", await plan_of_dump(legacy_site(60, seed=4), tmp_path), report_nothing)
     async with db.transaction() as tx:
         await tx.execute(
             "insert into sessions (token_hash, user_id, kind, created_at, expires_at)"

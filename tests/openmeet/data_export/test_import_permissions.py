@@ -20,7 +20,7 @@ from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import queries as series_queries
-from tests.openmeet.groups.people import group_by, role
+from tests.openmeet.groups.people import group_by, role_of
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -104,7 +104,7 @@ async def test_roles_are_not_imported(db):
     taken, left = await import_document(db, found)
     assert (taken["group_members"], left["group_members"]) == (4, 2)
     async with db.reader() as reader:
-        roles = [await role(reader, one, eve) for one in (*made, hidden, banned, own)]
+        roles = [await role_of(reader, one, eve) for one in (*made, hidden, banned, own)]
     assert roles == [GroupRole.MEMBER, GroupRole.PENDING, None, None, GroupRole.BANNED, GroupRole.OWNER]
 
 

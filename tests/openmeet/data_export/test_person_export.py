@@ -21,7 +21,7 @@ from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
-from tests.openmeet.media.test_pictures import picture
+from tests.openmeet.media.drawn_pictures import draw_picture
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person
 from tests.worker_pool import WORKERS
@@ -69,9 +69,9 @@ async def test_registration_settings_are_exported(db, other_db):
         assert (taken["registration_settings"], left["registration_settings"]) == (2, 0)
     async with other_db.reader() as reader:
         tea = await events.by_slug(reader, event.slug)
-        assert await registration.of_event(reader, tea) == replace(STRICT, revision=1)
+        assert await registration.settings_of(reader, tea) == replace(STRICT, revision=1)
         date = await events.by_id(reader, await date_queries.any_date(reader, series.id))
-        assert (await registration.of_event(reader, date)).max_party == 3
+        assert (await registration.settings_of(reader, date)).max_party == 3
 
 
 async def test_registration_settings_of_other_hosts_are_not_exported(db):
@@ -107,7 +107,7 @@ async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
         group = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    key, made = await media.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, picture())
+    key, made = await media.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, draw_picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         await actions.set_picture(tx, ana, event.slug, shown)

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.series import actions, apply_edits, date_queries, queries, undo
 from openmeet.domain.series.plan import moved, plan_following
 from tests.openmeet.emails.conftest import Post, calendar_of
-from tests.openmeet.series.practice import begin, dates, locked, move
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, move_all_dates
 from tests.openmeet.site_under_test import person
 
 HOST = "openmeet.test"
@@ -55,7 +55,7 @@ async def heard_of(post: Post, calendar: Calendar) -> None:
 
 async def later(tx, caller, series, at: str, by: timedelta):
     """Move this and the following dates later by this much."""
-    series = await locked(tx, caller, series)
+    series = await lock_series(tx, caller, series)
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
@@ -67,11 +67,11 @@ async def practice(post: Post):
     """Ben goes to the first three dates of Ana's practice, and his calendar has them as they were after one move."""
     calendar = Calendar()
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         for one in (await dates(tx, series))[:3]:
             await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
-        series = await move(tx, await locked(tx, ana, series), timedelta(minutes=30))
+        series = await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(minutes=30))
     await heard_of(post, calendar)
     return ana, ben, series, calendar
 
@@ -103,7 +103,7 @@ async def test_an_undone_split_restores_the_entries(post: Post, practice) -> Non
     assert f"{behind.id}@{HOST}" in {uid for _, uid in calendar.shown()}
     post.site.clock.turn(HOUR // 10)
     async with post.db.transaction() as tx:
-        again = await locked(tx, ana, await queries.by_id(tx, series.id))
+        again = await lock_series(tx, ana, await queries.by_id(tx, series.id))
         await undo.undo(tx, again)
     await heard_of(post, calendar)
     assert {uid for _, uid in calendar.shown()} == {f"{series.id}@{HOST}"}
@@ -113,7 +113,7 @@ async def test_an_undone_split_restores_the_entries(post: Post, practice) -> Non
 async def test_another_weekday_leaves_no_entry_on_the_old_one(post: Post, practice) -> None:
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(days=1))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=1))
     await heard_of(post, calendar)
     days = {start[:10] for start, _ in calendar.shown()}
     async with post.db.reader() as reader:
@@ -129,7 +129,7 @@ async def test_a_date_that_leaves_its_series_replaces_its_entry(post: Post, prac
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
         first = (await dates(tx, series))[0]
-        await actions.delete(tx, await locked(tx, ana, series), keeps_events=True)
+        await actions.delete(tx, await lock_series(tx, ana, series), keeps_events=True)
     assert first.starts_at is not None
     post.site.clock.turn(first.starts_at - post.site.clock.now() - 2 * HOUR)
     await remind(post.db)

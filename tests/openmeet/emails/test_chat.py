@@ -7,8 +7,6 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, TooMany
-from groundwork.outbox.delivery import one_by_one
-from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
@@ -16,7 +14,6 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, readers, room_list, rooms, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, NotificationLevel, RoomKind
-from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.queries import shown as shown_messages
 from openmeet.domain.chat.room_list import RoomFilter
@@ -26,12 +23,16 @@ from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
-from openmeet.domain.notifications.queries import count_unread, newest
+from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
-from openmeet.emails.notifications.content import notification_lines
-from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.emails.chat_emails import (
+    deliver_mails_after,
+    notification_texts,
+    run_chat_notifications,
+    say_and_notify,
+)
 from tests.openmeet.emails.conftest import html_of, link_to, links_of, text_of
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
@@ -46,42 +47,18 @@ async def chat(post):
         event = await event_by(tx, ana)
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     post.site.clock.turn(HOUR)
     await post.deliver()
     return event, room, ana, ben, cleo
-
-
-async def say_and_notify(post, who, room, text, **further: object):
-    """Write a message as this person and run the job that notifies people."""
-    async with post.db.transaction() as tx:
-        one = await say(tx, who, room, text, **further)
-    await tells(post)
-    return one
-
-
-async def tells(post):
-    while await run_once(post.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(post.db))}):
-        pass
-
-
-async def mails(post, wait=HOUR):
-    post.site.clock.turn(wait)
-    return [(str(mail["To"]), str(mail["Subject"])) for mail in await post.deliver()]
-
-
-async def lines(post, who):
-    async with post.db.reader() as reader:
-        shown = await notification_lines(reader, await newest(reader, who.user_id, 20), who.user_id)
-    return [f"{item.before}{item.title}{item.after}" for one, item in shown if one.kind.subject == "room"]
 
 
 async def test_only_mentioned_or_answered_people_are_notified(post, chat):
     event, room, _ana, ben, cleo = chat
     first = await say_and_notify(post, ben, room, "Who has the *key*, @cleo?")
     await say_and_notify(post, cleo, room, "I have", reply_to=first.id)
-    assert await lines(post, cleo) == [f"Ben mentions you in {event.title}: Who has the key, @cleo?"]
-    assert await lines(post, ben) == [f"Cleo replies to you in {event.title}: I have"]
+    assert await notification_texts(post, cleo) == [f"Ben mentions you in {event.title}: Who has the key, @cleo?"]
+    assert await notification_texts(post, ben) == [f"Cleo replies to you in {event.title}: I have"]
     post.site.clock.turn(9 * MINUTE)
     assert await post.deliver() == []
     post.site.clock.turn(2 * MINUTE)
@@ -99,8 +76,8 @@ async def test_repeating_the_job_notifies_nobody_twice(post, chat):
     async with post.db.transaction() as tx:
         await tx.execute("update chat_rooms set told_number = 0")
     await say_and_notify(post, ana, room, "and more")
-    assert len(await lines(post, ben)) == 1
-    assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
+    assert len(await notification_texts(post, ben)) == 1
+    assert await deliver_mails_after(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
 async def test_reading_it_in_time_prevents_the_e_mail(post, chat):
@@ -113,7 +90,7 @@ async def test_reading_it_in_time_prevents_the_e_mail(post, chat):
         await readers.mark_read(tx, ben, room.id, one.number)
     async with post.db.reader() as reader:
         assert await count_unread(reader, ben.user_id) == before - 1
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []
 
 
 async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, chat):
@@ -122,15 +99,15 @@ async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, cha
         await readers.mark_read(tx, ben, room.id, 1)
     post.site.clock.turn(MINUTE)
     await say_and_notify(post, ana, room, "@ben still there?")
-    assert await lines(post, ben) == []
-    assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
+    assert await notification_texts(post, ben) == []
+    assert await deliver_mails_after(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
 @pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
 async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, chat, how):
     event, room, ana, ben, cleo = chat
     one = await say_and_notify(post, cleo, room, "@ben psst")
-    assert len(await lines(post, ben)) == 1
+    assert len(await notification_texts(post, ben)) == 1
     async with post.db.transaction() as tx:
         if how == "left":
             await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
@@ -147,7 +124,7 @@ async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, cha
     post.site.clock.turn(HOUR)
     assert [mail for mail in await post.deliver() if "mentioned" in str(mail["Subject"])] == []
     banned = [f"A host banned you from the chat of {event.title}: rude"]
-    assert await lines(post, ben) == (banned if how == "banned" else [])
+    assert await notification_texts(post, ben) == (banned if how == "banned" else [])
 
 
 async def test_a_held_message_notifies_when_it_is_released(post, chat):
@@ -155,11 +132,11 @@ async def test_a_held_message_notifies_when_it_is_released(post, chat):
     async with post.db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
     one = await say_and_notify(post, cleo, room, "@ben look")
-    assert await lines(post, ben) == []
+    assert await notification_texts(post, ben) == []
     async with post.db.transaction() as tx:
         await messages.release(tx, ana, one.id)
-    await tells(post)
-    assert len(await lines(post, ben)) == 1
+    await run_chat_notifications(post)
+    assert len(await notification_texts(post, ben)) == 1
 
 
 async def test_an_edit_notifies_newly_mentioned_people(post, chat):
@@ -167,8 +144,8 @@ async def test_an_edit_notifies_newly_mentioned_people(post, chat):
     one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
         await messages.edit(tx, ana, one.id, "@ben @cleo hello")
-    await tells(post)
-    assert len(await lines(post, ben)) == len(await lines(post, cleo)) == 1
+    await run_chat_notifications(post)
+    assert len(await notification_texts(post, ben)) == len(await notification_texts(post, cleo)) == 1
 
 
 @pytest.mark.parametrize(
@@ -187,10 +164,10 @@ async def test_each_level_gets_its_notifications(post, chat, level, muted, plain
         until = Instant(tx.now + DAY) if muted else None
         await readers.choose_notifications(tx, ben, room.id, level, until)
     await say_and_notify(post, ana, room, "The door is open")
-    assert bool(await mails(post)) is plain
+    assert bool(await deliver_mails_after(post)) is plain
     post.site.clock.turn(5 * HOUR)
     await say_and_notify(post, ana, room, "@ben come in")
-    assert ("ben@example.org", "You’re mentioned: Board games") in await mails(post) or not mention
+    assert ("ben@example.org", "You’re mentioned: Board games") in await deliver_mails_after(post) or not mention
 
 
 async def test_all_messages_come_in_one_bundle_until_they_are_read(post, chat):
@@ -199,7 +176,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, chat):
         await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
     for number in range(12):
         await say_and_notify(post, ana, room, f"Thing {number}")
-    assert await lines(post, ben) == [f"12 new messages in {event.title}."]
+    assert await notification_texts(post, ben) == [f"12 new messages in {event.title}."]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["Subject"] == f"New messages: {event.title}"
@@ -207,10 +184,10 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, chat):
     assert "Ana: Thing 9" in text_of(mail)
     assert "Thing 10" not in text_of(mail)
     await say_and_notify(post, ana, room, "One more")
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []
     post.site.clock.turn(4 * HOUR)
     await say_and_notify(post, ana, room, "And another")
-    assert await mails(post) == [("ben@example.org", f"New messages: {event.title}")]
+    assert await deliver_mails_after(post) == [("ben@example.org", f"New messages: {event.title}")]
 
 
 async def test_unread_rooms_are_in_the_digest_by_choice(post, chat):
@@ -221,7 +198,7 @@ async def test_unread_rooms_are_in_the_digest_by_choice(post, chat):
             await readers.mark_read(tx, one, room.id, 1)
     post.site.clock.turn(HOUR)
     await say_and_notify(post, ana, room, "The door is open")
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []
     post.site.clock.turn(DAY)
     (mail,) = await post.deliver()
     assert mail["To"] == "ben@example.org"
@@ -231,11 +208,15 @@ async def test_unread_rooms_are_in_the_digest_by_choice(post, chat):
 async def test_questions_reach_the_hosts_and_answers_the_asker(post, chat):
     event, _, ana, ben, _ = chat
     async with post.db.transaction() as tx:
-        room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
+        room = await room_of(tx, ben, subject_of_event(event), RoomKind.DIRECT, with_user_id=ben.user_id)
     await say_and_notify(post, ben, room, "Is there a lift?")
-    assert await mails(post) == [("ana@example.org", f"Message to the hosts: {event.title} · Ben and the hosts")]
+    assert await deliver_mails_after(post) == [
+        ("ana@example.org", f"Message to the hosts: {event.title} · Ben and the hosts")
+    ]
     await say_and_notify(post, ana, room, "There is")
-    assert await mails(post) == [("ben@example.org", f"Reply from the hosts: {event.title} · You and the hosts")]
+    assert await deliver_mails_after(post) == [
+        ("ben@example.org", f"Reply from the hosts: {event.title} · You and the hosts")
+    ]
 
 
 async def test_a_private_event_is_not_quoted(post):
@@ -244,7 +225,7 @@ async def test_a_private_event_is_not_quoted(post):
         event = await event_by(tx, ana, visibility="private")
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     post.site.clock.turn(HOUR)
     await post.deliver()
     await say_and_notify(post, ana, room, "@ben the code is 4711")
@@ -265,7 +246,7 @@ async def test_one_click_mutes_the_chat(post, chat):
         assert "one chat" in (await nobody.get(path)).text
         assert (await nobody.post(path, content=b"List-Unsubscribe=One-Click")).status_code == 200
     await say_and_notify(post, ana, room, "@ben again")
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []
     async with post.db.reader() as reader:
         mine = await readers.reading_of(reader, room.id, ben.user_id)
     assert mine is not None
@@ -275,25 +256,25 @@ async def test_one_click_mutes_the_chat(post, chat):
 async def test_old_messages_are_not_mailed(post, chat):
     _, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
-        await say(tx, ana, room, "@ben hello")
+        await send_text(tx, ana, room, "@ben hello")
     post.site.clock.turn(2 * DAY)
-    await tells(post)
-    assert await lines(post, ben) == []
-    assert await mails(post) == []
+    await run_chat_notifications(post)
+    assert await notification_texts(post, ben) == []
+    assert await deliver_mails_after(post) == []
 
 
 async def test_blocked_and_muted_authors_cause_no_notification(post, chat):
     _, room, _ana, ben, cleo = chat
     async with post.db.transaction() as tx:
         await tx.execute(
-            "insert into user_mutes (user_id, thing, subject, created_at) values (:me, 'person', :subject, :now)",
+            "insert into user_mutes (user_id, kind, subject, created_at) values (:me, 'person', :subject, :now)",
             me=ben.user_id,
             subject=cleo.user_id,
             now=tx.now,
         )
     await say_and_notify(post, cleo, room, "@ben psst")
-    assert await lines(post, ben) == []
-    assert await mails(post) == []
+    assert await notification_texts(post, ben) == []
+    assert await deliver_mails_after(post) == []
 
 
 async def said_in(post, room, who):
@@ -312,7 +293,7 @@ async def test_an_e_mail_can_be_answered_without_signing_in(post, chat):
         shown = await nobody.get(path)
         assert "who has the &lt;key&gt;?" in shown.text
         assert shown.headers["cache-control"] == "no-store"
-        assert await lines(post, ben) != []
+        assert await notification_texts(post, ben) != []
         (key,) = re.findall(r'name="submission" value="([^"]+)"', shown.text)
         for _ in range(2):
             sent = await nobody.post(path, data={"text": "I have", "submission": key})
@@ -394,7 +375,7 @@ async def test_the_link_to_an_answer_opens_the_chat_only_for_guests(post, chat):
     """It never expires, and people pass on e-mails with it. People with an account read the chat on the site."""
     event, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
-        await say(tx, ana, room, "The key is under the mat")
+        await send_text(tx, ana, room, "The key is under the mat")
         link = EmailLink(ben.user_id, LinkPurpose.ANSWER, event.id)
         path = f"/mail/answer/{await email_links.token_for(tx, CODE_KEY, link)}"
     async with post.site.browser() as nobody:
@@ -418,10 +399,10 @@ async def test_a_mention_waits_until_the_person_signs_in(post, chat):
         assert await access(reader, room.id, cleo.user_id) is Access.NONE
         page = await page_of_messages(reader, room, ana.user_id, MessageFilter())
     assert page.messages[0].mentions == (cleo.user_id,)
-    assert await lines(post, cleo) == []
+    assert await notification_texts(post, cleo) == []
     with pytest.raises(NotFound):
         await say_and_notify(post, cleo, room, "I have")
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'person' where id = :cleo", cleo=cleo.user_id)
     async with post.db.reader() as reader:
@@ -434,24 +415,24 @@ async def test_anyone_can_mention_the_hosts(post, chat):
     event, room, ana, ben, cleo = chat
     await say_and_notify(post, ben, room, "@hosts where is the door?")
     await say_and_notify(post, ben, room, "@hosts?")
-    assert await lines(post, ana) == [f"Ben mentions you in {event.title}: @hosts where is the door?"]
-    assert await lines(post, cleo) == []
+    assert await notification_texts(post, ana) == [f"Ben mentions you in {event.title}: @hosts where is the door?"]
+    assert await notification_texts(post, cleo) == []
     post.site.clock.turn(HOUR)
     await say_and_notify(post, ben, room, "@gastgeber!")
-    assert len(await lines(post, ana)) == 2
+    assert len(await notification_texts(post, ana)) == 2
 
 
 async def test_a_host_can_mention_everyone_once_an_hour(post, chat):
     event, room, ana, ben, cleo = chat
     await say_and_notify(post, ben, room, "@everyone hello")
-    assert await lines(post, cleo) == []
+    assert await notification_texts(post, cleo) == []
     async with post.db.transaction() as tx:
         await readers.choose_notifications(tx, cleo, room.id, NotificationLevel.ALL, None)
         dora = await person(tx, "Dora")
     one = await say_and_notify(post, ana, room, "@everyone we start at 8")
     said = f"Ana mentions you in {event.title}: @everyone we start at 8"
-    assert await lines(post, ben) == await lines(post, cleo) == [said]
-    assert await lines(post, ana) == await lines(post, dora) == []
+    assert await notification_texts(post, ben) == await notification_texts(post, cleo) == [said]
+    assert await notification_texts(post, ana) == await notification_texts(post, dora) == []
     async with post.db.transaction() as tx:
         assert (await readers.unread_counts(tx, cleo.user_id)).mentions == 1
         # The list of notified people would reveal who is in the room.
@@ -462,4 +443,4 @@ async def test_a_host_can_mention_everyone_once_an_hour(post, chat):
     assert refused.value.name == "EveryoneTooOften"
     post.site.clock.turn(HOUR)
     await say_and_notify(post, ana, room, "@everyone and bring tea")
-    assert len(await lines(post, ben)) == 2
+    assert len(await notification_texts(post, ben)) == 2

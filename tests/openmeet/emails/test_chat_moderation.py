@@ -17,9 +17,14 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
+from tests.openmeet.emails.chat_emails import (
+    deliver_mails_after,
+    notification_texts,
+    run_chat_notifications,
+    say_and_notify,
+)
 from tests.openmeet.emails.conftest import link_to, text_of
-from tests.openmeet.emails.test_chat import lines, mails, say_and_notify, tells
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -31,7 +36,7 @@ async def chat(post):
         event = await event_by(tx, ana)
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         await moderators.appoint(tx, mod.user_id, by=None)
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -58,8 +63,8 @@ async def test_the_author_learns_why_and_objects_and_hosts_decide(post, chat):
     page, order = f"/chat/messages/{one.id}", f"/events/{event.slug}/chat/moderation"
     async with signed_in(post, ana) as host:
         assert (await host.post(f"{page}/remove", data={"reason": "No insults"})).status_code == 303
-    await tells(post)
-    assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: No insults"]
+    await run_chat_notifications(post)
+    assert await notification_texts(post, ben) == [f"A moderator removed your message in {event.title}: No insults"]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message was removed: {event.title}")
@@ -84,7 +89,10 @@ async def test_the_author_learns_why_and_objects_and_hosts_decide(post, chat):
         assert (await host.post(f"{page}/uphold", data={"reason": "Not in this way"})).status_code == 303
         assert "The author objects" not in (await host.get(order)).text
     upheld = f"A moderator looked at your objection in {event.title}. Your message stays removed: Not in this way"
-    assert await lines(post, ben) == [upheld, f"A moderator removed your message in {event.title}: No insults"]
+    assert await notification_texts(post, ben) == [
+        upheld,
+        f"A moderator removed your message in {event.title}: No insults",
+    ]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message stays removed: {event.title}")
@@ -92,8 +100,8 @@ async def test_the_author_learns_why_and_objects_and_hosts_decide(post, chat):
         assert "Not in this way" in (await author.get(link_to(mail, "/object"))).text
     async with signed_in(post, ana) as host:
         assert (await host.post(f"{page}/restore", data={"reason": ""})).status_code == 303
-    await tells(post)
-    assert await lines(post, ben) == [f"Your message in {event.title} is visible again."]
+    await run_chat_notifications(post)
+    assert await notification_texts(post, ben) == [f"Your message in {event.title} is visible again."]
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"Your message is back: {event.title}")
@@ -108,16 +116,18 @@ async def test_the_author_is_told_of_every_removal_once(post, chat):
         for reason in ("No insults", "Still an insult"):
             await host.post(f"{page}/hold", data={"reason": ""})
             await host.post(f"{page}/remove", data={"reason": reason})
-            await tells(post)
-            assert await lines(post, ben) == [f"A moderator removed your message in {event.title}: {reason}"]
+            await run_chat_notifications(post)
+            assert await notification_texts(post, ben) == [
+                f"A moderator removed your message in {event.title}: {reason}"
+            ]
             post.site.clock.turn(HOUR)
             (mail,) = await post.deliver()
             assert mail["To"] == "ben@example.org"
             assert text_of(mail).count(reason) == 1
             await host.post(f"{page}/restore", data={"reason": ""})
-            await tells(post)
-            assert set(await lines(post, ben)) == {f"Your message in {event.title} is visible again."}
-            assert await mails(post) == [("ben@example.org", f"Your message is back: {event.title}")]
+            await run_chat_notifications(post)
+            assert set(await notification_texts(post, ben)) == {f"Your message in {event.title} is visible again."}
+            assert await deliver_mails_after(post) == [("ben@example.org", f"Your message is back: {event.title}")]
 
 
 async def test_a_banned_person_can_still_read_why_and_object(post, chat):
@@ -128,8 +138,8 @@ async def test_a_banned_person_can_still_read_why_and_object(post, chat):
         await host.post(f"{page}/remove", data={"reason": "No insults"})
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, ana, room.id, ben.user_id, sanctions.SanctionKind.BAN, reason="enough")
-    await tells(post)
-    assert await lines(post, ben) == [
+    await run_chat_notifications(post)
+    assert await notification_texts(post, ben) == [
         f"A moderator removed your message in {event.title}: No insults",
         f"A host banned you from the chat of {event.title}: enough",
     ]
@@ -145,7 +155,7 @@ async def test_a_muted_person_is_told_why_and_until_when(post, chat):
     async with signed_in(post, ana) as host:
         sent = await host.post(f"{page}/people/{ben.user_id}/mute", data={"reason": "Too loud", "for": "day"})
         assert sent.status_code == 303
-    (line,) = await lines(post, ben)
+    (line,) = await notification_texts(post, ben)
     assert re.fullmatch(rf"A host muted you in {event.title} until .*\d\d:\d\d.*: Too loud", line)
     (mail,) = await _mails_after(post, HOUR)
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", f"You’re muted in the chat: {event.title}")
@@ -157,7 +167,7 @@ async def test_a_muted_person_is_told_why_and_until_when(post, chat):
         assert f'href="{ask}"' in shown
         assert (await muted.post(ask, data={"text": "I was not", "submission": "1"})).status_code == 303
     post.site.clock.turn(DAY)
-    assert await lines(post, ben) == []  # it has expired
+    assert await notification_texts(post, ben) == []  # it has expired
 
 
 async def test_a_later_decision_replaces_the_earlier_one(post, chat):
@@ -168,14 +178,18 @@ async def test_a_later_decision_replaces_the_earlier_one(post, chat):
     post.site.clock.turn(MINUTE)
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, ana, room.id, ben.user_id, mute, reason="Far too loud")
-    assert await lines(post, ben) == [f"A host muted you in {event.title}: Far too loud"]
+    assert await notification_texts(post, ben) == [f"A host muted you in {event.title}: Far too loud"]
     async with post.db.transaction() as tx:
         await sanctions.lift(tx, ana, room.id, ben.user_id)
-    assert await lines(post, ben) == [f"You can write in {event.title} again. The moderators changed their decision."]
-    assert await mails(post) == [("ben@example.org", f"You can write again: {event.title}")]
+    assert await notification_texts(post, ben) == [
+        f"You can write in {event.title} again. The moderators changed their decision."
+    ]
+    assert await deliver_mails_after(post) == [("ben@example.org", f"You can write again: {event.title}")]
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, mod, room.id, ben.user_id, ban, reason="Insults", of_site=True)
-    assert await lines(post, ben) == [f"A moderator of this site banned you from the chat of {event.title}: Insults"]
+    assert await notification_texts(post, ben) == [
+        f"A moderator of this site banned you from the chat of {event.title}: Insults"
+    ]
     async with signed_in(post, ben) as banned:
         shown = await banned.get(f"/events/{event.slug}/chat")
         assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)
@@ -290,4 +304,4 @@ async def test_the_community_sees_only_what_was_reported_to_it(post, chat):
     async with signed_in(post, cleo) as nobody:
         assert (await nobody.get("/moderation/chat")).status_code == 403
         assert (await nobody.get(f"/moderation/chat/{one.id}")).status_code == 403
-    assert await mails(post) == []
+    assert await deliver_mails_after(post) == []

@@ -22,7 +22,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.emails.conftest import html_of, link_to, text_of
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import details, person
 
 
@@ -32,8 +32,8 @@ async def club(post):
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, join_policy="request")
-        ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
-        cleo = await member(tx, group, ana, "Cleo")
+        ben = await add_member(tx, group, ana, "Ben", GroupRole.ADMIN)
+        cleo = await add_member(tx, group, ana, "Cleo")
     post.site.clock.turn(HOUR)
     await post.deliver()
     return group, ana, ben, cleo
@@ -61,7 +61,7 @@ async def page_of(post, who) -> str:
 async def test_an_announcement_reaches_members_who_want_it(post, club):
     group, ana, ben, cleo = club
     async with post.db.transaction() as tx:
-        dan = await member(tx, group, ana, "Dan")
+        dan = await add_member(tx, group, ana, "Dan")
         eve = await person(tx, "Eve")
         await actions.follow(tx, eve, group.slug)
         await actions.set_notifications(tx, cleo, group.slug, enabled=False)

@@ -20,7 +20,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.openmeet.emails.conftest import Post, link_to, text_of
-from tests.openmeet.series.practice import NOW, begin, dates, go, locked, move
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates, give_rsvp, lock_series, move_all_dates
 from tests.openmeet.site_under_test import event_by, person, signed_in
 
 ALL_WORK = "All 3 dates still work"
@@ -46,11 +46,11 @@ class Moved:
 async def moved(post: Post) -> Moved:
     post.site.clock.turn(NOW - post.site.clock.now())
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=3")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=3")
         ben = await person(tx, "Ben")
         for one in await dates(tx, series):
-            await go(tx, ben, one)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+            await give_rsvp(tx, ben, one)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
         return Moved(post, ana, ben, series, await dates(tx, series))
 
 
@@ -58,7 +58,7 @@ async def test_lists_name_the_series_once(moved: Moved) -> None:
     """Only the first moved date of a series is listed, so that a long series does not displace other events."""
     async with moved.post.db.transaction() as tx:
         single = await event_by(tx, moved.ana, starts="2026-12-24T18:00", ends="2026-12-24T20:00")
-        await go(tx, moved.ben, single)
+        await give_rsvp(tx, moved.ben, single)
         await tx.execute("update events set starts_at = starts_at + 1 where id = :id", id=single.id)
         ben = moved.ben.user_id
         expected = [moved.dates[0].id, single.id]

@@ -11,7 +11,7 @@ from openmeet.domain.series import actions, apply_edits, cancel_dates, date_quer
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.series.tasks import roll_windows
 from tests.openmeet.emails.conftest import Post, calendar_of, html_of, text_of
-from tests.openmeet.series.practice import NOW, begin, dates, locked, weekly
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates, lock_series, weekly
 from tests.openmeet.site_under_test import person
 
 
@@ -20,7 +20,7 @@ async def practice(post: Post):
     """Ben goes to every date of Ana's practice and Cleo follows it. The e-mails about that have been delivered."""
     post.site.clock.turn(NOW - post.site.clock.now())
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         await actions.follow(tx, cleo, series.slug)
@@ -71,7 +71,7 @@ async def test_a_date_added_by_the_clock_is_mailed_once(post: Post, practice) ->
 async def test_a_changed_rule_is_one_e_mail_with_old_and_new_dates(post: Post, practice) -> None:
     ana, _, _, series = practice
     async with post.db.transaction() as tx:
-        held = await locked(tx, ana, series)
+        held = await lock_series(tx, ana, series)
         timing = weekly("FREQ=WEEKLY;BYDAY=TU,TH")
         stored = await date_queries.stored(tx, held.id)
         await apply_edits.apply_plan(tx, held, plan_all(held, held.content, timing, stored, tx.now))
@@ -86,7 +86,7 @@ async def test_a_changed_rule_is_one_e_mail_with_old_and_new_dates(post: Post, p
 async def test_a_date_added_by_the_host_is_mailed(post: Post, practice) -> None:
     ana, _, _, series = practice
     async with post.db.transaction() as tx:
-        await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-11-28T15:00:00")
+        await cancel_dates.add_date(tx, await lock_series(tx, ana, series), "2026-11-28T15:00:00")
     post.site.clock.turn(HOUR)
     (mail,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     assert entries_of(mail)["2026-11-28"] == "CONFIRMED"

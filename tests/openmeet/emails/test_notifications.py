@@ -23,7 +23,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.emails.notifications.content import notification_lines
 from tests.openmeet.emails.conftest import calendar_of, html_of, links_of, text_of
-from tests.openmeet.series.practice import begin, dates, locked, move
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, move_all_dates
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, DECLINED = RsvpReply.GOING, RsvpReply.DECLINED
@@ -164,7 +164,7 @@ async def test_a_cancellation_removes_the_event_from_calendars(post, evening):
 
 async def test_the_subject_tells_the_dates_of_a_series_apart(post):
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         first = (await dates(tx, series))[0]
         await attendance.answer(tx, await person(tx, "Ben"), first.slug, GOING)
         await event_hosting.cancel(tx, ana, first.slug, "")
@@ -467,7 +467,7 @@ async def test_a_cancellation_replaces_a_queued_reminder(post, evening):
 
 async def test_a_series_invitation_is_one_e_mail(post):
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;COUNT=30", visibility=Visibility.PRIVATE)
         first = (await dates(tx, series))[0]
         await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
     post.site.clock.turn(HOUR)
@@ -478,14 +478,14 @@ async def test_a_series_invitation_is_one_e_mail(post):
 
 async def test_one_mail_names_all_dates_that_were_moved_with_one(post):
     async with post.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         for event in await dates(tx, series):
             await attendance.answer(tx, ben, event.slug, GOING)
     post.site.clock.turn(HOUR)
     await post.deliver()
     async with post.db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=2))
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["To"] == "ben@example.org"
@@ -493,8 +493,8 @@ async def test_one_mail_names_all_dates_that_were_moved_with_one(post):
     assert "are now on: Tuesday 1 December, 20:00." in " ".join(text_of(mail).split())
     # Moving the other dates and back within half an hour is no news either.
     async with post.db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=2))
     async with post.db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=-2))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=-2))
     post.site.clock.turn(HOUR)
     assert await post.deliver() == []

@@ -11,7 +11,7 @@ from openmeet.domain.series import standing_rsvps
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.openmeet.emails.conftest import Post, calendar_of, html_of, link_to, links_of, text_of
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
 
 GUEST = "gus@example.net"
@@ -123,7 +123,7 @@ async def test_a_link_scanner_changes_nothing(post: Post) -> None:
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         event = await event_by(tx, await person(tx, "Gerd"))
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     mails = await mails_to(post, "ben@example.org")

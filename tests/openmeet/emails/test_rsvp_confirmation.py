@@ -19,7 +19,7 @@ from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import standing_rsvps
 from tests.openmeet.emails.conftest import Post, calendar_of, text_of
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import details, event_by, person
 
 
@@ -97,6 +97,26 @@ async def test_declining_cancels_the_entry_and_accepting_restores_it(post: Post,
     assert "removes the entry from your calendar" in text_of(mail)
 
 
+async def test_readers_elsewhere_read_their_own_time_too(post: Post, evening) -> None:
+    """In the confirmation, after a move, and of a cancelled event; the old time is only that of the event."""
+    ana, ben, event = evening
+    async with post.db.transaction() as tx:
+        await tx.execute("update users set time_zone = 'America/New_York' where id = :id", id=ben.user_id)
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    (confirmed,) = await to_ben(post)
+    assert "Saturday 4 July, 18:00–20:00, Berlin time (12:00 for you)\n" in text_of(confirmed)
+    async with post.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T02:00", ends="2026-07-05T03:00"))
+    (moved,) = await to_ben(post)
+    now = "When: Sunday 5 July, 02:00–03:00, Berlin time (Sat 20:00 for you) (was: Saturday 4 July, 18:00)\n"
+    assert now in text_of(moved)
+    async with post.db.transaction() as tx:
+        await event_hosting.cancel(tx, ana, event.slug, "")
+    (cancelled,) = await to_ben(post)
+    assert "When: Sunday 5 July, 02:00–03:00, Berlin time (Sat 20:00 for you)\n" in text_of(cancelled)
+
+
 @pytest.mark.parametrize("reply", [RsvpReply.DECLINED, RsvpReply.INTERESTED])
 async def test_an_answer_withdrawn_meanwhile_is_not_mailed(post: Post, evening, reply: RsvpReply) -> None:
     _, ben, event = evening
@@ -134,7 +154,7 @@ async def test_hosts_get_no_entry(post: Post, evening) -> None:
     ana, _, event = evening
     await say(post, ana, event)
     async with post.db.transaction() as tx:
-        cleo, series = await begin(tx)
+        cleo, series = await create_weekly_series(tx)
         await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
     post.site.clock.turn(5 * MINUTE)
     assert await post.deliver() == []
@@ -244,7 +264,7 @@ async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> Non
         async with post.db.transaction() as tx:
             said = RsvpRecordStatus.GOING if is_deleted else RsvpRecordStatus.NOT_GOING
             await rsvp_records.apply_from_network(
-                tx, RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now)
+                tx, RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, status=said, first_seen=tx.now)
             )
             if is_deleted:
                 await rsvp_records.withdraw_from_network(tx, record_uri=uri)
@@ -255,7 +275,7 @@ async def test_returning_to_one_date_cancels_only_the_others(post: Post) -> None
     """A person who leaves a whole series and then goes to one date, before the e-mail is sent, keeps that date alone."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         first, *others = await dates(tx, series)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
@@ -275,7 +295,7 @@ async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
     """Leaving the whole series sends one e-mail that cancels every entry. A change that is undone at once sends none."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         held = await dates(tx, series)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
@@ -309,7 +329,7 @@ async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
 async def test_declining_one_date_cancels_only_that_entry(post: Post) -> None:
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         first, *_ = await dates(tx, series)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     post.site.clock.turn(HOUR)

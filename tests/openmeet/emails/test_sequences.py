@@ -27,7 +27,17 @@ from openmeet.emails.render import EmailContext
 from openmeet.web.calendar import feed
 from openmeet.web.series.feeds import calendar_of
 from tests.databases import MakeDatabase
-from tests.openmeet.series.practice import NOW, begin, dates, go, move, names, re_rule, retitle, split
+from tests.openmeet.series.practice import (
+    NOW,
+    apply_new_rule,
+    create_weekly_series,
+    dates,
+    give_rsvp,
+    move_all_dates,
+    original_dates,
+    retitle,
+    split_series,
+)
 from tests.openmeet.site_under_test import CODE_KEY, person
 
 HOST = "openmeet.test"
@@ -80,7 +90,7 @@ Act = Callable[[Transaction, Caller, Caller, Series, random.Random], Awaitable[o
 
 
 async def _some(tx: Transaction, series: Series, chance: random.Random) -> str:
-    return chance.choice(names(await dates(tx, series)))
+    return chance.choice(original_dates(await dates(tx, series)))
 
 
 async def _cancel_one(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
@@ -88,7 +98,7 @@ async def _cancel_one(tx: Transaction, ana: Caller, ben: Caller, series: Series,
 
 
 async def _reinstate(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
-    await cancel_dates.reinstate_dates(tx, series, names(await dates(tx, series)))
+    await cancel_dates.reinstate_dates(tx, series, original_dates(await dates(tx, series)))
 
 
 async def _remove_and_add(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
@@ -101,7 +111,7 @@ async def _remove_and_add(tx: Transaction, ana: Caller, ben: Caller, series: Ser
 
 async def _answer(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
     event = chance.choice(await dates(tx, series))
-    await go(tx, ben, event, chance.choice([RsvpReply.GOING, RsvpReply.DECLINED]))
+    await give_rsvp(tx, ben, event, chance.choice([RsvpReply.GOING, RsvpReply.DECLINED]))
 
 
 async def _change_one(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
@@ -115,8 +125,8 @@ async def _undo(tx: Transaction, ana: Caller, ben: Caller, series: Series, chanc
 
 ACTS: tuple[Act, ...] = (
     lambda tx, ana, ben, series, chance: retitle(tx, series, f"Practice {chance.random():.3f}"),
-    lambda tx, ana, ben, series, chance: move(tx, series, timedelta(hours=chance.choice([-1, 1]))),
-    lambda tx, ana, ben, series, chance: re_rule(
+    lambda tx, ana, ben, series, chance: move_all_dates(tx, series, timedelta(hours=chance.choice([-1, 1]))),
+    lambda tx, ana, ben, series, chance: apply_new_rule(
         tx, series, chance.choice(["FREQ=WEEKLY;BYDAY=TU", "FREQ=WEEKLY;BYDAY=TU,TH", "FREQ=WEEKLY;INTERVAL=2"])
     ),
     _undo,
@@ -139,7 +149,7 @@ async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clo
     """
     chance = random.Random(seed)
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         every = [series.id]
     highest: dict[Named, int] = {}
@@ -151,7 +161,7 @@ async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clo
                 locked = await queries.lock(tx, chance.choice(every))
                 assert locked is not None
                 if step == 12:
-                    behind = await split(tx, locked, names(await dates(tx, locked))[3], "Winter")
+                    behind = await split_series(tx, locked, original_dates(await dates(tx, locked))[3], "Winter")
                     every.append(behind.id)
                 elif locked.deleted_at is None:
                     await chance.choice(ACTS)(tx, ana, ben, locked, chance)
@@ -186,13 +196,13 @@ async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clo
 async def test_a_cancellation_has_the_same_sequence_in_every_file(db: Database, clock: HandClock) -> None:
     """The series file, the date's file and the e-mail have the same SEQUENCE, which is higher than any sent before."""
     async with db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         date = (await dates(tx, series))[1]
     mailed = []
     for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING):
         async with db.transaction() as tx:
-            await go(tx, ben, date, reply)
+            await give_rsvp(tx, ben, date, reply)
             mine = await attendance.find(tx, date.id, ben.user_id)
             assert mine is not None
             file = await (
@@ -212,7 +222,7 @@ async def test_a_cancellation_has_the_same_sequence_in_every_file(db: Database, 
             await retitle(tx, locked, f"Practice {number}")
         locked = await queries.lock(tx, series.id)
         assert locked is not None
-        await cancel_dates.cancel_dates(tx, locked, names([date]), "rain")
+        await cancel_dates.cancel_dates(tx, locked, original_dates([date]), "rain")
         again, event = await queries.by_id(tx, series.id), await by_id(tx, date.id)
         assert again is not None
         assert event is not None

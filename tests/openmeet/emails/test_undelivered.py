@@ -16,7 +16,7 @@ from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.domain.users import guests
 from tests.openmeet.emails.conftest import Post
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in
 
 NOBODY = "550 There is no such person"
@@ -128,8 +128,8 @@ async def test_in_groups_people_who_can_invite_see_undelivered_e_mails(post: Pos
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        mona = await member(tx, group, ana, "Mona", GroupRole.MODERATOR)
-        cleo = await member(tx, group, ana, "Cleo")
+        mona = await add_member(tx, group, ana, "Mona", GroupRole.MODERATOR)
+        cleo = await add_member(tx, group, ana, "Cleo")
     post.site.clock.turn(HOUR)
     await post.deliver()
     await does(post, administration.invite_by_mail, CODE_KEY, ana, group.slug, "jonas@exmaple.org")

@@ -1,11 +1,14 @@
-"""The context that erasing a person needs in addition to a database, for tests without account servers."""
+"""Requests for deletion, and what erasing a person needs besides a database, for tests without account servers."""
 
 import secrets
 from pathlib import Path
 
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import DAY
+from groundwork.database.transaction import Database
+from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.ledger import ErasureLedger
+from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.person_erasure import PersonErasureContext
 
@@ -22,3 +25,12 @@ def erasing_in(folder: Path) -> PersonErasureContext:
         DiskBlobStore(folder / "pictures"),
         grace=14 * DAY,
     )
+
+
+GRACE_PERIOD = 14 * DAY
+ERASURE_KEYS = (b"k" * 32, b"older" * 6)
+
+
+async def request_deletion(db: Database, who: Caller, grace: int = GRACE_PERIOD):
+    async with db.transaction() as tx:
+        return await actions.request(tx, who.user_id, grace)

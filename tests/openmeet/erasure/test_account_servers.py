@@ -1,7 +1,6 @@
 """Deleting an account whose records or custodial account are on an account server; on both engines."""
 
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,27 +33,22 @@ from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.custodial import (
     LOOKS_AGAIN,
-    MOST_TRIES,
+    MAX_TRIES,
     admin_client,
     custodial_deletion_handler,
     make_account,
 )
 from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
-from tests.databases import MakeDatabase, SqliteFiles
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment, deliver_all_publications, records_of, switch_flag
+from tests.openmeet.deployment import deployment_on_each as deployment
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.publishing.test_groups import deliver_publications, found, records, switch_flag
+from tests.openmeet.publishing.published_groups import create_group
+
+__all__ = ["deployment"]
+
 
 GRACE = 14 * DAY
-
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
 
 
 async def is_there(deployment: Deployment, did: str) -> bool:
@@ -81,18 +75,18 @@ async def test_a_late_scheduler_still_leaves_time_to_retract(deployment: Deploym
     """
     cleo = await deployment.connected()
     await deployment.event(cleo)
-    await deliver_publications(deployment)
-    assert len(await records(deployment, cleo, EVENT)) == 1
+    await deliver_all_publications(deployment)
+    assert len(await records_of(deployment, cleo, EVENT)) == 1
     await actions.begin(deployment.db, cleo.user_id, GRACE)
     deployment.clock.turn(GRACE + 5 * DAY)
     assert await take_due(deployment.db, erasing_in(tmp_path)) == 0
     async with deployment.db.reader() as reader:
         asked = await erasure_requests.find(reader, cleo.user_id)
     assert (asked.stage, asked.due_at) == (ErasureStage.ENDING, deployment.clock.now() + 2 * DAY)
-    (uri,) = await records(deployment, cleo, EVENT)
+    (uri,) = await records_of(deployment, cleo, EVENT)
     assert uri in (await mail_to(deployment, cleo)).text
-    await deliver_publications(deployment)
-    assert await records(deployment, cleo, EVENT) == {}
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, cleo, EVENT) == {}
     assert "at://" not in (await mail_to(deployment, cleo)).text
     deployment.clock.turn(2 * DAY)
     assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
@@ -104,8 +98,8 @@ async def test_records_without_access_are_shown_and_mailed(deployment: Deploymen
     """
     cleo = await deployment.connected()
     await deployment.event(cleo)
-    await deliver_publications(deployment)
-    (uri,) = await records(deployment, cleo, EVENT)
+    await deliver_all_publications(deployment)
+    (uri,) = await records_of(deployment, cleo, EVENT)
     did = (await deployment.identity(cleo.user_id)).did
     async with deployment.db.transaction() as tx:
         assert (await preview_deletion(tx, cleo.user_id, GRACE)).out_of_reach == ()
@@ -152,7 +146,7 @@ async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Depl
     did = "did:plc:" + "g" * 24
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
-        await tx.execute("update outbox_jobs set attempts = :tries", tries=MOST_TRIES)
+        await tx.execute("update outbox_jobs set attempts = :tries", tries=MAX_TRIES)
     gone = replace(deployment.custodial_pds, pds_url="http://127.0.0.1:1")
     for custodial_pds, reason in (
         (gone, IdentityReason.SERVER_WAS_AWAY),
@@ -356,7 +350,7 @@ async def test_a_group_without_other_members_loses_its_account(deployment: Deplo
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await deployment.person("Ana")
-    group = await found(deployment, ana)
+    group = await create_group(deployment, ana)
     async with deployment.db.transaction() as tx:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
     await deployment.deliver_jobs()
@@ -377,12 +371,12 @@ async def test_answers_to_events_of_a_deleted_person_are_retracted(
     """Their records in other people's repositories would refer to a record that no longer exists."""
     ana, dan = await deployment.person("Ana"), await deployment.connected("dan")
     event = await deployment.event(ana)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await deployment.answer(dan, event.slug)
-    await deliver_publications(deployment)
-    assert len(await records(deployment, dan, RSVP)) == 1
+    await deliver_all_publications(deployment)
+    assert len(await records_of(deployment, dan, RSVP)) == 1
     await actions.begin(deployment.db, ana.user_id, GRACE)
     clock.turn(GRACE + HOUR)
     await take_due(deployment.db, erasing_in(tmp_path))
-    await deliver_publications(deployment)
-    assert await records(deployment, dan, RSVP) == {}
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, dan, RSVP) == {}

@@ -27,7 +27,7 @@ from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
 from openmeet.web.site.chat_streams import ChatStream
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.series.practice import NOW
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
@@ -49,9 +49,9 @@ class Scene:
             self.event = await event_by(tx, self.ana, **LATER)
             for who in (self.ben, self.cleo):
                 await attendance.answer(tx, who, self.event.slug, RsvpReply.GOING)
-            self.room = await room_of(tx, self.ana, about(self.event))
-            self.said = await say(tx, self.ben, self.room, "I bring the cups")
-            self.quoting = await say(tx, self.cleo, self.room, "Which ones?", reply_to=self.said.id)
+            self.room = await room_of(tx, self.ana, subject_of_event(self.event))
+            self.said = await send_text(tx, self.ben, self.room, "I bring the cups")
+            self.quoting = await send_text(tx, self.cleo, self.room, "Which ones?", reply_to=self.said.id)
         return self
 
     async def leave(self) -> None:
@@ -128,7 +128,7 @@ async def test_hosts_list_and_count_the_same_answers(scene: Scene, clock: HandCl
 async def test_reactions_and_votes_do_not_count(scene: Scene) -> None:
     async with scene.db.transaction() as tx:
         details = await polls.checked_poll(tx, scene.room.id, ["Tea", "Coffee"], several=False, ends_at=None)
-        poll = await say(tx, scene.cleo, scene.room, "What?", kind=MessageKind.POLL, details=details)
+        poll = await send_text(tx, scene.cleo, scene.room, "What?", kind=MessageKind.POLL, details=details)
         for who in (scene.ben, scene.ana):
             await reactions.vote(tx, who, poll.id, [0])
             await reactions.react(tx, who, poll.id, "👍")
@@ -162,7 +162,7 @@ async def test_moderators_can_neither_see_nor_lose_a_hidden_message(scene: Scene
     that was removed before can be restored then.
     """
     async with scene.db.transaction() as tx:
-        removed = await say(tx, scene.ben, scene.room, "Rubbish")
+        removed = await send_text(tx, scene.ben, scene.room, "Rubbish")
         await messages.remove(tx, scene.ana, removed.id, "Not here", SEALER)
         assert await messages.sealed_content(tx, removed.id, SEALER) == ("Rubbish", ())
     await scene.leave()

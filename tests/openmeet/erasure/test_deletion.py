@@ -41,12 +41,11 @@ from openmeet.domain.users.model import Caller, UserKind
 from openmeet.network.ingestion import person_erasure
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.ingestion.test_erasing import everything
-from tests.openmeet.series.practice import NOW, begin, weekly
+from tests.openmeet.database_snapshot import rows_of_all_tables
+from tests.openmeet.erasure.erasure_context import GRACE_PERIOD, erasing_in, request_deletion
+from tests.openmeet.series.practice import NOW, create_weekly_series, weekly
 from tests.openmeet.site_under_test import event_by, person
 
-GRACE = 14 * DAY
 NEXT_RUN = 10 * MINUTE
 DID = parse_did("did:plc:" + "c" * 24)
 
@@ -54,11 +53,6 @@ DID = parse_did("did:plc:" + "c" * 24)
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
-
-
-async def asks(db: Database, who: Caller, grace: int = GRACE):
-    async with db.transaction() as tx:
-        return await actions.request(tx, who.user_id, grace)
 
 
 async def comes_back(db: Database, who: Caller) -> None:
@@ -72,9 +66,9 @@ async def test_a_leaving_person_is_hidden_until_they_sign_in(db: Database, tmp_p
         ana = await person(tx, "Ana")
         await open_session(tx, ana.user_id, SessionTransport.BROWSER)
         tea = await event_by(tx, ana)
-    first = await asks(db, ana)
+    first = await request_deletion(db, ana)
     clock.turn(DAY)
-    assert await asks(db, ana) == first
+    assert await request_deletion(db, ana) == first
     async with db.reader() as reader:
         assert (await events.by_slug(reader, tea.slug)).is_hidden
         assert await reader.fetch("select 1 as one from sessions") == []
@@ -96,7 +90,7 @@ async def test_a_co_host_has_no_profile_while_leaving(db: Database) -> None:
         await co_hosts.accept(tx, ana, invited.id)
     async with db.reader() as reader:
         assert await profiles.host(reader, ana.user_id) is not None
-    await asks(db, ana)
+    await request_deletion(db, ana)
     async with db.reader() as reader:
         assert await profiles.host(reader, ana.user_id) is None
         assert await profiles.host(reader, ben.user_id) is not None
@@ -104,7 +98,7 @@ async def test_a_co_host_has_no_profile_while_leaving(db: Database) -> None:
 
 async def test_deletion_needs_an_existing_account(db: Database) -> None:
     with pytest.raises(NotFound):
-        await asks(db, Caller("nobody", ""))
+        await request_deletion(db, Caller("nobody", ""))
 
 
 @pytest.mark.parametrize("who", ["", " ", "@", "handle.invalid", "@Handle.Invalid"])
@@ -134,10 +128,10 @@ async def test_near_the_end_events_are_handed_over_or_cancelled(db: Database, tm
         own = await groups.create(tx, ana, GroupDetails(name="Own", time_zone="UTC"))
         await groups.join(tx, ben, choir.slug)
     async with db.reader() as reader:
-        shown = await preview_deletion(reader, ana.user_id, GRACE)
+        shown = await preview_deletion(reader, ana.user_id, GRACE_PERIOD)
     assert sorted((one.heir for one in shown.events), key=str) == ["Ben", None]
     assert (shown.answers, shown.groups_passed, shown.groups_deleted) == (1, 1, 1)
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
     await take_due(db, erasing_in(tmp_path))
     async with db.reader() as reader:
@@ -164,11 +158,11 @@ async def test_after_the_grace_period_nothing_personal_is_left(
         his = await event_by(tx, ben, title="Ben's tea")
         await attendance.answer(tx, ben, past.slug, RsvpReply.GOING)
         await attendance.answer(tx, ana, his.slug, RsvpReply.GOING)
-    await asks(db, ana)
-    clock.turn(GRACE + DAY)
+    await request_deletion(db, ana)
+    clock.turn(GRACE_PERIOD + DAY)
     erasing = erasing_in(tmp_path)
     assert await take_due(db, erasing) == 1
-    rows = await everything(db, engine)
+    rows = await rows_of_all_tables(db, engine)
     assert [table for table, lines in rows.items() if "zqana" in str(lines).lower() or "Zqevent" in str(lines)] == []
     async with db.transaction() as tx:
         left = await users.by_id(tx, ana.user_id)
@@ -183,9 +177,9 @@ async def test_signing_in_on_the_last_day_keeps_the_account(db: Database, tmp_pa
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana)
-    await asks(db, ana)
-    await asks(db, ben)
-    clock.turn(GRACE - 1)
+    await request_deletion(db, ana)
+    await request_deletion(db, ben)
+    clock.turn(GRACE_PERIOD - 1)
     await take_due(db, erasing_in(tmp_path))
     await comes_back(db, ana)
     async with db.transaction() as tx:
@@ -206,8 +200,8 @@ async def test_an_interrupted_erasure_resumes(
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await event_by(tx, ana)
-    await asks(db, ana, DAY)
-    await asks(db, ben, DAY)
+    await request_deletion(db, ana, DAY)
+    await request_deletion(db, ben, DAY)
     clock.turn(2 * DAY)
     stopped = []
 
@@ -242,7 +236,7 @@ async def test_an_interrupted_ending_resumes(
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea, his = await event_by(tx, ana), await event_by(tx, ben)
         await attendance.answer(tx, ana, his.slug, RsvpReply.GOING)
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
 
     async def stops(*_imported_rsvp: object) -> None:
@@ -272,7 +266,7 @@ async def test_every_event_is_handed_over_in_its_own_transaction(
         teas = [await event_by(tx, ana) for _ in range(3)]
         for tea in teas:
             await co_hosts.accept(tx, ben, (await co_hosts.invite(tx, ana, tea.slug, "ben@example.org")).id)
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
     whole, left = ownership.pass_to_heir, 2
 
@@ -299,7 +293,7 @@ async def test_an_event_that_cannot_be_cancelled_does_not_stop_the_deletion(
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         stuck, tea = await event_by(tx, ana, title="Stuck"), await event_by(tx, ana)
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
     cancel = event_hosting.cancel
 
@@ -330,7 +324,7 @@ async def test_a_failed_transaction_is_repeated_in_the_next_run(
         tea, his = await event_by(tx, ana), await event_by(tx, ben)
         await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
         await attendance.answer(tx, ana, his.slug, RsvpReply.GOING)
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
 
     async def loses(*_given: object, **_more: object) -> None:
@@ -369,7 +363,7 @@ async def test_signing_in_during_the_end_keeps_the_account(
     """
     clock.turn(NOW - clock.now())
     async with db.transaction() as tx:
-        ana, practice = await begin(tx)
+        ana, practice = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         his = await series_actions.create(tx, ben, Content("Practice"), weekly())
         tea = await event_by(tx, ben, starts="2027-01-25T18:00", ends="2027-01-25T20:00")
@@ -383,8 +377,8 @@ async def test_signing_in_during_the_end_keeps_the_account(
         choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
         await groups.join(tx, ben, choir.slug)
         await identities.grant_consent(tx, ana.user_id, handle="ana.example")
-    await asks(db, ana)
-    clock.turn(GRACE + DAY)
+    await request_deletion(db, ana)
+    clock.turn(GRACE_PERIOD + DAY)
     original = getattr(actions, moment)
 
     async def meanwhile(*given: Any) -> None:
@@ -414,10 +408,10 @@ async def test_waiting_and_failing_requests_do_not_delay_others(
     monkeypatch.setattr(person_erasure, "_AT_A_TIME", 1)
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
-    await asks(db, ana)
+    await request_deletion(db, ana)
     clock.turn(DAY)
-    await asks(db, ben)
-    await asks(db, cleo)
+    await request_deletion(db, ben)
+    await request_deletion(db, cleo)
     clock.turn(12 * DAY)
     end = actions.end
 
@@ -450,12 +444,12 @@ async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(
     """The person might have signed in after the backup. Deletions that had already begun continue."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-    await asks(db, ana, DAY)
-    await asks(db, ben, DAY)
+    await request_deletion(db, ana, DAY)
+    await request_deletion(db, ben, DAY)
     clock.turn(2 * DAY)
     async with db.transaction() as tx:
         await erasure_requests.advance(tx, ben.user_id, ErasureStage.ERASING)
-        assert await erasure_requests.postpone(tx, Instant(tx.now + GRACE)) == 1
+        assert await erasure_requests.postpone(tx, Instant(tx.now + GRACE_PERIOD)) == 1
         assert await erasure_requests.postpone(tx, Instant(tx.now + DAY)) == 0
     assert await take_due(db, erasing_in(tmp_path)) == 1
     async with db.reader() as reader:
@@ -471,7 +465,7 @@ async def test_messages_are_discarded_even_after_an_interruption(
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await identities.link(tx, did, ana.user_id, handle="ana.example", pds_url="https://pds.example")
-    await asks(db, ana, DAY)
+    await request_deletion(db, ana, DAY)
     clock.turn(2 * DAY)
     called: list[str] = []
 
@@ -493,7 +487,7 @@ async def test_a_merge_keeps_the_account(db: Database) -> None:
     """A merge ends the deletion request, because merging requires signing in to both accounts."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-    await asks(db, ana)
+    await request_deletion(db, ana)
     async with db.transaction() as tx:
         await merge(tx, ana.user_id, ben.user_id)
     async with db.reader() as reader:

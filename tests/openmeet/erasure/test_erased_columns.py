@@ -21,10 +21,9 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.person_erasure import discard_files, erase
 from tests.databases import MakeDatabase
-from tests.openmeet.account_merge.row_builder import Schema, insert, row_for, schema_of
-from tests.openmeet.account_merge.test_merging import a_row_everywhere
+from tests.openmeet.account_merge.row_builder import Schema, insert, insert_row_everywhere, row_for, schema_of
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import person
 
 MARK = "zqplanted"
@@ -135,7 +134,7 @@ async def about_what_they_host(tx: Transaction, who: UserId) -> None:
     record.
     """
     other = (await person(tx, "Moderator")).user_id
-    for thing, table, owner in (
+    for kind, table, owner in (
         ("event", "events", "author_id"),
         ("series", "event_series", "user_id"),
         ("group", "groups", "owner_id"),
@@ -143,20 +142,20 @@ async def about_what_they_host(tx: Transaction, who: UserId) -> None:
         there = await tx.fetch_one(f"select id from {table} where {owner} = :id and slug <> id limit 1", id=who)
         assert there is not None
         await tx.execute(
-            "insert into reports (id, reporter_id, thing, subject, reason, words, created_at)"
-            " values (:report, :other, :thing, :subject, 'spam', :words, 1)",
-            report=f"report-{thing}",
+            "insert into reports (id, reporter_id, kind, subject, reason, comment, created_at)"
+            " values (:report, :other, :kind, :subject, 'spam', :comment, 1)",
+            report=f"report-{kind}",
             other=other,
-            thing=thing,
+            kind=kind,
             subject=there["id"],
-            words=f"{MARK} words about a {thing}",
+            comment=f"{MARK} words about a {kind}",
         )
         await tx.execute(
-            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
-            " values (:subject, :thing, 'hidden', :reason, :other, 1)",
+            "insert into moderation_states (subject, kind, state, reason, decided_by, since)"
+            " values (:subject, :kind, 'hidden', :reason, :other, 1)",
             subject=there["id"],
-            thing=thing,
-            reason=f"{MARK} reason about a {thing}",
+            kind=kind,
+            reason=f"{MARK} reason about a {kind}",
             other=other,
         )
     await tx.execute(
@@ -206,7 +205,7 @@ async def test_no_planted_string_is_left(
         goes = (await person(tx, f"{MARK} Ana")).user_id
         await tx.execute("update users set email = :email where id = :id", email=MAIL, id=goes)
         await identities.link(tx, parse_did(DID), goes, handle=f"{MARK}.example", pds_url=f"https://{MARK}.example")
-        await a_row_everywhere(tx, schema, goes)
+        await insert_row_everywhere(tx, schema, goes)
         await rows_by_name(tx, schema, goes)
         await about_what_they_host(tx, goes)
     planted = await plant(db, schema, goes)
@@ -221,7 +220,7 @@ async def test_no_planted_string_is_left(
     await discard_files(db, erasing)
     left = {
         (table, column)
-        for table, rows in (await everything(db, engine)).items()
+        for table, rows in (await rows_of_all_tables(db, engine)).items()
         for row in rows
         for column, value in row.items()
         if MARK in (value.decode("latin-1") if isinstance(value, bytes) else str(value))

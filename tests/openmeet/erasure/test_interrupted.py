@@ -28,8 +28,8 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import SqliteFiles
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 
 GRACE = 14 * DAY
@@ -135,7 +135,7 @@ async def run(db: Database, folder: Path, number: int, *, is_after: bool, clock:
         assert (await users.by_id(reader, ana.user_id)).created_at == 0
     (erased,) = [line for line in erasing.ledger.path.read_text().splitlines() if "erasedAt" in line]
     assert ana.user_id in erased
-    rows = {name: lines for name, lines in (await everything(db, db.engine)).items() if name != "outbox_jobs"}
+    rows = {name: lines for name, lines in (await rows_of_all_tables(db, db.engine)).items() if name != "outbox_jobs"}
     assert [name for name, lines in rows.items() if MARK in str([dict(line) for line in lines])] == []
     return killed.commits, (ended, await outcome(db, ben))
 

@@ -23,9 +23,9 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 
 GRACE = 14 * DAY
@@ -85,8 +85,8 @@ async def test_messages_from_before_the_link_are_emptied(db: Database, tmp_path:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ben)
-        room = await room_of(tx, ben, about(event))
-        first = await say(tx, ben, room, "Ben's own")
+        room = await room_of(tx, ben, subject_of_event(event))
+        first = await send_text(tx, ben, room, "Ben's own")
         for number, sender in ((101, "@ana:elsewhere.example"), (102, "@eve:elsewhere.example")):
             await tx.execute(
                 "insert into chat_messages (id, room_id, number, matrix_sender, kind, body, said_at, about, external_id)"
@@ -102,7 +102,7 @@ async def test_messages_from_before_the_link_are_emptied(db: Database, tmp_path:
     await actions.begin(db, ana.user_id, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
-    rows = await everything(db, db.engine)
+    rows = await rows_of_all_tables(db, db.engine)
     assert [name for name, lines in rows.items() if "@ana:" in str([dict(line) for line in lines])] == []
     async with db.reader() as reader:
         left = await reader.fetch("select body, matrix_sender from chat_messages where number > 100 order by number")
@@ -122,7 +122,7 @@ async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp
         event = await event_by(tx, ben)
         await co_hosts.accept(tx, ana, (await co_hosts.invite(tx, ben, event.slug, "ana@example.org")).id)
         await attendance.answer(tx, yan, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ben, about(event))
+        room = await room_of(tx, ben, subject_of_event(event))
         await mirroring.switch_on(tx, ana, room.id, is_confirmed=False, guests=True)
         for address in (eve, zoe):
             await matrix_guests.invite(tx, ana, room.id, address)
@@ -131,7 +131,7 @@ async def test_guests_and_bans_of_a_host_outlive_their_account(db: Database, tmp
     await actions.begin(db, ana.user_id, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
-    rows = await everything(db, db.engine)
+    rows = await rows_of_all_tables(db, db.engine)
     assert [name for name, lines in rows.items() if "Rude to Ana" in str([dict(line) for line in lines])] == []
     async with db.transaction() as tx:
         guests = await matrix_guests.guests_of(tx, room.id)

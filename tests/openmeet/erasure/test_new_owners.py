@@ -21,8 +21,7 @@ from openmeet.domain.users.erasure_requests import ErasureRequest
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.erasure.test_deletion import asks
+from tests.openmeet.erasure.erasure_context import erasing_in, request_deletion
 from tests.openmeet.interleaving import Act, run, run_acts_interleaved
 from tests.openmeet.site_under_test import event_by, person
 
@@ -41,8 +40,8 @@ async def test_the_heir_is_told_and_is_not_leaving(db: Database, tmp_path: Path,
             invited = await co_hosts.invite(tx, ana, tea.slug, f"{name}@example.org")
             await co_hosts.accept(tx, who, invited.id)
             clock.turn(DAY)
-    await asks(db, ben)
-    await asks(db, ana)
+    await request_deletion(db, ben)
+    await request_deletion(db, ana)
     clock.turn(12 * DAY)
     await take_due(db, erasing_in(tmp_path))
     async with db.reader() as reader:
@@ -61,11 +60,11 @@ async def test_a_group_neither_lists_nor_passes_to_a_leaving_member(
         choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
         for who in (ben, cleo):
             await groups.join(tx, who, choir.slug)
-    await asks(db, ben)
+    await request_deletion(db, ben)
     async with db.reader() as reader:
         listed = await group_queries.members(reader, choir.id, tuple(INSIDE), after=None, limit=10)
     assert {one.user_id for one in listed} == {ana.user_id, cleo.user_id}
-    await asks(db, ana, 2 * DAY)
+    await request_deletion(db, ana, 2 * DAY)
     clock.turn(DAY)
     await take_due(db, erasing_in(tmp_path))
     async with db.reader() as reader:
@@ -86,7 +85,7 @@ async def test_an_event_that_is_deleted_meanwhile_is_not_handed_over(
             ana, ben = [await person(tx, f"{name} {at}") for name in ("Ana", "Ben")]
             tea = await event_by(tx, ana)
             await co_host_queries.put(tx, ownership.accepted_co_host(tx, tea, ben.user_id, by=ana.user_id))
-        request = await asks(db, ana)
+        request = await request_deletion(db, ana)
         is_stopped = await run_acts_interleaved(db, _ending(request), _deleting(ana, tea), at)
         async with db.reader() as reader:
             after = await events.by_id(reader, tea.id)

@@ -25,8 +25,8 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.users import guests
 from openmeet.network.ingestion import dead_letters
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.ingestion.test_erasing import everything
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person
 
@@ -44,7 +44,7 @@ async def cells_with(db: Database, engine: Engine, text: str) -> list[tuple[str,
     """Tables and columns that contain this text."""
     return [
         (table, column)
-        for table, rows in (await everything(db, engine)).items()
+        for table, rows in (await rows_of_all_tables(db, engine)).items()
         for row in rows
         for column, value in row.items()
         if text in (value.decode("latin-1") if isinstance(value, bytes) else str(value))
@@ -61,7 +61,7 @@ async def test_a_deleted_event_loses_its_texts_after_the_retention_period(
         )
         await registration.put(tx, tea.id, ASKED)
         await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING, SAID)
-        await say(tx, ben, await room_of(tx, ben, about(tea)), "zqsaid")
+        await send_text(tx, ben, await room_of(tx, ben, subject_of_event(tea)), "zqsaid")
         await events.delete(tx, ana, tea.slug)
     clock.turn(29 * DAY)
     assert (await purge_expired(db, TIMES))["events"] == 0
@@ -143,9 +143,9 @@ async def test_a_deleted_series_and_group_lose_their_texts(db: Database, engine:
         choir = await groups.create(tx, ana, GroupDetails(name="zqgroup", description="zqsinging", time_zone="UTC"))
         choir = await groups.choose_address(tx, ana, choir.slug, "zqaddress")
         weeks = RoomSubject(SubjectKind.SERIES, practice.id)
-        await say(tx, ana, await room_of(tx, ana, weeks, RoomKind.SERIES), "zqweek")
+        await send_text(tx, ana, await room_of(tx, ana, weeks, RoomKind.SERIES), "zqweek")
         singers = RoomSubject(SubjectKind.GROUP, choir.id)
-        await say(tx, ana, await room_of(tx, ana, singers, RoomKind.CHANNEL), "zqsinger")
+        await send_text(tx, ana, await room_of(tx, ana, singers, RoomKind.CHANNEL), "zqsinger")
     async with db.transaction() as tx:
         await series.delete(tx, await series_queries.lock(tx, practice.id), keeps_events=False)
         await groups.delete(tx, ana, choir.slug)
@@ -199,7 +199,7 @@ async def test_old_dead_letters_are_deleted(make_database: MakeDatabase, clock: 
     before = Instant(clock.now() - 2 * DAY)
     assert await dead_letters.delete_older_than(queue, None) == 0
     assert await dead_letters.delete_older_than(queue, before) == 1
-    assert len(await dead_letters.show(queue)) == 2
+    assert len(await dead_letters.page(queue)) == 2
 
 
 async def test_many_rows_are_deleted_in_batches(

@@ -21,10 +21,9 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import ask_for_code
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.erasure.test_deletion import asks
-from tests.openmeet.ingestion.test_erasing import everything
-from tests.openmeet.series.practice import NOW, begin
+from tests.openmeet.database_snapshot import rows_of_all_tables
+from tests.openmeet.erasure.erasure_context import erasing_in, request_deletion
+from tests.openmeet.series.practice import NOW, create_weekly_series
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -47,7 +46,7 @@ async def test_references_in_logs_and_jobs_are_deleted(db: Database, tmp_path: P
         )
         await ask_for_code(tx, "ana@example.org")
         await ask_for_code(tx, "diana@example.org")
-    await asks(db, ana, DAY)
+    await request_deletion(db, ana, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     async with db.reader() as reader:
@@ -69,11 +68,11 @@ async def test_an_invitation_to_their_address_is_deleted(
         tea = await event_by(tx, ben)
         await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         await invitations.invite(tx, ben, tea.slug, "ana@example.org")
-    assert "attendances" in _tables_with(await everything(db, engine), "ana@example.org")
-    await asks(db, ana, DAY)
+    assert "attendances" in _tables_with(await rows_of_all_tables(db, engine), "ana@example.org")
+    await request_deletion(db, ana, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
-    assert _tables_with(await everything(db, engine), "ana@example.org") == []
+    assert _tables_with(await rows_of_all_tables(db, engine), "ana@example.org") == []
 
 
 async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path: Path, clock: HandClock) -> None:
@@ -85,7 +84,7 @@ async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         await tx.execute("update users set email = 'old@example.org' where id = :id", id=ben.user_id)
         tea = await event_by(tx, cleo, starts="2027-01-25T18:00", ends="2027-01-25T20:00")
-        _, practice = await begin(tx)
+        _, practice = await create_weekly_series(tx)
         await invitations.invite(tx, cleo, tea.slug, "old@example.org")
         await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
         invited = await co_hosts.invite(tx, cleo, tea.slug, "old@example.org")
@@ -101,7 +100,7 @@ async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path
             )
         await tx.execute("update users set email = null where id = :id", id=ben.user_id)
         await tx.execute("update users set email = 'old@example.org' where id = :id", id=ana.user_id)
-    await asks(db, ana, DAY)
+    await request_deletion(db, ana, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     async with db.reader() as reader:
@@ -110,7 +109,7 @@ async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path
         assert hosts == {tea.id: [ben.user_id]}
         series = await invitations_to_series(reader, practice.id)
         assert [(one.user_id, one.invited_as) for one in series] == [(ben.user_id, "…")]
-    assert _tables_with(await everything(db, db.engine), "old@example.org") == []
+    assert _tables_with(await rows_of_all_tables(db, db.engine), "old@example.org") == []
 
 
 def _tables_with(rows: dict[str, list[Mapping[str, object]]], text: str) -> list[str]:

@@ -22,9 +22,9 @@ from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import erase, take_due
 from tests.databases import MakeDatabase
+from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 
 DID = parse_did("did:plc:zqplanted" + "a" * 15)
@@ -52,7 +52,7 @@ async def test_a_shadow_member_is_deleted_completely(db: Database, tmp_path: Pat
     report = await erase(db, erasing_in(tmp_path), shadow)
     assert report is not None
     assert (report.deleted["group_members"], report.deleted["attendances"]) == (1, 1)
-    rows = await everything(db, db.engine)
+    rows = await rows_of_all_tables(db, db.engine)
     assert [name for name, lines in rows.items() if "zqplanted" in str([dict(line) for line in lines]).lower()] == []
     async with db.reader() as reader:
         assert await group_queries.find_member(reader, choir.id, shadow) is None

@@ -23,7 +23,7 @@ from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import NOW, begin, dates, go
+from tests.openmeet.series.practice import NOW, create_weekly_series, dates, give_rsvp
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
@@ -41,10 +41,10 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> None:
     """Dates within the grace period are cancelled, later ones wait for the end, and the preview says so."""
     async with db.transaction() as tx:
-        ana, practice = await begin(tx)
+        ana, practice = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first = (await dates(tx, practice))[0]
-        await go(tx, ben, first)
+        await give_rsvp(tx, ben, first)
     async with db.reader() as reader:
         before = await dates(reader, practice)
         shown = await preview_deletion(reader, ana.user_id, GRACE)
@@ -61,7 +61,7 @@ async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> 
 async def test_events_are_listed_by_their_start(db: Database) -> None:
     """Single events and dates of series together."""
     async with db.transaction() as tx:
-        ana, _ = await begin(tx)
+        ana, _ = await create_weekly_series(tx)
         await event_by(tx, ana, title="Late", starts="2027-03-01T18:00", ends="2027-03-01T20:00")
         await event_by(tx, ana, title="Soon", **SOON)
     async with db.reader() as reader:
@@ -75,7 +75,7 @@ async def test_events_are_listed_by_their_start(db: Database) -> None:
 
 async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, practice = await begin(tx)
+        ana, practice = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first = (await dates(tx, practice))[0]
         invited = await co_hosts.invite(tx, ana, first.slug, "ben@example.org", for_series=True)

@@ -10,31 +10,13 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed
 from openmeet.domain.events import actions, event_records, queries, record_changes
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.edits import new_slug, search_text
-from openmeet.domain.events.model import EventStatus, NetworkEvent
-from openmeet.domain.events.values import Mode, Venue, Visibility
+from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.users import actions as users
 from openmeet.outbox import publication_status, publications
 from openmeet.web.events.schemas import event_fields
+from tests.openmeet.events.network_event import PARTY_FROM_NETWORK, PARTY_URI
 from tests.openmeet.site_under_test import details, event_by, person
-
-URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
-
-FROM_NETWORK = NetworkEvent(
-    name="Party",
-    description="Bring cake",
-    starts_at=Instant(1_783_180_800_000_000),
-    ends_at=None,
-    starts_text="2026-07-04T10:00:00-06:00",
-    ends_text="",
-    time_zone="-06:00",
-    mode=Mode.IN_PERSON,
-    status=EventStatus.SCHEDULED,
-    venues=(Venue(name="Barn", locality="Ames", country="US", latitude="42.03", longitude="-93.6"),),
-    online_url="",
-    links=(),
-    is_discoverable=True,
-    created_at=Instant(1_770_000_000_000_000),
-)
 
 
 @pytest.fixture
@@ -134,9 +116,9 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
         event_id = await record_changes.apply_from_network(
-            tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK
+            tx, uri=PARTY_URI, cid="cid1", author_id=author, event=PARTY_FROM_NETWORK
         )
-        event = await event_records.by_record_uri(tx, URI)
+        event = await event_records.by_record_uri(tx, PARTY_URI)
         publication = await publication_of(tx, event)
     assert event.id == event_id
     assert (event.title, event.starts_local, event.starts_text) == (
@@ -151,8 +133,12 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
 async def test_the_same_record_again_is_the_same_event(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        first = await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
-        again = await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        first = await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid1", author_id=author, event=PARTY_FROM_NETWORK
+        )
+        again = await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid1", author_id=author, event=PARTY_FROM_NETWORK
+        )
         rows = await tx.fetch("select id from events")
     assert first == again
     assert len(rows) == 1
@@ -163,9 +149,15 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5", mode="hybrid", online_url="https://meet.example/x")
-        await record_changes.note_record(tx, event.id, uri=URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps")
+        await record_changes.note_record(
+            tx, event.id, uri=PARTY_URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps"
+        )
         await record_changes.apply_from_network(
-            tx, uri=URI, cid="cid2", author_id=ana.user_id, event=replace(FROM_NETWORK, is_discoverable=False)
+            tx,
+            uri=PARTY_URI,
+            cid="cid2",
+            author_id=ana.user_id,
+            event=replace(PARTY_FROM_NETWORK, is_discoverable=False),
         )
         after = await queries.by_id(tx, event.id)
     assert (after.title, after.content.capacity, after.visibility) == ("Party", 5, Visibility.PUBLIC)
@@ -176,11 +168,15 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
 async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
-        await record_changes.remove_from_network(tx, uri=URI)
-        removed = await event_records.by_record_uri(tx, URI)
-        await record_changes.apply_from_network(tx, uri=URI, cid="cid2", author_id=author, event=FROM_NETWORK)
-        back = await event_records.by_record_uri(tx, URI)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid1", author_id=author, event=PARTY_FROM_NETWORK
+        )
+        await record_changes.remove_from_network(tx, uri=PARTY_URI)
+        removed = await event_records.by_record_uri(tx, PARTY_URI)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid2", author_id=author, event=PARTY_FROM_NETWORK
+        )
+        back = await event_records.by_record_uri(tx, PARTY_URI)
     assert removed.removed_at is not None
     assert back.removed_at is None
 
@@ -188,17 +184,19 @@ async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(d
 async def test_an_undated_record_is_an_event_with_its_date_to_be_announced(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        undated = replace(FROM_NETWORK, starts_at=None, starts_text="", ends_at=Instant(5))
-        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=undated)
-        event = await event_records.by_record_uri(tx, URI)
+        undated = replace(PARTY_FROM_NETWORK, starts_at=None, starts_text="", ends_at=Instant(5))
+        await record_changes.apply_from_network(tx, uri=PARTY_URI, cid="cid1", author_id=author, event=undated)
+        event = await event_records.by_record_uri(tx, PARTY_URI)
     assert (event.starts_at, event.ends_at, event.starts_local) == (None, None, "")
 
 
 async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
-        event = await event_records.by_record_uri(tx, URI)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid1", author_id=ana.user_id, event=PARTY_FROM_NETWORK
+        )
+        event = await event_records.by_record_uri(tx, PARTY_URI)
         renamed = await actions.revise(
             tx, ana, event.slug, details(title="Feast", starts="2026-07-04T10:00", ends="", time_zone="-06:00")
         )
@@ -212,10 +210,12 @@ async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
 async def test_visibility_can_be_restricted_while_the_record_stays_public(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
-        event = await event_records.by_record_uri(tx, URI)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="cid1", author_id=ana.user_id, event=PARTY_FROM_NETWORK
+        )
+        event = await event_records.by_record_uri(tx, PARTY_URI)
         narrowed = await actions.revise(tx, ana, event.slug, details(visibility="private"))
-    assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, URI)
+    assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, PARTY_URI)
 
 
 def test_a_slug_is_readable_and_cannot_be_guessed():

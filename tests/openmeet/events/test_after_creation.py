@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModerationPolicy
-from tests.openmeet.series.test_pages import FORM
+from tests.openmeet.series.series_forms import SERIES_FORM
 from tests.openmeet.site_under_test import inputs_of, person, sign_up, site_on
 
 
@@ -16,7 +16,7 @@ async def site(make_sqlite, clock):
 async def landed(browser, **typed: str) -> str:
     """The text of the page that the form leads to."""
     form = inputs_of((await browser.get("/events/new")).text)
-    made = await browser.post("/events/new", data=form | FORM | typed)
+    made = await browser.post("/events/new", data=form | SERIES_FORM | typed)
     assert made.status_code == 303, made.text
     return (await browser.get(made.headers["location"])).text
 
@@ -26,9 +26,9 @@ async def landed(browser, **typed: str) -> str:
     [
         ("", "public", "Your event is live."),
         ("", "private", "Your event is ready. Now invite people."),
-        (FORM["repeats"], "public", "Your series is live."),
-        (FORM["repeats"], "unlisted", "Your series is live for everyone who has the link."),
-        (FORM["repeats"], "private", "Your series is ready."),
+        (SERIES_FORM["repeats"], "public", "Your series is live."),
+        (SERIES_FORM["repeats"], "unlisted", "Your series is live for everyone who has the link."),
+        (SERIES_FORM["repeats"], "private", "Your series is ready."),
     ],
 )
 async def test_a_published_event_is_said_to_be_public(site, repeats, visibility, words):
@@ -37,7 +37,7 @@ async def test_a_published_event_is_said_to_be_public(site, repeats, visibility,
         assert words in await landed(ana, repeats=repeats, visibility=visibility)
 
 
-@pytest.mark.parametrize("repeats", ["", FORM["repeats"]])
+@pytest.mark.parametrize("repeats", ["", SERIES_FORM["repeats"]])
 async def test_a_held_event_is_not_called_public(site, repeats):
     async with site.db.transaction() as tx:
         mo = await person(tx, "Mo")

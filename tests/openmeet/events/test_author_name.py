@@ -3,7 +3,9 @@
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import HOUR, HandClock
+from openmeet.domain.events import co_hosts, drafts
+from openmeet.domain.events.rules import Submission
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, person, signed_in, site_on
 
@@ -109,3 +111,32 @@ async def test_a_new_group_asks_for_the_name_once(site: Site) -> None:
     assert await name_of(site, nobody.user_id) == "Lena"
     async with signed_in(site, ana.user_id) as browser:
         assert FIELD not in (await browser.get("/groups/new")).text
+
+
+async def test_a_co_host_reads_whose_name_is_missing(site: Site, clock: HandClock) -> None:
+    """The co-host, who has no name either, is asked for none, because only the author can publish the draft."""
+    async with site.db.transaction() as tx:
+        author, helper = await person(tx, "Lena"), await person(tx, "")
+        draft = await drafts.begin(tx, author, Submission(title="Supper"), {})
+        invited = await co_hosts.invite(tx, author, draft.slug, "ben@example.org")
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=helper.user_id)
+        await co_hosts.accept(tx, helper, invited.id)
+        at = clock.now() + HOUR
+        full = Submission(title="Supper", starts="2026-07-04T18:00", time_zone="Europe/Berlin")
+        await drafts.keep(tx, author, draft.slug, full, {}, publish_at=at)
+        await tx.execute("update users set display_name = '' where id = :id", id=author.user_id)
+    clock.turn(2 * HOUR)
+    assert await drafts.publish_due(site.db) == 0
+    path = f"/events/{draft.slug}/draft"
+    async with signed_in(site, author.user_id) as browser:
+        own = (await browser.get(path)).text
+    async with signed_in(site, helper.user_id) as browser:
+        shared = (await browser.get(path)).text
+        refused = await browser.post(path, data={**inputs_of(shared), "time_zone": "Europe/Berlin"})
+    assert "Choose your name in your profile first" in own
+    assert FIELD in own
+    assert "Ask them to choose a name in their profile" in shared
+    assert FIELD not in shared
+    assert "Only the person who started this draft can publish it." in shared
+    assert (">Publish<" in own, ">Publish<" in shared) == (True, False)
+    assert (refused.status_code, "You can’t publish this draft." in refused.text) == (403, True)

@@ -10,8 +10,8 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.events.test_drafts import TYPED
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.events.event_forms import DRAFT_FORM
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import Site, event_by, inputs_of, person, signed_in, site_on
 
 
@@ -26,7 +26,7 @@ async def club(site: Site) -> tuple[Group, Caller, Caller]:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        return group, ana, await member(tx, group, ana, "Ben", GroupRole.MEMBER)
+        return group, ana, await add_member(tx, group, ana, "Ben", GroupRole.MEMBER)
 
 
 def groups_offered(html: str) -> list[tuple[str, str]]:
@@ -52,7 +52,7 @@ async def test_only_people_who_may_create_events_in_a_group_can_choose_it(
     async with signed_in(site, ana.user_id) as browser:
         page = (await browser.get("/events/new")).text
         assert groups_offered(page) == [("", "No group*"), (group.slug, "Chess club")]
-        made = await browser.post("/events/new", data=inputs_of(page) | TYPED | {"group": group.slug})
+        made = await browser.post("/events/new", data=inputs_of(page) | DRAFT_FORM | {"group": group.slug})
         assert await group_of(site, made.headers["location"]) == group.id
         from_group = (await browser.get(f"/events/new?group={group.slug}")).text
         assert groups_offered(from_group)[1] == (group.slug, "Chess club*")
@@ -70,7 +70,7 @@ async def test_a_copy_stays_in_its_group_until_its_host_chooses_another(
             event = await event_by(tx, ana)
         page = (await browser.get(f"/events/{event.slug}/duplicate")).text
         assert groups_offered(page)[0] == ("", "No group*")
-        later = TYPED | {"starts": "2026-08-01T18:00"}
+        later = DRAFT_FORM | {"starts": "2026-08-01T18:00"}
         copied = await browser.post("/events/new", data=inputs_of(page) | later | {"group": group.slug})
         path = copied.headers["location"]
         assert await group_of(site, path) == group.id

@@ -32,6 +32,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.outbox import publication_queries, publications
 from openmeet.outbox.emails import DueEmail
 from openmeet.web.events.co_hosts_pages import asked_of
+from tests.openmeet.events.hosted_event import create_event_with_co_host
 from tests.openmeet.site_under_test import (
     CODE_KEY,
     api_session,
@@ -54,18 +55,6 @@ async def db(make_database, clock):
 @pytest.fixture
 async def site(make_sqlite, clock):
     return site_on(await make_sqlite("openmeet"), clock)
-
-
-async def hosting_together(tx, *, draft: bool = False, **typed: str):
-    """Ana's event, with Ben as co-host."""
-    ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-    if draft:
-        event = await drafts.begin(tx, ana, Submission(title="Board games"), {})
-    else:
-        event = await event_by(tx, ana, **typed)
-    one = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
-    await co_hosts.accept(tx, ben, one.id)
-    return ana, ben, event
 
 
 # A second copy of the table, with one letter for each role that has the permission.
@@ -125,7 +114,7 @@ async def test_an_invited_person_is_no_host_before_accepting(db):
 
 async def test_co_hosts_have_limited_permissions(db):
     async with db.transaction() as tx:
-        _, ben, event = await hosting_together(tx)
+        _, ben, event = await create_event_with_co_host(tx)
         await event_hosting.cancel(tx, ben, event.slug, "Rain")
         back = await event_hosting.reinstate(tx, ben, event.slug)
         assert not back.is_cancelled
@@ -140,7 +129,7 @@ async def test_co_hosts_have_limited_permissions(db):
 
 async def test_co_hosts_edit_a_draft_and_its_author_publishes_it(db):
     async with db.transaction() as tx:
-        ana, ben, draft = await hosting_together(tx, draft=True)
+        ana, ben, draft = await create_event_with_co_host(tx, draft=True)
         await drafts.keep(tx, ben, draft.slug, Submission(title="Chess"), {})
         with pytest.raises(Forbidden):
             await drafts.publish(tx, ben, draft.slug, details())
@@ -152,7 +141,7 @@ async def test_co_hosts_edit_a_draft_and_its_author_publishes_it(db):
 
 async def test_former_co_hosts_have_no_access(db):
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx, visibility="private")
+        ana, ben, event = await create_event_with_co_host(tx, visibility="private")
         await co_hosts.leave(tx, ben, event.slug)
         with pytest.raises(NotFound):
             await actions.revise(tx, ben, event.slug, details(visibility="private"))
@@ -242,7 +231,7 @@ async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
     (invariant 5).
     """
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx)
+        ana, ben, event = await create_event_with_co_host(tx)
         await grant_consent(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
         leased = await publication_queries.find(tx, publications.PublicationKind.EVENT, event.id)
@@ -260,7 +249,7 @@ async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
 async def test_all_hosts_are_notified_of_answers_and_changes(db, clock):
     """People are not notified of their own actions, and people who left are not notified at all."""
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx)
+        ana, ben, event = await create_event_with_co_host(tx)
         dan, gil = await person(tx, "Dan"), await person(tx, "Gil")
         gone = await co_hosts.invite(tx, ana, event.slug, "dan@example.org")
         await co_hosts.accept(tx, dan, gone.id)
@@ -284,7 +273,7 @@ async def test_the_inviter_is_notified_of_every_answer(db, clock):
     the address is. Somebody who no longer hosts the event is not notified.
     """
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx)
+        ana, ben, event = await create_event_with_co_host(tx)
         cleo, dan, eve = [await person(tx, name) for name in ("Cleo", "Dan", "Eve")]
         await identities.insert(
             tx, "did:plc:dan", dan.user_id, IdentityKind.CONNECTED, handle="dan.test", pds_url="", is_default=True
@@ -315,7 +304,7 @@ async def test_the_inviter_is_notified_of_every_answer(db, clock):
 
 async def test_the_authors_own_edit_counts_as_consent(db):
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx)
+        ana, ben, event = await create_event_with_co_host(tx)
         await actions.revise(tx, ben, event.slug, details(title="By Ben"))
         mine = await actions.revise(tx, ana, event.slug, details(title="By Ana"))
     assert not mine.needs_author_approval

@@ -19,16 +19,9 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
 from openmeet.outbox import publication_status, publications
 from openmeet.web.events.form_summaries import NEEDS_APPROVAL
+from tests.openmeet.events.event_forms import DRAFT_FORM
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
-TYPED = {
-    "title": "Board games",
-    "starts": "2026-07-04T18:00",
-    "time_zone": "Europe/Berlin",
-    "mode": "in_person",
-    "visibility": "public",
-    "online_url_audience": "attendees",
-}
 FULL = Submission(title="Board games", starts="2026-07-04T18:00", time_zone="Europe/Berlin")
 
 
@@ -73,7 +66,7 @@ async def test_a_draft_keeps_incomplete_input(browser):
 
 async def test_going_back_to_the_new_form_does_not_replace_a_newer_draft(browser):
     """The form of a new event updates the draft that it made until the draft's own form has saved it."""
-    new = inputs_of((await browser.get("/events/new")).text) | TYPED | {"save": "draft"}
+    new = inputs_of((await browser.get("/events/new")).text) | DRAFT_FORM | {"save": "draft"}
     path = (await browser.post("/events/new", data=new)).headers["location"]
     corrected = new | {"title": "Corrected"}
     assert (await browser.post("/events/new", data=corrected)).headers["location"] == path
@@ -90,7 +83,7 @@ async def test_going_back_to_the_new_form_does_not_replace_a_newer_draft(browser
 
 async def test_an_outdated_draft_form_shows_what_is_stored_now(browser):
     """Every field that differs, the rule of a series in words, and text that cannot be parsed."""
-    new = inputs_of((await browser.get("/events/new")).text) | TYPED | {"save": "draft"}
+    new = inputs_of((await browser.get("/events/new")).text) | DRAFT_FORM | {"save": "draft"}
     path = (await browser.post("/events/new", data=new)).headers["location"]
     older = inputs_of((await browser.get(path)).text) | {"save": "draft"}
     newer = older | {"title": "Newer", "ends": "late", "repeats": "FREQ=DAILY", "ends_how": "after", "ends_after": "4"}
@@ -103,13 +96,13 @@ async def test_an_outdated_draft_form_shows_what_is_stored_now(browser):
 
 async def test_a_draft_is_published_from_its_form(browser, site):
     form = inputs_of((await browser.get("/events/new")).text)
-    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    saved = await browser.post("/events/new", data=form | DRAFT_FORM | {"save": "draft"})
     path = saved.headers["location"]
     async with site.browser() as stranger:
         hidden = await stranger.get(path.removesuffix("/draft"))
         assert hidden.status_code == 404
         assert "Board games" not in (await stranger.get("/")).text
-    made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | {"title": "Chess"})
+    made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | DRAFT_FORM | {"title": "Chess"})
     assert made.headers["location"] == path.removesuffix("/draft")
     async with site.browser() as stranger:
         assert "Chess" in (await stranger.get("/")).text
@@ -195,9 +188,9 @@ async def test_a_draft_that_cannot_be_published_does_not_stop_the_others(db, clo
 
 async def test_a_draft_that_is_over_stays_a_draft_and_says_why(browser, site, clock):
     form = inputs_of((await browser.get("/events/new")).text)
-    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    saved = await browser.post("/events/new", data=form | DRAFT_FORM | {"save": "draft"})
     path = saved.headers["location"]
-    later = inputs_of((await browser.get(path)).text) | TYPED | {"save": "later", "publish_at": "2026-07-04T17:00"}
+    later = inputs_of((await browser.get(path)).text) | DRAFT_FORM | {"save": "later", "publish_at": "2026-07-04T17:00"}
     scheduled = await browser.post(path, data=later)
     assert scheduled.headers["location"] == path.removesuffix("/draft")
     assert "We’ll publish it on Saturday 4 July 2026, 17:00" in (await browser.get(scheduled.headers["location"])).text
@@ -210,9 +203,11 @@ async def test_a_draft_that_is_over_stays_a_draft_and_says_why(browser, site, cl
 @pytest.mark.parametrize("moment", ["", "yesterday", "2020-01-01T10:00", "2026-07-04T18:00"])
 async def test_the_publishing_time_is_between_now_and_the_start(browser, moment):
     form = inputs_of((await browser.get("/events/new")).text)
-    saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
+    saved = await browser.post("/events/new", data=form | DRAFT_FORM | {"save": "draft"})
     page = inputs_of((await browser.get(saved.headers["location"])).text)
-    answer = await browser.post(saved.headers["location"], data=page | TYPED | {"save": "later", "publish_at": moment})
+    answer = await browser.post(
+        saved.headers["location"], data=page | DRAFT_FORM | {"save": "later", "publish_at": moment}
+    )
     assert answer.status_code == 400
     assert 'id="publish_at-problem"' in answer.text
 
@@ -233,12 +228,12 @@ async def test_an_event_with_answers_cannot_become_a_draft_again(db):
 async def test_a_copy_has_everything_but_the_dates(browser):
     """Details that only some people can see are copied too. The copy is a separate event with its own URL."""
     form = inputs_of((await browser.get("/events/new")).text)
-    made = await browser.post("/events/new", data=form | TYPED | {"door_note": "Ring twice", "tags": "chess"})
+    made = await browser.post("/events/new", data=form | DRAFT_FORM | {"door_note": "Ring twice", "tags": "chess"})
     page = (await browser.get(f"{made.headers['location']}/duplicate")).text
     asked = inputs_of(page)
     assert (asked["title"], asked["starts"], asked["tags"]) == ("Board games", "", "chess")
     assert "Ring twice" in page
-    copied = await browser.post("/events/new", data=asked | TYPED | {"starts": "2026-08-01T18:00"})
+    copied = await browser.post("/events/new", data=asked | DRAFT_FORM | {"starts": "2026-08-01T18:00"})
     assert copied.status_code == 303
     assert copied.headers["location"] != made.headers["location"]
 
@@ -249,14 +244,14 @@ async def test_a_copy_has_the_registration_settings(site, browser, way):
     a series.
     """
     form = inputs_of((await browser.get("/events/new")).text)
-    path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
+    path = (await browser.post("/events/new", data=form | DRAFT_FORM)).headers["location"]
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
         asked = RegistrationSettings(
             needs_approval=True, max_party=3, questions=(RegistrationQuestion("q1", "What do you eat?"),)
         )
         await registration.put(tx, original.id, asked)
-    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
+    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | DRAFT_FORM | {"starts": "2026-08-01T18:00"}
     if way == "draft":
         kept = await browser.post("/events/new", data=again | {"save": "draft"})
         draft = kept.headers["location"]
@@ -271,7 +266,7 @@ async def test_a_copy_has_the_registration_settings(site, browser, way):
             (row,) = await reader.fetch("select id from event_series")
             found = await registration.of_subject(reader, row["id"])
         else:
-            found = await registration.of_event(reader, await by_slug(reader, EventSlug(slug)))
+            found = await registration.settings_of(reader, await by_slug(reader, EventSlug(slug)))
     assert found == replace(asked, revision=1)
 
 
@@ -280,7 +275,7 @@ async def test_the_form_of_a_new_event_asks_whether_the_host_approves_guests(sit
     """A draft remembers it, and it can be changed until the event is published. A copy begins with the same choice."""
     if way == "before signing in":
         browser.cookies.clear()
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {NEEDS_APPROVAL: "yes"}
+    form = inputs_of((await browser.get("/events/new")).text) | DRAFT_FORM | {NEEDS_APPROVAL: "yes"}
     assert form.get(NEEDS_APPROVAL) == "yes"
     if "weekly" in way:
         form |= {"repeats": "FREQ=WEEKLY"}
@@ -289,37 +284,39 @@ async def test_the_form_of_a_new_event_asks_whether_the_host_approves_guests(sit
         back = await sign_up(browser, "ben@example.org", "Ben", next_path="/events/new")
         shown = (await browser.get(back.headers["location"])).text
         assert inputs_of(shown)[NEEDS_APPROVAL] == "yes"
-        made = await browser.post("/events/new", data=inputs_of(shown) | TYPED)
+        made = await browser.post("/events/new", data=inputs_of(shown) | DRAFT_FORM)
     elif "draft" in way:
         path = made.headers["location"]
         typed = inputs_of((await browser.get(path)).text)
         assert typed[NEEDS_APPROVAL] == "yes"
-        await browser.post(path, data=typed | TYPED | {NEEDS_APPROVAL: "", "save": "draft"})
+        await browser.post(path, data=typed | DRAFT_FORM | {NEEDS_APPROVAL: "", "save": "draft"})
         typed = inputs_of((await browser.get(path)).text)
         assert typed[NEEDS_APPROVAL] == ""
-        made = await browser.post(path, data=typed | TYPED | {NEEDS_APPROVAL: "yes", "save": "publish"})
+        made = await browser.post(path, data=typed | DRAFT_FORM | {NEEDS_APPROVAL: "yes", "save": "publish"})
     assert made.status_code == 303, made.text
     async with site.db.reader() as reader:
         (row,) = await reader.fetch(
             "select slug from events where deleted_at is null and removed_at is null order by starts_at limit 1"
         )
         event = await by_slug(reader, EventSlug(row["slug"]))
-        assert (await registration.of_event(reader, event)).needs_approval
+        assert (await registration.settings_of(reader, event)).needs_approval
     copy = inputs_of((await browser.get(f"/events/{row['slug']}/duplicate")).text)
     assert copy[NEEDS_APPROVAL] == "yes"
-    copied = await browser.post("/events/new", data=copy | TYPED | {NEEDS_APPROVAL: "", "starts": "2026-09-05T18:00"})
+    copied = await browser.post(
+        "/events/new", data=copy | DRAFT_FORM | {NEEDS_APPROVAL: "", "starts": "2026-09-05T18:00"}
+    )
     async with site.db.reader() as reader:
         event = await by_slug(reader, EventSlug(copied.headers["location"].rpartition("/")[2]))
-        assert not (await registration.of_event(reader, event)).needs_approval
+        assert not (await registration.settings_of(reader, event)).needs_approval
 
 
 async def test_repeating_the_copy_form_keeps_later_settings(site, browser):
     form = inputs_of((await browser.get("/events/new")).text)
-    path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
+    path = (await browser.post("/events/new", data=form | DRAFT_FORM)).headers["location"]
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
         await registration.put(tx, original.id, RegistrationSettings(max_party=3))
-    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
+    again = inputs_of((await browser.get(f"{path}/duplicate")).text) | DRAFT_FORM | {"starts": "2026-08-01T18:00"}
     made = [(await browser.post("/events/new", data=again)).headers["location"]]
     async with site.db.transaction() as tx:
         copy = await by_slug(tx, EventSlug(made[0].rpartition("/")[2]))
@@ -327,7 +324,7 @@ async def test_repeating_the_copy_form_keeps_later_settings(site, browser):
     made.append((await browser.post("/events/new", data=again)).headers["location"])
     assert made[0] == made[1]
     async with site.db.reader() as reader:
-        assert await registration.of_event(reader, copy) == chosen
+        assert await registration.settings_of(reader, copy) == chosen
 
 
 async def test_a_copy_of_a_date_has_the_settings_of_its_series(site):
@@ -349,12 +346,12 @@ async def test_a_copy_of_a_date_has_the_settings_of_its_series(site):
         )
         async with site.db.reader() as reader:
             copy = await by_slug(reader, EventSlug(made.json()["slug"]))
-            assert (await registration.of_event(reader, copy)).needs_approval
+            assert (await registration.settings_of(reader, copy)).needs_approval
 
 
 async def test_strangers_cannot_copy_an_event(site, browser):
     form = inputs_of((await browser.get("/events/new")).text)
-    made = await browser.post("/events/new", data=form | TYPED)
+    made = await browser.post("/events/new", data=form | DRAFT_FORM)
     async with site.browser() as stranger:
         await sign_up(stranger, "ben@example.org", "Ben")
         assert (await stranger.get(f"{made.headers['location']}/duplicate")).status_code == 403
@@ -408,11 +405,11 @@ async def test_a_recurring_draft_becomes_a_series(site, browser, way, is_in_grou
         group = made.json()
     form = inputs_of((await browser.get(f"/events/new?group={group['slug']}")).text) | {"group": group["slug"]}
     weekly = {"repeats": "FREQ=WEEKLY", "ends_how": "after", "ends_after": "3"}
-    saved = await browser.post("/events/new", data=form | TYPED | weekly | {"save": "draft"})
+    saved = await browser.post("/events/new", data=form | DRAFT_FORM | weekly | {"save": "draft"})
     path = saved.headers["location"]
     api = f"/api{path.removesuffix('/draft')}"
     if way == "page":
-        made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | TYPED | weekly)
+        made = await browser.post(path, data=inputs_of((await browser.get(path)).text) | DRAFT_FORM | weekly)
         assert made.headers["location"].startswith("/series/board-games"), made.text
     else:
         edited = {"title": "Board games!", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}

@@ -49,7 +49,13 @@ def test_an_empty_form_shows_the_defaults():
 
 def test_a_limit_that_no_computer_can_read_is_shown_as_typed():
     """The page with the form shows the problem. Python reads no number of 5,000 digits."""
-    assert set(section_summaries({"capacity": "9" * 5_000})["places"]) == {*"9 …"}
+    assert set(section_summaries({"capacity": "9" * 5_000})["places"]) == {*"9 …\u200b"}
+
+
+def test_long_words_can_be_broken():
+    said = section_summaries({"price": "Donaudampfschifffahrt", "region": "Baden-Württemberg"})
+    assert said["tickets"] == "Donaudam\u200bpfschiff\u200bfahrt"
+    assert "Baden-Württemberg" in said["address"]
 
 
 def test_the_summaries_show_what_is_set():

@@ -17,7 +17,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, existing_events
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, inputs_of, person, sign_up, site_on
 
@@ -37,7 +37,7 @@ async def moderated(tx, name="Mo"):
     """Olga's group, and a moderator who creates events in it."""
     olga = await person(tx, "Olga")
     group = await group_by(tx, olga)
-    return olga, group, await member(tx, group, olga, name, GroupRole.MODERATOR)
+    return olga, group, await add_member(tx, group, olga, name, GroupRole.MODERATOR)
 
 
 async def ended(tx, olga, group, who, way):

@@ -6,7 +6,7 @@ from openmeet.domain import slugs
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupId, GroupSlug
 from openmeet.domain.slugs import LinkKind
-from tests.openmeet.series.test_hostile_input import PRACTICE
+from tests.openmeet.series.api_client import WEEKLY_PRACTICE
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 
 OLD = "supper-club-7kqmz"
@@ -72,7 +72,7 @@ async def test_a_new_link_for_an_event(site):
 async def test_a_new_link_for_a_series_changes_its_dates_too(site):
     async with site.browser() as host, site.browser() as stranger:
         ana = await api_session(host, "ana@example.org", "Ana")
-        made = await host.post("/api/series", json=PRACTICE | {"visibility": "unlisted"}, headers=ana)
+        made = await host.post("/api/series", json=WEEKLY_PRACTICE | {"visibility": "unlisted"}, headers=ana)
         old = made.headers["location"].removeprefix("/api")
         async with site.db.reader() as reader:
             dates = [row["slug"] for row in await reader.fetch("select slug from events order by starts_at")]
@@ -108,7 +108,7 @@ async def test_a_new_link_for_a_group_ends_every_earlier_one(site):
 
 @pytest.mark.parametrize("kind", ["events", "series"])
 async def test_public_events_get_no_new_link(site, kind: str):
-    body = EVENT | {"visibility": "public"} if kind == "events" else PRACTICE
+    body = EVENT | {"visibility": "public"} if kind == "events" else WEEKLY_PRACTICE
     async with site.browser() as host:
         ana = await api_session(host, "ana@example.org", "Ana")
         path = (await host.post(f"/api/{kind}", json=body, headers=ana)).headers["location"]

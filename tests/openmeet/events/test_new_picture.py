@@ -5,12 +5,12 @@ import re
 import pytest
 
 from groundwork.blobstore.open_ import open_folder
-from tests.openmeet.media.test_pictures import picture
-from tests.openmeet.series.test_pages import FORM
+from tests.openmeet.media.drawn_pictures import draw_picture
+from tests.openmeet.series.series_forms import SERIES_FORM
 from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
 
-ONCE = FORM | {"repeats": ""}
-FILE = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+ONCE = SERIES_FORM | {"repeats": ""}
+FILE = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
 WORDS = {"alt": "A red square"}
 
 
@@ -37,7 +37,7 @@ async def test_a_new_event_has_its_picture(ana):
 
 
 async def test_every_date_of_a_new_series_has_its_picture(ana):
-    made = await ana.post("/events/new", data=FORM | WORDS, files=FILE)
+    made = await ana.post("/events/new", data=SERIES_FORM | WORDS, files=FILE)
     first = re.search(r'href="(/events/practice[^"/]+)"', (await ana.get(made.headers["location"])).text)
     assert first
     assert 'alt="A red square"' in (await ana.get(first[1])).text

@@ -24,8 +24,8 @@ from openmeet.domain.events.values import RemovalDelay
 from openmeet.domain.users.model import Caller
 from openmeet.outbox import publication_status, publications
 from tests.databases import MakeDatabase
-from tests.openmeet.events.test_co_hosts import hosting_together
-from tests.openmeet.site_under_test import details, edited, event_by, person
+from tests.openmeet.events.hosted_event import create_event_with_co_host
+from tests.openmeet.site_under_test import details, edited_details, event_by, person
 
 # The end of ``details()``: 2026-07-04, 20:00 in Berlin.
 END = Instant(1_783_188_000_000_000)
@@ -49,7 +49,7 @@ async def read(db: Database, event: Event) -> Event:
 
 
 async def choose(tx: Transaction, host: Caller, event: Event, delay: RemovalDelay) -> Event:
-    return await event_hosting.revise(tx, host, event.slug, edited(event, remove_after=delay))
+    return await event_hosting.revise(tx, host, event.slug, edited_details(event, remove_after=delay))
 
 
 @pytest.mark.parametrize("delay", LENGTHS)
@@ -172,11 +172,11 @@ async def test_a_clock_that_goes_back_neither_restores_nor_removes(db: Database,
 async def test_only_people_who_may_delete_the_event_choose_its_removal(db: Database):
     """A co-host may keep the host’s choice, or choose that the page stays. Nothing else changes with a refusal."""
     async with db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx, remove_after="month")
+        ana, ben, event = await create_event_with_co_host(tx, remove_after="month")
         with pytest.raises(InvalidForm) as refused:
             await choose(tx, ben, event, RemovalDelay.DAY)
         assert list(refused.value.problems) == ["remove_after"]
-        same = await actions.revise(tx, ben, event.slug, replace(edited(event, title="Chess")))
+        same = await actions.revise(tx, ben, event.slug, replace(edited_details(event, title="Chess")))
         assert (same.title, same.content.remove_after) == ("Chess", RemovalDelay.MONTH)
         kept = await choose(tx, ben, same, RemovalDelay.NEVER)
         with pytest.raises(InvalidForm):
@@ -187,7 +187,7 @@ async def test_only_people_who_may_delete_the_event_choose_its_removal(db: Datab
 
 async def test_a_co_host_cannot_choose_the_removal_of_a_draft(db: Database):
     async with db.transaction() as tx:
-        _, ben, draft = await hosting_together(tx, draft=True)
+        _, ben, draft = await create_event_with_co_host(tx, draft=True)
         typed = {**values_of_event(details()), "remove_after": "day"}
         with pytest.raises(InvalidForm):
             await drafts.keep(tx, ben, draft.slug, submission_of(typed), {})
@@ -274,7 +274,7 @@ async def _edit(tx: Transaction, ana: Caller, now: Event, model: Model, act: str
             by = timedelta(days=4 * number - 12) // timedelta(microseconds=1)
             starts_at, ends_at = Instant((now.starts_at or 0) + by), Instant((now.ends_at or 0) + by)
             model.ends_at = ends_at
-            moved = replace(edited(now), starts_at=starts_at, ends_at=ends_at)
+            moved = replace(edited_details(now), starts_at=starts_at, ends_at=ends_at)
             return await event_hosting.revise(tx, ana, now.slug, moved)
         case "cancel" if not model.is_draft:
             return await event_hosting.cancel(tx, ana, now.slug, "")
@@ -285,7 +285,7 @@ async def _edit(tx: Transaction, ana: Caller, now: Event, model: Model, act: str
             return await event_hosting.unpublish(tx, ana, now.slug)
         case "publish" if model.is_draft:
             model.is_draft = False
-            return await drafts.publish(tx, ana, now.slug, edited(now))
+            return await drafts.publish(tx, ana, now.slug, edited_details(now))
         case "delete" if number == 0:
             model.is_gone = True
             return await event_hosting.delete(tx, ana, now.slug)

@@ -15,8 +15,8 @@ from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupId, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_status, publications
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
 
 PUBLIC, UNLISTED, PRIVATE = Visibility
@@ -119,7 +119,7 @@ async def test_former_members_no_longer_see_the_members_events(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         event = await event_in(tx, ana, group)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         assert await event_access.seen(tx, [event], ben.user_id, [event.id]) == [event]
@@ -135,7 +135,7 @@ async def test_admins_edit_events_of_others(db, role):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
-        ben = await member(tx, group, ana, "Ben", role)
+        ben = await add_member(tx, group, ana, "Ben", role)
         event = await event_in(tx, ana, group)
     if role is not GroupRole.ADMIN:
         with pytest.raises(Forbidden):
@@ -152,7 +152,7 @@ async def test_who_may_make_events_in_a_group(db, role):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
+        ben = await add_member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
         if role is GroupRole.MODERATOR:
             assert (await group_of_event.group_for(tx, group.slug, ben.user_id)).id == group.id
             return
@@ -164,7 +164,7 @@ async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         event = await event_in(tx, ana, group)
         await groups.delete(tx, ana, group.slug)
         after = await queries.by_id(tx, event.id)

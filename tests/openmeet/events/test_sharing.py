@@ -1,4 +1,4 @@
-"""The page for sharing an event: its URL, a QR code and calendar links, for everyone who can see the event."""
+"""The pages for sharing an event, a series or a group: URL, QR code and calendar links, for everyone who can see it."""
 
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
@@ -95,3 +95,25 @@ async def test_a_private_event_has_no_sharing_page_for_strangers(site):
         path = urlsplit(made.headers["location"]).path + "/share"
         assert "Sharing the link doesn’t let anyone else in." in (await ana.get(path)).text
         assert (await stranger.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("visibility", ["public", "unlisted", "private"])
+async def test_series_and_groups_can_be_shared(site, visibility):
+    """Their pages link to a page with the URL, a QR code and, if they are public, the code for other websites."""
+    series = {"title": "Walk", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin", "submission": "s"}
+    forms = {
+        "/events/new": series | {"repeats": "FREQ=WEEKLY;BYDAY=SA", "ends_how": "never", "visibility": visibility},
+        "/groups/new": {"name": "Chess", "time_zone": "Europe/Berlin", "visibility": visibility, "submission": "g"},
+    }
+    async with site.browser() as ana, site.browser() as stranger:
+        await sign_up(ana, "ana@example.org", "Ana")
+        for form, fields in forms.items():
+            made = await ana.post(form, data=fields)
+            path = urlsplit(made.headers["location"]).path
+            assert f'href="{path}/share" data-share="{ORIGIN}{path}"' in (await ana.get(path)).text
+            page = (await ana.get(f"{path}/share")).text
+            assert f'value="{ORIGIN}{path}"' in page
+            assert 'aria-label="QR code for the page"' in page
+            assert (f'href="{path}/embed"' in page) == (visibility == "public")
+            assert ("Sharing the link doesn’t let anyone else in." in page) == (visibility == "private")
+            assert (await stranger.get(f"{path}/share")).status_code == (404 if visibility == "private" else 200)

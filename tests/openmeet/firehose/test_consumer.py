@@ -1,13 +1,11 @@
 """The consumer on captured frames: all are verified, the cursor follows confirmed messages, bad frames are stored."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aiohttp import web
 
-from at_protocol.sync.events import AccountMessage
-from at_protocol.sync.events import encode as encode_frame
 from at_protocol.sync.frames import MAX_SEQ, encode_error, summarize
 from groundwork.clock import HOUR, MINUTE
 from groundwork.queue.contract import Message, Queue, QueueUnavailable
@@ -18,37 +16,16 @@ from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
+from tests.openmeet.firehose.frames import (
+    account_frame,
+    captured_dids,
+    count_verified_repositories,
+    follow_frames_until,
+)
 from tests.simulation.relay import Relay
 from tests.timeouts import TIMEOUT_SECONDS
 
 pytestmark = needs("fixtures")
-
-
-async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.StreamCursor], bool]) -> cursors.StreamCursor:
-    """Follow a source until its stored state satisfies the condition."""
-    stop = asyncio.Event()
-    following = asyncio.create_task(follow_source(bench.consumer, url, stop))
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while True:
-                async with bench.db.reader() as reader:
-                    sources = await cursors.sources(reader)
-                if sources and is_done(sources[0]):
-                    return sources[0]
-                await asyncio.sleep(0.01)
-    finally:
-        stop.set()
-        await following
-
-
-def everybody() -> list[tuple[str, str]]:
-    return [("did", did) for did in captured_documents()]
-
-
-async def known(bench: Bench) -> int:
-    async with bench.db.reader() as reader:
-        row = await reader.fetch_one("select count(*) as n from verified_repositories")
-    return int(row["n"])
 
 
 async def test_every_captured_commit_is_verified(bench: Bench):
@@ -56,11 +33,11 @@ async def test_every_captured_commit_is_verified(bench: Bench):
     commits of 80 accounts, none rejected.
     """
     frames = captured_frames()
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     async with Relay(frames, sequences(frames)) as relay:
-        source = await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+        source = await follow_frames_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
     assert source.state is SourceState.FOLLOWING
-    assert await known(bench) == 80
+    assert await count_verified_repositories(bench) == 80
     async with bench.db.reader() as reader:
         assert await cursors.rejected(reader) == []
 
@@ -70,16 +47,16 @@ async def test_irrelevant_frames_are_not_decoded(bench: Bench):
     frames = captured_frames()
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
     async with Relay(frames, sequences(frames)) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
     assert bench.directory.asked == {}
     assert (await bench.queue.depth()).waiting == 0
 
 
 async def test_a_newly_seen_account_is_read(bench: Bench):
     frames = captured_frames()
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     async with Relay(frames, sequences(frames)) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == sequences(frames)[-1])
     messages = [decode(delivery.message.body) for delivery in await bench.queue.lease(1000, 60)]
     hints = [message for message in messages if isinstance(message, Hint)]
     assert sum(hint.kind is HintKind.REPOSITORY for hint in hints) >= 70
@@ -96,25 +73,25 @@ async def test_bad_frames_are_kept_and_the_stream_continues(bench: Bench):
     flipped[len(flipped) // 2] ^= 1
     frames[10] = bytes(flipped)
     frames[20] = b"\xff\x00garbage"
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     async with Relay(frames, numbers) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     async with bench.db.reader() as reader:
         kept = await cursors.rejected(reader)
     assert {one.frame for one in kept} == {frames[10], frames[20]}
     assert all(one.reason for one in kept)
-    assert await known(bench) == 78
+    assert await count_verified_repositories(bench) == 78
 
 
 async def test_second_start_continues_at_the_cursor(bench: Bench):
     """Frames before the cursor are not requested again and have no second effect."""
     frames, numbers = captured_frames(), sequences(captured_frames())
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     async with Relay(frames[:40], numbers[:40]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[39])
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[39])
         waiting = (await bench.queue.depth()).waiting
         relay.frames, relay.sequences = frames, numbers
-        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     deliveries = await bench.queue.lease(1000, 60)
     identifiers = [delivery.message.message_id for delivery in deliveries]
     assert len(identifiers) == len(set(identifiers)) > waiting
@@ -138,7 +115,7 @@ class _Away:
 async def test_cursor_waits_for_the_queue(bench: Bench):
     """While the broker is unavailable, the cursor stays. Afterwards no message is missing."""
     frames, numbers = captured_frames(), sequences(captured_frames())
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     away = _Away(bench.queue, failures=10**9)
     delivering = replace(bench.consumer.tenant_queues, queues={TENANT: away})
     bench.consumer = replace(bench.consumer, tenant_queues=delivering)
@@ -163,7 +140,7 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
 async def test_unknown_cursor_stops_the_source(bench: Bench):
     """The source stops instead of resetting its cursor, because an operator has to look."""
     async with Relay([encode_error("FutureCursor")], [1]) as relay:
-        source = await follow_until(bench, relay.url, lambda source: source.state is SourceState.STOPPED)
+        source = await follow_frames_until(bench, relay.url, lambda source: source.state is SourceState.STOPPED)
     assert "cursor" in source.reason
 
 
@@ -185,8 +162,8 @@ async def test_a_rotated_key_is_resolved_again(bench: Bench):
     bench.directory.documents = captured_documents()
     bench.clock.turn(MINUTE)  # an identity is not refreshed again within half a minute
     async with Relay([commit], [summarize(commit).seq]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == summarize(commit).seq)
-    assert await known(bench) == 1
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == summarize(commit).seq)
+    assert await count_verified_repositories(bench) == 1
 
 
 class _Glitch(Relay):
@@ -205,25 +182,20 @@ class _Glitch(Relay):
             self.frames, self.sequences = frames, numbers
 
 
-def numbered(seq: int) -> bytes:
-    message = AccountMessage(seq, next(iter(captured_documents())), "2026-07-04T20:00:00Z", active=True)
-    return encode_frame(message)
-
-
 async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
     """The frame is stored as rejected and ends the connection. The next connection does not repeat it and brings
     everything after it.
     """
     frames = captured_frames()
     numbers = sequences(frames)
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     relay = _Glitch(frames, numbers)
-    relay.glitch = numbered(MAX_SEQ)
+    relay.glitch = account_frame(MAX_SEQ)
     async with relay:
-        source = await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+        source = await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     assert source.cursor == numbers[-1]
     assert relay.connections == 2
-    assert await known(bench) == 80
+    assert await count_verified_repositories(bench) == 80
     async with bench.db.reader() as reader:
         kept = await cursors.rejected(reader)
     assert [one.frame for one in kept] == [relay.glitch]
@@ -233,9 +205,9 @@ async def test_a_number_far_ahead_does_not_make_later_frames_old(bench: Bench):
 async def test_a_gap_at_the_start_of_a_connection_is_accepted(bench: Bench):
     """A relay that no longer has the events after our cursor starts far ahead on every connection."""
     far = [MAX_JUMP * 5, MAX_JUMP * 5 + 1]
-    bench.interested_in(*everybody())
-    async with Relay([numbered(1), *map(numbered, far)], [1, *far]) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == far[-1])
+    bench.interested_in(*captured_dids())
+    async with Relay([account_frame(1), *map(account_frame, far)], [1, *far]) as relay:
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == far[-1])
         assert relay.connections == 2
 
 
@@ -245,7 +217,7 @@ async def test_clock_based_numbers_can_have_any_gap_up_to_now(bench: Bench):
     """
     now = int(bench.clock.now())
     numbers = [now - 2 * HOUR, now - HOUR, now]
-    bench.interested_in(*everybody())
-    async with Relay([numbered(number) for number in numbers], numbers) as relay:
-        await follow_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+    bench.interested_in(*captured_dids())
+    async with Relay([account_frame(number) for number in numbers], numbers) as relay:
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
         assert relay.connections == 1

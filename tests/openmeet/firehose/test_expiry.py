@@ -11,8 +11,8 @@ from openmeet.network.firehose.tenant_interests import FOLLOWED_FOR, expire
 from openmeet.network.records.seen import referred_to
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import TENANT, Bench
-from tests.openmeet.ingestion.network import deleted, did, event
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.network import deletion_of, did, event
+from tests.openmeet.ingestion.view import apply_messages
 
 _VERIFIED = """
     insert into verified_repositories (did, rev, data, is_active, status, source, updated_at)
@@ -27,7 +27,7 @@ async def community(bench: Bench, make_sqlite: MakeDatabase) -> Database:
     """
     found = await make_sqlite("openmeet", clock=bench.clock)
     theirs = event(2, "gone", 1)
-    await take(found, event(1, "tea", 1), theirs, deleted(theirs, 2))
+    await apply_messages(found, event(1, "tea", 1), theirs, deletion_of(theirs, 2))
     async with bench.db.transaction() as tx:
         for number in (1, 2, 3):
             await tx.execute(_VERIFIED, did=did(number), now=tx.now)
@@ -77,7 +77,7 @@ async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database,
 async def test_a_reference_in_any_community_is_enough(bench: Bench, community: Database, make_sqlite: MakeDatabase):
     """A row in any community is enough: another community has an event by author 3."""
     other = await make_sqlite("openmeet", clock=bench.clock)
-    await take(other, event(3, "tea", 1))
+    await apply_messages(other, event(3, "tea", 1))
     bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
         known = await tenant_interests.load(reader)

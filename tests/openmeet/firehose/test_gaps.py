@@ -12,7 +12,7 @@ from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
-from tests.openmeet.firehose.test_consumer import everybody, numbered
+from tests.openmeet.firehose.frames import account_frame, captured_dids
 from tests.simulation.relay import Relay
 from tests.timeouts import TIMEOUT_SECONDS
 
@@ -72,7 +72,7 @@ async def test_a_gap_at_a_pds_enqueues_reads_of_its_repositories(bench: Bench):
     """Repositories seen through another source have no gap."""
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
-    async with Forgetful([numbered(50)], [50]) as pds:
+    async with Forgetful([account_frame(50)], [50]) as pds:
         await heard_before(bench, pds.url, 10, first, second)
         await read_to(bench, pds.url, 50, sender="pds.example:443")
     assert await queued(bench) == sorted([first, second])
@@ -81,7 +81,7 @@ async def test_a_gap_at_a_pds_enqueues_reads_of_its_repositories(bench: Bench):
 async def test_a_gap_at_a_relay_enqueues_reads_of_everybody_followed(bench: Bench):
     first, second = list(captured_documents())[:2]
     bench.interested_in(("collection", "community.lexicon.calendar.event"))
-    async with Forgetful([numbered(50)], [50]) as relay:
+    async with Forgetful([account_frame(50)], [50]) as relay:
         await heard_before(bench, relay.url, 10, first, second)
         await read_to(bench, relay.url, 50, sender=None)
     assert await queued(bench) == sorted([first, second, ELSEWHERE])
@@ -100,8 +100,8 @@ async def test_a_source_that_was_never_read_enqueues_nothing(bench: Bench):
 async def test_an_accepted_jump_enqueues_reads(bench: Bench):
     """Frames skipped by the jump are lost, like frames that an outdated-cursor notice reports."""
     far = MAX_JUMP * 5
-    bench.interested_in(*everybody())
-    async with Relay([numbered(1), numbered(far)], [1, far]) as relay:
+    bench.interested_in(*captured_dids())
+    async with Relay([account_frame(1), account_frame(far)], [1, far]) as relay:
         await read_to(bench, relay.url, far, sender=None)
         assert relay.connections == 2
     assert await queued(bench) == sorted(captured_documents())

@@ -4,9 +4,8 @@ unsigned data.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from aiohttp import web
 
 from at_network.jetstream_stream import unpacker
 from at_protocol.data import cbor
-from at_protocol.data.cid import Cid
-from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HOUR, SECOND
 from groundwork.errors import Refused, RemoteFailed
 from openmeet.network.firehose import cursors
@@ -30,81 +27,23 @@ from tests.databases import MakeDatabase
 from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.firehose.conftest import Bench
-from tests.openmeet.firehose.single_path_server import answering
+from tests.openmeet.firehose.jetstream_server import (
+    EVENT_TIME_US,
+    JETSTREAM_AUTHOR,
+    JetstreamServer,
+    event_line,
+    follow_jetstream_until,
+    has_read_to,
+    serve_jetstream,
+)
 from tests.timeouts import TIMEOUT_SECONDS
 
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")
-AUTHOR = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
-# 2026-07-04T22:00:00Z in microseconds, before the tests' clock.
-AT = 1_783_202_400_000_000
 
 
 def captured() -> list[str]:
     return fixture_path(CAPTURED).read_text().splitlines()
-
-
-def event_line(name: str, time_us: int, *, cid: str = "", operation: str = "create") -> str:
-    """A calendar event as a Jetstream server sends it."""
-    record = {"$type": EVENT, "name": name, "createdAt": "2026-07-04T00:00:00Z"}
-    commit = {"rev": "3l3qo2vutsw2b", "operation": operation, "collection": EVENT, "rkey": "tea"}
-    if operation != "delete":
-        commit |= {"record": record, "cid": cid or str(Cid.for_cbor(cbor.encode(record)))}
-    return json.dumps({"did": AUTHOR, "time_us": time_us, "kind": "commit", "commit": commit})
-
-
-@dataclass
-class Server:
-    """A Jetstream server on loopback that sends these lines to every client, in one encoding."""
-
-    lines: list[str]
-    way: str = "plain"
-    dictionary: zstandard.ZstdCompressionDict | None = None
-    url: str = ""
-    queries: list[dict[str, str]] = field(default_factory=list)
-    was_deflated: list[bool] = field(default_factory=list)
-
-    async def answer(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(compress=self.way == "deflated")
-        await socket.prepare(request)
-        self.queries.append(dict(request.query))
-        self.was_deflated.append(bool(socket.compress))
-        packer = zstandard.ZstdCompressor(dict_data=self.dictionary) if request.query.get("compress") else None
-        for line in self.lines:
-            if packer is None:
-                await socket.send_str(line)
-            else:
-                await socket.send_bytes(packer.compress(line.encode()))
-        await socket.receive()
-        return socket
-
-
-@asynccontextmanager
-async def serving(server: Server) -> AsyncIterator[Server]:
-    async with answering("/subscribe", server.answer) as server.url:
-        yield server
-
-
-async def follow_until(
-    bench: Bench, url: str, is_done: Callable[[], Awaitable[bool]], *, unpack: Callable[[bytes], bytes] | None = None
-) -> None:
-    stop = asyncio.Event()
-    following = asyncio.create_task(follow_jetstream(bench.consumer, url, stop, unpack=unpack))
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
-                await asyncio.sleep(0.01)
-    finally:
-        stop.set()
-        await following
-
-
-def read_to(bench: Bench, url: str, cursor: int) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
-        async with bench.db.reader() as reader:
-            return any(one.url == url and one.cursor == cursor for one in await cursors.sources(reader))
-
-    return look
 
 
 async def messages_of(bench: Bench) -> list[RecordMessage | Hint]:
@@ -140,11 +79,11 @@ async def test_every_encoding_is_read(bench: Bench, way: str, tmp_path: Path):
     path = dictionary_of(tmp_path)
     known = zstandard.ZstdCompressionDict(path.read_bytes())
     unpack = unpacker(path) if way == "zstd" else None
-    async with serving(Server([event_line("Tea", AT)], way, known)) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT), unpack=unpack)
+    async with serve_jetstream(JetstreamServer([event_line("Tea", EVENT_TIME_US)], way, known)) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US), unpack=unpack)
     (message,) = await messages_of(bench)
     assert isinstance(message, RecordMessage)
-    assert (message.did, message.is_verified) == (AUTHOR, False)
+    assert (message.did, message.is_verified) == (JETSTREAM_AUTHOR, False)
     assert cbor.decode(message.body or b"")["name"] == "Tea"
     assert server.was_deflated == [way == "deflated"]
     assert ("compress" in server.queries[0]) is (way == "zstd")
@@ -157,33 +96,41 @@ async def test_wrong_lines_are_kept_and_the_stream_goes_on(bench: Bench):
     bench.interested_in(("collection", EVENT))
     other = "bafyreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"
     lines = [
-        event_line("Forged", AT, cid=other),
-        event_line("Coordinates", AT).replace('"Coordinates"', "1.5"),
+        event_line("Forged", EVENT_TIME_US, cid=other),
+        event_line("Coordinates", EVENT_TIME_US).replace('"Coordinates"', "1.5"),
         "{",
-        json.dumps({"did": AUTHOR, "time_us": 1, "kind": "sync", "sync": {}}),
-        event_line("Elsewhere", AT).replace(f'"collection": "{EVENT}"', '"collection": "app.bsky.feed.post"'),
-        event_line("Tea", AT + 1),
+        json.dumps({"did": JETSTREAM_AUTHOR, "time_us": 1, "kind": "sync", "sync": {}}),
+        event_line("Elsewhere", EVENT_TIME_US).replace(
+            f'"collection": "{EVENT}"', '"collection": "app.bsky.feed.post"'
+        ),
+        event_line("Tea", EVENT_TIME_US + 1),
     ]
-    async with serving(Server(lines)) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
+    async with serve_jetstream(JetstreamServer(lines)) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US + 1))
     assert [type(message).__name__ for message in await messages_of(bench)] == ["RecordMessage"]
     async with bench.db.reader() as reader:
         assert len(await cursors.rejected(reader)) == 3
 
 
-@pytest.mark.parametrize("number", [9 * 10**18, AT + 2 * HOUR])
+@pytest.mark.parametrize("number", [9 * 10**18, EVENT_TIME_US + 2 * HOUR])
 async def test_a_cursor_in_the_future_is_not_stored(bench: Bench, number: int):
     """A cursor in the far future would be sent after every restart and hide every gap. The line is processed, but the
     cursor stays.
     """
     bench.interested_in(("collection", EVENT))
     odd = event_line("Walk", number).replace('"tea"', '"walk"')
-    async with serving(
-        Server([event_line("Tea", AT), odd, event_line("Coffee", AT + 1).replace('"tea"', '"coffee"')])
+    async with serve_jetstream(
+        JetstreamServer(
+            [
+                event_line("Tea", EVENT_TIME_US),
+                odd,
+                event_line("Coffee", EVENT_TIME_US + 1).replace('"tea"', '"coffee"'),
+            ]
+        )
     ) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
-        await follow_until(bench, server.url, lambda: _is_asked(server, 2))
-    assert server.queries[1]["cursor"] == str(AT + 1 - 5 * SECOND)
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US + 1))
+        await follow_jetstream_until(bench, server.url, lambda: _is_asked(server, 2))
+    assert server.queries[1]["cursor"] == str(EVENT_TIME_US + 1 - 5 * SECOND)
     assert len(await messages_of(bench)) == 3
 
 
@@ -192,8 +139,8 @@ async def test_a_decompression_bomb_ends_the_connection(bench: Bench):
     reported as failing.
     """
     bench.interested_in(("collection", EVENT))
-    async with serving(Server([" " * 100_000_000], way="deflated")) as server:
-        await follow_until(bench, server.url, _is_failing(bench, server.url))
+    async with serve_jetstream(JetstreamServer([" " * 100_000_000], way="deflated")) as server:
+        await follow_jetstream_until(bench, server.url, _is_failing(bench, server.url))
     assert server.was_deflated[0]
     assert await messages_of(bench) == []
 
@@ -209,15 +156,15 @@ def _is_failing(bench: Bench, url: str) -> Callable[[], Awaitable[bool]]:
 async def test_resumes_a_little_before_its_cursor_and_repeats_nothing(bench: Bench):
     """A server that numbers by its clock is asked to repeat a few seconds. Each change still reaches the queue once."""
     bench.interested_in(("collection", EVENT))
-    at = AT
-    async with serving(Server([event_line("Tea", at)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, at))
-        await follow_until(bench, server.url, lambda: _is_asked(server, 2))
+    at = EVENT_TIME_US
+    async with serve_jetstream(JetstreamServer([event_line("Tea", at)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at))
+        await follow_jetstream_until(bench, server.url, lambda: _is_asked(server, 2))
     assert server.queries[1]["cursor"] == str(at - 5 * SECOND)
     assert len(await messages_of(bench)) == 1
 
 
-async def _is_asked(server: Server, times: int) -> bool:
+async def _is_asked(server: JetstreamServer, times: int) -> bool:
     return len(server.queries) == times
 
 
@@ -226,31 +173,37 @@ async def test_known_authors_are_followed_after_a_restart(bench: Bench):
     survives a restart.
     """
     bench.interested_in(("collection", EVENT))
-    at = AT
-    async with serving(Server([event_line("Tea", at)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, at))
+    at = EVENT_TIME_US
+    async with serve_jetstream(JetstreamServer([event_line("Tea", at)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at))
     async with bench.db.reader() as reader:
         again = await load(reader)
-    assert AUTHOR in again.dids
-    gone = {"did": AUTHOR, "time_us": at + 1, "kind": "account"}
-    gone["account"] = {"active": False, "did": AUTHOR, "seq": 7, "time": "2026-07-04T00:00:00Z", "status": "deleted"}
+    assert JETSTREAM_AUTHOR in again.dids
+    gone = {"did": JETSTREAM_AUTHOR, "time_us": at + 1, "kind": "account"}
+    gone["account"] = {
+        "active": False,
+        "did": JETSTREAM_AUTHOR,
+        "seq": 7,
+        "time": "2026-07-04T00:00:00Z",
+        "status": "deleted",
+    }
     stranger = json.dumps(gone).replace("aaaa", "bbbb")
-    async with serving(Server([stranger, json.dumps(gone)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+    async with serve_jetstream(JetstreamServer([stranger, json.dumps(gone)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
-    assert [(hint.did, hint.status) for hint in hints] == [(AUTHOR, "deleted")]
+    assert [(hint.did, hint.status) for hint in hints] == [(JETSTREAM_AUTHOR, "deleted")]
 
 
 async def test_an_author_who_writes_again_does_not_expire(bench: Bench, make_sqlite: MakeDatabase):
     """The record that was read a moment ago may still be in the queue, although the author was first seen long ago."""
     bench.interested_in(("collection", EVENT))
-    async with serving(Server([event_line("Tea", AT)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT))
+    async with serve_jetstream(JetstreamServer([event_line("Tea", EVENT_TIME_US)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US))
     bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
         bench.consumer.interests.dids = (await load(reader)).dids
-    async with serving(Server([event_line("Tea", AT + 1)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
+    async with serve_jetstream(JetstreamServer([event_line("Tea", EVENT_TIME_US + 1)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US + 1))
     assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 0
     bench.clock.turn(FOLLOWED_FOR + DAY)
     assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 1
@@ -258,19 +211,19 @@ async def test_an_author_who_writes_again_does_not_expire(bench: Bench, make_sql
 
 async def test_an_absence_longer_than_the_retention_enqueues_reads(bench: Bench):
     """No line reports the gap, so every followed repository is read completely."""
-    bench.interested_in(("collection", EVENT), ("did", AUTHOR))
-    at = AT
-    async with serving(Server([event_line("Tea", at)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, at))
+    bench.interested_in(("collection", EVENT), ("did", JETSTREAM_AUTHOR))
+    at = EVENT_TIME_US
+    async with serve_jetstream(JetstreamServer([event_line("Tea", at)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at))
         bench.clock.turn(MEMORY + HOUR)
         server.lines.append(event_line("Walk", at + 1).replace("3l3qo2vutsw2b", "3l3qo2vutsw3b"))
-        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
-    assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]
+    assert [(hint.did, hint.kind) for hint in hints] == [(JETSTREAM_AUTHOR, HintKind.REPOSITORY)]
 
 
 @dataclass
-class _Restarts(Server):
+class _Restarts(JetstreamServer):
     """A server that closes its first connection. ``between`` is called before the second."""
 
     between: Callable[[], None] = lambda: None
@@ -290,8 +243,8 @@ class _Restarts(Server):
 
 async def test_a_long_disconnection_enqueues_reads(bench: Bench):
     """The same happens when the process keeps running and only the connection was down, for a day and a half."""
-    bench.interested_in(("collection", EVENT), ("did", AUTHOR))
-    at = AT
+    bench.interested_in(("collection", EVENT), ("did", JETSTREAM_AUTHOR))
+    at = EVENT_TIME_US
     server = _Restarts([event_line("Tea", at)])
 
     def between() -> None:
@@ -299,10 +252,10 @@ async def test_a_long_disconnection_enqueues_reads(bench: Bench):
         server.lines = [event_line("Walk", at + 1).replace("3l3qo2vutsw2b", "3l3qo2vutsw3b")]
 
     server.between = between
-    async with serving(server):
-        await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
+    async with serve_jetstream(server):
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
-    assert [(hint.did, hint.kind) for hint in hints] == [(AUTHOR, HintKind.REPOSITORY)]
+    assert [(hint.did, hint.kind) for hint in hints] == [(JETSTREAM_AUTHOR, HintKind.REPOSITORY)]
 
 
 def test_a_huge_line_is_not_decompressed(tmp_path: Path):
@@ -389,16 +342,19 @@ async def test_an_unreachable_source_is_failing(bench: Bench):
             found = await cursors.sources(reader)
         return bool(found) and found[0].state is SourceState.FAILING
 
-    await follow_until(bench, "http://127.0.0.1:1", look)
+    await follow_jetstream_until(bench, "http://127.0.0.1:1", look)
 
 
 async def test_unresolvable_authors_delay_no_line(bench: Bench):
     """The author of a line is not resolved, so no line is delayed by authors whose server hangs."""
-    lines = [event_line(f"Tea {number}", AT + number).replace(AUTHOR, _author(number)) for number in range(200)]
+    lines = [
+        event_line(f"Tea {number}", EVENT_TIME_US + number).replace(JETSTREAM_AUTHOR, _author(number))
+        for number in range(200)
+    ]
     bench.directory.hanging = {_author(number) for number in range(200)}
     bench.interested_in(("collection", EVENT))
-    async with serving(Server(lines)) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT + 199))
+    async with serve_jetstream(JetstreamServer(lines)) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US + 199))
     assert bench.directory.asked == {}
     assert (await bench.queue.depth()).waiting == 200
 

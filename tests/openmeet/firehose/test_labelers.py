@@ -39,16 +39,16 @@ from openmeet.network.firehose.labelers import LabelerContext, counter_of, expir
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
-from tests.openmeet.events.test_actions import URI
+from tests.openmeet.events.network_event import PARTY_URI
 from tests.openmeet.firehose.labeler import Labeler, cursor_of, document_of, heard, heard_to, serving
-from tests.openmeet.moderation.test_visibility import exists, from_network
+from tests.openmeet.moderation.network_party import found_and_visible, insert_network_event
 from tests.openmeet.site_under_test import event_by, person
 from tests.simulation.directory import Directory
 from tests.simulation.processes import free_port
 from tests.system.tour.polling import eventually
 from tests.timeouts import TIMEOUT_SECONDS
 
-DID = URI.split("/")[2]
+DID = PARTY_URI.split("/")[2]
 LABELER = Did("did:plc:llllllllllllllllllllllll")
 STRANGER = Did("did:plc:ssssssssssssssssssssssss")
 
@@ -73,13 +73,13 @@ class Bench:
 
     async def shown(self, event: Event) -> bool:
         async with self.db.reader() as reader:
-            both = await exists(reader, event)
+            both = await found_and_visible(reader, event)
         assert both in {(True, True), (False, False)}
         return both[0]
 
     async def event(self) -> Event:
         async with self.db.transaction() as tx:
-            return (await from_network(tx))[0]
+            return (await insert_network_event(tx))[0]
 
     def counted(self, outcome: str) -> float:
         return self.labelling.counter.labels(outcome)._value.get()
@@ -104,9 +104,9 @@ async def bench(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
 @pytest.mark.parametrize("value", sorted(labels.HIDING))
 async def test_a_label_hides_an_event_while_it_is_valid(bench, value):
     event = await bench.event()
-    await bench.hear(bench.labeler.label(URI, value))
+    await bench.hear(bench.labeler.label(PARTY_URI, value))
     assert not await bench.shown(event)
-    await bench.hear(bench.labeler.label(URI, value, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    await bench.hear(bench.labeler.label(PARTY_URI, value, at="2026-03-01T10:05:00.000Z", is_negated=True))
     assert await bench.shown(event)
     assert bench.counted("kept") == 2
 
@@ -121,10 +121,10 @@ async def test_a_label_on_an_account_hides_all_its_events(bench):
 
 async def test_other_labels_only_warn(bench):
     event = await bench.event()
-    await bench.hear(bench.labeler.label(URI, "rude"), bench.labeler.label(DID, "!warn"))
+    await bench.hear(bench.labeler.label(PARTY_URI, "rude"), bench.labeler.label(DID, "!warn"))
     assert await bench.shown(event)
     async with bench.db.reader() as reader:
-        assert {one.value for said in (await labels.about(reader, [URI, DID])).values() for one in said} == {
+        assert {one.value for said in (await labels.about(reader, [PARTY_URI, DID])).values() for one in said} == {
             "rude",
             "!warn",
         }
@@ -144,8 +144,8 @@ async def test_a_label_hides_a_members_unpublished_events_too(bench):
     assert not await bench.shown(own)
     assert await bench.shown(others)
     async with bench.db.reader() as reader:
-        assert (await exists(reader, own, ana))[1]
-        assert not (await exists(reader, own, ben))[1]
+        assert (await found_and_visible(reader, own, ana))[1]
+        assert not (await found_and_visible(reader, own, ben))[1]
         assert (await series_queries.by_id(reader, weekly.id)).is_hidden
 
 
@@ -154,21 +154,21 @@ async def test_invalid_labels_are_ignored(bench):
     all are counted.
     """
     event, speaker = await bench.event(), bench.labeler
-    changed = {**speaker.label(URI, "rude"), "val": "spam"}
-    unsigned = {name: value for name, value in speaker.label(URI).items() if name != "sig"}
+    changed = {**speaker.label(PARTY_URI, "rude"), "val": "spam"}
+    unsigned = {name: value for name, value in speaker.label(PARTY_URI).items() if name != "sig"}
     ahead = format_datetime(bench.clock.now() + HOUR)
     await bench.hear(
-        speaker.label(URI, key=K256PrivateKey.from_random(b"o" * 32)),
-        speaker.label(URI, by=STRANGER),
+        speaker.label(PARTY_URI, key=K256PrivateKey.from_random(b"o" * 32)),
+        speaker.label(PARTY_URI, by=STRANGER),
         changed,
         unsigned,
-        speaker.label(URI, at=ahead),
-        {**speaker.label(URI), "sig": b"x"},
-        {**speaker.label(URI), "ver": 2},
+        speaker.label(PARTY_URI, at=ahead),
+        {**speaker.label(PARTY_URI), "sig": b"x"},
+        {**speaker.label(PARTY_URI), "ver": 2},
     )
     assert await bench.shown(event)
     assert (bench.counted("refused"), bench.counted("kept")) == (7, 0)
-    await bench.hear(speaker.label(URI))
+    await bench.hear(speaker.label(PARTY_URI))
     assert not await bench.shown(event)
 
 
@@ -179,7 +179,7 @@ async def test_invalid_frames_do_not_stop_the_stream(bench):
         frames.encode_message("#labels", {"seq": 2, "labels": "x"}),
         frames.encode_message("#info", {"name": "OutdatedCursor"}),
     ]
-    await bench.hear(speaker.label(URI))
+    await bench.hear(speaker.label(PARTY_URI))
     assert not await bench.shown(event)
     assert bench.counted("refused") == 2
 
@@ -188,7 +188,7 @@ async def test_a_subject_too_long_for_an_index_stops_nothing(bench):
     """Subjects have the maximum length of the protocol and do not compress."""
     event, speaker = await bench.event(), bench.labeler
     letters = "".join(chr(97 + (number * number * 31 + number // 7) % 26) for number in range(2_000))
-    await bench.hear(speaker.label(f"did:web:{letters}"), speaker.label(URI))
+    await bench.hear(speaker.label(f"did:web:{letters}"), speaker.label(PARTY_URI))
     assert not await bench.shown(event)
     assert (bench.counted("refused"), bench.counted("kept")) == (1, 1)
 
@@ -198,8 +198,8 @@ async def test_repeated_labels_change_nothing(bench):
     negated.
     """
     event, speaker = await bench.event(), bench.labeler
-    spam = speaker.label(URI)
-    await bench.hear(spam, speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    spam = speaker.label(PARTY_URI)
+    await bench.hear(spam, speaker.label(PARTY_URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
     speaker.ignores_cursor = True
     await bench.hear(spam)
     assert await bench.shown(event)
@@ -210,7 +210,7 @@ async def test_repeated_labels_change_nothing(bench):
 
 async def test_a_label_expires(bench):
     event, speaker = await bench.event(), bench.labeler
-    spam = speaker.label(URI, exp=format_datetime(bench.clock.now() + HOUR))
+    spam = speaker.label(PARTY_URI, exp=format_datetime(bench.clock.now() + HOUR))
     await bench.hear(spam)
     assert not await bench.shown(event)
     assert await expire_due(bench.labelling) == 0
@@ -223,26 +223,26 @@ async def test_a_label_expires(bench):
 
 async def test_an_expired_label_hides_nothing(bench):
     event, speaker = await bench.event(), bench.labeler
-    await bench.hear(speaker.label(URI, exp=format_datetime(bench.clock.now() - MINUTE)))
+    await bench.hear(speaker.label(PARTY_URI, exp=format_datetime(bench.clock.now() - MINUTE)))
     assert await bench.shown(event)
 
 
 async def test_a_label_on_one_version_affects_no_other(bench):
     event, speaker = await bench.event(), bench.labeler
     this = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
-    await bench.hear(speaker.label(URI, cid=this))
+    await bench.hear(speaker.label(PARTY_URI, cid=this))
     assert await bench.shown(event)
     async with bench.db.transaction() as tx:
         await tx.execute("update events set record_cid = :cid where id = :id", cid=this, id=event.id)
     assert not await bench.shown(event)
     # A negation without a version applies to all versions.
-    await bench.hear(speaker.label(URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
+    await bench.hear(speaker.label(PARTY_URI, at="2026-03-01T10:05:00.000Z", is_negated=True))
     assert await bench.shown(event)
 
 
 async def test_a_moderators_decision_overrides_a_label(bench):
     event, speaker = await bench.event(), bench.labeler
-    await bench.hear(speaker.label(URI), speaker.label(DID))
+    await bench.hear(speaker.label(PARTY_URI), speaker.label(DID))
     async with bench.db.transaction() as tx:
         mo = await person(tx, "Mo")
         step = await actions.decide(
@@ -250,7 +250,7 @@ async def test_a_moderators_decision_overrides_a_label(bench):
         )
         assert step.before is SubjectVisibility.SHOWN
     assert await bench.shown(event)
-    await bench.hear(speaker.label(URI, "!takedown"))
+    await bench.hear(speaker.label(PARTY_URI, "!takedown"))
     assert await bench.shown(event)
     async with bench.db.transaction() as tx:
         await actions.undo(tx, mo.user_id, step.act_id, "")
@@ -265,7 +265,7 @@ async def test_a_moderators_decision_overrides_a_label(bench):
 
 async def test_a_removed_labeler_hides_nothing(bench):
     event, speaker = await bench.event(), bench.labeler
-    await bench.hear(speaker.label(URI))
+    await bench.hear(speaker.label(PARTY_URI))
     stop = asyncio.Event()
     stop.set()
     await labelers.follow_labelers(bench.labelling, [LABELER], stop)
@@ -305,7 +305,7 @@ async def test_a_removed_labelers_labels_are_deleted_in_batches(bench, monkeypat
 
     monkeypatch.setattr(labels, "_AT_ONCE", 3)
     monkeypatch.setattr(labels, "forget_some", slowly)
-    bench.labeler.say(bench.labeler.label(URI))
+    bench.labeler.say(bench.labeler.label(PARTY_URI))
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await labelers.follow_labelers(bench.labelling, [LABELER], stop)
     assert pieces == [3, 3, 1]
@@ -315,7 +315,7 @@ async def test_a_removed_labelers_labels_are_deleted_in_batches(bench, monkeypat
 
 async def test_a_labeler_added_again_is_read_from_the_beginning(bench):
     event, speaker = await bench.event(), bench.labeler
-    await bench.hear(speaker.label(URI))
+    await bench.hear(speaker.label(PARTY_URI))
     async with bench.db.transaction() as tx:
         assert await labels.drop_others(tx, []) == [LABELER]
     async with bench.db.transaction() as tx:
@@ -338,7 +338,7 @@ async def test_a_new_signing_key_is_resolved(bench):
     speaker.key = K256PrivateKey.from_random(b"o" * 32)
     bench.clock.turn(HOUR)
     bench.documents[LABELER] = speaker.document
-    await bench.hear(speaker.label(URI))
+    await bench.hear(speaker.label(PARTY_URI))
     assert not await bench.shown(event)
     assert bench.counted("refused") == 0
 
@@ -422,10 +422,10 @@ async def test_labels_of_our_own_server_are_applied(bench, make_sqlite, tmp_path
             async def is_back() -> bool:
                 return await bench.shown(event)
 
-            await host_labels.put(pds.labels, audit, URI, "spam", expires_at=bench.clock.now() + HOUR)
+            await host_labels.put(pds.labels, audit, PARTY_URI, "spam", expires_at=bench.clock.now() + HOUR)
             await heard(bench.labelling, did, is_hidden)
             bench.clock.turn(MINUTE)
-            await host_labels.put(pds.labels, audit, URI, "spam", negate=True)
+            await host_labels.put(pds.labels, audit, PARTY_URI, "spam", negate=True)
             await heard(bench.labelling, did, is_back)
         finally:
             await serving_it.stop()

@@ -9,7 +9,7 @@ from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.jetstream import follow_jetstream
 from tests.openmeet.firehose.conftest import Bench
-from tests.openmeet.firehose.test_jetstream import Server, serving
+from tests.openmeet.firehose.jetstream_server import JetstreamServer, serve_jetstream
 from tests.simulation.relay import Relay
 from tests.timeouts import TIMEOUT_SECONDS
 
@@ -44,6 +44,6 @@ async def test_silent_pds_is_followed_as_soon_as_its_stream_is_open(bench: Bench
 
 
 async def test_silent_jetstream_is_followed_as_soon_as_its_stream_is_open(bench: Bench):
-    async with serving(Server([])) as server:
+    async with serve_jetstream(JetstreamServer([])) as server:
         source = await _follow_until_open(bench, server.url, follow_jetstream)
     assert (source.reason, source.cursor, source.seen_at) == ("", None, None)

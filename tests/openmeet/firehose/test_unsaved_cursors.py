@@ -10,9 +10,16 @@ from openmeet.network.firehose import cursors
 from openmeet.network.records.collections import EVENT
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_frames, sequences
-from tests.openmeet.firehose.test_consumer import everybody, known
-from tests.openmeet.firehose.test_consumer import follow_until as follow_frames_until
-from tests.openmeet.firehose.test_jetstream import AT, AUTHOR, Server, event_line, follow_until, read_to, serving
+from tests.openmeet.firehose.frames import captured_dids, count_verified_repositories, follow_frames_until
+from tests.openmeet.firehose.jetstream_server import (
+    EVENT_TIME_US,
+    JETSTREAM_AUTHOR,
+    JetstreamServer,
+    event_line,
+    follow_jetstream_until,
+    has_read_to,
+    serve_jetstream,
+)
 from tests.simulation.relay import Relay
 
 # Only the transaction that registers the source. The next one stores the first messages.
@@ -42,22 +49,22 @@ async def test_authors_of_lines_are_followed_after_an_outage(bench: Bench):
     """Otherwise the deletion of this author's account would never be noticed."""
     bench.interested_in(("collection", EVENT))
     bench.consumer = replace(bench.consumer, db=_Away(bench.db, passes=FIRST))
-    async with serving(Server([event_line("Tea", AT)])) as server:
-        await follow_until(bench, server.url, read_to(bench, server.url, AT))
+    async with serve_jetstream(JetstreamServer([event_line("Tea", EVENT_TIME_US)])) as server:
+        await follow_jetstream_until(bench, server.url, has_read_to(bench, server.url, EVENT_TIME_US))
     async with bench.db.reader() as reader:
         rows = await reader.fetch("select value from interests where kind = 'did'")
-    assert [row["value"] for row in rows] == [AUTHOR]
-    assert AUTHOR in bench.consumer.interests.followed
+    assert [row["value"] for row in rows] == [JETSTREAM_AUTHOR]
+    assert JETSTREAM_AUTHOR in bench.consumer.interests.followed
 
 
 @needs("fixtures")
 async def test_repositories_and_rejected_frames_are_stored_after_an_outage(bench: Bench):
     frames, numbers = captured_frames(), sequences(captured_frames())
     frames[10] = frames[10][:-9]
-    bench.interested_in(*everybody())
+    bench.interested_in(*captured_dids())
     bench.consumer = replace(bench.consumer, db=_Away(bench.db, passes=FIRST))
     async with Relay(frames, numbers) as relay:
         await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
     async with bench.db.reader() as reader:
         assert await cursors.count_rejected(reader) == 1
-    assert await known(bench) == 79
+    assert await count_verified_repositories(bench) == 79

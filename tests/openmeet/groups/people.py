@@ -16,7 +16,7 @@ async def group_by(tx, owner: Caller, **typed: str) -> Group:
     return await actions.create(tx, owner, details(**typed))
 
 
-async def member(tx, group: Group, owner: Caller, name: str, role: GroupRole = GroupRole.MEMBER) -> Caller:
+async def add_member(tx, group: Group, owner: Caller, name: str, role: GroupRole = GroupRole.MEMBER) -> Caller:
     """A new person who was invited to the group and given this role."""
     caller = await person(tx, name)
     link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
@@ -29,6 +29,6 @@ async def membership_of(reader, group: Group, who: Caller) -> Membership | None:
     return await queries.find_member(reader, group.id, who.user_id)
 
 
-async def role(reader, group: Group, who: Caller) -> GroupRole | None:
+async def role_of(reader, group: Group, who: Caller) -> GroupRole | None:
     found = await membership_of(reader, group, who)
     return found.role if found else None

@@ -21,7 +21,7 @@ from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, Group
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
 from openmeet.outbox.emails import DueEmail
-from tests.openmeet.groups.people import details, group_by, member, membership_of, role
+from tests.openmeet.groups.people import add_member, details, group_by, membership_of, role_of
 from tests.openmeet.site_under_test import person
 
 KEY = SigningKey(b"k" * 32)
@@ -41,7 +41,7 @@ async def club(db, **typed: str):
 
 async def someone(db, group, owner, name, wanted=GroupRole.MEMBER):
     async with db.transaction() as tx:
-        return await member(tx, group, owner, name, wanted)
+        return await add_member(tx, group, owner, name, wanted)
 
 
 async def stranger(db, name="Ben"):
@@ -57,7 +57,7 @@ async def acts(db, group):
 async def test_the_creator_owns_the_group(db):
     ana, group = await club(db)
     async with db.reader() as reader:
-        assert await role(reader, group, ana) is GroupRole.OWNER
+        assert await role_of(reader, group, ana) is GroupRole.OWNER
         assert (await queries.by_slug(reader, group.slug)) == group
     assert await acts(db, group) == [GroupLogAction.CREATED]
 
@@ -122,7 +122,7 @@ async def test_a_bulk_decision_affects_only_requests(db):
         await actions.leave(tx, people[2], group.slug)
         decided = await administration.decide(tx, ana, group.slug, [one.user_id for one in people], lets_in=False)
         assert [one.role for one in decided] == [GroupRole.DECLINED, GroupRole.DECLINED]
-        assert await role(tx, group, people[2]) is GroupRole.LEFT
+        assert await role_of(tx, group, people[2]) is GroupRole.LEFT
 
 
 async def test_members_cannot_decide(db):
@@ -138,13 +138,13 @@ async def test_nobody_is_a_member_before_accepting(db):
     ben = await stranger(db)
     async with db.transaction() as tx:
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
-        assert await role(tx, group, ben) is None
+        assert await role_of(tx, group, ben) is None
         await administration.accept(tx, ben, link.id)
-        assert await role(tx, group, ben) is GroupRole.MEMBER
+        assert await role_of(tx, group, ben) is GroupRole.MEMBER
         # Opening the link again does not count as a second use and changes no role.
         await administration.accept(tx, ben, link.id)
         await administration.accept(tx, ana, link.id)
-        assert await role(tx, group, ana) is GroupRole.OWNER
+        assert await role_of(tx, group, ana) is GroupRole.OWNER
 
 
 async def test_the_last_use_of_a_link_goes_to_one_of_many(db):

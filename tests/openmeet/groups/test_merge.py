@@ -7,7 +7,7 @@ from openmeet.domain.account_merge.reassignments import reassign_groups
 from openmeet.domain.groups import actions, administration, announcements, followed_dids, ownership, queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.groups.people import group_by, member, role
+from tests.openmeet.groups.people import add_member, group_by, role_of
 from tests.openmeet.site_under_test import person
 
 
@@ -33,7 +33,7 @@ async def test_nothing_refers_to_the_merged_user(db, engine):
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert (await queries.by_id(tx, own.id)).owner_id == ana.user_id
-        assert [await role(tx, one, ana) for one in (own, bens)] == [GroupRole.OWNER, GroupRole.MEMBER]
+        assert [await role_of(tx, one, ana) for one in (own, bens)] == [GroupRole.OWNER, GroupRole.MEMBER]
         listing = (
             'select m.name as name, f."from" as column from sqlite_master m, pragma_foreign_key_list(m.name) f'
             " where m.type = 'table' and f.\"table\" = 'users' order by 1, 2"
@@ -65,8 +65,8 @@ async def test_the_higher_role_stays_and_so_does_a_ban(db, one, other, stays):
     async with db.transaction() as tx:
         owner = await person(tx, "Olga")
         group = await group_by(tx, owner)
-        old = owner if one is GroupRole.OWNER else await member(tx, group, owner, "Old")
-        ana = await member(tx, group, owner, "Ana")
+        old = owner if one is GroupRole.OWNER else await add_member(tx, group, owner, "Old")
+        ana = await add_member(tx, group, owner, "Ana")
         for who, wanted in ((old, one), (ana, other)):
             match wanted:
                 case GroupRole.BANNED:
@@ -78,10 +78,10 @@ async def test_the_higher_role_stays_and_so_does_a_ban(db, one, other, stays):
                 case _:
                     pass
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 1
-        assert await role(tx, group, ana) is stays
-        assert await role(tx, group, old) is None
+        assert await role_of(tx, group, ana) is stays
+        assert await role_of(tx, group, old) is None
         found = await queries.by_id(tx, group.id)
-        assert await role(tx, group, type(ana)(found.owner_id, "")) is GroupRole.OWNER
+        assert await role_of(tx, group, type(ana)(found.owner_id, "")) is GroupRole.OWNER
 
 
 @pytest.mark.parametrize("had_a_role", [True, False])
@@ -90,11 +90,11 @@ async def test_a_ban_also_ends_what_the_remaining_account_had(db, had_a_role):
     async with db.transaction() as tx:
         owner = await person(tx, "Olga")
         group = await group_by(tx, owner)
-        old = await member(tx, group, owner, "Old")
-        ana = await member(tx, group, owner, "Ana") if had_a_role else await person(tx, "Ana")
+        old = await add_member(tx, group, owner, "Old")
+        ana = await add_member(tx, group, owner, "Ana") if had_a_role else await person(tx, "Ana")
         await actions.follow(tx, ana, group.slug)
         await administration.ban(tx, owner, group.slug, old.user_id)
         await reassign_groups(tx, old.user_id, ana.user_id)
-        assert await role(tx, group, ana) is GroupRole.BANNED
+        assert await role_of(tx, group, ana) is GroupRole.BANNED
         assert not await actions.is_following(tx, group.id, ana.user_id)
         assert await jobs.find(tx, JobKind.LEFT_GROUP, ana.user_id) is not None

@@ -23,7 +23,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.emails.groups import succession_composer
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.outbox.emails import DueEmail
-from tests.openmeet.groups.people import group_by, member, role
+from tests.openmeet.groups.people import add_member, group_by, role_of
 from tests.openmeet.site_under_test import person, sign_up, site_on
 
 
@@ -38,9 +38,9 @@ async def club(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
-        cleo = await member(tx, group, ana, "Cleo", GroupRole.MODERATOR)
-        dan = await member(tx, group, ana, "Dan")
+        ben = await add_member(tx, group, ana, "Ben", GroupRole.ADMIN)
+        cleo = await add_member(tx, group, ana, "Cleo", GroupRole.MODERATOR)
+        dan = await add_member(tx, group, ana, "Dan")
     return group, ana, ben, cleo, dan
 
 
@@ -83,7 +83,7 @@ async def test_accepting_an_offer_transfers_the_group(db, club):
     await does(db, ownership.accept_offer, ben, group.slug)
     assert await owner_of(db, group) == ben.user_id
     async with db.reader() as reader:
-        assert await role(reader, group, ana) is GroupRole.ADMIN
+        assert await role_of(reader, group, ana) is GroupRole.ADMIN
     await does(db, actions.leave, ana, group.slug)
     assert [act for act in await acts(db, group) if act.name.startswith(("OWN", "HAND"))] == [
         GroupLogAction.OWNERSHIP_OFFERED,
@@ -126,7 +126,7 @@ async def test_an_offer_does_not_outlive_the_membership(db, club, how):
     async with db.transaction() as tx:
         assert (await queries.by_id(tx, group.id)).offer is None
         await actions.join(tx, ben, group.slug)
-        assert await role(tx, group, ben) is GroupRole.MEMBER
+        assert await role_of(tx, group, ben) is GroupRole.MEMBER
     assert (await acts(db, group)).count(GroupLogAction.OFFER_ENDED) == 1
     with pytest.raises(Refused, match=GroupReason.NOT_OFFERED):
         await does(db, ownership.accept_offer, ben, group.slug)
@@ -324,7 +324,7 @@ async def test_deleting_an_account_leaves_every_group_with_an_owner(db, club):
     assert await owner_of(db, group) == dan.user_id
     async with db.reader() as reader:
         assert (await queries.by_id(reader, alone.id)).deleted_at is not None
-        assert [await role(reader, one, ana) for one in (group, other)] == [GroupRole.LEFT, GroupRole.LEFT]
+        assert [await role_of(reader, one, ana) for one in (group, other)] == [GroupRole.LEFT, GroupRole.LEFT]
     await does(db, ownership.remove_person, dan.user_id)
     assert await owner_of(db, group) == ben.user_id
 

@@ -15,7 +15,6 @@ from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import forget_addresses
-from openmeet.domain.guest_rsvps.queries import GUEST_MAIL
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
@@ -25,7 +24,7 @@ from openmeet.domain.users.queries import by_email
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
-from openmeet.emails.rsvp_confirmation import confirmed_composer, guest_composer
+from openmeet.emails.rsvp_confirmation import confirmed_composer
 from openmeet.emails.unsubscribe import EVERYTHING, stop
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
@@ -34,6 +33,7 @@ from openmeet.outbox import publication_queries
 from openmeet.outbox.emails import DueEmail, due_email_of
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.guest_rsvps.guest_emails import compose_guest_emails, confirmation_link_in, send_guest_answer
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
 
 S = AttendanceStatus
@@ -48,32 +48,6 @@ async def site(make_sqlite, clock):
 async def event(site):
     async with site.db.transaction() as tx:
         return await event_by(tx, await person(tx, "Ana"), capacity="2")
-
-
-async def letters(site):
-    """E-mails queued for guests, composed now."""
-    compose = guest_composer(EmailContext(CODE_KEY, "OpenMeet", ORIGIN))
-    async with site.db.reader() as reader:
-        rows = await reader.fetch(
-            "select kind, subject, revision from outbox_jobs where kind = 'mail' order by subject"
-        )
-    found = []
-    for row in rows:
-        kind, person_id, subject_id = row["subject"].split("\x1f")
-        if kind == GUEST_MAIL:
-            due = due_email_of(type("Row", (), {"subject": row["subject"], "revision": row["revision"]})())
-            assert (due.person, due.subject_id) == (person_id, subject_id)
-            found.append(await compose(site.db, due))
-    return [one for one in found if one]
-
-
-async def ask(browser, event, email="eve@example.org", **typed: str):
-    fields = {"email": email, "display_name": "Eve", "reply": "going", **typed}
-    return await browser.post(f"/events/{event.slug}/guest-answer", data=fields)
-
-
-def link_in(letter):
-    return re.search(rf"{ORIGIN}(/answers/confirm/\S+)", letter.text)[1]
 
 
 def buttons_of(html):
@@ -92,15 +66,15 @@ async def test_one_link_confirms_and_another_changes_the_answer(site, event):
     that needs no sign-in.
     """
     async with site.browser() as browser:
-        asked = await ask(browser, event)
+        asked = await send_guest_answer(browser, event)
         assert asked.status_code == 303
         # The page names the address, so that people see if they mistyped it.
         assert "We sent a link to eve@example.org." in (await browser.get(asked.headers["location"])).text
         async with site.browser() as other:
             assert "eve@example.org" not in (await other.get(asked.headers["location"])).text
         assert await answers(site, event) == []
-        (letter,) = await letters(site)
-        path = link_in(letter)
+        (letter,) = await compose_guest_emails(site)
+        path = confirmation_link_in(letter)
         shown = await browser.get(path)
         assert (shown.status_code, h1_of(shown.text)) == (200, "Confirm your answer")
         assert await answers(site, event) == []
@@ -128,8 +102,8 @@ async def test_buttons_say_what_the_answer_leads_to(site, event):
     async with site.browser() as browser:
         form = f"/events/{event.slug}/guest-answer"
         assert buttons_of((await browser.get(form)).text) == ["I’m going", "Maybe"]
-        await ask(browser, event)
-        link = link_in((await letters(site))[0])
+        await send_guest_answer(browser, event)
+        link = confirmation_link_in((await compose_guest_emails(site))[0])
         assert buttons_of((await browser.get(link)).text) == ["Yes, I’m going"]
         async with site.db.transaction() as tx:
             for name in ("Ben", "Cleo"):
@@ -142,10 +116,10 @@ async def test_buttons_say_what_the_answer_leads_to(site, event):
         waiting = (await browser.get(mine)).text
         assert ("Stay on the waitlist" in waiting, "Join waitlist" in waiting) == (True, False)
         assert buttons_of((await browser.get(link)).text) == ["Show my answer"]
-        await ask(browser, event, "fay@example.org")
-        letter = (await letters(site))[-1]
+        await send_guest_answer(browser, event, "fay@example.org")
+        letter = (await compose_guest_emails(site))[-1]
         assert letter.text.startswith("You asked for a place at ")
-        link = link_in(letter)
+        link = confirmation_link_in(letter)
         async with site.db.transaction() as tx:
             host = Caller(event.author_id, "Ana")
             closed = registration.RegistrationSettings(closes_hours_before=10_000)
@@ -165,9 +139,9 @@ async def test_the_address_is_sent_to_confirmed_guests(site, clock):
     shown = {}
     for who in ("eve", "fay"):
         async with site.browser() as browser:
-            await ask(browser, event, email=f"{who}@example.org", mode="in_person")
-            letter = next(one for one in await letters(site) if one.to == f"{who}@example.org")
-            mine = (await browser.post(link_in(letter))).headers["location"]
+            await send_guest_answer(browser, event, email=f"{who}@example.org", mode="in_person")
+            letter = next(one for one in await compose_guest_emails(site) if one.to == f"{who}@example.org")
+            mine = (await browser.post(confirmation_link_in(letter))).headers["location"]
             async with site.db.reader() as reader:
                 rows = await reader.fetch(
                     "select subject, revision from outbox_jobs where subject like 'guest_confirmed%'"
@@ -196,10 +170,10 @@ async def test_the_address_is_sent_to_confirmed_guests(site, clock):
 
 async def test_known_and_unknown_addresses_are_treated_alike(site, event):
     async with site.browser() as browser:
-        unknown = await ask(browser, event)
-        known = await ask(browser, event, email="ana@example.org")
+        unknown = await send_guest_answer(browser, event)
+        known = await send_guest_answer(browser, event, email="ana@example.org")
     assert (unknown.status_code, unknown.headers["location"]) == (known.status_code, known.headers["location"])
-    first, second = await letters(site)
+    first, second = await compose_guest_emails(site)
     assert {first.to, second.to} == {"eve@example.org", "ana@example.org"}
     strip = re.compile(r"/(confirm|never)/\S+")
     assert strip.sub("", first.text) == strip.sub("", second.text)
@@ -207,18 +181,18 @@ async def test_known_and_unknown_addresses_are_treated_alike(site, event):
 
 async def test_a_guest_with_an_account_answers_as_that_account(site, event):
     async with site.browser() as browser:
-        await ask(browser, event, email="ana@example.org", display_name="Not Ana")
-        (letter,) = await letters(site)
-        await browser.post(link_in(letter))
+        await send_guest_answer(browser, event, email="ana@example.org", display_name="Not Ana")
+        (letter,) = await compose_guest_emails(site)
+        await browser.post(confirmation_link_in(letter))
     (one,) = await answers(site, event)
     assert (one.display_name, one.is_guest) == ("Ana", False)
 
 
 async def test_a_guest_who_signs_up_later_has_their_answer(site, event):
     async with site.browser() as browser:
-        await ask(browser, event)
-        (letter,) = await letters(site)
-        await browser.post(link_in(letter))
+        await send_guest_answer(browser, event)
+        (letter,) = await compose_guest_emails(site)
+        await browser.post(confirmation_link_in(letter))
         await sign_up(browser, "eve@example.org", "Eve")
         page = (await browser.get(f"/events/{event.slug}/answer")).text
     assert "You’re going." in page
@@ -231,9 +205,9 @@ async def test_a_guest_who_signs_up_later_has_their_answer(site, event):
 async def test_a_guest_who_stopped_e_mails_gets_those_of_a_host_after_signing_up(site, event):
     """They stopped e-mails about their answers. Topics that guests have no e-mails about keep their defaults."""
     async with site.browser() as browser:
-        await ask(browser, event)
-        (letter,) = await letters(site)
-        await browser.post(link_in(letter))
+        await send_guest_answer(browser, event)
+        (letter,) = await compose_guest_emails(site)
+        await browser.post(confirmation_link_in(letter))
         async with site.db.transaction() as tx:
             guest = await guests.by_email(tx, "eve@example.org")
             await stop(tx, EmailLink(guest, LinkPurpose.UNSUBSCRIBE, EVERYTHING))
@@ -248,9 +222,9 @@ async def test_a_guest_who_stopped_e_mails_gets_those_of_a_host_after_signing_up
 
 async def test_guests_are_told_of_a_cancellation_and_never_published(site, event):
     async with site.browser() as browser:
-        await ask(browser, event)
-        (letter,) = await letters(site)
-        await browser.post(link_in(letter))
+        await send_guest_answer(browser, event)
+        (letter,) = await compose_guest_emails(site)
+        await browser.post(confirmation_link_in(letter))
     async with site.db.transaction() as tx:
         (one,) = await lists.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
         await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
@@ -269,9 +243,9 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
 
 async def test_links_expire_and_forged_ones_are_refused(site, event, clock):
     async with site.browser() as browser:
-        await ask(browser, event)
-        (letter,) = await letters(site)
-        link = link_in(letter)
+        await send_guest_answer(browser, event)
+        (letter,) = await compose_guest_emails(site)
+        link = confirmation_link_in(letter)
         path = link.partition("?")[0]
         assert (await browser.post(path[:-1] + ("0" if path[-1] != "0" else "1"))).status_code == 404
         assert (await browser.get("/answers/confirm/nonsense")).status_code == 404
@@ -281,15 +255,15 @@ async def test_links_expire_and_forged_ones_are_refused(site, event, clock):
             assert (answer.status_code, h1_of(answer.text)) == (404, "Answer by e-mail")
             assert "This link no longer works. Answer again, and we’ll send you a new one." in answer.text
             assert f'action="/events/{event.slug}/guest-answer"' in answer.text
-    assert await letters(site) == []
+    assert await compose_guest_emails(site) == []
     assert await actions.forget_expired(site.db) == 1
     assert await answers(site, event) == []
 
 
 async def test_e_mails_are_limited_per_address_and_client(site, event):
     async with site.browser() as browser:
-        asked = [(await ask(browser, event)).status_code for _ in range(6)]
-        others = [(await ask(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
+        asked = [(await send_guest_answer(browser, event)).status_code for _ in range(6)]
+        others = [(await send_guest_answer(browser, event, email=f"e{n}@example.org")).status_code for n in range(16)]
     assert asked == [303] * 5 + [429]
     assert others == [303] * 14 + [429] * 2
 
@@ -299,14 +273,14 @@ async def test_an_address_gets_at_most_twenty_e_mails_a_day(site, event, clock):
     async with site.browser() as browser:
         statuses = []
         for _ in range(23):
-            statuses += [(await ask(browser, event)).status_code for _ in range(2)]
+            statuses += [(await send_guest_answer(browser, event)).status_code for _ in range(2)]
             clock.turn(HOUR)
     assert statuses == [303] * 20 + [429] * 26
 
 
 async def test_input_is_kept_if_something_is_invalid(site, event):
     async with site.browser() as browser:
-        answer = await ask(browser, event, email="nonsense", display_name="Eve Long")
+        answer = await send_guest_answer(browser, event, email="nonsense", display_name="Eve Long")
     assert answer.status_code == 400
     assert 'value="nonsense"' in answer.text
     assert 'value="Eve Long"' in answer.text
@@ -316,23 +290,23 @@ async def test_private_events_and_those_that_exclude_guests_accept_none(site):
     async with site.db.transaction() as tx:
         hidden = await event_by(tx, await person(tx, "Ana"), visibility="private")
     async with site.browser() as browser:
-        assert (await ask(browser, hidden)).status_code == 404
+        assert (await send_guest_answer(browser, hidden)).status_code == 404
 
 
 async def test_a_link_adds_no_guest_once_the_host_excludes_them(site, event):
     """Somebody with an account can still confirm with such a link."""
     async with site.browser() as browser:
-        await ask(browser, event)
-        (letter,) = await letters(site)
+        await send_guest_answer(browser, event)
+        (letter,) = await compose_guest_emails(site)
         async with site.db.transaction() as tx:
-            settings = await registration.of_event(tx, event)
+            settings = await registration.settings_of(tx, event)
             await registration.put(tx, event.id, dataclasses.replace(settings, takes_guests=False))
-        assert (await browser.post(link_in(letter))).status_code == 422
+        assert (await browser.post(confirmation_link_in(letter))).status_code == 422
         assert await answers(site, event) == []
         async with site.db.transaction() as tx:
             assert await by_email(tx, "eve@example.org") is None
             await person(tx, "Eve")
-        await browser.post(link_in(letter))
+        await browser.post(confirmation_link_in(letter))
     assert [one.is_guest for one in await answers(site, event)] == [False]
 
 
@@ -341,8 +315,8 @@ async def test_a_guest_answers_by_api_and_confirms_by_email(site, event):
         body = {"email": "eve@example.org", "displayName": "Eve", "reply": "going"}
         asked = await browser.post(f"/api/events/{event.slug}/guest-answers", json=body)
         assert asked.status_code == 202
-        (letter,) = await letters(site)
-        await browser.post(link_in(letter))
+        (letter,) = await compose_guest_emails(site)
+        await browser.post(confirmation_link_in(letter))
     assert [one.status for one in await answers(site, event)] == [S.ATTENDING]
 
 

@@ -1,5 +1,6 @@
 """Help, the pages about the site, its status, and error pages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.status import SyncDependencies
 from openmeet.web.help.pages import LATE, site_health
-from openmeet.web.help.texts import QUESTIONS
+from openmeet.web.help.texts import QUESTIONS, TOPICS
 from tests.openmeet.site_under_test import ORIGIN, change_services, event_by, person, site_on
 from tests.simulation.processes import free_port
 
@@ -23,7 +24,9 @@ async def site(make_sqlite, clock):
 
 
 async def test_every_question_has_a_page_linked_from_help(site):
-    """Each question has a page, which links to the other questions."""
+    """Each question belongs to one topic, and has a page, which links to the other questions of its topic."""
+    listed_slugs = [slug for topic in TOPICS for slug in topic.slugs]
+    assert sorted(listed_slugs) == sorted(question.slug for question in QUESTIONS)
     async with site.browser() as browser:
         listed = (await browser.get("/help")).text
         for question in QUESTIONS:
@@ -31,7 +34,9 @@ async def test_every_question_has_a_page_linked_from_help(site):
             answer = await browser.get(f"/help/{question.slug}")
             assert answer.status_code == 200
             assert f"<h1>{question.title}</h1>" in answer.text
-            assert answer.text.count('href="/help/') == len(QUESTIONS) - 1
+            [topic] = [topic for topic in TOPICS if question.slug in topic.slugs]
+            linked = set(re.findall('href="/help/([a-z-]+)"', answer.text.partition('class="setting-list"')[2]))
+            assert linked == set(topic.slugs) - {question.slug}
         assert (await browser.get("/help/nothing")).status_code == 404
 
 

@@ -65,7 +65,7 @@ async def town(tx, **typed: str):
             event_id=event.id,
             user_id=shadow,
             record_uri="at://did:plc:shade/c/r",
-            answer=RsvpRecordStatus.INTERESTED,
+            status=RsvpRecordStatus.INTERESTED,
             first_seen=tx.now,
         ),
     )

@@ -19,7 +19,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.i18n.test_languages import Mailing
+from tests.openmeet.i18n.mailing_site import MailingSite
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 
 _AMERICAN: Final = {"accept-language": "en-US,en;q=0.9"}
@@ -197,7 +197,7 @@ async def test_weeks_begin_on_sunday(site: Site) -> None:
 
 
 async def test_mail_follows_the_choice_of_its_recipient(site: Site) -> None:
-    mailing = Mailing(site, "en")
+    mailing = MailingSite(site, "en")
     async with site.db.transaction() as tx:
         host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, host)

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from groundwork.clock import HOUR, HandClock
-from groundwork.outbox.delivery import one_by_one
-from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -15,25 +13,12 @@ from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports.people import ARRIVAL_MAIL
-from openmeet.emails.composers import composers
-from openmeet.emails.render import EmailContext
 from openmeet.i18n import catalogue
-from openmeet.outbox.emails import OutgoingEmail, email_handler
-from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.i18n.conftest import AddLanguage
+from tests.openmeet.i18n.mailing_site import MailingSite
 from tests.openmeet.privacy.email_occasions import OCCASIONS
-from tests.openmeet.site_under_test import (
-    CODE_KEY,
-    ORIGIN,
-    Site,
-    api_session,
-    event_by,
-    person,
-    sign_up,
-    signed_in,
-    site_on,
-)
+from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, signed_in, site_on
 
 # A few sentences of the site. All others stay English.
 _FRENCH = """
@@ -68,28 +53,9 @@ FRENCH = {"accept-language": "fr-CH, fr;q=0.9, en;q=0.8"}
 ENGLISH = {"accept-language": "en"}
 
 
-class Mailing:
-    """A site that collects the e-mails it sends."""
-
-    def __init__(self, site: Site, language: str) -> None:
-        self.site, self.sent = site, list[OutgoingEmail]()
-        made = composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN, language))
-        self._handler = email_handler(site.db, made, self._send)
-
-    async def _send(self, email: OutgoingEmail, _: str) -> None:
-        self.sent.append(email)
-
-    async def subjects(self) -> dict[str, str]:
-        """The subject of the newest e-mail to each address."""
-        self.sent.clear()
-        while await run_once(self.site.db, {JobKind.MAIL: one_by_one(self._handler)}):
-            pass
-        return {one.to: one.subject for one in self.sent}
-
-
 @pytest.fixture
-async def mailing(make_database: MakeDatabase, clock: HandClock) -> Mailing:
-    return Mailing(site_on(await make_database("openmeet"), clock), "en")
+async def mailing(make_database: MakeDatabase, clock: HandClock) -> MailingSite:
+    return MailingSite(site_on(await make_database("openmeet"), clock), "en")
 
 
 async def _profile(browser: Any, headers: dict[str, str]) -> str:
@@ -99,7 +65,7 @@ async def _profile(browser: Any, headers: dict[str, str]) -> str:
 
 
 @pytest.mark.usefixtures("add_language")
-async def test_a_language_without_a_catalogue_is_not_offered(mailing: Mailing) -> None:
+async def test_a_language_without_a_catalogue_is_not_offered(mailing: MailingSite) -> None:
     async with mailing.site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert '<option value="fr"' not in await _profile(browser, FRENCH)
@@ -108,7 +74,9 @@ async def test_a_language_without_a_catalogue_is_not_offered(mailing: Mailing) -
         assert (refused.status_code, refused.json()["fields"].keys()) == (400, {"language"})
 
 
-async def test_a_file_adds_a_language_to_pages_and_to_the_choice(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_a_file_adds_a_language_to_pages_and_to_the_choice(
+    mailing: MailingSite, add_language: AddLanguage
+) -> None:
     """The person's choice comes first, then the browser's preference, then the site's language."""
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
@@ -126,7 +94,7 @@ async def test_a_file_adds_a_language_to_pages_and_to_the_choice(mailing: Mailin
         assert "<h1>Account</h1>" in await _profile(browser, ENGLISH)
 
 
-async def test_the_api_uses_the_saved_language(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_the_api_uses_the_saved_language(mailing: MailingSite, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
         token = await api_session(browser, "ben@example.org", "Ben")
@@ -137,7 +105,7 @@ async def test_the_api_uses_the_saved_language(mailing: Mailing, add_language: A
         assert refused.json()["fields"]["language"] == "Choisissez une langue dans la liste."
 
 
-async def test_everyone_gets_e_mail_in_their_chosen_language(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_everyone_gets_e_mail_in_their_chosen_language(mailing: MailingSite, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.db.transaction() as tx:
         host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
@@ -156,7 +124,9 @@ async def test_everyone_gets_e_mail_in_their_chosen_language(mailing: Mailing, a
     assert '<html lang="fr" dir="ltr">' in french.html
 
 
-async def test_guests_get_e_mail_in_the_language_of_their_answer(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_guests_get_e_mail_in_the_language_of_their_answer(
+    mailing: MailingSite, add_language: AddLanguage
+) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"))
@@ -181,7 +151,9 @@ async def test_guests_get_e_mail_in_the_language_of_their_answer(mailing: Mailin
 
 
 @pytest.mark.parametrize("kind", [CO_HOST_MAIL, INVITATION_MAIL, ARRIVAL_MAIL])
-async def test_invitations_of_new_people_are_in_the_language_of_who_invites_them(mailing: Mailing, kind: str) -> None:
+async def test_invitations_of_new_people_are_in_the_language_of_who_invites_them(
+    mailing: MailingSite, kind: str
+) -> None:
     async def deliver_nothing() -> None:
         """These occasions do not wait for a delivery."""
 
@@ -193,7 +165,7 @@ async def test_invitations_of_new_people_are_in_the_language_of_who_invites_them
     assert '<html lang="de" dir="ltr">' in invitation.html
 
 
-async def test_a_code_e_mail_has_the_language_of_its_page(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_a_code_e_mail_has_the_language_of_its_page(mailing: MailingSite, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
         await browser.post("/sign-in", data={"identifier": "eve@example.org"}, headers=FRENCH)
@@ -205,7 +177,7 @@ async def test_the_default_is_the_language_of_the_site(
 ) -> None:
     """A person whose chosen language no longer exists also gets the site's language."""
     add_language("fr", _FRENCH)
-    mailing = Mailing(site_on(await make_database("openmeet"), clock, language="fr"), "fr")
+    mailing = MailingSite(site_on(await make_database("openmeet"), clock, language="fr"), "fr")
     async with mailing.site.db.transaction() as tx:
         host, ana, ben = await person(tx, "Host"), await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, host)
@@ -224,7 +196,7 @@ def test_only_languages_with_a_catalogue_are_offered(add_language: AddLanguage) 
     assert catalogue.choices("en-XA") == [("en", "English"), ("de", "Deutsch"), ("en-XA", "Pseudo")]
 
 
-async def test_german_pages_and_mails(mailing: Mailing) -> None:
+async def test_german_pages_and_mails(mailing: MailingSite) -> None:
     """The language follows the browser, then the person's choice, also in e-mails. Other people read English."""
     german = {"accept-language": "de-AT, de;q=0.9, en;q=0.5"}
     async with mailing.site.db.transaction() as tx:

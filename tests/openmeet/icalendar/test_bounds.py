@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import Instant, from_datetime
 from groundwork.errors import TooLarge
 from openmeet.domain.calendars.fetch import read_file
-from openmeet.domain.calendars.model import MOST_DATES
+from openmeet.domain.calendars.model import MAX_DATES
 from openmeet.domain.icalendar.components import (
     MAX_COMPONENT_LINES,
     MAX_LINES,
@@ -17,9 +17,9 @@ from openmeet.domain.icalendar.components import (
     IcalendarReason,
     read_components,
 )
-from openmeet.domain.icalendar.instances import MOST_OF_ONE, MOST_STEPS, Bounds, instances
+from openmeet.domain.icalendar.instances import MAX_OF_ONE, MAX_STEPS, Bounds, instances
 from openmeet.domain.icalendar.read import MAX_EVENT_WARNINGS, read_calendars
-from openmeet.domain.imports.calendar_file import MOST_CHANGES, MOST_RANGES, parse_calendar
+from openmeet.domain.imports.calendar_file import MAX_CHANGES, MAX_RANGES, parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.recurrence import expansion, rule_dates
 
@@ -76,8 +76,8 @@ def test_a_file_of_dense_rules_takes_no_more_steps_than_a_file_may(
     assert len(data) < 240_000
     found = read_file(data, NOW, "UTC")
     # One extra step per rule checks whether it has any date at all.
-    assert steps() <= MOST_STEPS + 1 + number
-    assert len(found.dates) == MOST_DATES
+    assert steps() <= MAX_STEPS + 1 + number
+    assert len(found.dates) == MAX_DATES
 
 
 def test_a_file_of_dense_rules_takes_little_memory() -> None:
@@ -91,8 +91,8 @@ def test_a_file_of_dense_rules_takes_little_memory() -> None:
 def test_the_limit_applies_to_the_whole_file(steps: Callable[[], int]) -> None:
     """The limit applies to the whole file, because it can contain thousands of calendars."""
     data = b"".join(calendar_of(event(uid, f"RRULE:{EVERY_HALF_HOUR}")) for uid in range(900))
-    assert len(read_file(data, NOW, "UTC").dates) == MOST_DATES
-    assert steps() <= MOST_STEPS + 1 + 900
+    assert len(read_file(data, NOW, "UTC").dates) == MAX_DATES
+    assert steps() <= MAX_STEPS + 1 + 900
 
 
 def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
@@ -100,7 +100,7 @@ def test_the_earliest_dates_are_kept_whatever_comes_first_in_the_file() -> None:
     many = [event(uid, "RRULE:FREQ=DAILY", start="20270101T100000Z") for uid in range(40)]
     found = read_file(calendar_of(*many, event("early", start="20261125T100000Z")), NOW, "UTC")
     assert found.dates[0].uid == "early"
-    assert len(found.dates) == MOST_DATES
+    assert len(found.dates) == MAX_DATES
 
 
 def test_one_event_cannot_crowd_out_all_others() -> None:
@@ -110,7 +110,7 @@ def test_one_event_cannot_crowd_out_all_others() -> None:
     found = instances(
         calendars[0].events, Instant(NOW - 30 * 86_400_000_000), Instant(NOW + 400 * 86_400_000_000), bounds
     )
-    assert len(found) == MOST_OF_ONE + 1
+    assert len(found) == MAX_OF_ONE + 1
     assert not bounds.is_whole
 
 
@@ -206,18 +206,18 @@ def test_imported_changes_are_bounded() -> None:
         )
 
     (single,) = parse_calendar(
-        calendar_of(event("a", "RRULE:FREQ=DAILY"), *(change(number) for number in range(MOST_CHANGES + 50))), "UTC"
+        calendar_of(event("a", "RRULE:FREQ=DAILY"), *(change(number) for number in range(MAX_CHANGES + 50))), "UTC"
     ).events
-    assert len(single.changes) == MOST_CHANGES
+    assert len(single.changes) == MAX_CHANGES
     assert "differ" in single.warnings[-1]
     (ranged,) = parse_calendar(
         calendar_of(
             event("a", "RRULE:FREQ=DAILY"),
-            *(change(number, ";RANGE=THISANDFUTURE") for number in range(1, MOST_RANGES + 20)),
+            *(change(number, ";RANGE=THISANDFUTURE") for number in range(1, MAX_RANGES + 20)),
         ),
         "UTC",
     ).events
-    assert len(ranged.changes) == MOST_RANGES
+    assert len(ranged.changes) == MAX_RANGES
 
 
 def test_unterminated_markup_is_read_once() -> None:

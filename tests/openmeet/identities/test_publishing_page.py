@@ -11,15 +11,17 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_records
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.consent import ConsentDependencies, preview
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
-from tests.openmeet.deployment import INSTANCE, Deployment, details
+from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications, details
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, change_services, h1_of, inputs_of, sign_up
 from tests.worker_pool import POOL
@@ -56,6 +58,28 @@ async def test_the_page_shows_what_would_be_published(site: Site):
     assert "community.lexicon.calendar.event" in answer.text
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
+
+
+async def test_the_edit_of_a_co_host_who_left_names_somebody_in_the_language_of_the_page(
+    site: Site, deployment: Deployment
+):
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        async with deployment.db.transaction() as tx:
+            row = await tx.fetch_one("select id, display_name from users where email = 'ana@example.org'")
+            assert row is not None
+            ana = Caller(row["id"], row["display_name"])
+            saved = await events.create(tx, ana, details(title="Tea"))
+            await publishing_preferences.change(
+                tx, ana.user_id, publishing_preferences.PublishingPreferences(lets_co_hosts_publish=True)
+            )
+            assert await publishing_preferences.permit_co_host_edit(tx, ana.user_id, ana.user_id, saved.id, 2)
+            await tx.execute("update co_host_publications set co_host_id = null")
+        await publish(browser, publish="yes", handle="ana")
+        await deployment.deliver_jobs()
+        page = await browser.get("/settings/publishing", headers={"accept-language": "de"})
+    assert "Jemand hat" in page.text
+    assert "Somebody" not in page.text
 
 
 async def test_domain_of_handles_is_asked_for_again_after_an_outage(site: Site, deployment: Deployment):
@@ -107,12 +131,10 @@ async def test_the_page_counts_published_and_retracted_records(site: Site, deplo
         assert "1 event and 1 answer</strong>" in (await browser.get("/settings/publishing")).text
         await publish(browser, publish="yes", handle="ana")
         await deployment.deliver_jobs()
-        while await deployment.deliver_publications():
-            pass
+        await deliver_all_publications(deployment)
         await publish(browser, publish="no")
         assert "We’re removing 2 copies" in (await browser.get("/settings/publishing")).text
-        while await deployment.deliver_publications():
-            pass
+        await deliver_all_publications(deployment)
         assert "We’re removing" not in (await browser.get("/settings/publishing")).text
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium
+from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -42,7 +42,7 @@ async def brought(db: Database, who: Caller, content: bytes, zone: str) -> Impor
         import_id = await queries.insert(
             tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await import_events(db, WORKERS, who, import_id, None, FileReading(zone), HOST)
+    return await import_events(db, WORKERS, who, import_id, SelectedEvents(), FileReading(zone), HOST)
 
 
 async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:

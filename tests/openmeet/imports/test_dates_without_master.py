@@ -14,7 +14,7 @@ from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium
+from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesSlug
@@ -62,7 +62,7 @@ async def brought(db: Database, who: Caller, content: bytes) -> ImportResult:
         import_id = await queries.insert(
             tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await import_events(db, WORKERS, who, import_id, None, FileReading("Europe/Berlin"), HOST)
+    return await import_events(db, WORKERS, who, import_id, SelectedEvents(), FileReading("Europe/Berlin"), HOST)
 
 
 async def dates_of(db: Database, path: str) -> list[Event]:

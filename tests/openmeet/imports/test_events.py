@@ -19,7 +19,7 @@ from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportId, ImportKind, ImportResult, Medium
+from openmeet.domain.imports.model import FileReading, ImportId, ImportKind, ImportResult, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -91,7 +91,9 @@ async def kept(db: Database, who: Caller, content: bytes) -> ImportId:
 
 
 async def brought(db: Database, who: Caller, content: bytes) -> ImportResult:
-    return await import_events(db, WORKERS, who, await kept(db, who, content), None, FileReading("Europe/Berlin"), HOST)
+    return await import_events(
+        db, WORKERS, who, await kept(db, who, content), SelectedEvents(), FileReading("Europe/Berlin"), HOST
+    )
 
 
 async def series_at(tx: Transaction, path: str) -> Series:
@@ -133,12 +135,12 @@ async def test_importing_twice_changes_nothing(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     import_id = await kept(db, ana, CHOIR)
-    first = await import_events(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST)
-    assert await import_events(db, WORKERS, ana, import_id, None, FileReading("UTC"), HOST) == first
+    first = await import_events(db, WORKERS, ana, import_id, SelectedEvents(), FileReading("UTC"), HOST)
+    assert await import_events(db, WORKERS, ana, import_id, SelectedEvents(), FileReading("UTC"), HOST) == first
     again = await brought(db, ana, CHOIR.replace(b"SUMMARY:Tea", b"SUMMARY:Coffee"))
     assert (again.made, again.known) == ([], 3)
     with pytest.raises(NotFound):
-        await import_events(db, WORKERS, ben, import_id, None, FileReading("UTC"), HOST)
+        await import_events(db, WORKERS, ben, import_id, SelectedEvents(), FileReading("UTC"), HOST)
     assert len((await brought(db, ben, CHOIR)).made) == 3
 
 
@@ -146,7 +148,9 @@ async def test_only_chosen_events_are_imported(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     import_id = await kept(db, ana, CHOIR)
-    outcome = await import_events(db, WORKERS, ana, import_id, frozenset({"tea"}), FileReading("UTC"), HOST)
+    outcome = await import_events(
+        db, WORKERS, ana, import_id, SelectedEvents(frozenset({"tea"})), FileReading("UTC"), HOST
+    )
     assert len(outcome.made) == 1
 
 

@@ -5,26 +5,17 @@ import re
 from groundwork.clock import HandClock
 from openmeet.domain.events.queries import by_slug
 from tests.databases import MakeDatabase
+from tests.openmeet.imports.sample_files import TWO_EVENTS_CALENDAR
 from tests.openmeet.site_under_test import h1_of, sign_up, site_on
-
-TWO = "\r\n".join(
-    [
-        "BEGIN:VCALENDAR",
-        "VERSION:2.0",
-        "PRODID:-//test//EN",
-        *("BEGIN:VEVENT", "UID:one@x", "DTSTAMP:20260101T000000Z", "DTSTART:20260704T180000Z", "SUMMARY:Café talk"),
-        "END:VEVENT",
-        *("BEGIN:VEVENT", "UID:two@x", "DTSTAMP:20260101T000000Z", "DTSTART:20260705T180000Z", "SUMMARY:Yoga"),
-        *("RRULE:FREQ=WEEKLY", "END:VEVENT", "END:VCALENDAR", ""),
-    ]
-)
 
 
 async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        sent = await browser.post("/import", files={"file": ("mine.ics", TWO.encode(), "text/calendar")})
+        sent = await browser.post(
+            "/import", files={"file": ("mine.ics", TWO_EVENTS_CALENDAR.encode(), "text/calendar")}
+        )
         address = sent.headers["location"]
         assert h1_of((await browser.get(address)).text) == "What we found"
         await browser.post(address, data={"event-0": "on", "event-1": "on"})
@@ -33,7 +24,8 @@ async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, cl
         for title in ("Café talk", "Yoga"):
             assert f">{title}</a>" in page
         again = await browser.post(
-            "/import", files={"file": ("mine.ics", TWO.replace("Yoga", "Yoga for all").encode(), "text/calendar")}
+            "/import",
+            files={"file": ("mine.ics", TWO_EVENTS_CALENDAR.replace("Yoga", "Yoga for all").encode(), "text/calendar")},
         )
         await browser.post(again.headers["location"], data={"act": ""})
         page = (await browser.get(again.headers["location"])).text

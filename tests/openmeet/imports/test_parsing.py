@@ -10,14 +10,8 @@ from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.domain.imports.guest_list import parse_list
 from openmeet.domain.imports.model import MAX_CSV, Column
+from tests.openmeet.imports.sample_files import LUMA_GUESTS
 
-LUMA = (
-    "api_id,name,first_name,last_name,email,phone_number,created_at,approval_status,custom_source,checked_in_at\n"
-    'gst-1,"Silva, Ana",Ana,Silva,Ana@Example.org,,2026-02-01T00:00:00Z,approved,,\n'
-    "gst-2,,Ben,Okri,ben@example.org,,2026-02-01T00:00:00Z,declined,,\n"
-    "gst-3,Twice,,,ana@example.org,,,approved,,\n"
-    "gst-4,Nobody,,,not an address,,,invited,,\n"
-)
 EVENTBRITE = (
     "Order #,Order Date,First Name,Last Name,Email,Quantity,Ticket Type,Attendee Status\n"
     "123,2026-02-01,Ana,Silva,ana@example.org,1,Free,Attending\n"
@@ -30,7 +24,7 @@ MEETUP = (
 
 def test_a_luma_list_is_read() -> None:
     """Addresses are normalised and unique. People without one are listed with the reason."""
-    found = parse_list(LUMA.encode())
+    found = parse_list(LUMA_GUESTS.encode())
     assert found.service == "Luma"
     assert [(row.line, row.name, row.email, row.status) for row in found.usable] == [
         (2, "Silva, Ana", "ana@example.org", "approved"),

@@ -26,12 +26,12 @@ from openmeet.domain.users.model import Caller
 from openmeet.emails.invitations import guest_list_composer
 from openmeet.outbox.emails import DueEmail
 from tests.databases import MakeDatabase
-from tests.openmeet.imports.test_parsing import LUMA
+from tests.openmeet.imports.sample_files import LUMA_GUESTS
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
 # Nobody on this list has declined.
-COMING = LUMA.replace(",declined,", ",approved,")
+COMING = LUMA_GUESTS.replace(",declined,", ",approved,")
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert wrong.status_code == 400
         assert "This isn’t a calendar file" in wrong.text
         arrived = await host.post(
-            "/import", data={"event": event.slug}, files={"file": ("guests.csv", LUMA.encode(), "text/csv")}
+            "/import", data={"event": event.slug}, files={"file": ("guests.csv", LUMA_GUESTS.encode(), "text/csv")}
         )
         assert arrived.status_code == 303, arrived.text
         looked = await host.get(arrived.headers["location"])
@@ -299,7 +299,7 @@ async def test_a_client_imports_a_calendar_file(make_sqlite: MakeDatabase, clock
             assert (await browser.post("/api/imports", json=body, headers=ana)).status_code == 400
         group = {"name": "Choir", "timeZone": "UTC"}
         slug = (await browser.post("/api/groups", json=group, headers=ana)).json()["slug"]
-        listed = await browser.post("/api/imports", json={"csv": LUMA, "group": slug}, headers=ana)
+        listed = await browser.post("/api/imports", json={"csv": LUMA_GUESTS, "group": slug}, headers=ana)
         assert listed.json()["people"]["newPeople"] == 2
         path = f"/api/imports/{listed.json()['id']}"
         assert (await browser.post(f"{path}/confirm", json={"people": [2, 3]}, headers=ana)).json()["outcome"][

@@ -15,7 +15,7 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportKind, Medium
+from openmeet.domain.imports.model import FileReading, ImportKind, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -117,7 +117,7 @@ async def brought(db: Database, who: Caller, content: bytes, host: str) -> list[
         import_id = await queries.insert(
             tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    outcome = await import_events(db, WORKERS, who, import_id, None, FileReading("Europe/Berlin"), host)
+    outcome = await import_events(db, WORKERS, who, import_id, SelectedEvents(), FileReading("Europe/Berlin"), host)
     assert (outcome.known, outcome.left_out) == (0, [])
     return outcome.made
 

@@ -7,7 +7,7 @@ import pytest
 from groundwork.database.transaction import Database
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import deployment
-from tests.openmeet.ingestion.poison_messages import heal_all
+from tests.openmeet.ingestion.poison_messages import accept_all_again
 
 __all__ = ["db", "deployment"]
 
@@ -16,4 +16,4 @@ __all__ = ["db", "deployment"]
 async def db(make_database: MakeDatabase) -> AsyncIterator[Database]:
     database = await make_database("openmeet")
     yield database
-    await heal_all(database)
+    await accept_all_again(database)

@@ -17,7 +17,7 @@ from tests.simulation.oracle import EVENT, RSVP, Change
 HERE = IngestionContext("https://meet.example")
 
 
-def counted() -> IngestionMetrics:
+def processor_metrics() -> IngestionMetrics:
     """Metrics for a processor in tests that do not check metrics."""
     metrics = Metrics("openmeet")
     return ingestion_metrics(metrics, results_of(metrics))
@@ -67,7 +67,7 @@ def rsvp(author: int, rkey: str, at: int, about: str, word: str = "going", **fie
     return message(Change(did(author), RSVP, rkey, rev(at), rsvp_value(about, word, **fields)))
 
 
-def deleted(of: RecordMessage, at: int) -> RecordMessage:
+def deletion_of(of: RecordMessage, at: int) -> RecordMessage:
     return message(Change(of.did, of.collection, of.rkey, rev(at), None))
 
 

@@ -65,7 +65,7 @@ async def poison(db: Database, table: str, rkey: str, statements: dict[str, str]
             await tx.execute((_POISON_POSTGRES if tx.engine == "postgresql" else _POISON_SQLITE).format(**words))
 
 
-async def heal_all(db: Database) -> None:
+async def accept_all_again(db: Database) -> None:
     """Remove all triggers from a PostgreSQL schema. A changed schema would be created again, which takes longer than
     most tests.
     """
@@ -78,7 +78,7 @@ async def heal_all(db: Database) -> None:
             await tx.execute("drop table if exists chat_messages_of_test")
 
 
-async def heal(db: Database, table: str, rkey: str) -> None:
+async def accept_again(db: Database, table: str, rkey: str) -> None:
     """Accept the record again."""
     async with db.transaction() as tx:
         for verb in ("insert", "update"):
@@ -89,16 +89,16 @@ async def heal(db: Database, table: str, rkey: str) -> None:
                 await tx.execute(f"drop trigger {name}")
 
 
-async def read(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> ApplyResult:
+async def apply_repository(db: Database, at: int, *messages: RecordMessage, author: int = 1) -> ApplyResult:
     """Apply the content of a person's whole repository."""
     held = [replace(one, rev=rev(at), is_read=True) for one in messages]
     return await apply_export(db, HERE, did(author), rev(at), held)
 
 
-async def aside(db: Database) -> list[QuarantinedRecord]:
+async def quarantined_records(db: Database) -> list[QuarantinedRecord]:
     async with db.reader() as reader:
         return await page(reader)
 
 
-async def keys_aside(db: Database) -> list[str]:
-    return [one.uri.rpartition("/")[2] for one in await aside(db)]
+async def quarantined_keys(db: Database) -> list[str]:
+    return [one.uri.rpartition("/")[2] for one in await quarantined_records(db)]

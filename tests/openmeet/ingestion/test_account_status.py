@@ -25,8 +25,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.tasks import reconcile
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, event, rsvp
-from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.seats import PLACES, TWO_PLACES_URI, answer_statuses, create_event_with_two_places
+from tests.openmeet.ingestion.view import apply_messages
 from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
@@ -56,7 +56,7 @@ async def event_at(db: Database, uri: str) -> Event:
 @pytest.mark.parametrize("status", AWAY)
 async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status: str):
     """When the account is active again, its events are in every list. The rows are never changed."""
-    await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
+    await apply_messages(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
     async with db.transaction() as tx:
         await visibility.release(tx, [did(1)], SubjectVisibility.ARRIVAL)
     before = await event_at(db, TEA)
@@ -73,7 +73,7 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
 
 
 async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
-    event_here, people = await full_house(db)
+    event_here, people = await create_event_with_two_places(db)
     async with db.transaction() as tx:
         await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
     await say(db, 9, "deactivated")
@@ -84,7 +84,7 @@ async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
 
 
 async def test_a_hidden_event_takes_no_answers(db: Database):
-    tea, people = await full_house(db)
+    tea, people = await create_event_with_two_places(db)
     await say(db, 9, "takendown")
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
@@ -93,7 +93,7 @@ async def test_a_hidden_event_takes_no_answers(db: Database):
 
 @pytest.mark.parametrize("status", AWAY)
 async def test_answers_of_an_inactive_account_do_not_count(db: Database, status: str):
-    await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA), rsvp(3, "one", 3, TEA, "interested"))
+    await apply_messages(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA), rsvp(3, "one", 3, TEA, "interested"))
     await say(db, 2, status)
     await say(db, 3, status)
     assert await counts_of(db, TEA) == RsvpCounts(seats=1)
@@ -107,34 +107,34 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
 
 async def test_an_answer_given_here_is_still_shown(db: Database):
     """An answer given only on this site does not depend on the status of the author's account."""
-    tea, people = await full_house(db)
+    tea, people = await create_event_with_two_places(db)
     async with db.transaction() as tx:
         await attendance.answer(tx, people[0], tea.slug, RsvpReply.GOING)
     await say(db, 0, "deactivated")
-    assert await counts_of(db, URI) == RsvpCounts(going=1, seats=1)
+    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=1, seats=1)
 
 
 async def test_hiding_an_answer_keeps_its_seat_reserved(db: Database):
     """The place stays reserved, so nobody moves up, and the limit is not exceeded when the account is active again
     (invariant 4).
     """
-    tea, people = await full_house(db)
+    tea, people = await create_event_with_two_places(db)
     for number in range(PLACES):
-        await take(db, rsvp(number, "one", number + 1, URI))
+        await apply_messages(db, rsvp(number, "one", number + 1, TWO_PLACES_URI))
     await say(db, 0, "deactivated")
     async with db.transaction() as tx:
         late = await attendance.answer(tx, people[3], tea.slug, RsvpReply.GOING)
     assert late.status is AttendanceStatus.WAITLISTED
-    assert await counts_of(db, URI) == RsvpCounts(going=1, waitlisted=1, seats=2)
+    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=1, waitlisted=1, seats=2)
     await say(db, 0, "active")
-    assert await counts_of(db, URI) == RsvpCounts(going=2, waitlisted=1, seats=2)
-    assert list((await statuses(db)).values()).count("attending") == PLACES
+    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=2, waitlisted=1, seats=2)
+    assert list((await answer_statuses(db)).values()).count("attending") == PLACES
 
 
 async def test_hidden_answers_are_not_confirmed(db: Database):
     """The host cannot see hidden answers, so approving everyone does not include them."""
-    tea, _ = await full_house(db)
-    await take(db, rsvp(6, "one", 1, URI), rsvp(7, "one", 2, URI))
+    tea, _ = await create_event_with_two_places(db)
+    await apply_messages(db, rsvp(6, "one", 1, TWO_PLACES_URI), rsvp(7, "one", 2, TWO_PLACES_URI))
     await say(db, 6, "suspended")
     async with db.transaction() as tx:
         host = Caller(tea.author_id, "Host")
@@ -143,7 +143,7 @@ async def test_hidden_answers_are_not_confirmed(db: Database):
 
 async def test_inactive_accounts_are_checked_once_a_day(db: Database, clock: HandClock):
     """The check finds that an account is active again, even if no stream announced it."""
-    await take(db, event(1, "tea", 1))
+    await apply_messages(db, event(1, "tea", 1))
     await say(db, 1, "deactivated")
     clock.turn(DAY + 1)
     await reconcile(db)

@@ -22,9 +22,9 @@ from openmeet.network.records.rsvp import read_rsvp
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, did, event, rsvp
-from tests.openmeet.ingestion.test_ownership_transfer import DAYS, FOLLOWS, LEADS, NEW, OLD
-from tests.openmeet.ingestion.view import WORDS, take
+from tests.openmeet.ingestion.network import deletion_of, did, event, rsvp
+from tests.openmeet.ingestion.succession import CREATION_DATES, NEW_URI, OLD_URI, WITH_PREDECESSOR, WITH_SUCCESSOR
+from tests.openmeet.ingestion.view import WORDS, apply_messages
 from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import RSVP
 
@@ -33,7 +33,7 @@ ROUNDS = 6
 
 def written(chance: random.Random, author: int, number: int, about: str) -> tuple[RecordMessage, tuple[str, str], str]:
     """A message with an answer, its precedence, and its status."""
-    day, word = chance.choice(DAYS), chance.choice(("going", "interested", "notgoing"))
+    day, word = chance.choice(CREATION_DATES), chance.choice(("going", "interested", "notgoing"))
     said = rsvp(author, f"a{number}", 10 * number + author, about, word, createdAt=day)
     read = read_rsvp(RSVP, cbor.decode(said.body or b""), rkey=said.rkey)
     return said, (read.precedence, said.uri), word
@@ -44,7 +44,7 @@ async def deliver(db: Database, messages: list[RecordMessage], chance: random.Ra
     chance.shuffle(queue)
     while queue:
         size = chance.randint(1, 6)
-        await take(db, *queue[:size])
+        await apply_messages(db, *queue[:size])
         del queue[:size]
 
 
@@ -60,7 +60,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
     said = event(0, "tea", 1)
     async with db.transaction() as tx:
         await attach(tx, made.id, said)
-    await take(db, said)
+    await apply_messages(db, said)
     return ana, ben, made.id
 
 
@@ -73,19 +73,21 @@ async def walk(db: Database, seed: int) -> None:
     chance = random.Random(seed)
     _, ben, event_id = await begin(db)
     early: list[RecordMessage] = []
-    late = [event(0, "tea", 60, **LEADS), event(0, "tea", 61, "Not Ana's any more", **LEADS)]
+    late = [event(0, "tea", 60, **WITH_SUCCESSOR), event(0, "tea", 61, "Not Ana's any more", **WITH_SUCCESSOR)]
     counting: dict[str, dict[tuple[str, str], str]] = {}
     for author in range(2, 2 + ROUNDS):
         for number in range(chance.randint(1, 3)):
             is_early = chance.random() < 0.5
-            said, weight, word = written(chance, author, number, OLD if is_early else chance.choice((OLD, NEW)))
+            said, weight, word = written(
+                chance, author, number, OLD_URI if is_early else chance.choice((OLD_URI, NEW_URI))
+            )
             (early if is_early else late).append(said)
             if chance.random() < 0.2:
-                late.append(deleted(said, 90 + number))
+                late.append(deletion_of(said, 90 + number))
             else:
                 counting.setdefault(did(author), {})[weight] = word
     await deliver(db, early, chance) if early else None
-    new = event(1, "walk", 50, "Board games", **FOLLOWS)
+    new = event(1, "walk", 50, "Board games", **WITH_PREDECESSOR)
     async with db.transaction() as tx:
         cleo = await person(tx, "Cleo")
         before = await by_id(tx, event_id)
@@ -98,10 +100,10 @@ async def walk(db: Database, seed: int) -> None:
         answers = await reader.fetch(
             "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
         )
-        found = {(await event_records.find(reader, uri)).id for uri in (OLD, NEW)}
+        found = {(await event_records.find(reader, uri)).id for uri in (OLD_URI, NEW_URI)}
         mine = await find_attendance(reader, event_id, cleo.user_id)
     assert [(row["id"], row["record_uri"], row["author_id"], row["removed_at"]) for row in rows] == [
-        (event_id, NEW, ben.user_id, None)
+        (event_id, NEW_URI, ben.user_id, None)
     ], f"seed {seed}"
     assert found == {event_id}
     assert mine is not None

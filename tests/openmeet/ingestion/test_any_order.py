@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.database.transaction import Database
-from groundwork.errors import Unavailable
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, message, rev, rsvp_value
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.view import apply_messages, apply_shuffled, apply_shuffled_with_retries, view_of
 from tests.simulation.oracle import EVENT, RSVP, Change, canonical_view
 
 AUTHORS = 4
@@ -38,36 +36,15 @@ def history(chance: random.Random, length: int) -> list[Change]:
     return changes
 
 
-async def deliver(db: Database, changes: list[Change], chance: random.Random) -> None:
-    """Apply the messages shuffled, some of them twice, in batches of any size."""
-    queue = changes + chance.choices(changes, k=len(changes) // 3)
-    chance.shuffle(queue)
-    while queue:
-        size = chance.randint(1, 7)
-        await take(db, *(message(change) for change in queue[:size]))
-        del queue[:size]
-
-
-async def deliver_stubbornly(db: Database, changes: list[Change], chance: random.Random) -> None:
-    """Apply messages as a processor does: retry after a conflict with another transaction."""
-    queue = list(changes)
-    chance.shuffle(queue)
-    while queue:
-        size = chance.randint(1, 5)
-        try:
-            await take(db, *(message(change) for change in queue[:size]))
-        except Unavailable:
-            continue
-        del queue[:size]
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_parallel_processors_end_in_the_same_view(make_database: MakeDatabase, seed: int):
     """One to four processors apply the same messages, each in a different order."""
     chance = random.Random(seed)
     db = await make_database("openmeet")
     changes = history(chance, 40)
-    await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1)))
+    await asyncio.gather(
+        *(apply_shuffled_with_retries(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1))
+    )
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
@@ -76,7 +53,7 @@ async def test_any_order_gives_the_same_view(make_sqlite: MakeDatabase, seed: in
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     changes = history(chance, 60)
-    await deliver(db, changes, chance)
+    await apply_shuffled(db, changes, chance)
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
@@ -95,7 +72,7 @@ async def test_unsigned_messages_change_nothing(make_sqlite: MakeDatabase, seed:
     chance.shuffle(queue)
     while queue:
         size = chance.randint(1, 7)
-        await take(db, *queue[:size])
+        await apply_messages(db, *queue[:size])
         del queue[:size]
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
@@ -104,5 +81,5 @@ async def test_any_order_gives_the_same_view_on_both_engines(make_database: Make
     chance = random.Random(99)
     db = await make_database("openmeet")
     changes = history(chance, 60)
-    await deliver(db, changes, chance)
+    await apply_shuffled(db, changes, chance)
     assert await view_of(db) == canonical_view(changes)

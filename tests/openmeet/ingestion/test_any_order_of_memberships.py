@@ -14,7 +14,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, rev
-from tests.openmeet.ingestion.test_any_order import deliver, deliver_stubbornly
+from tests.openmeet.ingestion.view import apply_shuffled, apply_shuffled_with_retries
 from tests.simulation.belonging import (
     ACCEPTANCE,
     GROUP,
@@ -150,7 +150,7 @@ async def test_any_order_ends_in_the_same_belonging(make_sqlite: MakeDatabase, c
     chance = random.Random(seed)
     db = await switched_on(make_sqlite, clock)
     changes = history(chance, 70)
-    await deliver(db, changes, chance)
+    await apply_shuffled(db, changes, chance)
     assert await view_of(db) == belonging(changes), f"seed {seed}"
 
 
@@ -159,7 +159,9 @@ async def test_parallel_processors_end_in_the_same_belonging(make_database: Make
     """One to four processors apply the same messages, each in a different order."""
     db = await switched_on(make_database, clock)
     changes = history(random.Random(100 + seed), 50)
-    await asyncio.gather(*(deliver_stubbornly(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1)))
+    await asyncio.gather(
+        *(apply_shuffled_with_retries(db, changes, random.Random(seed * 10 + n)) for n in range(seed + 1))
+    )
     assert await view_of(db) == belonging(changes), f"seed {seed}"
 
 

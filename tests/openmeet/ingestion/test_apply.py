@@ -8,8 +8,8 @@ from openmeet.network.records import repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import DETAILS_KEY
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
-from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.network import deletion_of, did, event, rev, rsvp
+from tests.openmeet.ingestion.view import apply_messages, view_of
 from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
@@ -17,7 +17,10 @@ WALK = f"at://{did(1)}/{EVENT}/walk"
 
 
 async def test_an_event_and_its_rsvp_are_applied(db: Database):
-    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [IngestResult.APPLIED, IngestResult.APPLIED]
+    assert await apply_messages(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [
+        IngestResult.APPLIED,
+        IngestResult.APPLIED,
+    ]
     view = await view_of(db)
     assert view.events == {TEA: "Tea"}
     assert view.answers == {(did(2), TEA): "going"}
@@ -25,63 +28,65 @@ async def test_an_event_and_its_rsvp_are_applied(db: Database):
 
 async def test_an_rsvp_before_its_event_counts_once(db: Database):
     """The RSVP waits for its event and the event is requested once. Both orders end in the same state."""
-    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [
+    assert await apply_messages(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [
         IngestResult.AWAITS_EVENT,
         IngestResult.AWAITS_EVENT,
     ]
     async with db.reader() as reader:
         queued = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
     assert [tuple(row) for row in queued] == [("fetch_subject", TEA)]
-    await take(db, event(1, "tea", 1))
+    await apply_messages(db, event(1, "tea", 1))
     assert (await view_of(db)).answers == {(did(2), TEA): "going", (did(3), TEA): "going"}
 
 
 async def test_older_revs_change_nothing(db: Database):
     newest = event(1, "tea", 5, "Newest")
-    await take(db, newest)
-    assert await take(db, event(1, "tea", 4, "Older"), newest) == [IngestResult.KNOWN, IngestResult.KNOWN]
+    await apply_messages(db, newest)
+    assert await apply_messages(db, event(1, "tea", 4, "Older"), newest) == [IngestResult.KNOWN, IngestResult.KNOWN]
     assert (await view_of(db)).events == {TEA: "Newest"}
 
 
 async def test_delete_before_create_wins_by_its_rev(db: Database):
     tea = event(1, "tea", 1)
-    await take(db, deleted(tea, 2))
-    assert await take(db, tea) == [IngestResult.KNOWN]
+    await apply_messages(db, deletion_of(tea, 2))
+    assert await apply_messages(db, tea) == [IngestResult.KNOWN]
     assert (await view_of(db)).events == {}
 
 
 async def test_a_deleted_record_can_be_created_again(db: Database):
     tea = event(1, "tea", 1)
-    await take(db, tea, deleted(tea, 2), event(1, "tea", 3, "Again"))
+    await apply_messages(db, tea, deletion_of(tea, 2), event(1, "tea", 3, "Again"))
     assert (await view_of(db)).events == {TEA: "Again"}
 
 
 async def test_deleting_one_rsvp_leaves_the_others(db: Database):
     """Another RSVP of the same person and another person's RSVP with the same key stay (invariant 9)."""
     one = rsvp(2, "one", 3, TEA)
-    await take(db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA))
-    await take(db, deleted(one, 6))
+    await apply_messages(
+        db, event(1, "tea", 1), event(1, "walk", 2), one, rsvp(2, "two", 4, WALK), rsvp(3, "one", 5, TEA)
+    )
+    await apply_messages(db, deletion_of(one, 6))
     assert (await view_of(db)).answers == {(did(2), WALK): "going", (did(3), TEA): "going"}
 
 
 async def test_deleting_the_effective_answer_uncovers_the_next(db: Database):
     older = rsvp(2, "aa", 2, TEA, "interested", createdAt="2026-02-01T00:00:00Z")
     newer = rsvp(2, "bb", 3, TEA, "notgoing", createdAt="2026-02-02T00:00:00Z")
-    await take(db, event(1, "tea", 1), newer, older)
+    await apply_messages(db, event(1, "tea", 1), newer, older)
     assert (await view_of(db)).answers == {(did(2), TEA): "notgoing"}
-    await take(db, deleted(newer, 9))
+    await apply_messages(db, deletion_of(newer, 9))
     assert (await view_of(db)).answers == {(did(2), TEA): "interested"}
 
 
 async def test_an_rsvp_can_move_to_another_event(db: Database):
-    await take(db, event(1, "tea", 1), event(1, "walk", 2), rsvp(2, "one", 3, TEA))
-    await take(db, rsvp(2, "one", 4, WALK))
+    await apply_messages(db, event(1, "tea", 1), event(1, "walk", 2), rsvp(2, "one", 3, TEA))
+    await apply_messages(db, rsvp(2, "one", 4, WALK))
     assert (await view_of(db)).answers == {(did(2), WALK): "going"}
 
 
 async def test_an_unmappable_record_is_kept_with_its_reason(db: Database):
     odd = event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z")
-    assert await take(db, odd) == [IngestResult.RAW]
+    assert await apply_messages(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
         kept = await seen.unmapped(reader)
     assert [(record.uri, record.state, record.body) for record in kept] == [(TEA, RecordState.RAW, odd.body)]
@@ -89,23 +94,23 @@ async def test_an_unmappable_record_is_kept_with_its_reason(db: Database):
 
 
 async def test_rev_from_the_future_is_refused(db: Database):
-    assert await take(db, event(1, "tea", 5000)) == [IngestResult.FROM_THE_FUTURE]
+    assert await apply_messages(db, event(1, "tea", 5000)) == [IngestResult.FROM_THE_FUTURE]
     assert (await view_of(db)).events == {}
 
 
 async def test_same_key_and_same_bytes_under_two_authors_are_two_events(db: Database):
-    await take(db, event(1, "tea", 1), event(2, "tea", 1))
+    await apply_messages(db, event(1, "tea", 1), event(2, "tea", 1))
     assert len((await view_of(db)).events) == 2
 
 
 async def test_an_unverified_message_never_overrides_a_verified_one(db: Database):
-    await take(db, event(1, "tea", 1, "Signed"))
+    await apply_messages(db, event(1, "tea", 1, "Signed"))
     hearsay = event(1, "tea", 2, "Hearsay")
     doubtful = type(hearsay)(
         **{name: getattr(hearsay, name) for name in hearsay.__dataclass_fields__} | {"is_verified": False}
     )
-    assert await take(db, doubtful) == [IngestResult.KNOWN]
-    assert await take(db, hearsay) == [IngestResult.APPLIED]
+    assert await apply_messages(db, doubtful) == [IngestResult.KNOWN]
+    assert await apply_messages(db, hearsay) == [IngestResult.APPLIED]
 
 
 async def test_messages_at_or_below_the_floor_are_ignored(db: Database):
@@ -113,22 +118,22 @@ async def test_messages_at_or_below_the_floor_are_ignored(db: Database):
     tea = event(1, "tea", 1)
     async with db.transaction() as tx:
         await repository_state.raise_floor(tx, did(1), rev(5))
-    assert await take(db, tea) == [IngestResult.KNOWN]
-    assert await take(db, event(1, "tea", 6)) == [IngestResult.APPLIED]
+    assert await apply_messages(db, tea) == [IngestResult.KNOWN]
+    assert await apply_messages(db, event(1, "tea", 6)) == [IngestResult.APPLIED]
 
 
 async def test_new_epoch_orders_before_revs(db: Database):
     """When an operator starts a new epoch, a re-created repository counts as newer although its revs are lower."""
-    await take(db, event(1, "tea", 50, "Old life"))
+    await apply_messages(db, event(1, "tea", 50, "Old life"))
     async with db.transaction() as tx:
         await repository_state.start_epoch(tx, did(1))
-    await take(db, event(1, "tea", 2, "New life"))
+    await apply_messages(db, event(1, "tea", 2, "New life"))
     assert (await view_of(db)).events == {TEA: "New life"}
 
 
 async def test_answers_awaiting_their_event_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
-    monkeypatch.setattr(seen_rsvps, "MOST_AWAITING_PER_AUTHOR", 1)
-    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [
+    monkeypatch.setattr(seen_rsvps, "MAX_AWAITING_PER_AUTHOR", 1)
+    assert await apply_messages(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [
         IngestResult.AWAITS_EVENT,
         IngestResult.RAW,
     ]
@@ -141,7 +146,7 @@ async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database
     """The at-uri syntax allows 8 kB, but a PostgreSQL index entry can have at most 2.7 kB."""
     host = "".join(f"{number:03d}" for number in range(1000))
     odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
-    assert await take(db, odd) == [IngestResult.RAW]
+    assert await apply_messages(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
         kept = await seen.find(reader, odd.uri)
     assert kept is not None
@@ -152,7 +157,7 @@ async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database
 async def test_an_rsvp_with_the_longest_possible_uri_is_applied(db: Database):
     host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
     about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
-    assert await take(db, rsvp(2, "one", 1, about)) == [IngestResult.AWAITS_EVENT]
+    assert await apply_messages(db, rsvp(2, "one", 1, about)) == [IngestResult.AWAITS_EVENT]
 
 
 async def test_remote_all_day_events_stay_all_day_until_moved(db: Database):
@@ -166,11 +171,11 @@ async def test_remote_all_day_events_stay_all_day_until_moved(db: Database):
             assert row is not None
             return bool(row["is_all_day"])
 
-    await take(db, event(1, "tea", 1, **whole))
+    await apply_messages(db, event(1, "tea", 1, **whole))
     assert await is_whole()
-    await take(db, event(1, "tea", 2, "Tea, twice", **whole))
+    await apply_messages(db, event(1, "tea", 2, "Tea, twice", **whole))
     assert await is_whole()
-    await take(db, event(1, "tea", 3, **{**whole, "startsAt": "2026-07-04T10:00:00Z"}))
+    await apply_messages(db, event(1, "tea", 3, **{**whole, "startsAt": "2026-07-04T10:00:00Z"}))
     assert not await is_whole()
-    await take(db, event(1, "tea", 4, **days))
+    await apply_messages(db, event(1, "tea", 4, **days))
     assert not await is_whole()

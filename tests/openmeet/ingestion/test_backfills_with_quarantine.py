@@ -2,67 +2,27 @@
 repaired and retried.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from at_protocol.data.cid import Cid
-from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import MINUTE, SECOND, HandClock
+from at_protocol.syntax.did import Did
+from groundwork.clock import MINUTE, SECOND
 from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import account_deletion, discrepancies, quarantine
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
-from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
-from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.collections import EVENT
 from openmeet.outbox.kinds import JobKind
-from tests.databases import MakeDatabase, SqliteFiles
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.ingestion.cleos_repository import cleo, reconcile_repository, write_event_and_answer
 from tests.openmeet.ingestion.network import key_of, rsvp
-from tests.openmeet.ingestion.poison_messages import aside, heal, keys_aside, poison
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.poison_messages import accept_again, poison, quarantined_keys, quarantined_records
+from tests.openmeet.ingestion.view import apply_messages, view_of
+
+__all__ = ["cleo", "deployment"]
+
 
 KEYS = ("a", "b", "c")
-
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def cleo(deployment: Deployment) -> Did:
-    """A person who signs in on this site and writes in another app. Their repository has been read once."""
-    found = await deployment.connected("cleo")
-    did = parse_did((await deployment.identity(found.user_id)).did)
-    await write(deployment, did, "first")
-    await deployment.deliver_jobs()
-    await compare(deployment, did)
-    return did
-
-
-async def write(deployment: Deployment, did: Did, key: str) -> str:
-    """Write an event with this key and name, and its author's RSVP."""
-    app = await deployment.stranger("cleo")
-    record = {"$type": EVENT, "name": f"Tea {key}", "createdAt": "2026-03-01T00:00:00Z"}
-    wish = {"repo": did, "collection": EVENT, "rkey": key_of(key), "record": record}
-    uri = str((await app.procedure("com.atproto.repo.putRecord", wish))["uri"])
-    subject = {"uri": uri, "cid": str(Cid.for_cbor(b"\xa0"))}
-    answer = {"$type": RSVP, "status": f"{RSVP}#going", "subject": subject}
-    wish = {"repo": did, "collection": RSVP, "rkey": f"to{key}", "record": answer}
-    await app.procedure("com.atproto.repo.putRecord", wish)
-    return uri
-
-
-async def compare(deployment: Deployment, did: Did) -> ReconcileResult:
-    deployment.clock.turn(SECOND)
-    return await reconcile(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
 
 
 async def queued(deployment: Deployment, did: Did) -> dict[str, str]:
@@ -76,7 +36,7 @@ async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, 
     after it is healed.
     """
     for key in KEYS:
-        await write(deployment, cleo, key)
+        await write_event_and_answer(deployment, cleo, key)
     await poison(deployment.db, "records", key_of("b"))
     for day in range(3):
         async with deployment.db.transaction() as tx:
@@ -85,7 +45,7 @@ async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, 
         await deployment.deliver_jobs()
         assert (await queued(deployment, cleo))["reconcile"] == "completed", day
     assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
-    (one,) = await aside(deployment.db)
+    (one,) = await quarantined_records(deployment.db)
     # Three comparisons, and one fetch for the RSVP that waits for it.
     assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.APPLY)
     async with deployment.db.reader() as reader:
@@ -93,39 +53,39 @@ async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, 
     assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
         (one.uri, Discrepancy.RECORD_MISSING)
     ]
-    await heal(deployment.db, "records", key_of("b"))
-    mended = await compare(deployment, cleo)
+    await accept_again(deployment.db, "records", key_of("b"))
+    mended = await reconcile_repository(deployment, cleo)
     assert [found.uri for found in mended.repaired if found.uri == one.uri] == [one.uri]
-    assert (mended.unrepaired, mended.failed, await aside(deployment.db)) == ([], [], [])
+    assert (mended.unrepaired, mended.failed, await quarantined_records(deployment.db)) == ([], [], [])
     assert len((await view_of(deployment.db)).answers) == len(KEYS) + 1
-    clean = await compare(deployment, cleo)
+    clean = await reconcile_repository(deployment, cleo)
     assert (clean.repaired, clean.unrepaired, clean.failed) == ([], [], [])
 
 
 async def test_an_unrepairable_record_does_not_block_others(deployment: Deployment, cleo: Did):
     """A row lost its record and cannot be recreated. All other rows are repaired, and an operator can retry this one."""
     for key in KEYS:
-        await write(deployment, cleo, key)
-    await compare(deployment, cleo)
+        await write_event_and_answer(deployment, cleo, key)
+    await reconcile_repository(deployment, cleo)
     async with deployment.db.transaction() as tx:
         assert await tx.execute("delete from attendances") == len(KEYS) + 1
     await poison(deployment.db, "attendances", "tob")
-    first = await compare(deployment, cleo)
+    first = await reconcile_repository(deployment, cleo)
     assert len(first.repaired) == len(KEYS)
     (failed,), (unrepaired,) = first.failed, first.unrepaired
     assert (failed.uri, unrepaired.kind) == (unrepaired.uri, Discrepancy.ROW_MISSING)
-    again = await compare(deployment, cleo)
+    again = await reconcile_repository(deployment, cleo)
     assert ([one.uri for one in again.unrepaired], again.repaired) == ([failed.uri], [])
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
-    (one,) = await aside(deployment.db)
+    (one,) = await quarantined_records(deployment.db)
     assert (one.step, one.times) == (FailedStep.REPAIR, 2), "a read that repairs nothing does not report a repair"
-    await heal(deployment.db, "attendances", "tob")
+    await accept_again(deployment.db, "attendances", "tob")
     async with deployment.db.transaction() as tx:
         await quarantine.retry(tx, [one.uri])
     deployment.clock.turn(SECOND)
     await deployment.deliver_jobs()
     assert (await queued(deployment, cleo))["reconcile"] == "completed"
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []
     assert len((await view_of(deployment.db)).answers) == len(KEYS) + 1
 
 
@@ -133,21 +93,21 @@ async def test_an_operator_can_retry_a_quarantined_record(deployment: Deployment
     """Before the record is healed, a retry fails for the same reason. Afterwards it is applied, and the read counts as
     complete.
     """
-    await write(deployment, cleo, "a")
-    uri = await write(deployment, cleo, "b")
+    await write_event_and_answer(deployment, cleo, "a")
+    uri = await write_event_and_answer(deployment, cleo, "b")
     await poison(deployment.db, "events", key_of("b"))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     # Two reads, and one fetch for the RSVP that waits for the record.
     for times, is_healed in ((3, False), (3, True)):
         if is_healed:
-            await heal(deployment.db, "events", key_of("b"))
+            await accept_again(deployment.db, "events", key_of("b"))
         async with deployment.db.transaction() as tx:
             await quarantine.retry(tx, [uri])
         assert (await queued(deployment, cleo))["backfill"] == "due"
         deployment.clock.turn(SECOND)
         await deployment.deliver_jobs()
         assert (await queued(deployment, cleo))["backfill"] == "completed"
-        assert [one.times for one in await aside(deployment.db)] == ([] if is_healed else [times])
+        assert [one.times for one in await quarantined_records(deployment.db)] == ([] if is_healed else [times])
     assert uri in (await view_of(deployment.db)).events
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select floor_rev, missed_rev from repositories where did = :did", did=cleo)
@@ -156,14 +116,14 @@ async def test_an_operator_can_retry_a_quarantined_record(deployment: Deployment
 
 async def test_a_read_past_a_bad_record_reaches_the_missed_rev(deployment: Deployment, cleo: Did):
     """The read counts as complete and is not repeated because of this record."""
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
         await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
         await enqueue_again(tx, JobKind.BACKFILL, [cleo])
     await deployment.deliver_jobs()
     assert (await queued(deployment, cleo))["backfill"] == "completed"
-    assert await keys_aside(deployment.db) == [key_of("a")]
+    assert await quarantined_keys(deployment.db) == [key_of("a")]
 
 
 async def test_the_result_reports_quarantined_records(deployment: Deployment, cleo: Did):
@@ -171,7 +131,7 @@ async def test_the_result_reports_quarantined_records(deployment: Deployment, cl
     async with deployment.db.transaction() as tx:
         await backfill_progress.track(tx, cleo)
         (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     for put, total in ((1, 4), (0, 4)):
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
@@ -180,7 +140,7 @@ async def test_the_result_reports_quarantined_records(deployment: Deployment, cl
         assert (one.is_done, one.total, one.put_aside) == (True, total, put)
         if put:
             assert one.applied == total - put
-            await heal(deployment.db, "events", key_of("a"))
+            await accept_again(deployment.db, "events", key_of("a"))
 
 
 async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deployment, cleo: Did):
@@ -189,13 +149,13 @@ async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deplo
     """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = [rsvp(number, key, 1, uri) for number, key in ((2, "good"), (3, "late"), (4, "fine"))]
-    await take(deployment.db, *waiting)
+    await apply_messages(deployment.db, *waiting)
     await poison(deployment.db, "attendances", "late")
-    await write(deployment, cleo, "a")
-    await write(deployment, cleo, "b")
+    await write_event_and_answer(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "b")
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     assert sorted((await view_of(deployment.db)).events.values()) == ["Tea a", "Tea b", "Tea first"]
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []
 
     async def counted() -> set[str]:
         return {did for did, about in (await view_of(deployment.db)).answers if about == uri} - {cleo}
@@ -210,8 +170,8 @@ async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deplo
         )
         (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
     assert (job["state"], kept["standing"]) == ("completed", "parked"), "the retries end"
-    assert await keys_aside(deployment.db) == ["late"], "the operator pages show it"
-    await heal(deployment.db, "attendances", "late")
+    assert await quarantined_keys(deployment.db) == ["late"], "the operator pages show it"
+    await accept_again(deployment.db, "attendances", "late")
     async with deployment.db.transaction() as tx:
         await enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await deployment.deliver_jobs()
@@ -219,10 +179,10 @@ async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deplo
 
 
 async def test_quarantined_records_are_erased_with_the_account(deployment: Deployment, cleo: Did):
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
-    assert await keys_aside(deployment.db) == [key_of("a")]
+    assert await quarantined_keys(deployment.db) == [key_of("a")]
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [b"k" * 32], cleo)
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []

@@ -32,9 +32,9 @@ from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
-from tests.openmeet.ingestion.test_batches import seats_hold, state_of, stranger
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.network import deletion_of, did, event, rev, rsvp
+from tests.openmeet.ingestion.seats import seats_are_consistent
+from tests.openmeet.ingestion.view import apply_messages, compared_state, did_of_stranger
 from tests.openmeet.site_under_test import details, person
 from tests.simulation.oracle import EVENT
 
@@ -107,9 +107,9 @@ async def begin(db: Database) -> None:
         address = "https://hook.example/answers"
         sealer = Sealer([bytes(32)])
         await webhooks.register(tx, host, sealer, url=address, kinds={WebhookEvent.ANSWER}, group_id=None)
-    await take(db, OF_A_STRANGER)
+    await apply_messages(db, OF_A_STRANGER)
     first = [said(number, key_of(uri), number, uri, "going") for number in range(5) for uri in THEIRS]
-    await take(db, *first, said(MUTED, "zz", 5, OF_A_STRANGER.uri, "going"))
+    await apply_messages(db, *first, said(MUTED, "zz", 5, OF_A_STRANGER.uri, "going"))
     await _decide(db, host)
 
 
@@ -124,18 +124,18 @@ async def _decide(db: Database, host: Caller) -> None:
                 id=asking["id"],
             )
         }
-        await host_decisions.remove(tx, host, asking["slug"], [mine[stranger(REJECTED)]])
-        await host_decisions.approve(tx, host, asking["slug"], [mine[stranger(APPROVED)]])
-        blocked = await identity_queries.find(tx, stranger(BLOCKED))
+        await host_decisions.remove(tx, host, asking["slug"], [mine[did_of_stranger(REJECTED)]])
+        await host_decisions.approve(tx, host, asking["slug"], [mine[did_of_stranger(APPROVED)]])
+        blocked = await identity_queries.find(tx, did_of_stranger(BLOCKED))
         assert blocked is not None
         await blocks.block(tx, host.user_id, blocked.user_id)
-        muted = await identity_queries.find(tx, stranger(MUTED))
+        muted = await identity_queries.find(tx, did_of_stranger(MUTED))
         assert muted is not None
         await blocks.mute(tx, host.user_id, Subject(ModeratedKind.PERSON, muted.user_id))
 
 
 def said(number: int, rkey: str, at: int, about: str, word: str) -> RecordMessage:
-    return replace(rsvp(8, rkey, at, about, word), did=stranger(number))
+    return replace(rsvp(8, rkey, at, about, word), did=did_of_stranger(number))
 
 
 def key_of(about: str) -> str:
@@ -153,7 +153,7 @@ def history(chance: random.Random, length: int) -> list[RecordMessage]:
         # Most people have one record per event. Some have another one that moves between events.
         rkey = "zz" if chance.random() < 0.2 else key_of(about)
         one = said(who, rkey, number, about, chance.choice(("going", "going", "interested", "notgoing", "dreaming")))
-        found.append(deleted(one, number) if chance.random() < 0.3 else one)
+        found.append(deletion_of(one, number) if chance.random() < 0.3 else one)
         if chance.random() < 0.1:
             found.append(chance.choice(found))
         if chance.random() < 0.05:
@@ -181,9 +181,9 @@ async def same(alone: Database, together: Database, which: str) -> None:
     expected, found = await lines_of(alone), await lines_of(together)
     for name, rows in expected.items():
         assert found[name] == rows, f"{which}: {name}"
-    for name, rows in (await state_of(alone)).items():
+    for name, rows in (await compared_state(alone)).items():
         if name != "debts":  # deliveries have their own ids
-            assert (await state_of(together))[name] == rows, f"{which}: {name}"
+            assert (await compared_state(together))[name] == rows, f"{which}: {name}"
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ class Store:
     async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[IngestResult]:
         """Apply messages. ``first`` is the position of the first one in the whole sequence."""
         self.clock.turn(self.start_of(first) - self.clock.now())
-        return await take(self.db, *messages)
+        return await apply_messages(self.db, *messages)
 
     @staticmethod
     def start_of(number: int) -> Instant:
@@ -273,7 +273,7 @@ async def test_parallel_processors_write_the_same_rows(make_database: MakeDataba
         while queue:
             size = own.choice((1, 5, 30))
             try:
-                await take(together.db, *queue[:size])
+                await apply_messages(together.db, *queue[:size])
             except Unavailable:
                 continue  # lost a conflict, and is retried
             del queue[:size]
@@ -298,18 +298,18 @@ async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: M
         made = await events.create(tx, host, details(capacity="2", visibility="public"))
         await record_changes.note_record(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
         await registration.put(tx, made.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
-    await take(db, OF_A_STRANGER)
+    await apply_messages(db, OF_A_STRANGER)
     for number in range(6):
-        await take(db, said(number, "aa", number, THEIRS[0], "going"))
+        await apply_messages(db, said(number, "aa", number, THEIRS[0], "going"))
     beside = [said(10 + number, "aa", 40, OF_A_STRANGER.uri, "going") for number in range(20)]
-    await take(db, *beside)
+    await apply_messages(db, *beside)
     leaving = [
         said(0, "aa", 50, THEIRS[0], "notgoing"),
-        deleted(said(1, "aa", 1, THEIRS[0], "going"), 51),
-        deleted(said(2, "aa", 2, THEIRS[0], "going"), 52),
-        *(deleted(one, 60) if place % 2 else replace(one, rev=rev(60)) for place, one in enumerate(beside)),
+        deletion_of(said(1, "aa", 1, THEIRS[0], "going"), 51),
+        deletion_of(said(2, "aa", 2, THEIRS[0], "going"), 52),
+        *(deletion_of(one, 60) if place % 2 else replace(one, rev=rev(60)) for place, one in enumerate(beside)),
     ]
-    await take(db, *leaving)
+    await apply_messages(db, *leaving)
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select i.did, a.status from attendances a join identities i on i.user_id = a.user_id"
@@ -318,21 +318,23 @@ async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: M
         )
     left = ["declined", "declined", "declined", "attending", "attending", "waitlisted"]
     assert [(row["did"], row["status"]) for row in rows] == [
-        (stranger(number), status) for number, status in enumerate(left)
+        (did_of_stranger(number), status) for number, status in enumerate(left)
     ]
-    assert await seats_hold(db)
+    assert await seats_are_consistent(db)
 
 
 async def test_deleting_the_effective_record_uncovers_the_other(make_database: MakeDatabase, clock: HandClock):
     """Of two records by one person, the batch deletes the one that counts, both, or the other one."""
     db = await make_database("openmeet", clock=clock)
-    await take(db, OF_A_STRANGER)
+    await apply_messages(db, OF_A_STRANGER)
     about = OF_A_STRANGER.uri
     first = [said(number, "aa", 5, about, "interested") for number in range(4)]
     # Between records without createdAt, the one with the greater URI counts.
     second = [said(number, "bb", 6, about, "going") for number in range(4)]
-    await take(db, *first, *second)
-    await take(db, deleted(second[0], 10), deleted(first[1], 11), deleted(second[1], 12), deleted(first[2], 13))
+    await apply_messages(db, *first, *second)
+    await apply_messages(
+        db, deletion_of(second[0], 10), deletion_of(first[1], 11), deletion_of(second[1], 12), deletion_of(first[2], 13)
+    )
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select i.did, a.status, a.record_uri from attendances a join identities i on i.user_id = a.user_id order by i.did"
@@ -349,17 +351,17 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
     """If two DIDs belong to one person and one deletes its answer, the other's answer still counts."""
     db = await make_database("openmeet")
     first = said(2, "aa", 5, OF_A_STRANGER.uri, "going")
-    await take(db, OF_A_STRANGER, first)
+    await apply_messages(db, OF_A_STRANGER, first)
     async with db.transaction() as tx:
-        known = await identity_queries.find(tx, stranger(2))
+        known = await identity_queries.find(tx, did_of_stranger(2))
         assert known is not None
         await identity_queries.insert(
-            tx, stranger(1), known.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
+            tx, did_of_stranger(1), known.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=False
         )
     # Between records without createdAt, the one with the greater URI counts.
     second = said(1, "aa", 6, OF_A_STRANGER.uri, "interested")
-    await take(db, second)
-    await take(db, deleted(first, 7), deleted(said(3, "aa", 1, OF_A_STRANGER.uri, "going"), 8))
+    await apply_messages(db, second)
+    await apply_messages(db, deletion_of(first, 7), deletion_of(said(3, "aa", 1, OF_A_STRANGER.uri, "going"), 8))
     async with db.reader() as reader:
         rows = await reader.fetch("select status, record_uri from attendances")
     assert [(row["status"], row["record_uri"]) for row in rows] == [("interested", second.uri)]
@@ -372,11 +374,11 @@ async def test_an_account_without_the_did_gets_a_cancellation(make_database: Mak
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await identity_queries.insert(
-            tx, stranger(1), ben.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=True
+            tx, did_of_stranger(1), ben.user_id, IdentityKind.SHADOW, handle="", pds_url="", is_default=True
         )
     going = said(1, "aa", 5, OF_A_STRANGER.uri, "going")
-    await take(db, OF_A_STRANGER, going)
-    await take(db, deleted(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
+    await apply_messages(db, OF_A_STRANGER, going)
+    await apply_messages(db, deletion_of(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.MAIL.value)
     assert [ben.user_id in row["subject"] and WITHDRAWN_MAIL in row["subject"] for row in rows] == [True]

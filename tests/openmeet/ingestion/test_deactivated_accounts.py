@@ -54,7 +54,7 @@ async def test_answer_of_a_deactivated_account_counts_again_after_activation(dep
 
 
 async def test_a_deactivated_repository_is_not_read(deployment: Deployment):
-    """A repository that is not served is not read, and nothing changes: missing records must be proven."""
+    """A repository that is not served is not read, and nothing changes: the absence of records must be verified."""
     cleo = await deployment.connected()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

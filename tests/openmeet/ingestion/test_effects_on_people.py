@@ -20,10 +20,11 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, key_of
-from tests.openmeet.ingestion.test_erasing import KEYS, everything, traces
-from tests.openmeet.series.test_detecting import looked_through, weekly
+from tests.openmeet.database_snapshot import columns_containing, rows_of_all_tables
+from tests.openmeet.deployment import Deployment, deliver_all_publications
+from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
+from tests.openmeet.ingestion.network import HERE, deletion_of, did, event, event_value, key_of
+from tests.openmeet.series.detection import detect_series_of, weekly_events
 from tests.openmeet.site_under_test import details, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
@@ -71,7 +72,7 @@ async def test_attendees_are_notified_of_remote_changes(db: Database, ben: Calle
         event(2, "tea", 3, startsAt=later),
         event(2, "tea", 4, startsAt=later, status=f"{EVENT}#cancelled"),
         event(2, "tea", 5, startsAt=later),
-        deleted(event(2, "tea", 5), 6),
+        deletion_of(event(2, "tea", 5), 6),
     ]
     for one in said:
         await take(db, one)
@@ -83,7 +84,7 @@ async def test_attendees_are_notified_of_remote_changes(db: Database, ben: Calle
 async def test_past_and_unknown_events_notify_nobody(db: Database, ben: Caller, clock: HandClock) -> None:
     clock.turn(60 * DAY)
     await take(db, event(2, "tea", 2, startsAt="2026-04-01T20:00:00Z"), event(2, "other", 3, startsAt=SOON))
-    await take(db, deleted(event(2, "tea", 2), 4))
+    await take(db, deletion_of(event(2, "tea", 2), 4))
     assert await news_of(db, ben) == []
 
 
@@ -97,7 +98,7 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
         await attendance.answer(tx, ben, slug, RsvpReply.GOING)
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
         assert "Zanzibar" in (await browser.get("/my/events")).text
-        await take(db, deleted(event(2, "tea", 1), 2))
+        await take(db, deletion_of(event(2, "tea", 1), 2))
         gone = await browser.get(f"/events/{slug}")
         assert gone.status_code == 410
         # People who answered can read which event it was. Everybody else reads only that it was deleted.
@@ -116,15 +117,15 @@ async def test_a_deleted_account_leaves_nothing_in_detected_series(db: Database,
     """The person's events, and the series detected among them, are deleted. The whole database is searched afterwards."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
-    await take(db, *weekly(8))
+    await take(db, *weekly_events(8))
     async with db.transaction() as tx:
         await tx.execute("update events set title = replace(title, 'Tea', 'Zanzibar'), slug = 'zanzibar-' || id")
-    assert len(await looked_through(db, user_id)) == 1
-    tables = {table for table, _ in traces(await everything(db, engine), ("Zanzibar", "zanzibar"))}
+    assert len(await detect_series_of(db, user_id)) == 1
+    tables = {table for table, _ in columns_containing(await rows_of_all_tables(db, engine), ("Zanzibar", "zanzibar"))}
     assert {"event_series", "series_detections", "events"} <= tables
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS, did(1))
-    assert traces(await everything(db, engine), ("Zanzibar", "zanzibar", did(1))) == []
+        await erase_here(tx, ERASURE_KEYS, did(1))
+    assert columns_containing(await rows_of_all_tables(db, engine), ("Zanzibar", "zanzibar", did(1))) == []
 
 
 async def test_restricting_an_event_here_keeps_its_public_record(deployment: Deployment) -> None:
@@ -169,8 +170,7 @@ async def test_restricting_an_event_here_keeps_its_public_record(deployment: Dep
         assert (await deployment.record(uri))["name"] == "Tea at home!"
         assert (await browser.post(f"/events/{tea.slug}/delete-record")).status_code == 303
         assert f"/events/{tea.slug}/delete-record" not in (await browser.get(f"/events/{tea.slug}")).text
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     listed = await client.query("com.atproto.repo.listRecords", {"repo": own, "collection": EVENT})
     assert listed["records"] == []
     await deployment.listen(dora.user_id)
@@ -189,8 +189,8 @@ async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDat
     async with db.transaction() as tx:
         author = await identities.connect(tx, did(1), handle="ana.example", pds_url="")
         ben = await person(tx, "Ben")
-    await take(db, *weekly(14))
-    await looked_through(db, author)
+    await take(db, *weekly_events(14))
+    await detect_series_of(db, author)
     async with db.reader() as reader:
         coming = await reader.fetch(
             "select slug from events where starts_at > :now order by starts_at limit 2", now=reader.now

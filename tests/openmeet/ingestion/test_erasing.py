@@ -1,7 +1,6 @@
 """A deleted account leaves only hashes: every table of the tenant is searched for its content."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -46,14 +45,15 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
+from tests.openmeet.database_snapshot import columns_containing, rows_of_all_tables
 from tests.openmeet.deployment import INSTANCE, Deployment
+from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import did, event, rev, rsvp
-from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
+from tests.openmeet.ingestion.seats import TWO_PLACES_URI, answer_statuses, create_event_with_two_places
 from tests.openmeet.site_under_test import event_by, person
 from tests.simulation.oracle import EVENT, RSVP
 
-KEYS = (b"k" * 32, b"older" * 6)
-HERE = IngestionContext("https://meet.example", KEYS)
+HERE = IngestionContext("https://meet.example", ERASURE_KEYS)
 TEA = f"at://{did(1)}/{EVENT}/tea"
 REFUSED = f"at://{did(1)}/{EVENT}/refused"
 # None of these may be left anywhere. A DID may remain in other people's records.
@@ -63,34 +63,6 @@ MARKS = ("Zanzibar", "zanzibar", "Cinnamon", "cinnamon", "@ana", "Nutmeg")
 async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
     async with db.transaction() as tx:
         return await apply(tx, HERE, messages)
-
-
-async def everything(db: Database, engine: Engine) -> dict[str, list[Mapping[str, object]]]:
-    """All rows of all tables."""
-    found: dict[str, list[Mapping[str, object]]] = {}
-    listing = (
-        "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"
-        if engine == "sqlite"
-        else "select table_name as name from information_schema.tables where table_schema = current_schema() order by 1"
-    )
-    async with db.reader() as reader:
-        for table in [row["name"] for row in await reader.fetch(listing)]:
-            found[table] = [dict(row) for row in await reader.fetch(f"select * from {table}")]
-    return found
-
-
-def traces(rows: dict[str, list[Mapping[str, object]]], marks: tuple[str, ...]) -> list[tuple[str, str]]:
-    """(table, column) of every value that contains one of the marks."""
-    return [
-        (table, column)
-        for table, lines in rows.items()
-        for line in lines
-        for column, value in line.items()
-        if any(
-            (mark.encode() in bytes(value)) if isinstance(value, bytes | memoryview) else mark in str(value)
-            for mark in marks
-        )
-    ]
 
 
 async def leave_traces(db: Database) -> None:
@@ -122,7 +94,7 @@ async def leave_traces(db: Database) -> None:
 
 async def erase(db: Database, who: int = 1) -> None:
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS, did(who))
+        await erase_here(tx, ERASURE_KEYS, did(who))
 
 
 async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monkeypatch: pytest.MonkeyPatch):
@@ -141,7 +113,7 @@ async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monke
         return
 
     monkeypatch.setattr(rsvp_records, "erase_next", noting)
-    await account_deletion.erase(db, ErasureContext(KEYS, nothing_outside), did(2))
+    await account_deletion.erase(db, ErasureContext(ERASURE_KEYS, nothing_outside), did(2))
     # Three for the five RSVPs, and the last one, which finds none.
     assert len(set(transactions)) == len(transactions) == 4
     async with db.reader() as reader:
@@ -168,7 +140,7 @@ async def test_every_event_of_a_deleted_account_is_handed_over_in_its_own_transa
         return
 
     monkeypatch.setattr(ownership, "pass_to_heir", noting)
-    await account_deletion.erase(db, ErasureContext(KEYS, nothing_outside), did(7))
+    await account_deletion.erase(db, ErasureContext(ERASURE_KEYS, nothing_outside), did(7))
     assert len(set(transactions)) == len(transactions) == 3
     async with db.reader() as reader:
         assert {(await by_id(reader, tea.id)).author_id for tea in teas} == {ben.user_id}
@@ -176,25 +148,29 @@ async def test_every_event_of_a_deleted_account_is_handed_over_in_its_own_transa
 
 async def test_erased_author_is_found_in_no_table(db: Database, engine: Engine):
     await leave_traces(db)
-    before = traces(await everything(db, engine), MARKS)
+    before = columns_containing(await rows_of_all_tables(db, engine), MARKS)
     tables = {table for table, _ in before}
     assert {"events", "records", "identities", "merge_decisions"} <= tables, before
     await erase(db)
-    rows = await everything(db, engine)
-    assert traces(rows, MARKS) == []
+    rows = await rows_of_all_tables(db, engine)
+    assert columns_containing(rows, MARKS) == []
     # The DID remains in data of other people: in their RSVP and in the job that fetches the event.
-    own = [trace for trace in traces(rows, (did(1),)) if trace[0] not in {"records", "record_subjects", "outbox_jobs"}]
+    own = [
+        trace
+        for trace in columns_containing(rows, (did(1),))
+        if trace[0] not in {"records", "record_subjects", "outbox_jobs"}
+    ]
     assert own == []
-    assert traces(rows, (REFUSED,)) == []
+    assert columns_containing(rows, (REFUSED,)) == []
     assert {row["did"] for row in rows["records"]} == {did(2)}
 
 
 async def test_only_hashes_of_the_uris_remain(db: Database, engine: Engine):
     """Four hashes remain: those of the three URIs, and one of the DID for the erasure job itself."""
     await leave_traces(db)
-    revs = {row["uri"]: row["rev"] for row in (await everything(db, engine))["records"] if row["did"] == did(1)}
+    revs = {row["uri"]: row["rev"] for row in (await rows_of_all_tables(db, engine))["records"] if row["did"] == did(1)}
     await erase(db)
-    kept = (await everything(db, engine))["erased_records"]
+    kept = (await rows_of_all_tables(db, engine))["erased_records"]
     assert len(kept) == len(revs) + 1 == 4
     assert set(revs.values()) < {row["rev"] for row in kept}
     assert all(len(bytes(row["hash"])) == 32 for row in kept)
@@ -206,7 +182,7 @@ async def test_late_and_repeated_messages_restore_nothing(db: Database, engine: 
     await erase(db)
     old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]
     assert await take(db, *old) == [IngestResult.KNOWN, IngestResult.KNOWN]
-    assert traces(await everything(db, engine), MARKS) == []
+    assert columns_containing(await rows_of_all_tables(db, engine), MARKS) == []
 
 
 async def test_an_account_that_returns_can_write_again(db: Database, clock: HandClock):
@@ -226,36 +202,36 @@ async def test_markers_with_older_keys_still_work(db: Database):
     """Erasure markers still work after the sealing keys were rotated."""
     await leave_traces(db)
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS[1:], did(1))
+        await erase_here(tx, ERASURE_KEYS[1:], did(1))
     assert await take(db, event(1, "tea", 1, "Zanzibar evening")) == [IngestResult.KNOWN]
 
 
 async def test_erasing_twice_changes_nothing(db: Database, engine: Engine):
     await leave_traces(db)
     await erase(db)
-    once = await everything(db, engine)
+    once = await rows_of_all_tables(db, engine)
     await erase(db)
-    twice = await everything(db, engine)
+    twice = await rows_of_all_tables(db, engine)
     assert [row["revision"] for row in once["events"]] == [row["revision"] for row in twice["events"]]
     assert once["attendances"] == twice["attendances"]
 
 
 async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     """The place is offered to the waitlist, unlike the place of a hidden account."""
-    tea, people = await full_house(db)
-    await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
+    tea, people = await create_event_with_two_places(db)
+    await take(db, rsvp(0, "one", 1, TWO_PLACES_URI), rsvp(1, "one", 2, TWO_PLACES_URI))
     async with db.transaction() as tx:
         late = await attendance.answer(tx, people[3], tea.slug, RsvpReply.GOING)
     assert late.status is AttendanceStatus.WAITLISTED
     await erase(db, 0)
-    after = await statuses(db)
+    after = await answer_statuses(db)
     assert after[people[3].user_id] == "offered"
     assert after[people[0].user_id] == "declined"
 
 
 async def test_a_check_in_during_the_erasure_is_kept(db: Database, clock: HandClock):
-    tea, people = await full_house(db)
-    await take(db, rsvp(0, "one", 1, URI))
+    tea, people = await create_event_with_two_places(db)
+    await take(db, rsvp(0, "one", 1, TWO_PLACES_URI))
     assert tea.starts_at is not None
     clock.turn(tea.starts_at - clock.now())
     checked_in = asyncio.Event()
@@ -304,7 +280,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
     await erase(db)
-    assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
+    assert columns_containing(await rows_of_all_tables(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
         after = await by_id(reader, tea.id)
         publication = await publication_queries.find(reader, PublicationKind.EVENT, tea.id)
@@ -314,7 +290,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
     assert publication is not None
     assert (publication.state, publication.uri, publication.base_body) == (PublicationState.RETRACTED, None, None)
     assert not consent.is_given
-    assert (await statuses(db))[user_id] == "attending"
+    assert (await answer_statuses(db))[user_id] == "attending"
 
 
 async def test_only_the_accounts_dead_letters_are_deleted(db: Database, make_database: MakeDatabase, clock: HandClock):
@@ -324,7 +300,7 @@ async def test_only_the_accounts_dead_letters_are_deleted(db: Database, make_dat
     for _ in range(125):
         for delivery in await queue.lease(10, 60):
             await queue.bury(delivery, "wrong")
-    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 125
+    assert await dead_letters.erase(db, ERASURE_KEYS, queue, did(1)) == 125
     assert {letter.message.partition for letter in await queue.dead_letters(1000)} == {did(0)}
 
 
@@ -338,10 +314,10 @@ async def test_queued_messages_of_a_deleted_account_are_deleted(
     for one in (event(1, "tea", 1, "Cinnamon"), event(1, "cake", 2), young, event(2, "tea", 1)):
         await queue.publish([Message("event.update", one.did, encode(one), f"{one.did}-{one.rev}")])
     (leased, _) = await queue.lease(2, 60)
-    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 0
+    assert await dead_letters.erase(db, ERASURE_KEYS, queue, did(1)) == 0
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS, did(1))
-    assert await dead_letters.erase(db, KEYS, queue, did(1)) == 2
+        await erase_here(tx, ERASURE_KEYS, did(1))
+    assert await dead_letters.erase(db, ERASURE_KEYS, queue, did(1)) == 2
     await queue.ack([leased])
     assert (await queue.depth()).waiting == 2
     assert [decode(one.message.body).rev for one in await queue.lease(9, 60)] == [late]
@@ -354,7 +330,7 @@ async def test_a_message_that_fails_after_the_erasure_is_deleted(
     queue = EmbeddedQueue(await make_database("groundwork.queue"), clock)
     young = replace(event(1, "tea", 1), rev=from_microseconds(clock.now() + DAY, 5))
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS, did(1))
+        await erase_here(tx, ERASURE_KEYS, did(1))
     for one in (event(1, "tea", 1, "Cinnamon"), young, event(2, "tea", 1)):
         await queue.publish([Message("event.update", one.did, encode(one), f"{one.did}-{one.rev}")])
         for leased in await queue.lease(9, 60):
@@ -362,7 +338,7 @@ async def test_a_message_that_fails_after_the_erasure_is_deleted(
     await queue.publish([Message("event.update", did(1), b"no record", "unreadable")])
     for leased in await queue.lease(9, 60):
         await queue.bury(leased, "wrong")
-    assert await dead_letters.forget_erased(db, KEYS, queue) == 2
+    assert await dead_letters.forget_erased(db, ERASURE_KEYS, queue) == 2
     assert [decode(one.message.body).rev for one in await queue.dead_letters(9)] == [young.rev, rev(1)]
 
 
@@ -372,7 +348,7 @@ async def nothing_else(_did: object) -> None:
 
 @pytest.fixture
 def erasing() -> ErasureContext:
-    return ErasureContext(KEYS, nothing_else)
+    return ErasureContext(ERASURE_KEYS, nothing_else)
 
 
 async def refresh_all(deployment: Deployment, erasing: ErasureContext) -> None:
@@ -390,7 +366,7 @@ async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, era
     site.
     """
     deployment.processor = Processor(
-        deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.metrics
+        deployment.db, deployment.queue, IngestionContext(INSTANCE, ERASURE_KEYS), deployment.processor.metrics
     )
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)
@@ -400,13 +376,13 @@ async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, era
     await deployment.listen(cleo.user_id)
     gone = (await deployment.identity(cleo.user_id)).did
     await refresh_all(deployment, erasing)
-    assert traces(await everything(deployment.db, "sqlite"), (gone,)) != []
+    assert columns_containing(await rows_of_all_tables(deployment.db, "sqlite"), (gone,)) != []
     repositories = deployment.pds.registry.repositories
     await repositories.db.write(lambda w: hosting.remove(w, repositories, gone))
     deployment.clock.turn(SECOND)
     await deployment.follow_until(gone, lambda state: not state.active)
     await refresh_all(deployment, erasing)
-    assert traces(await everything(deployment.db, "sqlite"), (gone,)) == []
+    assert columns_containing(await rows_of_all_tables(deployment.db, "sqlite"), (gone,)) == []
     async with deployment.db.reader() as reader:
         assert await by_slug(reader, tea.slug) is not None
 
@@ -418,7 +394,7 @@ async def test_answers_count_for_an_event_that_comes_back_under_its_uri(make_dat
     db = await make_database("openmeet")
     await take(db, event(1, "tea", 1), rsvp(2, "yes", 2, TEA))
     async with db.transaction() as tx:
-        await erase_here(tx, KEYS, did(1))
+        await erase_here(tx, ERASURE_KEYS, did(1))
     await take(db, rsvp(2, "yes", 3, TEA, "interested"))
     # After the deletion, which came an hour after the first message.
     await take(db, event(1, "tea", 3700))

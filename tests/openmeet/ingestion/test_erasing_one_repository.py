@@ -22,10 +22,10 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.group_and_series_messages import group_message
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
-from tests.openmeet.ingestion.test_foreign_groups import group
-from tests.openmeet.ingestion.test_rows_of_repositories import in_a_languages_order, plan
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.query_plans import collate_by_language, query_plan
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import RSVP, Change
 
@@ -67,9 +67,9 @@ async def wrote(db: Database, did: Did) -> None:
     """Write everything that a repository can have: an event, an RSVP, a group, and replaced records, also of groups
     made on this site.
     """
-    theirs: list[RecordMessage] = [replace(one, did=did) for one in (event(1, "walk", 2), group(4))]
+    theirs: list[RecordMessage] = [replace(one, did=did) for one in (event(1, "walk", 2), group_message(4))]
     answer = message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri)))
-    await take(db, *theirs, answer)
+    await apply_messages(db, *theirs, answer)
     async with db.transaction() as tx:
         await merge_decisions.store(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         await superseded_records.store(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
@@ -84,12 +84,12 @@ async def test_only_this_repository_is_erased(db: Database, clock: HandClock, pa
     gone, other = map(parse_did, pair)
     # This runs before any connection has a plan for these columns.
     async with db.transaction() as tx:
-        await in_a_languages_order(tx)
+        await collate_by_language(tx)
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
         async with db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
     clock.turn(MAX_AGE)
-    await take(db, TEA)
+    await apply_messages(db, TEA)
     for did in (gone, other):
         await wrote(db, did)
     async with db.transaction() as tx:
@@ -119,7 +119,7 @@ async def test_its_rows_are_found_without_a_table_scan(db: Database, what: str) 
     async with db.transaction() as tx:
         statement, index = _statements(tx.engine)[what]
         pages = {"after_event_id": "", "after_id": "", "limit": 100} if what == "answers" else {}
-        found = await plan(tx, statement, did=PAIRS[0][0], **pages)
+        found = await query_plan(tx, statement, did=PAIRS[0][0], **pages)
     # A scan of rows that are already selected is not a table scan.
     through = [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")]
     assert through == [], found

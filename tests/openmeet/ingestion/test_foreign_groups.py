@@ -28,19 +28,19 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.remote_groups import MOST_ASKING
+from openmeet.network.ingestion.remote_groups import MAX_ASKING
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.ingestion.network import deleted, did, event, message, rev
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.group_and_series_messages import CHESS_URI, group_message, membership_message
+from tests.openmeet.ingestion.network import deletion_of, did, event, message, rev
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import Change
 
 CID = str(Cid.for_cbor(b"\xa0"))
-URI = f"at://{did(1)}/{GROUP}/chess"
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +51,13 @@ async def flags_on(db: Database, clock: HandClock) -> None:
     clock.turn(MAX_AGE)
 
 
-def group(at: int, author: int = 1, rkey: str = "chess", **fields: object) -> RecordMessage:
-    value = {"$type": GROUP, "name": "Chess", "createdAt": "2026-01-01T00:00:00Z", **fields}
-    return message(Change(did(author), GROUP, rkey, rev(at), value))
-
-
-def said(at: int, author: int = 2, uri: str = URI, rkey: str = "m", **fields: object) -> RecordMessage:
-    value = {"$type": MEMBERSHIP, "group": uri, "createdAt": "2026-01-01T00:00:00Z", **fields}
-    return message(Change(did(author), MEMBERSHIP, rkey, rev(at), value))
-
-
 def accepted(
-    at: int, member: int = 2, author: int = 1, uri: str = URI, role: GroupRole = GroupRole.MEMBER, **fields: object
+    at: int,
+    member: int = 2,
+    author: int = 1,
+    uri: str = CHESS_URI,
+    role: GroupRole = GroupRole.MEMBER,
+    **fields: object,
 ):
     value = {
         "$type": ACCEPTANCE,
@@ -76,17 +71,17 @@ def accepted(
     return message(Change(did(author), ACCEPTANCE, f"a{member}", rev(at), value))
 
 
-def listed(at: int, event_uri: str, author: int = 1, uri: str = URI) -> RecordMessage:
+def listed(at: int, event_uri: str, author: int = 1, uri: str = CHESS_URI) -> RecordMessage:
     value = {"group": uri, "event": {"uri": event_uri, "cid": CID}, "createdAt": "2026-01-01T00:00:00Z"}
     return message(Change(did(author), GROUP_EVENT, "e", rev(at), value))
 
 
-async def known(db: Database, uri: str = URI) -> Group | None:
+async def known(db: Database, uri: str = CHESS_URI) -> Group | None:
     async with db.reader() as reader:
         return await record_queries.by_record(reader, uri)
 
 
-async def members(db: Database, uri: str = URI) -> list[tuple[GroupRole, GroupRole | None]]:
+async def members(db: Database, uri: str = CHESS_URI) -> list[tuple[GroupRole, GroupRole | None]]:
     async with db.reader() as reader:
         found = await record_queries.by_record(reader, uri)
         assert found is not None
@@ -103,7 +98,9 @@ async def membership_of(db: Database, one: Group, who: Caller) -> Membership | N
 
 
 async def test_a_remote_group_is_read_only(db: Database):
-    await take(db, group(1, description="We meet.", joining=f"{GROUP}#open", location={"locality": "Graz"}))
+    await apply_messages(
+        db, group_message(1, description="We meet.", joining=f"{GROUP}#open", location={"locality": "Graz"})
+    )
     one = await known(db)
     assert one is not None
     assert (one.details.name, one.details.description, one.details.locality, one.is_read_only) == (
@@ -112,11 +109,11 @@ async def test_a_remote_group_is_read_only(db: Database):
         "Graz",
         True,
     )
-    await take(db, group(2, name="Chess and Go"))
+    await apply_messages(db, group_message(2, name="Chess and Go"))
     after = await known(db)
     assert after is not None
     assert (after.id, after.details.name, after.details.description) == (one.id, "Chess and Go", "")
-    await take(db, deleted(group(2), 3))
+    await apply_messages(db, deletion_of(group_message(2), 3))
     gone = await known(db)
     assert gone is not None
     assert gone.deleted_at is not None
@@ -124,7 +121,7 @@ async def test_a_remote_group_is_read_only(db: Database):
 
 async def test_a_popular_name_has_enough_slugs(db: Database):
     """Ten random characters do not collide among ten thousand groups of one name."""
-    await take(db, group(1))
+    await apply_messages(db, group_message(1))
     one = await known(db)
     assert one is not None
     assert re.fullmatch(r"chess-[2-9a-z]{10}", one.slug)
@@ -133,8 +130,8 @@ async def test_a_popular_name_has_enough_slugs(db: Database):
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_membership_needs_both_sides_in_any_order(db: Database, order):
     """The group decides the role. On this site the role is only a label: everybody is an ordinary member."""
-    all_of_it = [group(1), said(1), accepted(1, role=GroupRole.ADMIN)]
-    await take(db, *(all_of_it[number] for number in order))
+    all_of_it = [group_message(1), membership_message(1), accepted(1, role=GroupRole.ADMIN)]
+    await apply_messages(db, *(all_of_it[number] for number in order))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.ADMIN)]
 
 
@@ -143,7 +140,7 @@ async def test_remote_roles_give_no_permissions_here(db: Database, role: GroupRo
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(2), handle="ben.example", pds_url="https://pds.example")
     ben = Caller(user_id, "Ben")
-    await take(db, group(1), said(1), accepted(1, role=role))
+    await apply_messages(db, group_message(1), membership_message(1), accepted(1, role=role))
     assert await members(db) == [(GroupRole.MEMBER, role)]
     one = await known(db)
     assert one is not None
@@ -163,34 +160,36 @@ async def test_membership_needs_the_records_of_both_sides(db: Database):
     """The person's record alone is not enough, nor is the group's. An acceptance by a third person or for another
     record does not count either.
     """
-    await take(db, group(1), said(1, role=VALUE_OF[GroupRole.OWNER]))
-    await take(db, accepted(2, member=3))
-    await take(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
+    await apply_messages(db, group_message(1), membership_message(1, role=VALUE_OF[GroupRole.OWNER]))
+    await apply_messages(db, accepted(2, member=3))
+    await apply_messages(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
     stolen = {"uri": f"at://{did(3)}/{MEMBERSHIP}/m", "cid": CID}
-    await take(db, accepted(5, member=2, membership=stolen))
+    await apply_messages(db, accepted(5, member=2, membership=stolen))
     assert await members(db) == []
 
 
 @pytest.mark.parametrize("who", ["member", "group", "both"])
 async def test_either_side_can_end_a_membership(db: Database, who: str):
-    await take(db, group(1), said(1), accepted(1))
+    await apply_messages(db, group_message(1), membership_message(1), accepted(1))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     if who != "group":
-        await take(db, deleted(said(1), 2))
+        await apply_messages(db, deletion_of(membership_message(1), 2))
     if who != "member":
-        await take(db, deleted(accepted(1), 3))
+        await apply_messages(db, deletion_of(accepted(1), 3))
     assert await members(db) == []
-    await take(db, said(4), accepted(4))
+    await apply_messages(db, membership_message(4), accepted(4))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
 
 
 async def test_an_acceptance_changed_to_another_member_ends_the_first(db: Database):
-    await take(db, group(1), said(1), said(1, author=3), accepted(1))
+    await apply_messages(db, group_message(1), membership_message(1), membership_message(1, author=3), accepted(1))
     moved = accepted(2, member=3)
-    await take(db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": URI, "member": did(3)})), moved)
+    await apply_messages(
+        db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": CHESS_URI, "member": did(3)})), moved
+    )
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     async with db.reader() as reader:
-        one = await record_queries.by_record(reader, URI)
+        one = await record_queries.by_record(reader, CHESS_URI)
         assert one is not None
         (left,) = await queries.members(reader, one.id, [GroupRole.LEFT], after=None, limit=9)
         assert left.statement_uri is not None
@@ -198,9 +197,9 @@ async def test_an_acceptance_changed_to_another_member_ends_the_first(db: Databa
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, order):
-    made = event(2, "tea", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
-    all_of_it = [group(1), made, listed(2, made.uri)]
-    await take(db, *(all_of_it[number] for number in order))
+    made = event(2, "tea", 1, "Tea", **{GROUP_LINK_KEY: {"group": CHESS_URI}})
+    all_of_it = [group_message(1), made, listed(2, made.uri)]
+    await apply_messages(db, *(all_of_it[number] for number in order))
     one = await known(db)
     async with db.reader() as reader:
         kept = await event_records.by_record_uri(reader, made.uri)
@@ -208,7 +207,7 @@ async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, or
     assert kept is not None
     assert kept.group is not None
     assert kept.group.id == one.id
-    await take(db, event(2, "tea", 5, "Tea"))
+    await apply_messages(db, event(2, "tea", 5, "Tea"))
     async with db.reader() as reader:
         kept = await event_records.by_record_uri(reader, made.uri)
     assert kept is not None
@@ -217,16 +216,18 @@ async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, or
 
 async def test_one_sides_word_adds_no_event_to_a_group(db: Database):
     """The event's record alone is not enough, nor is the group's. A listing by a third person does not count either."""
-    claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": URI}})
+    claims = event(2, "claims", 1, "Tea", **{GROUP_LINK_KEY: {"group": CHESS_URI}})
     listed_only = event(3, "listed", 1, "Go")
-    await take(db, group(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2))
+    await apply_messages(
+        db, group_message(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2)
+    )
     async with db.reader() as reader:
         for uri in (claims.uri, listed_only.uri):
             kept = await event_records.by_record_uri(reader, uri)
             assert kept is not None
             assert kept.group is None
-    own = event(1, "own", 4, "Own", **{GROUP_LINK_KEY: {"group": URI}})
-    await take(db, own)
+    own = event(1, "own", 4, "Own", **{GROUP_LINK_KEY: {"group": CHESS_URI}})
+    await apply_messages(db, own)
     async with db.reader() as reader:
         kept = await event_records.by_record_uri(reader, own.uri)
     assert kept is not None
@@ -240,10 +241,10 @@ OLD = f"at://{did(9)}/{GROUP}/chess"
 @pytest.mark.parametrize("old_first", [True, False])
 async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, way: str, old_first: bool):
     """Memberships of the old group then count for the new one. Anybody else's claim to be its successor is ignored."""
-    fields = {"successor": {"successor": URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
-    old = group(1, author=9, **fields)
-    new = group(2, predecessor={"uri": OLD, "cid": CID})
-    await take(db, *((old, new) if old_first else (new, old)), said(3, uri=OLD), accepted(4))
+    fields = {"successor": {"successor": CHESS_URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
+    old = group_message(1, author=9, **fields)
+    new = group_message(2, predecessor={"uri": OLD, "cid": CID})
+    await apply_messages(db, *((old, new) if old_first else (new, old)), membership_message(3, uri=OLD), accepted(4))
     assert await members(db) == ([] if way == "neither" else [(GroupRole.MEMBER, GroupRole.MEMBER)])
 
 
@@ -254,25 +255,25 @@ async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
-        await record_queries.set_record(tx, ours.id, URI, CID)
+        await record_queries.set_record(tx, ours.id, CHESS_URI, CID)
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
         cleo = Caller(await identities.connect(tx, did(3), handle="c.example", pds_url="https://p.example"), "Cleo")
         dora = Caller(await identities.person_for_did(tx, did(4)), "Dora")
         await actions.join(tx, cleo, ours.slug)
         await administration.ban(tx, ana, ours.slug, cleo.user_id)
-    mine = said(1, role=VALUE_OF[GroupRole.OWNER])
-    await take(db, mine, said(1, author=3), said(1, author=4))
+    mine = membership_message(1, role=VALUE_OF[GroupRole.OWNER])
+    await apply_messages(db, mine, membership_message(1, author=3), membership_message(1, author=4))
     found = [await membership_of(db, ours, who) for who in (ben, cleo, dora)]
     assert [one.role for one in found if one] == [GroupRole.MEMBER, GroupRole.BANNED, GroupRole.PENDING]
     async with db.transaction() as tx:
         await administration.change_role(tx, ana, ours.slug, ben.user_id, GroupRole.ADMIN)
-    await take(db, said(2, role=VALUE_OF[GroupRole.OWNER]), said(3))
+    await apply_messages(db, membership_message(2, role=VALUE_OF[GroupRole.OWNER]), membership_message(3))
     assert (await membership_of(db, ours, ben)).role is GroupRole.ADMIN
     async with db.transaction() as tx:
         await administration.remove(tx, ana, ours.slug, ben.user_id)
-    await take(db, said(3))
+    await apply_messages(db, membership_message(3))
     assert (await membership_of(db, ours, ben)).role is GroupRole.LEFT
-    await take(db, deleted(said(1, author=4), 5))
+    await apply_messages(db, deletion_of(membership_message(1, author=4), 5))
     assert (await membership_of(db, ours, dora)).role is GroupRole.LEFT
 
 
@@ -281,11 +282,11 @@ async def test_deleting_the_membership_record_leaves_the_group(db: Database):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
-        await record_queries.set_record(tx, ours.id, URI, CID)
+        await record_queries.set_record(tx, ours.id, CHESS_URI, CID)
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
-    await take(db, said(1))
+    await apply_messages(db, membership_message(1))
     assert (await membership_of(db, ours, ben)).role is GroupRole.MEMBER
-    await take(db, deleted(said(1), 2))
+    await apply_messages(db, deletion_of(membership_message(1), 2))
     left = await membership_of(db, ours, ben)
     assert (left.role, left.statement_uri) == (GroupRole.LEFT, None)
     async with db.reader() as reader:
@@ -294,13 +295,13 @@ async def test_deleting_the_membership_record_leaves_the_group(db: Database):
 
 
 async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("openmeet.network.ingestion.remote_groups.MOST_ASKING", 3)
-    assert MOST_ASKING == 200
+    monkeypatch.setattr("openmeet.network.ingestion.remote_groups.MAX_ASKING", 3)
+    assert MAX_ASKING == 200
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         ours = await group_by(tx, ana, join_policy="open", sync_enabled="on")
-        await record_queries.set_record(tx, ours.id, URI, CID)
-    await take(db, *(said(1, author=number) for number in range(2, 9)))
+        await record_queries.set_record(tx, ours.id, CHESS_URI, CID)
+    await apply_messages(db, *(membership_message(1, author=number) for number in range(2, 9)))
     async with db.reader() as reader:
         assert (
             len(await membership_queries.ids_in_roles(reader, ours.id, [GroupRole.PENDING], only_notified=False)) == 3
@@ -310,7 +311,7 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
 
 async def test_a_group_without_local_members_is_not_listed(db: Database):
     """Anybody can write records, so a group is listed only after a person who signs in on this site asks to join it."""
-    await take(db, group(1))
+    await apply_messages(db, group_message(1))
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
         assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
@@ -330,7 +331,7 @@ async def test_a_group_without_local_members_is_not_listed(db: Database):
 
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": 7}, {"$type": "com.example.group"}])
 async def test_an_invalid_group_is_kept_raw(db: Database, fields):
-    assert await take(db, group(1, **fields)) == [IngestResult.RAW]
+    assert await apply_messages(db, group_message(1, **fields)) == [IngestResult.RAW]
     assert await known(db) is None
     async with db.reader() as reader:
         (raw,) = await seen.unmapped(reader)
@@ -338,7 +339,7 @@ async def test_an_invalid_group_is_kept_raw(db: Database, fields):
 
 
 async def test_erasing_an_account_erases_its_group_and_statements(db: Database):
-    await take(db, group(1), said(1), accepted(1))
+    await apply_messages(db, group_message(1), membership_message(1), accepted(1))
     for _ in range(2):  # twice, because a crash can repeat it
         async with db.transaction() as tx:
             await account_deletion.erase_here(tx, [bytes(32)], did(1))

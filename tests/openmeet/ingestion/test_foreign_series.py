@@ -8,15 +8,13 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.syntax.record_key import parse_record_key
-from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
-from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
-from openmeet.network.flag_changes import switch
+from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.parsed_messages import IngestResult
@@ -24,45 +22,16 @@ from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.group_and_series_messages import WEEKLY_URI, date_message, flags_on, series_message
+from tests.openmeet.ingestion.network import HERE, deletion_of, did, event
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.statement_counter import StatementCounter
-from tests.simulation.oracle import EVENT, Change
+from tests.simulation.oracle import EVENT
 
-URI = f"at://{did(1)}/{SERIES}/weekly"
-
-
-@pytest.fixture
-async def flags_on(db: Database, clock: HandClock) -> None:
-    for flag in (Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE):
-        async with db.transaction() as tx:
-            await switch(tx, flag, is_on=True, changed_by="a test")
-    clock.turn(MAX_AGE)
+__all__ = ["flags_on"]
 
 
-def series(at: int, author: int = 1, collection: str = SERIES, **fields: object) -> RecordMessage:
-    value = {
-        "$type": collection,
-        "name": "Games",
-        "timezone": "Europe/Vienna",
-        "dtstart": "2026-03-07T18:00:00",
-        "durationMinutes": 120,
-        "rrule": ["FREQ=WEEKLY"],
-        "exdate": ["2026-03-14T18:00:00"],
-        "createdAt": "2026-01-01T00:00:00Z",
-        **fields,
-    }
-    return message(Change(did(author), collection, "weekly", rev(at), value))
-
-
-def date(rkey: str, at: int, day: str, author: int = 1, uri: str = URI) -> RecordMessage:
-    link = {"$type": SERIES_LINK_KEY, "series": {"uri": uri}, "recurrenceId": f"{day}T18:00:00"}
-    return event(
-        author, rkey, at, "Games", startsAt=f"{day}T17:00:00Z", timezone="Europe/Vienna", **{SERIES_LINK_KEY: link}
-    )
-
-
-async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
+async def known(db: Database, uri: str = WEEKLY_URI) -> tuple[Series, list[str]]:
     async with db.reader() as reader:
         found = await queries.by_record_uri(reader, uri)
         assert found is not None
@@ -72,7 +41,7 @@ async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_series_and_its_dates_in_any_order(db: Database):
-    await take(db, date("a", 1, "2026-03-07"), series(2), date("b", 3, "2026-03-21"))
+    await apply_messages(db, date_message("a", 1, "2026-03-07"), series_message(2), date_message("b", 3, "2026-03-21"))
     found, names = await known(db)
     assert (found.content.title, found.is_read_only, found.zone_name) == ("Games", True, "Europe/Vienna")
     assert str(found.timing.pattern.rule) == "FREQ=WEEKLY"
@@ -82,7 +51,7 @@ async def test_a_series_and_its_dates_in_any_order(db: Database):
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_remote_series_creates_no_dates(db: Database):
-    await take(db, series(1))
+    await apply_messages(db, series_message(1))
     found, names = await known(db)
     assert names == []
     async with db.transaction() as tx:
@@ -95,34 +64,36 @@ async def test_a_remote_series_creates_no_dates(db: Database):
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_changed_rule_is_adopted_and_removed_dates_become_single_events(db: Database):
-    weekly = series(2)
-    await take(db, date("a", 1, "2026-03-07"), weekly, series(3, rrule=["FREQ=MONTHLY"], name="Big games"))
+    weekly = series_message(2)
+    await apply_messages(
+        db, date_message("a", 1, "2026-03-07"), weekly, series_message(3, rrule=["FREQ=MONTHLY"], name="Big games")
+    )
     found, names = await known(db)
     assert (found.content.title, str(found.timing.pattern.rule), names) == (
         "Big games",
         "FREQ=MONTHLY",
         ["2026-03-07T18:00:00"],
     )
-    await take(db, deleted(weekly, 4))
+    await apply_messages(db, deletion_of(weekly, 4))
     found, names = await known(db)
     assert (found.deleted_at is not None, names) == (True, [])
     async with db.reader() as reader:
         rows = await reader.fetch("select series_id from events where removed_at is null")
     assert [row["series_id"] for row in rows] == [None]
-    await take(db, series(5))
+    await apply_messages(db, series_message(5))
     assert (await known(db))[1] == ["2026-03-07T18:00:00"]
 
 
 @pytest.mark.usefixtures("flags_on")
 async def test_nobody_puts_an_event_into_anothers_series(db: Database):
-    await take(db, series(1), date("a", 2, "2026-03-07", author=2))
+    await apply_messages(db, series_message(1), date_message("a", 2, "2026-03-07", author=2))
     assert (await known(db))[1] == []
 
 
 @pytest.mark.usefixtures("flags_on")
 async def test_older_spellings_are_read(db: Database):
     older = "net.openmeet.series"
-    await take(db, series(1, collection=older))
+    await apply_messages(db, series_message(1, collection=older))
     found, _ = await known(db, f"at://{did(1)}/{older}/weekly")
     assert found.content.title == "Games"
 
@@ -139,16 +110,16 @@ async def test_older_spellings_are_read(db: Database):
     ],
 )
 async def test_what_cannot_be_understood_is_kept_raw_with_the_reason(db: Database, wrong: dict):
-    assert await take(db, series(1, **wrong)) == [IngestResult.RAW]
+    assert await apply_messages(db, series_message(1, **wrong)) == [IngestResult.RAW]
     async with db.reader() as reader:
         row = await reader.fetch_one("select reason from records")
         assert row is not None
         assert row["reason"]
-        assert await queries.by_record_uri(reader, URI) is None
+        assert await queries.by_record_uri(reader, WEEKLY_URI) is None
 
 
 async def test_without_the_flag_nothing_is_read(db: Database):
-    assert await take(db, series(1)) == [IngestResult.SWITCHED_OFF]
+    assert await apply_messages(db, series_message(1)) == [IngestResult.SWITCHED_OFF]
 
 
 @pytest.mark.usefixtures("flags_on")
@@ -162,7 +133,7 @@ async def test_a_rule_in_an_event_record_starts_a_series(db: Database):
         rrule="FREQ=WEEKLY",
         exdate=["2026-03-14T17:00:00Z"],
     )
-    await take(db, tea)
+    await apply_messages(db, tea)
     found, names = await known(db, f"at://{did(1)}/{EVENT}/tea")
     assert (str(found.timing.pattern.rule), names) == ("FREQ=WEEKLY", ["2026-03-07T18:00:00"])
     assert [at.isoformat() for at in found.timing.pattern.left_out] == ["2026-03-14T18:00:00"]
@@ -173,7 +144,9 @@ RULED = {"rrule": "FREQ=WEEKLY;UNTIL=20260509T160000Z"}
 
 def ruled(rkey: str, at: int, day: str, *, is_named: bool = False, has_rule: bool = True) -> RecordMessage:
     """A date as this site writes it while records contain rules: the record of the next date has the rule."""
-    more = {SERIES_LINK_KEY: {"$type": SERIES_LINK_KEY, "series": {"uri": URI}, "recurrenceId": f"{day}T18:00:00"}}
+    more = {
+        SERIES_LINK_KEY: {"$type": SERIES_LINK_KEY, "series": {"uri": WEEKLY_URI}, "recurrenceId": f"{day}T18:00:00"}
+    }
     return event(
         1,
         rkey,
@@ -203,7 +176,7 @@ async def shown(db: Database) -> list[tuple[str, list[str]]]:
 @pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize("first", ["series", "date", "date without a link"])
 async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database, first: str):
-    weekly = series(2, rrule=["FREQ=WEEKLY;COUNT=10"], exdate=[])
+    weekly = series_message(2, rrule=["FREQ=WEEKLY;COUNT=10"], exdate=[])
     named = ruled("a", 3, "2026-03-07", is_named=True)
     said = {
         "series": [weekly, named],
@@ -211,7 +184,7 @@ async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database,
         "date without a link": [ruled("a", 1, "2026-03-07"), named, weekly],
     }
     for one in said[first]:
-        await take(db, one)
+        await apply_messages(db, one)
     assert await shown(db) == [("weekly", ["2026-03-07T18:00:00"])]
 
 
@@ -219,12 +192,12 @@ async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database,
 @pytest.mark.parametrize("is_new_first", [True, False])
 async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Database, is_new_first: bool):
     """The URL of the series does not change, so its followers stay."""
-    await take(db, ruled("a", 1, "2026-03-07"))
+    await apply_messages(db, ruled("a", 1, "2026-03-07"))
     async with db.reader() as reader:
         before = await queries.by_record_uri(reader, f"at://{did(1)}/{EVENT}/a")
     moves = [ruled("b", 2, "2026-03-14"), ruled("a", 3, "2026-03-07", has_rule=False)]
     for one in moves if is_new_first else moves[::-1]:
-        await take(db, one)
+        await apply_messages(db, one)
     ((where, names),) = await shown(db)
     assert (where, "2026-03-14T18:00:00" in names) == ("b", True)
     async with db.reader() as reader:
@@ -236,9 +209,9 @@ async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Databa
 
 @pytest.mark.usefixtures("flags_on")
 async def test_removing_the_rule_leaves_a_single_event(db: Database):
-    await take(db, ruled("a", 1, "2026-03-07"))
+    await apply_messages(db, ruled("a", 1, "2026-03-07"))
     assert len(await shown(db)) == 1
-    await take(db, ruled("a", 2, "2026-03-07", has_rule=False))
+    await apply_messages(db, ruled("a", 2, "2026-03-07", has_rule=False))
     assert await shown(db) == []
 
 
@@ -247,12 +220,14 @@ async def test_removing_the_rule_leaves_a_single_event(db: Database):
 async def test_a_series_is_deleted_with_the_record_that_started_it(db: Database, *, is_alone: bool):
     """The series is restored under the same URL if the record is."""
     weekly, other = ruled("a", 1, "2026-03-07"), event(2, "walk", 1)
-    await take(db, weekly, other)
+    await apply_messages(db, weekly, other)
     async with db.reader() as reader:
         before = await queries.by_record_uri(reader, weekly.uri)
-    await take(db, *([deleted(weekly, 2)] if is_alone else [deleted(weekly, 2), deleted(other, 3)]))
+    await apply_messages(
+        db, *([deletion_of(weekly, 2)] if is_alone else [deletion_of(weekly, 2), deletion_of(other, 3)])
+    )
     assert await shown(db) == []
-    await take(db, ruled("a", 4, "2026-03-07"))
+    await apply_messages(db, ruled("a", 4, "2026-03-07"))
     assert await shown(db) == [("a", ["2026-03-07T18:00:00"])]
     async with db.reader() as reader:
         after = await queries.by_record_uri(reader, weekly.uri)
@@ -272,10 +247,10 @@ async def test_dates_behind_many_other_events_are_found_in_batches(db: Database,
     order and in batches.
     """
     monkeypatch.setattr(remote_series, "BATCH", 3)
-    old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
+    old = [date_message(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
     others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]
-    await take(db, *old, *others, date("c", 1, "2026-03-28"))
-    await take(db, series(2))
+    await apply_messages(db, *old, *others, date_message("c", 1, "2026-03-28"))
+    await apply_messages(db, series_message(2))
     assert (await known(db))[1] == ["2026-03-28T18:00:00"]
     assert await pay_claimed_dates(db) == 1
     assert (await known(db))[1] == ["2026-03-07T18:00:00", "2026-03-21T18:00:00", "2026-03-28T18:00:00"]
@@ -295,10 +270,12 @@ async def on_its_dates(db: Database) -> list[str]:
 async def test_a_date_whose_event_is_deleted_gets_another_event_that_claims_it(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    await take(db, series(1), holder := date("a", 2, "2026-03-07"), date("b", 2, "2026-03-07"))
-    await take(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
+    await apply_messages(
+        db, series_message(1), holder := date_message("a", 2, "2026-03-07"), date_message("b", 2, "2026-03-07")
+    )
+    await apply_messages(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
     monkeypatch.setattr(remote_series, "BATCH", 3)
-    await take(db, deleted(holder, 3))
+    await apply_messages(db, deletion_of(holder, 3))
     assert await on_its_dates(db) == []
     assert await pay_claimed_dates(db) == 1
     assert await on_its_dates(db) == ["b"]
@@ -333,24 +310,24 @@ async def test_deleting_several_dates_reads_the_others_once(db: Database):
     """The number of statements does not depend on the number of other dates, because none of them refers to a deleted
     one.
     """
-    await take(db, series(1), series(1, collection="net.openmeet.series"))
+    await apply_messages(db, series_message(1), series_message(1, collection="net.openmeet.series"))
     older = f"at://{did(1)}/net.openmeet.series/weekly"
-    dates = [date(f"a{number:02}", 2, day) for number, day in enumerate(days(0, 6))]
-    dates += [date(f"b{number:02}", 2, day, uri=older) for number, day in enumerate(days(0, 6))]
-    await take(db, *dates)
-    few, times = await what_it_takes(db, *(deleted(one, 3) for one in dates[:3] + dates[6:9]))
+    dates = [date_message(f"a{number:02}", 2, day) for number, day in enumerate(days(0, 6))]
+    dates += [date_message(f"b{number:02}", 2, day, uri=older) for number, day in enumerate(days(0, 6))]
+    await apply_messages(db, *dates)
+    few, times = await what_it_takes(db, *(deletion_of(one, 3) for one in dates[:3] + dates[6:9]))
     assert times == 1
-    await take(db, *(date(f"c{number:02}", 4, day) for number, day in enumerate(days(10, 30))))
-    assert await what_it_takes(db, *(deleted(one, 5) for one in dates[3:6] + dates[9:12])) == (few, 1)
+    await apply_messages(db, *(date_message(f"c{number:02}", 4, day) for number, day in enumerate(days(10, 30))))
+    assert await what_it_takes(db, *(deletion_of(one, 5) for one in dates[3:6] + dates[9:12])) == (few, 1)
 
 
 def named(key: str, at: int) -> RecordMessage:
     """Another weekly series of the same author."""
-    return replace(series(at), rkey=parse_record_key(key))
+    return replace(series_message(at), rkey=parse_record_key(key))
 
 
 def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
-    return date(rkey, at, day, uri=f"at://{did(1)}/{SERIES}/{key}")
+    return date_message(rkey, at, day, uri=f"at://{did(1)}/{SERIES}/{key}")
 
 
 @pytest.mark.usefixtures("flags_on")
@@ -359,7 +336,7 @@ async def test_several_series_in_a_batch_read_the_events_once(db: Database):
     earlier ones and those in the batch.
     """
     keys = [f"s{number}" for number in range(20)]
-    await take(db, *(of_series(key, f"a{key}", 1, "2026-03-07") for key in keys))
+    await apply_messages(db, *(of_series(key, f"a{key}", 1, "2026-03-07") for key in keys))
     beside = [of_series(key, f"b{key}", 2, "2026-03-21") for key in keys]
     _, times = await what_it_takes(db, *(named(key, 2) for key in keys), *beside)
     assert times == 1
@@ -370,34 +347,42 @@ async def test_several_series_in_a_batch_read_the_events_once(db: Database):
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_series_created_and_deleted_in_one_batch_has_no_dates(db: Database):
-    weekly = series(2)
-    await take(db, date("a", 1, "2026-03-07"), weekly, deleted(weekly, 3))
+    weekly = series_message(2)
+    await apply_messages(db, date_message("a", 1, "2026-03-07"), weekly, deletion_of(weekly, 3))
     assert await on_its_dates(db) == []
-    await take(db, series(4))
+    await apply_messages(db, series_message(4))
     assert await on_its_dates(db) == ["a"]
 
 
 @pytest.mark.usefixtures("flags_on")
 async def test_dates_deleted_or_moved_in_one_batch_pass_to_other_events_that_claim_them(db: Database):
-    held = [date(f"a{number}", 2, day) for number, day in enumerate(days(0, 3))]
-    await take(db, series(1), *held, *(date(f"b{number}", 2, day) for number, day in enumerate(days(0, 3))))
+    held = [date_message(f"a{number}", 2, day) for number, day in enumerate(days(0, 3))]
+    await apply_messages(
+        db, series_message(1), *held, *(date_message(f"b{number}", 2, day) for number, day in enumerate(days(0, 3)))
+    )
     assert await on_its_dates(db) == ["a0", "a1", "a2"]
-    await take(db, deleted(held[0], 3), date("a1", 3, "2027-02-01"), deleted(held[2], 3), date("a2", 4, days(2, 1)[0]))
+    await apply_messages(
+        db,
+        deletion_of(held[0], 3),
+        date_message("a1", 3, "2027-02-01"),
+        deletion_of(held[2], 3),
+        date_message("a2", 4, days(2, 1)[0]),
+    )
     assert await on_its_dates(db) == ["a1", "a2", "b0", "b1"]
 
 
 @pytest.mark.usefixtures("flags_on")
 async def test_authors_with_few_events_need_no_job(db: Database):
-    await take(db, series(1), date("a", 2, "2026-03-07"))
+    await apply_messages(db, series_message(1), date_message("a", 2, "2026-03-07"))
     assert await pay_claimed_dates(db) == 0
 
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_series_deleted_meanwhile_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(remote_series, "BATCH", 1)
-    weekly = series(2)
-    await take(db, date("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)
-    await take(db, deleted(weekly, 3))
+    weekly = series_message(2)
+    await apply_messages(db, date_message("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)
+    await apply_messages(db, deletion_of(weekly, 3))
     assert await pay_claimed_dates(db) == 1
     async with db.reader() as reader:
         assert await reader.fetch("select 1 from events where series_id is not null") == []

@@ -30,7 +30,7 @@ from openmeet.network.ingestion.backfill import (
     subject_of,
 )
 from openmeet.network.ingestion.host_budgets import spending, unlimited
-from openmeet.network.ingestion.record_proofs import fetch_proven_each
+from openmeet.network.ingestion.record_proofs import fetch_verified_each
 from openmeet.network.records.collections import CONCERNING, EVENT, RSVP
 from openmeet.network.records.message import RecordOperation
 from openmeet.network.repositories import read
@@ -84,7 +84,7 @@ async def _repository(deployment: Deployment, did: str) -> tuple[str, bool]:
 
 
 async def test_only_our_collections_are_read(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
-    """The collections are read page by page and each record is proven. Deleted records are proven absent. The complete
+    """The collections are read page by page and each record is verified, also the absence of deleted ones. The complete
     read raises the repository's floor.
     """
     did, uris = await _write(deployment, 5)
@@ -140,10 +140,10 @@ async def test_neighbours_of_a_proven_record_need_no_request(deployment: Deploym
     assert set(listed.records) == set(uris)
     # One after the other, because requests that are under way at the same time cannot use each other's nodes.
     monkeypatch.setattr(record_proofs, "SIDE_BY_SIDE", 1)
-    proofs = await fetch_proven_each(deployment.network, uris, count, listed.records)
+    proofs = await fetch_verified_each(deployment.network, uris, count, listed.records)
     assert [one.uri for one in proofs.messages] == uris
     assert len(asked) == 8
-    singly = await fetch_proven_each(deployment.network, uris, count)
+    singly = await fetch_verified_each(deployment.network, uris, count)
     assert proofs.messages == singly.messages
     monkeypatch.setattr(listing, "MAX_KEPT_BYTES", 2 * len(next(iter(listed.records.values()))))
     listed = await listing.list_records(deployment.network, parse_did(did), [EVENT])
@@ -153,14 +153,16 @@ async def test_neighbours_of_a_proven_record_need_no_request(deployment: Deploym
 
 async def test_listed_content_must_match_the_record(deployment: Deployment):
     """A list is unsigned. If the content under a URI differs, the record is downloaded with its proof. Missing records
-    are proven too.
+    are verified too.
     """
     did, uris = await _write(deployment, 24)
     wrong = cbor.encode({**RECORD, "name": "Coffee"})
     gone = f"at://{did}/{EVENT}/3mqdau33ozs2n"
-    proofs = await fetch_proven_each(deployment.network, [*uris, gone], unlimited, dict.fromkeys([*uris, gone], wrong))
+    proofs = await fetch_verified_each(
+        deployment.network, [*uris, gone], unlimited, dict.fromkeys([*uris, gone], wrong)
+    )
     assert [one.uri for one in proofs.messages] == [*uris, gone]
-    assert proofs.messages == (await fetch_proven_each(deployment.network, [*uris, gone], unlimited)).messages
+    assert proofs.messages == (await fetch_verified_each(deployment.network, [*uris, gone], unlimited)).messages
     assert [one.operation for one in proofs.messages].count(RecordOperation.DELETE) == 1
 
 

@@ -10,99 +10,55 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.model import Event, EventSlug, EventStatus
+from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
-from openmeet.domain.users import actions as users
-from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_review
 from openmeet.outbox import publication_queries, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.atproto.merges_pages import merge_view
-from tests.openmeet.ingestion.network import did, event
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.merge_conflicts import (
+    TEA_TIMES,
+    TEA_URI,
+    choose_version,
+    create_person,
+    edit_on_both_sides,
+    ingest_anas_event,
+    kept_decisions,
+)
+from tests.openmeet.ingestion.network import event
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import details, h1_of, inputs_of, signed_in, site_on
-from tests.simulation.oracle import EVENT
-
-TEA = f"at://{did(1)}/{EVENT}/tea"
-CALLED_OFF = f"{EVENT}#cancelled"
-
-
-async def person(db: Database, name: str) -> Caller:
-    async with db.transaction() as tx:
-        return Caller(await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org"), name)
-
-
-BASE = {"startsAt": "2026-07-04T16:00:00Z", "endsAt": "2026-07-04T18:00:00Z", "timezone": "Europe/Berlin"}
-
-
-async def read_from_repository(db: Database) -> tuple[Caller, EventSlug]:
-    """Ana's event, read from her repository."""
-    ana = await person(db, "Ana")
-    async with db.transaction() as tx:
-        await identity_queries.insert(
-            tx, did(1), ana.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
-        )
-    await take(db, event(1, "tea", 1, "Tea", **BASE))
-    async with db.reader() as reader:
-        (row,) = await reader.fetch("select slug from events")
-    return ana, EventSlug(row["slug"])
-
-
-async def both_edited(db: Database) -> tuple[Caller, Event]:
-    """Ana's event, edited on this site and by another app, each before it had read the other's edit."""
-    ana, slug = await read_from_repository(db)
-    async with db.transaction() as tx:
-        tea = await events.revise(
-            tx, ana, slug, details(title="Ours", starts="2026-07-04T19:00", ends="2026-07-04T20:00")
-        )
-    theirs = {**BASE, "startsAt": "2026-07-04T15:00:00Z", "status": CALLED_OFF}
-    await take(db, event(1, "tea", 2, "Theirs", **theirs))
-    return ana, tea
-
-
-async def decisions(db: Database, ana: Caller, tea: Event) -> dict[str, KeptDecision]:
-    async with db.reader() as reader:
-        _, found = await merge_review.merged(reader, ana, tea.slug)
-    return {one.decision.field: one for one in found}
-
-
-async def choose(db: Database, ana: Caller, tea: Event, field: str, choice: MergeSide) -> Event:
-    conflict = (await decisions(db, ana, tea))[field]
-    async with db.transaction() as tx:
-        return await merge_review.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
 
 
 async def open_decisions(reader: Reader) -> list[KeptDecision]:
     """The decisions about Ana's event of which she is still asked."""
-    found = await merge_decisions.of_records(reader, [TEA], ALL_ROWS)
+    found = await merge_decisions.of_records(reader, [TEA_URI], ALL_ROWS)
     newest = {one.decision.field: one for one in reversed(found)}
     return [one for one in newest.values() if one.reviewed_at is None and one.decision.ours_values is not None]
 
 
 async def test_both_versions_and_the_rule_are_shown(db: Database):
-    ana, tea = await both_edited(db)
-    name = (await decisions(db, ana, tea))["name"].decision
+    ana, tea = await edit_on_both_sides(db)
+    name = (await kept_decisions(db, ana, tea))["name"].decision
     assert (name.base, name.ours, name.theirs, name.result) == ("Tea", "Ours", "Theirs", MergeSide.OURS)
     assert name.policy.value == "manual edit is kept"
 
 
 async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
     """The kept title is replaced, a new revision is queued, and the choice is recorded."""
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.reader() as reader:
         before = await by_slug(reader, tea.slug)
-    after = await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    after = await choose_version(db, ana, tea, "name", MergeSide.THEIRS)
     assert before is not None
     assert (before.title, after.title) == ("Ours", "Theirs")
     assert after.revision == before.revision + 1
-    conflict = (await decisions(db, ana, tea))["name"]
+    conflict = (await kept_decisions(db, ana, tea))["name"]
     assert conflict.choice is MergeSide.THEIRS
     assert conflict.reviewed_at is not None
     async with db.reader() as reader:
@@ -112,29 +68,29 @@ async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
 
 
 async def test_a_decision_can_be_reversed_again(db: Database):
-    ana, tea = await both_edited(db)
-    await choose(db, ana, tea, "name", MergeSide.THEIRS)
-    assert (await choose(db, ana, tea, "name", MergeSide.OURS)).title == "Ours"
+    ana, tea = await edit_on_both_sides(db)
+    await choose_version(db, ana, tea, "name", MergeSide.THEIRS)
+    assert (await choose_version(db, ana, tea, "name", MergeSide.OURS)).title == "Ours"
 
 
 async def test_keeping_the_current_value_makes_no_revision(db: Database):
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.reader() as reader:
         before = await by_slug(reader, tea.slug)
     assert before is not None
-    assert (await choose(db, ana, tea, "name", MergeSide.OURS)).revision == before.revision
-    assert (await decisions(db, ana, tea))["name"].choice is MergeSide.OURS
+    assert (await choose_version(db, ana, tea, "name", MergeSide.OURS)).revision == before.revision
+    assert (await kept_decisions(db, ana, tea))["name"].choice is MergeSide.OURS
 
 
 async def test_a_restored_time_is_consistent(db: Database):
     """Instant, text and local time are consistent after the host's own time is restored."""
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.reader() as reader:
         merged = await by_slug(reader, tea.slug)
     assert merged is not None
-    start = (await decisions(db, ana, tea))["starts_at"].decision
+    start = (await kept_decisions(db, ana, tea))["starts_at"].decision
     other = MergeSide.OURS if start.result is MergeSide.THEIRS else MergeSide.THEIRS
-    after = await choose(db, ana, tea, "starts_at", other)
+    after = await choose_version(db, ana, tea, "starts_at", other)
     assert str(after.starts_at) == (start.ours if other is MergeSide.OURS else start.theirs)
     assert after.starts_local != merged.starts_local
     assert after.starts_local == ("2026-07-04T19:00:00" if other is MergeSide.OURS else "2026-07-04T17:00:00")
@@ -142,10 +98,10 @@ async def test_a_restored_time_is_consistent(db: Database):
 
 async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
     """The host's choice is an ordinary edit, so the next version is merged with it and does not overwrite it."""
-    ana, tea = await both_edited(db)
-    await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    ana, tea = await edit_on_both_sides(db)
+    await choose_version(db, ana, tea, "name", MergeSide.THEIRS)
     base = {"startsAt": "2026-07-04T15:00:00Z", "timezone": "Europe/Berlin"}
-    await take(db, event(1, "tea", 3, "Theirs", description="More", **base))
+    await apply_messages(db, event(1, "tea", 3, "Theirs", description="More", **base))
     async with db.reader() as reader:
         after = await by_slug(reader, tea.slug)
     assert after is not None
@@ -153,18 +109,18 @@ async def test_a_choice_survives_the_next_version_from_elsewhere(db: Database):
 
 
 async def test_inconsistent_dates_are_refused(db: Database):
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.transaction() as tx:
         early = details(title="Ours", starts="2026-07-04T09:00", ends="2026-07-04T10:00")
         await events.revise(tx, ana, tea.slug, early)
     with pytest.raises(Refused):
-        await choose(db, ana, tea, "starts_at", MergeSide.THEIRS)
-    assert (await decisions(db, ana, tea))["starts_at"].choice is None
+        await choose_version(db, ana, tea, "starts_at", MergeSide.THEIRS)
+    assert (await kept_decisions(db, ana, tea))["starts_at"].choice is None
 
 
 async def test_attendees_are_notified_of_a_reversal(db: Database):
-    ana, tea = await both_edited(db)
-    ben = await person(db, "Ben")
+    ana, tea = await edit_on_both_sides(db)
+    ben = await create_person(db, "Ben")
     async with db.transaction() as tx:
         after = await by_slug(tx, tea.slug)
         assert after is not None
@@ -173,7 +129,7 @@ async def test_attendees_are_notified_of_a_reversal(db: Database):
         else:
             await events.reinstate(tx, ana, tea.slug)
             await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
-    await choose(db, ana, tea, "name", MergeSide.THEIRS)
+    await choose_version(db, ana, tea, "name", MergeSide.THEIRS)
     async with db.reader() as reader:
         told = await reader.fetch("select kind from notifications where user_id = :ben", ben=ben.user_id)
     assert [row["kind"] for row in told] == ["event_changed"]
@@ -183,24 +139,24 @@ async def test_irreversible_decisions_are_not_open(db: Database):
     """Decisions about an event stay open until the host decides. Decisions about an RSVP are never open, because its
     author cannot reverse them.
     """
-    ana, tea = await both_edited(db)
-    found = await decisions(db, ana, tea)
+    ana, tea = await edit_on_both_sides(db)
+    found = await kept_decisions(db, ana, tea)
     async with db.transaction() as tx:
         assert await merge_decisions.count_open(tx) == len(found)
         word = FieldDecision("status", "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
-        await merge_decisions.store(tx, uri=f"{TEA}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
+        await merge_decisions.store(tx, uri=f"{TEA_URI}-answer", theirs_rev="r", ours_revision=1, decisions=(word,))
         assert await merge_decisions.count_open(tx) == len(found)
     for field in found:
-        await choose(db, ana, tea, field, found[field].decision.result)
+        await choose_version(db, ana, tea, field, found[field].decision.result)
     async with db.reader() as reader:
         assert await merge_decisions.count_open(reader) == 0
-        assert await merge_decisions.count(reader, f"{TEA}-answer") == 1
+        assert await merge_decisions.count(reader, f"{TEA_URI}-answer") == 1
 
 
 async def test_only_the_host_sees_and_decides(db: Database):
-    ana, tea = await both_edited(db)
-    conflict = (await decisions(db, ana, tea))["name"]
-    ben = await person(db, "Ben")
+    ana, tea = await edit_on_both_sides(db)
+    conflict = (await kept_decisions(db, ana, tea))["name"]
+    ben = await create_person(db, "Ben")
     with pytest.raises(Forbidden):
         async with db.transaction() as tx:
             await merge_review.choose(
@@ -215,10 +171,10 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
     """The event page links to the decisions. One tap chooses the other side's value, and the page says whose value is
     used.
     """
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.transaction() as tx:
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
-    rev = (await decisions(db, ana, tea))["name"].theirs_rev
+    rev = (await kept_decisions(db, ana, tea))["name"].theirs_rev
     async with site_on(db, clock).browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         shown = await browser.get(f"/events/{tea.slug}")
@@ -231,7 +187,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         assert said.status_code == 303
         after = await browser.get(f"/events/{tea.slug}/merged")
         wrong = await browser.post(f"/events/{tea.slug}/merged", data={**chosen, "keep": "nobody's"})
-    assert "You decided this." in after.text
+    assert "You kept the version from the other app." in after.text
     assert wrong.status_code == 400
     async with db.reader() as reader:
         assert (await publication_status.statuses(reader, PublicationKind.EVENT, [tea.id]))[
@@ -253,17 +209,17 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
 )
 def test_a_code_is_shown_in_words(field: str, code: str, words: str) -> None:
     decision = FieldDecision(field, "", code, code, MergeReason.MOST_RECENT, MergeSide.OURS)
-    kept = KeptDecision(TEA, "rev", 1, decision, Instant(0), None, None)
+    kept = KeptDecision(TEA_URI, "rev", 1, decision, Instant(0), None, None)
     shown = merge_view(kept, "Europe/Berlin", Instant(0), is_newest=True)
     assert (shown.yours, shown.theirs) == (words, words)
 
 
 async def test_a_later_change_replaces_the_choice(db: Database, clock: HandClock):
     """A host chooses between the newest versions of a field. Earlier versions can only be read."""
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.transaction() as tx:
         await events.revise(tx, ana, tea.slug, details(title="Ours again", starts="2026-07-04T19:00"))
-    await take(db, event(1, "tea", 3, "Theirs again", **BASE))
+    await apply_messages(db, event(1, "tea", 3, "Theirs again", **TEA_TIMES))
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
         page = (await browser.get(f"/events/{tea.slug}/merged")).text
     choices, _, story = page.partition('id="happened"')
@@ -284,7 +240,7 @@ async def test_an_edit_of_the_host_settles_what_it_changes(db: Database, clock: 
     """“Edit and combine” leads to the form. After that, nobody is asked about the title again, but still about the
     start.
     """
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
         path = f"/events/{tea.slug}"
         form = inputs_of((await browser.get(f"{path}/edit")).text)
@@ -302,12 +258,12 @@ async def test_an_edit_of_the_host_settles_what_it_changes(db: Database, clock: 
 
 async def test_a_form_that_is_older_than_a_change_in_another_app_is_not_saved(db: Database, clock: HandClock):
     """The form was opened, then another app changed the title. Saving it would undo that without anybody’s decision."""
-    ana, slug = await read_from_repository(db)
+    ana, slug = await ingest_anas_event(db)
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
         path = f"/events/{slug}/edit"
         form = inputs_of((await browser.get(path)).text) | {"time_zone": "Europe/Berlin", "visibility": "public"}
         clock.turn(SECOND)
-        await take(db, event(1, "tea", 2, "Cocoa", **BASE))
+        await apply_messages(db, event(1, "tea", 2, "Cocoa", **TEA_TIMES))
         stale = await browser.post(path, data=form | {"door_note": "Ring twice"})
         assert stale.status_code == 409
         assert "Cocoa" in stale.text
@@ -316,7 +272,7 @@ async def test_a_form_that_is_older_than_a_change_in_another_app_is_not_saved(db
 
 
 async def test_decisions_are_reviewed_by_api(db: Database, clock: HandClock):
-    ana, tea = await both_edited(db)
+    ana, tea = await edit_on_both_sides(db)
     async with db.transaction() as tx:
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.API)
     headers = {"authorization": f"Bearer {session.token}"}

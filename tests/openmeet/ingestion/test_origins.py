@@ -2,16 +2,13 @@
 and only then.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
-from groundwork.clock import MINUTE, HandClock
+from groundwork.clock import MINUTE
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
@@ -22,17 +19,10 @@ from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment, deliver_all_publications
+from tests.openmeet.deployment import deployment_on_each as deployment
 
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    """The deployment, on either engine."""
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
+__all__ = ["deployment"]
 
 
 async def restored(deployment: Deployment, event: Event) -> None:
@@ -72,8 +62,7 @@ async def records(deployment: Deployment, who: Caller) -> list[dict]:
 
 async def published(deployment: Deployment, who: Caller, **typed: str) -> Event:
     event = await deployment.event(who, **typed)
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     return event
 
 
@@ -82,8 +71,7 @@ async def test_records_published_after_the_backup_are_reattached(deployment: Dep
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await published(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     ((before),) = await records(deployment, ana)
     await restored(deployment, event)
     await deployment.listen(ana.user_id)
@@ -94,8 +82,7 @@ async def test_records_published_after_the_backup_are_reattached(deployment: Dep
     assert publication.uri == before["uri"]
     answer = await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await deployment.revise(ana, event.slug, title="Cake in the park")
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     ((after),) = await records(deployment, ana)
     assert (after["uri"], after["value"]["name"]) == (before["uri"], "Cake in the park")
     assert after["value"][ORIGIN_KEY]["version"] > before["value"][ORIGIN_KEY]["version"]
@@ -110,8 +97,7 @@ async def test_no_second_record_is_published_before_the_first_is_read(deployment
     ana = await deployment.person("Ana")
     event = await published(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     ((before),) = await records(deployment, ana)
     await restored(deployment, event)
     async with deployment.db.transaction() as tx:
@@ -119,12 +105,10 @@ async def test_no_second_record_is_published_before_the_first_is_read(deployment
     if edited:
         for title in ("Tea in the park", "Cake in the park"):
             await deployment.revise(ana, event.slug, title=title)
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
     deployment.clock.turn(MINUTE)
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
     title = "Cake in the park" if edited else "Coffee in the park"
     ((after),) = await records(deployment, ana)
@@ -144,8 +128,7 @@ async def test_edits_after_the_restore_win(deployment: Deployment):
         await tx.execute("update publications set due_at = :later", later=tx.now + 10**12)
     await deployment.listen(ana.user_id)
     assert [title for _, title, _ in await events(deployment)] == ["Cake in the park"]
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     ((after),) = await records(deployment, ana)
     assert after["value"]["name"] == "Cake in the park"
 
@@ -162,8 +145,7 @@ async def test_a_copied_mark_attaches_nothing(deployment: Deployment, case: str)
             await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
     if case == "taken back":
         await deployment.revise(ana, event.slug, visibility="private")
-        while await deployment.deliver_publications():
-            pass
+        await deliver_all_publications(deployment)
         await deployment.revise(ana, event.slug, visibility="public")
         async with deployment.db.transaction() as tx:
             await tx.execute("update publications set state = 'retracted' where uri is null")
@@ -203,12 +185,10 @@ async def test_an_old_message_does_not_reattach_a_retracted_record(deployment: D
     )
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     assert await records(deployment, ana) == []
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     note = {"$type": "com.example.note", "text": "later"}
     client = await deployment.own_client(await deployment.identity(ana.user_id))
     for _ in range(2):

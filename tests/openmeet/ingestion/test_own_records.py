@@ -9,102 +9,49 @@ from typing import Any
 
 import pytest
 
-from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, audit_log, publication_settings, queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, GroupSlug, JoinPolicy, Membership
-from openmeet.domain.groups.publication import Share
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.domain.series import actions, apply_edits, date_queries, remote_records
+from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import Series, Timing
+from openmeet.domain.series.model import Series
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.records import links
-from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
-from openmeet.network.records.group import VALUE_OF, GroupToWrite, write_group
-from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.series import write_series
-from openmeet.outbox import publication_echoes, publication_queries, publication_status, publications
-from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
-from openmeet.recurrence.pattern import parse_date, pattern
+from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP
+from openmeet.network.records.group import VALUE_OF
+from openmeet.outbox import publication_queries, publication_status
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.rule import format_rule, parse_rule
-from tests.openmeet.groups.people import group_by
-from tests.openmeet.ingestion.network import HERE, deleted, did, message, rev
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.network import deletion_of, did, rev
+from tests.openmeet.ingestion.own_groups_and_series import (
+    OWN_GROUP_URI,
+    OWN_SERIES_URI,
+    create_published_group,
+    create_published_series,
+    current_group,
+    mark_published,
+    update_message,
+)
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.interleaving import run_interleaved
 from tests.openmeet.site_under_test import h1_of, inputs_of, person, signed_in, site_on
-from tests.simulation.oracle import Change
 
-GROUP_URI = f"at://{did(1)}/{GROUP}/chess"
-SERIES_URI = f"at://{did(1)}/{SERIES}/tea"
 SAID = f"at://{did(2)}/{MEMBERSHIP}/m"
 ACCEPTED = f"at://{did(1)}/{ACCEPTANCE}/a"
-
-
-def said(uri: str, at: int, value: dict[str, Any]) -> RecordMessage:
-    _, _, author, collection, rkey = uri.split("/")
-    return message(Change(author, collection, rkey, rev(at), value))
-
-
-async def out(
-    tx: Transaction, kind: PublicationKind, subject: str, by: Caller, record: dict[str, Any], uri: str
-) -> None:
-    """Mark the subject as published with this record, which both sides know."""
-    body = cbor.encode(record)
-    version = RecordVersion(uri, rev(0), str(Cid.for_cbor(body)), body)
-    await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await publication_echoes.attach(tx, version, kind=kind, subject_id=subject)
-    await publication_echoes.adopt(tx, version)
-    await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
-
-
-async def owner(tx: Transaction) -> Caller:
-    user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
-    return Caller(user_id, "Ana")
-
-
-async def group_out(db: Database, **typed: str) -> tuple[Caller, Group, dict[str, Any]]:
-    async with db.transaction() as tx:
-        ana = await owner(tx)
-        group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
-        record = write_group(GroupToWrite(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
-        await out(tx, PublicationKind.GROUP, group.id, ana, record, GROUP_URI)
-        await links.note(tx, PublicationKind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
-    return ana, group, record
-
-
-async def series_out(db: Database) -> tuple[Caller, Series, dict[str, Any]]:
-    starts = parse_date("2027-03-06T18:00", "Europe/Vienna")
-    timing = Timing(pattern(starts, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
-    async with db.transaction() as tx:
-        ana = await owner(tx)
-        series = await actions.create(tx, ana, Content("Tea", "Bring a cup."), timing)
-        record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
-        await out(tx, PublicationKind.SERIES, series.id, ana, record, SERIES_URI)
-        await remote_records.note_record(tx, series.id, SERIES_URI)
-    return ana, series, record
-
-
-async def group_now(db: Database, group: Group) -> Group:
-    async with db.reader() as reader:
-        kept = await queries.by_id(reader, group.id)
-    assert kept is not None
-    return kept
 
 
 async def series_now(db: Database, series: Series) -> Series:
@@ -120,24 +67,24 @@ async def state(db: Database, kind: PublicationKind, subject: str) -> Publicatio
 
 
 async def test_a_remote_edit_of_a_group_is_adopted(db: Database):
-    _, group, record = await group_out(db)
-    edited = said(GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
-    assert await take(db, edited) == [IngestResult.APPLIED]
-    after = await group_now(db, group)
+    _, group, record = await create_published_group(db)
+    edited = update_message(OWN_GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
+    assert await apply_messages(db, edited) == [IngestResult.APPLIED]
+    after = await current_group(db, group)
     assert (after.details.description, after.details.join_policy) == ("New.", JoinPolicy.INVITE)
     assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.PUBLISHED
-    assert await take(db, edited) == [IngestResult.KNOWN]
-    assert (await group_now(db, group)).revision == after.revision
+    assert await apply_messages(db, edited) == [IngestResult.KNOWN]
+    assert (await current_group(db, group)).revision == after.revision
 
 
 async def test_a_host_can_reverse_a_merge_decision(db: Database):
     """Hosts of a group and of a series can reverse the decision. Nobody else can see or reverse it."""
-    ana, group, record = await group_out(db)
+    ana, group, record = await create_published_group(db)
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
         await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
-    await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
-    group = await group_now(db, group)
+    await apply_messages(db, update_message(OWN_GROUP_URI, 1, record | {"name": "Theirs"}))
+    group = await current_group(db, group)
     assert group.details.name == "Ours"
     assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.DUE
     wish = {"field": "name", "theirs_rev": str(rev(1)), "choice": MergeSide.THEIRS}
@@ -149,19 +96,21 @@ async def test_a_host_can_reverse_a_merge_decision(db: Database):
     async with db.transaction() as tx:
         assert (await merge_review.choose_for_group(tx, ana, group.slug, **wish)).details.name == "Theirs"
     async with db.reader() as reader:
-        _, (one,) = await merge_review.merged_into_group(reader, ana, (await group_now(db, group)).slug)
+        _, (one,) = await merge_review.merged_into_group(reader, ana, (await current_group(db, group)).slug)
     assert one.choice is MergeSide.THEIRS
 
 
 async def test_a_host_can_reverse_a_decision_about_a_rule(db: Database):
-    ana, series, record = await series_out(db)
+    ana, series, record = await create_published_series(db)
     async with db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
         shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.content, replace(locked.timing, pattern=shape), stored, tx.now)
         await apply_edits.apply_plan(tx, locked, plan)
-    await take(db, said(SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30}))
+    await apply_messages(
+        db, update_message(OWN_SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30})
+    )
     after = await series_now(db, series)
     assert after.timing.pattern.rule is not None
     assert (format_rule(after.timing.pattern.rule), after.timing.length) == (
@@ -182,7 +131,7 @@ async def test_a_host_can_reverse_a_decision_about_a_rule(db: Database):
 
 async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
     """A thousand exceptions of the other app and one of this site exceed the limit of a series."""
-    ana, series, record = await series_out(db)
+    ana, series, record = await create_published_series(db)
     async with db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
         ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
@@ -191,7 +140,7 @@ async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
         await apply_edits.apply_plan(tx, locked, plan)
     before = await series_now(db, series)
     many = [f"{2100 + number // 28}-02-{number % 28 + 1:02}T18:00:00" for number in range(1000)]
-    await take(db, said(SERIES_URI, 1, record | {"exdate": many}))
+    await apply_messages(db, update_message(OWN_SERIES_URI, 1, record | {"exdate": many}))
     assert (await series_now(db, series)).timing == before.timing
     async with db.reader() as reader:
         _, (one,) = await merge_review.merged_into_series(reader, ana, series.slug)
@@ -199,23 +148,23 @@ async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
 
 
 async def test_a_series_that_passed_to_somebody_else_is_not_changed_by_its_first_owners_repository(db: Database):
-    _, series, record = await series_out(db)
+    _, series, record = await create_published_series(db)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await tx.execute("update event_series set user_id = :id", id=ben.user_id)
-    await take(db, said(SERIES_URI, 1, record | {"name": "Stolen"}))
+    await apply_messages(db, update_message(OWN_SERIES_URI, 1, record | {"name": "Stolen"}))
     assert (await series_now(db, series)).content.title == "Tea"
 
 
 async def test_a_groups_former_record_has_no_effect(db: Database):
     """The group has its own account, so an edit of the record in the owner's repository is ignored."""
-    ana, group, record = await group_out(db)
+    ana, group, record = await create_published_group(db)
     async with db.transaction() as tx:
         await publication_settings.open_account(tx, ana, group.slug, "chess.example")
-    await take(db, said(GROUP_URI, 1, record | {"name": "Stolen"}))
-    assert (await group_now(db, group)).details.name == group.details.name
+    await apply_messages(db, update_message(OWN_GROUP_URI, 1, record | {"name": "Stolen"}))
+    assert (await current_group(db, group)).details.name == group.details.name
     async with db.reader() as reader:
-        found = await publication_queries.find_by_uri(reader, GROUP_URI)
+        found = await publication_queries.find_by_uri(reader, OWN_GROUP_URI)
     assert found is not None
     assert found.kind is PublicationKind.SUPERSEDED_GROUP
 
@@ -223,24 +172,24 @@ async def test_a_groups_former_record_has_no_effect(db: Database):
 @pytest.mark.parametrize("what", ["group", "series"])
 async def test_a_remote_deletion_loses_nothing_here(db: Database, what: str):
     if what == "group":
-        _, group, record = await group_out(db)
-        await take(db, deleted(said(GROUP_URI, 1, record), 2))
-        after = await group_now(db, group)
+        _, group, record = await create_published_group(db)
+        await apply_messages(db, deletion_of(update_message(OWN_GROUP_URI, 1, record), 2))
+        after = await current_group(db, group)
         assert (after.deleted_at, after.details.name, after.details.sync_enabled) == (None, group.details.name, False)
         assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.RETRACTED
     else:
-        _, series, record = await series_out(db)
-        await take(db, deleted(said(SERIES_URI, 1, record), 2))
+        _, series, record = await create_published_series(db)
+        await apply_messages(db, deletion_of(update_message(OWN_SERIES_URI, 1, record), 2))
         kept = await series_now(db, series)
         assert (kept.deleted_at, kept.timing, kept.record_uri) == (None, series.timing, None)
         assert await state(db, PublicationKind.SERIES, series.id) is PublicationState.RETRACTED
 
 
 async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, Any]]:
-    ana, group, _ = await group_out(db)
+    ana, group, _ = await create_published_group(db)
     record = {
         "$type": ACCEPTANCE,
-        "group": GROUP_URI,
+        "group": OWN_GROUP_URI,
         "member": did(2),
         "membership": {"uri": SAID, "cid": str(Cid.for_cbor(b"\xa0"))},
         "role": VALUE_OF[GroupRole.MEMBER],
@@ -250,7 +199,7 @@ async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, An
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
         mine = await group_actions.join(tx, ben, group.slug)
         await queries.put_member(tx, replace(mine, statement_uri=SAID, sync_enabled=True, revision=2))
-        await out(tx, PublicationKind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
+        await mark_published(tx, PublicationKind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
     return ana, ben, group, record
 
 
@@ -263,11 +212,11 @@ async def member(db: Database, group: Group, who: Caller) -> Membership:
 
 async def test_roles_and_removal_of_the_groups_repository(db: Database):
     _, ben, group, record = await with_member(db)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
     assert (await member(db, group, ben)).role is GroupRole.MODERATOR
-    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.OWNER]}))
+    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.OWNER]}))
     assert (await member(db, group, ben)).role is GroupRole.MODERATOR
-    await take(db, deleted(said(ACCEPTED, 1, record), 3))
+    await apply_messages(db, deletion_of(update_message(ACCEPTED, 1, record), 3))
     assert (await member(db, group, ben)).role is GroupRole.LEFT
     async with db.reader() as reader:
         lines = [(one.act, one.note) for one in await audit_log.entries(reader, group.id, limit=2)]
@@ -283,7 +232,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
     async with db.reader() as reader:
         (one,) = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
@@ -292,12 +241,12 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
 
 async def test_reversing_a_decision_keeps_concurrent_edits(db: Database):
     """Another edit of the group that is saved at any moment meanwhile is not overwritten."""
-    ana, group, record = await group_out(db)
+    ana, group, record = await create_published_group(db)
     async with db.transaction() as tx:
         await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
-    await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
+    await apply_messages(db, update_message(OWN_GROUP_URI, 1, record | {"name": "Theirs"}))
     for at in count(1):
-        before = await group_now(db, group)
+        before = await current_group(db, group)
         side = MergeSide.THEIRS if before.details.name == "Ours" else MergeSide.OURS
         name, text = side.value.capitalize(), f"Edit {at}"
 
@@ -309,7 +258,7 @@ async def test_reversing_a_decision_keeps_concurrent_edits(db: Database):
             await group_hosting.revise(tx, ana, slug, replace(locked.details, description=text))
 
         is_stopped = await run_interleaved(db, choosing, editing, at)
-        after = await group_now(db, group)
+        after = await current_group(db, group)
         assert (after.details.name, after.details.description) == (name, text), at
         if not is_stopped:
             break
@@ -321,7 +270,7 @@ async def test_only_the_groups_repository_assigns_roles(db: Database, author: in
     """Neither the member's own repository nor that of a third person can assign a role."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
-    await take(db, said(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    await apply_messages(db, update_message(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
     assert (await member(db, group, ben)).role is GroupRole.MEMBER
 
 
@@ -330,14 +279,16 @@ async def test_a_ban_takes_precedence_over_the_repository(db: Database):
     async with db.transaction() as tx:
         await administration.ban(tx, ana, group.slug, ben.user_id)
     other = f"at://{did(1)}/{ACCEPTANCE}/other"
-    await take(db, said(SAID, 1, {"$type": MEMBERSHIP, "group": GROUP_URI}), said(other, 1, record))
-    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    await apply_messages(
+        db, update_message(SAID, 1, {"$type": MEMBERSHIP, "group": OWN_GROUP_URI}), update_message(other, 1, record)
+    )
+    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
     assert (await member(db, group, ben)).role is GroupRole.BANNED
 
 
 async def test_decisions_about_members_cannot_be_reversed(db: Database):
     ana, _, group, record = await with_member(db)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.OWNER]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.OWNER]}))
     async with db.transaction() as tx:
         _, (one,) = await merge_review.merged_into_group(tx, ana, group.slug)
         with pytest.raises(Refused):
@@ -358,20 +309,20 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
     no access.
     """
     if what == "group":
-        ana, group, record = await group_out(db)
+        ana, group, record = await create_published_group(db)
         async with db.transaction() as tx:
             await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
-        await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
-        group = await group_now(db, group)
+        await apply_messages(db, update_message(OWN_GROUP_URI, 1, record | {"name": "Theirs"}))
+        group = await current_group(db, group)
         page, linked, api = f"/groups/{group.slug}", f"/groups/{group.slug}/network", f"/api/groups/{group.slug}"
     else:
-        ana, series, record = await series_out(db)
+        ana, series, record = await create_published_series(db)
         async with db.transaction() as tx:
             locked = await actions.lock_managed(tx, ana, series.slug)
             stored = await date_queries.stored(tx, locked.id)
             ours = replace(locked.content, title="Ours")
             await apply_edits.apply_plan(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
-        await take(db, said(SERIES_URI, 1, record | {"name": "Theirs"}))
+        await apply_messages(db, update_message(OWN_SERIES_URI, 1, record | {"name": "Theirs"}))
         page = linked = f"/series/{series.slug}"
         api = f"/api/series/{series.slug}"
     async with db.transaction() as tx:
@@ -400,8 +351,8 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
 
 async def test_a_deleted_series_record_can_be_published_again(db: Database, clock: HandClock):
     """The page about publishing and the API show its status."""
-    ana, series, record = await series_out(db)
-    await take(db, deleted(said(SERIES_URI, 1, record), 2))
+    ana, series, record = await create_published_series(db)
+    await apply_messages(db, deletion_of(update_message(OWN_SERIES_URI, 1, record), 2))
     async with db.reader() as reader:
         first = (await date_queries.stored(reader, series.id))[0].event
     path = f"/events/{first.slug}/publishing"

@@ -14,23 +14,19 @@ from openmeet.network.records.collections import SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, did, event, rsvp
-from tests.openmeet.ingestion.view import WORDS, take
+from tests.openmeet.ingestion.network import deletion_of, did, event, rsvp
+from tests.openmeet.ingestion.succession import CREATION_DATES, NEW_URI, OLD_URI, WITH_PREDECESSOR, WITH_SUCCESSOR
+from tests.openmeet.ingestion.view import WORDS, apply_messages
 from tests.simulation.oracle import EVENT, RSVP
-
-OLD, NEW = f"at://{did(0)}/{EVENT}/tea", f"at://{did(1)}/{EVENT}/walk"
-LEADS = {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, "successor": NEW}}
-FOLLOWS = {SUCCESSION_KEY: {"$type": SUCCESSION_KEY, "predecessors": [OLD]}}
-DAYS = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 
 
 def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]:
     """Messages by the two owners and several guests, and the effective answer of each guest."""
     messages = [
         event(0, "tea", 1),
-        event(1, "walk", 50, "Tea with Ben", **FOLLOWS),
-        event(0, "tea", 60, **LEADS),
-        event(1, "walk", 70, "Tea at Ben's", **FOLLOWS),
+        event(1, "walk", 50, "Tea with Ben", **WITH_PREDECESSOR),
+        event(0, "tea", 60, **WITH_SUCCESSOR),
+        event(1, "walk", 70, "Tea at Ben's", **WITH_PREDECESSOR),
     ]
     counting: dict[str, str] = {}
     for author in range(2, 7):
@@ -41,15 +37,15 @@ def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]
                 author,
                 f"a{number}",
                 10 * number + author,
-                chance.choice((OLD, NEW)),
+                chance.choice((OLD_URI, NEW_URI)),
                 word,
-                createdAt=chance.choice(DAYS),
+                createdAt=chance.choice(CREATION_DATES),
             )
             messages.append(said)
             if chance.random() < 0.2:
-                messages.append(deleted(said, 90 + number))
+                messages.append(deletion_of(said, 90 + number))
                 continue
-            record = {"subject": {"uri": OLD}, "createdAt": _created(said)}
+            record = {"subject": {"uri": OLD_URI}, "createdAt": _created(said)}
             left[read_rsvp(RSVP, record, rkey=said.rkey).precedence, said.uri] = word
         if left:
             counting[did(author)] = left[max(left)]
@@ -57,7 +53,7 @@ def history(chance: random.Random) -> tuple[list[RecordMessage], dict[str, str]]
 
 
 def _created(said: RecordMessage) -> str:
-    return next(day for day in DAYS if day.encode() in (said.body or b""))
+    return next(day for day in CREATION_DATES if day.encode() in (said.body or b""))
 
 
 async def deliver(db: Database, messages: list[RecordMessage], chance: random.Random) -> None:
@@ -67,7 +63,7 @@ async def deliver(db: Database, messages: list[RecordMessage], chance: random.Ra
     while queue:
         size = chance.randint(1, 6)
         try:
-            await take(db, *queue[:size])
+            await apply_messages(db, *queue[:size])
         except Unavailable:
             continue
         del queue[:size]
@@ -79,10 +75,10 @@ async def assert_one_event(db: Database, counting: dict[str, str], why: str) -> 
         answers = await reader.fetch(
             "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
         )
-        found = [await event_records.find(reader, uri) for uri in (OLD, NEW)]
+        found = [await event_records.find(reader, uri) for uri in (OLD_URI, NEW_URI)]
         author = await reader.fetch_one("select user_id from identities where did = :did", did=did(1))
     assert [(row["title"], row["record_uri"], row["author_id"]) for row in rows] == [
-        ("Tea at Ben's", NEW, author["user_id"])
+        ("Tea at Ben's", NEW_URI, author["user_id"])
     ], why
     assert [one.id for one in found if one] == [rows[0]["id"]] * 2, why
     assert {row["event_id"] for row in answers} <= {rows[0]["id"]}, why
@@ -111,33 +107,33 @@ async def test_parallel_processors_end_in_the_same_state(make_database: MakeData
 @pytest.mark.parametrize("missing", ["successor", "predecessors"])
 async def test_one_sides_record_transfers_nothing(db: Database, missing: str):
     """Nobody can take over the answers to another person's event, or give their own answers to it."""
-    answer = rsvp(2, "a", 5, OLD)
-    await take(
+    answer = rsvp(2, "a", 5, OLD_URI)
+    await apply_messages(
         db,
         event(0, "tea", 1),
         answer,
-        event(1, "walk", 2, "Walk", **({} if missing == "predecessors" else FOLLOWS)),
-        event(0, "tea", 3, **({} if missing == "successor" else LEADS)),
+        event(1, "walk", 2, "Walk", **({} if missing == "predecessors" else WITH_PREDECESSOR)),
+        event(0, "tea", 3, **({} if missing == "successor" else WITH_SUCCESSOR)),
     )
     async with db.reader() as reader:
         rows = await reader.fetch("select record_uri from events where removed_at is null order by record_uri")
         (answered,) = await reader.fetch("select e.record_uri from attendances a join events e on e.id = a.event_id")
-    assert {row["record_uri"] for row in rows} == {OLD, NEW}
-    assert answered["record_uri"] == OLD
+    assert {row["record_uri"] for row in rows} == {OLD_URI, NEW_URI}
+    assert answered["record_uri"] == OLD_URI
 
 
 async def test_after_the_transfer_the_old_record_has_no_effect(db: Database):
     """Editing the old record changes nothing and deleting it removes nothing. Deleting the new one removes the event."""
-    old = event(0, "tea", 60, **LEADS)
-    new = event(1, "walk", 50, "Walk", **FOLLOWS)
-    await take(db, event(0, "tea", 1), rsvp(2, "a", 5, OLD), new, old)
-    await take(db, event(0, "tea", 61, "Mine again"))
-    await take(db, deleted(old, 62), rsvp(3, "b", 63, OLD))
+    old = event(0, "tea", 60, **WITH_SUCCESSOR)
+    new = event(1, "walk", 50, "Walk", **WITH_PREDECESSOR)
+    await apply_messages(db, event(0, "tea", 1), rsvp(2, "a", 5, OLD_URI), new, old)
+    await apply_messages(db, event(0, "tea", 61, "Mine again"))
+    await apply_messages(db, deletion_of(old, 62), rsvp(3, "b", 63, OLD_URI))
     async with db.reader() as reader:
         (one,) = await reader.fetch("select id, title from events where removed_at is null")
         assert one["title"] == "Walk"
         assert len(await reader.fetch("select id from attendances where event_id = :id", id=one["id"])) == 2
-    await take(db, deleted(new, 70))
+    await apply_messages(db, deletion_of(new, 70))
     async with db.reader() as reader:
         assert await reader.fetch("select id from events where removed_at is null") == []
 
@@ -146,21 +142,21 @@ async def test_a_chain_of_owners_ends_at_the_last(db: Database):
     """The first record can name the last one, as this site does now, or the next one, as earlier versions did."""
     last = f"at://{did(7)}/{EVENT}/last"
     key = {"$type": SUCCESSION_KEY}
-    await take(
+    await apply_messages(
         db,
         event(0, "tea", 1, "First"),
-        event(1, "walk", 2, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD]}}),
-        event(0, "tea", 3, "First", **LEADS),
-        rsvp(2, "a", 4, OLD),
-        event(7, "last", 5, "Last", **{SUCCESSION_KEY: key | {"predecessors": [OLD, NEW]}}),
-        event(1, "walk", 6, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD], "successor": last}}),
+        event(1, "walk", 2, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD_URI]}}),
+        event(0, "tea", 3, "First", **WITH_SUCCESSOR),
+        rsvp(2, "a", 4, OLD_URI),
+        event(7, "last", 5, "Last", **{SUCCESSION_KEY: key | {"predecessors": [OLD_URI, NEW_URI]}}),
+        event(1, "walk", 6, "Second", **{SUCCESSION_KEY: key | {"predecessors": [OLD_URI], "successor": last}}),
         event(0, "tea", 7, "First", **{SUCCESSION_KEY: key | {"successor": last}}),
-        rsvp(3, "b", 8, NEW),
+        rsvp(3, "b", 8, NEW_URI),
         rsvp(4, "c", 9, last),
     )
     async with db.reader() as reader:
         (one,) = await reader.fetch("select id, title, record_uri from events where removed_at is null")
         answers = await reader.fetch("select event_id from attendances")
-        found = {(await event_records.find(reader, uri)).id for uri in (OLD, NEW, last)}
+        found = {(await event_records.find(reader, uri)).id for uri in (OLD_URI, NEW_URI, last)}
     assert (one["title"], one["record_uri"], found) == ("Last", last, {one["id"]})
     assert [row["event_id"] for row in answers] == [one["id"]] * 3

@@ -21,9 +21,9 @@ from openmeet.network.records import seen
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.ingestion.network import HERE, did, rsvp
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import Site, details, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
@@ -83,9 +83,9 @@ async def test_a_record_gives_nobody_access(db, clock, word):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await private_event(tx, ana)
-    await take(db, rsvp(CLEO, "a", 1, URI, word))
-    await take(db, rsvp(LATE, "a", 1, URI, word))
-    await take(db, *(rsvp(number, "b", 2, URI, word) for number in (CLEO, LATE, 3, 4)))
+    await apply_messages(db, rsvp(CLEO, "a", 1, URI, word))
+    await apply_messages(db, rsvp(LATE, "a", 1, URI, word))
+    await apply_messages(db, *(rsvp(number, "b", 2, URI, word) for number in (CLEO, LATE, 3, 4)))
     assert await rows(db, event) == 0
     async with db.transaction() as tx:
         (late,) = await identity_queries.of_person_with(tx, did(LATE))
@@ -104,12 +104,12 @@ async def test_only_members_can_answer_their_groups_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, name="Club", visibility="private")
-        bo = await member(tx, group, ana, "Bo")
+        bo = await add_member(tx, group, ana, "Bo")
         await identity_queries.insert(
             tx, did(3), bo.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
         event = await private_event(tx, ana, group=group_of_event.of_event(group))
-    await take(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
+    await apply_messages(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
     async with db.reader() as reader:
         assert await attendance_queries.find(reader, event.id, cleo.user_id) is None
         inside = await attendance_queries.find(reader, event.id, bo.user_id)
@@ -121,7 +121,7 @@ async def test_waiting_answers_count_when_the_event_becomes_public(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await private_event(tx, ana)
-    await take(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
+    await apply_messages(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
     async with db.transaction() as tx:
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
     await recheck(db)
@@ -143,10 +143,10 @@ async def test_people_who_answered_while_it_was_public_stay(db, clock):
         ana, cleo, bo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Bo", 3)
         event = await private_event(tx, ana, visibility="public")
         await attendance.answer(tx, bo, event.slug, RsvpReply.GOING)
-    await take(db, rsvp(CLEO, "a", 1, URI))
+    await apply_messages(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(visibility="private"))
-    await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(4, "a", 1, URI))
+    await apply_messages(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(4, "a", 1, URI))
     async with db.reader() as reader:
         mine = await attendance_queries.find(reader, event.id, cleo.user_id)
     assert mine is not None

@@ -15,10 +15,18 @@ from openmeet.network.ingestion.backfill import apply_export
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, store_result
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase, patiently
-from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
-from tests.openmeet.ingestion.poison_messages import REFER, REFUSE, aside, heal, keys_aside, poison, read
-from tests.openmeet.ingestion.test_foreign_series import series
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.group_and_series_messages import series_message
+from tests.openmeet.ingestion.network import HERE, deletion_of, did, event, rev, rsvp
+from tests.openmeet.ingestion.poison_messages import (
+    REFER,
+    REFUSE,
+    accept_again,
+    apply_repository,
+    poison,
+    quarantined_keys,
+    quarantined_records,
+)
+from tests.openmeet.ingestion.view import apply_messages, view_of
 from tests.simulation.oracle import EVENT, RSVP
 
 KEYS = ("a", "b", "c", "d", "e", "f", "g")
@@ -45,11 +53,12 @@ async def test_all_other_records_are_applied(db: Database, table: str, keys: str
     """Any records can be bad and fail in any table. They leave no rows except their quarantine entry with the reason."""
     for key in keys:
         await poison(db, table, key)
-    taken = await read(db, 1, *TEAS)
+    taken = await apply_repository(db, 1, *TEAS)
     assert await titles(db) == [f"Tea {key}" for key in KEYS if key not in keys]
-    assert await keys_aside(db) == list(keys) == [one.uri[-1] for one in taken.failed]
+    assert await quarantined_keys(db) == list(keys) == [one.uri[-1] for one in taken.failed]
     assert all(
-        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.APPLY for one in await aside(db)
+        "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.APPLY
+        for one in await quarantined_records(db)
     )
     assert await history(db) == ("", True), "it was read, and quarantined records are not in the history"
     async with db.reader() as reader:
@@ -59,9 +68,9 @@ async def test_all_other_records_are_applied(db: Database, table: str, keys: str
 
 async def test_a_read_without_failures_is_complete(db: Database):
     """Without a bad record the floor rises and nothing is quarantined."""
-    assert (await read(db, 1, *TEAS)).failed == []
+    assert (await apply_repository(db, 1, *TEAS)).failed == []
     assert await history(db) == (rev(1), True)
-    assert await aside(db) == []
+    assert await quarantined_records(db) == []
 
 
 @pytest.mark.parametrize("statements", [REFUSE, REFER], ids=["refused", "foreign key"])
@@ -69,13 +78,13 @@ async def test_only_the_bad_rsvp_is_quarantined(db: Database, statements: dict[s
     """The event in the same repository is applied, and the other RSVPs count."""
     tea = event(1, "tea", 0)
     others = [event(2, f"x{number}", 0, f"Other {number}") for number in range(3)]
-    await take(db, *others)
+    await apply_messages(db, *others)
     answers = [rsvp(1, f"to{number}", 0, one.uri) for number, one in enumerate([tea, *others])]
     await poison(db, "attendances", "to2", statements)
-    await read(db, 1, tea, *answers)
+    await apply_repository(db, 1, tea, *answers)
     counted = {subject for _, subject in (await view_of(db)).answers}
     assert counted == {one.uri for one in (tea, others[0], others[2])}
-    (one,) = await aside(db)
+    (one,) = await quarantined_records(db)
     assert one.uri == answers[2].uri
     assert explain(one.reason).startswith(
         "ForeignKeyViolated" if statements is REFER else ("ConstraintViolated", "RaiseError")
@@ -87,11 +96,11 @@ async def test_rsvps_to_a_quarantined_event_wait_for_it(db: Database):
     tea, cake = event(1, "tea", 0), event(1, "cake", 0)
     answers = [rsvp(1, "one", 0, tea.uri), rsvp(1, "two", 0, cake.uri)]
     await poison(db, "events", "tea")
-    await read(db, 1, tea, cake, *answers)
-    assert await keys_aside(db) == ["tea"]
+    await apply_repository(db, 1, tea, cake, *answers)
+    assert await quarantined_keys(db) == ["tea"]
     assert set((await view_of(db)).answers) == {(did(1), cake.uri)}
-    await heal(db, "events", "tea")
-    await read(db, 1, tea, cake, *answers)
+    await accept_again(db, "events", "tea")
+    await apply_repository(db, 1, tea, cake, *answers)
     assert set((await view_of(db)).answers) == {(did(1), cake.uri), (did(1), tea.uri)}
 
 
@@ -101,35 +110,35 @@ async def test_only_the_bad_series_is_quarantined(db: Database, clock: HandClock
     clock.turn(MAX_AGE)
     here = replace(HERE, flags=Switchboard())
     await poison(db, "event_series", "weekly")
-    weekly = replace(series(1), rev=rev(1), is_read=True)
+    weekly = replace(series_message(1), rev=rev(1), is_read=True)
     tea = replace(event(1, "tea", 1), is_read=True)
     await apply_export(db, here, did(1), rev(1), [tea, weekly])
-    assert (await titles(db), await keys_aside(db)) == (["Tea"], ["weekly"])
-    await heal(db, "event_series", "weekly")
+    assert (await titles(db), await quarantined_keys(db)) == (["Tea"], ["weekly"])
+    await accept_again(db, "event_series", "weekly")
     await apply_export(db, here, did(1), rev(1), [tea, weekly])
     async with db.reader() as reader:
         (row,) = await reader.fetch("select record_uri from event_series")
     assert row["record_uri"] == f"at://{did(1)}/{SERIES}/weekly"
-    assert await aside(db) == []
+    assert await quarantined_records(db) == []
 
 
 async def test_deletions_are_applied_next_to_a_bad_record(db: Database):
     """A quarantined record is not treated as deleted: its older version stays, while deleted records are removed. A
     deletion can fail too.
     """
-    await take(db, *TEAS)
+    await apply_messages(db, *TEAS)
     await poison(db, "events", "b")
     await poison(db, "events", "c")
     there = [event(1, key, 0, "New") for key in "ab"]
-    await read(db, 1, *there)
+    await apply_repository(db, 1, *there)
     # An update of one and the deletion of the other fail. Everything else is as in the repository.
     assert await titles(db) == ["New", "Tea b", "Tea c"]
-    assert await keys_aside(db) == ["b", "c"]
+    assert await quarantined_keys(db) == ["b", "c"]
     for key in "bc":
-        await heal(db, "events", key)
-    await read(db, 1, *there)
+        await accept_again(db, "events", key)
+    await apply_repository(db, 1, *there)
     assert await titles(db) == ["New", "New"]
-    assert (await aside(db), await history(db)) == ([], (rev(1), True))
+    assert (await quarantined_records(db), await history(db)) == ([], (rev(1), True))
 
 
 async def test_a_healed_record_is_applied_as_at_first(db: Database, make_database: MakeDatabase, clock: HandClock):
@@ -138,28 +147,28 @@ async def test_a_healed_record_is_applied_as_at_first(db: Database, make_databas
     """
     await poison(db, "records", "c")
     answers = [rsvp(1, f"r{key}", 0, tea.uri) for key, tea in zip(KEYS, TEAS, strict=True)]
-    await read(db, 1, *TEAS, *answers)
+    await apply_repository(db, 1, *TEAS, *answers)
     clock.turn(SECOND)
-    await read(db, 1, *TEAS, *answers)
-    (one,) = await aside(db)
+    await apply_repository(db, 1, *TEAS, *answers)
+    (one,) = await quarantined_records(db)
     assert (one.uri, one.times, one.tried_at - one.found_at) == (TEAS[2].uri, 2, SECOND)
-    await heal(db, "records", "c")
-    await read(db, 1, *TEAS, *answers)
+    await accept_again(db, "records", "c")
+    await apply_repository(db, 1, *TEAS, *answers)
     well = await make_database("openmeet", clock=clock)
-    await read(well, 1, *TEAS, *answers)
+    await apply_repository(well, 1, *TEAS, *answers)
     assert await view_of(db) == await view_of(well)
-    assert (await aside(db), await history(db)) == ([], await history(well))
-    await take(db, deleted(TEAS[0], 0))
+    assert (await quarantined_records(db), await history(db)) == ([], await history(well))
+    await apply_messages(db, deletion_of(TEAS[0], 0))
     assert len(await titles(db)) == len(KEYS)
 
 
 async def test_a_newer_version_clears_the_quarantine(db: Database):
     """The author wrote the record again and the stream brought it, so no operator has to act."""
     await poison(db, "events", "c")
-    await read(db, 1, *TEAS)
-    await heal(db, "events", "c")
-    await take(db, event(1, "c", 2, "Written anew"))
-    assert await aside(db) == []
+    await apply_repository(db, 1, *TEAS)
+    await accept_again(db, "events", "c")
+    await apply_messages(db, event(1, "c", 2, "Written anew"))
+    assert await quarantined_records(db) == []
     async with db.reader() as reader:
         assert await quarantine.count(reader) == 0
     async with db.transaction() as tx:
@@ -182,7 +191,7 @@ async def test_only_a_read_of_the_record_clears_its_quarantine(db: Database):
             await store_result(tx, did(author), FailedStep.APPLY, CONCERNING, of_author)
         await store_result(tx, did(1), FailedStep.REPAIR, CONCERNING, [])
         await store_result(tx, did(1), FailedStep.APPLY, [parse_nsid(RSVP)], [])
-    left = await aside(db)
+    left = await quarantined_records(db)
     assert [one.uri for one in left] == [one.uri for one in failed if one.uri != failed[1].uri]
     assert {explain(one.reason) for one in left} == {"ValueError: ab ?"}
 
@@ -198,10 +207,10 @@ async def test_a_slow_database_quarantines_nothing(make_database: MakeDatabase, 
     db = await make_database("openmeet", clock=clock, transaction_seconds=0.5)
     await patiently(lambda: poison(db, "events", "c", SLOW))
     with pytest.raises(TransactionTooLong):
-        await read(db, 1, *TEAS)
-    assert await aside(db) == []
-    await patiently(lambda: heal(db, "events", "c"))
-    await patiently(lambda: read(db, 1, *TEAS))
+        await apply_repository(db, 1, *TEAS)
+    assert await quarantined_records(db) == []
+    await patiently(lambda: accept_again(db, "events", "c"))
+    await patiently(lambda: apply_repository(db, 1, *TEAS))
     assert await history(db) == (rev(1), True)
 
 
@@ -218,29 +227,29 @@ async def test_a_lost_race_quarantines_nothing(db: Database, code: str):
     """Runs on PostgreSQL only: SQLite has a single writer, so there are no conflicts."""
     await poison(db, "events", "c", {"postgresql": LOST[code]})
     with pytest.raises(TransactionConflict):
-        await read(db, 1, *TEAS)
-    assert await aside(db) == []
+        await apply_repository(db, 1, *TEAS)
+    assert await quarantined_records(db) == []
 
 
 async def test_if_every_record_fails_the_read_fails(db: Database):
     """Above the limit the cause is not a single record: an operator sees one failed job instead of thousands of rows."""
-    number = quarantine.MOST_QUARANTINED + 1
+    number = quarantine.MAX_QUARANTINED + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]
     for digit in range(10):
         # Every key ends in a digit, so these patterns match all of them.
         await poison(db, "events", f"bad%{digit}")
     with pytest.raises(Exception, match="poisoned"):
-        await read(db, 1, *teas)
-    assert (await aside(db), await titles(db)) == ([], [])
-    await read(db, 1, *teas[1:])
-    assert len(await aside(db)) == quarantine.MOST_QUARANTINED
+        await apply_repository(db, 1, *teas)
+    assert (await quarantined_records(db), await titles(db)) == ([], [])
+    await apply_repository(db, 1, *teas[1:])
+    assert len(await quarantined_records(db)) == quarantine.MAX_QUARANTINED
 
 
 async def test_the_limit_counts_existing_and_deleted_records_alike(db: Database):
-    gone = [event(2, f"x{one}", 0) for one in range(quarantine.MOST_QUARANTINED)]
-    await take(db, *gone)
+    gone = [event(2, f"x{one}", 0) for one in range(quarantine.MAX_QUARANTINED)]
+    await apply_messages(db, *gone)
     for digit in range(10):
         await poison(db, "records", f"x%{digit}")
     await poison(db, "records", "bad")
     with pytest.raises(Exception, match="poisoned"):
-        await read(db, 1, event(2, "bad", 0), author=2)
+        await apply_repository(db, 1, event(2, "bad", 0), author=2)

@@ -11,17 +11,18 @@ from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import quarantine
-from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep
+from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.ingestion.cleos_repository import cleo, write_event_and_answer
 from tests.openmeet.ingestion.network import did, event, key_of, rsvp
-from tests.openmeet.ingestion.poison_messages import aside, heal, keys_aside, poison
-from tests.openmeet.ingestion.test_backfills_with_quarantine import cleo, deployment, write
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.poison_messages import accept_again, poison, quarantined_keys, quarantined_records
+from tests.openmeet.ingestion.view import apply_messages, view_of
 
 __all__ = ["cleo", "deployment"]
 
@@ -62,15 +63,15 @@ async def test_a_bad_waiting_rsvp_does_not_block_its_event(deployment: Deploymen
     """
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     waiting = waiting_for(uri)
-    await take(deployment.db, *waiting)
+    await apply_messages(deployment.db, *waiting)
     await poison(deployment.db, "attendances", "late")
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     if way == "stream":
         await read_stream(deployment, cleo)
     await run_until_idle(deployment)
     assert uri in (await view_of(deployment.db)).events
     assert await counted(deployment, uri, cleo) == {waiting[0].did, waiting[2].did}
-    (one,) = await aside(deployment.db)
+    (one,) = await quarantined_records(deployment.db)
     assert (one.uri, one.did, one.step, one.rev) == (
         waiting[1].uri,
         waiting[1].did,
@@ -79,27 +80,27 @@ async def test_a_bad_waiting_rsvp_does_not_block_its_event(deployment: Deploymen
     )
     assert "poisoned" in explain(one.reason)
     assert await is_quiet(deployment)
-    await heal(deployment.db, "attendances", "late")
+    await accept_again(deployment.db, "attendances", "late")
     async with deployment.db.transaction() as tx:
         await quarantine.retry(tx, [one.uri])
     await run_until_idle(deployment)
     assert await counted(deployment, uri, cleo) == {one.did for one in waiting}
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []
     assert await is_quiet(deployment)
 
 
 async def test_a_deleted_rsvp_leaves_the_list(deployment: Deployment, cleo: Did):
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     (bad,) = [rsvp(3, "late", 1, uri)]
-    await take(deployment.db, bad)
+    await apply_messages(deployment.db, bad)
     await poison(deployment.db, "attendances", "late")
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await read_stream(deployment, cleo)
     await run_until_idle(deployment)
-    assert await keys_aside(deployment.db) == ["late"]
+    assert await quarantined_keys(deployment.db) == ["late"]
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from records where uri = :uri", uri=bad.uri)
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []
     async with deployment.db.transaction() as tx:
         assert await quarantine.delete_obsolete(tx) == 1
 
@@ -107,17 +108,17 @@ async def test_a_deleted_rsvp_leaves_the_list(deployment: Deployment, cleo: Did)
 async def test_if_every_rsvp_fails_the_job_fails(deployment: Deployment, cleo: Did):
     """Above the limit the job fails instead of quarantining single answers."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
-    one_more = MOST_QUARANTINED + 1
+    one_more = MAX_QUARANTINED + 1
     answers = [rsvp(2, f"bad{number}", 1, uri) for number in range(one_more)]
-    await take(deployment.db, *answers)
+    await apply_messages(deployment.db, *answers)
     for digit in range(10):
         await poison(deployment.db, "attendances", f"bad%{digit}")
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await read_stream(deployment, cleo)
     for _ in range(6):
         await deployment.deliver_jobs()
         deployment.clock.turn(10 * MINUTE)
-    assert await aside(deployment.db) == []
+    assert await quarantined_records(deployment.db) == []
     async with deployment.db.reader() as reader:
         (lost,) = await jobs.in_state(reader, JobState.FAILED)
     assert (lost.kind, lost.subject) == (JobKind.FETCH_SUBJECT, uri)
@@ -127,8 +128,8 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
     """An event with an RSVP that cannot be applied. Returns its URI."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
     await poison(deployment.db, "events", key_of("a"))
-    await write(deployment, cleo, "a")
-    await take(deployment.db, rsvp(2, "good", 1, uri))
+    await write_event_and_answer(deployment, cleo, "a")
+    await apply_messages(deployment.db, rsvp(2, "good", 1, uri))
     await run_until_idle(deployment)
     return uri
 
@@ -136,29 +137,31 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
 async def test_an_event_that_cannot_be_applied_is_quarantined(deployment: Deployment, cleo: Did):
     """The event's RSVPs wait. Once the event is applied, by any route, it is removed from the list and the RSVPs count."""
     uri = await not_fetched(deployment, cleo)
-    (one,) = await aside(deployment.db)
+    (one,) = await quarantined_records(deployment.db)
     assert (one.uri, one.step) == (uri, FailedStep.APPLY)
     assert await is_quiet(deployment)
-    await heal(deployment.db, "events", key_of("a"))
+    await accept_again(deployment.db, "events", key_of("a"))
     await read_stream(deployment, cleo)
-    assert await aside(deployment.db) == [], "the stream has delivered the same version with an earlier rev"
+    assert await quarantined_records(deployment.db) == [], (
+        "the stream has delivered the same version with an earlier rev"
+    )
     assert await counted(deployment, uri, cleo) == {did(2)}
 
 
 async def test_a_quarantined_event_is_applied_when_read_again(deployment: Deployment, cleo: Did):
     uri = await not_fetched(deployment, cleo)
-    await heal(deployment.db, "events", key_of("a"))
+    await accept_again(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
         await quarantine.retry(tx, [uri])
     await run_until_idle(deployment)
-    assert (await aside(deployment.db), await counted(deployment, uri, cleo)) == ([], {did(2)})
+    assert (await quarantined_records(deployment.db), await counted(deployment, uri, cleo)) == ([], {did(2)})
     async with deployment.db.reader() as reader:
         assert await reader.fetch("select uri from quarantined_records") == []
 
 
 async def test_a_successful_fetch_clears_the_quarantine(deployment: Deployment, cleo: Did):
     uri = await not_fetched(deployment, cleo)
-    await heal(deployment.db, "events", key_of("a"))
+    await accept_again(deployment.db, "events", key_of("a"))
     async with deployment.db.transaction() as tx:
         await jobs.enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await run_until_idle(deployment)
@@ -170,12 +173,12 @@ async def test_a_successful_fetch_clears_the_quarantine(deployment: Deployment, 
 async def test_an_event_that_arrives_clears_its_failed_job(deployment: Deployment):
     """The job that fetches an event failed, and then the stream brings the event. Failed jobs of other events stay."""
     tea, cake = event(1, "tea", 2), event(1, "cake", 2)
-    await take(deployment.db, rsvp(2, "one", 1, tea.uri), rsvp(2, "two", 1, cake.uri))
+    await apply_messages(deployment.db, rsvp(2, "one", 1, tea.uri), rsvp(2, "two", 1, cake.uri))
     async with deployment.db.transaction() as tx:
         await tx.execute(
             "update outbox_jobs set state = 'failed', reason_code = 'Malformed' where kind = 'fetch_subject'"
         )
-    await take(deployment.db, tea)
+    await apply_messages(deployment.db, tea)
     async with deployment.db.reader() as reader:
         assert [one.subject for one in await jobs.in_state(reader, JobState.FAILED)] == [cake.uri]
         found = await jobs.find(reader, JobKind.FETCH_SUBJECT, tea.uri)
@@ -186,9 +189,9 @@ async def test_an_event_that_arrives_clears_its_failed_job(deployment: Deploymen
 async def test_a_bad_event_on_the_stream_becomes_a_dead_letter(deployment: Deployment, cleo: Did):
     """The event fails even without the RSVPs that wait for it, so the event itself is bad."""
     uri = f"at://{cleo}/{EVENT}/{key_of('a')}"
-    await take(deployment.db, rsvp(2, "good", 1, uri))
+    await apply_messages(deployment.db, rsvp(2, "good", 1, uri))
     await poison(deployment.db, "events", key_of("a"))
-    await write(deployment, cleo, "a")
+    await write_event_and_answer(deployment, cleo, "a")
     await read_stream(deployment, cleo)
     for _ in range(6):
         deployment.clock.turn(10 * MINUTE)

@@ -3,25 +3,25 @@ state.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.backfill import apply_listing, backfill, list_repository, mark_read
 from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import RecordMessage
-from tests.databases import MakeDatabase, SqliteFiles
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import deployment_on_each as deployment
 from tests.openmeet.ingestion.network import key_of, message
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.view import apply_messages, view_of
 from tests.simulation.oracle import Change
+
+__all__ = ["deployment"]
+
 
 TEA, COFFEE = ({"$type": EVENT, "name": name, "createdAt": "2026-03-01T00:00:00Z"} for name in ("Tea", "Coffee"))
 
@@ -35,15 +35,6 @@ async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any
     else:
         done = await app.procedure("com.atproto.repo.putRecord", asked | {"record": record})
     return message(Change(did, EVENT, key_of(key), done["commit"]["rev"], record))
-
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    """The deployment, on either engine."""
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -74,7 +65,7 @@ async def test_records_changed_by_an_older_message_are_compared_again(deployment
         nonlocal asked
         asked += 1
         if asked == of_listing + 1:
-            await take(deployment.db, late)
+            await apply_messages(deployment.db, late)
 
     assert await backfill(deployment.db, deployment.network, here, did, take_late_message) == (2 if is_there else 1)
     assert asked > of_listing
@@ -95,7 +86,7 @@ async def test_a_read_waits_for_an_uncommitted_older_message(deployment: Deploym
     await _put(deployment, did, "a", TEA)
     listing = await list_repository(deployment.network, did, CONCERNING, unlimited)
     assert listing is not None
-    found = await apply_listing(deployment.db, deployment.network, here, did, listing, CONCERNING, unlimited)
+    found = await apply_listing(deployment.db, deployment.network, here, listing, unlimited)
     is_applied, may_commit = asyncio.Event(), asyncio.Event()
 
     async def apply_slowly() -> None:

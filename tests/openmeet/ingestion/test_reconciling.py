@@ -177,9 +177,9 @@ async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Sce
         waited.append(seconds)
         deployment.clock.turn(2 * MINUTE)
 
-    asking = ReconcileOptions(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
+    asking = ReconcileOptions(spend, verifies_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
     found = await reconcile(
-        deployment.db, deployment.network, deployment.processor.ingestion_context, scene.did, asking=asking
+        deployment.db, deployment.network, deployment.processor.ingestion_context, scene.did, options=asking
     )
     assert [(one.uri, one.kind, one.fields) for one in found.repaired] == [
         (scene.uri, Discrepancy.ROW_DIFFERS, ("locality", "title"))
@@ -227,7 +227,7 @@ async def test_the_host_is_asked_once_about_a_deleted_record(scene: Scene):
 
 
 async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
-    """Missing records must be proven, so a deactivated account has no discrepancies."""
+    """The absence of records must be verified, so a deactivated account has no discrepancies."""
     app = await scene.deployment.stranger("cleo")
     await app.procedure("com.atproto.server.deactivateAccount", {})
     found = await scene.reconcile()

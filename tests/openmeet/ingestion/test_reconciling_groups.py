@@ -14,10 +14,16 @@ from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, now, show, switch_flag
-from tests.openmeet.publishing.test_read_back import delete, put
-from tests.openmeet.publishing.test_series_records import make
+from tests.openmeet.deployment import Deployment, deliver_all_publications, switch_flag
+from tests.openmeet.publishing.other_app import delete_record_in_app, edit_record_in_app
+from tests.openmeet.publishing.published_groups import (
+    create_group,
+    create_group_event,
+    current_group,
+    let_into_group,
+    show_membership,
+)
+from tests.openmeet.publishing.weekly_series import publish_series
 
 KINDS = (
     PublicationKind.GROUP,
@@ -65,7 +71,7 @@ class Scene:
         assert {(one.uri, one.kind) for one in looked.unrepaired} == expected
         mended = await self.reconcile()
         assert ({(one.uri, one.kind) for one in mended.repaired}, list(mended.unrepaired)) == (expected, [])
-        await deliver_publications(self.deployment)
+        await deliver_all_publications(self.deployment)
         clean = await self.reconcile()
         assert (list(clean.repaired), list(clean.unrepaired)) == ([], [])
 
@@ -73,17 +79,17 @@ class Scene:
 @pytest.fixture
 async def scene(deployment: Deployment) -> Scene:
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
-    ana, series = await make(deployment)
+    ana, series = await publish_series(deployment)
     ben = await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    await show(deployment, ana, group)
-    await event_in(deployment, ana, group)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    await show_membership(deployment, ana, group)
+    await create_group_event(deployment, ana, group)
     made = Scene(deployment, ana, ben, group, series, parse_did((await deployment.identity(ana.user_id)).did))
     await deployment.listen(ben.user_id)
     await made.reconcile()
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select kind, uri, subject_id from publications where did = :did", did=made.did)
         bens = await group_queries.find_member(reader, group.id, ben.user_id)
@@ -113,7 +119,7 @@ async def test_rows_without_their_record_are_repaired(scene: Scene):
     for kind in statements:
         await scene.do("delete from group_statements where uri = :uri", uri=scene.uris[kind])
     await scene.mended({kind: {Discrepancy.ROW_MISSING} for kind in KINDS})
-    assert (await now(scene.deployment, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
+    assert (await current_group(scene.deployment, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
 
 
 async def test_missing_records_are_stored_again(scene: Scene):
@@ -125,9 +131,11 @@ async def test_missing_records_are_stored_again(scene: Scene):
 
 
 async def test_missed_changes_by_another_app_are_repaired(scene: Scene):
-    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
-    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
-    await put(scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN])
+    await edit_record_in_app(scene.deployment, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
+    await edit_record_in_app(scene.deployment, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
+    await edit_record_in_app(
+        scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN]
+    )
     differs = {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS}
     await scene.mended(
         dict.fromkeys((PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE), differs)
@@ -135,7 +143,7 @@ async def test_missed_changes_by_another_app_are_repaired(scene: Scene):
     async with scene.deployment.db.reader() as reader:
         series = await queries.by_id(reader, scene.series.id)
         membership = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
-    assert (await now(scene.deployment, scene.group)).details.name == "Chess and Go"
+    assert (await current_group(scene.deployment, scene.group)).details.name == "Chess and Go"
     assert series is not None
     assert membership is not None
     assert (series.content.title, membership.role) == ("Tea and talk", GroupRole.ADMIN)
@@ -144,7 +152,7 @@ async def test_missed_changes_by_another_app_are_repaired(scene: Scene):
 async def test_missed_deletions_by_another_app_are_repaired(scene: Scene):
     gone = {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}
     for kind in (PublicationKind.SERIES, PublicationKind.ACCEPTANCE):
-        await delete(scene.deployment, scene.ana, scene.uris[kind])
+        await delete_record_in_app(scene.deployment, scene.ana, scene.uris[kind])
     await scene.mended(dict.fromkeys((PublicationKind.SERIES, PublicationKind.ACCEPTANCE), gone))
     assert (
         await scene.deployment.status_of(PublicationKind.SERIES, scene.series.id)

@@ -16,12 +16,15 @@ from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_events_of_groups import event_in_group
-from tests.openmeet.publishing.test_groups import deliver_publications, let_in, records, show
-from tests.openmeet.publishing.test_groups import found as found_group
-from tests.openmeet.publishing.test_publishing_choices import decide
-from tests.openmeet.publishing.test_series_flags import let, make, switch_flag
+from tests.openmeet.deployment import Deployment, deliver_all_publications, records_of, switch_flag
+from tests.openmeet.publishing.consent import choose_record_settings
+from tests.openmeet.publishing.published_groups import (
+    create_group,
+    create_group_with_event,
+    let_into_group,
+    show_membership,
+)
+from tests.openmeet.publishing.weekly_series import change_publish_policy, create_series
 
 # Every field of the form.
 EVERYTHING = {
@@ -64,13 +67,13 @@ async def compared(deployment: Deployment, who: Caller, *, is_dry_run: bool = Tr
 
 async def published(deployment: Deployment, host: Caller, level: str, typed: dict[str, str]) -> tuple[Event, str]:
     if level == "the least by its group":
-        _, event = await event_in_group(deployment, host, promotion_level="members")
+        _, event = await create_group_with_event(deployment, host, promotion_level="members")
         await deployment.revise(host, event.slug, **typed)
     else:
         event = await deployment.event(host, **typed)
     if level == "the least by its host":
-        await decide(deployment, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
-    await deliver_publications(deployment)
+        await choose_record_settings(deployment, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+    await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await compared(deployment, host, is_dry_run=False)
@@ -106,7 +109,7 @@ async def test_wrong_values_are_discrepancies(deployment: Deployment, level: str
     expected = {"title", "status"} | ({"description", "locality"} if level == "in full" else set())
     assert (kind, set(fields)) == (Discrepancy.ROW_DIFFERS, expected)
     await compared(deployment, cleo, is_dry_run=False)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["name"] == "Go"
     assert (await compared(deployment, cleo)).unrepaired == []
 
@@ -117,20 +120,20 @@ async def test_dates_with_a_rule_are_not_discrepancies(
     deployment: Deployment, flags: tuple[Flag, ...], policy: PublishPolicy
 ):
     await switch_flag(deployment, *flags)
-    ana, series = await make(deployment)
-    await let(deployment, ana, series, policy)
+    ana, series = await create_series(deployment)
+    await change_publish_policy(deployment, ana, series, policy)
     await compared(deployment, ana, is_dry_run=False)
-    before = await records(deployment, ana, EVENT)
+    before = await records_of(deployment, ana, EVENT)
     assert before
     assert [(one.kind, one.uri, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     assert await deployment.deliver_publications() == 0
-    assert await records(deployment, ana, EVENT) == before
+    assert await records_of(deployment, ana, EVENT) == before
 
 
 async def test_a_date_with_a_rule_and_another_name_is_a_discrepancy(deployment: Deployment):
     await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(deployment)
-    await let(deployment, ana, series, PublishPolicy.NEXT)
+    ana, series = await create_series(deployment)
+    await change_publish_policy(deployment, ana, series, PublishPolicy.NEXT)
     await compared(deployment, ana, is_dry_run=False)
     async with deployment.db.transaction() as tx:
         assert await tx.execute("update events set title = 'Go' where record_uri is not null") == 1
@@ -143,7 +146,7 @@ async def test_a_date_with_a_rule_and_another_name_is_a_discrepancy(deployment: 
 async def test_a_minimal_group_record_is_not_a_discrepancy(deployment: Deployment, level: str):
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
-    group = await found_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
+    group = await create_group(deployment, ana, promotion_level=level, join_question="Why?", locality="Wien")
     await compared(deployment, ana, is_dry_run=False)
     assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     async with deployment.db.transaction() as tx:
@@ -155,15 +158,15 @@ async def test_a_minimal_group_record_is_not_a_discrepancy(deployment: Deploymen
 async def test_wrong_series_and_members_are_discrepancies(deployment: Deployment):
     """The rule in the series' own record and the role given by the group are repaired by writing them again."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS, Flag.SERIES_LEXICON)
-    ana, series = await make(deployment)
+    ana, series = await create_series(deployment)
     ben = await deployment.person("Ben")
-    group = await found_group(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    await deliver_publications(deployment)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    await deliver_all_publications(deployment)
     await deployment.listen(ben.user_id)
     await compared(deployment, ana, is_dry_run=False)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert [(one.kind, one.fields) for one in (await compared(deployment, ana)).unrepaired] == []
     async with deployment.db.transaction() as tx:
         await tx.execute("update event_series set name = 'Go' where id = :id", id=series.id)
@@ -174,6 +177,6 @@ async def test_wrong_series_and_members_are_discrepancies(deployment: Deployment
         (Discrepancy.ROW_DIFFERS, ("role",)),
     }
     await compared(deployment, ana, is_dry_run=False)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await compared(deployment, ana)).unrepaired == []
-    assert {one["name"] for one in (await records(deployment, ana, SERIES)).values()} == {"Go"}
+    assert {one["name"] for one in (await records_of(deployment, ana, SERIES)).values()} == {"Go"}

@@ -5,8 +5,8 @@ import pytest
 from groundwork.database.transaction import Database
 from openmeet.domain.events import event_records, record_changes
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, event, rsvp
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.network import deletion_of, event, rsvp
+from tests.openmeet.ingestion.view import apply_messages
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ async def test_answers_to_the_record_move_to_the_new_event(db: Database):
     """The answers move to the new event. At the first event, their people stay as known guests without a record."""
     tea = event(0, "tea", 1)
     going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")
-    await take(db, tea, going, maybe)
+    await apply_messages(db, tea, going, maybe)
     async with db.transaction() as tx:
         first = await event_records.by_record_uri(tx, tea.uri)
         assert first is not None
         await record_changes.forget_record(tx, first.id)
-    await take(db, deleted(tea, 4))
-    await take(db, event(0, "tea", 5, "Tea again"))
+    await apply_messages(db, deletion_of(tea, 4))
+    await apply_messages(db, event(0, "tea", 5, "Tea again"))
     async with db.reader() as reader:
         second = await event_records.by_record_uri(reader, tea.uri)
         assert second is not None

@@ -34,17 +34,16 @@ from openmeet.network.records.database_periods import note_in_use, note_restore
 from openmeet.network.records.rsvp import GOING, record_key_for
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import SqliteFiles
-from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_groups import (
-    deliver_publications,
-    found,
-    let_in,
-    records,
-    records_in,
-    show,
+from tests.openmeet.deployment import (
+    Deployment,
+    deliver_all_publications,
+    open_deployment,
+    records_in_repository,
+    records_of,
     switch_flag,
 )
-from tests.openmeet.publishing.test_moving_records import second_account
+from tests.openmeet.publishing.accounts import connect_second_account
+from tests.openmeet.publishing.published_groups import create_group, let_into_group, show_membership
 
 # Called with the site and the people whose repositories are read.
 Read = Callable[..., Awaitable[None]]
@@ -144,7 +143,7 @@ async def listen(site: Site, *people: Caller) -> None:
 
 async def settle(site: Site, *people: Caller) -> None:
     for _ in range(4):
-        await deliver_publications(site.deployment)
+        await deliver_all_publications(site.deployment)
         await listen(site, *people)
         site.clock.turn(HOUR)
 
@@ -162,14 +161,14 @@ async def ready(site: Site) -> tuple[Caller, Caller, Event]:
 
 async def answer(site: Site, who: Caller, event: Event, reply: RsvpReply) -> None:
     await site.deployment.answer(who, event.slug, reply)
-    await deliver_publications(site.deployment)
+    await deliver_all_publications(site.deployment)
     site.clock.turn(HOUR)
 
 
 async def is_published(site: Site, event: Event, who: Caller, *, status: str, token: str) -> str:
     """Check that there is one record, with this status, and that it belongs to the RSVP; return its URI."""
     rsvp = await site.rsvp(event, who)
-    ((uri, record),) = (await records(site.deployment, who, RSVP)).items()
+    ((uri, record),) = (await records_of(site.deployment, who, RSVP)).items()
     publication = await site.deployment.status_of(PublicationKind.RSVP, rsvp.id)
     assert (rsvp.status.value, record["status"].partition("#")[2]) == (status, token)
     assert (publication.state, publication.uri, rsvp.record_uri) == (PublicationState.PUBLISHED, uri, uri)
@@ -188,7 +187,7 @@ async def test_an_answer_given_after_the_backup_is_attached(site: Site, read: Re
     hedi, cleo, event = await ready(site)
     await site.back_up()
     await answer(site, cleo, event, RsvpReply.GOING)
-    ((uri, _),) = (await records(site.deployment, cleo, RSVP)).items()
+    ((uri, _),) = (await records_of(site.deployment, cleo, RSVP)).items()
     await site.restore()
     await read(site, hedi, cleo)
     assert await is_published(site, event, cleo, status="attending", token="going") == uri
@@ -196,7 +195,7 @@ async def test_an_answer_given_after_the_backup_is_attached(site: Site, read: Re
     await settle(site, cleo)
     assert await is_published(site, event, cleo, status="interested", token="interested") == uri
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 async def test_an_answer_in_an_own_account_is_attached_when_its_owner_signs_in(site: Site):
@@ -205,13 +204,13 @@ async def test_an_answer_in_an_own_account_is_attached_when_its_owner_signs_in(s
     await settle(site, dan)
     await site.back_up()
     await answer(site, dan, event, RsvpReply.GOING)
-    ((uri, _),) = (await records(site.deployment, dan, RSVP)).items()
+    ((uri, _),) = (await records_of(site.deployment, dan, RSVP)).items()
     await site.restore()
     assert (await site.deployment.connected_as("dan")).user_id == dan.user_id
     await settle(site, hedi, dan)
     assert await is_published(site, event, dan, status="attending", token="going") == uri
     await withdraw(site, dan)
-    assert await records(site.deployment, dan, RSVP) == {}
+    assert await records_of(site.deployment, dan, RSVP) == {}
 
 
 @pytest.mark.parametrize("is_read_first", [False, True])
@@ -219,7 +218,7 @@ async def test_no_second_record_is_written_to_another_account(site: Site, is_rea
     """The answer is unsent in the backup. After the backup it was published with an account that was chosen later."""
     _, cleo, event = await ready(site)
     first = (await site.deployment.identity(cleo.user_id)).did
-    dids = [first, await second_account(site.deployment, cleo)]
+    dids = [first, await connect_second_account(site.deployment, cleo)]
 
     async def read_all() -> None:
         for did in dids:
@@ -234,16 +233,16 @@ async def test_no_second_record_is_written_to_another_account(site: Site, is_rea
     await site.back_up()
     async with site.deployment.db.transaction() as tx:
         await identities.make_default(tx, cleo.user_id, dids[1])
-    await deliver_publications(site.deployment)
-    ((uri, _),) = (await records_in(site.deployment, dids[1], RSVP)).items()
+    await deliver_all_publications(site.deployment)
+    ((uri, _),) = (await records_in_repository(site.deployment, dids[1], RSVP)).items()
     await site.restore()
     if is_read_first:
         await read_all()
-    await deliver_publications(site.deployment)
+    await deliver_all_publications(site.deployment)
     await read_all()
     site.clock.turn(HOUR)
-    await deliver_publications(site.deployment)
-    assert [list(await records_in(site.deployment, did, RSVP)) for did in dids] == [[], [uri]]
+    await deliver_all_publications(site.deployment)
+    assert [list(await records_in_repository(site.deployment, did, RSVP)) for did in dids] == [[], [uri]]
     rsvp = await site.rsvp(event, cleo)
     publication = await site.deployment.status_of(PublicationKind.RSVP, rsvp.id)
     assert (rsvp.record_uri, publication.uri, publication.state) == (uri, uri, PublicationState.PUBLISHED)
@@ -257,7 +256,7 @@ async def test_an_attached_answer_is_deleted_when_consent_is_withdrawn(site: Sit
     await site.restore()
     await read(site, hedi, cleo)
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
     assert (await site.rsvp(event, cleo)).status.value == "attending"
 
 
@@ -278,7 +277,7 @@ async def test_an_answer_changed_after_the_backup_counts(
     await read(site, hedi, cleo)
     await is_published(site, event, cleo, status=status, token=token)
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 @each_order
@@ -292,7 +291,7 @@ async def test_an_answer_unsent_in_the_backup_and_changed_since_counts_as_change
     await read(site, hedi, cleo)
     await is_published(site, event, cleo, status="interested", token="interested")
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 @each_order
@@ -302,7 +301,7 @@ async def test_an_answer_deleted_and_given_again_after_the_backup_is_attached(si
     await settle(site, hedi, cleo)
     await site.back_up()
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
     async with site.deployment.db.transaction() as tx:
         await identities.grant_consent(tx, cleo.user_id, handle="cleo.town.test")
     await answer(site, cleo, event, RsvpReply.INTERESTED)
@@ -311,7 +310,7 @@ async def test_an_answer_deleted_and_given_again_after_the_backup_is_attached(si
     await read(site, hedi, cleo)
     await is_published(site, event, cleo, status="interested", token="interested")
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 @each_order
@@ -324,7 +323,7 @@ async def test_a_record_deleted_after_the_backup_is_not_written_again(site: Site
     await withdraw(site, cleo)
     await site.restore()
     await read(site, hedi, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 @each_order
@@ -332,13 +331,13 @@ async def test_an_answer_given_after_the_restore_is_the_newest(site: Site, read:
     hedi, cleo, event = await ready(site)
     await site.back_up()
     await answer(site, cleo, event, RsvpReply.GOING)
-    ((uri, _),) = (await records(site.deployment, cleo, RSVP)).items()
+    ((uri, _),) = (await records_of(site.deployment, cleo, RSVP)).items()
     await site.restore()
     await site.deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read(site, hedi, cleo)
     assert await is_published(site, event, cleo, status="interested", token="interested") == uri
     await withdraw(site, cleo)
-    assert await records(site.deployment, cleo, RSVP) == {}
+    assert await records_of(site.deployment, cleo, RSVP) == {}
 
 
 @each_order
@@ -354,7 +353,7 @@ async def test_an_answer_without_consent_in_the_backup_is_left_to_its_author(sit
     await answer(site, cleo, event, RsvpReply.GOING)
     await site.restore()
     await read(site, hedi, cleo)
-    assert len(await records(site.deployment, cleo, RSVP)) == 1
+    assert len(await records_of(site.deployment, cleo, RSVP)) == 1
     assert (await site.rsvp(event, cleo)).status.value == "attending"
 
 
@@ -386,7 +385,7 @@ async def test_only_a_restore_attaches_records(site: Site, when: str):
     await settle(site, hedi, cleo)
     assert (await site.rsvp(event, cleo)).status.value == "attending"
     await withdraw(site, cleo)
-    assert len(await records(site.deployment, cleo, RSVP)) == 1
+    assert len(await records_of(site.deployment, cleo, RSVP)) == 1
 
 
 async def test_records_of_other_apps_are_left_to_them(site: Site):
@@ -394,7 +393,7 @@ async def test_records_of_other_apps_are_left_to_them(site: Site):
     hedi, cleo, event = await ready(site)
     await site.back_up()
     await answer(site, cleo, event, RsvpReply.GOING)
-    ((uri, record),) = (await records(site.deployment, cleo, RSVP)).items()
+    ((uri, record),) = (await records_of(site.deployment, cleo, RSVP)).items()
     await withdraw(site, cleo)
     app = await site.deployment.own_client(await site.deployment.identity(cleo.user_id))
     await app.procedure(
@@ -403,13 +402,13 @@ async def test_records_of_other_apps_are_left_to_them(site: Site):
     await site.restore()
     await stream_first(site, hedi, cleo)
     await withdraw(site, cleo)
-    assert len(await records(site.deployment, cleo, RSVP)) == 1
+    assert len(await records_of(site.deployment, cleo, RSVP)) == 1
 
 
 async def with_group(site: Site) -> tuple[Caller, Caller, Group]:
     await switch_flag(site.deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     hedi, cleo = await site.deployment.person("Hedi"), await site.deployment.person("Cleo")
-    group = await found(site.deployment, hedi)
+    group = await create_group(site.deployment, hedi)
     await settle(site, hedi, cleo)
     return hedi, cleo, group
 
@@ -423,7 +422,9 @@ async def role_of(site: Site, group: Group, who: Caller) -> tuple[GroupRole | No
 
 async def has_statements(site: Site, owner: Caller, who: Caller) -> tuple[int, int]:
     """How many statements there are by the member and by the group."""
-    return len(await records(site.deployment, who, MEMBERSHIP)), len(await records(site.deployment, owner, ACCEPTANCE))
+    return len(await records_of(site.deployment, who, MEMBERSHIP)), len(
+        await records_of(site.deployment, owner, ACCEPTANCE)
+    )
 
 
 async def leave(site: Site, who: Caller, group: Group) -> None:
@@ -437,11 +438,11 @@ async def test_a_membership_published_after_the_backup_is_attached(site: Site, r
     """There is one statement of each side, and leaving deletes both."""
     hedi, cleo, group = await with_group(site)
     if in_backup == "a member":
-        await let_in(site.deployment, hedi, group, cleo)
+        await let_into_group(site.deployment, hedi, group, cleo)
     await site.back_up()
     if in_backup == "nobody":
-        await let_in(site.deployment, hedi, group, cleo)
-    await show(site.deployment, cleo, group)
+        await let_into_group(site.deployment, hedi, group, cleo)
+    await show_membership(site.deployment, cleo, group)
     await settle(site, hedi, cleo)
     assert await has_statements(site, hedi, cleo) == (1, 1)
     await site.restore()
@@ -457,8 +458,8 @@ async def test_a_membership_published_after_the_backup_is_attached(site: Site, r
 @each_order
 async def test_a_membership_ended_after_the_backup_stays_ended(site: Site, read: Read):
     hedi, cleo, group = await with_group(site)
-    await let_in(site.deployment, hedi, group, cleo)
-    await show(site.deployment, cleo, group)
+    await let_into_group(site.deployment, hedi, group, cleo)
+    await show_membership(site.deployment, cleo, group)
     await settle(site, hedi, cleo)
     await site.back_up()
     await leave(site, cleo, group)
@@ -473,8 +474,8 @@ async def test_a_membership_ended_after_the_backup_stays_ended(site: Site, read:
 @each_order
 async def test_a_role_given_after_the_backup_is_kept(site: Site, read: Read):
     hedi, cleo, group = await with_group(site)
-    await let_in(site.deployment, hedi, group, cleo)
-    await show(site.deployment, cleo, group)
+    await let_into_group(site.deployment, hedi, group, cleo)
+    await show_membership(site.deployment, cleo, group)
     await settle(site, hedi, cleo)
     await site.back_up()
     async with site.deployment.db.transaction() as tx:

@@ -13,7 +13,7 @@ from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.repositories import read
-from tests.openmeet.account_merge.test_login_import import did_of, fill, how_far, signs_in
+from tests.openmeet.account_merge.login_import import backfill_progress_of, session_did, sign_in_on_pds, write_events
 from tests.openmeet.deployment import Deployment
 
 
@@ -27,9 +27,9 @@ async def written_ahead(deployment: Deployment) -> str:
     """Dora's repository, with a last commit dated ten minutes from now. Returns its DID."""
     await deployment.account("dora")
     client = await deployment.stranger("dora")
-    did = await did_of(client)
+    did = await session_did(client)
     deployment.clock.turn(10 * MINUTE)
-    await fill(client, did, 3)
+    await write_events(client, did, 3)
     deployment.clock.turn(-10 * MINUTE)
     return did
 
@@ -39,16 +39,16 @@ async def test_a_person_whose_server_is_ahead_is_told_why(deployment: Deployment
     repository is read when the clock has caught up with the rev.
     """
     did = await written_ahead(deployment)
-    user_id = await signs_in(deployment)
+    user_id = await sign_in_on_pds(deployment)
     await deployment.deliver_jobs()
-    assert await how_far(deployment, user_id) == (BackfillStage.DELAYED, 0, 0)
+    assert await backfill_progress_of(deployment, user_id) == (BackfillStage.DELAYED, 0, 0)
     async with deployment.db.reader() as reader:
         (one,) = await backfill_progress.of_person(reader, user_id)
     assert one.reason == IngestionReason.CLOCK_AHEAD()
     assert await floor(deployment, did) == ""
     deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_jobs()
-    assert await how_far(deployment, user_id) == (BackfillStage.DONE, 3, 3)
+    assert await backfill_progress_of(deployment, user_id) == (BackfillStage.DONE, 3, 3)
     assert await floor(deployment, did) != ""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.feature_flags.flags import MAX_AGE, Flag
@@ -16,10 +16,10 @@ from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.ingestion.group_and_series_messages import group_message, membership_message, series_message
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
-from tests.openmeet.ingestion.test_foreign_groups import group, said
-from tests.openmeet.ingestion.test_foreign_series import series
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.query_plans import collate_by_language, query_plan
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import RSVP, Change
 
@@ -28,46 +28,14 @@ from tests.simulation.oracle import RSVP, Change
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
 THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
-ADDRESSES = {
-    "merge_decisions": "uri",
-    "events": "record_uri",
-    "attendances": "record_uri",
-    "event_series": "record_uri",
-    "groups": "external_id",
-    "group_members": "external_id",
-    "group_statements": "uri",
-}
-
-
-async def in_a_languages_order(tx: Transaction) -> None:
-    if tx.engine == "postgresql":
-        for table, column in ADDRESSES.items():
-            await tx.execute(f'alter table {table} alter column {column} type text collate "en-x-icu"')
-
-
-async def plan(tx: Transaction, sql: str, **values: object) -> str:
-    """The database's query plan for tables so large that a scan would cost more."""
-    if tx.engine == "postgresql":
-        await tx.execute("set local enable_seqscan = off")
-        # Remove the statistics: after autovacuum has seen the empty tables, all their indexes cost the same.
-        tables = (
-            "select oid from pg_class where relnamespace = cast(current_schema() as regnamespace) and relkind = 'r'"
-        )
-        # Autovacuum must not write new ones before the query is planned. It takes the same lock.
-        names = await tx.fetch(f"select relname from pg_class where oid in ({tables}) order by relname")
-        await tx.execute(f"lock table {', '.join(row['relname'] for row in names)} in share update exclusive mode")
-        await tx.execute(f"delete from pg_statistic where starelid in ({tables})")
-        await tx.execute(f"update pg_class set reltuples = -1 where oid in ({tables})")
-    how = "explain" if tx.engine == "postgresql" else "explain query plan"
-    return "\n".join(str(tuple(row)[-1]) for row in await tx.fetch(f"{how} {sql}", **values))
 
 
 @pytest.mark.usefixtures("new_connections")
 async def test_decisions_about_records_of_one_repository(db: Database):
     answers = {one: message(Change(one, RSVP, "a", rev(2), rsvp_value(TEA.uri))) for one in (SHORT, LONGER)}
-    await take(db, TEA, *answers.values())
+    await apply_messages(db, TEA, *answers.values())
     async with db.transaction() as tx:
-        await in_a_languages_order(tx)
+        await collate_by_language(tx)
         for one in answers.values():
             await merge_decisions.store(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         for did, answer in answers.items():
@@ -78,7 +46,7 @@ async def test_decisions_about_records_of_one_repository(db: Database):
 async def test_queries_about_decisions_read_no_records(db: Database):
     """A hint about a person with ten thousand records reads only their decisions, which are few."""
     async with db.transaction() as tx:
-        found = await plan(tx, merge_decisions.WITH_UNKNOWN_TIME[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
+        found = await query_plan(tx, merge_decisions.WITH_UNKNOWN_TIME[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
     assert "merge_decisions_by_repository" in found
     assert "records" not in found
 
@@ -91,13 +59,14 @@ async def test_rows_without_a_record_in_one_repository(db: Database, clock: Hand
             await switch(tx, flag, is_on=True, changed_by="a test")
     clock.turn(MAX_AGE)
     expected: dict[str, list[str]] = {}
-    await take(db, TEA)
+    await apply_messages(db, TEA)
     for did in (SHORT, LONGER):
         theirs: list[RecordMessage] = [
-            replace(one, did=did) for one in (event(1, "walk", 2), series(3), group(4), said(5))
+            replace(one, did=did)
+            for one in (event(1, "walk", 2), series_message(3), group_message(4), membership_message(5))
         ]
         theirs.append(message(Change(did, RSVP, "a", rev(6), rsvp_value(TEA.uri))))
-        await take(db, *theirs)
+        await apply_messages(db, *theirs)
         membership = f"at://{did}/community.lexicon.groups.membership/here"
         async with db.transaction() as tx:
             made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
@@ -106,7 +75,7 @@ async def test_rows_without_a_record_in_one_repository(db: Database, clock: Hand
             )
         expected[did] = sorted([*(one.uri for one in theirs), membership])
     async with db.transaction() as tx:
-        await in_a_languages_order(tx)
+        await collate_by_language(tx)
         await tx.execute("delete from records")
         found = {did: await tx.fetch(RECORDLESS[tx.engine], did=did) for did in expected}
     assert {did: sorted(row["uri"] for row in rows) for did, rows in found.items()} == expected
@@ -114,7 +83,7 @@ async def test_rows_without_a_record_in_one_repository(db: Database, clock: Hand
 
 async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database):
     async with db.transaction() as tx:
-        found = await plan(tx, RECORDLESS[tx.engine], did=SHORT)
+        found = await query_plan(tx, RECORDLESS[tx.engine], did=SHORT)
     assert [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")] == []
     for index in ("event_series_by_repository", "groups_by_repository", "group_members_by_repository"):
         assert index in found
@@ -123,7 +92,7 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
-        (seen_rsvps.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
+        (seen_rsvps.WITH_EFFECTIVE_RSVPS.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
         (seen_rsvps.AWAITED_AMONG, {"subject_uris": [TEA.uri]}),
         (seen_rsvps.AWAITING_SUBJECTS, {"subject_uris": [TEA.uri]}),
         (seen_rsvps.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
@@ -138,7 +107,7 @@ async def test_records_are_not_found_by_their_state(db: Database, sql: str, valu
     each event.
     """
     async with db.transaction() as tx:
-        found = await plan(tx, sql, **values)
+        found = await query_plan(tx, sql, **values)
     assert "SEARCH" in found
     assert not any(index in found for index in ("records_counted", "records_parked", "standing=?")), found
 
@@ -146,5 +115,5 @@ async def test_records_are_not_found_by_their_state(db: Database, sql: str, valu
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_records_in_each_state_are_counted_from_an_index_alone(db: Database):
     async with db.transaction() as tx:
-        found = await plan(tx, seen.COUNT_BY_STATE)
+        found = await query_plan(tx, seen.COUNT_BY_STATE)
     assert "COVERING INDEX records_counted" in found

@@ -23,7 +23,7 @@ from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from tests.external_dependencies import needs
-from tests.openmeet.publishing.test_two_servers import TwoServers, servers
+from tests.openmeet.publishing.two_servers import TwoServers, servers
 from tests.openmeet.site_under_test import change_services, site_on
 from tests.plain_http import NO_TLS
 

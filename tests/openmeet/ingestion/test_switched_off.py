@@ -8,8 +8,8 @@ from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.ingestion.network import deleted, did, event, event_value, rsvp
-from tests.openmeet.ingestion.view import take, view_of
+from tests.openmeet.ingestion.network import deletion_of, did, event, event_value, rsvp
+from tests.openmeet.ingestion.view import apply_messages, view_of
 from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
@@ -22,9 +22,9 @@ async def turn(db: Database, clock: HandClock, flag: Flag, *, is_on: bool) -> No
 
 
 async def test_events_can_be_switched_off_without_answers(db: Database, clock: HandClock):
-    await take(db, event(1, "tea", 1))
+    await apply_messages(db, event(1, "tea", 1))
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
-    assert await take(db, event(1, "walk", 2), rsvp(2, "one", 3, TEA)) == [
+    assert await apply_messages(db, event(1, "walk", 2), rsvp(2, "one", 3, TEA)) == [
         IngestResult.SWITCHED_OFF,
         IngestResult.APPLIED,
     ]
@@ -34,7 +34,7 @@ async def test_events_can_be_switched_off_without_answers(db: Database, clock: H
 
 async def test_answers_can_be_switched_off_without_events(db: Database, clock: HandClock):
     await turn(db, clock, Flag.RSVPS_IN, is_on=False)
-    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [
+    assert await apply_messages(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [
         IngestResult.APPLIED,
         IngestResult.SWITCHED_OFF,
     ]
@@ -44,9 +44,9 @@ async def test_answers_can_be_switched_off_without_events(db: Database, clock: H
 
 async def test_deletions_are_still_applied(db: Database, clock: HandClock):
     tea = event(1, "tea", 1)
-    await take(db, tea)
+    await apply_messages(db, tea)
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
-    assert await take(db, deleted(tea, 2)) == [IngestResult.APPLIED]
+    assert await apply_messages(db, deletion_of(tea, 2)) == [IngestResult.APPLIED]
     assert (await view_of(db)).events == {}
 
 

@@ -15,6 +15,10 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from openmeet.domain.legacy_import.analysis import analyse
+from openmeet.domain.legacy_import.plan import LegacyPlan
+from openmeet.domain.legacy_import.read import PostgresDump, read_old
+
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney", "UTC")
 STATUSES = ("confirmed", "confirmed", "confirmed", "maybe", "cancelled", "pending", "waitlist", "attended", "invited")
 FOLLOWING = {"confirmed", "maybe", "pending", "waitlist", "attended"}
@@ -333,3 +337,14 @@ def _value(name: str, value: Any) -> Any:
     if _COLUMNS.get(name, "").startswith("timestamp"):
         return datetime.fromisoformat(value)
     return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+LEGACY_SOURCE = "file:old.jsonl"
+
+
+def report_nothing(_what: str, _done: int, _of: int) -> None:
+    return
+
+
+async def plan_of_dump(legacy: LegacySite, path: Path) -> LegacyPlan:
+    return analyse(await read_old(PostgresDump(legacy.dump(path / "old.jsonl"))), "UTC")

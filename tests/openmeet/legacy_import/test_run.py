@@ -17,8 +17,6 @@ from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events.model import EventSlug, EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.legacy_import import queries
-from openmeet.domain.legacy_import.analysis import analyse
-from openmeet.domain.legacy_import.plan import LegacyPlan
 from openmeet.domain.legacy_import.read import PostgresDump, PostgresSource, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
@@ -31,20 +29,20 @@ from openmeet.domain.users.queries import by_email
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase, drop_schemas
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.legacy_import.legacy_site import LegacySite, date_of, event, legacy_site, load, weekly
+from tests.openmeet.legacy_import.legacy_site import (
+    LEGACY_SOURCE,
+    date_of,
+    event,
+    legacy_site,
+    load,
+    plan_of_dump,
+    report_nothing,
+    weekly,
+)
 
 FIRST = datetime.fromisoformat("2025-03-04T18:00")
 WEEK = timedelta(weeks=1)
-SOURCE = "file:old.jsonl"
 TABLES = ("users", "events", "event_series", "event_series_followers", "attendances", "groups", "group_members")
-
-
-def quiet(_what: str, _done: int, _of: int) -> None:
-    return
-
-
-async def plan_of(legacy: LegacySite, path: Path) -> LegacyPlan:
-    return analyse(await read_old(PostgresDump(legacy.dump(path / "old.jsonl"))), "UTC")
 
 
 async def contents(db: Database) -> dict[str, int]:
@@ -59,7 +57,7 @@ async def contents(db: Database) -> dict[str, int]:
 
 async def found(db: Database) -> dict[str, int]:
     async with db.reader() as reader:
-        run = await queries.run_of(reader, SOURCE)
+        run = await queries.run_of(reader, LEGACY_SOURCE)
         assert run is not None
         return await queries.found_counts(reader, run.id)
 
@@ -72,8 +70,8 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_everything_is_imported_and_nobody_is_notified(db: Database, tmp_path: Path) -> None:
     """The counts in the database match the generator's, and no e-mail, notification or record is queued."""
     legacy = legacy_site(150, seed=7)
-    plan = await plan_of(legacy, tmp_path)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    plan = await plan_of_dump(legacy, tmp_path)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     assert differences(plan.counts(), await found(db)) == {}
     there = await contents(db)
     assert there["users"] == len(legacy.tables["users"])
@@ -89,10 +87,10 @@ async def test_everything_is_imported_and_nobody_is_notified(db: Database, tmp_p
 
 
 async def test_importing_again_changes_nothing(db: Database, tmp_path: Path) -> None:
-    plan = await plan_of(legacy_site(60, seed=2), tmp_path)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    plan = await plan_of_dump(legacy_site(60, seed=2), tmp_path)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     before = await contents(db)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     assert await contents(db) == before
 
 
@@ -119,11 +117,11 @@ async def test_an_interrupted_import_can_be_continued(db: Database, tmp_path: Pa
     """An import is killed before its second commit, then continued and killed before the third commit of the rest, and
     so on. The counts are the same in the end.
     """
-    plan = await plan_of(legacy_site(60, seed=4), tmp_path)
+    plan = await plan_of_dump(legacy_site(60, seed=4), tmp_path)
     stumbled = 0
     for commits in range(2, 40):
         try:
-            await import_legacy(cast("Database", Stumbling(db, commits)), SOURCE, "UTC", plan, quiet)
+            await import_legacy(cast("Database", Stumbling(db, commits)), LEGACY_SOURCE, "UTC", plan, report_nothing)
         except KeyboardInterrupt:
             stumbled += 1
         else:
@@ -134,17 +132,17 @@ async def test_an_interrupted_import_can_be_continued(db: Database, tmp_path: Pa
 
 async def test_erased_people_are_not_imported_again(db: Database, tmp_path: Path, clock: HandClock) -> None:
     """The old row of an erased person is mapped to an erased user, which does not prevent a rollback either."""
-    plan = await plan_of(legacy_site(30, seed=7), tmp_path)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    plan = await plan_of_dump(legacy_site(30, seed=7), tmp_path)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     async with db.transaction() as tx:
         (row,) = await tx.fetch("select id, email from users where email is not null order by id limit 1")
         await erasure.request(tx, row["id"], 0)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     people = (await contents(db))["users"]
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     async with db.reader() as reader:
         assert await by_email(reader, row["email"]) is None
-        run = await queries.run_of(reader, SOURCE)
+        run = await queries.run_of(reader, LEGACY_SOURCE)
         assert run is not None
         assert await queries.count_active_users(reader, run.id) == 0
     assert (await contents(db))["users"] == people
@@ -163,7 +161,7 @@ async def test_urls_rooms_and_status_are_preserved(db: Database, tmp_path: Path)
         legacy, parent, FIRST + 2 * WEEK, slug="practice-new", name="New", isRecurring=True, recurrenceSplitPoint=True,
         recurrenceRule={"freq": "WEEKLY"},
     )  # fmt: skip
-    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", await plan_of_dump(legacy, tmp_path), report_nothing)
     async with db.reader() as reader:
         series = await series_queries.by_slug(reader, SeriesSlug("practice"))
         behind = await series_queries.by_slug(reader, SeriesSlug("practice-new"))
@@ -202,7 +200,7 @@ async def test_existing_people_and_urls_are_kept(db: Database, tmp_path: Path) -
     legacy.tables["events"].clear()
     event(legacy, slug="shared", userId=1)
     event(legacy, slug="shared", userId=2)
-    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", await plan_of_dump(legacy, tmp_path), report_nothing)
     async with db.reader() as reader:
         known = await by_email(reader, "person1@old.example")
         rows = await reader.fetch("select author_id, slug from events order by created_at, id")
@@ -216,11 +214,11 @@ async def test_existing_people_and_urls_are_kept(db: Database, tmp_path: Path) -
 async def test_an_import_can_be_rolled_back(db: Database, tmp_path: Path) -> None:
     """After the rollback nothing is left, and the database can be imported again."""
     before = await contents(db)
-    plan = await plan_of(legacy_site(60, seed=5), tmp_path)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
-    staying = await roll_back(db, SOURCE, quiet)
+    plan = await plan_of_dump(legacy_site(60, seed=5), tmp_path)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
+    staying = await roll_back(db, LEGACY_SOURCE, report_nothing)
     assert (staying, await contents(db)) == (0, before)
-    await import_legacy(db, SOURCE, "UTC", plan, quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", plan, report_nothing)
     assert differences(plan.counts(), await found(db)) == {}
 
 
@@ -228,16 +226,16 @@ async def test_rows_in_use_are_not_rolled_back(db: Database, tmp_path: Path) -> 
     legacy = legacy_site(0, people=2)
     legacy.tables["events"].clear()
     event(legacy, slug="next-year", startDate="2027-01-05 18:00:00", endDate=None)
-    await import_legacy(db, SOURCE, "UTC", await plan_of(legacy, tmp_path), quiet)
+    await import_legacy(db, LEGACY_SOURCE, "UTC", await plan_of_dump(legacy, tmp_path), report_nothing)
     async with db.transaction() as tx:
         ben = await users.create_person(tx, display_name="Ben", email="ben@example.org")
         await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), RsvpReply.GOING)
     there = await contents(db)
     with pytest.raises(Refused, match="1 answer was given"):
-        await roll_back(db, SOURCE, quiet)
+        await roll_back(db, LEGACY_SOURCE, report_nothing)
     assert await contents(db) == there
     with pytest.raises(NotFound):
-        await roll_back(db, "file:another.jsonl", quiet)
+        await roll_back(db, "file:another.jsonl", report_nothing)
 
 
 @pytest.mark.parametrize("without", [(), ("recurrenceSplitPoint",)], ids=["with_splits", "without_splits"])

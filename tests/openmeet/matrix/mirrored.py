@@ -27,9 +27,9 @@ from openmeet.matrix.delivery import room_handler
 from openmeet.matrix.reader import read_once
 from openmeet.outbox.kinds import JobKind
 from tests.external_dependencies import ROOT
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.identities.refresher_processes import next_line_of
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
-from tests.openmeet.sign_in.test_refreshing_processes import line_of
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -97,7 +97,7 @@ class MirroredTown:
 
     async def say(self, who: Caller, text: str, **more: Any) -> ChatMessage:
         async with self.db.transaction() as tx:
-            return await say(tx, who, self.room, text, **more)
+            return await send_text(tx, who, self.room, text, **more)
 
     async def edit(self, who: Caller, message: ChatMessage, text: str) -> None:
         async with self.db.transaction() as tx:
@@ -160,8 +160,8 @@ async def mirrored_town(
         ana, ben = await person(tx, host), await person(tx, guest)
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
-        await say(tx, ana, room, "Said before it was mirrored")
+        room = await room_of(tx, ana, subject_of_event(event))
+        await send_text(tx, ana, room, "Said before it was mirrored")
         await mirroring.switch_on(tx, ana, room.id, is_confirmed=False)
     return MirroredTown(db, bridge, ana, ben, event, room, clock)
 
@@ -178,7 +178,7 @@ async def running(town: MirroredTown, url: str, synapse: Synapse) -> AsyncIterat
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        assert await line_of(process) == "ready"
+        assert await next_line_of(process) == "ready"
         yield process
     finally:
         if process.returncode is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +21,7 @@ from openmeet.matrix.registration import open_homeserver
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
+from tests.openmeet.matrix.room_members import banned_by, call_on_member, compare_room, ghost_of, join_as_linked
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -29,27 +29,13 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 @pytest.fixture
 async def host(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
     """Ana's own Matrix account, a moderator of the room."""
-    return await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
+    return await join_as_linked(town, town.ana, await synapse.account(fresh("ana")))
 
 
 @pytest.fixture
 async def guest(town: MirroredTown, synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
     """Ben's own Matrix account, a member of the room."""
-    return await in_the_room(town, town.ben, await synapse.account(fresh("ben")))
-
-
-async def in_the_room(town: MirroredTown, who: Caller, account: MatrixAccount) -> MatrixAccount:
-    await town.linked(who, account)
-    await account.join(await town.matrix_room())
-    await compared(town)
-    return account
-
-
-async def compared(town: MirroredTown) -> None:
-    await town.read()
-    async with town.db.transaction() as tx:
-        await mirroring.wake_all(tx)
-    await town.deliver()
+    return await join_as_linked(town, town.ben, await synapse.account(fresh("ben")))
 
 
 async def in_force(town: MirroredTown) -> list[Sanction]:
@@ -60,24 +46,6 @@ async def in_force(town: MirroredTown) -> list[Sanction]:
 async def reached(town: MirroredTown, who: Caller) -> Access:
     async with town.db.reader() as reader:
         return await access(reader, town.room.id, who.user_id)
-
-
-async def act(account: MatrixAccount, room: str, verb: str, whom: str, expected: int = 200, **more: Any) -> None:
-    await account.call("POST", f"rooms/{room}/{verb}", {"user_id": whom, **more}, expected)
-
-
-async def ghost_of(town: MirroredTown, who: Caller) -> str:
-    async with town.db.reader() as reader:
-        row = await reader.fetch_one("select localpart from matrix_people where user_id = :id", id=who.user_id)
-    assert row is not None
-    return town.bridge.ghost(row["localpart"]).user_id
-
-
-async def banned_by(town: MirroredTown, whom: str) -> str | None:
-    """The user who banned them in the Matrix room, or None if they are not banned."""
-    members = await town.bridge.bot.members(await town.matrix_room())
-    (found,) = [one for one in members if one["state_key"] == whom]
-    return found["sender"] if found["content"]["membership"] == "ban" else None
 
 
 async def test_a_ban_here_applies_in_matrix_until_it_is_lifted(town: MirroredTown, guest: MatrixAccount) -> None:
@@ -104,7 +72,7 @@ async def test_a_moderators_ban_in_matrix_applies_here_until_it_is_lifted(
     town: MirroredTown, host: MatrixAccount, guest: MatrixAccount
 ) -> None:
     room = await town.matrix_room()
-    await act(host, room, "ban", guest.user_id, reason="Spam,\nagain and again")
+    await call_on_member(host, room, "ban", guest.user_id, reason="Spam,\nagain and again")
     await town.read()
     (found,) = await in_force(town)
     assert (found.user_id, found.kind, found.by_user_id) == (town.ben.user_id, SanctionKind.BAN, town.ana.user_id)
@@ -115,7 +83,7 @@ async def test_a_moderators_ban_in_matrix_applies_here_until_it_is_lifted(
         await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
     # Reading the same responses and comparing the room again changes nothing.
     for _ in range(2):
-        await compared(town)
+        await compare_room(town)
         assert await in_force(town) == []
     assert await town.bridge.bot.membership(room, guest.user_id) == "invite"
 
@@ -126,7 +94,7 @@ async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixA
     await town.say(town.ben, "Buy this")
     await town.deliver()
     room, ghost = await town.matrix_room(), await ghost_of(town, town.ben)
-    await act(host, room, "ban", ghost)
+    await call_on_member(host, room, "ban", ghost)
     await town.read()
     assert [one.reason for one in await in_force(town)] == ["Banned in Matrix"]
     assert await reached(town, town.ben) is Access.NONE
@@ -147,22 +115,22 @@ async def test_bans_by_people_without_that_right_have_no_effect(
     on this site.
     """
     room = await town.matrix_room()
-    await act(guest, room, "ban", host.user_id, 403)
+    await call_on_member(guest, room, "ban", host.user_id, 403)
     await town.agree(town.ana)
     await town.say(town.ana, "Welcome")
     await town.deliver()
     ghost = await ghost_of(town, town.ana)
-    await act(host, room, "ban", ghost)
-    await compared(town)
+    await call_on_member(host, room, "ban", ghost)
+    await compare_room(town)
     assert await in_force(town) == []
     assert await banned_by(town, ghost) is None
     await town.say(town.ana, "I am still here")
     await town.deliver()
     assert ("Ana", "I am still here") in await town.seen()
-    await act(host, room, "ban", guest.user_id)
+    await call_on_member(host, room, "ban", guest.user_id)
     await town.read()
-    await act(host, room, "unban", guest.user_id)
-    await compared(town)
+    await call_on_member(host, room, "unban", guest.user_id)
+    await compare_room(town)
     assert await banned_by(town, guest.user_id) == town.bridge.bot.user_id
     assert len(await in_force(town)) == 1
 
@@ -219,7 +187,7 @@ async def test_messages_of_somebody_banned_in_matrix_block_no_others(
     await town.deliver()
     ghost = await ghost_of(town, town.ben)
     await town.say(town.ben, "Buy this")
-    await act(host, await town.matrix_room(), "ban", ghost)
+    await call_on_member(host, await town.matrix_room(), "ban", ghost)
     await town.say(town.ana, "Peace")
     await town.deliver()
     assert [text for _, text in await town.seen()] == ["Hello", "Peace"]

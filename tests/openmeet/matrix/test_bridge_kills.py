@@ -14,10 +14,10 @@ from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver
 from tests.databases import sqlite_url
 from tests.external_dependencies import needs
+from tests.openmeet.identities.refresher_processes import next_line_of
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town, running
-from tests.openmeet.sign_in.test_refreshing_processes import line_of
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -68,7 +68,7 @@ async def test_killing_the_bridge_loses_and_duplicates_nothing(
             await account.say(room, there[-1], f"there {number}")
         async with running(town, url, synapse) as process:
             for _ in range(killed_after):
-                assert await line_of(process) == "passed said"
+                assert await next_line_of(process) == "passed said"
             process.kill()
             assert await process.wait() == -9
         assert {text for _, text in await town.seen()} < {*here, *there}

@@ -21,11 +21,20 @@ from openmeet.domain.chat.people import members
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.outbox.kinds import JobKind
 from tests.external_dependencies import needs
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.openmeet.matrix.test_bans import act, banned_by, compared, ghost_of, in_the_room
+from tests.openmeet.matrix.room_members import (
+    allow_guests,
+    banned_by,
+    call_on_member,
+    compare_room,
+    ghost_of,
+    invite_guest,
+    join_as_guest,
+    join_as_linked,
+)
 from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
@@ -37,29 +46,6 @@ async def zoe(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccount:
     return await synapse.account(fresh("zoe"))
 
 
-async def allow(town: MirroredTown) -> None:
-    async with town.db.transaction() as tx:
-        await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False, guests=True)
-
-
-async def invite(town: MirroredTown, account: MatrixAccount) -> None:
-    async with town.db.transaction() as tx:
-        await matrix_guests.invite(tx, town.ana, town.room.id, account.user_id, only_of_server=SERVER_NAME)
-    await town.deliver()
-
-
-async def as_guest(town: MirroredTown, account: MatrixAccount) -> str:
-    """Let the account join the room as a guest. Returns the room's id."""
-    await allow(town)
-    await town.deliver()
-    await town.read()
-    await invite(town, account)
-    room = await town.matrix_room()
-    await account.join(room)
-    await town.read()
-    return room
-
-
 async def state_of(town: MirroredTown, account: MatrixAccount) -> tuple[GuestState, GuestPresence]:
     async with town.db.reader() as reader:
         found = await matrix_guests.guest(reader, town.room.id, account.user_id)
@@ -69,7 +55,7 @@ async def state_of(town: MirroredTown, account: MatrixAccount) -> tuple[GuestSta
 
 async def test_a_guest_is_invited_writes_edits_and_deletes(town: MirroredTown, zoe: MatrixAccount) -> None:
     """Guests are shown with their Matrix address, and appear in no list of attendees."""
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.JOINED)
     said = await zoe.say(room, "May I come, too?", "1")
     await town.read()
@@ -107,9 +93,9 @@ async def test_a_guest_is_invited_writes_edits_and_deletes(town: MirroredTown, z
 async def test_nobody_edits_or_deletes_the_messages_of_others(
     town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     other = await synapse.account(fresh("yan"))
-    await invite(town, other)
+    await invite_guest(town, other)
     await other.join(room)
     said = await zoe.say(room, "At eight", "1")
     await town.read()
@@ -123,7 +109,7 @@ async def test_nobody_edits_or_deletes_the_messages_of_others(
 
 
 async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTown, zoe: MatrixAccount) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(slow_seconds=60))
     await zoe.say(room, "First", "1")
@@ -150,7 +136,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     await town.deliver()
     # The bot posts the redacted message again, once.
     repeated = f"{zoe.user_id}: Look at this first"
-    await compared(town)
+    await compare_room(town)
     assert [text for _, text in await town.seen()].count(repeated) == 1
     async with town.db.transaction() as tx:
         await rooms.change_settings(tx, town.ana, town.room.id, RoomSettings(holds_messages=False))
@@ -167,7 +153,7 @@ async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredT
     """A guest can mention people by name or by their ghost, but only people whose attendance is public. Mentioning
     somebody who answered privately does not reveal that they attend.
     """
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     await town.agree(town.ana)
     await town.say(town.ana, "Welcome")
     await town.deliver()
@@ -199,7 +185,7 @@ async def redaction_reasons(account: MatrixAccount, room: str) -> list[str]:
 
 async def test_the_first_links_of_a_guest_are_held(town: MirroredTown, zoe: MatrixAccount) -> None:
     """The rule is the same as for members: a few harmless messages do not exempt a guest."""
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     for word in ("Hello", "everybody", "here"):
         await zoe.say(room, word, word)
     await zoe.say(room, "Cheap: https://spam.example", "1")
@@ -211,20 +197,20 @@ async def test_the_first_links_of_a_guest_are_held(town: MirroredTown, zoe: Matr
 
 
 async def test_a_removed_or_banned_guest_stays_out_until_invited_again(town: MirroredTown, zoe: MatrixAccount) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     bot = town.bridge.bot
     async with town.db.transaction() as tx:
         await matrix_guests.remove(tx, town.ana, town.room.id, zoe.user_id)
     await town.deliver()
     assert await bot.membership(room, zoe.user_id) == "leave"
-    await invite(town, zoe)
+    await invite_guest(town, zoe)
     await zoe.join(room)
     async with town.db.transaction() as tx:
         await matrix_guests.ban(tx, town.ana, town.room.id, zoe.user_id, "Rude")
     await town.deliver()
     assert await bot.membership(room, zoe.user_id) == "ban"
     assert await state_of(town, zoe) == (GuestState.BANNED, GuestPresence.LEFT)
-    await invite(town, zoe)
+    await invite_guest(town, zoe)
     assert await bot.membership(room, zoe.user_id) == "invite"
     async with town.db.reader() as reader:
         acts = await reader.fetch("select act, reason from chat_acts where act like 'guest%' order by at, id")
@@ -239,38 +225,38 @@ async def test_a_removed_or_banned_guest_stays_out_until_invited_again(town: Mir
 
 
 async def test_a_guest_who_left_returns_only_when_a_host_invites_them(town: MirroredTown, zoe: MatrixAccount) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     await zoe.call("POST", f"rooms/{room}/leave", {})
-    await compared(town)
+    await compare_room(town)
     assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.LEFT)
     assert await town.bridge.bot.membership(room, zoe.user_id) == "leave"
-    await invite(town, zoe)
+    await invite_guest(town, zoe)
     assert await town.bridge.bot.membership(room, zoe.user_id) == "invite"
 
 
 async def test_kicks_and_bans_by_a_linked_moderator_apply_here(
     town: MirroredTown, zoe: MatrixAccount, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    room = await as_guest(town, zoe)
-    host = await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
-    await act(host, room, "kick", zoe.user_id, reason="Off topic")
-    await compared(town)
+    room = await join_as_guest(town, zoe)
+    host = await join_as_linked(town, town.ana, await synapse.account(fresh("ana")))
+    await call_on_member(host, room, "kick", zoe.user_id, reason="Off topic")
+    await compare_room(town)
     assert await state_of(town, zoe) == (GuestState.REMOVED, GuestPresence.LEFT)
     assert await town.bridge.bot.membership(room, zoe.user_id) == "leave"
-    await invite(town, zoe)
+    await invite_guest(town, zoe)
     await zoe.join(room)
-    await act(host, room, "ban", zoe.user_id, reason="Again")
-    await compared(town)
+    await call_on_member(host, room, "ban", zoe.user_id, reason="Again")
+    await compare_room(town)
     assert (await state_of(town, zoe))[0] is GuestState.BANNED
     assert await banned_by(town, zoe.user_id) == town.bridge.bot.user_id
     # A ban that was lifted only in Matrix is restored.
-    await act(host, room, "unban", zoe.user_id)
-    await compared(town)
+    await call_on_member(host, room, "unban", zoe.user_id)
+    await compare_room(town)
     assert await banned_by(town, zoe.user_id) == town.bridge.bot.user_id
 
 
 async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTown, zoe: MatrixAccount) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     async with town.db.transaction() as tx:
         await mirroring.switch_on(tx, town.ana, town.room.id, is_confirmed=False, guests=False)
     await zoe.say(room, "Still here?", "1")
@@ -280,7 +266,7 @@ async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTow
     async with town.db.transaction() as tx:
         with pytest.raises(Refused):
             await matrix_guests.invite(tx, town.ana, town.room.id, zoe.user_id)
-    await allow(town)
+    await allow_guests(town)
     await town.deliver()
     assert await town.bridge.bot.membership(room, zoe.user_id) == "invite"
 
@@ -288,7 +274,7 @@ async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTow
 async def test_only_public_events_have_guests(town: MirroredTown) -> None:
     async with town.db.transaction() as tx:
         event = await event_by(tx, town.ana, title="Secret", visibility="unlisted")
-        room = await room_of(tx, town.ana, about(event))
+        room = await room_of(tx, town.ana, subject_of_event(event))
         with pytest.raises(Refused):
             await mirroring.switch_on(tx, town.ana, room.id, is_confirmed=True, guests=True)
 
@@ -298,7 +284,7 @@ async def test_only_public_events_have_guests(town: MirroredTown) -> None:
     ["zoe", "@zoe", "@zoe:", "@zoé:chat.test", "@zoe:elsewhere.example", "@_om_x:chat.test", "@z\n:chat.test"],
 )
 async def test_an_invalid_matrix_address_is_refused(town: MirroredTown, address: str) -> None:
-    await allow(town)
+    await allow_guests(town)
     async with town.db.transaction() as tx:
         with pytest.raises(InvalidForm):
             await matrix_guests.invite(tx, town.ana, town.room.id, address, only_of_server=SERVER_NAME)
@@ -308,7 +294,7 @@ async def test_a_guest_who_links_their_account_becomes_the_person(town: Mirrored
     """Until they say yes to the event they stay a guest. Then they become the person, and a ban of the guest then
     applies to the person.
     """
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     await town.answer(town.ben, RsvpReply.DECLINED)
     await town.linked(town.ben, zoe)
     await zoe.say(room, "As a guest", "1")
@@ -330,7 +316,7 @@ async def test_a_guest_who_links_their_account_becomes_the_person(town: Mirrored
 
 
 async def test_a_removed_message_of_a_guest_is_redacted_in_matrix(town: MirroredTown, zoe: MatrixAccount) -> None:
-    room = await as_guest(town, zoe)
+    room = await join_as_guest(town, zoe)
     await zoe.say(room, "Something rude", "1")
     await town.read()
     async with town.db.reader() as reader:

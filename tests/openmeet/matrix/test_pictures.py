@@ -166,7 +166,7 @@ async def test_pictures_that_cannot_be_shown_count_against_the_limit(
     """Pictures that cannot be shown count against the limit too. Otherwise a sender could make the site fetch and
     decode any number of files.
     """
-    monkeypatch.setattr(bridge_pictures, "_MOST_A_DAY", 2)
+    monkeypatch.setattr(bridge_pictures, "_MAX_A_DAY", 2)
     room = await town_with_pictures.matrix_room()
     good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
     for number, url in enumerate((bad, bad, good)):

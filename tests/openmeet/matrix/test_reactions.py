@@ -10,8 +10,7 @@ from openmeet.domain.chat.matrix_people import MatrixConsent
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.openmeet.matrix.test_bans import ghost_of, in_the_room
-from tests.openmeet.matrix.test_guests import as_guest
+from tests.openmeet.matrix.room_members import ghost_of, join_as_guest, join_as_linked
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -58,7 +57,7 @@ async def test_a_reaction_of_a_linked_account_is_its_persons(town: MirroredTown,
     await town.agree(town.ben)
     said = await town.say(town.ana, "Who comes?")
     await town.deliver()
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     room = await town.matrix_room()
     event = await event_of(account, room, "Who comes?")
     async with town.db.transaction() as tx:
@@ -83,7 +82,7 @@ async def test_a_withdrawn_reaction_is_removed_in_matrix(town: MirroredTown, acc
     async with town.db.transaction() as tx:
         await reactions.react(tx, town.ben, said.id, "\N{PARTY POPPER}")
     await town.deliver()
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     room = await town.matrix_room()
     ghost = await ghost_of(town, town.ben)
     assert await reacted(account, room) == [(ghost, "\N{PARTY POPPER}")]
@@ -103,7 +102,7 @@ async def test_guests_react_and_forbidden_reactions_are_redacted(
 ) -> None:
     await town.agree(town.ana)
     await town.say(town.ana, "Who comes?")
-    room = await as_guest(town, account)
+    room = await join_as_guest(town, account)
     event = await event_of(account, room, "Who comes?")
     made = await react(account, room, event, "\N{EYES}")
     await react(account, room, event, "not an emoji")
@@ -111,7 +110,7 @@ async def test_guests_react_and_forbidden_reactions_are_redacted(
     assert await stored(town) == [(None, account.user_id, "\N{EYES}")]
     assert await reacted(account, room) == [(account.user_id, "\N{EYES}")]
     # A moderator can redact it in Matrix, as on this site.
-    host = await in_the_room(town, town.ana, await synapse.account(fresh("ana")))
+    host = await join_as_linked(town, town.ana, await synapse.account(fresh("ana")))
     await host.call("PUT", f"rooms/{room}/redact/{made}/1", {})
     await town.read()
     assert await stored(town) == []
@@ -125,7 +124,7 @@ async def test_withdrawing_consent_removes_reactions(town: MirroredTown, account
     async with town.db.transaction() as tx:
         await reactions.react(tx, town.ben, said.id, "\N{EYES}")
     await town.deliver()
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     room = await town.matrix_room()
     await react(account, room, await event_of(account, room, "Who comes?"), "\N{PARTY POPPER}")
     await town.read()

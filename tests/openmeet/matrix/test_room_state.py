@@ -19,7 +19,7 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.openmeet.matrix.test_bans import compared, ghost_of, in_the_room
+from tests.openmeet.matrix.room_members import compare_room, ghost_of, join_as_linked
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 
@@ -50,7 +50,7 @@ async def test_a_changed_history_setting_applies_from_then_on(town: MirroredTown
     await town.say(town.ana, "For those who are there")
     await town.deliver()
     assert await state_of(town, "m.room.history_visibility") == [{"history_visibility": "joined"}]
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     seen = [body for _, body in await account.texts(await town.matrix_room())]
     assert "For those who are there" not in seen
 
@@ -80,9 +80,9 @@ async def test_a_name_set_by_somebody_else_is_reset(town: MirroredTown) -> None:
     await town.deliver()
     room = await town.matrix_room()
     await town.bridge.bot.set_state(room, "m.room.name", {"name": "By another process"})
-    await compared(town)
+    await compare_room(town)
     assert await state_of(town, "m.room.name") == [{"name": town.event.title}]
-    await compared(town)
+    await compare_room(town)
     events = [one for one in await town.events() if one["type"] == "m.room.name"]
     assert [one["content"]["name"] for one in events] == [town.event.title, "By another process", town.event.title]
 
@@ -108,7 +108,7 @@ async def test_a_suspended_account_is_removed_at_once_and_restored_later(
     town: MirroredTown, account: MatrixAccount
 ) -> None:
     """The account's stored settings for the room are kept and apply again afterwards."""
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     await follow(town)
     room, subject = await town.matrix_room(), Subject(ModeratedKind.PERSON, town.ben.user_id)
     async with town.db.transaction() as tx:
@@ -144,7 +144,7 @@ async def test_expired_messages_are_redacted_in_matrix(town: MirroredTown, accou
     said = await town.say(town.ana, "At eight")
     await town.deliver()
     await town.edit(town.ana, said, "At nine")
-    await in_the_room(town, town.ben, account)
+    await join_as_linked(town, town.ben, account)
     room = await town.matrix_room()
     await account.say(room, "From my own client", "1")
     await town.read()
@@ -192,7 +192,7 @@ async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account
     assert await bot.membership(room, account.user_id) == "join"
     await choose(town, InvitationMode.ALL)
     await account.call("POST", f"rooms/{room}/leave", {})
-    await compared(town)
+    await compare_room(town)
     assert await bot.membership(room, account.user_id) == "leave"
     async with town.db.reader() as reader:
         (shown,) = await matrix_people.rooms_to_choose(reader, town.ben.user_id, 10)

@@ -12,7 +12,7 @@ from openmeet.domain.chat import matrix_people, mirroring
 from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.message_queries import by_ids
 from openmeet.domain.chat.queries import shown
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 
@@ -29,7 +29,7 @@ async def chat(site):
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Games", visibility="unlisted")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     return ana, ben, room, f"/events/{event.slug}/chat/settings"
 
 
@@ -127,7 +127,7 @@ async def public_chat(site):
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Open day")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
     return ana, ben, room, f"/events/{event.slug}/chat"
 
 

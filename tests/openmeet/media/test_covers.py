@@ -19,7 +19,7 @@ from openmeet.domain.events.actions import delete
 from openmeet.domain.events.vocabulary import Category
 from tests.databases import MakeDatabase
 from tests.hypothesis_profiles import examples
-from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
 
 _ELEMENTS = {"svg", "g", "rect", "circle", "ellipse", "path"}
 
@@ -175,6 +175,36 @@ async def test_only_public_events_have_a_card(make_sqlite: MakeDatabase, clock: 
             await delete(tx, ana, gone.slug)
         for slug in (secret.slug, unlisted.slug, gone.slug, "nothing"):
             assert (await browser.get(f"/events/{slug}/card.png")).status_code == 404
+
+
+@pytest.mark.parametrize("noun", ["series", "groups"])
+async def test_links_to_series_and_groups_have_a_picture(
+    make_sqlite: MakeDatabase, clock: HandClock, noun: str
+) -> None:
+    """Without an uploaded picture, the page names a drawn one. Only public ones have it."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    weekly = {
+        "title": "Walk",
+        "starts": "2026-07-04T18:00",
+        "time_zone": "Europe/Berlin",
+        "repeats": "FREQ=WEEKLY;BYDAY=SA",
+        "ends_how": "never",
+    }
+    form = "/events/new" if noun == "series" else "/groups/new"
+    async with site.browser() as ana, site.browser() as stranger:
+        await sign_up(ana, "ana@example.org", "Ana")
+        for visibility in ("public", "unlisted", "private"):
+            fields = {"name": f"Chess {visibility}", "time_zone": "Europe/Berlin", "visibility": visibility}
+            made = await ana.post(form, data=(weekly if noun == "series" else {}) | fields | {"submission": visibility})
+            path = made.headers["location"].partition("?")[0]
+            assert path.startswith(f"/{noun}/")
+            answer = await stranger.get(f"{path}/card.png")
+            assert answer.status_code == (200 if visibility == "public" else 404)
+            if visibility == "public":
+                page = (await stranger.get(path)).text
+                (address,) = re.findall(rf'og:image" content="[^"]*?({path}/card[^"]+)"', page)
+                assert (await stranger.get(address)).content == answer.content
+                opened(answer.content)
 
 
 async def test_a_cover_is_compressed_as_the_client_accepts(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -14,7 +14,7 @@ from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.media.test_pictures import picture
+from tests.openmeet.media.drawn_pictures import draw_picture
 from tests.openmeet.site_under_test import person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
@@ -29,7 +29,7 @@ async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, st
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-    key, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
+    key, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         saved = await groups.set_picture(tx, ana, group.slug, shown)
@@ -69,7 +69,7 @@ async def test_an_owner_sets_the_picture_of_a_group_on_a_page(make_sqlite, store
             group = await group_by(tx, Caller(row["id"], "Ana"))
             secret = await group_by(tx, Caller(row["id"], "Ana"), name="Secret", visibility="private")
         path = f"/groups/{group.slug}/picture"
-        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        file = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
         assert path in (await ana.get(f"/groups/{group.slug}/settings")).text
         assert (await ana.get(path)).status_code == 200
         assert (await eve.post(path, files=file, data={"alt": "Red"})).status_code == 403

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import struct
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -22,27 +20,9 @@ from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import FILES, MAX_UPLOAD_BYTES, Picture, PictureFormat, Size, blob_key, prepare
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
+from tests.openmeet.media.drawn_pictures import claim_huge_size, draw_picture, open_picture
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 from tests.worker_pool import WORKERS
-
-
-def picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), mode: str = "RGB", **more: object) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, size, "red" if mode == "RGB" else None).save(out, kind, **more)
-    return out.getvalue()
-
-
-def opened(body: bytes) -> Image.Image:
-    made = Image.open(io.BytesIO(body))
-    made.load()
-    return made
-
-
-def huge(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims to have these dimensions."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-    return b"\x89PNG\r\n\x1a\n" + chunk
 
 
 @pytest.fixture
@@ -52,15 +32,15 @@ def store(tmp_path):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_any_input_format_becomes_two_jpegs(kind):
-    made = prepare(picture(kind, (2400, 1200)))
-    large, small = (opened(made.bodies[size, PictureFormat.JPEG]) for size in (Size.LARGE, Size.SMALL))
+    made = prepare(draw_picture(kind, (2400, 1200)))
+    large, small = (open_picture(made.bodies[size, PictureFormat.JPEG]) for size in (Size.LARGE, Size.SMALL))
     assert {large.format, small.format} == {"JPEG"}
     assert (large.size, small.size) == ((1600, 800), (640, 320))
     assert (made.width, made.height) == large.size
 
 
 def test_small_pictures_are_not_enlarged():
-    assert opened(prepare(picture(size=(80, 60))).bodies[Size.LARGE, PictureFormat.JPEG]).size == (80, 60)
+    assert open_picture(prepare(draw_picture(size=(80, 60))).bodies[Size.LARGE, PictureFormat.JPEG]).size == (80, 60)
 
 
 def test_the_location_is_removed_and_the_orientation_applied():
@@ -68,11 +48,11 @@ def test_the_location_is_removed_and_the_orientation_applied():
     exif[0x0112] = 6  # rotated
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
-    body = picture("JPEG", (80, 60), exif=exif, comment=b"by Ana")
+    body = draw_picture("JPEG", (80, 60), exif=exif, comment=b"by Ana")
     assert b"Secret Camera" in body
     made = prepare(body).bodies[Size.LARGE, PictureFormat.JPEG]
-    assert opened(made).size == (60, 80)
-    assert not opened(made).getexif()
+    assert open_picture(made).size == (60, 80)
+    assert not open_picture(made).getexif()
     assert b"Secret" not in made
     assert b"by Ana" not in made
 
@@ -84,12 +64,12 @@ def test_a_rotated_picture_with_broken_metadata_is_accepted():
     # The description has the number of the height, which cannot be a text.
     broken = exif.tobytes().replace(b"\x01\x0e", b"\x01\x01")
     assert broken != exif.tobytes()
-    made = prepare(picture("JPEG", (80, 60), exif=broken)).bodies[Size.LARGE, PictureFormat.JPEG]
-    assert opened(made).size == (60, 80)
+    made = prepare(draw_picture("JPEG", (80, 60), exif=broken)).bodies[Size.LARGE, PictureFormat.JPEG]
+    assert open_picture(made).size == (60, 80)
 
 
 def test_transparent_pictures_get_a_white_background():
-    made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
+    made = open_picture(prepare(draw_picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
     assert made.mode == "RGB"
     assert min(made.getpixel((10, 10))) > 250
 
@@ -100,13 +80,13 @@ def test_transparent_pictures_get_a_white_background():
         b"",
         b"not a picture",
         b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>",
-        picture()[:40],
-        picture("JPEG")[:200],
-        picture("BMP"),
-        picture("TIFF"),
-        huge(100_000, 100_000),
-        huge(8_000, 8_000),
-        huge(5_000, 10),
+        draw_picture()[:40],
+        draw_picture("JPEG")[:200],
+        draw_picture("BMP"),
+        draw_picture("TIFF"),
+        claim_huge_size(100_000, 100_000),
+        claim_huge_size(8_000, 8_000),
+        claim_huge_size(5_000, 10),
         b"GIF89a" + b"\xff" * 200,
     ],
 )
@@ -117,7 +97,7 @@ def test_invalid_pictures_and_decompression_bombs_are_refused_with_a_reason(body
 
 
 def test_data_hidden_in_a_picture_is_removed():
-    made = prepare(picture("GIF") + b"<script>alert(1)</script>")
+    made = prepare(draw_picture("GIF") + b"<script>alert(1)</script>")
     assert b"<script>" not in b"".join(made.bodies.values())
 
 
@@ -136,7 +116,7 @@ async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock)
                 now=tx.now,
             )
     with pytest.raises(TooMany):
-        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
+        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
 
 
 async def test_only_unused_pictures_are_deleted_after_a_while(make_database, store, clock):
@@ -145,8 +125,8 @@ async def test_only_unused_pictures_are_deleted_after_a_while(make_database, sto
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-    shown, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
-    unused, _ = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
+    shown, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
+    unused, _ = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
     async with db.transaction() as tx:
         saved = await events.set_picture(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
@@ -170,7 +150,7 @@ async def test_a_host_sets_the_picture_of_an_event_on_a_page(make_sqlite, store,
             (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
             event = await event_by(tx, Caller(row["id"], "Ana"))
         path = f"/events/{event.slug}/picture"
-        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        file = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
         assert (await eve.post(path, files=file, data={"alt": "Red"})).status_code == 403
         unsaid = await ana.post(path, files=file, data={"alt": " "})
         assert (unsaid.status_code, 'id="alt-problem"' in unsaid.text) == (400, True)
@@ -190,13 +170,13 @@ async def test_a_host_sets_the_picture_of_an_event_on_a_page(make_sqlite, store,
             assert shown.headers["x-content-type-options"] == "nosniff"
             assert "default-src 'none'" in shown.headers["content-security-policy"]
             assert "immutable" in shown.headers["cache-control"]
-            assert opened(shown.content).format == "JPEG"
+            assert open_picture(shown.content).format == "JPEG"
             same = await eve.get(f"/media/{kept['key']}/{size.value}", headers={"if-none-match": shown.headers["etag"]})
             assert same.status_code == 304
             as_browser = {"accept": "image/avif,image/webp,image/apng,*/*;q=0.8"}
             smaller = await eve.get(f"/media/{kept['key']}/{size.value}", headers=as_browser)
             assert (smaller.headers["content-type"], smaller.headers["vary"]) == ("image/webp", "Accept")
-            assert opened(smaller.content).format == "WEBP"
+            assert open_picture(smaller.content).format == "WEBP"
             assert smaller.headers["etag"] != shown.headers["etag"]
         for strange in ("x/large", f"{kept['key']}/huge", "..%2f..%2fsealing.key/large", f"{'0' * 32}/large"):
             assert (await eve.get(f"/media/{strange}")).status_code == 404
@@ -217,7 +197,7 @@ async def test_with_save_data_covers_are_shown_and_no_font_is_loaded(make_sqlite
         async with site.db.transaction() as tx:
             (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
             event = await event_by(tx, Caller(row["id"], "Ana"), title="Board games", categories="games")
-        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        file = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
         sent = await ana.post(f"/events/{event.slug}/picture", files=file, data={"alt": "A red square"})
         assert sent.status_code == 303
         for path in ("/", f"/events/{event.slug}"):
@@ -259,7 +239,7 @@ async def test_by_the_api(
         ana = await api_session(client, "ana@example.org", "Ana")
         eve = await api_session(client, "eve@example.org", "Eve")
         path = (await client.post(collection, json=wanted, headers=ana)).headers["location"]
-        body = {"image": base64.b64encode(picture(size=(900, 700))).decode(), "alt": "A red square"}
+        body = {"image": base64.b64encode(draw_picture(size=(900, 700))).decode(), "alt": "A red square"}
         assert (await client.put(f"{path}/picture", json=body, headers=eve)).status_code == 403
         shown = (await client.put(f"{path}/picture", json=body, headers=ana)).json()["picture"]
         assert (shown["alt"], shown["width"], shown["height"]) == ("A red square", 900, 700)
@@ -320,12 +300,12 @@ async def test_a_size_that_an_older_version_did_not_store_is_served_larger(make_
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, _ = await media_pictures.store_picture(site.db, store, WORKERS, ana.user_id, picture(size=(2000, 1000)))
+    key, _ = await media_pictures.store_picture(site.db, store, WORKERS, ana.user_id, draw_picture(size=(2000, 1000)))
     for file in FILES:
         if file not in {(Size.LARGE, PictureFormat.JPEG), (Size.SMALL, PictureFormat.JPEG)}:
             await store.delete(blob_key(key, *file))
     async with site.browser() as eve:
         for size, width in ((Size.MEDIUM, 1600), (Size.THUMBNAIL, 640)):
             shown = await eve.get(f"/media/{key}/{size.value}", headers={"accept": "image/webp"})
-            assert (shown.headers["content-type"], opened(shown.content).width) == ("image/jpeg", width)
+            assert (shown.headers["content-type"], open_picture(shown.content).width) == ("image/jpeg", width)
         assert (await eve.get(f"/media/{key}/enormous")).status_code == 404

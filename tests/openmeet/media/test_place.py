@@ -8,7 +8,7 @@ import pytest
 from groundwork.blobstore.contract import put
 from groundwork.blobstore.open_ import open_bucket
 from groundwork.settings import Secret
-from openmeet.domain.media.pictures import open_pictures
+from openmeet.domain.media.store import open_pictures
 from openmeet.settings import Settings
 from openmeet.settings_checks import contradictions
 from tests.s3_buckets import MakeBucket

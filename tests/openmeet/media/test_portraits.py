@@ -12,7 +12,6 @@ from PIL import Image
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, HandClock, Instant
-from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions as attendance
@@ -22,30 +21,19 @@ from openmeet.domain.data_export import person as person_export
 from openmeet.domain.erasure.account_rows import forget, purge
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures as media_pictures
-from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, portrait_key
 from openmeet.domain.moderation import blocks
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from tests.databases import MakeDatabase, SqliteFiles
-from tests.openmeet.media.test_pictures import opened, picture
+from tests.openmeet.media.drawn_pictures import draw_bands, draw_picture, open_picture, portrait_keys_in, set_portrait
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, site_on
-from tests.worker_pool import WORKERS
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> BlobStore:
     return open_folder(tmp_path / "media")
-
-
-def bands() -> bytes:
-    """A wide picture: red, a green square in the middle, and blue."""
-    out = io.BytesIO()
-    made = Image.new("RGB", (900, 300), "red")
-    made.paste("green", (300, 0, 600, 300))
-    made.paste("blue", (600, 0, 900, 300))
-    made.save(out, "PNG")
-    return out.getvalue()
 
 
 def green_at_the_face(card: bytes) -> bool:
@@ -56,13 +44,6 @@ def green_at_the_face(card: bytes) -> bool:
     return green > 100 > max(red, blue)
 
 
-async def put_up(db: Database, store: BlobStore, who: Caller) -> PictureKey:
-    key = await media_pictures.store_portrait(db, store, WORKERS, who.user_id, bands())
-    async with db.transaction() as tx:
-        await portraits.put(tx, who.user_id, key)
-    return key
-
-
 async def caller_called(site: Site, name: str) -> Caller:
     async with site.db.reader() as reader:
         row = await reader.fetch_one("select id from users where display_name = :name", name=name)
@@ -70,22 +51,18 @@ async def caller_called(site: Site, name: str) -> Caller:
     return Caller(UserId(row["id"]), name)
 
 
-def portraits_in(page: str) -> set[str]:
-    return set(re.findall(r"/portraits/([0-9a-f]{32})/", page))
-
-
 def test_the_square_in_the_middle_is_shown_in_three_sizes() -> None:
-    made = media_pictures.prepare_portrait(bands())
+    made = media_pictures.prepare_portrait(draw_bands())
     assert tuple(made) == PORTRAIT_SIDES
     for side, body in made.items():
-        one = opened(body)
+        one = open_picture(body)
         assert (one.format, one.size) == ("WEBP", (side, side))
         corners = [one.convert("RGB").getpixel(at) for at in ((1, 1), (side - 2, 1), (1, side - 2))]
         assert all(red < 60 and green > 90 and blue < 60 for red, green, blue in corners)
 
 
 def test_small_pictures_are_enlarged_and_transparent_ones_get_white() -> None:
-    made = opened(media_pictures.prepare_portrait(picture(size=(20, 12), mode="RGBA"))[256])
+    made = open_picture(media_pictures.prepare_portrait(draw_picture(size=(20, 12), mode="RGBA"))[256])
     assert made.size == (256, 256)
     assert min(made.convert("RGB").getpixel((128, 128))) > 250
 
@@ -110,23 +87,23 @@ async def test_a_portrait_is_uploaded_shown_replaced_and_removed(
         async with site.db.transaction() as tx:
             event = await event_by(tx, who)
         page = f"/events/{event.slug}"
-        assert portraits_in((await ben.get(page)).text) == set()
-        first = await _upload(ana, picture(size=(300, 200)))
-        assert portraits_in((await ben.get(page)).text) == {first}
+        assert portrait_keys_in((await ben.get(page)).text) == set()
+        first = await _upload(ana, draw_picture(size=(300, 200)))
+        assert portrait_keys_in((await ben.get(page)).text) == {first}
         shown = await ben.get(f"/portraits/{first}/96")
         assert (shown.status_code, shown.headers["content-type"]) == (200, "image/webp")
         assert shown.headers["cache-control"] == "private, max-age=604800, immutable"
         assert shown.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in shown.headers["content-security-policy"]
-        assert opened(shown.content).size == (96, 96)
-        second = await _upload(ana, bands())
-        assert portraits_in((await ben.get(page)).text) == {second}
+        assert open_picture(shown.content).size == (96, 96)
+        second = await _upload(ana, draw_bands())
+        assert portrait_keys_in((await ben.get(page)).text) == {second}
         assert (await ben.get(f"/portraits/{first}/96")).status_code == 404
         assert green_at_the_face((await ben.get(f"{page}/card.png")).content), "the picture for links shows it, too"
         for path in ("/home", "/settings", "/settings/profile", "/welcome/start", f"/people/{who.user_id}"):
-            assert second in portraits_in((await ana.get(path)).text), path
+            assert second in portrait_keys_in((await ana.get(path)).text), path
         assert (await ana.post("/settings/picture/remove")).status_code == 303
-        assert portraits_in((await ben.get(page)).text) == set()
+        assert portrait_keys_in((await ben.get(page)).text) == set()
         assert not green_at_the_face((await ben.get(f"{page}/card.png")).content)
         assert (await ben.get(f"/portraits/{second}/96")).status_code == 404
     assert await media_pictures.forget_unused(site.db, store) == 2
@@ -147,7 +124,7 @@ async def test_a_removed_portrait_leaves_the_caches_of_link_previews(
         async with site.db.transaction() as tx:
             event = await event_by(tx, who)
         page = f"/events/{event.slug}"
-        await _upload(ana, bands())
+        await _upload(ana, draw_bands())
         with_portrait = _preview_in((await service.get(page)).text)
         card = await service.get(with_portrait)
         assert green_at_the_face(card.content)
@@ -174,7 +151,7 @@ async def _upload(browser: httpx.AsyncClient, body: bytes, then: str = "") -> st
     sent = await browser.post(path, files={"picture": ("me.png", body, "image/png")})
     assert sent.status_code == 303, sent.text
     assert sent.headers["location"] == (then or "/settings/picture")
-    (key,) = portraits_in((await browser.get("/settings/picture")).text)
+    (key,) = portrait_keys_in((await browser.get("/settings/picture")).text)
     return key
 
 
@@ -188,8 +165,8 @@ async def test_an_invalid_picture_is_refused_next_to_its_field(
             refused = await ana.post("/settings/picture", files={"picture": ("me.png", body, "image/png")})
             assert refused.status_code == 400
             assert 'id="picture-problem"' in refused.text
-        assert portraits_in((await ana.get("/settings/picture")).text) == set()
-        assert (await _upload(ana, picture(), "/welcome/start")) != ""
+        assert portrait_keys_in((await ana.get("/settings/picture")).text) == set()
+        assert (await _upload(ana, draw_picture(), "/welcome/start")) != ""
         away = await ana.post("/settings/picture/remove?next=//evil.example/")
         assert away.headers["location"] == "/"
 
@@ -201,7 +178,7 @@ async def test_picture_is_hidden_wherever_the_person_is_hidden(make_database: Ma
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana, ben, eve = [await person(tx, name) for name in ("Ana", "Ben", "Eve")]
-    keys = {one.user_id: await put_up(db, store, one) for one in (ana, ben, eve)}
+    keys = {one.user_id: await set_portrait(db, store, one) for one in (ana, ben, eve)}
 
     async def seen(viewer: Caller | None) -> set[UserId]:
         async with db.reader() as reader:
@@ -220,7 +197,7 @@ async def test_picture_is_hidden_wherever_the_person_is_hidden(make_database: Ma
     assert await seen(ben) == everybody
     async with db.transaction() as tx:
         await tx.execute(
-            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+            "insert into moderation_states (subject, kind, state, reason, decided_by, since)"
             " values (:id, 'person', 'hidden', 'spam', :by, :now)",
             id=ben.user_id,
             by=ana.user_id,
@@ -239,7 +216,7 @@ async def test_a_blocked_person_gets_no_file(make_sqlite: SqliteFiles, store: Bl
     async with site.browser() as ana, site.browser() as eve, site.browser() as nobody:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(eve, "eve@example.org", "Eve")
-        key = await _upload(ana, bands())
+        key = await _upload(ana, draw_bands())
         blocker, blocked = await caller_called(site, "Ana"), await caller_called(site, "Eve")
         async with site.db.transaction() as tx:
             await blocks.block(tx, blocker.user_id, blocked.user_id)
@@ -253,9 +230,9 @@ async def test_with_save_data_initials_are_shown(make_sqlite: SqliteFiles, store
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
-        key = await _upload(ana, bands())
-        assert portraits_in((await ana.get("/home")).text) == {key}
-        assert portraits_in((await ana.get("/home", headers={"save-data": "on"})).text) == set()
+        key = await _upload(ana, draw_bands())
+        assert portrait_keys_in((await ana.get("/home")).text) == {key}
+        assert portrait_keys_in((await ana.get("/home", headers={"save-data": "on"})).text) == set()
 
 
 async def test_by_the_api(make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock) -> None:
@@ -265,7 +242,7 @@ async def test_by_the_api(make_sqlite: SqliteFiles, store: BlobStore, clock: Han
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        body = {"image": base64.b64encode(bands()).decode()}
+        body = {"image": base64.b64encode(draw_bands()).decode()}
         assert (await client.get("/api/me", headers=ana)).json()["pictureUrl"] is None
         own = (await client.put("/api/me/picture", json=body, headers=ana)).json()
         assert (await client.get(own["pictureUrl"])).status_code == 200
@@ -296,7 +273,7 @@ async def test_a_portrait_is_exported_erased_and_merged_with_the_account(
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana, twin = await person(tx, "Ana"), await person(tx, "Ana too")
-    key = await put_up(db, store, twin)
+    key = await set_portrait(db, store, twin)
     async with db.transaction() as tx:
         await merge(tx, twin.user_id, ana.user_id)
     async with db.reader() as reader:

@@ -16,11 +16,11 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.groups.queries import by_slug
 from openmeet.domain.media.pictures import Picture, prepare, tone_of_picture
-from tests.openmeet.series.test_pages import FORM
+from tests.openmeet.series.series_forms import SERIES_FORM
 from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
 
 PINE, CORAL, INDIGO, PLUM, MUSTARD, SKY, BLUSH, NIGHT, LEAF = range(9)
-ONCE = FORM | {"repeats": "", "title": "Practice"}
+ONCE = SERIES_FORM | {"repeats": "", "title": "Practice"}
 BLUE, RED = (30, 40, 200), (200, 45, 20)
 
 
@@ -152,7 +152,7 @@ async def test_the_tone_survives_a_form_with_an_error(site):
 async def test_a_series_and_its_dates_have_the_tone(site):
     async with (await site()).browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
-        made = await ana.post("/events/new", data=FORM | {"alt": "Blue"}, files=file(BLUE))
+        made = await ana.post("/events/new", data=SERIES_FORM | {"alt": "Blue"}, files=file(BLUE))
         page = (await ana.get(made.headers["location"])).text
         assert tones_in(page, "event-page") == {INDIGO}
         date = re.search(r'href="(/events/practice[^"/]+)"', page)

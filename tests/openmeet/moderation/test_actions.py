@@ -109,7 +109,7 @@ async def test_reports_are_grouped_closed_by_an_action_and_reopened_by_its_undo(
             await actions.dismiss(tx, mo.user_id, EVENT, "")
         await actions.undo(tx, mo.user_id, dismissed, "")
         assert await reports.count_open(tx) == 1
-        assert (await reports.open_by(tx, ana.user_id, EVENT.id)).words == "look at the text"
+        assert (await reports.open_by(tx, ana.user_id, EVENT.id)).comment == "look at the text"
 
 
 async def test_a_person_has_one_open_report_per_subject(db):

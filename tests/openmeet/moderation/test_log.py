@@ -64,7 +64,7 @@ async def test_replacing_a_log_line_is_refused(db):
     with pytest.raises(Exception, match="append-only"):
         async with db.transaction() as tx:
             await tx.execute(
-                "insert or replace into moderation_log select id, at, 'x', act, thing, subject, before_state, after_state,"
+                "insert or replace into moderation_log select id, at, 'x', act, kind, subject, before_state, after_state,"
                 " reason, undoes from moderation_log"
             )
     assert [entry.act for entry in await entries(db)] == [ModerationAction.BLOCK]

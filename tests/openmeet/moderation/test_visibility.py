@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import event_access, group_of_event, queries, record_changes
+from openmeet.domain.events import event_access, group_of_event, queries
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import blocks, visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.search import search
@@ -22,64 +21,43 @@ from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Timing
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.events.test_actions import FROM_NETWORK, URI
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.moderation.network_party import PARTY_DID, found_and_visible, insert_network_event
 from tests.openmeet.site_under_test import details, event_by, person
-
-DID = URI.split("/")[2]
-
-
-async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
-    """Return whether a search finds the subject, and whether it has a page for this viewer."""
-    found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
-    now = await queries.by_id(reader, event.id)
-    sees = await event_access.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
-    several = await event_access.seen(reader, [now], viewer and viewer.user_id, set())
-    assert bool(several) is sees
-    return event.id in {one.id for one in found}, sees
-
-
-async def from_network(tx):
-    author = await identities.person_for_did(tx, DID)
-    await tx.execute("update identities set pds_url = 'https://pds.example' where did = :did", did=DID)
-    event_id = await record_changes.apply_from_network(
-        tx, uri=URI, cid="bafyreia", author_id=author, event=FROM_NETWORK
-    )
-    return await queries.by_id(tx, event_id), author
 
 
 @pytest.mark.parametrize(
-    ("thing", "state"),
+    ("kind", "state"),
     [
         *(
-            (thing, SubjectVisibility.HIDDEN)
-            for thing in (ModeratedKind.EVENT, ModeratedKind.DID, ModeratedKind.PERSON, ModeratedKind.HOST)
+            (kind, SubjectVisibility.HIDDEN)
+            for kind in (ModeratedKind.EVENT, ModeratedKind.DID, ModeratedKind.PERSON, ModeratedKind.HOST)
         ),
         *(
-            (thing, state)
-            for thing in (ModeratedKind.EVENT, ModeratedKind.DID)
+            (kind, state)
+            for kind in (ModeratedKind.EVENT, ModeratedKind.DID)
             for state in (SubjectVisibility.BURST, SubjectVisibility.ARRIVAL)
         ),
     ],
 )
-async def test_a_network_event_is_hidden_with_anything_that_it_belongs_to(db, thing, state):
+async def test_a_network_event_is_hidden_with_anything_that_it_belongs_to(db, kind, state):
     async with db.transaction() as tx:
-        event, author = await from_network(tx)
+        event, author = await insert_network_event(tx)
         mo = await person(tx, "Mo")
         subject = Subject(
-            thing,
+            kind,
             {
                 ModeratedKind.EVENT: event.id,
-                ModeratedKind.DID: DID,
+                ModeratedKind.DID: PARTY_DID,
                 ModeratedKind.PERSON: author,
                 ModeratedKind.HOST: "https://pds.example",
-            }[thing],
+            }[kind],
         )
-        assert await exists(tx, event) == (True, True)
+        assert await found_and_visible(tx, event) == (True, True)
         await visibility.change(tx, subject, SubjectVisibility.SHOWN, state, reason="", by=mo.user_id)
-        assert await exists(tx, event) == (False, False)
+        assert await found_and_visible(tx, event) == (False, False)
         await visibility.change(tx, subject, state, SubjectVisibility.SHOWN, reason="", by=mo.user_id)
-        assert await exists(tx, event) == (True, True)
+        assert await found_and_visible(tx, event) == (True, True)
 
 
 async def test_a_hidden_event_is_visible_to_its_host_only(db):
@@ -94,8 +72,8 @@ async def test_a_hidden_event_is_visible_to_its_host_only(db):
             reason="",
             by=ben.user_id,
         )
-        assert await exists(tx, event, ben) == (False, False)
-        assert (await exists(tx, event, ana))[1]
+        assert await found_and_visible(tx, event, ben) == (False, False)
+        assert (await found_and_visible(tx, event, ana))[1]
 
 
 async def test_a_held_newcomer_can_still_use_private_events(db):
@@ -104,8 +82,8 @@ async def test_a_held_newcomer_can_still_use_private_events(db):
         public = await event_by(tx, ana)
         unlisted = await event_by(tx, ana, visibility="unlisted")
         await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
-        assert await exists(tx, public) == (False, False)
-        assert (await exists(tx, unlisted))[1]
+        assert await found_and_visible(tx, public) == (False, False)
+        assert (await found_and_visible(tx, unlisted))[1]
 
 
 async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db, clock):
@@ -115,7 +93,7 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
         when = Timing(pattern(datetime(2026, 7, 7, 18, 0, tzinfo=UTC), "Europe/Berlin", rule), None)
         made = await series.create(tx, ana, Content(title="Tea"), when)
         group = await group_by(tx, ana)
-        inside = await member(tx, group, ana, "Cleo")
+        inside = await add_member(tx, group, ana, "Cleo")
         event = await event_by_group(tx, ana, group)
         for subject in (Subject(ModeratedKind.SERIES, made.id), Subject(ModeratedKind.GROUP, group.id)):
             await visibility.change(
@@ -160,19 +138,19 @@ async def test_a_blocked_person_sees_nothing_private_and_neither_finds_the_other
         assert await invited(ben)
         await blocks.block(tx, ana.user_id, ben.user_id)
         assert not await invited(ben)
-        assert await exists(tx, public, ben) == (False, True)
-        assert await exists(tx, of_ben, ana) == (False, True)
+        assert await found_and_visible(tx, public, ben) == (False, True)
+        assert await found_and_visible(tx, of_ben, ana) == (False, True)
         await blocks.unblock(tx, ana.user_id, ben.user_id)
         assert await invited(ben)
-        assert await exists(tx, public, ben) == (True, True)
+        assert await found_and_visible(tx, public, ben) == (True, True)
 
 
 async def test_members_who_blocked_each_other_are_in_no_list_of_the_other(db):
     async with db.transaction() as tx:
         owner, eve = await person(tx, "Owner"), await person(tx, "Eve")
         group = await group_by(tx, owner, visibility="private")
-        ana = await member(tx, group, owner, "Ana", role=GroupRole.ADMIN)
-        ben = await member(tx, group, owner, "Ben")
+        ana = await add_member(tx, group, owner, "Ana", role=GroupRole.ADMIN)
+        ben = await add_member(tx, group, owner, "Ben")
         event = await event_by_group(tx, ana, group)
 
         async def finds(who):
@@ -195,7 +173,7 @@ async def test_a_mute_affects_only_the_person_who_muted(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await blocks.mute(tx, ben.user_id, Subject(ModeratedKind.PERSON, ana.user_id))
-        assert await exists(tx, event, ben) == (False, True)
-        assert await exists(tx, event, ana) == (True, True)
+        assert await found_and_visible(tx, event, ben) == (False, True)
+        assert await found_and_visible(tx, event, ana) == (True, True)
         await blocks.unmute(tx, ben.user_id, ana.user_id)
-        assert await exists(tx, event, ben) == (True, True)
+        assert await found_and_visible(tx, event, ben) == (True, True)

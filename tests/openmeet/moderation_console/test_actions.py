@@ -39,7 +39,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.network.ingestion.intake import note_host
 from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import details, event_by, person
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -87,7 +87,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         group = await group_by(tx, ana, name="Chess club")
-        bea, ben = await member(tx, group, ana, "Bea", GroupRole.ADMIN), await member(tx, group, ana, "Ben")
+        bea, ben = await add_member(tx, group, ana, "Bea", GroupRole.ADMIN), await add_member(tx, group, ana, "Ben")
         await tx.execute("delete from notifications where user_id <> :nobody", nobody="")
         await tx.execute("delete from notification_emails where user_id <> :nobody", nobody="")
         step = await actions.decide(
@@ -125,7 +125,7 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
                 event_id=event.id,
                 user_id=shadow,
                 record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-                answer=RsvpRecordStatus.INTERESTED,
+                status=RsvpRecordStatus.INTERESTED,
                 first_seen=tx.now,
             ),
         )

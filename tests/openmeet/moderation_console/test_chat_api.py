@@ -8,7 +8,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import objections, queries, sanctions
 from openmeet.domain.moderation.model import ReportReason
-from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
 
@@ -19,9 +19,9 @@ async def test_a_reported_message_is_decided_in_the_api(make_database, clock):
         await tx.execute("insert into moderators (user_id, named_at) values (:id, :now)", id=dora.user_id, now=tx.now)
         event = await event_by(tx, ana, title="Games")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
-        near = await say(tx, ana, room, "Who comes?")
-        one = await say(tx, ben, room, "Buy my watches")
+        room = await room_of(tx, ana, subject_of_event(event))
+        near = await send_text(tx, ana, room, "Who comes?")
+        one = await send_text(tx, ben, room, "Buy my watches")
     path = f"/api/moderation/chat/{one.id}"
     async with site.browser() as program:
         as_dora = await api_session(program, "dora@example.org", "Dora")
@@ -68,7 +68,7 @@ async def test_a_token_that_may_only_read_shows_no_reported_messages(make_databa
         await tx.execute("insert into moderators (user_id, named_at) values (:id, :now)", id=dora.user_id, now=tx.now)
         event = await event_by(tx, ana, title="Games")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        one = await say(tx, ben, await room_of(tx, ana, about(event)), "My secret")
+        one = await send_text(tx, ben, await room_of(tx, ana, subject_of_event(event)), "My secret")
         await sanctions.report(tx, ana, one.id, ReportReason.SPAM, "", to_tenant=True)
         bearers = {}
         for scope in (TokenScope.READ, TokenScope.MODERATION):

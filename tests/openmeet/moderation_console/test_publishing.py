@@ -13,10 +13,10 @@ __all__ = ["deployment"]
 
 
 async def decide(
-    deployment: Deployment, moderator: Caller, thing: ModeratedKind, subject: str, state: SubjectVisibility
+    deployment: Deployment, moderator: Caller, kind: ModeratedKind, subject: str, state: SubjectVisibility
 ) -> None:
     async with deployment.db.transaction() as tx:
-        await actions.decide(tx, moderator, Subject(thing, subject), state, "because")
+        await actions.decide(tx, moderator, Subject(kind, subject), state, "because")
 
 
 async def test_a_first_event_is_published_once_a_moderator_has_released_it(deployment: Deployment):

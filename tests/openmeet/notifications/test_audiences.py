@@ -40,7 +40,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import NOW, kinds_received
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -130,7 +130,7 @@ async def _group(db: Database) -> tuple[Caller, Group, list[Caller]]:
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         group = await group_by(tx, host)
-        return host, group, [await member(tx, group, host, f"Member {number}") for number in range(MANY)]
+        return host, group, [await add_member(tx, group, host, f"Member {number}") for number in range(MANY)]
 
 
 async def _group_members(db: Database, clock: HandClock) -> Scene:

@@ -19,7 +19,7 @@ from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
 
 
@@ -91,7 +91,7 @@ async def test_a_new_group_event_and_an_announcement_mention_people_of_the_group
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben, cleo, dan = [await named(tx, await member(tx, group, ana, name)) for name in ("Ben", "Cleo", "Dan")]
+        ben, cleo, dan = [await named(tx, await add_member(tx, group, ana, name)) for name in ("Ben", "Cleo", "Dan")]
         eve = await named(tx, await person(tx, "Eve"))
         await notifications.set_channels(tx, dan.user_id, {NotificationTopic.MENTIONS: frozenset[Channel]()})
         words = "With @ben.town.test, @dan.town.test and @eve.town.test"

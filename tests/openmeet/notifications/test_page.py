@@ -10,7 +10,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
-from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import details, event_by, person, sign_up, site_on
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -45,6 +46,20 @@ async def test_answers_to_one_event_share_one_row(site):
     assert 'class="thumbnail"' in rows[0]
     faces = rows[0].partition('class="faces"')[2]
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', faces) == ["D", "C", "B"]
+
+
+async def test_a_move_to_another_time_zone_names_both(site):
+    """Because both times may look the same."""
+    async with site.browser() as browser:
+        ana = await _signed_up(site, browser)
+        async with site.db.transaction() as tx:
+            ben = await person(tx, "Ben")
+            event = await event_by(tx, ben, title="Tea", starts="2026-07-04T18:00", ends="")
+            await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
+            moved = details(starts="2026-07-04T18:00", ends="", time_zone="America/New_York")
+            await event_hosting.revise(tx, ben, event.slug, moved)
+        page = visible_text((await browser.get("/notifications")).text)
+    assert "was moved to Sat 4 Jul, 18:00, New York time. It was Sat 4 Jul, 18:00, Berlin time." in page
 
 
 async def test_pending_requests_can_be_answered_on_the_page(site):

@@ -104,6 +104,20 @@ async def test_a_change_during_sending_is_checked(database: Database, change: st
     assert await _leased_again(database) is not None
 
 
+# Another app's version is only adopted if nothing was edited here.
+@pytest.mark.parametrize("outcome", sorted(OUTCOMES.keys() - {"adopted"}))
+async def test_an_edit_during_sending_is_sent(database: Database, outcome: str):
+    """A refusal is about the earlier revision. A blocked row waits for the login that the newer one needs, too."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+    async with database.transaction() as tx:
+        await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=2)
+    async with database.transaction() as tx:
+        assert await OUTCOMES[outcome](tx, held)
+    again = await _leased_again(database)
+    assert (again and again.revision) == (None if outcome == "blocked" else 2)
+
+
 @pytest.mark.parametrize("outcome", OUTCOMES)
 async def test_nothing_is_checked_twice(database: Database, outcome: str):
     """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued."""

@@ -32,7 +32,7 @@ def photo(shade: int = 0, kind: str = "PNG", **more: object) -> bytes:
     return out.getvalue()
 
 
-def chosen(*bodies: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
+def photo_fields(*bodies: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
     """The files of the form."""
     return [("photos", (f"{number}.jpg", body, "image/jpeg")) for number, body in enumerate(bodies, 1)]
 

@@ -11,7 +11,7 @@ from groundwork.clock import HOUR
 from groundwork.errors import Refused
 from openmeet.domain.media.pictures import FILES, MAX_UPLOAD_BYTES
 from openmeet.domain.photos.model import MAX_AT_ONCE, MAX_OF_EVENT, MAX_OF_PERSON
-from tests.openmeet.photos.album import chosen, photo
+from tests.openmeet.photos.album import photo, photo_fields
 from tests.openmeet.site_under_test import api_session
 
 
@@ -19,7 +19,7 @@ async def test_several_photos_are_added_at_once_without_metadata(album):
     exif = Image.Exif()
     exif[0x010E] = "Taken at home"
     exif.get_ifd(0x8825)[1] = "N"
-    files = chosen(photo(1, "JPEG", exif=exif, comment=b"by Ben"), photo(2), photo(3, "WEBP"))
+    files = photo_fields(photo(1, "JPEG", exif=exif, comment=b"by Ben"), photo(2), photo(3, "WEBP"))
     sent = await album.browsers["Ben"].post(album.path, data={"caption": " The winners "}, files=files)
     assert (sent.status_code, sent.headers["location"]) == (303, album.path)
     page = (await album.browsers["Cleo"].get(album.path)).text
@@ -37,7 +37,7 @@ async def test_good_photos_are_added_although_others_are_not(album):
     """The page says which file has a problem. The caption is kept."""
     bomb = io.BytesIO()
     Image.new("1", (9_000, 9_000)).save(bomb, "PNG")
-    files = chosen(photo(1), b"<svg onload=alert(1)/>", photo(2)[:100], bomb.getvalue())
+    files = photo_fields(photo(1), b"<svg onload=alert(1)/>", photo(2)[:100], bomb.getvalue())
     files.append(("photos", ("huge <b>.jpg", b"\xff" * (MAX_UPLOAD_BYTES + 1), "image/jpeg")))
     refused = await album.browsers["Ben"].post(album.path, data={"caption": "Pizza"}, files=files)
     assert refused.status_code == 413
@@ -52,7 +52,7 @@ async def test_good_photos_are_added_although_others_are_not(album):
 
 async def test_as_many_photos_as_the_form_promises_fit_into_it(album):
     """Even if each is as large as one may be. What follows a picture in its file is dropped."""
-    files = chosen(*[photo(shade).ljust(MAX_UPLOAD_BYTES, b"\0") for shade in range(MAX_AT_ONCE)])
+    files = photo_fields(*[photo(shade).ljust(MAX_UPLOAD_BYTES, b"\0") for shade in range(MAX_AT_ONCE)])
     sent = await album.browsers["Ben"].post(album.path, data={"caption": "x" * 300}, files=files)
     assert sent.status_code == 303
     assert len(await album.keys()) == MAX_AT_ONCE
@@ -64,11 +64,11 @@ async def test_a_form_without_photos_or_with_too_many_is_shown_again(album):
     assert empty.status_code == 400
     assert "Choose a photo." in empty.text
     for number in (MAX_AT_ONCE + 1, 1_000):
-        refused = await ben.post(album.path, data={"caption": "Our team"}, files=chosen(*[b"x"] * number))
+        refused = await ben.post(album.path, data={"caption": "Our team"}, files=photo_fields(*[b"x"] * number))
         assert refused.status_code == 400
         assert f"up to {MAX_AT_ONCE} photos at once" in refused.text
         assert 'value="Our team"' in refused.text
-    long = await ben.post(album.path, data={"caption": "x" * 301}, files=chosen(photo()))
+    long = await ben.post(album.path, data={"caption": "x" * 301}, files=photo_fields(photo()))
     assert long.status_code == 400
     assert await album.keys() == []
 
@@ -76,16 +76,16 @@ async def test_a_form_without_photos_or_with_too_many_is_shown_again(album):
 async def test_the_same_file_is_added_once(album):
     """A form that is sent twice, also at the same time, adds each photo once."""
     ben = album.browsers["Ben"]
-    twice = [ben.post(album.path, files=chosen(photo(1), photo(2))) for _ in range(2)]
+    twice = [ben.post(album.path, files=photo_fields(photo(1), photo(2))) for _ in range(2)]
     assert [sent.status_code for sent in await asyncio.gather(*twice)] == [303, 303]
     assert len(await album.keys()) == 2
     own, _ = await album.keys()
-    assert (await album.browsers["Cleo"].post(album.path, files=chosen(photo(1)))).status_code == 303
+    assert (await album.browsers["Cleo"].post(album.path, files=photo_fields(photo(1)))).status_code == 303
     assert len(await album.keys()) == 3
     # No files are left of the copies, and a removed photo can be added again.
     assert len([blob async for blob in album.store.list("event-photos")]) == 3 * len(FILES)
     assert (await ben.post(f"{album.path}/{own}/remove")).status_code == 303
-    assert (await ben.post(album.path, files=chosen(photo(1), photo(2)))).status_code == 303
+    assert (await ben.post(album.path, files=photo_fields(photo(1), photo(2)))).status_code == 303
     assert len(await album.keys()) == 3
 
 
@@ -105,22 +105,22 @@ async def test_the_number_of_photos_is_limited(album, who, number):
         )
     with pytest.raises(Refused):
         await album.add(who, 1)
-    refused = await album.browsers[who].post(album.path, files=chosen(photo(1)))
+    refused = await album.browsers[who].post(album.path, files=photo_fields(photo(1)))
     assert refused.status_code == 422
     assert f"{number} photos, the most" in refused.text
     assert (await album.browsers["Ana"].post(f"{album.path}/{0:032x}/remove")).status_code == 303
-    assert (await album.browsers[who].post(album.path, files=chosen(photo(1)))).status_code == 303
+    assert (await album.browsers[who].post(album.path, files=photo_fields(photo(1)))).status_code == 303
 
 
 async def test_uploads_are_limited_per_hour(album):
     ben = album.browsers["Ben"]
     for _ in range(60 // MAX_AT_ONCE):
-        assert (await ben.post(album.path, files=chosen(*[photo(1)] * MAX_AT_ONCE))).status_code == 303
-    refused = await ben.post(album.path, files=chosen(photo(1)))
+        assert (await ben.post(album.path, files=photo_fields(*[photo(1)] * MAX_AT_ONCE))).status_code == 303
+    refused = await ben.post(album.path, files=photo_fields(photo(1)))
     assert refused.status_code == 429
     assert "Wait a while" in refused.text
     album.clock.turn(HOUR)
-    assert (await ben.post(album.path, files=chosen(photo(1)))).status_code == 303
+    assert (await ben.post(album.path, files=photo_fields(photo(1)))).status_code == 303
 
 
 async def test_an_upload_is_not_read_before_the_access_check(album):

@@ -15,7 +15,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.photos import access
 from openmeet.domain.photos.model import PhotoAccess
 from openmeet.emails.notifications.facts import facts_of, points
-from tests.openmeet.photos.album import Album, chosen, photo
+from tests.openmeet.photos.album import Album, photo, photo_fields
 
 
 async def told(album: Album) -> dict[str, int]:
@@ -29,7 +29,7 @@ async def told(album: Album) -> dict[str, int]:
 
 
 async def test_hosts_and_guests_are_notified_once_a_day(album):
-    await album.browsers["Ben"].post(album.path, files=chosen(photo(1), photo(2)))
+    await album.browsers["Ben"].post(album.path, files=photo_fields(photo(1), photo(2)))
     await album.add("Ben", 3)
     assert await told(album) == {"Ana": 1, "Ben": 0, "Cleo": 1, "Dan": 0}
     await album.add("Cleo", 4)

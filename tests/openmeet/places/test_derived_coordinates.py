@@ -1,5 +1,8 @@
 """A search near a town finds events that have the town but no coordinates. The derived coordinates are not published."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from groundwork.database.transaction import Database
@@ -11,6 +14,7 @@ from openmeet.domain.events.values import NOWHERE, Venue
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
+from programs.web import derive_when_written
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, details, event_by, person, site_on
 
@@ -53,6 +57,26 @@ async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazettee
         stored = await by_slug(reader, event.slug)
     assert stored is not None
     assert (stored.place.latitude, stored.place.longitude) == ("", "")
+
+
+async def test_an_event_is_found_near_its_town_as_soon_as_it_is_written(site: Site, world: Gazetteer) -> None:
+    deriving = asyncio.create_task(derive_when_written(site.db, world))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(60):
+            async with site.db.transaction() as tx:
+                ana = await person(tx, "Ana")
+                event = await event_by(tx, ana, title="Walk", locality="Berlin", country="DE")
+            while await near(site.db, BERLIN) != ["Walk"]:
+                pass
+            async with site.db.transaction() as tx:
+                await event_hosting.revise(tx, ana, event.slug, details(title="Walk", locality="München", country="DE"))
+            while await near(site.db, MUNICH) != ["Walk"]:
+                pass
+    finally:
+        deriving.cancel()
+        with suppress(asyncio.CancelledError):
+            await deriving
 
 
 async def test_unknown_towns_are_looked_up_again_in_a_new_list(site: Site, world: Gazetteer) -> None:

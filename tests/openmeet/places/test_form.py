@@ -195,3 +195,56 @@ async def test_a_changed_line_is_read_when_it_is_saved(site: Site, ana: Caller) 
     assert found == {
         "venue_name": "Old mill", "street": "Rua 1", "postal_code": "", "locality": "Lisbon", "country": "Portugal", "point": "",
     }  # fmt: skip
+
+
+def _answers(page: str) -> dict[str, str]:
+    """The keys of the towns that the form asks about, by label."""
+    found = re.findall(r'name="place_town" value="(\w+)"[^>]*> <span><span class="option-name">([^<]*)<', page)
+    return {label: key for key, label in found}
+
+
+async def test_an_ambiguous_town_is_asked_about_instead_of_left_off_the_map(site: Site, ana: Caller) -> None:
+    """Nothing typed is lost, and the answer fills in the address and the time zone. An answer about another line does not
+    count.
+    """
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {**fields, "title": "Walk", "mode": "in_person", "place": "Town hall, Springfield"}
+        typed["time_zone"] = fields["suggested_zone"]
+        asked = await browser.post("/events/new", data=typed)
+        shown, answers = inputs_of(asked.text), _answers(asked.text)
+        assert (asked.status_code, shown["title"], shown["place"]) == (400, "Walk", "Town hall, Springfield")
+        assert "There’s more than one Springfield." in asked.text
+        illinois = answers["Springfield (Illinois, United States)"]
+        again = {**typed, **shown, "mode": "in_person", "place_town": illinois}
+        other = await browser.post("/events/new", data={**again, "place": "Neustadt"})
+        assert "Which Neustadt?" in other.text
+        made = await browser.post("/events/new", data=again)
+        assert made.status_code == 303, made.text
+        stored = inputs_of((await browser.get(f"{made.headers['location'].partition('?')[0]}/edit")).text)
+    assert (stored["venue_name"], stored["locality"], stored["region"]) == ("Town hall", "Springfield", "Illinois")
+    assert zone_of(await _edit_page(site, ana, made.headers["location"])) == "America/Chicago"
+
+
+async def _edit_page(site: Site, who: Caller, path: str) -> str:
+    async with signed_in(site, who.user_id) as browser:
+        return str((await browser.get(f"{path.partition('?')[0]}/edit")).text)
+
+
+async def test_an_event_may_stay_off_the_map(site: Site, ana: Caller) -> None:
+    """The question is not asked again, neither now nor when the event is edited. Drafts are saved without it."""
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {**fields, "title": "Walk", "mode": "in_person", "place": "Neustadt", "time_zone": "Europe/Berlin"}
+        draft = await browser.post("/events/new", data={**typed, "save": "draft"})
+        assert draft.status_code == 303
+        asked = await browser.post("/events/new", data={**typed, "submission": "another-one-of-the-form"})
+        answer = {**typed, **inputs_of(asked.text), "mode": "in_person", "place_town": "none"}
+        made = await browser.post("/events/new", data=answer)
+        assert (asked.status_code, made.status_code) == (400, 303)
+        edit = f"{made.headers['location'].partition('?')[0]}/edit"
+        form = inputs_of((await browser.get(edit)).text) | {"mode": "in_person", "time_zone": "Europe/Berlin"}
+        saved = await browser.post(edit, data={**form, "title": "Long walk"})
+        assert (saved.status_code, form["place"], form["locality"]) == (303, "Neustadt", "")
+        moved = await browser.post(edit, data={**form, "place": "Springfield", "revision": "2"})
+    assert "Which Springfield?" in moved.text

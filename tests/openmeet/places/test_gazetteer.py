@@ -45,6 +45,31 @@ def test_an_ambiguous_name_offers_a_choice(world: Gazetteer) -> None:
     assert {"Missouri", "Massachusetts", "Illinois"} <= {place.region for place in found.choices}
 
 
+def test_smaller_towns_with_that_other_name_are_not_asked_about(world: Gazetteer) -> None:
+    """Springfield Gardens is also called Springfield, but nobody who types that means it."""
+    for country in ("", "US"):
+        assert {place.name for place in world.towns_named("Springfield", country=country)} == {"Springfield"}
+        assert {place.name for place in world.find("Springfield", country=country).choices} == {"Springfield"}
+    freiburg = world.find("Freiburg").place
+    assert freiburg is not None, "not Freiberg"
+    assert freiburg.name == "Freiburg"
+
+
+def test_suggestions_list_towns_of_that_very_name_first(world: Gazetteer) -> None:
+    offered = [place.name for place in world.suggest("Springfield", country="US", limit=30) if place.country == "US"]
+    number = offered.count("Springfield")
+    assert offered[:number] == ["Springfield"] * number
+    assert "Springfield Gardens" in offered[number:]
+
+
+def test_towns_with_a_qualified_name_or_a_famous_other_name_are_asked_about(world: Gazetteer) -> None:
+    assert {"Halle (Saale)", "Halle"} <= {place.name for place in world.towns_named("Halle")}
+    assert {"Frankfurt am Main", "Frankfurt (Oder)"} <= {place.name for place in world.towns_named("Frankfurt")}
+    rome = world.find("Roma").place
+    assert rome is not None
+    assert rome.name == "Rome"
+
+
 def test_country_words_are_in_the_readers_language(world: Gazetteer) -> None:
     def in_french(code: str) -> list[str]:
         return {"DE": ["Allemagne"]}.get(code, [])

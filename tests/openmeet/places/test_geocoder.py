@@ -19,8 +19,8 @@ from openmeet.settings import Settings
 from openmeet.settings_checks import contradictions
 from tests.databases import MakeDatabase
 from tests.openmeet.places.geocoder_server import NOMINATIM, STREET, VENUE, GeocoderServer, geocoder_server
+from tests.openmeet.places.located_events import place_event_at
 from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
-from tests.openmeet.web.test_search import put_at
 
 CREDIT = "© OpenStreetMap contributors"
 AGENT = "OpenMeet/1 (https://events.example; us@events.example)"
@@ -158,7 +158,7 @@ async def test_private_geocoder_address_is_refused_by_the_public_client(
 async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderServer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="Painting"), ("52.4811", "13.4358"))
+        await place_event_at(tx, await event_by(tx, ana, title="Painting"), ("52.4811", "13.4358"))
     async with site.browser() as anybody:
         town = await anybody.get("/", params={"near": "Berlin"})
         assert server.asked == [], "a known place causes no request"

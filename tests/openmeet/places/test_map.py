@@ -19,8 +19,8 @@ from openmeet.web.search import map_areas, map_drawing
 from openmeet.web.search.map_areas import Tint
 from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapTile, MapView
 from tests.databases import MakeDatabase
+from tests.openmeet.places.located_events import BERLIN, POTSDAM, place_event_at
 from tests.openmeet.site_under_test import Site, change_services, event_by, person, site_on
-from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 FIJI, SAMOA = (-17.8, 178.0), (-13.8, -172.1)
 
@@ -44,8 +44,8 @@ async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> Non
     """Events with only a town are shown as a ring. Events with hidden addresses and online events are not on the map."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)
-        await put_at(tx, await event_by(tx, ana, title="Sooner", starts="2026-07-04T18:00"), BERLIN)
+        await place_event_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)
+        await place_event_at(tx, await event_by(tx, ana, title="Sooner", starts="2026-07-04T18:00"), BERLIN)
         await event_by(tx, ana, title="Somewhere in town", locality="Oranienburg", starts="2026-07-06T18:00", ends="")
         await event_by(tx, ana, title="Hidden", locality="Berlin", place_audience="attendees")
         await event_by(tx, ana, title="Call", mode="online")
@@ -64,7 +64,7 @@ async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Si
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for number in range(3):
-            await put_at(tx, await event_by(tx, ana, title=f"Event {number}"), BERLIN)
+            await place_event_at(tx, await event_by(tx, ana, title=f"Event {number}"), BERLIN)
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"view": "map"})).text
         assert pins_in(page) == ["3 events at one place: show the list"]
@@ -79,7 +79,7 @@ async def test_an_event_of_which_only_the_town_is_known_is_not_the_nearest(site:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Somewhere", starts="2026-07-04T18:00", ends="", locality="Berlin", country="DE")
         near = await event_by(tx, ana, title="Near", starts="2026-07-05T18:00", ends="")
-        await put_at(tx, near, ("52.5310", "13.4050"))
+        await place_event_at(tx, near, ("52.5310", "13.4050"))
     assert await town_positions.derive(site.db, world) > 0
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"near": "52.5200,13.4050", "view": "map"})).text
@@ -93,9 +93,9 @@ async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         far = await event_by(tx, ana, title="Soon and far", starts="2026-07-04T18:00", ends="")
-        await put_at(tx, far, ("52.5310", "13.4050"))
+        await place_event_at(tx, far, ("52.5310", "13.4050"))
         near = await event_by(tx, ana, title="Late and near", starts="2026-07-05T18:00", ends="")
-        await put_at(tx, near, ("52.5230", "13.4050"))
+        await place_event_at(tx, near, ("52.5230", "13.4050"))
     place = {"near": "52.5200,13.4050", "within": "5"}
     async with site.browser() as anybody:
         beside = unescape((await anybody.get("/", params={**place, "view": "map"})).text)
@@ -124,7 +124,7 @@ async def test_without_pins_there_is_no_map(site: Site) -> None:
 async def test_a_moved_map_keeps_its_search(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
+        await place_event_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"near": "Berlin", "within": "10", "view": "map"})).text
         assert "Events near Berlin" in page
@@ -281,8 +281,8 @@ async def test_pins_show_a_time_within_a_week_and_a_date_later(site: Site) -> No
     """The clock is at 1 March 2026. Each pin names the row of its event, so that the style sheet can highlight it."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="Soon", starts="2026-03-04T18:00", ends=""), BERLIN)
-        await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-03-25T18:00", ends=""), POTSDAM)
+        await place_event_at(tx, await event_by(tx, ana, title="Soon", starts="2026-03-04T18:00", ends=""), BERLIN)
+        await place_event_at(tx, await event_by(tx, ana, title="Later", starts="2026-03-25T18:00", ends=""), POTSDAM)
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"view": "map"})).text
     large = page.split("map-desk")[1].split("</svg>", maxsplit=1)[0]

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from openmeet.domain.places.gazetteer import Gazetteer
+from tests.openmeet.places.located_events import BERLIN, POTSDAM, place_event_at
 from tests.openmeet.site_under_test import Site, api_session, change_services, event_by, h1_of, person, site_on
-from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ async def site(make_database, clock, world: Gazetteer) -> Site:
     change_services(site.app, places=world)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
-        await put_at(tx, await event_by(tx, ana, title="In Potsdam"), POTSDAM)
-        await put_at(tx, await event_by(tx, ana, title="Far away"), ("48.14", "11.58"))
+        await place_event_at(tx, await event_by(tx, ana, title="In Berlin"), BERLIN)
+        await place_event_at(tx, await event_by(tx, ana, title="In Potsdam"), POTSDAM)
+        await place_event_at(tx, await event_by(tx, ana, title="Far away"), ("48.14", "11.58"))
     return site
 
 

@@ -59,7 +59,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.webhooks.payloads import webhook_view
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, event_by, person
 from tests.worker_pool import WORKERS
 
@@ -82,7 +82,7 @@ async def _succession(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         owner = await person(tx, "Absent")
         group = await group_by(tx, owner, name="Forlorn")
-        heir = await member(tx, group, owner, "Heir")
+        heir = await add_member(tx, group, owner, "Heir")
         await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
     await run_successions(site.db)
@@ -92,7 +92,7 @@ async def _last_call(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
     async with site.db.transaction() as tx:
         owner = await person(tx, "Gone")
         group = await group_by(tx, owner, name="Nearly lost")
-        heir = await member(tx, group, owner, "Next")
+        heir = await add_member(tx, group, owner, "Next")
         await ownership.arrange(tx, owner, group.slug, heir.user_id, absence_days=60, wait_days=7)
     site.clock.turn(60 * DAY)
     await run_successions(site.db)

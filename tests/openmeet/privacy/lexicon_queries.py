@@ -7,7 +7,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.ingestion.network import message, rev, rsvp_value
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.privacy.planted import ABSENT, Planted, Viewer
 from tests.openmeet.privacy.site_crawler import Look, Place
 from tests.openmeet.site_under_test import ORIGIN, Site
@@ -66,7 +66,7 @@ async def answer_everything(site: Site, author: Did) -> int:
             Change(author, RSVP, f"{word}{number}", rev(number), rsvp_value(uri, word))
             for number, uri in enumerate(about)
         ]
-        await take(site.db, *map(message, changes))
+        await apply_messages(site.db, *map(message, changes))
     return len(about)
 
 

@@ -6,11 +6,26 @@ an event there, and was removed. The blocked person is in her groups and was inv
 them (``withholding``).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from enum import StrEnum
 
+from groundwork.mail.address import EmailAddress
+from groundwork.mail.contract import Sender
+from groundwork.mail.folder import FolderMailbox
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.users.model import Caller
+from openmeet.emails.composers import composers
+from openmeet.emails.render import EmailContext
+from openmeet.outbox.emails import email_handler
+from openmeet.outbox.kinds import JobKind
+from programs.outbox_dispatcher import sender
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 
 
 class Viewer(StrEnum):
@@ -86,3 +101,25 @@ class Planted:
         for values in self.addresses.get(first_word, []):
             if viewer in self.told.get(values.get("slug", ""), EVERYBODY):
                 yield values
+
+
+SENDER = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
+
+
+async def secrets_in_mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
+    """Send everything that is queued. Returns the secrets in the e-mails by address."""
+    mailbox = FolderMailbox(folder, SENDER, site.clock)
+    settings = site.app.state.services.settings
+    handler = email_handler(
+        site.db, composers(EmailContext(CODE_KEY, settings.site_name, settings.public_url)), sender(mailbox, ORIGIN)
+    )
+    while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
+        pass
+    found = defaultdict(set)
+    for file in folder.glob("*.eml"):
+        mail = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
+        parts = [str(part.get_content()) for part in mail.walk() if not part.is_multipart()]
+        # Calendar files fold long lines anywhere.
+        text = "\n".join([*map(str, mail.values()), *parts]).replace("\r\n ", "").replace("\n ", "")
+        found[str(mail["To"])] |= planted.found_in(text)
+    return found

@@ -37,7 +37,7 @@ from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.calendar import feed
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.privacy.planted import ABSENT, BLOCKED, FORMER, GUEST, HOST, MEMBER, STRANGER, Planted, Viewer
 from tests.openmeet.site_under_test import CODE_KEY, details
 
@@ -197,7 +197,7 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
         if not is_secret:
             answer = planted.secret(f"{name}answer")
             await groups.join(tx, Caller(asking, "Asking"), group.slug, answer)
-        inside = await member(tx, group, ana, planted.secret(f"{name}person", MEMBER) if is_secret else "Bass")
+        inside = await add_member(tx, group, ana, planted.secret(f"{name}person", MEMBER) if is_secret else "Bass")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         planted.addresses.setdefault("groups", []).append(
             {
@@ -228,7 +228,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
     event = await events.create(tx, ana, _typed(planted, "denevent", "public", MEMBER), group=of_group)
     _event_address(planted, event, told=[HOST, MEMBER])
     await _series(tx, planted, "denseries", MEMBER, group=of_group, visibility=Visibility.PUBLIC, is_open=is_open)
-    inside = await member(tx, group, ana, planted.secret("denperson", MEMBER))
+    inside = await add_member(tx, group, ana, planted.secret("denperson", MEMBER))
     planted.addresses["groups"].append(
         {**planted.addresses["groups"][-1], "slug": group.slug, "userId": inside.user_id, "announcement": told.id}
     )

@@ -2,59 +2,24 @@
 see.
 """
 
-from collections import defaultdict
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
-
 import msgspec
 import pytest
 
 from groundwork.clock import DAY, Instant
-from groundwork.mail.address import EmailAddress
-from groundwork.mail.contract import Sender
-from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.delivery import one_by_one
-from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
-from openmeet.emails.composers import composers
-from openmeet.emails.render import EmailContext
-from openmeet.outbox.emails import email_handler
-from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
-from programs.outbox_dispatcher import sender
-from tests.openmeet.deployment import deployment
-from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
+from tests.openmeet.deployment import deliver_all_publications, deployment
+from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, secrets_in_mails
 from tests.openmeet.privacy.secret_fixtures import plant
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
+from tests.openmeet.site_under_test import ORIGIN, details, site_on
 
 __all__ = ["deployment"]
 
-FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))
 SIGNED_UP = (STRANGER, MEMBER, FORMER, GUEST, HOST)
-
-
-async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
-    """Send everything that is queued. Returns the secrets in the e-mails by address."""
-    mailbox = FolderMailbox(folder, FROM, site.clock)
-    settings = site.app.state.services.settings
-    handler = email_handler(
-        site.db, composers(EmailContext(CODE_KEY, settings.site_name, settings.public_url)), sender(mailbox, ORIGIN)
-    )
-    while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
-        pass
-    found = defaultdict(set)
-    for file in folder.glob("*.eml"):
-        mail = message_from_bytes(file.read_bytes(), EmailMessage, policy=default)
-        parts = [str(part.get_content()) for part in mail.walk() if not part.is_multipart()]
-        # Calendar files fold long lines anywhere.
-        text = "\n".join([*map(str, mail.values()), *parts]).replace("\r\n ", "").replace("\n ", "")
-        found[str(mail["To"])] |= planted.found_in(text)
-    return found
 
 
 async def test_e_mails_contain_only_secrets_of_their_recipients(make_sqlite, clock, tmp_path):
@@ -79,7 +44,7 @@ async def test_e_mails_contain_only_secrets_of_their_recipients(make_sqlite, clo
             if event is not None and not (event.is_draft or event.is_cancelled):
                 await event_hosting.cancel(tx, ana, event.slug, "Rain")
     clock.turn(DAY)
-    found = await mails(site, planted, tmp_path / "mail")
+    found = await secrets_in_mails(site, planted, tmp_path / "mail")
     for viewer in SIGNED_UP:
         theirs = found.pop(f"zqmailof{viewer}zq@example.org", set())
         assert theirs - planted.meant_for(viewer) == set(), f"a mail tells {viewer} secrets that they may not see"
@@ -187,8 +152,7 @@ async def test_repositories_contain_only_public_data(deployment, is_open):
         for viewer in SIGNED_UP:
             await identities.grant_consent(tx, planted.callers[viewer].user_id, handle=f"the-{viewer}.town.test")
     await deployment.deliver_jobs()
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     text = ""
     for viewer in SIGNED_UP:
         did = (await deployment.identity(planted.callers[viewer].user_id)).did

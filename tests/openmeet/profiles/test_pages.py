@@ -52,7 +52,9 @@ async def test_the_page_shows_only_their_public_events(site: Site) -> None:
         path = f"/people/{me.user_id}"
         own = (await ana.get(path)).text
         assert "Only you see this page until" in own
-        for address in (path, *(f"{path}.{kind}" for kind in ("ics", "atom", "json")), f"/api{path}"):
+        files = (f"{path}.{kind}" for kind in ("ics", "atom", "json"))
+        assert "og:image" not in own
+        for address in (path, f"{path}/card.png", *files, f"/api{path}"):
             assert (await nobody.get(address)).status_code == 404
         async with site.db.transaction() as tx:
             for title, visibility in (("For all", "public"), ("By link", "unlisted"), ("For few", "private")):
@@ -63,6 +65,19 @@ async def test_the_page_shows_only_their_public_events(site: Site) -> None:
         assert "For all" in page
         assert not re.search("By link|For few|I live alone|In these groups", page)
         assert '<meta name="robots" content="noindex">' in page
+        (card,) = re.findall(rf'og:image" content="[^"]*?({path}/card[^"]+)"', page)
+        drawn = await nobody.get(card)
+        assert drawn.headers["content-type"] == "image/png"
+        # It has the number of events that the page shows, so another event changes its address.
+        assert 'og:description" content="Hosts 1 upcoming event"' in page
+        async with site.db.transaction() as tx:
+            await event_by(tx, me, title="For all, again", **COMING)
+        (later,) = re.findall(rf'og:image" content="[^"]*?({path}/card[^"]+)"', (await nobody.get(path)).text)
+        assert later != card
+        assert (await nobody.get(later)).content != drawn.content
+        async with site.db.transaction() as tx:
+            (again,) = await tx.fetch("select slug from events where title = 'For all, again'")
+            await events.delete(tx, me, again["slug"])
         feed = (await nobody.get(f"{path}.json")).json()
         assert [one["title"] for one in feed["items"]] == ["For all"]
         assert "For all" in (await nobody.get(f"{path}.atom")).text

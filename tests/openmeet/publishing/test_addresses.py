@@ -2,114 +2,36 @@
 answers to it count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from at_network.xrpc_client import XrpcClient
-from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.clock import DAY, HOUR
 from groundwork.errors import Conflict, NotFound
-from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records import seen_rsvps
-from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
+from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.message import RecordMessage, decode
-from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_co_host_edits import add_co_host
-from tests.openmeet.publishing.test_owners import hand_over
-
-
-async def run_until_idle(deployment: Deployment, *people: Caller) -> None:
-    """Deliver everything that is due and ingest all commits."""
-    for _ in range(4):
-        await deployment.deliver_publications()
-        await dispatcher.run_once(
-            deployment.db,
-            {
-                JobKind.FETCH_SUBJECT: one_by_one(
-                    fetch.subject_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
-                ),
-                JobKind.LATE_CREATE: one_by_one(late_create_handler(deployment.publisher)),
-            },
-        )
-        for who in people:
-            await deployment.listen(who.user_id)
-        await deployment.ingest()
-        deployment.clock.turn(MINUTE)
-
-
-class Guest:
-    """A person who has never used this site and answers in another app."""
-
-    def __init__(self, deployment: Deployment, app: XrpcClient, did: str) -> None:
-        self.deployment, self.app, self.did = deployment, app, did
-
-    async def says(self, subject: Mapping[str, str], word: str) -> None:
-        value = {
-            "$type": RSVP,
-            "subject": dict(subject),
-            "status": f"{RSVP}#{word}",
-            "createdAt": "2026-02-01T00:00:00.000Z",
-        }
-        body = {"repo": self.did, "collection": RSVP, "rkey": "mine", "record": value}
-        await self.app.procedure("com.atproto.repo.putRecord", body)
-        await self._heard()
-
-    async def takes_back(self) -> None:
-        body = {"repo": self.did, "collection": RSVP, "rkey": "mine"}
-        await self.app.procedure("com.atproto.repo.deleteRecord", body)
-        await self._heard()
-
-    async def _heard(self) -> None:
-        newest = (await self.app.query("com.atproto.sync.getLatestCommit", {"did": self.did}))["rev"]
-        await self.deployment.follow_until(
-            self.did, lambda state: state.last_head is not None and state.last_head.rev == newest
-        )
-
-    async def status(self, event: Event) -> str | None:
-        """The status of the guest's answer on this site, or None if there is none."""
-        async with self.deployment.db.reader() as reader:
-            row = await reader.fetch_one(
-                "select a.status from attendances a join identities i on i.user_id = a.user_id"
-                " where i.did = :did and a.event_id = :id",
-                did=self.did,
-                id=event.id,
-            )
-        return None if row is None else row["status"]
-
-
-async def guest(deployment: Deployment, name: str) -> Guest:
-    await deployment.account(name)
-    app = await deployment.stranger(name)
-    return Guest(deployment, app, (await app.query("com.atproto.server.getSession", {}))["did"])
-
-
-async def published(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
-    """A public event, and its record's URI."""
-    event = await deployment.event(host)
-    await run_until_idle(deployment, host)
-    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
-    return event, {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
+from tests.openmeet.publishing.answers import new_guest, publish_event
+from tests.openmeet.publishing.deliveries import run_jobs_for_minutes
+from tests.openmeet.publishing.event_hosts import add_co_host, hand_over_event
 
 
 async def off_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
     await deployment.revise(host, event.slug, visibility="unlisted")
-    await run_until_idle(deployment, host)
+    await run_jobs_for_minutes(deployment, host)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
 
 async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> None:
     await deployment.revise(host, event.slug)
-    await run_until_idle(deployment, host)
+    await run_jobs_for_minutes(deployment, host)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
@@ -117,7 +39,7 @@ async def on_the_network(deployment: Deployment, host: Caller, event: Event) -> 
 async def test_an_event_is_published_again_under_its_uri(deployment: Deployment, host_is: str):
     """The mark of origin has another version, so that no two writes to one record key have the same bytes."""
     ana = await (deployment.person("Ana") if host_is == "ours" else deployment.connected("ana"))
-    event, first = await published(deployment, ana)
+    event, first = await publish_event(deployment, ana)
     versions = [(await deployment.record(first["uri"]))[ORIGIN_KEY]["version"]]
     cids = {first["cid"]}
     for _ in range(2):
@@ -134,8 +56,8 @@ async def test_an_event_is_published_again_under_its_uri(deployment: Deployment,
 async def test_answers_count_while_the_event_is_unpublished_and_afterwards(deployment: Deployment):
     """An answer that is changed or deleted meanwhile counts as changed or deleted; nothing is quarantined."""
     ana = await deployment.person("Ana")
-    event, named = await published(deployment, ana)
-    goes, stays, leaves, late = [await guest(deployment, name) for name in ("gus", "sam", "lee", "lou")]
+    event, named = await publish_event(deployment, ana)
+    goes, stays, leaves, late = [await new_guest(deployment, name) for name in ("gus", "sam", "lee", "lou")]
     for one in (goes, stays, leaves):
         await one.says(named, "going")
     await off_the_network(deployment, ana, event)
@@ -159,10 +81,10 @@ async def test_answers_to_a_private_event_are_kept_as_long_as_it_exists(deployme
     the event is opened again.
     """
     ana = await deployment.person("Ana")
-    event, named = await published(deployment, ana)
+    event, named = await publish_event(deployment, ana)
     await deployment.revise(ana, event.slug, visibility="private")
-    await run_until_idle(deployment, ana)
-    lou = await guest(deployment, "lou")
+    await run_jobs_for_minutes(deployment, ana)
+    lou = await new_guest(deployment, "lou")
     await lou.says(named, "going")
     assert await lou.status(event) is None
     deployment.clock.turn(40 * DAY)
@@ -185,7 +107,7 @@ async def test_replayed_messages_change_nothing(deployment: Deployment, monkeypa
         await publish(messages)
 
     monkeypatch.setattr(deployment.queue, "publish", listening)
-    event, _ = await published(deployment, ana)
+    event, _ = await publish_event(deployment, ana)
     await off_the_network(deployment, ana, event)
     await on_the_network(deployment, ana, event)
     assert [one.operation.value for one in heard if not one.is_read] == ["create", "delete", "create"]
@@ -203,7 +125,7 @@ async def test_replayed_messages_change_nothing(deployment: Deployment, monkeypa
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "read back"])
 async def test_lost_responses_leave_one_record_under_one_key(deployment: Deployment, lost: str, is_heard: bool):
     ana = await deployment.person("Ana")
-    event, first = await published(deployment, ana)
+    event, first = await publish_event(deployment, ana)
     deployment.proxy.loses = lambda request: request.path.endswith(lost)
     await deployment.revise(ana, event.slug, visibility="unlisted")
     await deployment.deliver_publications()
@@ -216,7 +138,7 @@ async def test_lost_responses_leave_one_record_under_one_key(deployment: Deploym
             await deployment.listen(ana.user_id)
         deployment.clock.turn(HOUR)
     deployment.proxy.loses = lambda _request: False
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, first["uri"])
     async with deployment.db.reader() as reader:
@@ -227,7 +149,7 @@ async def test_lost_responses_leave_one_record_under_one_key(deployment: Deploym
 async def test_a_late_delete_does_not_remove_the_new_record(deployment: Deployment):
     """A delete whose response was lost names the CID that it was meant for, so it does not remove the new record."""
     ana = await deployment.connected("ana")
-    event, first = await published(deployment, ana)
+    event, first = await publish_event(deployment, ana)
     await off_the_network(deployment, ana, event)
     await on_the_network(deployment, ana, event)
     app = await deployment.stranger("ana")
@@ -242,26 +164,26 @@ async def test_a_record_key_used_by_another_app_is_left_to_a_person(deployment: 
     the event is published under the key.
     """
     ana = await deployment.connected("ana")
-    event, first = await published(deployment, ana)
+    event, first = await publish_event(deployment, ana)
     await off_the_network(deployment, ana, event)
     app = await deployment.stranger("ana")
     _, _, did, collection, rkey = first["uri"].split("/")
     other: dict[str, Any] = {"$type": EVENT, "name": "Something else", "createdAt": "2026-01-01T00:00:00.000Z"}
     named = {"repo": did, "collection": collection, "rkey": rkey}
     await app.procedure("com.atproto.repo.putRecord", {**named, "record": other})
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     await deployment.revise(ana, event.slug)
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.CONFLICTED
     assert (await deployment.record(first["uri"]))["name"] == "Something else"
     async with deployment.db.reader() as reader:
         assert [row["title"] for row in await reader.fetch("select title from events")] == ["Tea in the park"]
     await app.procedure("com.atproto.repo.deleteRecord", named)
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.EVENT, subject_id=event.id)
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, first["uri"])
 
@@ -271,7 +193,7 @@ async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deploy
     our old record, the record is deleted again.
     """
     ana = await deployment.connected("ana")
-    event, first = await published(deployment, ana)
+    event, first = await publish_event(deployment, ana)
     before = {name: value for name, value in (await deployment.record(first["uri"])).items() if name != "cid"}
     await off_the_network(deployment, ana, event)
     app = await deployment.stranger("ana")
@@ -280,7 +202,7 @@ async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deploy
     for record in (other, before | {"theme": "blue"}):
         body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
         await app.procedure("com.atproto.repo.putRecord", body)
-        await run_until_idle(deployment, ana)
+        await run_jobs_for_minutes(deployment, ana)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert (publication.state, publication.uri) == (PublicationState.RETRACTED, None)
     with pytest.raises(NotFound):
@@ -290,25 +212,25 @@ async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deploy
 async def test_an_event_that_returns_to_a_repository_has_its_earlier_record_key(deployment: Deployment):
     """The event is handed over and back, and its first record is deleted in between. Answers to each of its URIs count."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    event, first = await published(deployment, ana)
-    gus = await guest(deployment, "gus")
+    event, first = await publish_event(deployment, ana)
+    gus = await new_guest(deployment, "gus")
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, ana, ben)
-    await hand_over(deployment, event, ana, ben)
-    await run_until_idle(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    await run_jobs_for_minutes(deployment, ana, ben)
     second = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert second != first["uri"]
     await deployment.revise(ben, event.slug, visibility="unlisted")
-    await run_until_idle(deployment, ana, ben)
+    await run_jobs_for_minutes(deployment, ana, ben)
     await gus.says(first, "going")
     assert await gus.status(event) == "attending"
-    await hand_over(deployment, event, ben, ana)
-    await run_until_idle(deployment, ana, ben)
+    await hand_over_event(deployment, event, ben, ana)
+    await run_jobs_for_minutes(deployment, ana, ben)
     await deployment.revise(ana, event.slug)
-    await run_until_idle(deployment, ana, ben)
+    await run_jobs_for_minutes(deployment, ana, ben)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == first["uri"]
     await gus.says({"uri": second, "cid": first["cid"]}, "notgoing")
     assert await gus.status(event) == "declined"
-    await hand_over(deployment, event, ana, ben)
-    await run_until_idle(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    await run_jobs_for_minutes(deployment, ana, ben)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == second

@@ -2,14 +2,11 @@
 no other app shows the earlier answer any more.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
-from groundwork.clock import MINUTE, HandClock
+from groundwork.clock import MINUTE
 from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
@@ -23,23 +20,18 @@ from openmeet.network.publishing.choose_repository import READ_WITHIN
 from openmeet.network.records.collections import MEMBERSHIP, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, records_in, switch_flag
-from tests.openmeet.publishing.test_moving_records import second_account
+from tests.openmeet.deployment import Deployment, deliver_all_publications, records_in_repository, switch_flag
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.accounts import connect_second_account
+from tests.openmeet.publishing.answers import answer_in_app
+from tests.openmeet.publishing.published_groups import create_group, let_into_group
 
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
+__all__ = ["deployment"]
 
 
 async def public_event(deployment: Deployment) -> tuple[Event, str]:
     event = await deployment.event(await deployment.connected("hedi"), title="Chess")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
@@ -68,7 +60,7 @@ async def says_no(deployment: Deployment, who: Caller, event: Event, answered_at
     """The person declines on this site: their existing answer is changed, and no other repository of theirs has one."""
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(who, event.slug, RsvpReply.DECLINED)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, answered_at)
     assert (await deployment.record(answered_at))["status"] == f"{RSVP}#notgoing"
@@ -79,10 +71,10 @@ async def test_an_answer_in_the_older_account_is_changed_there(deployment: Deplo
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     said = await going(deployment, "cleo", first, uri)
-    work = await second_account(deployment, cleo)
+    work = await connect_second_account(deployment, cleo)
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
-    assert await records_in(deployment, work, RSVP) == {}
+    assert await records_in_repository(deployment, work, RSVP) == {}
 
 
 async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Deployment):
@@ -93,7 +85,7 @@ async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Dep
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     await going(deployment, "cleo", first, uri)
-    work = await second_account(deployment, cleo)
+    work = await connect_second_account(deployment, cleo)
     subject = {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
     later = {"subject": subject, "status": f"{RSVP}#interested", "createdAt": "2026-03-01T00:00:30Z"}
     counts = await write(deployment, "office", work, RSVP, later)
@@ -126,25 +118,25 @@ async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deplo
     assert first != work
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
-    assert await records_in(deployment, first, RSVP) == {}
+    assert await records_in_repository(deployment, first, RSVP) == {}
 
 
 async def test_a_membership_record_in_the_older_account_is_changed_there(deployment: Deployment):
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     hedi, cleo = await deployment.connected("hedi"), await deployment.connected("cleo")
-    group = await found(deployment, hedi)
-    await let_in(deployment, hedi, group, cleo)
+    group = await create_group(deployment, hedi)
+    await let_into_group(deployment, hedi, group, cleo)
     first = (await deployment.identity(cleo.user_id)).did
     said = await write(deployment, "cleo", first, MEMBERSHIP, {"group": group.network.record_uri})
-    work = await second_account(deployment, cleo)
+    work = await connect_second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await publication_settings.show_membership(tx, cleo, group.slug, is_public=False)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.transaction() as tx:
         await publication_settings.show_membership(tx, cleo, group.slug, is_public=True)
-    await deliver_publications(deployment)
-    assert await records_in(deployment, work, MEMBERSHIP) == {}
-    assert len(await records_in(deployment, first, MEMBERSHIP)) == 1, said
+    await deliver_all_publications(deployment)
+    assert await records_in_repository(deployment, work, MEMBERSHIP) == {}
+    assert len(await records_in_repository(deployment, first, MEMBERSHIP)) == 1, said
 
 
 async def asked_to_read(deployment: Deployment, did: Did) -> None:
@@ -153,28 +145,12 @@ async def asked_to_read(deployment: Deployment, did: Did) -> None:
         await backfill_progress.track(tx, did)
 
 
-async def said_elsewhere(
-    deployment: Deployment, name: str, did: Did, event_uri: str, status: str = "going", at: str = ""
-) -> str:
-    """Another app writes a record that has not been ingested yet."""
-    app = await deployment.stranger(name)
-    subject = {"uri": event_uri, "cid": (await deployment.record(event_uri))["cid"]}
-    record = {
-        "$type": RSVP,
-        "createdAt": at or "2026-03-01T00:00:00Z",
-        "subject": subject,
-        "status": f"{RSVP}#{status}",
-    }
-    made = await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": record})
-    return str(made["uri"])
-
-
 async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
     """Cleo with two accounts: the first gets new records and has been read, the second has not been read yet."""
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
-    work = await second_account(deployment, cleo)
+    work = await connect_second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await actions.make_default(tx, cleo.user_id, first)
     await asked_to_read(deployment, work)
@@ -187,28 +163,28 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     """
     event, uri = await public_event(deployment)
     cleo, first, work = await two_accounts(deployment)
-    said = await said_elsewhere(deployment, "office", work, uri)
+    said = await answer_in_app(deployment, "office", work, uri)
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
     assert (publication.state, publication.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
-    assert await records_in(deployment, first, RSVP) == {}
+    assert await records_in_repository(deployment, first, RSVP) == {}
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)
-    assert await records_in(deployment, first, RSVP) == {}
+    assert await records_in_repository(deployment, first, RSVP) == {}
 
 
 async def test_an_account_that_cannot_be_read_delays_answers_only_for_a_while(deployment: Deployment):
     event, _ = await public_event(deployment)
     cleo, first, _ = await two_accounts(deployment)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
     deployment.clock.turn(READ_WITHIN)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
-    assert len(await records_in(deployment, first, RSVP)) == 1
+    assert len(await records_in_repository(deployment, first, RSVP)) == 1
 
 
 async def test_an_answer_written_since_the_last_read_is_found(deployment: Deployment):
@@ -219,11 +195,11 @@ async def test_an_answer_written_since_the_last_read_is_found(deployment: Deploy
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
-    said = await said_elsewhere(deployment, "cleo", first, uri)
+    said = await answer_in_app(deployment, "cleo", first, uri)
     await asked_to_read(deployment, first)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await deliver_publications(deployment)
-    assert list(await records_in(deployment, first, RSVP)) == [said]
+    await deliver_all_publications(deployment)
+    assert list(await records_in_repository(deployment, first, RSVP)) == [said]
 
 
 async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment: Deployment):
@@ -234,11 +210,11 @@ async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment
     cleo = await deployment.connected("cleo")
     first = (await deployment.identity(cleo.user_id)).did
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
-    (ours,) = await records_in(deployment, first, RSVP)
-    work = await second_account(deployment, cleo)
+    await deliver_all_publications(deployment)
+    (ours,) = await records_in_repository(deployment, first, RSVP)
+    work = await connect_second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)
-    await said_elsewhere(deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now()))
+    await answer_in_app(deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now()))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set needs_login = 1 where did = :did", did=work)
@@ -255,16 +231,24 @@ async def test_a_later_answer_of_another_app_is_changed_and_ours_deleted(deploym
     first = (await deployment.identity(cleo.user_id)).did
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
-    (ours,) = await records_in(deployment, first, RSVP)
-    name, did = ("cleo", first) if where == "the same account" else ("office", await second_account(deployment, cleo))
+    await deliver_all_publications(deployment)
+    (ours,) = await records_in_repository(deployment, first, RSVP)
+    name, did = (
+        ("cleo", first) if where == "the same account" else ("office", await connect_second_account(deployment, cleo))
+    )
     deployment.clock.turn(MINUTE)
     later = format_datetime(deployment.clock.now())
-    counts = await said_elsewhere(deployment, name, did, uri, "interested", later)
+    counts = await answer_in_app(deployment, name, did, uri, "interested", later)
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
-    assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {ours, counts}
+    assert {
+        *await records_in_repository(deployment, first, RSVP),
+        *await records_in_repository(deployment, did, RSVP),
+    } == {ours, counts}
     await says_no(deployment, cleo, event, counts)
-    assert {*await records_in(deployment, first, RSVP), *await records_in(deployment, did, RSVP)} == {counts}
+    assert {
+        *await records_in_repository(deployment, first, RSVP),
+        *await records_in_repository(deployment, did, RSVP),
+    } == {counts}
     for one in {first, did}:
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, one)
     async with deployment.db.reader() as reader:

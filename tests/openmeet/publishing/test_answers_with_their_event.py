@@ -13,7 +13,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details
 
 
 async def absent(deployment: Deployment, uri: str) -> bool:
@@ -36,11 +36,6 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, str]:
     return ben, event, uri
 
 
-async def deliver_all(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
-
-
 async def revise(deployment: Deployment, host: Caller, event: Event, **typed: str) -> None:
     """Edit the event as its form does."""
     async with deployment.db.transaction() as tx:
@@ -53,10 +48,10 @@ async def test_answers_are_retracted_with_an_unlisted_event(deployment: Deployme
     """
     ben, event, uri = await answered(deployment)
     await revise(deployment, ben, event, visibility="unlisted")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
     await revise(deployment, ben, event, visibility="public")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
@@ -68,7 +63,7 @@ async def test_answers_are_retracted_with_a_deleted_event(deployment: Deployment
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, ben, event.slug)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
 
 
@@ -77,11 +72,11 @@ async def test_answers_are_retracted_if_the_host_withdraws_consent(deployment: D
     ben, event, uri = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ben.user_id)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
     async with deployment.db.transaction() as tx:
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert (await deployment.record(row["record_uri"]))["subject"]["uri"] == (
@@ -105,7 +100,7 @@ async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deploym
     await revise(deployment, ben, event, visibility="unlisted")
     await write_record.write(deployment.publisher, client, held, decision)
     assert (await deployment.record(uri))["status"].endswith("#interested")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
 
 
@@ -127,7 +122,7 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
     for one in held:
         await store_outcome.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
     assert row["record_uri"] == uri
@@ -154,7 +149,7 @@ async def test_retracting_ends_when_nothing_is_pending(deployment: Deployment):
     await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
     await deployment.listen(ben.user_id)
     deployment.clock.turn(10 * MINUTE)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     (answer,) = held
     assert (await deployment.status_of(PublicationKind.RSVP, answer.subject_id)).uri is None
     assert await absent(deployment, uri)
@@ -166,7 +161,7 @@ async def test_an_answer_to_an_event_whose_record_was_restored_is_sent(deploymen
     """
     ben, cleo = await deployment.person("Ben"), await deployment.connected()
     event = await deployment.event(ben)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     value = await deployment.record(uri)
     value.pop("cid")
@@ -176,13 +171,13 @@ async def test_an_answer_to_an_event_whose_record_was_restored_is_sent(deploymen
     where = {"repo": did, "collection": collection, "rkey": rkey}
     await client.procedure("com.atproto.repo.deleteRecord", where)
     await deployment.listen(ben.user_id)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
     deployment.clock.turn(MINUTE)
     await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
     await deployment.listen(ben.user_id)
     deployment.clock.turn(10 * MINUTE)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     told = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert told is not None
     assert (await deployment.record(told))["subject"]["uri"] == uri

@@ -23,20 +23,20 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import GROUP
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_groups import let_in, records, switch_flag
-from tests.openmeet.publishing.test_restored_groups_and_series import (
+from tests.openmeet.deployment import Deployment, open_deployment, records_of, switch_flag
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_minutes
+from tests.openmeet.publishing.groups_and_series import (
     Subject,
+    change_visibility,
     collection_of,
-    description,
-    hand_over,
+    description_of,
+    hand_over_subject,
     kind_of,
-    published,
-    rows,
-    settle,
-    show,
-    write,
+    publish_subject,
+    subject_rows,
+    write_in_app,
 )
+from tests.openmeet.publishing.published_groups import let_into_group
 
 START = Instant(1_772_000_000_000_000)
 ACTS = (
@@ -72,13 +72,13 @@ class History:
     async def act(self, act: str) -> None:
         deployment, host = self.deployment, self.hosts[self.owner]
         deployment.clock.turn(MINUTE)
-        present = await records(deployment, host, collection_of(self.subject))
+        present = await records_of(deployment, host, collection_of(self.subject))
         self.written[self.owner] |= present
         match act:
             case "off" | "on":
                 await self.show(is_public=act == "on")
             case "hand over":
-                await hand_over(deployment, self.subject, host, self.hosts[1 - self.owner])
+                await hand_over_subject(deployment, self.subject, host, self.hosts[1 - self.owner])
                 self.owner, self.was_handed_over = 1 - self.owner, True
             case "edit elsewhere" | "restore elsewhere":
                 is_new = act == "restore elsewhere"
@@ -86,7 +86,7 @@ class History:
                     if (uri in present) is not is_new:
                         self.count += 1
                         changed = {"description": f"Edit {self.count}", "org.example.number": self.count}
-                        await write(deployment, host, uri, value | changed, is_new=is_new)
+                        await write_in_app(deployment, host, uri, value | changed, is_new=is_new)
             case "delete elsewhere":
                 await self.delete(host, present)
             case "pay":
@@ -105,7 +105,7 @@ class History:
                     _copy(self.backup, self.file)
 
     async def show(self, *, is_public: bool) -> None:
-        await show(self.deployment, self.hosts[self.owner], self.subject, is_public=is_public)
+        await change_visibility(self.deployment, self.hosts[self.owner], self.subject, is_public=is_public)
 
     async def delete(self, host: Caller, uris: Any) -> None:
         client = await self.deployment.own_client(await self.deployment.identity(host.user_id))
@@ -128,9 +128,9 @@ def _copy(file: str | Path, to: str | Path) -> None:
 async def begin(deployment: Deployment, kind: PublicationKind, backup: Path) -> History:
     await switch_flag(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     ben = await deployment.person("Ben")
-    ana, subject = await published(deployment, kind)
+    ana, subject = await publish_subject(deployment, kind)
     if collection_of(subject) == GROUP:
-        await let_in(deployment, ana, subject, ben, GroupRole.ADMIN)  # type: ignore[arg-type]
+        await let_into_group(deployment, ana, subject, ben, GroupRole.ADMIN)  # type: ignore[arg-type]
     else:
         async with deployment.db.transaction() as tx:
             await series_actions.follow(tx, ben, subject.slug)  # type: ignore[arg-type]
@@ -139,7 +139,7 @@ async def begin(deployment: Deployment, kind: PublicationKind, backup: Path) -> 
     async with deployment.db.reader() as reader:
         (place,) = await reader.fetch("pragma database_list")
     history = History(deployment, str(place["file"]), backup, [ana, ben], subject)
-    await settle(deployment, ana)
+    await publish_and_listen_for_minutes(deployment, ana)
     await history.back_up()
     return history
 
@@ -169,16 +169,16 @@ async def finish(history: History) -> None:
     """Its owner publishes it again, whatever happened."""
     deployment = history.deployment
     for _ in range(2):
-        await settle(deployment, history.hosts[0])
+        await publish_and_listen_for_minutes(deployment, history.hosts[0])
         deployment.clock.turn(HOUR)
     await history.show(is_public=False)
-    await settle(deployment, history.hosts[0])
+    await publish_and_listen_for_minutes(deployment, history.hosts[0])
     await history.show(is_public=True)
     async with deployment.db.transaction() as tx:
         await tx.execute("update groups set sync_enabled = 1 where is_read_only = 0")
         await retry_now(tx, kind=kind_of(history.subject), subject_id=history.subject.id)
     for _ in range(2):
-        await settle(deployment, history.hosts[0])
+        await publish_and_listen_for_minutes(deployment, history.hosts[0])
         deployment.clock.turn(HOUR)
 
 
@@ -186,9 +186,9 @@ async def check(history: History) -> None:
     deployment, subject = history.deployment, history.subject
     status = await deployment.status_of(kind_of(subject), subject.id)
     assert status.state is PublicationState.PUBLISHED, status
-    known = await rows(deployment, subject)
-    own = await records(deployment, history.hosts[history.owner], collection_of(subject))
+    known = await subject_rows(deployment, subject)
+    own = await records_of(deployment, history.hosts[history.owner], collection_of(subject))
     assert known == [(subject.id, status.uri)], "one group or series"
     ((uri, record),) = own.items()
     assert uri == status.uri, "one record in the repository of the owner"
-    assert record.get("description", "") == await description(deployment, subject)
+    assert record.get("description", "") == await description_of(deployment, subject)

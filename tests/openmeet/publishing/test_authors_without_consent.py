@@ -16,9 +16,10 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_publishing_choices import change_preferences
-from tests.openmeet.publishing.test_unpublished_edits import revise, shown, tea_of_another_app
-from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, run_until_idle, withdraw
+from tests.openmeet.publishing.consent import change_preferences, renew_cleos_consent, withdraw_consent
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.event_hosts import current_event, revise_event
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record, write_tea_in_app
 
 
 async def connected_only(deployment: Deployment) -> Caller:
@@ -39,22 +40,22 @@ async def edited_on_both_sides(deployment: Deployment, cleo: Caller) -> tuple[di
     """An event that Cleo renamed on this site, which must not be published. Then another app renamed the record, and it
     was compared again.
     """
-    record, event = await tea_of_another_app(deployment, cleo)
-    await revise(deployment, cleo, event, title="Tea at ours")
-    await run_until_idle(deployment, cleo)
-    await edit(deployment, record, name="Cocoa")
-    await run_until_idle(deployment, cleo)
+    record, event = await write_tea_in_app(deployment, cleo)
+    await revise_event(deployment, cleo, event, title="Tea at ours")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await edit_cleos_record(deployment, record, name="Cocoa")
+    await publish_and_listen_for_hours(deployment, cleo)
     await sign_in(deployment)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     return record, event
 
 
 async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
     match word:
         case "no":
-            await withdraw(deployment, cleo)
+            await withdraw_consent(deployment, cleo)
         case "no events":
-            await agree(deployment, cleo)
+            await renew_cleos_consent(deployment, cleo)
             await change_preferences(deployment, cleo, writes_events=False)
 
 
@@ -70,21 +71,21 @@ async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deplo
     record, event = await edited_on_both_sides(deployment, cleo)
     if is_late:
         await says(deployment, cleo, word)
-    await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.")
-    await run_until_idle(deployment, cleo)
+    await revise_event(deployment, cleo, event, title="Tea at ours", description="In the garden.")
+    await publish_and_listen_for_hours(deployment, cleo)
     await sign_in(deployment)
-    await run_until_idle(deployment, cleo)
-    (there,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (there,) = await cleos_records(deployment, EVENT)
     assert (there["uri"], there["value"]["name"]) == (record["uri"], "Cocoa")
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.WITHHELD
     said = publication.shown(deployment.clock.now(), is_allowed=False, is_by_another_app=True)
     assert said == RecordStatus.CHANGED_ONLY_HERE()
-    assert (await shown(deployment, event)).title == "Tea at ours"
-    await agree(deployment, cleo)
+    assert (await current_event(deployment, event)).title == "Tea at ours"
+    await renew_cleos_consent(deployment, cleo)
     await change_preferences(deployment, cleo, writes_events=True)
-    await run_until_idle(deployment, cleo)
-    (there,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (there,) = await cleos_records(deployment, EVENT)
     assert there["uri"] == record["uri"]
     assert (there["value"]["name"], there["value"]["description"]) == ("Tea at ours", "In the garden.")
 
@@ -95,18 +96,18 @@ async def test_a_recreated_record_keeps_the_edit_made_here(deployment: Deploymen
     """
     cleo = await connected_only(deployment)
     record, event = await edited_on_both_sides(deployment, cleo)
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
-    assert (await shown(deployment, event)).is_gone
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert (await current_event(deployment, event)).is_gone
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert (publication.state, publication.uri) == (PublicationState.RETRACTED, None)
-    await edit(deployment, record, description="Bring cups.")
-    await run_until_idle(deployment, cleo)
-    now = await shown(deployment, event)
+    await edit_cleos_record(deployment, record, description="Bring cups.")
+    await publish_and_listen_for_hours(deployment, cleo)
+    now = await current_event(deployment, event)
     assert (now.is_gone, now.title, now.content.description) == (False, "Tea at ours", "Bring cups.")
     assert (await deployment.record(record["uri"]))["name"] == "Tea"
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, cleo)
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     there = await deployment.record(record["uri"])
     assert (there["name"], there["description"]) == ("Tea at ours", "Bring cups.")
 
@@ -119,8 +120,8 @@ async def test_deleting_the_event_here_still_deletes_the_record(deployment: Depl
     _, event = await edited_on_both_sides(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
 
 
 async def test_fields_that_we_wrote_are_still_retracted(deployment: Deployment):
@@ -128,9 +129,9 @@ async def test_fields_that_we_wrote_are_still_retracted(deployment: Deployment):
     cleo = await deployment.connected()
     _, event = await edited_on_both_sides(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    await withdraw(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await withdraw_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
 
 
 @pytest.mark.parametrize("is_narrower", [False, True])
@@ -138,16 +139,18 @@ async def test_the_daily_comparison_keeps_edits_that_may_not_be_sent(deployment:
     """Edits that may not be published differ from the record on purpose. The comparison does not repair them."""
     cleo = await connected_only(deployment)
     if is_narrower:
-        await agree(deployment, cleo)
-    record, event = await tea_of_another_app(deployment, cleo)
+        await renew_cleos_consent(deployment, cleo)
+    record, event = await write_tea_in_app(deployment, cleo)
     visibility = "unlisted" if is_narrower else "public"
-    await revise(deployment, cleo, event, title="Tea at ours", description="In the garden.", visibility=visibility)
-    await run_until_idle(deployment, cleo)
+    await revise_event(
+        deployment, cleo, event, title="Tea at ours", description="In the garden.", visibility=visibility
+    )
+    await publish_and_listen_for_hours(deployment, cleo)
     did = parse_did(record["uri"].split("/")[2])
     compared = await reconcile(
         deployment.db, deployment.network, deployment.processor.ingestion_context, did, is_dry_run=False
     )
     assert (compared.repaired, compared.unrepaired) == ([], [])
-    now = await shown(deployment, event)
+    now = await current_event(deployment, event)
     assert (now.title, now.content.description) == ("Tea at ours", "In the garden.")
     assert (await deployment.record(record["uri"]))["name"] == "Tea"

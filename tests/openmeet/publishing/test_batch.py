@@ -4,11 +4,9 @@ lost.
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Sequence
 
 import pytest
-from aiohttp import web
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import HOUR, MINUTE
@@ -18,67 +16,17 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import batch, schedule
-from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import record_key_for
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, records_listed
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.watched_requests import event_names_of, watch_requests
 
 MANY = 12
 
 
-class _Watch:
-    """Records the requests that change the repository, in order. Loses the response to the n-th request, and kills the
-    publisher that waits for it.
-    """
-
-    def __init__(self) -> None:
-        self.writes: list[str] = []
-        self.left: int | None = None
-        self.victim: asyncio.Task[int] | None = None
-        self.refuses = False
-
-    def loses(self, request: web.Request) -> bool:
-        method = request.path.rpartition(".")[2]
-        if method in {"applyWrites", "putRecord", "deleteRecord"}:
-            self.writes.append(method)
-        # If the response to a refresh is lost for longer than the server's grace period, the session ends and the
-        # person has to sign in again.
-        if self.left is None or method == "refreshSession":
-            return False
-        self.left -= 1
-        if self.left > 0:
-            return False
-        self.left = None
-        if self.victim is not None:
-            self.victim.cancel()
-        return True
-
-    def twists(self, request: web.Request, _answer: web.Response) -> web.Response | None:
-        if not (self.refuses and request.path.endswith("applyWrites")):
-            return None
-        body = {"error": "InvalidRequest", "message": "not together"}
-        return web.Response(status=400, body=json.dumps(body).encode(), content_type="application/json")
-
-
-async def watched(deployment: Deployment) -> _Watch:
-    """Connect to the repository through the proxy, so that responses can be lost and counted."""
-    async with deployment.db.transaction() as tx:
-        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
-    watch = _Watch()
-    deployment.proxy.loses, deployment.proxy.twists = watch.loses, watch.twists
-    return watch
-
-
 async def some_events(deployment: Deployment, cleo: Caller, number: int = MANY) -> list[Event]:
     return [await deployment.event(cleo, title=f"Tea {n}") for n in range(number)]
-
-
-async def names(deployment: Deployment, cleo: Caller) -> list[str]:
-    """The names in all event records of Cleo's repository."""
-    app = await deployment.stranger("cleo")
-    did = (await deployment.identity(cleo.user_id)).did
-    listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT, "limit": 100})
-    return sorted(one["value"]["name"] for one in records_listed(listed))
 
 
 async def states(deployment: Deployment, made: Sequence[Event]) -> set[PublicationState]:
@@ -95,19 +43,19 @@ async def revs(deployment: Deployment, made: Sequence[Event]) -> set[str]:
 async def test_due_records_are_sent_in_one_commit(deployment: Deployment):
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     await deployment.deliver_publications()
     assert watch.writes == ["applyWrites"]
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
     assert len(await revs(deployment, made)) == 1
-    assert await names(deployment, cleo) == sorted(one.title for one in made)
+    assert await event_names_of(deployment, cleo) == sorted(one.title for one in made)
 
 
 async def test_more_rows_than_a_handler_leases_are_sent_together(deployment: Deployment):
     """Other rows of the same person are sent in the same commit, up to its limit."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 45)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     assert await deployment.deliver_publications() == 45
     assert watch.writes == ["applyWrites"]
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
@@ -117,7 +65,7 @@ async def test_a_commit_has_a_maximum_number_of_writes(deployment: Deployment, m
     monkeypatch.setattr(batch, "MAX_WRITES", 5)
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     await deployment.deliver_publications()
     assert watch.writes == ["applyWrites"] * 3
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
@@ -134,25 +82,25 @@ async def test_retractions_and_updates_are_sent_alone(deployment: Deployment):
             await events.delete(tx, cleo, one.slug)
     await deployment.revise(cleo, edited.slug, title="Edited")
     new = [await deployment.event(cleo, title=f"New {n}") for n in range(3)]
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     await deployment.deliver_publications()
     assert sorted(watch.writes) == ["applyWrites", "deleteRecord", "deleteRecord", "putRecord"]
     assert await states(deployment, gone) == {PublicationState.RETRACTED}
     assert await states(deployment, new) == {PublicationState.PUBLISHED}
-    assert await names(deployment, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
+    assert await event_names_of(deployment, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
 
 
 async def test_a_refused_batch_is_sent_one_by_one(deployment: Deployment):
     """A refused batch wrote nothing, so each row is sent alone, with the record key that was chosen for it."""
     cleo = await deployment.connected()
     made = await some_events(deployment, cleo, 4)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     watch.refuses = True
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.deliver_publications()
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
-    assert await names(deployment, cleo) == sorted(one.title for one in made)
+    assert await event_names_of(deployment, cleo) == sorted(one.title for one in made)
 
 
 async def test_one_failing_write_does_not_block_the_others(deployment: Deployment):
@@ -183,7 +131,7 @@ async def test_one_failing_write_does_not_block_the_others(deployment: Deploymen
     )
     mine = await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
     made = await some_events(deployment, cleo, 3)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     for _ in range(4):
         await deployment.deliver_publications()
         await deployment.ingest()
@@ -208,7 +156,7 @@ async def test_handler_killed_at_any_request_leaves_one_record_per_event(
         for one in gone:
             await events.delete(tx, cleo, one.slug)
     made = [await deployment.event(cleo, title=f"New {n}") for n in range(4)]
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     task = asyncio.create_task(schedule.run_once(deployment.publisher))
     watch.left, watch.victim = request_number, task if is_killed else None
     with contextlib.suppress(asyncio.CancelledError):
@@ -218,7 +166,7 @@ async def test_handler_killed_at_any_request_leaves_one_record_per_event(
         deployment.clock.turn(2 * MINUTE)
         await deployment.deliver_publications()
         await deployment.ingest()
-    assert await names(deployment, cleo) == sorted(one.title for one in made)
+    assert await event_names_of(deployment, cleo) == sorted(one.title for one in made)
     assert await states(deployment, made) == {PublicationState.PUBLISHED}
     assert await states(deployment, gone) == {PublicationState.RETRACTED}
     await deployment.listen(cleo.user_id)
@@ -238,7 +186,7 @@ async def test_withdrawn_consent_stops_rows_that_are_being_sent(deployment: Depl
     async with deployment.db.transaction() as tx:
         await tx.execute("update publications set is_withdrawn = 1")
     await deployment.deliver_publications()
-    assert await names(deployment, cleo) == []
+    assert await event_names_of(deployment, cleo) == []
     for one in made:
         uri = (await deployment.status_of(PublicationKind.EVENT, one.id)).uri
         if uri is not None:

@@ -8,19 +8,15 @@ from datetime import timedelta
 import pytest
 
 from at_network.xrpc_client import XrpcClient
-from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
-from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_of_event
-from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.model import Event
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.identities import publishing_preferences
+from openmeet.domain.identities.publishing_preferences import DEFAULT_PREFERENCES
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import Timing
@@ -31,46 +27,18 @@ from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import Deployment, details, records_listed
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_listed
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.publishing.event_hosts import add_co_host, publish_event_of_ana_and_ben, retitle_event
 from tests.openmeet.series.practice import retitle
 
 
-async def with_co_host(deployment: Deployment) -> tuple[Caller, Caller, Event, str]:
-    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    event = await deployment.event(ana)
-    await deployment.deliver_publications()
-    async with deployment.db.transaction() as tx:
-        await add_co_host(tx, event, ana, ben)
-    return ana, ben, event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
-
-
-async def add_co_host(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
-    await tx.execute(
-        "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
-        " values (:id, :event_id, :user_id, null, :state, :by, :now, :now, :now)",
-        id=new_id(tx.now),
-        event_id=event.id,
-        user_id=who.user_id,
-        state=CoHostState.ACCEPTED.value,
-        by=author.user_id,
-        now=tx.now,
-    )
-
-
-async def edit(deployment: Deployment, who: Caller, event: Event, title: str) -> Event:
-    async with deployment.db.transaction() as tx:
-        saved = await events.revise(tx, who, event.slug, details(title=title))
-    await deployment.deliver_publications()
-    return saved
-
-
 async def test_a_co_hosts_edit_waits_for_the_author(deployment: Deployment):
-    ana, ben, event, uri = await with_co_host(deployment)
-    assert (await edit(deployment, ben, event, "Coffee")).needs_author_approval
+    ana, ben, event, uri = await publish_event_of_ana_and_ben(deployment)
+    assert (await retitle_event(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Tea in the park"
     async with deployment.db.reader() as reader:
-        assert await publication_consent.uses(reader, ana.user_id) == []
+        assert await publishing_preferences.co_host_edits(reader, ana.user_id) == []
 
 
 async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_author(
@@ -79,7 +47,7 @@ async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_auth
     """Invariant 3 takes precedence over invariant 5: content that must not be public is removed without waiting for
     consent.
     """
-    ana, ben, event, uri = await with_co_host(deployment)
+    ana, ben, event, uri = await publish_event_of_ana_and_ben(deployment)
     async with deployment.db.transaction() as tx:
         group = await group_by(tx, ana, announces_events="on")
         await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=event.id)
@@ -105,21 +73,21 @@ async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_auth
 
 async def test_an_author_who_lets_co_hosts_publish_sees_each_use_and_can_end_it(deployment: Deployment):
     """Invariant 5: somebody else's repository is written only with their standing permission."""
-    ana, ben, event, uri = await with_co_host(deployment)
+    ana, ben, event, uri = await publish_event_of_ana_and_ben(deployment)
     async with deployment.db.transaction() as tx:
-        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
-    saved = await edit(deployment, ben, event, "Coffee")
+        await publishing_preferences.change(tx, ana.user_id, replace(DEFAULT_PREFERENCES, lets_co_hosts_publish=True))
+    saved = await retitle_event(deployment, ben, event, "Coffee")
     assert not saved.needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        (use,) = await publication_consent.uses(reader, ana.user_id)
+        (use,) = await publishing_preferences.co_host_edits(reader, ana.user_id)
     assert (use.event_id, use.co_host_id, use.revision) == (event.id, ben.user_id, saved.revision)
     async with deployment.db.transaction() as tx:
-        await publication_consent.change(tx, ana.user_id, USUAL)
-    assert (await edit(deployment, ben, event, "Cocoa")).needs_author_approval
+        await publishing_preferences.change(tx, ana.user_id, DEFAULT_PREFERENCES)
+    assert (await retitle_event(deployment, ben, event, "Cocoa")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        assert len(await publication_consent.uses(reader, ana.user_id)) == 1
+        assert len(await publishing_preferences.co_host_edits(reader, ana.user_id)) == 1
 
 
 @pytest.mark.parametrize("as_whom", ["co-host", "admin of the group"])
@@ -139,13 +107,13 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
             await add_co_host(tx, event, ana, ben)
         else:
             await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert uri.split("/")[2] != (await deployment.identity(ana.user_id)).did
-    assert not (await edit(deployment, ben, event, "Coffee")).needs_author_approval
+    assert not (await retitle_event(deployment, ben, event, "Coffee")).needs_author_approval
     assert (await deployment.record(uri))["name"] == "Coffee"
     async with deployment.db.reader() as reader:
-        assert await publication_consent.uses(reader, ana.user_id) == []
+        assert await publishing_preferences.co_host_edits(reader, ana.user_id) == []
 
 
 async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deployment):
@@ -161,23 +129,18 @@ async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deploym
         series = await series_actions.create(
             tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_of_event.of_event(group)
         )
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     before = await repository(deployment, ana)
     assert {name for name, _ in before.values()} == {"Tea"}
     async with deployment.db.transaction() as tx:
         await retitle(tx, await series_actions.lock_managed(tx, ben, series.slug), "Coffee")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await repository(deployment, ana) == before
     async with deployment.db.transaction() as tx:
         await record_settings.approve_publication(tx, ana, series.slug)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     after = await repository(deployment, ana)
     assert (after.keys(), {name for name, _ in after.values()}) == (before.keys(), {"Coffee"})
-
-
-async def deliver_all(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
 
 
 async def repository(deployment: Deployment, who: Caller) -> dict[str, tuple[str, str]]:

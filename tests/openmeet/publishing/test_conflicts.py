@@ -13,7 +13,7 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_batch import names, watched
+from tests.openmeet.publishing.watched_requests import event_names_of, watch_requests
 
 AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now where kind = :kind and subject_id = :id"
 
@@ -82,7 +82,7 @@ async def test_after_five_writes_within_an_hour_we_stop(deployment: Deployment, 
     else:
         subject_id = (await deployment.event(cleo, title="Tea")).id
     await written_often(deployment, kind, subject_id)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     await deployment.deliver_publications()
     assert says(await deployment.status_of(kind, subject_id)) == OFTEN
     assert watch.writes == []
@@ -101,8 +101,8 @@ async def test_a_row_with_too_many_writes_leaves_the_batch_and_waits_for_its_own
     rest = [await deployment.event(cleo, title=f"Tea {number}") for number in range(others)]
     for one in often:
         await written_often(deployment, PublicationKind.EVENT, one.id)
-    watch = await watched(deployment)
+    watch = await watch_requests(deployment)
     await deployment.deliver_publications()
     assert watch.writes == (["applyWrites"] if others else [])
     assert [says(await deployment.status_of(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
-    assert await names(deployment, cleo) == [one.title for one in rest]
+    assert await event_names_of(deployment, cleo) == [one.title for one in rest]

@@ -11,7 +11,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record
 
 
 @pytest.fixture
@@ -32,28 +33,28 @@ async def test_a_restored_record_restores_its_event(deployment: Deployment, cleo
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select slug from events")
     assert row is not None
     await deployment.revise(cleo, row["slug"], title="Named here")
-    await run_until_idle(deployment, cleo)
-    (ours,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (ours,) = await cleos_records(deployment, EVENT)
     assert ours["value"]["name"] == "Named here"
-    await delete(deployment, ours)
-    await run_until_idle(deployment, cleo)
+    await delete_cleos_record(deployment, ours)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await shown(deployment) == [("Named here", True)]
-    await edit(deployment, ours)
-    await run_until_idle(deployment, cleo)
+    await edit_cleos_record(deployment, ours)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await shown(deployment) == [("Named here", False)]
-    await edit(deployment, ours, name="Named there")
-    await run_until_idle(deployment, cleo)
+    await edit_cleos_record(deployment, ours, name="Named there")
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await shown(deployment) == [("Named there", False)]
-    await delete(deployment, ours)
-    await run_until_idle(deployment, cleo)
+    await delete_cleos_record(deployment, ours)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await shown(deployment) == [("Named there", True)]
-    await edit(deployment, ours)
-    await run_until_idle(deployment, cleo)
+    await edit_cleos_record(deployment, ours)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await shown(deployment) == [("Named here", False)]
 
 
@@ -63,22 +64,22 @@ async def test_a_restored_record_is_not_treated_as_retracted(deployment: Deploym
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value: dict[str, Any] = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id, slug from events")
     assert row is not None
     await deployment.revise(cleo, row["slug"], title="Named here")
-    await run_until_idle(deployment, cleo)
-    (ours,) = await records(deployment, EVENT)
-    await delete(deployment, ours)
-    await run_until_idle(deployment, cleo)
-    await edit(deployment, ours, name="Named there")
-    await run_until_idle(deployment, cleo)
-    await edit(deployment, ours, name="Named there again")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (ours,) = await cleos_records(deployment, EVENT)
+    await delete_cleos_record(deployment, ours)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await edit_cleos_record(deployment, ours, name="Named there")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await edit_cleos_record(deployment, ours, name="Named there again")
+    await publish_and_listen_for_hours(deployment, cleo)
     publication = await deployment.status_of(PublicationKind.EVENT, row["id"])
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, ours["uri"])
     async with deployment.db.transaction() as tx:
         await events.delete(tx, cleo, row["slug"])
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []

@@ -15,15 +15,16 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_addresses import guest, published, run_until_idle
+from tests.openmeet.publishing.answers import new_guest, publish_event
+from tests.openmeet.publishing.deliveries import run_jobs_for_minutes
 from tests.openmeet.site_under_test import site_on
 
 
 async def deleted_elsewhere(deployment: Deployment, host: Caller) -> tuple[Event, dict[str, str]]:
     """A published event of a person with their own account, whose record another app deletes."""
-    event, named = await published(deployment, host)
+    event, named = await publish_event(deployment, host)
     await delete(deployment, named["uri"])
-    await run_until_idle(deployment, host)
+    await run_jobs_for_minutes(deployment, host)
     return event, named
 
 
@@ -48,16 +49,16 @@ async def heard_by(deployment: Deployment, who: Caller) -> list[str]:
 async def decide(deployment: Deployment, host: Caller, event: Event, decision: DeletedRecordChoice) -> None:
     async with deployment.db.transaction() as tx:
         await event_hosting.decide_record(tx, host, event.slug, decision)
-    await run_until_idle(deployment, host)
+    await run_jobs_for_minutes(deployment, host)
 
 
 async def test_the_event_stays_and_only_its_hosts_are_told(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
-    event, named = await published(deployment, ana)
+    event, named = await publish_event(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     await delete(deployment, named["uri"])
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     after = await now(deployment, event)
     assert (after.is_gone, after.record_deleted_at is not None) == (False, True)
     assert "record_deleted" in await heard_by(deployment, ana)
@@ -72,7 +73,7 @@ async def test_nothing_is_written_until_the_hosts_decide(deployment: Deployment)
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WAITING
     await decide(deployment, ana, event, DeletedRecordChoice.PUBLISH)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
@@ -84,12 +85,12 @@ async def test_nothing_is_written_until_the_hosts_decide(deployment: Deployment)
 async def test_an_event_kept_only_here_stays_unpublished_and_answers_count(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
-    gus = await guest(deployment, "gus")
+    gus = await new_guest(deployment, "gus")
     await gus.says(named, "going")
     assert await gus.status(event) == "attending"
     await decide(deployment, ana, event, DeletedRecordChoice.KEEP)
     await deployment.revise(ana, event.slug, title="Coffee in the park")
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert (publication.state, publication.uri, publication.is_withdrawn) == (PublicationState.WITHHELD, None, True)
     await gus.says(named, "notgoing")
@@ -98,13 +99,13 @@ async def test_an_event_kept_only_here_stays_unpublished_and_answers_count(deplo
 
 async def test_cancelling_the_event_notifies_attendees(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
-    event, named = await published(deployment, ana)
+    event, named = await publish_event(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
     await delete(deployment, named["uri"])
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     async with deployment.db.transaction() as tx:
         await event_hosting.cancel(tx, ana, event.slug, "")
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     after = await now(deployment, event)
     assert (after.is_cancelled, after.record_deleted_at, after.record_uri) == (True, None, None)
     assert "event_cancelled" in await heard_by(deployment, ben)
@@ -112,16 +113,16 @@ async def test_cancelling_the_event_notifies_attendees(deployment: Deployment):
 
 async def test_if_the_other_app_restores_the_record_there_is_nothing_to_decide(deployment: Deployment):
     ana = await deployment.connected("ana")
-    event, named = await published(deployment, ana)
+    event, named = await publish_event(deployment, ana)
     record = await deployment.record(named["uri"])
     record.pop("cid")
     await delete(deployment, named["uri"])
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     app = await deployment.stranger("ana")
     _, _, did, collection, rkey = named["uri"].split("/")
     body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
     await app.procedure("com.atproto.repo.putRecord", body)
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     after = await now(deployment, event)
     assert (after.record_deleted_at, after.record_uri) == (None, named["uri"])
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
@@ -156,5 +157,5 @@ async def test_the_page_asks_and_carries_out_the_choice(deployment: Deployment, 
         assert answer.status_code == 303
         again = await browser.post(f"{path}/deleted-record", data={"decision": button})
         assert again.status_code == 422
-    await run_until_idle(deployment, ana)
+    await run_jobs_for_minutes(deployment, ana)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is said

@@ -20,7 +20,7 @@ from openmeet.network.ingestion import merge_review
 from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_two_writers import Writers, other_installation, published, run_until_idle
+from tests.openmeet.publishing.two_writers import Writers, open_other_site, publish_for_writers, write_until_idle
 from tests.openmeet.site_under_test import signed_in, site_on
 
 SAID = {
@@ -61,13 +61,13 @@ async def say(writers: Writers, **fields: str) -> None:
 @pytest.fixture
 async def writers(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
     """Cleo's event with all its details on the site where she made it, and on another site that also has her account."""
-    other = await other_installation(deployment, make_sqlite)
+    other = await open_other_site(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
-    here = await published(deployment, cleo, app, "Tea")
+    here = await publish_for_writers(deployment, cleo, app, "Tea")
     there = Writers(other, await other.connected_as("cleo"), here.uri, app)
     await say(here, **SAID)
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     return here, there
 
 
@@ -94,7 +94,7 @@ async def test_details_changed_there_come_back(writers: tuple[Writers, Writers])
     """A detail removed on the other site is removed on the first one too. After that neither site writes any more."""
     here, there = writers
     await say(there, price="7 €", tags="advanced", access="")
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     tickets, _, categories, _, languages = UNDERSTOOD
     assert details_of(await here.event()) == details_of(await there.event())
     assert details_of(await here.event()) == (
@@ -113,7 +113,7 @@ async def test_if_both_edit_the_host_chooses(writers: tuple[Writers, Writers]):
     here, there = writers
     await say(here, price="6 €", tags="from here")
     await say(there, tags="from there", languages="fr")
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     assert details_of(await here.event()) == details_of(await there.event())
     event = await here.event()
     assert (event.content.tickets.price, event.content.languages) == ("6 €", ("fr",))
@@ -132,7 +132,7 @@ async def test_if_both_edit_the_host_chooses(writers: tuple[Writers, Writers]):
     slug = (await side.event()).slug
     async with side.deployment.db.transaction() as tx:
         await merge_review.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     assert (await here.event()).content.tags == (await there.event()).content.tags == (wanted,)
     async with signed_in(site_on(side.deployment.db, side.deployment.clock), side.cleo.user_id) as browser:
         page = unescape((await browser.get(f"/events/{slug}/merged")).text)
@@ -152,11 +152,11 @@ async def test_an_app_that_does_not_know_the_details_removes_none(writers: tuple
     del record[DETAILS_KEY]
     wish = {"repo": here.did, "collection": here.collection, "rkey": here.rkey, "swapRecord": cid}
     await here.app.procedure("com.atproto.repo.putRecord", {**wish, "record": {**record, "name": "Tea at five"}})
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     event = await here.event()
     assert (event.title, details_of(event)) == ("Tea at five", UNDERSTOOD)
     await here.on_the_page("description", "Bring a cup.")
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     assert DETAILS_KEY in await here.deployment.record(here.uri)
     assert details_of(await there.event()) == UNDERSTOOD
 
@@ -170,22 +170,22 @@ async def _decisions(side: Writers):
 
 async def test_all_day_chosen_there_comes_back(deployment: Deployment, make_sqlite: MakeDatabase):
     """The event already lasts from midnight to midnight, so its times stay the same. The next edit here keeps it."""
-    other = await other_installation(deployment, make_sqlite)
+    other = await open_other_site(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
-    here = await published(deployment, cleo, await deployment.stranger("cleo"), "Tea")
+    here = await publish_for_writers(deployment, cleo, await deployment.stranger("cleo"), "Tea")
     there = Writers(other, await other.connected_as("cleo"), here.uri, here.app)
     await say(here, ends="2026-04-02T00:00", starts="2026-04-01T00:00")
-    await run_until_idle(here, there)
+    await write_until_idle(here, there)
     for side, is_all_day in ((there, True), (here, False)):
         before = await side.event()
         values = {**values_of_event(before), "ends": "2026-04-01T00:00", "all_day": "yes"}
         values |= {} if is_all_day else {"ends": "2026-04-02T00:00", "all_day": ""}
         async with side.deployment.db.transaction() as tx:
             await events.revise(tx, side.cleo, before.slug, check(submission_of(values), before))
-        await run_until_idle(here, there)
+        await write_until_idle(here, there)
         after = [await here.event(), await there.event()]
         assert {one.is_all_day for one in after} == {is_all_day}
         assert {(one.starts_at, one.ends_at) for one in after} == {(before.starts_at, before.ends_at)}
         await say(here, description=f"All day: {is_all_day}")
-        await run_until_idle(here, there)
+        await write_until_idle(here, there)
         assert {one.is_all_day for one in (await here.event(), await there.event())} == {is_all_day}

@@ -1,14 +1,12 @@
 """An account that a person disconnected: its records stay unchanged, whoever uses the account afterwards (invariant 5)."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
-from groundwork.clock import MINUTE, SECOND, HandClock
+from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import NotSignedIn
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
@@ -27,18 +25,12 @@ from openmeet.outbox.publications import PublicationKind, PublicationState, Subj
 from openmeet.outbox.reasons import RecordStatus
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, details, open_deployment, records_listed
-from tests.openmeet.publishing.test_groups import deliver_publications, event_in, found, let_in, show, switch_flag
-from tests.openmeet.publishing.test_moving_records import move, second_account
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_listed, switch_flag
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.accounts import connect_second_account, move_records_from
+from tests.openmeet.publishing.published_groups import create_group, create_group_event, let_into_group, show_membership
 
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
+__all__ = ["deployment"]
 
 
 async def new_series(deployment: Deployment, host: Caller) -> None:
@@ -48,7 +40,7 @@ async def new_series(deployment: Deployment, host: Caller) -> None:
     )
     async with deployment.db.transaction() as tx:
         await series.create(tx, host, details().content, timing)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
 
 
 async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
@@ -58,26 +50,26 @@ async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
     account = (await deployment.identity(cleo.user_id)).did
     await deployment.event(cleo, title="Moved away")
     await new_series(deployment, cleo)
-    await second_account(deployment, cleo)
-    await move(deployment, cleo, account)
+    await connect_second_account(deployment, cleo)
+    await move_records_from(deployment, cleo, account)
     async with deployment.db.transaction() as tx:
         await actions.make_default(tx, cleo.user_id, account)
     await deployment.event(cleo)
     await new_series(deployment, cleo)
     hosted = await deployment.event(dan, title="Chess")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await deployment.answer(cleo, hosted.slug)
-    group = await found(deployment, cleo)
-    await let_in(deployment, cleo, group, dan)
+    group = await create_group(deployment, cleo)
+    await let_into_group(deployment, cleo, group, dan)
     for one in (dan, cleo):
-        await show(deployment, one, group)
-    await event_in(deployment, cleo, group)
-    given_away = await found(deployment, cleo, name="Given away")
-    await let_in(deployment, cleo, given_away, dan, GroupRole.ADMIN)
+        await show_membership(deployment, one, group)
+    await create_group_event(deployment, cleo, group)
+    given_away = await create_group(deployment, cleo, name="Given away")
+    await let_into_group(deployment, cleo, given_away, dan, GroupRole.ADMIN)
     async with deployment.db.transaction() as tx:
         await ownership.offer(tx, cleo, given_away.slug, dan.user_id)
         await ownership.accept_offer(tx, dan, given_away.slug)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     return cleo, account
 
 
@@ -157,9 +149,9 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
 
     for attack in (looked_at_again, edited, taken_back, vanished):
         await attack()
-        await deliver_publications(deployment)
+        await deliver_all_publications(deployment)
         deployment.clock.turn(MINUTE)
-        await deliver_publications(deployment)
+        await deliver_all_publications(deployment)
         assert await everything_in(deployment, account) == before, attack.__name__
 
 
@@ -173,16 +165,16 @@ async def test_records_are_updated_again_after_reconnecting(deployment: Deployme
         await deployment.event(cleo),
         await deployment.event(await deployment.connected("dan"), title="Chess"),
     )
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     answer = await deployment.answer(cleo, hosted.slug)
-    await deliver_publications(deployment)
-    work = await second_account(deployment, cleo)
+    await deliver_all_publications(deployment)
+    work = await connect_second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, account)
     before = await everything_in(deployment, account)
     await deployment.revise(cleo, event.slug, title="Coffee")
     await deployment.answer(cleo, hosted.slug, RsvpReply.DECLINED)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     for kind, subject in ((PublicationKind.EVENT, event.id), (PublicationKind.RSVP, answer.id)):
         publication = await deployment.status_of(kind, subject)
         assert publication.state is PublicationState.BLOCKED
@@ -194,7 +186,7 @@ async def test_records_are_updated_again_after_reconnecting(deployment: Deployme
     await sign_in_with_password(
         deployment.db, deployment.network, identifier="cleo.town.test", password="a long password"
     )
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     for kind, subject, said in ((PublicationKind.EVENT, event.id, "Coffee"), (PublicationKind.RSVP, answer.id, None)):
         publication = await deployment.status_of(kind, subject)
         assert publication.state is PublicationState.PUBLISHED
@@ -208,18 +200,18 @@ async def last_account_let_go(deployment: Deployment) -> tuple[Caller, Did, Even
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event = await deployment.event(cleo)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.transaction() as tx:
         await tx.execute("update users set email = 'cleo@example.org' where id = :id", id=cleo.user_id)
         await actions.unlink(tx, cleo.user_id, account)
     await deployment.revise(cleo, event.slug, title="Coffee")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.transaction() as tx:
         await actions.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=deployment.pds_url)
     await sign_in_with_password(
         deployment.db, deployment.network, identifier="cleo.town.test", password="a long password"
     )
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     return cleo, account, event
 
 
@@ -234,7 +226,7 @@ async def test_consent_that_ended_with_the_account_does_not_count_as_a_refusal(d
             await actions.grant_consent(tx, cleo.user_id, handle="cleo.town.test")
         elif says == "no":
             await actions.withdraw(tx, cleo.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     if says == "no":
         assert await everything_in(deployment, account) == {}
     else:
@@ -247,18 +239,18 @@ async def test_a_retracted_answer_is_published_in_the_remaining_account(deployme
     cleo, dan = await deployment.connected("cleo"), await deployment.connected("dan")
     account = (await deployment.identity(cleo.user_id)).did
     hosted = await deployment.event(dan, title="Chess")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     answer = await deployment.answer(cleo, hosted.slug)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.transaction() as tx:
         await publication_withdrawals.withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
-    work = await second_account(deployment, cleo)
+    work = await connect_second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, account)
         await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     assert list(await everything_in(deployment, work)) == [
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -269,7 +261,7 @@ async def test_agent_of_one_person_is_refused_to_another(deployment: Deployment)
     """Even an agent that was opened before and now needs fresh tokens is refused."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
-    await second_account(deployment, cleo)
+    await connect_second_account(deployment, cleo)
     before = await agent_for(deployment.db, deployment.network, identity)
     other = await sign_in_as_somebody_else(deployment, cleo, identity.did)
     with pytest.raises(NotSignedIn):
@@ -288,8 +280,8 @@ async def test_late_creates_in_a_disconnected_account_are_kept(deployment: Deplo
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event = await deployment.event(cleo)
-    await deliver_publications(deployment)
-    await second_account(deployment, cleo)
+    await deliver_all_publications(deployment)
+    await connect_second_account(deployment, cleo)
     (uri,) = held = await everything_in(deployment, account)
     async with deployment.db.transaction() as tx:
         await in_flight.store(tx, InFlightWrite(uri, str(held[uri]), None), did=account)

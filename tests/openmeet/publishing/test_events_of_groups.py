@@ -8,23 +8,12 @@ from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups import queries as groups
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.groups.people import group_by
-
-SECRET = "zugzwang"
-
-
-async def event_in_group(deployment: Deployment, host, **typed: str):
-    async with deployment.db.transaction() as tx:
-        group = await group_by(tx, host, **typed)
-        said = details(title="Chess evening", description=SECRET, street=SECRET)
-        return group, await events.create(tx, host, said, group=of_event(group))
+from tests.openmeet.publishing.published_groups import CHESS_SECRET, create_group_with_event
 
 
 async def level(deployment: Deployment, host, group, wanted: str):
@@ -41,18 +30,18 @@ async def test_levels_replace_each_other_in_the_repository(deployment: Deploymen
     """
     cleo = await deployment.connected("cleo")
     dan = await deployment.person("Dan")
-    group, event = await event_in_group(deployment, cleo, promotion_level="public")
+    group, event = await create_group_with_event(deployment, cleo, promotion_level="public")
     await deployment.deliver_publications()
     answer = await deployment.answer(dan, event.slug, RsvpReply.GOING)
     deployment.clock.turn(MINUTE)
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     answered = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    assert (await deployment.record(uri))["description"] == SECRET
+    assert (await deployment.record(uri))["description"] == CHESS_SECRET
     assert await deployment.record(answered)
 
     await level(deployment, cleo, group, "members")
-    assert SECRET not in str(await deployment.record(uri))
+    assert CHESS_SECRET not in str(await deployment.record(uri))
     assert (await deployment.record(uri))["name"] == "Chess evening"
     with pytest.raises(NotFound):
         await deployment.record(answered)
@@ -68,13 +57,13 @@ async def test_levels_replace_each_other_in_the_repository(deployment: Deploymen
     await level(deployment, cleo, group, "members")
     again = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert again == uri, "the URI never changes"
-    assert SECRET not in str(await deployment.record(again))
+    assert CHESS_SECRET not in str(await deployment.record(again))
 
 
 async def test_an_edit_of_a_minimal_record_keeps_the_fields_stored_here(deployment: Deployment):
     """A new name is taken over. The notice, place and links of the minimal record do not replace the event's own."""
     cleo = await deployment.connected("cleo")
-    _, event = await event_in_group(deployment, cleo, promotion_level="members")
+    _, event = await create_group_with_event(deployment, cleo, promotion_level="members")
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     record = await deployment.record(uri)
@@ -92,4 +81,8 @@ async def test_an_edit_of_a_minimal_record_keeps_the_fields_stored_here(deployme
     await deployment.listen(cleo.user_id)
     async with deployment.db.reader() as reader:
         kept = await by_id(reader, event.id)
-    assert (kept.title, kept.content.description, kept.content.venue.street) == ("Chess night", SECRET, SECRET)
+    assert (kept.title, kept.content.description, kept.content.venue.street) == (
+        "Chess night",
+        CHESS_SECRET,
+        CHESS_SECRET,
+    )

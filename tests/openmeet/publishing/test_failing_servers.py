@@ -4,14 +4,13 @@ everything arrives.
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from at_network.circuits import CircuitState
 from at_protocol.sync.verify import check_rev
-from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
+from groundwork.clock import HOUR, MINUTE, SECOND
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -21,20 +20,15 @@ from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import deployment_on_each as deployment
 from tests.simulation.proxy import LossyProxy, never, passes
 from tests.timeouts import TIMEOUT_SECONDS
 
+__all__ = ["deployment"]
+
+
 EVENTS_OF_EACH = 12
-
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,112 +1,43 @@
 """Groups, their members and their events as records: only with the consent of everyone involved."""
 
-from dataclasses import replace
-from typing import Any
-
 import pytest
 
-from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import group_for
-from openmeet.domain.groups import (
-    actions,
-    administration,
-    audit_log,
-    ownership,
-    publication_settings,
-    queries,
-)
-from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility, PromotionLevel
+from openmeet.domain.groups import actions, administration, audit_log, ownership, queries
+from openmeet.domain.groups.model import INSIDE, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.flag_changes import switch
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
-from tests.openmeet.groups.people import details as group_details
-
-
-async def switch_flag(deployment: Deployment, *flags: Flag, is_on: bool = True) -> None:
-    for flag in flags:
-        async with deployment.db.transaction() as tx:
-            assert await switch(tx, flag, is_on=is_on, changed_by="a test")
-    deployment.clock.turn(MAX_AGE)
-
-
-async def deliver_publications(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
-
-
-async def records_in(deployment: Deployment, did: str, collection: str) -> dict[str, dict]:
-    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
-    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
-    return {one["uri"]: dict(one["value"]) for one in records_listed(answer)}
-
-
-async def records(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
-    return await records_in(deployment, (await deployment.identity(who.user_id)).did, collection)
-
-
-async def found(deployment: Deployment, owner: Caller, **typed: str) -> Group:
-    async with deployment.db.transaction() as tx:
-        group = await actions.create(
-            tx, owner, group_details(**{"country": "DE", "description": "We meet.", "sync_enabled": "on", **typed})
-        )
-    await deliver_publications(deployment)
-    return await now(deployment, group)
-
-
-async def now(deployment: Deployment, group: Group) -> Group:
-    async with deployment.db.reader() as reader:
-        kept = await queries.by_id(reader, group.id)
-    assert kept is not None
-    return kept
-
-
-async def revise(deployment: Deployment, owner: Caller, group: Group, **changes: Any) -> Group:
-    before = await now(deployment, group)
-    async with deployment.db.transaction() as tx:
-        await group_hosting.revise(tx, owner, before.slug, replace(before.details, **changes))
-    await deliver_publications(deployment)
-    return await now(deployment, group)
-
-
-async def let_in(
-    deployment: Deployment, owner: Caller, group: Group, who: Caller, role: GroupRole = GroupRole.MEMBER
-) -> None:
-    async with deployment.db.transaction() as tx:
-        link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
-        await administration.accept(tx, who, link.id)
-        await administration.change_role(tx, owner, group.slug, who.user_id, role)
-    await deliver_publications(deployment)
-
-
-async def show(deployment: Deployment, who: Caller, group: Group, *, is_public: bool = True) -> None:
-    async with deployment.db.transaction() as tx:
-        await publication_settings.show_membership(tx, who, group.slug, is_public=is_public)
-    await deliver_publications(deployment)
-
-
-async def event_in(deployment: Deployment, host: Caller, group: Group, **typed: str):
-    async with deployment.db.transaction() as tx:
-        event = await events.create(tx, host, details(**typed), group=await group_for(tx, group.slug, host.user_id))
-    await deliver_publications(deployment)
-    return event
+from tests.openmeet.deployment import (
+    INSTANCE,
+    Deployment,
+    deliver_all_publications,
+    records_in_repository,
+    records_of,
+    switch_flag,
+)
+from tests.openmeet.publishing.published_groups import (
+    create_group,
+    create_group_event,
+    current_group,
+    let_into_group,
+    revise_group,
+    show_membership,
+)
 
 
 async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_on(deployment: Deployment):
     ana = await deployment.person("Ana")
-    group = await found(deployment, ana)
-    assert await records(deployment, ana, GROUP) == {}
+    group = await create_group(deployment, ana)
+    assert await records_of(deployment, ana, GROUP) == {}
     await switch_flag(deployment, Flag.GROUPS)
-    await deliver_publications(deployment)
-    ((uri, record),) = (await records(deployment, ana, GROUP)).items()
-    assert (await now(deployment, group)).network.record_uri == uri
+    await deliver_all_publications(deployment)
+    ((uri, record),) = (await records_of(deployment, ana, GROUP)).items()
+    assert (await current_group(deployment, group)).network.record_uri == uri
     assert {name: record[name] for name in ("name", "description", "website", "promotion", "location", "joining")} == {
         "name": "Chess club",
         "description": "We meet.",
@@ -134,17 +65,19 @@ async def test_narrower_level_retracts_records_that_exceed_it(deployment: Deploy
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    event = await event_in(deployment, ana, group)
-    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ana, GROUP_EVENT)) == 1
-    await revise(deployment, ana, group, **changes)
-    after = await records(deployment, ana, GROUP)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    event = await create_group_event(deployment, ana, group)
+    assert (
+        len(await records_of(deployment, ana, ACCEPTANCE)) == len(await records_of(deployment, ana, GROUP_EVENT)) == 1
+    )
+    await revise_group(deployment, ana, group, **changes)
+    after = await records_of(deployment, ana, GROUP)
     assert [set(record) for record in after.values()] == ([] if left is None else [left])
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
-    assert await records(deployment, ben, MEMBERSHIP) == {}
-    kept = await records(deployment, ana, EVENT)
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ana, GROUP_EVENT) == {}
+    assert await records_of(deployment, ben, MEMBERSHIP) == {}
+    kept = await records_of(deployment, ana, EVENT)
     assert all(GROUP_LINK_KEY not in record for record in kept.values())
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state in {PublicationState.PUBLISHED, PublicationState.RETRACTED, PublicationState.WITHHELD}
@@ -159,27 +92,27 @@ async def test_members_are_named_only_with_their_own_consent(deployment: Deploym
         await deployment.person("Ben"),
         await deployment.person("Cleo", agrees=False),
     )
-    group = await found(deployment, ana)
+    group = await create_group(deployment, ana)
     for who in (ben, cleo):
-        await let_in(deployment, ana, group, who)
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
-    await show(deployment, cleo, group)
-    assert await records(deployment, ana, ACCEPTANCE) == {}
-    await show(deployment, ben, group)
-    ((said, statement),) = (await records(deployment, ben, MEMBERSHIP)).items()
-    uri = (await now(deployment, group)).network.record_uri
+        await let_into_group(deployment, ana, group, who)
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ben, MEMBERSHIP) == {}
+    await show_membership(deployment, cleo, group)
+    assert await records_of(deployment, ana, ACCEPTANCE) == {}
+    await show_membership(deployment, ben, group)
+    ((said, statement),) = (await records_of(deployment, ben, MEMBERSHIP)).items()
+    uri = (await current_group(deployment, group)).network.record_uri
     assert (statement["group"], "role" in statement) == (uri, False)
-    ((_, accepted),) = (await records(deployment, ana, ACCEPTANCE)).items()
+    ((_, accepted),) = (await records_of(deployment, ana, ACCEPTANCE)).items()
     assert (accepted["group"], accepted["member"], accepted["membership"]["uri"], accepted["role"]) == (
         uri,
         (await deployment.identity(ben.user_id)).did,
         said,
         f"{GROUP}#member",
     )
-    await show(deployment, ben, group, is_public=False)
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
-    await show(deployment, ben, group)
-    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ben, MEMBERSHIP)) == 1
+    await show_membership(deployment, ben, group, is_public=False)
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ben, MEMBERSHIP) == {}
+    await show_membership(deployment, ben, group)
+    assert len(await records_of(deployment, ana, ACCEPTANCE)) == len(await records_of(deployment, ben, MEMBERSHIP)) == 1
 
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
@@ -188,11 +121,11 @@ async def test_former_members_are_no_longer_named(deployment: Deployment, way: s
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
     roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
-    group = await found(deployment, ana)
+    group = await create_group(deployment, ana)
     for who, role in zip(others, roles, strict=True):
-        await let_in(deployment, ana, group, who, role)
-        await show(deployment, who, group)
-    named = [one["role"] for one in (await records(deployment, ana, ACCEPTANCE)).values()]
+        await let_into_group(deployment, ana, group, who, role)
+        await show_membership(deployment, who, group)
+    named = [one["role"] for one in (await records_of(deployment, ana, ACCEPTANCE)).values()]
     assert sorted(named) == sorted(str(VALUE_OF[role]) for role in roles)
     for who in (ana, *others):
         await deployment.listen(who.user_id)
@@ -208,9 +141,9 @@ async def test_former_members_are_no_longer_named(deployment: Deployment, way: s
                     await administration.ban(tx, ana, group.slug, who.user_id)
                 case "consent":
                     await identities.withdraw(tx, who.user_id)
-    await deliver_publications(deployment)
-    assert await records(deployment, ana, ACCEPTANCE) == {}
-    assert [await records(deployment, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, ana, ACCEPTANCE) == {}
+    assert [await records_of(deployment, who, MEMBERSHIP) for who in others] == [{}, {}, {}]
     for who in (ana, *others):
         await deployment.listen(who.user_id)
     # The ingested copies are deleted as well. Otherwise each comparison would find them without a record.
@@ -231,73 +164,73 @@ async def test_a_new_role_changes_only_the_groups_record(deployment: Deployment)
     """The member's own record does not change, and fields that another app added to the group's record stay."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    before = await records(deployment, ben, MEMBERSHIP)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    before = await records_of(deployment, ben, MEMBERSHIP)
     async with deployment.db.transaction() as tx:
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
-    await deliver_publications(deployment)
-    assert [one["role"] for one in (await records(deployment, ana, ACCEPTANCE)).values()] == [f"{GROUP}#admin"]
-    assert await records(deployment, ben, MEMBERSHIP) == before
+    await deliver_all_publications(deployment)
+    assert [one["role"] for one in (await records_of(deployment, ana, ACCEPTANCE)).values()] == [f"{GROUP}#admin"]
+    assert await records_of(deployment, ben, MEMBERSHIP) == before
 
 
 async def test_an_event_and_its_group_name_each_other(deployment: Deployment):
     await switch_flag(deployment, Flag.GROUPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben, GroupRole.MODERATOR)
-    event = await event_in(deployment, ben, group)
-    ((uri, record),) = (await records(deployment, ben, EVENT)).items()
-    group_uri = (await now(deployment, group)).network.record_uri
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben, GroupRole.MODERATOR)
+    event = await create_group_event(deployment, ben, group)
+    ((uri, record),) = (await records_of(deployment, ben, EVENT)).items()
+    group_uri = (await current_group(deployment, group)).network.record_uri
     assert record[GROUP_LINK_KEY]["group"] == group_uri
-    ((_, listed),) = (await records(deployment, ana, GROUP_EVENT)).items()
+    ((_, listed),) = (await records_of(deployment, ana, GROUP_EVENT)).items()
     assert (listed["group"], listed["event"]["uri"]) == (group_uri, uri)
     await deployment.revise(ben, event.slug, title="Tea for all")
-    await deliver_publications(deployment)
-    assert list((await records(deployment, ana, GROUP_EVENT)).values()) == [listed]
+    await deliver_all_publications(deployment)
+    assert list((await records_of(deployment, ana, GROUP_EVENT)).values()) == [listed]
     async with deployment.db.transaction() as tx:
         await events.delete(tx, ben, event.slug)
-    await deliver_publications(deployment)
-    assert await records(deployment, ana, GROUP_EVENT) == {}
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, ana, GROUP_EVENT) == {}
 
 
 async def test_a_groups_own_repository_holds_its_record_and_its_events(deployment: Deployment):
     """Records in the owner's repository link to the new ones, including the records of published events."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    early = await event_in(deployment, ana, group, title="Early")
-    (before,) = await records(deployment, ana, GROUP)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    early = await create_group_event(deployment, ana, group, title="Early")
+    (before,) = await records_of(deployment, ana, GROUP)
     async with deployment.db.transaction() as tx:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
-    await deliver_publications(deployment)
-    late = await event_in(deployment, ana, group, title="Late")
+    await deliver_all_publications(deployment)
+    late = await create_group_event(deployment, ana, group, title="Late")
     await deployment.deliver_jobs()
-    await deliver_publications(deployment)
-    holder = (await now(deployment, group)).network.account_id
+    await deliver_all_publications(deployment)
+    holder = (await current_group(deployment, group)).network.account_id
     home = (await deployment.identity(holder)).did
-    ((uri, record),) = (await records_in(deployment, home, GROUP)).items()
+    ((uri, record),) = (await records_in_repository(deployment, home, GROUP)).items()
     assert record["predecessor"]["uri"] == before
-    assert (await records(deployment, ana, GROUP))[before]["successor"] == uri
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
-    assert len(await records_in(deployment, home, ACCEPTANCE)) == 1
-    assert [one["group"] for one in (await records(deployment, ben, MEMBERSHIP)).values()] == [uri]
-    assert len(await records_in(deployment, home, GROUP_EVENT)) == 2
-    assert [one["name"] for one in (await records(deployment, ana, EVENT)).values()] == ["Early"]
-    assert {one["name"] for one in (await records_in(deployment, home, EVENT)).values()} == {"Early", "Late"}
+    assert (await records_of(deployment, ana, GROUP))[before]["successor"] == uri
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ana, GROUP_EVENT) == {}
+    assert len(await records_in_repository(deployment, home, ACCEPTANCE)) == 1
+    assert [one["group"] for one in (await records_of(deployment, ben, MEMBERSHIP)).values()] == [uri]
+    assert len(await records_in_repository(deployment, home, GROUP_EVENT)) == 2
+    assert [one["name"] for one in (await records_of(deployment, ana, EVENT)).values()] == ["Early"]
+    assert {one["name"] for one in (await records_in_repository(deployment, home, EVENT)).values()} == {"Early", "Late"}
     assert early.author_id == late.author_id == ana.user_id
 
 
 async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deployment):
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    ((uri, record),) = (await records(deployment, ana, GROUP)).items()
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    ((uri, record),) = (await records_of(deployment, ana, GROUP)).items()
     app = await deployment.own_client(await deployment.identity(ana.user_id))
     _, _, did, collection, rkey = uri.split("/")
     await app.procedure(
@@ -306,10 +239,10 @@ async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deploym
     )
     await deployment.listen(ana.user_id)
     await deployment.listen(ben.user_id)
-    await revise(deployment, ana, group, description="We meet on Mondays.")
-    ((same, after),) = (await records(deployment, ana, GROUP)).items()
+    await revise_group(deployment, ana, group, description="We meet on Mondays.")
+    ((same, after),) = (await records_of(deployment, ana, GROUP)).items()
     assert (same, after["com.example.color"], after["description"]) == (uri, "red", "We meet on Mondays.")
-    assert len(await records(deployment, ana, ACCEPTANCE)) == len(await records(deployment, ben, MEMBERSHIP)) == 1
+    assert len(await records_of(deployment, ana, ACCEPTANCE)) == len(await records_of(deployment, ben, MEMBERSHIP)) == 1
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id from groups")
         members = await queries.members(reader, group.id, list(INSIDE), after=None, limit=9)
@@ -320,18 +253,18 @@ async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deploy
     """The group's record about the person is deleted. An owner stays a member, but is no longer named."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
     for who in (ana, ben):
-        await show(deployment, who, group)
+        await show_membership(deployment, who, group)
         await deployment.listen(who.user_id)
-        (uri,) = await records(deployment, who, MEMBERSHIP)
+        (uri,) = await records_of(deployment, who, MEMBERSHIP)
         _, _, did, collection, rkey = uri.split("/")
         app = await deployment.own_client(await deployment.identity(who.user_id))
         await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
         await deployment.listen(who.user_id)
-        await deliver_publications(deployment)
-        assert await records(deployment, who, MEMBERSHIP) == await records(deployment, ana, ACCEPTANCE) == {}
+        await deliver_all_publications(deployment)
+        assert await records_of(deployment, who, MEMBERSHIP) == await records_of(deployment, ana, ACCEPTANCE) == {}
     async with deployment.db.reader() as reader:
         roles = [(await queries.find_member(reader, group.id, who.user_id)).role for who in (ana, ben)]
     assert roles == [GroupRole.OWNER, GroupRole.LEFT]
@@ -348,26 +281,26 @@ async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben, cleo = await deployment.person("Ben"), await deployment.person("Cleo")
-    group = await found(deployment, ana)
-    await let_in(deployment, ana, group, ben, role)
-    await let_in(deployment, ana, group, cleo)
-    await show(deployment, cleo, group)
-    event = await event_in(deployment, ana, group)
-    ((old, _),) = (await records(deployment, ana, GROUP)).items()
-    (said,) = await records(deployment, cleo, MEMBERSHIP)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben, role)
+    await let_into_group(deployment, ana, group, cleo)
+    await show_membership(deployment, cleo, group)
+    event = await create_group_event(deployment, ana, group)
+    ((old, _),) = (await records_of(deployment, ana, GROUP)).items()
+    (said,) = await records_of(deployment, cleo, MEMBERSHIP)
     async with deployment.db.transaction() as tx:
         await ownership.offer(tx, ana, group.slug, ben.user_id)
         await ownership.accept_offer(tx, ben, group.slug)
-    await deliver_publications(deployment)
-    ((new, record),) = (await records(deployment, ben, GROUP)).items()
+    await deliver_all_publications(deployment)
+    ((new, record),) = (await records_of(deployment, ben, GROUP)).items()
     assert record["predecessor"]["uri"] == old
-    assert (await records(deployment, ana, GROUP))[old]["successor"] == new
-    ((same, statement),) = (await records(deployment, cleo, MEMBERSHIP)).items()
+    assert (await records_of(deployment, ana, GROUP))[old]["successor"] == new
+    ((same, statement),) = (await records_of(deployment, cleo, MEMBERSHIP)).items()
     assert (same, statement["group"]) == (said, new)
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ana, GROUP_EVENT) == {}
-    assert [one["group"] for one in (await records(deployment, ben, ACCEPTANCE)).values()] == [new]
-    assert [one["group"] for one in (await records(deployment, ben, GROUP_EVENT)).values()] == [new]
-    ((_, theirs),) = (await records(deployment, ana, EVENT)).items()
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ana, GROUP_EVENT) == {}
+    assert [one["group"] for one in (await records_of(deployment, ben, ACCEPTANCE)).values()] == [new]
+    assert [one["group"] for one in (await records_of(deployment, ben, GROUP_EVENT)).values()] == [new]
+    ((_, theirs),) = (await records_of(deployment, ana, EVENT)).items()
     assert theirs[GROUP_LINK_KEY]["group"] == new
     async with deployment.db.reader() as reader:
         log = await audit_log.entries(reader, group.id, limit=2)
@@ -382,26 +315,26 @@ async def test_the_group_continues_after_its_owners_account_is_deleted(deploymen
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
-    group = await found(deployment, ana)
+    group = await create_group(deployment, ana)
     if has_account:
         async with deployment.db.transaction() as tx:
             await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
         await deployment.deliver_jobs()
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
     async with deployment.db.transaction() as tx:
         await ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
-    await deliver_publications(deployment)
-    before = (await now(deployment, group)).network.record_uri
+    await deliver_all_publications(deployment)
+    before = (await current_group(deployment, group)).network.record_uri
     ben_did, ana_did = (await deployment.identity(ben.user_id)).did, (await deployment.identity(ana.user_id)).did
     assert (await deployment.record(before))["backupAdmins"] == [ben_did]
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [bytes(32)], ana_did)
-    await deliver_publications(deployment)
-    after = await now(deployment, group)
+    await deliver_all_publications(deployment)
+    after = await current_group(deployment, group)
     assert after.owner_id == ben.user_id
     assert (after.network.record_uri == before) is has_account
     record = await deployment.record(after.network.record_uri)
     assert ana_did not in str(record)  # no record names the erased person
     home = after.network.record_uri.split("/")[2]
-    assert [one["member"] for one in (await records_in(deployment, home, ACCEPTANCE)).values()] == [ben_did]
+    assert [one["member"] for one in (await records_in_repository(deployment, home, ACCEPTANCE)).values()] == [ben_did]

@@ -16,20 +16,20 @@ from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import now, records
-from tests.openmeet.publishing.test_restored_groups_and_series import (
-    KINDS,
+from tests.openmeet.deployment import Deployment, records_of
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_minutes
+from tests.openmeet.publishing.groups_and_series import (
     Subject,
+    change_visibility,
     collection_of,
     deployment,
-    description,
+    description_of,
+    on_groups_and_series,
     only_record,
-    published,
-    settle,
-    show,
-    write,
+    publish_subject,
+    write_in_app,
 )
+from tests.openmeet.publishing.published_groups import current_group
 
 __all__ = ["deployment"]
 
@@ -44,7 +44,7 @@ async def delete_elsewhere(deployment: Deployment, owner: Caller, uri: str) -> N
 async def describe(deployment: Deployment, owner: Caller, subject: Subject, text: str) -> None:
     """Change the description on this site."""
     if isinstance(subject, Group):
-        before = await now(deployment, subject)
+        before = await current_group(deployment, subject)
         async with deployment.db.transaction() as tx:
             await group_hosting.revise(tx, owner, before.slug, replace(before.details, description=text))
         return
@@ -57,81 +57,81 @@ async def describe(deployment: Deployment, owner: Caller, subject: Subject, text
         await apply_edits.apply_plan(tx, replace(series, changed_by=owner.user_id), plan)
 
 
-@KINDS
+@on_groups_and_series
 @pytest.mark.parametrize("edited", [None, "before it was deleted", "before it was restored"])
 async def test_a_record_that_another_app_restores_is_published_again(
     deployment: Deployment, kind: PublicationKind, edited: str | None
 ):
     """Its content is the owner's newest statement, but edits made here that were in no record are not lost."""
-    ana, subject = await published(deployment, kind)
-    await settle(deployment, ana)
+    ana, subject = await publish_subject(deployment, kind)
+    await publish_and_listen_for_minutes(deployment, ana)
     uri, record = await only_record(deployment, ana, subject)
     if edited == "before it was deleted":
         await describe(deployment, ana, subject, "Edited here.")
     await delete_elsewhere(deployment, ana, uri)
     await deployment.listen(ana.user_id)
-    await settle(deployment, ana)
-    assert await records(deployment, ana, collection_of(subject)) == {}
+    await publish_and_listen_for_minutes(deployment, ana)
+    assert await records_of(deployment, ana, collection_of(subject)) == {}
     if edited == "before it was restored":
         await describe(deployment, ana, subject, "Edited here.")
-        await settle(deployment, ana)
-        assert await records(deployment, ana, collection_of(subject)) == {}
+        await publish_and_listen_for_minutes(deployment, ana)
+        assert await records_of(deployment, ana, collection_of(subject)) == {}
     deployment.clock.turn(2 * DAY)
     restored = {"name": "Renamed elsewhere", "description": "Written elsewhere.", "org.example.note": "kept"}
-    await write(deployment, ana, uri, record | restored)
-    await settle(deployment, ana)
+    await write_in_app(deployment, ana, uri, record | restored)
+    await publish_and_listen_for_minutes(deployment, ana)
     known, written = await only_record(deployment, ana, subject)
     expected = "Written elsewhere." if edited is None else "Edited here."
     assert (known, written["name"], written["org.example.note"]) == (uri, "Renamed elsewhere", "kept")
-    assert (written["description"], await description(deployment, subject)) == (expected, expected)
+    assert (written["description"], await description_of(deployment, subject)) == (expected, expected)
 
 
-@KINDS
+@on_groups_and_series
 @pytest.mark.parametrize("decision", ["take it off the network", "switch publishing on and off", "withdraw consent"])
 async def test_a_restored_record_does_not_overrule_a_decision_made_here_since(
     deployment: Deployment, kind: PublicationKind, decision: str
 ):
     """The owner decided here after the deletion that it must not be public. The restored record is deleted."""
-    ana, subject = await published(deployment, kind)
-    await settle(deployment, ana)
+    ana, subject = await publish_subject(deployment, kind)
+    await publish_and_listen_for_minutes(deployment, ana)
     uri, record = await only_record(deployment, ana, subject)
     await delete_elsewhere(deployment, ana, uri)
     await deployment.listen(ana.user_id)
-    await settle(deployment, ana)
+    await publish_and_listen_for_minutes(deployment, ana)
     if decision == "withdraw consent":
         async with deployment.db.transaction() as tx:
             await identities.withdraw(tx, ana.user_id)
     elif decision == "switch publishing on and off" and isinstance(subject, Group):
         for is_on in (True, False):
-            before = await now(deployment, subject)
+            before = await current_group(deployment, subject)
             async with deployment.db.transaction() as tx:
                 await group_hosting.revise(tx, ana, before.slug, replace(before.details, sync_enabled=is_on))
     elif isinstance(subject, Group):
-        await show(deployment, ana, subject, is_public=False)
+        await change_visibility(deployment, ana, subject, is_public=False)
     else:
         async with deployment.db.transaction() as tx:
             await record_settings.change_series(tx, ana, subject.slug, None, PublishPolicy.NONE)
-    await settle(deployment, ana)
+    await publish_and_listen_for_minutes(deployment, ana)
     deployment.clock.turn(2 * DAY)
-    await write(deployment, ana, uri, record)
-    await settle(deployment, ana)
-    assert await records(deployment, ana, collection_of(subject)) == {}
+    await write_in_app(deployment, ana, uri, record)
+    await publish_and_listen_for_minutes(deployment, ana)
+    assert await records_of(deployment, ana, collection_of(subject)) == {}
 
 
-@KINDS
+@on_groups_and_series
 async def test_a_record_may_be_deleted_and_restored_any_number_of_times(deployment: Deployment, kind: PublicationKind):
     """The last one counts."""
-    ana, subject = await published(deployment, kind)
-    await settle(deployment, ana)
+    ana, subject = await publish_subject(deployment, kind)
+    await publish_and_listen_for_minutes(deployment, ana)
     uri, record = await only_record(deployment, ana, subject)
     for number in range(3):
         await delete_elsewhere(deployment, ana, uri)
-        await settle(deployment, ana)
+        await publish_and_listen_for_minutes(deployment, ana)
         deployment.clock.turn(2 * HOUR)
-        await write(deployment, ana, uri, record | {"description": f"Version {number}"})
-        await settle(deployment, ana)
+        await write_in_app(deployment, ana, uri, record | {"description": f"Version {number}"})
+        await publish_and_listen_for_minutes(deployment, ana)
         _, written = await only_record(deployment, ana, subject)
-        assert (written["description"], await description(deployment, subject)) == (f"Version {number}",) * 2
-    await show(deployment, ana, subject, is_public=False)
-    await settle(deployment, ana)
-    assert await records(deployment, ana, collection_of(subject)) == {}
+        assert (written["description"], await description_of(deployment, subject)) == (f"Version {number}",) * 2
+    await change_visibility(deployment, ana, subject, is_public=False)
+    await publish_and_listen_for_minutes(deployment, ana)
+    assert await records_of(deployment, ana, collection_of(subject)) == {}

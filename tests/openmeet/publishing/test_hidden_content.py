@@ -9,7 +9,9 @@ from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_withdrawals import records, run_until_idle, withdraw
+from tests.openmeet.publishing.consent import withdraw_consent
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.other_app import cleos_records
 
 
 async def hide(deployment: Deployment, event_id: str) -> None:
@@ -24,16 +26,16 @@ async def hide(deployment: Deployment, event_id: str) -> None:
 async def test_an_author_can_retract_a_hidden_event(deployment: Deployment, way: str):
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await hide(deployment, event.id)
     await deployment.revise(cleo, event.slug, title="Tea, hidden")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     # A hidden event is not written again, and only its author can delete the record.
-    assert [one["value"]["name"] for one in await records(deployment, EVENT)] == ["Tea"]
+    assert [one["value"]["name"] for one in await cleos_records(deployment, EVENT)] == ["Tea"]
     if way == "withdrawn":
-        await withdraw(deployment, cleo)
+        await withdraw_consent(deployment, cleo)
     else:
         await deployment.revise(cleo, event.slug, title="Tea, hidden", visibility=way)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED

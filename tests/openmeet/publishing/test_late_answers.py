@@ -5,64 +5,20 @@ published. The latest answer counts.
 import pytest
 
 from at_protocol.syntax.datetime import format_datetime
-from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
 from groundwork.queue.contract import Message
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events.model import Event
-from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import Hint, HintKind, encode
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, details
-from tests.openmeet.publishing.test_answers_with_several_accounts import said_elsewhere
-from tests.openmeet.publishing.test_groups import records_in
-from tests.openmeet.publishing.test_moving_records import second_account
-from tests.openmeet.publishing.test_withdrawals import agree, withdraw
-
-WAYS_TO_INGEST = ("by the stream", "by a reading")
-
-
-async def ingest_by(deployment: Deployment, who: Caller, did: Did, how: str) -> None:
-    if how == "by a reading":
-        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
-    else:
-        await deployment.listen(who.user_id)
-
-
-async def words_in(deployment: Deployment, did: Did) -> dict[str, str]:
-    """The status of each answer in a repository, by URI."""
-    return {
-        uri: (await deployment.record(uri))["status"].partition("#")[2]
-        for uri in await records_in(deployment, did, RSVP)
-    }
-
-
-async def status(deployment: Deployment) -> str:
-    async with deployment.db.reader() as reader:
-        (row,) = await reader.fetch("select status from attendances")
-    return str(row["status"])
-
-
-async def run_until_idle(deployment: Deployment, did: Did) -> None:
-    for _ in range(3):
-        deployment.clock.turn(MINUTE)
-        await deployment.deliver_publications()
-        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
-
-
-async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
-    """Cleo has answered "going" on this site, and her repository has the record."""
-    event = await deployment.event(await deployment.connected("hedi"), title="Chess")
-    await deployment.deliver_publications()
-    cleo = await deployment.connected("cleo")
-    did = (await deployment.identity(cleo.user_id)).did
-    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
-    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await deployment.deliver_publications()
-    return cleo, did, event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+from tests.openmeet.publishing.accounts import connect_second_account
+from tests.openmeet.publishing.answers import answer_in_app, answer_words_in, only_answer_status, publish_going_answer
+from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
+from tests.openmeet.publishing.deliveries import WAYS_TO_INGEST, ingest_by, publish_and_backfill_for_minutes
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
@@ -70,41 +26,47 @@ async def test_a_later_answer_given_here_stands(deployment: Deployment, how: str
     """This site's record was changed, not created again, so the other app's record is newer by ``createdAt``. The other
     app's record is changed to the answer given on this site, and this site's record is deleted.
     """
-    cleo, did, event, uri = await going(deployment)
+    cleo, did, event, uri = await publish_going_answer(deployment)
     deployment.clock.turn(MINUTE)
-    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
+    theirs = await answer_in_app(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     deployment.clock.turn(MINUTE)
     await ingest_by(deployment, cleo, did, how)
-    assert await status(deployment) == "declined"
-    await run_until_idle(deployment, did)
-    assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
+    assert await only_answer_status(deployment) == "declined"
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert (await only_answer_status(deployment), await answer_words_in(deployment, did)) == (
+        "declined",
+        {theirs: "notgoing"},
+    )
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_a_later_answer_given_elsewhere_counts(deployment: Deployment, how: str):
     """The answer in the other app is the later one, so it counts."""
-    cleo, did, event, uri = await going(deployment)
+    cleo, did, event, uri = await publish_going_answer(deployment)
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
     deployment.clock.turn(MINUTE)
-    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
+    theirs = await answer_in_app(deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now()))
     deployment.clock.turn(MINUTE)
     await ingest_by(deployment, cleo, did, how)
-    await run_until_idle(deployment, did)
-    assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("interested", "interested")
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert (await only_answer_status(deployment), (await answer_words_in(deployment, did))[theirs]) == (
+        "interested",
+        "interested",
+    )
 
 
 async def test_a_later_change_made_elsewhere_counts(deployment: Deployment):
     """The time of the commit decides, not ``createdAt``."""
-    cleo, did, event, uri = await going(deployment)
+    cleo, did, event, uri = await publish_going_answer(deployment)
     deployment.clock.turn(MINUTE)
     written_at = format_datetime(deployment.clock.now())
-    theirs = await said_elsewhere(deployment, "cleo", did, uri, "interested", written_at)
+    theirs = await answer_in_app(deployment, "cleo", did, uri, "interested", written_at)
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
@@ -117,17 +79,20 @@ async def test_a_later_change_made_elsewhere_counts(deployment: Deployment):
         {"repo": did, "collection": RSVP, "rkey": theirs.rpartition("/")[2], "record": again},
     )
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, did)
-    assert (await status(deployment), (await words_in(deployment, did))[theirs]) == ("attending", "going")
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert (await only_answer_status(deployment), (await answer_words_in(deployment, did))[theirs]) == (
+        "attending",
+        "going",
+    )
 
 
 async def test_a_commit_corrects_a_wrong_decision_of_a_read(deployment: Deployment):
     """A whole read finds an answer whose ``createdAt`` is later than the answer given on this site. Then the stream
     brings its commit, which is earlier, and the answer given on this site counts again.
     """
-    cleo, did, event, uri = await going(deployment)
+    cleo, did, event, uri = await publish_going_answer(deployment)
     deployment.clock.turn(MINUTE)
-    theirs = await said_elsewhere(
+    theirs = await answer_in_app(
         deployment, "cleo", did, uri, "interested", format_datetime(deployment.clock.now() + 90 * 1_000_000)
     )
     deployment.clock.turn(MINUTE)
@@ -140,22 +105,23 @@ async def test_a_commit_corrects_a_wrong_decision_of_a_read(deployment: Deployme
         "com.atproto.repo.createRecord", {"repo": did, "collection": "com.example.note", "record": note}
     )
     await ingest_by(deployment, cleo, did, "by a reading")
-    assert await status(deployment) == "interested"
+    assert await only_answer_status(deployment) == "interested"
     await ingest_by(deployment, cleo, did, "by the stream")
-    assert await status(deployment) == "declined"
-    await run_until_idle(deployment, did)
-    assert (await status(deployment), await words_in(deployment, did)) == ("declined", {theirs: "notgoing"})
+    assert await only_answer_status(deployment) == "declined"
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert (await only_answer_status(deployment), await answer_words_in(deployment, did)) == (
+        "declined",
+        {theirs: "notgoing"},
+    )
 
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(deployment: Deployment, how: str):
     """Cleo's second account has an answer that she wrote before she gave a different one on this site."""
-    cleo, did, event, uri = await going(deployment)
-    work = await second_account(deployment, cleo)
+    cleo, did, event, uri = await publish_going_answer(deployment)
+    work = await connect_second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)
-    theirs = await said_elsewhere(
-        deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now())
-    )
+    theirs = await answer_in_app(deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now()))
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()
@@ -164,9 +130,12 @@ async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(dep
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     else:
         await deployment.follow_until(work, lambda state: state.last_head is not None)
-    assert await status(deployment) == "declined"
-    await run_until_idle(deployment, did)
-    assert (await words_in(deployment, did), await words_in(deployment, work)) == ({}, {theirs: "notgoing"})
+    assert await only_answer_status(deployment) == "declined"
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert (await answer_words_in(deployment, did), await answer_words_in(deployment, work)) == (
+        {},
+        {theirs: "notgoing"},
+    )
 
 
 async def test_a_repeated_gap_decides_nothing_about_a_version_that_is_gone(deployment: Deployment):
@@ -180,7 +149,7 @@ async def test_a_repeated_gap_decides_nothing_about_a_version_that_is_gone(deplo
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     cleo = await deployment.connected("cleo")
     did = parse_did((await deployment.identity(cleo.user_id)).did)
-    await withdraw(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
     app = await deployment.stranger("cleo")
     note = {"repo": did, "collection": "com.example.note", "record": {"$type": "com.example.note", "text": "missed"}}
@@ -190,15 +159,15 @@ async def test_a_repeated_gap_decides_nothing_about_a_version_that_is_gone(deplo
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
     deployment.clock.turn(MINUTE)
-    await said_elsewhere(deployment, "cleo", did, uri, "going", format_datetime(deployment.clock.now()))
+    await answer_in_app(deployment, "cleo", did, uri, "going", format_datetime(deployment.clock.now()))
     await hear(deployment, gap)
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, did)
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_backfill_for_minutes(deployment, did)
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, hedi, event.slug, details(title="Chess", visibility="unlisted"))
-    await run_until_idle(deployment, did)
-    assert await words_in(deployment, did) == {}
+    await publish_and_backfill_for_minutes(deployment, did)
+    assert await answer_words_in(deployment, did) == {}
     before = await answers(deployment)
     await hear(deployment, gap)
     assert await answers(deployment) == before

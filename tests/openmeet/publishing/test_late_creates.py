@@ -5,8 +5,6 @@ Requests go through a proxy that can hold them for a long time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -14,7 +12,7 @@ from aiohttp import web
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
-from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
+from groundwork.clock import DAY, HOUR, MINUTE, SECOND
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
@@ -30,42 +28,23 @@ from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.in_flight import forget_old
 from openmeet.outbox.publication_withdrawals import withdraw
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_late_echoes import (
-    deliver_all,
-    said,
+from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.answers import answer_words_and_statuses
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours, publish_for_minutes
+from tests.openmeet.publishing.late_requests import (
+    UNLISTED,
+    cleo,
+    cleos_event_names,
+    on_one_engine,
+    refresh_cleos_session,
     send_into_the_void,
-    write_something,
 )
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record
 from tests.simulation.proxy import never
 from tests.timeouts import TIMEOUT_SECONDS
 
-UNLISTED = {"visibility": "unlisted"}
-
-# For tests whose subject does not depend on the database engine.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-async def deployment(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def cleo(deployment: Deployment) -> Caller:
-    """A person whose PDS is reached through that proxy, with a long-lived session."""
-    caller = await deployment.connected()
-    async with deployment.db.transaction() as tx:
-        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
-    await deployment.deliver_jobs()  # the first read of Cleo's repository, which would also find late records
-    await run_until_idle(deployment, caller)
-    await write_something(deployment, caller)
-    return caller
+__all__ = ["cleo", "deployment"]
 
 
 async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Event:
@@ -73,15 +52,9 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
     event = await deployment.event(cleo, title="Tea", **typed)
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     return event
-
-
-async def names(deployment: Deployment) -> list[str]:
-    """The names in the event records of Cleo's repository, without the additional event that keeps her session fresh."""
-    found = [str(record["value"]["name"]) for record in await records(deployment, EVENT)]
-    return [name for name in found if name != "Something else"]
 
 
 async def here(deployment: Deployment) -> list[tuple[str, bool]]:
@@ -109,7 +82,7 @@ async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, 
     for title in ("Coffee", "Cocoa"):
         await deployment.event(cleo, title=title)
     await deployment.deliver_publications()
-    assert sorted(await names(deployment)) == ["Cocoa", "Coffee", "Tea"]
+    assert sorted(await cleos_event_names(deployment)) == ["Cocoa", "Coffee", "Tea"]
 
     def busy(request: web.Request, _answer: web.Response) -> web.Response | None:
         return web.json_response({"error": "RateLimitExceeded"}, status=429) if "Record" in request.path else None
@@ -124,12 +97,12 @@ async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: De
     """The stream brings the record. It does not become a second event on this site, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)
     assert await deployment.proxy.deliver() == [200]
-    assert await names(deployment) == ["Tea"], "the record exists on the PDS"
+    assert await cleos_event_names(deployment) == ["Tea"], "the record exists on the PDS"
     await deployment.listen(cleo.user_id)
     assert await here(deployment) == [("Tea", False)]
     await deployment.deliver_jobs()
-    assert await names(deployment) == []
-    await run_until_idle(deployment, cleo)
+    assert await cleos_event_names(deployment) == []
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -141,7 +114,7 @@ async def test_a_late_create_is_deleted_even_without_a_stream(deployment: Deploy
     for _ in range(3):
         deployment.clock.turn(10 * MINUTE)
         await deployment.deliver_jobs()
-    assert await names(deployment) == []
+    assert await cleos_event_names(deployment) == []
     for _ in range(30):
         deployment.clock.turn(HOUR)
         await deployment.deliver_jobs()
@@ -156,23 +129,23 @@ async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: De
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     create, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     await deployment.revise(cleo, event.slug, title="Coffee")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Coffee", **UNLISTED)
-    await deliver_all(deployment)
-    assert await names(deployment) == []
+    await publish_for_minutes(deployment)
+    assert await cleos_event_names(deployment) == []
     deployment.proxy.on_their_way = create + deployment.proxy.on_their_way
     assert await deployment.proxy.deliver() == [200, 200]
-    assert await names(deployment) == ["Coffee"], "the record exists on the PDS"
+    assert await cleos_event_names(deployment) == ["Coffee"], "the record exists on the PDS"
     if is_heard:
         await deployment.listen(cleo.user_id)
         assert await here(deployment) == [("Coffee", False)]
     else:
         deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_jobs()
-    assert await names(deployment) == []
-    await run_until_idle(deployment, cleo)
+    assert await cleos_event_names(deployment) == []
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await here(deployment) == [("Coffee", False)]
     for _ in range(30):
         deployment.clock.turn(HOUR)
@@ -188,12 +161,12 @@ async def test_several_late_creates_of_one_commit_are_all_deleted(deployment: De
     await send_into_the_void(deployment)
     for event in events[:2]:
         await deployment.revise(cleo, event.slug, title=event.title, **UNLISTED)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert sorted(set(await deployment.proxy.deliver())) in ([200], [400], [200, 400])
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await deployment.deliver_jobs()
-    await run_until_idle(deployment, cleo)
-    assert await names(deployment) == ["Cocoa"]
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_event_names(deployment) == ["Cocoa"]
     assert sorted(await here(deployment)) == [("Cocoa", True), ("Coffee", False), ("Tea", False)]
 
 
@@ -211,8 +184,8 @@ async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deploym
     assert await deployment.proxy.deliver() == [200]
     await deployment.listen(cleo.user_id)
     deployment.clock.turn(MINUTE)
-    await run_until_idle(deployment, cleo)
-    assert await names(deployment) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_event_names(deployment) == []
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -231,10 +204,10 @@ async def test_a_create_between_delete_and_proof_is_deleted(deployment: Deployme
     deployment.proxy.meanwhile = arrives
     await deployment.deliver_publications()
     assert arrived == [200]
-    assert await names(deployment) == ["Tea"]
+    assert await cleos_event_names(deployment) == ["Tea"]
     await deployment.deliver_jobs()
-    assert await names(deployment) == []
-    await run_until_idle(deployment, cleo)
+    assert await cleos_event_names(deployment) == []
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -243,13 +216,13 @@ async def test_an_event_that_is_public_again_has_one_record(deployment: Deployme
     """The event is published under its old record key, so the earlier create is refused when it arrives late."""
     event = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert await deployment.proxy.deliver() == [400]
-    assert await names(deployment) == ["Tea"]
-    await run_until_idle(deployment, cleo)
+    assert await cleos_event_names(deployment) == ["Tea"]
+    await publish_and_listen_for_hours(deployment, cleo)
     await deployment.deliver_jobs()
-    await run_until_idle(deployment, cleo)
-    (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = [one for one in await cleos_records(deployment, EVENT) if one["value"]["name"] == "Tea"]
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == record["uri"]
     assert await here(deployment) == [("Tea", True)]
 
@@ -264,13 +237,13 @@ async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
-    await run_until_idle(deployment, ana)
-    await write_something(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await refresh_cleos_session(deployment, cleo)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await send_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
@@ -279,11 +252,11 @@ async def test_a_late_earlier_answer_is_not_taken_for_another_apps(
     deployment.clock.turn(SECOND)
     if not is_heard_first:
         await deployment.deliver_publications()
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await deployment.deliver_jobs()
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["notgoing"], ["declined"])
-    assert len(await records(deployment, RSVP)) == 1
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["notgoing"], ["declined"])
+    assert len(await cleos_records(deployment, RSVP)) == 1
 
 
 @on_one_engine
@@ -296,16 +269,16 @@ async def test_a_foreign_record_under_the_key_is_left_alone(deployment: Deployme
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     app = await deployment.stranger("cleo")
     value = {"$type": EVENT, "name": "Hers", "createdAt": "2026-01-01T00:00:00Z", "startsAt": "2037-01-01T00:00:00Z"}
     did, rkey = uri.split("/")[2], uri.split("/")[4]
     await app.procedure("com.atproto.repo.putRecord", {"repo": did, "collection": EVENT, "rkey": rkey, "record": value})
     assert await deployment.proxy.deliver() == [400]
     deployment.clock.turn(10 * MINUTE)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await deployment.deliver_jobs()
-    assert await names(deployment) == ["Hers"]
+    assert await cleos_event_names(deployment) == ["Hers"]
     assert await here(deployment) == [("Tea", False)]
 
 
@@ -317,12 +290,12 @@ async def test_a_record_that_arrives_while_she_is_signed_out_is_deleted_later(de
     assert await deployment.proxy.deliver() == [200]
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
-    assert await names(deployment) == ["Tea"]
+    assert await cleos_event_names(deployment) == ["Tea"]
     assert (await doubts(deployment))[1] == 1, "it is still queued"
     await deployment.connected_as("cleo")
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
-    assert await names(deployment) == []
+    assert await cleos_event_names(deployment) == []
 
 
 @on_one_engine
@@ -358,22 +331,22 @@ async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment:
     ana = await deployment.person()
     event = await deployment.event(ana, title="Tea")
     await deployment.deliver_publications()
-    await run_until_idle(deployment, ana)
-    await write_something(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await refresh_cleos_session(deployment, cleo)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     deployment.proxy.loses = lambda request: request.path.endswith(("putRecord", "applyWrites"))
     await deployment.deliver_publications()
     deployment.proxy.loses = never
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or ""
     async with deployment.db.reader() as reader:
         old = await seen.find(reader, uri)
     assert old is not None
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_all(deployment)
-    await run_until_idle(deployment, cleo)
-    await write_something(deployment, cleo)
+    await publish_for_minutes(deployment)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await refresh_cleos_session(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
@@ -395,8 +368,8 @@ async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment:
     assert row is not None
     assert row["record_uri"] is None
     await deployment.proxy.deliver()
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["notgoing"], ["declined"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["notgoing"], ["declined"])
 
 
 @on_one_engine
@@ -422,10 +395,10 @@ async def test_a_response_after_the_key_was_given_up_ends_no_in_flight_write(dep
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
         goes_on.set()
         await slow
-    assert await names(deployment) == ["Tea"]
+    assert await cleos_event_names(deployment) == ["Tea"]
     deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_jobs()
-    assert await names(deployment) == []
+    assert await cleos_event_names(deployment) == []
 
 
 @on_one_engine
@@ -438,10 +411,10 @@ async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     """
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     await deployment.listen(cleo.user_id)
-    (record,) = [one for one in await records(deployment, EVENT) if one["value"]["name"] == "Tea"]
-    await delete(deployment, record)
+    (record,) = [one for one in await cleos_records(deployment, EVENT) if one["value"]["name"] == "Tea"]
+    await delete_cleos_record(deployment, record)
     deployment.clock.turn(SECOND)
     await deployment.revise(cleo, event.slug, title="Tea at ours")
     await deployment.listen(cleo.user_id)
@@ -450,12 +423,12 @@ async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
         async with deployment.db.transaction() as tx:
             await identities.withdraw(tx, cleo.user_id)
     deployment.clock.turn(SECOND)
-    await edit(deployment, record, name="Tea for all", theme="blue")
-    await run_until_idle(deployment, cleo)
-    await deliver_all(deployment)
-    await run_until_idle(deployment, cleo)
+    await edit_cleos_record(deployment, record, name="Tea for all", theme="blue")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await publish_for_minutes(deployment)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await here(deployment) == [("Tea at ours", agrees)]
-    there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(deployment, EVENT)]
+    there = [(one["value"]["name"], one["value"].get("theme")) for one in await cleos_records(deployment, EVENT)]
     assert ("Tea at ours", "blue") in there if agrees else "Tea for all" not in [name for name, _ in there]
     async with deployment.db.reader() as reader:
         kept = {one.decision.theirs for one in await merge_decisions.of_records(reader, [record["uri"]], ALL_ROWS)}

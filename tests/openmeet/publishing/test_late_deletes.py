@@ -5,8 +5,16 @@ import pytest
 from groundwork.clock import MINUTE
 from openmeet.domain.users.model import Caller
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_late_creates import UNLISTED, cleo, deployment, names, on_one_engine
-from tests.openmeet.publishing.test_late_echoes import deliver_all, is_delete, send_into_the_void
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.deliveries import publish_for_minutes
+from tests.openmeet.publishing.late_requests import (
+    UNLISTED,
+    cleo,
+    cleos_event_names,
+    is_delete,
+    on_one_engine,
+    send_into_the_void,
+)
 from tests.simulation.proxy import never
 
 __all__ = ["cleo", "deployment"]
@@ -26,9 +34,9 @@ async def test_an_absent_record_is_not_deleted_in_advance(deployment: Deployment
     await deployment.deliver_publications()
     deployment.proxy.delays = never
     deployment.clock.turn(2 * MINUTE)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="public")
-    await deliver_all(deployment)
-    assert await names(deployment) == ["Tea"]
+    await publish_for_minutes(deployment)
+    assert await cleos_event_names(deployment) == ["Tea"]
     await deployment.proxy.deliver()
-    assert await names(deployment) == ["Tea"]
+    assert await cleos_event_names(deployment) == ["Tea"]

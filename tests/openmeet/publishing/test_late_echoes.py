@@ -4,10 +4,7 @@ Which answer is the latest depends on the times of the commits, not on the times
 time is long enough to be sure that a request without a response will not still be executed.
 """
 
-from typing import Any
-
 import pytest
-from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
 from groundwork.outbox.jobs import enqueue_again
@@ -20,7 +17,10 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_withdrawals import withdraw
 from openmeet.outbox.publications import PublicationKind, retry_now
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+from tests.openmeet.publishing.answers import answer_words_and_statuses, change_answer_in_app
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours, publish_for_minutes
+from tests.openmeet.publishing.late_requests import is_delete, refresh_cleos_session, send_into_the_void
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record
 from tests.simulation.proxy import never
 
 
@@ -29,29 +29,11 @@ async def cleo(deployment: Deployment) -> Caller:
     return await deployment.connected()
 
 
-async def said(deployment: Deployment) -> tuple[list[str], list[str]]:
-    """The statuses in Cleo's records, and her statuses on this site."""
-    words = [str(record["value"]["status"]).rpartition("#")[2] for record in await records(deployment, RSVP)]
-    async with deployment.db.reader() as reader:
-        rows = await reader.fetch("select status from attendances order by id")
-    return words, [row["status"] for row in rows]
-
-
-async def her_app(deployment: Deployment, record: dict[str, Any], word: str | None) -> None:
-    """Another app of Cleo's changes or deletes an answer."""
-    deployment.clock.turn(SECOND)
-    if word is None:
-        await delete(deployment, record)
-    else:
-        await edit(deployment, record, status=f"{RSVP}#{word}")
-    deployment.clock.turn(SECOND)
-
-
 async def elsewhere_in_her_repository(deployment: Deployment) -> None:
     """Make an unrelated commit, so that later reads are as of that commit."""
     deployment.clock.turn(SECOND)
-    (event,) = await records(deployment, EVENT)
-    await edit(deployment, event, theme="blue")
+    (event,) = await cleos_records(deployment, EVENT)
+    await edit_cleos_record(deployment, event, theme="blue")
     deployment.clock.turn(SECOND)
 
 
@@ -64,16 +46,16 @@ async def test_a_later_answer_here_counts_although_a_read_is_newer(
     """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
-    await her_app(deployment, record, word)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    await change_answer_in_app(deployment, record, word)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await elsewhere_in_her_repository(deployment)
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.ingest()
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["notgoing"], ["declined"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["notgoing"], ["declined"])
 
 
 @pytest.mark.parametrize(
@@ -85,33 +67,33 @@ async def test_a_later_answer_in_another_app_counts(
     """The same, but Cleo answered on this site first and then in the other app."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await her_app(deployment, record, word)
+    await change_answer_in_app(deployment, record, word)
     await elsewhere_in_her_repository(deployment)
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.ingest()
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == end
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == end
 
 
 async def test_a_later_answer_here_is_not_undone(deployment: Deployment, cleo: Caller):
     """Cleo answers on this site once more before the stream brings the other app's commit."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
-    await her_app(deployment, record, "interested")
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    await change_answer_in_app(deployment, record, "interested")
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await elsewhere_in_her_repository(deployment)
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.ingest()
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["going"], ["attending"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["going"], ["attending"])
 
 
 @pytest.mark.parametrize("is_read_first", [True, False], ids=["read", "heard"])
@@ -122,23 +104,23 @@ async def test_an_answer_after_a_delete_elsewhere_counts_even_if_unpublished(
     """Cleo has not agreed to publishing, so no publication names the record. The time of the delete still decides."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from publications where kind = 'rsvp'")
         await identities.withdraw(tx, cleo.user_id)
     if is_later_here:
-        await her_app(deployment, record, None)
+        await change_answer_in_app(deployment, record, None)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     if not is_later_here:
-        await her_app(deployment, record, None)
+        await change_answer_in_app(deployment, record, None)
     await elsewhere_in_her_repository(deployment)
     if is_read_first:
         async with deployment.db.transaction() as tx:
             await enqueue_again(tx, JobKind.BACKFILL, [record["uri"].split("/")[2]])
         await deployment.deliver_jobs()
     await deployment.listen(cleo.user_id)
-    assert await said(deployment) == ([], ["attending" if is_later_here else "declined"])
+    assert await answer_words_and_statuses(deployment) == ([], ["attending" if is_later_here else "declined"])
 
 
 @pytest.mark.parametrize(("is_later_here", "end"), [(True, "waitlisted"), (False, "interested")])
@@ -150,37 +132,37 @@ async def test_a_waitlist_request_counts_although_it_is_not_published(
     """
     event = await deployment.event(cleo, capacity="1")
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await deployment.answer(await deployment.person("Ben"), event.slug, RsvpReply.GOING)
-    (record,) = await records(deployment, RSVP)
+    (record,) = await cleos_records(deployment, RSVP)
     if is_later_here:
-        await her_app(deployment, record, "interested")
+        await change_answer_in_app(deployment, record, "interested")
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     if not is_later_here:
-        await her_app(deployment, record, "interested")
+        await change_answer_in_app(deployment, record, "interested")
     await deployment.deliver_publications()
     await deployment.ingest()
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["interested"], [end, "attending"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["interested"], [end, "attending"])
 
 
 async def test_deleting_another_record_makes_ours_count_again(deployment: Deployment, cleo: Caller):
     """Another app has written an answer that replaced the one from this site, and then deletes it."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    (ours,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (ours,) = await cleos_records(deployment, RSVP)
     app = await deployment.stranger("cleo")
     deployment.clock.turn(SECOND)
     value = {**ours["value"], "status": f"{RSVP}#notgoing", "createdAt": "2026-12-01T00:00:00.000Z"}
     did = ours["uri"].split("/")[2]
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": value})
-    await run_until_idle(deployment, cleo)
-    assert (await said(deployment))[1] == ["declined"]
-    (theirs,) = [record for record in await records(deployment, RSVP) if record["uri"] != ours["uri"]]
-    await delete(deployment, theirs)
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["going"], ["attending"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert (await answer_words_and_statuses(deployment))[1] == ["declined"]
+    (theirs,) = [record for record in await cleos_records(deployment, RSVP) if record["uri"] != ours["uri"]]
+    await delete_cleos_record(deployment, theirs)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["going"], ["attending"])
 
 
 async def test_changing_back_to_our_exact_bytes_is_a_new_answer(deployment: Deployment, cleo: Caller):
@@ -189,30 +171,16 @@ async def test_changing_back_to_our_exact_bytes_is_a_new_answer(deployment: Depl
     """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    (ours,) = await records(deployment, RSVP)
-    await her_app(deployment, ours, "notgoing")
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["notgoing"], ["declined"])
-    await her_app(deployment, ours, "going")
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (ours,) = await cleos_records(deployment, RSVP)
+    await change_answer_in_app(deployment, ours, "notgoing")
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["notgoing"], ["declined"])
+    await change_answer_in_app(deployment, ours, "going")
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
     assert again["cid"] == ours["cid"]
-    assert await said(deployment) == (["going"], ["attending"])
-
-
-def is_put(request: web.Request) -> bool:
-    return request.path.endswith(("putRecord", "applyWrites"))
-
-
-async def send_into_the_void(deployment: Deployment) -> None:
-    """Send everything that is queued. The requests do not arrive in time, and the connection breaks."""
-    before = len(deployment.proxy.on_their_way)
-    deployment.proxy.delays = is_put
-    await deployment.deliver_publications()
-    deployment.proxy.delays = never
-    assert len(deployment.proxy.on_their_way) > before
-    deployment.clock.turn(MINUTE)
+    assert await answer_words_and_statuses(deployment) == (["going"], ["attending"])
 
 
 async def renew_session(deployment: Deployment, who: Caller) -> None:
@@ -235,14 +203,14 @@ async def test_a_late_earlier_answer_of_ours_is_not_another_apps(deployment: Dep
     answer in the other app.
     """
     event = await deployment.event(cleo)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await renew_session(deployment, cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED)[-times:]:
         await deployment.answer(cleo, event.slug, reply)
         await send_into_the_void(deployment)
     assert await deployment.proxy.deliver() == [200] + [400] * (times - 1)
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["notgoing"], ["declined"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["notgoing"], ["declined"])
 
 
 @pytest.mark.usefixtures("slow_pds")
@@ -251,28 +219,18 @@ async def test_a_late_earlier_title_of_ours_is_not_another_apps_edit(deployment:
     merged as another app's edit.
     """
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     await renew_session(deployment, cleo)
     for typed in ({"title": "Coffee"}, {"title": "Tea", "description": "With biscuits"}):
         await deployment.revise(cleo, event.slug, **typed)
         await send_into_the_void(deployment)
     assert await deployment.proxy.deliver() == [200, 400]
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select title from events")
         merged = await reader.fetch("select field from merge_decisions")
-    (record,) = await records(deployment, EVENT)
+    (record,) = await cleos_records(deployment, EVENT)
     assert ([row["title"] for row in rows], record["value"]["name"], merged) == (["Tea"], "Tea", [])
-
-
-def is_delete(request: web.Request) -> bool:
-    return request.path.endswith(("deleteRecord", "applyWrites"))
-
-
-async def write_something(deployment: Deployment, cleo: Caller) -> None:
-    """Refresh Cleo's session, so that a request that is sent now is still accepted when it arrives a few minutes later."""
-    await deployment.event(cleo, title="Something else", visibility="public")
-    await deployment.deliver_publications()
 
 
 async def take_back_into_the_void(deployment: Deployment) -> None:
@@ -283,30 +241,23 @@ async def take_back_into_the_void(deployment: Deployment) -> None:
     deployment.clock.turn(2 * MINUTE)
 
 
-async def deliver_all(deployment: Deployment) -> None:
-    """Deliver everything that is due in the next minutes. Sessions last longer than that."""
-    for _ in range(4):
-        await deployment.deliver_publications()
-        deployment.clock.turn(MINUTE)
-
-
 @pytest.mark.usefixtures("slow_pds")
 async def test_a_late_delete_does_not_remove_an_event_that_is_public_again(deployment: Deployment, cleo: Caller):
     """The event is unlisted and public again before the delete is executed. The delete is this site's, so the event
     does not count as deleted by somebody.
     """
     event = await deployment.event(cleo)
-    await run_until_idle(deployment, cleo)
-    await write_something(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await refresh_cleos_session(deployment, cleo)
     await deployment.revise(cleo, event.slug, visibility="unlisted")
     await take_back_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, visibility="public")
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert await deployment.proxy.deliver() == [400], "the record that it names was deleted"
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select removed_at, record_uri from events")
-    assert {row["record_uri"] for row in rows} == {record["uri"] for record in await records(deployment, EVENT)}
+    assert {row["record_uri"] for row in rows} == {record["uri"] for record in await cleos_records(deployment, EVENT)}
     assert [row["removed_at"] for row in rows] == [None, None]
 
 
@@ -316,22 +267,22 @@ async def test_a_late_delete_spares_the_answer_written_since(deployment: Deploym
     ana = await deployment.person()
     event = await deployment.event(ana)
     answer = await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    (before,) = await records(deployment, RSVP)
-    await write_something(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (before,) = await cleos_records(deployment, RSVP)
+    await refresh_cleos_session(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(deployment)
     async with deployment.db.transaction() as tx:
         await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert await deployment.proxy.deliver() == [400]
-    await run_until_idle(deployment, cleo)
-    (after,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (after,) = await cleos_records(deployment, RSVP)
     assert (after["uri"], after["cid"] != before["cid"]) == (before["uri"], True)
-    assert await said(deployment) == (["going"], ["attending"])
+    assert await answer_words_and_statuses(deployment) == (["going"], ["attending"])
 
 
 @pytest.mark.usefixtures("slow_pds")
@@ -341,12 +292,12 @@ async def test_late_deletes_of_several_answers_spare_those_written_since(deploym
     answers = [
         await deployment.answer(cleo, (await deployment.event(ana, title=title)).slug) for title in ("Tea", "Coffee")
     ]
-    await run_until_idle(deployment, cleo)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    before = {one["uri"] for one in await records(deployment, RSVP)}
+    await publish_and_listen_for_hours(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    before = {one["uri"] for one in await cleos_records(deployment, RSVP)}
     assert len(before) == 2
-    await write_something(deployment, cleo)
+    await refresh_cleos_session(deployment, cleo)
     async with deployment.db.transaction() as tx:
         for answer in answers:
             await withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
@@ -354,8 +305,8 @@ async def test_late_deletes_of_several_answers_spare_those_written_since(deploym
     async with deployment.db.transaction() as tx:
         for answer in answers:
             await retry_now(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
-    await deliver_all(deployment)
+    await publish_for_minutes(deployment)
     assert set(await deployment.proxy.deliver()) == {400}
-    await run_until_idle(deployment, cleo)
-    assert {one["uri"] for one in await records(deployment, RSVP)} == before
-    assert await said(deployment) == (["going", "going"], ["attending", "attending"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert {one["uri"] for one in await cleos_records(deployment, RSVP)} == before
+    assert await answer_words_and_statuses(deployment) == (["going", "going"], ["attending", "attending"])

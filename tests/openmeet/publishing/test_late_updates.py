@@ -10,9 +10,11 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox.in_flight import forget_old
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_late_creates import cleo, deployment, on_one_engine
-from tests.openmeet.publishing.test_late_echoes import deliver_all, her_app, said, send_into_the_void, write_something
-from tests.openmeet.publishing.test_withdrawals import records, run_until_idle
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.answers import answer_words_and_statuses, change_answer_in_app
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours, publish_for_minutes
+from tests.openmeet.publishing.late_requests import cleo, on_one_engine, refresh_cleos_session, send_into_the_void
+from tests.openmeet.publishing.other_app import cleos_records
 
 __all__ = ["cleo", "deployment"]
 
@@ -31,22 +33,22 @@ async def test_a_late_update_to_an_earlier_answer_does_not_count(
     """
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await run_until_idle(deployment, cleo)
-    (first,) = await records(deployment, RSVP)
-    await write_something(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (first,) = await cleos_records(deployment, RSVP)
+    await refresh_cleos_session(deployment, cleo)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await send_into_the_void(deployment)
     if is_sent_again:
-        await deliver_all(deployment)
-        assert await said(deployment) == (["interested"], ["interested"])
+        await publish_for_minutes(deployment)
+        assert await answer_words_and_statuses(deployment) == (["interested"], ["interested"])
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
-    await deliver_all(deployment)
-    (third,) = await records(deployment, RSVP)
+    await publish_for_minutes(deployment)
+    (third,) = await cleos_records(deployment, RSVP)
     assert third["cid"] == first["cid"]
     assert await deployment.proxy.deliver() == [200]
-    assert await said(deployment) == (["interested"], ["attending"])
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["going"], ["attending"])
+    assert await answer_words_and_statuses(deployment) == (["interested"], ["attending"])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["going"], ["attending"])
     deployment.clock.turn(DAY)
     async with deployment.db.transaction() as tx:
         await forget_old(tx)
@@ -59,9 +61,9 @@ async def test_another_app_may_repeat_an_earlier_answer(deployment: Deployment, 
     event = await deployment.event(cleo)
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await deployment.answer(cleo, event.slug, reply)
-        await run_until_idle(deployment, cleo)
+        await publish_and_listen_for_hours(deployment, cleo)
     assert await in_doubt(deployment) == 0
-    (ours,) = await records(deployment, RSVP)
-    await her_app(deployment, ours, "interested")
-    await run_until_idle(deployment, cleo)
-    assert await said(deployment) == (["interested"], ["interested"])
+    (ours,) = await cleos_records(deployment, RSVP)
+    await change_answer_in_app(deployment, ours, "interested")
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await answer_words_and_statuses(deployment) == (["interested"], ["interested"])

@@ -11,9 +11,9 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
-from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import Deployment, deliver_all_publications, switch_flag
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, switch_flag
+from tests.openmeet.publishing.weekly_series import publish_series, records_with_cids_of
 
 
 class _Server:
@@ -54,10 +54,10 @@ async def test_without_permission_for_series_its_dates_are_published(deployment:
     await switch_flag(deployment, Flag.SERIES_LEXICON)
     await deployment.person("Ana")
     server = await behind(deployment, SERIES)
-    ana, series = await make(deployment)
+    ana, series = await publish_series(deployment)
     assert server.refused
-    assert len(await records(deployment, ana, EVENT)) == 1
-    assert await records(deployment, ana, SERIES) == {}
+    assert len(await records_with_cids_of(deployment, ana, EVENT)) == 1
+    assert await records_with_cids_of(deployment, ana, SERIES) == {}
     publication = await deployment.status_of(PublicationKind.SERIES, series.id)
     assert publication.state is PublicationState.BLOCKED
     assert publication.shown(deployment.clock.now(), is_allowed=True) == SHOWN
@@ -71,12 +71,12 @@ async def test_without_permission_for_groups_events_are_published(deployment: De
     async with deployment.db.transaction() as tx:
         group = await groups.create(tx, ana, group_details(country="DE", description="We meet.", sync_enabled="on"))
     made = [await deployment.event(ana, title=f"Tea {number}") for number in range(2)]
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert "applyWrites" in server.refused
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).state for one in made} == {
         PublicationState.PUBLISHED
     }
-    assert len(await records(deployment, ana, EVENT)) == 2
+    assert len(await records_with_cids_of(deployment, ana, EVENT)) == 2
     publication = await deployment.status_of(PublicationKind.GROUP, group.id)
     assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=True)) == (
         PublicationState.BLOCKED,

@@ -14,7 +14,6 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import event_records
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries
 from openmeet.domain.series import actions, move_records
 from openmeet.domain.series.model import Timing
@@ -23,44 +22,16 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
-from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.atproto.repositories_pages import PATH
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_in_repository, switch_flag
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.publishing.test_groups import deliver_publications, records_in, switch_flag
+from tests.openmeet.publishing.accounts import connect_second_account, move_records_from
 from tests.openmeet.site_under_test import signed_in, site_on
-
-
-async def second_account(deployment: Deployment, who: Caller, name: str = "office") -> Did:
-    """Connect a second account of the same person, which gets new records from then on."""
-    await deployment.account(name)
-    other = (
-        await sign_in_with_password(
-            deployment.db, deployment.network, identifier=f"{name}.town.test", password="a long password"
-        )
-    ).user_id
-    async with deployment.db.transaction() as tx:
-        (identity,) = await identity_queries.of_user(tx, other)
-        await tx.execute("update identities set user_id = :to where did = :did", to=who.user_id, did=identity.did)
-        await identities.make_default(tx, who.user_id, identity.did)
-    return identity.did
-
-
-async def move(deployment: Deployment, who: Caller, source: Did) -> int:
-    number = 0
-    for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
-        after: str | None = ""
-        while after is not None:
-            async with deployment.db.transaction() as tx:
-                moved = await move_records.move_some(tx, who.user_id, source, kind, after)
-            number, after = number + moved.number, moved.after
-    await deliver_publications(deployment)
-    return number
 
 
 async def held(deployment: Deployment, who: Caller) -> dict[Did, tuple[int, int]]:
@@ -81,18 +52,18 @@ async def test_old_records_stay_until_they_are_moved_and_then_link_to_new_ones(
     ana, dan = await deployment.person("Ana"), await deployment.connected("dan")
     first = (await deployment.identity(ana.user_id)).did
     made = [await deployment.event(ana, title=f"Tea {number}") for number in range(3)]
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     answer = await deployment.answer(dan, made[0].slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     old = [(await deployment.status_of(PublicationKind.EVENT, one.id)).uri or "" for one in made]
-    second = await second_account(deployment, ana)
+    second = await connect_second_account(deployment, ana)
     await deployment.revise(ana, made[1].slug, title="Tea, edited")
     later = await deployment.event(ana, title="Later")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(old[1]))["name"] == "Tea, edited"
     assert (await deployment.status_of(PublicationKind.EVENT, later.id)).uri.split("/")[2] == second
     assert await held(deployment, ana) == {second: (1, 0), first: (3, 0)}
-    assert await move(deployment, ana, first) == 3
+    assert await move_records_from(deployment, ana, first) == 3
     assert await held(deployment, ana) == {second: (4, 0), first: (0, 0)}
     for event, uri in zip(made, old, strict=True):
         publication = await deployment.status_of(PublicationKind.EVENT, event.id)
@@ -105,27 +76,27 @@ async def test_old_records_stay_until_they_are_moved_and_then_link_to_new_ones(
     assert (await deployment.record(answered))["subject"]["uri"] == (
         await deployment.status_of(PublicationKind.EVENT, made[0].id)
     ).uri
-    assert await move(deployment, ana, first) == 0
+    assert await move_records_from(deployment, ana, first) == 0
     await deployment.listen(dan.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 4
         assert len(await reader.fetch("select id from attendances")) == 1
-    assert len(await records_in(deployment, second, EVENT)) == 4
+    assert len(await records_in_repository(deployment, second, EVENT)) == 4
 
 
 async def test_after_moving_back_the_first_record_continues(deployment: Deployment):
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     old = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
-    second = await second_account(deployment, ana)
-    await move(deployment, ana, first)
+    second = await connect_second_account(deployment, ana)
+    await move_records_from(deployment, ana, first)
     new = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     async with deployment.db.transaction() as tx:
         await identities.make_default(tx, ana.user_id, first)
-    assert await move(deployment, ana, second) == 1
+    assert await move_records_from(deployment, ana, second) == 1
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == old
     assert (await deployment.record(new))[SUCCESSION_KEY]["successor"] == old
     assert "successor" not in (await deployment.record(old)).get(SUCCESSION_KEY, {})
@@ -143,16 +114,16 @@ async def test_a_series_moves_with_its_dates(deployment: Deployment):
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with deployment.db.transaction() as tx:
         await actions.create(tx, ana, details(description="Bring a cup.").content, timing)
-    await deliver_publications(deployment)
-    ((old, _),) = (await records_in(deployment, first, SERIES)).items()
-    second = await second_account(deployment, ana)
+    await deliver_all_publications(deployment)
+    ((old, _),) = (await records_in_repository(deployment, first, SERIES)).items()
+    second = await connect_second_account(deployment, ana)
     assert await held(deployment, ana) == {second: (0, 0), first: (1, 1)}
-    assert await move(deployment, ana, first) == 2
-    await deliver_publications(deployment)
-    ((new, record),) = (await records_in(deployment, second, SERIES)).items()
+    assert await move_records_from(deployment, ana, first) == 2
+    await deliver_all_publications(deployment)
+    ((new, record),) = (await records_in_repository(deployment, second, SERIES)).items()
     assert record[SUCCESSION_KEY]["predecessors"] == [old]
     assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
-    (date,) = (await records_in(deployment, second, EVENT)).values()
+    (date,) = (await records_in_repository(deployment, second, EVENT)).values()
     assert date[SERIES_LINK_KEY]["series"]["uri"] == new
 
 
@@ -161,13 +132,13 @@ async def test_only_ones_own_records_are_moved_and_not_to_the_same_account(deplo
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     for who, failure in ((ana, Refused), (ben, NotFound)):
         with pytest.raises(failure):
-            await move(deployment, who, first)
-    await second_account(deployment, ben, "bens")
+            await move_records_from(deployment, who, first)
+    await connect_second_account(deployment, ben, "bens")
     with pytest.raises(NotFound):
-        await move(deployment, ben, first)
+        await move_records_from(deployment, ben, first)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri.split("/")[2] == first
 
 
@@ -176,12 +147,16 @@ async def test_moving_does_not_publish_retracted_or_deleted_things(deployment: D
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
-    await deliver_publications(deployment)
-    second = await second_account(deployment, ana)
+    await deliver_all_publications(deployment)
+    second = await connect_second_account(deployment, ana)
     await deployment.revise(ana, event.slug, visibility="private")
-    assert await move(deployment, ana, first) <= 1
-    await deliver_publications(deployment)
-    assert await records_in(deployment, first, EVENT) == await records_in(deployment, second, EVENT) == {}
+    assert await move_records_from(deployment, ana, first) <= 1
+    await deliver_all_publications(deployment)
+    assert (
+        await records_in_repository(deployment, first, EVENT)
+        == await records_in_repository(deployment, second, EVENT)
+        == {}
+    )
 
 
 async def test_records_written_by_another_app_are_not_moved(deployment: Deployment):
@@ -201,13 +176,13 @@ async def test_records_written_by_another_app_are_not_moved(deployment: Deployme
         event = await event_records.find(reader, str(made["uri"]))
     assert event is not None
     await deployment.revise(cleo, event.slug, title="Sailing far")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(str(made["uri"])))["name"] == "Sailing far"
-    await second_account(deployment, cleo)
+    await connect_second_account(deployment, cleo)
     assert await held(deployment, cleo) != {}
-    assert await move(deployment, cleo, first) == 0
+    assert await move_records_from(deployment, cleo, first) == 0
     await deployment.revise(cleo, event.slug, title="Sailing farther")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(str(made["uri"])))["name"] == "Sailing farther"
 
 
@@ -216,13 +191,13 @@ async def test_without_a_session_the_old_record_stays_unchanged(deployment: Depl
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     event = await deployment.event(ana)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     old = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
-    second = await second_account(deployment, ana)
+    second = await connect_second_account(deployment, ana)
     async with deployment.db.transaction() as tx:
         await tx.execute("update identities set kind = 'connected' where did = :did", did=first)
         await session_queries.delete(tx, first)
-    await move(deployment, ana, first)
+    await move_records_from(deployment, ana, first)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri.split("/")[2] == second
     assert SUCCESSION_KEY not in await deployment.record(old)
 
@@ -234,11 +209,11 @@ async def test_by_page_and_by_api(deployment: Deployment):
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     events = [await deployment.event(ana, title=f"Tea {number}") for number in range(2)]
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     site = site_on(deployment.db, deployment.clock)
     async with signed_in(site, ana.user_id) as browser:
         assert "Nothing to move" in (await browser.get(PATH)).text
-        second = await second_account(deployment, ana)
+        second = await connect_second_account(deployment, ana)
         shown = (await browser.get(PATH)).text
         assert ("@office.town.test" in shown, "2 events" in shown) == (True, True)
         for typed, status in (("nonsense", 422), (second, 422), ("did:plc:" + "a" * 24, 404)):
@@ -246,7 +221,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
         assert await held(deployment, ana) == {second: (0, 0), first: (2, 0)}
         done = await browser.post(PATH, data={"from": first})
         assert (done.status_code, done.headers["location"]) == (303, PATH)
-        await deliver_publications(deployment)
+        await deliver_all_publications(deployment)
         assert "They’re on their way." in (await browser.get(PATH)).text
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with deployment.db.transaction() as tx:
@@ -275,8 +250,8 @@ async def test_a_large_move_continues_as_a_job(deployment: Deployment, monkeypat
     ana = await deployment.person("Ana")
     first = (await deployment.identity(ana.user_id)).did
     events = [await deployment.event(ana, title=f"Tea {number}") for number in range(7)]
-    await deliver_publications(deployment)
-    second = await second_account(deployment, ana)
+    await deliver_all_publications(deployment)
+    second = await connect_second_account(deployment, ana)
     handlers = {JobKind.MOVE_RECORDS: one_by_one(move_records.moving_handler(deployment.db))}
     site = site_on(deployment.db, deployment.clock)
     async with signed_in(site, ana.user_id) as browser:
@@ -295,7 +270,7 @@ async def test_a_large_move_continues_as_a_job(deployment: Deployment, monkeypat
         assert await run_once(deployment.db, handlers) == 1
         assert (await held(deployment, ana))[first] == (0, 0)
         assert "still on their way" not in (await browser.get(PATH)).text
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
 
 
@@ -307,8 +282,8 @@ async def test_pending_moves_stop_when_the_new_account_changes_back(
     first = (await deployment.identity(ana.user_id)).did
     for number in range(3):
         await deployment.event(ana, title=f"Tea {number}")
-    await deliver_publications(deployment)
-    await second_account(deployment, ana)
+    await deliver_all_publications(deployment)
+    await connect_second_account(deployment, ana)
     async with deployment.db.transaction() as tx:
         begun = await move_records.start_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)

@@ -10,14 +10,13 @@ from groundwork.clock import HOUR, SECOND
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.identities import publishing_preferences
+from openmeet.domain.identities.publishing_preferences import DEFAULT_PREFERENCES
 from openmeet.network.ingestion import merge_review
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import deliver_publications, records
-from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted, now
+from tests.openmeet.deployment import Deployment, deliver_all_publications, records_of
+from tests.openmeet.publishing.event_hosts import current_event, event_ids, hand_over_event, publish_event_with_co_host
 
 
 async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Deployment):
@@ -26,12 +25,12 @@ async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Depl
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
     dan = await deployment.connected("dan")
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     await deployment.revise(ben, event.slug, title="Ben's tea")
     await deployment.revise(ana, event.slug, title="Ben's tea", description="Ana brings the cups.")
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await deployment.account("zoe")
     app = await deployment.stranger("zoe")
     did = (await app.query("com.atproto.server.getSession", {}))["did"]
@@ -46,8 +45,8 @@ async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Depl
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
         await events.agree_to_record(tx, ben, event.slug)
     await deployment.deliver_jobs()
-    await deliver_publications(deployment)
-    new = (await now(deployment, event)).record_uri or ""
+    await deliver_all_publications(deployment)
+    new = (await current_event(deployment, event)).record_uri or ""
     record = await deployment.record(new)
     assert new != old
     assert (record["name"], record["description"]) == ("Ben's tea", "Ana brings the cups.")
@@ -57,7 +56,7 @@ async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Depl
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where event_id = :id", id=event.id)
         assert [row["status"] for row in rows] == [AttendanceStatus.ATTENDING] * 2
-    assert await events_here(deployment) == [event.id]
+    assert await event_ids(deployment) == [event.id]
 
 
 async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None:
@@ -74,31 +73,31 @@ async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None
 async def test_the_owners_edit_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
     """The edit in the owner's other app was not ingested yet when the event was handed over."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
-    event, old = await hosted(deployment, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
     await deployment.listen(ana.user_id)
     await write_elsewhere(deployment, old, name="Coffee")
     deployment.clock.turn(SECOND)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    assert (await now(deployment, event)).title == "Coffee"
+    await deliver_all_publications(deployment)
+    assert (await current_event(deployment, event)).title == "Coffee"
     if heir_agrees:
-        new = (await now(deployment, event)).record_uri or ""
+        new = (await current_event(deployment, event)).record_uri or ""
         assert (await deployment.record(new))["name"] == "Coffee"
 
 
 async def test_an_earlier_edit_yields_to_an_edit_made_here(deployment: Deployment):
     """Both renamed the event. The name given on this site stays, and the host can look at the other version."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
-    event, old = await hosted(deployment, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
     await deployment.listen(ana.user_id)
     await write_elsewhere(deployment, old, name="Coffee", description="Cake, too.")
     deployment.clock.turn(SECOND)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     await deployment.revise(ben, event.slug, title="Ben's tea")
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    after = await now(deployment, event)
+    await deliver_all_publications(deployment)
+    after = await current_event(deployment, event)
     assert (after.title, after.content.description) == ("Ben's tea", "Cake, too.")
     record = await deployment.record(after.record_uri or "")
     assert (record["name"], record["description"]) == ("Ben's tea", "Cake, too.")
@@ -110,22 +109,22 @@ async def test_an_earlier_edit_yields_to_an_edit_made_here(deployment: Deploymen
 async def test_without_the_owners_session_others_continue_and_nothing_is_lost(deployment: Deployment):
     """A co-host edits and people answer. After the owner has signed in again, their repository has all of it."""
     ana, ben, dan = await deployment.connected("ana"), await deployment.person("Ben"), await deployment.connected("dan")
-    event, uri = await hosted(deployment, ana, ben)
+    event, uri = await publish_event_with_co_host(deployment, ana, ben)
     async with deployment.db.transaction() as tx:
-        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
+        await publishing_preferences.change(tx, ana.user_id, replace(DEFAULT_PREFERENCES, lets_co_hosts_publish=True))
     async with deployment.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=uri.split("/")[2])
     deployment.clock.turn(3 * HOUR)  # access tokens expire together with the session
     await deployment.revise(ben, event.slug, title="Ben's tea")
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
-    assert (await now(deployment, event)).title == "Ben's tea"
+    assert (await current_event(deployment, event)).title == "Ben's tea"
     answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
     assert (await deployment.record(answered))["subject"]["uri"] == uri
     await deployment.revise(ben, event.slug, title="Ben's tea", description="And cake.")
     await deployment.connected_as("ana")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     record = await deployment.record(uri)
     assert (record["name"], record["description"]) == ("Ben's tea", "And cake.")
 
@@ -136,22 +135,22 @@ async def test_answers_wait_if_the_earlier_owner_takes_the_last_record_back(depl
     """
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=False)
     dan = await deployment.connected("dan")
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     async with deployment.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
-    await deliver_publications(deployment)
-    assert await records(deployment, ana, EVENT) == {}
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, ana, EVENT) == {}
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.WAITING
     async with deployment.db.transaction() as tx:
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
         await events.agree_to_record(tx, ben, event.slug)
     await deployment.deliver_jobs()
     deployment.clock.turn(HOUR)
-    await deliver_publications(deployment)
-    new = (await now(deployment, event)).record_uri or ""
+    await deliver_all_publications(deployment)
+    new = (await current_event(deployment, event)).record_uri or ""
     answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
     assert new not in {old, ""}
     assert (await deployment.record(answered))["subject"]["uri"] == new

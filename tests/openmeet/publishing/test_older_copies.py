@@ -14,8 +14,14 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_repositories_read_whole import answers, read_whole, write
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
+from tests.openmeet.publishing.answers import stored_answers
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours, read_repository
+from tests.openmeet.publishing.other_app import (
+    cleos_records,
+    delete_cleos_record,
+    edit_cleos_record,
+    write_cleos_record,
+)
 
 NOTE = {"$type": "com.example.note", "text": "later"}
 
@@ -40,24 +46,24 @@ async def answered(deployment: Deployment) -> tuple[Caller, Event, bytes]:
     """Cleo's answer is in her repository, but not in the copy."""
     ana, cleo = await deployment.person(), await deployment.connected()
     event = await deployment.event(ana)
-    await run_until_idle(deployment, ana)
-    await write(deployment, "com.example.note", NOTE)
+    await publish_and_listen_for_hours(deployment, ana)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     copy = await copy_of(deployment)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
-    await run_until_idle(deployment, cleo)
-    assert len(await records(deployment, RSVP)) == 1
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert len(await cleos_records(deployment, RSVP)) == 1
     return cleo, event, copy
 
 
 async def read_later(deployment: Deployment, cleo: Caller) -> None:
     """Read the whole repository, as of a later commit."""
     deployment.clock.turn(MINUTE)
-    await write(deployment, "com.example.note", NOTE)
-    await read_whole(deployment, await deployment.identity(cleo.user_id))
+    await write_cleos_record(deployment, "com.example.note", NOTE)
+    await read_repository(deployment, await deployment.identity(cleo.user_id))
 
 
 async def statuses(deployment: Deployment) -> list[str]:
-    return [status for status, _ in await answers(deployment)]
+    return [status for status, _ in await stored_answers(deployment)]
 
 
 async def test_a_restore_that_is_read_before_it_is_announced(deployment: Deployment):
@@ -68,11 +74,11 @@ async def test_a_restore_that_is_read_before_it_is_announced(deployment: Deploym
     await turn_back(deployment, copy)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(deployment, cleo)
-    assert await answers(deployment) == [("declined", None)], "a read decides at once"
+    assert await stored_answers(deployment) == [("declined", None)], "a read decides at once"
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
-    assert await answers(deployment) == [("interested", again["uri"])]
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
+    assert await stored_answers(deployment) == [("interested", again["uri"])]
     assert again["value"]["status"] == f"{RSVP}#interested"
 
 
@@ -82,9 +88,9 @@ async def test_a_restore_that_is_announced_before_it_is_read(deployment: Deploym
     await deployment.listen(cleo.user_id)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
-    assert await answers(deployment) == [("interested", again["uri"])]
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
+    assert await stored_answers(deployment) == [("interested", again["uri"])]
 
 
 async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Deployment):
@@ -96,16 +102,18 @@ async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Dep
     await deployment.listen(cleo.user_id)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     deployment.clock.turn(MINUTE)
-    await write(deployment, "com.example.note", NOTE)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     await deployment.deliver_publications()
     await deployment.ingest()
-    assert await answers(deployment) == [("interested", None)], "an announced but unread version is known to be older"
+    assert await stored_answers(deployment) == [("interested", None)], (
+        "an announced but unread version is known to be older"
+    )
     deployment.clock.turn(MINUTE)
-    await write(deployment, "com.example.note", NOTE)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     await deployment.deliver_jobs()
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
-    assert await answers(deployment) == [("interested", again["uri"])]
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
+    assert await stored_answers(deployment) == [("interested", again["uri"])]
 
 
 async def test_with_two_restores_the_first_may_have_removed_the_record(deployment: Deployment):
@@ -115,13 +123,13 @@ async def test_with_two_restores_the_first_may_have_removed_the_record(deploymen
     await deployment.listen(cleo.user_id)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     deployment.clock.turn(MINUTE)
-    await write(deployment, "com.example.note", NOTE)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     await turn_back(deployment, copy)
     await deployment.listen(cleo.user_id)
     await read_later(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
-    assert await answers(deployment) == [("interested", again["uri"])]
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
+    assert await stored_answers(deployment) == [("interested", again["uri"])]
 
 
 async def test_an_answer_from_before_the_restore_yields_to_it(deployment: Deployment):
@@ -130,9 +138,9 @@ async def test_an_answer_from_before_the_restore_yields_to_it(deployment: Deploy
     await turn_back(deployment, copy)
     await read_later(deployment, cleo)
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, cleo)
-    assert await answers(deployment) == [("declined", None)]
-    assert await records(deployment, RSVP) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await stored_answers(deployment) == [("declined", None)]
+    assert await cleos_records(deployment, RSVP) == []
 
 
 async def test_one_read_recognises_a_later_answer_of_another_app(deployment: Deployment):
@@ -140,21 +148,21 @@ async def test_one_read_recognises_a_later_answer_of_another_app(deployment: Dep
     the last answer as the newest.
     """
     cleo, event, _ = await answered(deployment)
-    (record,) = await records(deployment, RSVP)
+    (record,) = await cleos_records(deployment, RSVP)
     with_it = await copy_of(deployment)
-    await write(deployment, "com.example.note", NOTE)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     await turn_back(deployment, with_it)
     await deployment.listen(cleo.user_id)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     deployment.clock.turn(MINUTE)
     now = datetime.fromtimestamp(deployment.clock.now() / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    await edit(deployment, record, status=f"{RSVP}#going", createdAt=now)
+    await edit_cleos_record(deployment, record, status=f"{RSVP}#going", createdAt=now)
     await read_later(deployment, cleo)
     await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await statuses(deployment) == ["attending"]
-    (record,) = await records(deployment, RSVP)
+    (record,) = await cleos_records(deployment, RSVP)
     assert record["value"]["status"] == f"{RSVP}#going"
 
 
@@ -168,21 +176,21 @@ async def test_a_restore_does_not_make_another_apps_answer_older(
     """
     cleo, event, _ = await answered(deployment)
     copy = await copy_of(deployment)
-    await write(deployment, "com.example.note", NOTE)
+    await write_cleos_record(deployment, "com.example.note", NOTE)
     await turn_back(deployment, copy)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     deployment.clock.turn(MINUTE)
-    (record,) = await records(deployment, RSVP)
+    (record,) = await cleos_records(deployment, RSVP)
     if is_deleted:
-        await delete(deployment, record)
+        await delete_cleos_record(deployment, record)
     else:
-        await edit(deployment, record, status=f"{RSVP}#going")
+        await edit_cleos_record(deployment, record, status=f"{RSVP}#going")
     await read_later(deployment, cleo)
     expected = "declined" if is_deleted else "attending"
     assert await statuses(deployment) == [expected]
     if is_delivered_between:
         await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await statuses(deployment) == [expected]
-    assert len(await records(deployment, RSVP)) == (0 if is_deleted else 1)
+    assert len(await cleos_records(deployment, RSVP)) == (0 if is_deleted else 1)

@@ -2,30 +2,17 @@
 brings them.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from groundwork.clock import HandClock
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
+from tests.openmeet.deployment import Deployment, deliver_all_publications, deployment_on_each
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import inputs_of
 
+__all__ = ["deployment_on_each"]
+
+
 HERE = "/me/atproto"
 NEW = f"{HERE}/answers/new"
-
-
-@pytest.fixture
-async def deployment_on_each(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    """The deployment, on either engine."""
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
 
 
 async def answers(site: SignInSite) -> list[str]:
@@ -38,8 +25,7 @@ async def tea(deployment: Deployment) -> tuple[str, str]:
     """A published event: its record, and the path of its page."""
     ben = await deployment.person("Ben")
     event = await deployment.event(ben)
-    while await deployment.deliver_publications():
-        pass
+    await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
     assert row is not None
@@ -62,7 +48,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
             done = await browser.post(NEW, data={"event": uri, "answer": "going"})
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
-        assert ("saved on your server, here in a moment" in page, ">Going: Tea in the park</a>" in page) == (True, True)
+        assert ("Saved on your server, here in a moment" in page, ">Going: Tea in the park</a>" in page) == (True, True)
         assert await answers(site) == []
         (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
             "records"
@@ -71,7 +57,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
         assert record["value"]["subject"]["cid"] == (await deployment_on_each.record(uri))["cid"]
         await deployment_on_each.listen(ana.user_id)
         assert await answers(site) == ["attending"]
-        assert "saved on your server, here in a moment" not in (await browser.get(HERE)).text
+        assert "Saved on your server, here in a moment" not in (await browser.get(HERE)).text
 
         again = await browser.post(NEW, data={"event": uri, "answer": "interested"})
         assert (again.status_code, "You’ve already answered this event" in again.text) == (400, True)
@@ -90,9 +76,9 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
         assert await answers(site) == ["interested"]
 
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
-        assert "deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
+        assert "Deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
         await deployment_on_each.listen(ana.user_id)
-        assert "deleted on your server" not in (await browser.get(HERE)).text
+        assert "Deleted on your server" not in (await browser.get(HERE)).text
         assert "None yet" in (await browser.get(HERE)).text
 
 

@@ -11,8 +11,7 @@ from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.own_records import repository
 from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.deployment import Deployment, records_listed
-from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
-from tests.openmeet.sign_in.test_identity_page import link
+from tests.openmeet.sign_in.sign_in_site import SignInSite, link_account, site_for
 from tests.openmeet.site_under_test import inputs_of
 
 HERE = "/me/atproto"
@@ -51,11 +50,11 @@ async def test_records_are_written_to_the_server_and_come_back(site: SignInSite)
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
         assert page.count("Tea in the park") == 2  # the row and its button
-        assert "saved on your server, here in a moment" in page
+        assert "Saved on your server, here in a moment" in page
         assert await titles(site) == []
         await deployment.listen(ana.user_id)
         page = (await browser.get(HERE)).text
-        assert ("saved on your server, here in a moment" in page, "/events/tea-in-the-park" in page) == (False, True)
+        assert ("Saved on your server, here in a moment" in page, "/events/tea-in-the-park" in page) == (False, True)
         assert await titles(site) == ["Tea in the park"]
 
         (rkey,) = set(re.findall(rf'{HERE}/([a-z2-7]{{13}})"', page))
@@ -72,12 +71,12 @@ async def test_records_are_written_to_the_server_and_come_back(site: SignInSite)
         assert isinstance(held["value"], dict)
         assert (held["value"]["name"], held["value"]["org.example.mood"]) == ("Coffee in the park", "calm")
         assert await titles(site) == ["Tea in the park"]
-        assert "saved on your server, here in a moment" in (await browser.get(HERE)).text
+        assert "Saved on your server, here in a moment" in (await browser.get(HERE)).text
         await deployment.listen(ana.user_id)
         assert await titles(site) == ["Coffee in the park"]
 
         assert (await browser.post(f"{HERE}/{rkey}/delete")).status_code == 303
-        assert "deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
+        assert "Deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
         assert await titles(site) == ["Coffee in the park"]
         await deployment.listen(ana.user_id)
         assert "None yet" in (await browser.get(HERE)).text
@@ -299,7 +298,7 @@ async def test_an_answer_does_not_reveal_the_link_of_an_unlisted_event(site: Sig
         did = (await site.identity("ben")).did
         await stranger.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": record})
         page = (await browser.get(HERE)).text
-    assert "saved on your server, here in a moment" in page
+    assert "Saved on your server, here in a moment" in page
     assert event["slug"] not in page
 
 
@@ -341,12 +340,12 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             page = (await browser.get(where)).text
             seen.append([one.partition(" Saturday")[0] for one in lines_of(page)])
             where = followed(page, "Show older")
-        gone = "deleted on your server, gone here in a moment"
+        gone = "Deleted on your server, gone here in a moment"
         assert seen == [
             [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
             ["Tea 1", f"Tea 0 {gone}"],
         ]
-        assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted on your server") == 3
+        assert (await browser.get(followed(page, "Back to the newest"))).text.count("Deleted on your server") == 3
         # Values that are not a page cursor of this site.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
@@ -387,7 +386,7 @@ async def test_one_of_several_accounts_is_chosen(site: SignInSite):
     async with site.browser() as browser, site.browser() as dans:
         await site.sign_in_at_pds(dans, "dan")
         await site.sign_in_at_pds(browser, "ana", next_path="/settings/identity")
-        await link(site, browser, "office")
+        await link_account(site, browser, "office")
         ana, work, dan = [await site.identity(name) for name in ("ana", "office", "dan")]
         assert (work.is_default, ana.user_id) == (True, work.user_id)
         of_ana = f"?account={ana.did.replace(':', '%3A')}"

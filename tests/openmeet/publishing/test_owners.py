@@ -5,12 +5,11 @@ from pathlib import Path
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_host_queries, event_records, ownership
+from openmeet.domain.events import co_host_queries, event_records
 from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
@@ -19,19 +18,15 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_of
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.publishing.test_co_host_edits import add_co_host
-from tests.openmeet.publishing.test_groups import deliver_publications, records
-
-
-async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tuple[Event, str]:
-    """A published event and its record."""
-    event = await deployment.event(author)
-    await deliver_publications(deployment)
-    async with deployment.db.transaction() as tx:
-        await add_co_host(tx, event, author, beside)
-    return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+from tests.openmeet.publishing.event_hosts import (
+    add_co_host,
+    current_event,
+    event_ids,
+    hand_over_event,
+    publish_event_with_co_host,
+)
 
 
 async def hosted_elsewhere(deployment: Deployment, author: Caller) -> Event:
@@ -40,7 +35,7 @@ async def hosted_elsewhere(deployment: Deployment, author: Caller) -> Event:
     value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
     await deployment.listen(author.user_id)
-    (event_id,) = await events_here(deployment)
+    (event_id,) = await event_ids(deployment)
     async with deployment.db.reader() as reader:
         return await by_id(reader, event_id)
 
@@ -51,24 +46,6 @@ def record_key(uri: str) -> dict[str, str]:
     return {"repo": did, "collection": collection, "rkey": rkey}
 
 
-async def hand_over(deployment: Deployment, event: Event, owner: Caller, heir: Caller) -> None:
-    async with deployment.db.transaction() as tx:
-        row = await co_host_queries.of_person(tx, event.id, heir.user_id)
-        await ownership.offer(tx, owner, event.slug, row.id)
-        await event_hosting.take_over(tx, heir, event.slug)
-    await deliver_publications(deployment)
-
-
-async def now(deployment: Deployment, event: Event) -> Event:
-    async with deployment.db.reader() as reader:
-        return await by_id(reader, event.id)
-
-
-async def events_here(deployment: Deployment) -> list[str]:
-    async with deployment.db.reader() as reader:
-        return [row["id"] for row in await reader.fetch("select id from events")]
-
-
 @pytest.mark.parametrize(("owner_is", "heir_is"), [("ours", "elsewhere"), ("elsewhere", "ours")])
 async def test_both_records_lead_to_the_event_after_it_changed_hands(
     deployment: Deployment, owner_is: str, heir_is: str
@@ -77,12 +54,12 @@ async def test_both_records_lead_to_the_event_after_it_changed_hands(
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben = await (deployment.person("Ben") if heir_is == "ours" else deployment.connected("ben"))
     dan = await deployment.connected("dan")
-    event, old = await hosted(deployment, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
     mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri
     before = await deployment.record(old)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     new = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     assert new.split("/")[2] == (await deployment.identity(ben.user_id)).did
     assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
@@ -94,9 +71,9 @@ async def test_both_records_lead_to_the_event_after_it_changed_hands(
     assert (await deployment.record(answered))["subject"]["uri"] == new
     for who in (ana, ben, dan):
         await deployment.listen(who.user_id)
-    await deliver_publications(deployment)
-    assert await events_here(deployment) == [event.id]
-    after = await now(deployment, event)
+    await deliver_all_publications(deployment)
+    assert await event_ids(deployment) == [event.id]
+    after = await current_event(deployment, event)
     assert (after.author_id, after.record_uri, after.is_gone) == (ben.user_id, new, False)
     async with deployment.db.reader() as reader:
         assert [(await event_records.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
@@ -107,9 +84,9 @@ async def test_both_records_lead_to_the_event_after_it_changed_hands(
 async def test_answers_name_either_record_and_count_once(deployment: Deployment):
     """Answers in other apps to the old and to the new URI: each person has one effective answer."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
-    new = (await now(deployment, event)).record_uri
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    new = (await current_event(deployment, event)).record_uri
     await deployment.account("zoe")
     app = await deployment.stranger("zoe")
     did = (await app.query("com.atproto.server.getSession", {}))["did"]
@@ -132,7 +109,7 @@ async def test_answers_name_either_record_and_count_once(deployment: Deployment)
             did=did,
         )
     assert [(row["event_id"], row["status"]) for row in rows] == [(event.id, "declined")]
-    assert await events_here(deployment) == [event.id]
+    assert await event_ids(deployment) == [event.id]
 
 
 async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deployment: Deployment):
@@ -140,10 +117,10 @@ async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deploymen
     event stays and no longer refers to it.
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     await deployment.listen(ana.user_id)
-    new = (await now(deployment, event)).record_uri
+    new = (await current_event(deployment, event)).record_uri
     app = await deployment.own_client(await deployment.identity(ana.user_id))
     _, _, did, collection, rkey = old.split("/")
     record = await deployment.record(old)
@@ -154,15 +131,15 @@ async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deploymen
         {"repo": did, "collection": collection, "rkey": rkey, "record": record | {"name": "Mine again"}},
     )
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    assert ((await now(deployment, event)).title, (await deployment.record(old))["name"]) == (
+    await deliver_all_publications(deployment)
+    assert ((await current_event(deployment, event)).title, (await deployment.record(old))["name"]) == (
         "Tea in the park",
         "Mine again",
     )
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    assert not (await now(deployment, event)).is_gone
+    await deliver_all_publications(deployment)
+    assert not (await current_event(deployment, event)).is_gone
     assert SUCCESSION_KEY not in await deployment.record(new)
     async with deployment.db.reader() as reader:
         assert (await event_records.find(reader, old)).id == event.id
@@ -174,9 +151,9 @@ async def test_later_changes_of_the_new_owner_affect_the_old_record(deployment: 
     own record.
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
-    new = (await now(deployment, event)).record_uri
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    new = (await current_event(deployment, event)).record_uri
     async with deployment.db.transaction() as tx:
         match act:
             case "private":
@@ -192,7 +169,7 @@ async def test_later_changes_of_the_new_owner_affect_the_old_record(deployment: 
                 await identities.withdraw(tx, ana.user_id)
             case "cancelled":
                 await events.cancel(tx, ben, event.slug, "Rain")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     there = []
     for uri in (old, new):
         try:
@@ -218,12 +195,12 @@ async def test_without_the_new_owners_consent_the_old_record_stays(deployment: D
     made private meanwhile, it is deleted.
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
-    event, old = await hosted(deployment, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
     before = await deployment.record(old)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     assert await deployment.record(old) == before
     assert (
-        (await now(deployment, event)).record_uri,
+        (await current_event(deployment, event)).record_uri,
         (await deployment.status_of(PublicationKind.EVENT, event.id)).state,
     ) == (
         old,
@@ -232,19 +209,19 @@ async def test_without_the_new_owners_consent_the_old_record_stays(deployment: D
     async with deployment.db.transaction() as tx:
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
     await deployment.deliver_jobs()
-    await deliver_publications(deployment)
-    new = (await now(deployment, event)).record_uri
+    await deliver_all_publications(deployment)
+    new = (await current_event(deployment, event)).record_uri
     assert new != old
     assert (await deployment.record(old))[SUCCESSION_KEY]["successor"] == new
 
 
 async def test_made_private_before_the_new_owner_agrees_the_old_record_is_deleted(deployment: Deployment):
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=False)
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     async with deployment.db.transaction() as tx:
         await events.revise(tx, ben, event.slug, details(visibility="private"))
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     with pytest.raises(NotFound):
         await deployment.record(old)
 
@@ -253,22 +230,25 @@ async def test_made_private_before_the_new_owner_agrees_the_old_record_is_delete
 async def test_handed_back_the_first_record_is_the_events_again(deployment: Deployment, heir_agrees: bool):
     """The new owner's record then links back to the first one, so both records have a target."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben", agrees=heir_agrees)
-    event, old = await hosted(deployment, ana, ben)
-    await hand_over(deployment, event, ana, ben)
-    other = (await now(deployment, event)).record_uri
-    await hand_over(deployment, event, ben, ana)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    other = (await current_event(deployment, event)).record_uri
+    await hand_over_event(deployment, event, ben, ana)
     await deployment.listen(ana.user_id)
-    assert ((await now(deployment, event)).record_uri, (await now(deployment, event)).author_id) == (old, ana.user_id)
+    assert (
+        (await current_event(deployment, event)).record_uri,
+        (await current_event(deployment, event)).author_id,
+    ) == (old, ana.user_id)
     assert "successor" not in (await deployment.record(old)).get(SUCCESSION_KEY, {})
-    assert list(await records(deployment, ana, EVENT)) == [old]
+    assert list(await records_of(deployment, ana, EVENT)) == [old]
     if heir_agrees:
         assert (await deployment.record(other))[SUCCESSION_KEY]["successor"] == old
     await deployment.revise(ana, event.slug, title="Tea again")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(old))["name"] == "Tea again"
-    await hand_over(deployment, event, ana, ben)
-    assert (await now(deployment, event)).record_uri == other
-    assert await events_here(deployment) == [event.id]
+    await hand_over_event(deployment, event, ana, ben)
+    assert (await current_event(deployment, event)).record_uri == other
+    assert await event_ids(deployment) == [event.id]
 
 
 async def test_a_restored_record_of_another_app_is_the_events_again(deployment: Deployment, tmp_path: Path):
@@ -279,7 +259,7 @@ async def test_a_restored_record_of_another_app_is_the_events_again(deployment: 
     event = await hosted_elsewhere(deployment, ana)
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, ana, ben)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     app, uri = await deployment.stranger("ana"), event.record_uri or ""
     where, record = record_key(uri), await deployment.record(uri)
     del record["cid"]
@@ -288,33 +268,36 @@ async def test_a_restored_record_of_another_app_is_the_events_again(deployment: 
     async with deployment.db.transaction() as tx:
         for one in (ana, ben):
             await identities.withdraw(tx, one.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await erasure.begin(deployment.db, ben.user_id, 0)
     await take_due(deployment.db, erasing_in(tmp_path))
-    await deliver_publications(deployment)
-    assert ((await now(deployment, event)).author_id, (await now(deployment, event)).record_uri) == (ana.user_id, None)
+    await deliver_all_publications(deployment)
+    assert (
+        (await current_event(deployment, event)).author_id,
+        (await current_event(deployment, event)).record_uri,
+    ) == (ana.user_id, None)
     await app.procedure("com.atproto.repo.putRecord", where | {"record": record})
     await deployment.listen(ana.user_id)
     async with deployment.db.transaction() as tx:
         await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
     await deployment.deliver_jobs()
     await deployment.revise(ana, event.slug, title="Tea again")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
-    assert (await now(deployment, event)).record_uri == uri
+    assert (await current_event(deployment, event)).record_uri == uri
     assert (await deployment.record(uri))["name"] == "Tea again"
-    assert await events_here(deployment) == [event.id]
+    assert await event_ids(deployment) == [event.id]
 
 
 async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
-    event, old = await hosted(deployment, ana, ben)
+    event, old = await publish_event_with_co_host(deployment, ana, ben)
     before = await deployment.record(old)
     async with deployment.db.transaction() as tx:
         await tx.execute("update identities set kind = 'shadow' where user_id = :id", id=ana.user_id)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     assert await deployment.record(old) == before
-    new = (await now(deployment, event)).record_uri
+    new = (await current_event(deployment, event)).record_uri
     assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
     async with deployment.db.reader() as reader:
         assert (await event_records.find(reader, old)).id == event.id
@@ -330,9 +313,9 @@ async def test_answers_to_an_unlisted_event_of_another_app_are_retracted(deploym
     event = await hosted_elsewhere(deployment, ana)
     await deployment.revise(ana, event.slug, title="Tea", visibility="unlisted")
     await deployment.answer(dan, event.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
-    assert len(await records(deployment, dan, RSVP)) == 1
+    await deliver_all_publications(deployment)
+    assert len(await records_of(deployment, dan, RSVP)) == 1
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, ana, ben)
-    await hand_over(deployment, event, ana, ben)
-    assert await records(deployment, dan, RSVP) == {}
+    await hand_over_event(deployment, event, ana, ben)
+    assert await records_of(deployment, dan, RSVP) == {}

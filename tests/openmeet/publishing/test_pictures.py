@@ -29,35 +29,18 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.pictures import EXIF_SECRET, blob_at_pds, draw_jpeg
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site
 from tests.worker_pool import POOL, WORKERS
-
-SECRET = b"48.2082N 16.3738E"
-
-
-def drawn(color: str = "red", side: int = 60) -> bytes:
-    out = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x010E] = SECRET.decode()
-    Image.new("RGB", (side * 2, side), color).save(out, "JPEG", exif=exif)
-    return out.getvalue()
 
 
 async def put_up(deployment: Deployment, host: Caller, event: Event, color: str, alt: str) -> Event:
     assert deployment.publisher.pictures is not None
     key, made = await media.store_picture(
-        deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, drawn(color)
+        deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, draw_jpeg(color)
     )
     async with deployment.db.transaction() as tx:
         return await actions.set_picture(tx, host, event.slug, Picture(key, alt, made.width, made.height))
-
-
-async def blob(deployment: Deployment, did: str, cid: str) -> bytes:
-    from_pds = await deployment.network.http.get(
-        f"{deployment.pds_url}/xrpc/com.atproto.sync.getBlob?did={did}&cid={cid}"
-    )
-    assert from_pds.is_ok, from_pds.body
-    return from_pds.body
 
 
 async def test_the_picture_is_published_without_hidden_data(deployment: Deployment):
@@ -74,8 +57,8 @@ async def test_the_picture_is_published_without_hidden_data(deployment: Deployme
         "header",
     )
     did = (await deployment.identity(ana.user_id)).did
-    body = await blob(deployment, did, entry["content"]["ref"]["$link"])
-    assert SECRET not in body
+    body = await blob_at_pds(deployment, did, entry["content"]["ref"]["$link"])
+    assert EXIF_SECRET not in body
     assert len(body) == entry["content"]["size"] <= 1_000_000
     assert Image.open(io.BytesIO(body)).size == (120, 60)
 
@@ -88,7 +71,7 @@ async def test_a_new_picture_replaces_ours_and_keeps_those_of_others(deployment:
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     identity = await deployment.identity(ana.user_id)
     app = await deployment.own_client(identity)
-    theirs = (await app.upload("com.atproto.repo.uploadBlob", drawn("blue", 20), "image/jpeg"))["blob"]
+    theirs = (await app.upload("com.atproto.repo.uploadBlob", draw_jpeg("blue", 20), "image/jpeg"))["blob"]
     record = await deployment.record(uri)
     swap = record.pop("cid")
     foreign = {"$type": "com.example.banner", "role": "thumbnail", "content": theirs}
@@ -109,7 +92,7 @@ async def test_a_new_picture_replaces_ours_and_keeps_those_of_others(deployment:
     shown = (await deployment.record(uri))["media"]
     assert shown[0] == foreign
     assert (len(shown), shown[1]["alt"]) == (2, "A green flag.")
-    assert SECRET in await blob(deployment, did, theirs["ref"]["$link"])
+    assert EXIF_SECRET in await blob_at_pds(deployment, did, theirs["ref"]["$link"])
     async with deployment.db.transaction() as tx:
         await actions.remove_picture(tx, ana, event.slug)
     await deployment.deliver_publications()
@@ -157,7 +140,7 @@ async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str
 
 
 async def test_a_foreign_picture_is_fetched_once_and_re_encoded(deployment: Deployment, tmp_path):
-    event, did, cid = await foreign_event(deployment, drawn("navy"))
+    event, did, cid = await foreign_event(deployment, draw_jpeg("navy"))
     async with deployment.db.reader() as reader:
         found = await picture_of(reader, event)
     assert found is not None
@@ -167,7 +150,7 @@ async def test_a_foreign_picture_is_fetched_once_and_re_encoded(deployment: Depl
     await pictures.ensure_stored(parse_did(did), cid, Size.SMALL, PictureFormat.WEBP)
     for format_ in PictureFormat:
         body = b"".join([piece async for piece in store.read(blob_key(cid, Size.SMALL, format_))])
-        assert SECRET not in body
+        assert EXIF_SECRET not in body
         assert Image.open(io.BytesIO(body)).get_format_mimetype() == format_.content_type
     # From here on nothing is fetched, because the account could be gone.
     await RecordPictures(deployment.network, store, POOL).ensure_stored(
@@ -207,7 +190,7 @@ def showing_pictures(deployment: Deployment, tmp_path: Path) -> Site:
 
 
 async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
-    event, _, _ = await foreign_event(deployment, drawn("navy"))
+    event, _, _ = await foreign_event(deployment, draw_jpeg("navy"))
     async with showing_pictures(deployment, tmp_path).browser() as browser:
         page = await browser.get(f"/events/{event.slug}")
         path = f"/events/{event.slug}/record-picture"
@@ -215,7 +198,7 @@ async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deploymen
         assert 'alt="A boat."' in page.text
         shown = await browser.get(f"{path}/small")
         assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
-        assert SECRET not in shown.content
+        assert EXIF_SECRET not in shown.content
         known = await browser.get(f"{path}/small", headers={"if-none-match": shown.headers["etag"]})
         assert known.status_code == 304
         async with deployment.db.transaction() as tx:

@@ -18,7 +18,7 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.media.test_portraits import bands, portraits_in
+from tests.openmeet.media.drawn_pictures import draw_bands, portrait_keys_in
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, signed_in
 from tests.worker_pool import POOL
 
@@ -57,13 +57,13 @@ async def put_profile(deployment: Deployment, name: str, file: bytes | None, con
 async def test_nothing_is_fetched_without_the_button(deployment: Deployment, tmp_path: Path, clock: HandClock) -> None:
     """After signing in and viewing the page the person still has an initial. The button shows their profile picture."""
     cleo = await deployment.connected("cleo")
-    await put_profile(deployment, "cleo", bands())
+    await put_profile(deployment, "cleo", draw_bands())
     async with browser_of(deployment, cleo, tmp_path) as browser:
         before = (await browser.get("/settings/picture")).text
-        assert (portraits_in(before), _BUTTON in before) == (set(), True)
+        assert (portrait_keys_in(before), _BUTTON in before) == (set(), True)
         pressed = await browser.post(_FETCH)
         assert (pressed.status_code, pressed.headers["location"]) == (303, "/settings/picture")
-        (key,) = portraits_in((await browser.get("/settings/picture")).text)
+        (key,) = portrait_keys_in((await browser.get("/settings/picture")).text)
         assert (await browser.get(f"/portraits/{key}/256")).status_code == 200
 
 
@@ -84,7 +84,7 @@ async def test_a_profile_without_a_usable_picture_is_explained_next_to_the_field
     async with browser_of(deployment, cleo, tmp_path) as browser:
         refused = await browser.post(_FETCH)
         assert (refused.status_code, words in refused.text) == (status, True)
-        assert portraits_in((await browser.get("/settings/picture")).text) == set()
+        assert portrait_keys_in((await browser.get("/settings/picture")).text) == set()
 
 
 async def test_a_custodial_account_has_no_button(deployment: Deployment, tmp_path: Path) -> None:

@@ -10,32 +10,20 @@ from groundwork.errors import NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations, queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
-from openmeet.domain.events.model import USUAL_RECORD, Detail, RecordSettings
-from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
-from openmeet.domain.series import record_settings
-from openmeet.domain.users.model import Caller
+from openmeet.domain.events.model import USUAL_RECORD, Detail
+from openmeet.domain.identities import publishing_preferences
+from openmeet.domain.identities.publishing_preferences import (
+    DEFAULT_PREFERENCES,
+    DeclinedAs,
+    PublishingPreferences,
+    WaitingAs,
+)
 from openmeet.network.records.collections import RSVP, Result
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import INSTANCE, Deployment
+from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications
+from tests.openmeet.publishing.consent import change_preferences, choose_record_settings
 from tests.openmeet.site_under_test import api_session, site_on
-
-
-async def change_preferences(deployment: Deployment, who: Caller, **wanted: object) -> None:
-    async with deployment.db.transaction() as tx:
-        before = await publication_consent.of_user(tx, who.user_id)
-        await publication_consent.change(tx, who.user_id, replace(before, **wanted))
-
-
-async def decide(deployment: Deployment, host: Caller, slug: str, record: RecordSettings) -> None:
-    async with deployment.db.transaction() as tx:
-        await record_settings.change_event(tx, host, slug, record)
-
-
-async def deliver_all(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
 
 
 async def is_absent(deployment: Deployment, uri: str) -> bool:
@@ -50,9 +38,9 @@ async def answered(deployment: Deployment, reply: RsvpReply = RsvpReply.GOING, *
     """Ana's event with Ben's answer, after all jobs have been delivered."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, **typed)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     answer = await deployment.answer(ben, event.slug, reply)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     return ana, ben, event, answer
 
 
@@ -79,10 +67,10 @@ async def test_opting_out_of_declined_answers_deletes_the_record(deployment: Dep
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
 
@@ -91,10 +79,10 @@ async def test_a_changed_setting_changes_existing_records(deployment: Deployment
     _, ben, _, answer = await answered(deployment, RsvpReply.DECLINED)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     await change_preferences(deployment, ben, declined_as=DeclinedAs.NOT_GOING)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#notgoing"
 
 
@@ -102,13 +90,13 @@ async def test_a_waitlist_place_is_published_only_on_request(deployment: Deploym
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, capacity="1")
     await deployment.answer(ana, event.slug)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     answer = await deployment.answer(ben, event.slug)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert answer.status.value == "waitlisted"
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
     await change_preferences(deployment, ben, waiting_as=WaitingAs.INTERESTED)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
     # The echo of that record is not a separate answer: Ben is still pending.
@@ -121,10 +109,10 @@ async def test_people_who_opt_out_of_answers_have_none_published(deployment: Dep
     _, ben, _, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     await change_preferences(deployment, ben, writes_answers=False)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     await change_preferences(deployment, ben, writes_answers=True)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert not await is_absent(deployment, uri)
 
 
@@ -135,20 +123,23 @@ async def test_people_who_opt_out_of_events_have_none_published(deployment: Depl
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
     ]
     await change_preferences(deployment, ana, writes_events=False)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
 
 async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
-    """With ``skipBlueskySync`` the record stays as it was, and the next answer is published again."""
+    """The record stays as it was, also if the person answers again without saying whether to publish that."""
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     async with deployment.db.transaction() as tx:
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, ReplyDetails(skips_record=True))
-    await deliver_all(deployment)
-    assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+    await deliver_all_publications(deployment)
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
+    assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+    async with deployment.db.transaction() as tx:
+        await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED, ReplyDetails(skips_record=False))
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
@@ -164,10 +155,10 @@ async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deploym
         path = f"/api/events/{event.slug}/answer"
         kept = await browser.put(path, json={"reply": "declined", "skipBlueskySync": True}, headers=ben)
         assert (kept.status_code, kept.json()["status"], kept.json()["id"]) == (200, "declined", answer.id), kept.text
-        await deliver_all(deployment)
+        await deliver_all_publications(deployment)
         assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
         await browser.put(path, json={"reply": "interested"}, headers=ben)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 
 
@@ -177,16 +168,16 @@ async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Depl
         (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
     ]
-    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
-    await deliver_all(deployment)
+    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await deliver_all_publications(deployment)
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
 
 async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
-    await deliver_all(deployment)
+    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
+    await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
 
@@ -197,10 +188,10 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
     """
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
-    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
-    await deliver_all(deployment)
+    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await deliver_all_publications(deployment)
     record = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
     assert record["name"] == "Tea in the park"
     assert record["description"] == f"By invitation only. Who is invited sees more: {INSTANCE}/events/{event.slug}"
@@ -209,7 +200,7 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
     async with deployment.db.transaction() as tx:
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
     answer = await deployment.answer(ben, event.slug)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
 
 
@@ -217,12 +208,12 @@ async def test_an_event_made_private_is_retracted_even_if_it_was_announced(deplo
     """The host consented to announcing the event as it was at that time."""
     ana = await deployment.person()
     event = await deployment.event(ana, visibility="private")
-    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
     await deployment.revise(ana, event.slug, visibility="public")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     await deployment.revise(ana, event.slug, visibility="private")
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
@@ -231,19 +222,19 @@ async def test_only_invitation_only_events_can_be_announced(deployment: Deployme
     ana = await deployment.person()
     event = await deployment.event(ana)
     with pytest.raises(Refused):
-        await decide(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+        await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
 
 
 async def test_a_public_event_can_be_reduced_and_restored(deployment: Deployment):
     ana, _, event, answer = await answered(deployment, description="With scones")
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     answer_uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await decide(deployment, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
-    await deliver_all(deployment)
+    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["description"].startswith("More about it")
     assert await is_absent(deployment, answer_uri)
-    await decide(deployment, ana, event.slug, USUAL_RECORD)
-    await deliver_all(deployment)
+    await choose_record_settings(deployment, ana, event.slug, USUAL_RECORD)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["description"] == "With scones"
     assert not await is_absent(deployment, answer_uri)
 
@@ -260,12 +251,12 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     _, ben, event, answer = await answered(deployment)
     async with deployment.db.transaction() as tx:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     await change_preferences(deployment, ben, declined_as=DeclinedAs.NOTHING)
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
-    await deliver_all(deployment)
+    await deliver_all_publications(deployment)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
     assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
 
@@ -273,10 +264,10 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
 async def test_of_two_concurrent_changes_of_settings_the_second_is_refused(deployment: Deployment):
     ana = await deployment.person()
     async with deployment.db.transaction() as tx:
-        first = await publication_consent.change(
-            tx, ana.user_id, PublicationConsent(writes_events=False), expected_revision=0
+        first = await publishing_preferences.change(
+            tx, ana.user_id, PublishingPreferences(writes_events=False), expected_revision=0
         )
     assert first.revision == 1
     with pytest.raises(PreconditionFailed):
         async with deployment.db.transaction() as tx:
-            await publication_consent.change(tx, ana.user_id, USUAL, expected_revision=0)
+            await publishing_preferences.change(tx, ana.user_id, DEFAULT_PREFERENCES, expected_revision=0)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from at_network.xrpc_client import XrpcClient
 from groundwork.errors import decode_explanation
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -30,40 +29,17 @@ from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
-from tests.openmeet.deployment import Deployment, details
-from tests.openmeet.publishing.test_group_pictures import put_up
-from tests.openmeet.publishing.test_groups import (
-    deliver_publications,
-    found,
-    let_in,
-    now,
-    records,
-    revise,
-    show,
-    switch_flag,
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_of, switch_flag
+from tests.openmeet.publishing.other_app import custodial_app_of, delete_record_in_app, edit_record_in_app
+from tests.openmeet.publishing.pictures import draw_jpeg
+from tests.openmeet.publishing.published_groups import (
+    create_group,
+    current_group,
+    let_into_group,
+    revise_group,
+    set_group_picture,
+    show_membership,
 )
-from tests.openmeet.publishing.test_pictures import drawn
-
-
-async def app_of(deployment: Deployment, who: Caller) -> XrpcClient:
-    """A client of another app for the custodial repository."""
-    return await deployment.own_client(await deployment.identity(who.user_id))
-
-
-async def put(deployment: Deployment, who: Caller, uri: str, **fields: Any) -> None:
-    """Change only the given fields, as a careful app does. None removes a field."""
-    _, _, did, collection, rkey = uri.split("/")
-    record = await deployment.record(uri)
-    swap = record.pop("cid")
-    after = {key: value for key, value in {**record, **fields}.items() if value is not None}
-    wish = {"repo": did, "collection": collection, "rkey": rkey, "record": after, "swapRecord": swap}
-    await (await app_of(deployment, who)).procedure("com.atproto.repo.putRecord", wish)
-
-
-async def delete(deployment: Deployment, who: Caller, uri: str) -> None:
-    _, _, did, collection, rkey = uri.split("/")
-    wish = {"repo": did, "collection": collection, "rkey": rkey}
-    await (await app_of(deployment, who)).procedure("com.atproto.repo.deleteRecord", wish)
 
 
 async def decided(deployment: Deployment, uri: str) -> dict[str, KeptDecision]:
@@ -82,7 +58,7 @@ async def person(deployment: Deployment, name: str) -> Caller:
 async def published_group(deployment: Deployment, **typed: str) -> tuple[Caller, Group, str]:
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, _ = await deployment.person("Ana"), await deployment.person("Ben")
-    group = await found(deployment, ana, **typed)
+    group = await create_group(deployment, ana, **typed)
     await deployment.listen(ana.user_id)
     assert group.network.record_uri is not None
     return ana, group, group.network.record_uri
@@ -96,9 +72,9 @@ async def published_series(deployment: Deployment, rule: str = "FREQ=WEEKLY;COUN
     )
     async with deployment.db.transaction() as tx:
         series = await actions.create(tx, ana, details(description="Bring a cup.").content, timing)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
-    (uri,) = await records(deployment, ana, SERIES)
+    (uri,) = await records_of(deployment, ana, SERIES)
     return ana, series, uri
 
 
@@ -121,25 +97,25 @@ async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployme
     """Nothing is written back, fields that the other app added stay, and the log says in which app the edit was made."""
     ana, group, uri = await published_group(deployment)
     place = {"$type": "community.lexicon.location.address", "country": "AT", "locality": "Graz", "x.y": "z"}
-    await put(
+    await edit_record_in_app(
         deployment, ana, uri, name="Chess and Go", description="Both.", location=place, **{"com.example.color": "red"}
     )
     theirs = await deployment.record(uri)
     await deployment.listen(ana.user_id)
-    after = await now(deployment, group)
+    after = await current_group(deployment, group)
     said = after.details
     assert (said.name, said.description, said.locality, said.country) == ("Chess and Go", "Both.", "Graz", "AT")
     assert (said.time_zone, said.join_policy) == (group.details.time_zone, group.details.join_policy)
     assert after.revision > group.revision
     publication = await deployment.status_of(PublicationKind.GROUP, group.id)
     assert (publication.state, publication.was_merged) == (PublicationState.PUBLISHED, True)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await deployment.record(uri) == theirs
     assert await decided(deployment, uri) == {}
     async with deployment.db.reader() as reader:
         (line, *_) = await audit_log.entries(reader, group.id, limit=1)
     assert (line.act, line.note) == (GroupLogAction.EDITED, audit_log.IN_ANOTHER_APP)
-    await revise(deployment, ana, group, join_question="Why?")
+    await revise_group(deployment, ana, group, join_question="Why?")
     kept = await deployment.record(uri)
     assert (kept["location"], kept["com.example.color"], kept["criteria"]) == (place, "red", "Why?")
 
@@ -149,10 +125,10 @@ async def test_concurrent_changes_of_a_group_are_merged_and_logged(deployment: D
     ana, group, uri = await published_group(deployment)
     async with deployment.db.transaction() as tx:
         await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours", join_question="Why?"))
-    await put(deployment, ana, uri, name="Theirs", description="Theirs too.")
+    await edit_record_in_app(deployment, ana, uri, name="Theirs", description="Theirs too.")
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    after, record = (await now(deployment, group)).details, await deployment.record(uri)
+    await deliver_all_publications(deployment)
+    after, record = (await current_group(deployment, group)).details, await deployment.record(uri)
     assert (after.name, after.description, after.join_question) == ("Ours", "Theirs too.", "Why?")
     assert (record["name"], record["description"], record["criteria"]) == ("Ours", "Theirs too.", "Why?")
     name = (await decided(deployment, uri))["name"].decision
@@ -164,15 +140,15 @@ async def test_a_wider_level_needs_consent_here(deployment: Deployment):
     level needs consent given on this site.
     """
     ana, group, uri = await published_group(deployment)
-    await put(deployment, ana, uri, promotion="members")
+    await edit_record_in_app(deployment, ana, uri, promotion="members")
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    assert (await now(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
+    await deliver_all_publications(deployment)
+    assert (await current_group(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
     assert set(await deployment.record(uri)) == {"$type", "name", "website", "promotion", "createdAt", "cid"}
-    await put(deployment, ana, uri, promotion="public", description="Secret?")
+    await edit_record_in_app(deployment, ana, uri, promotion="public", description="Secret?")
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    after = await now(deployment, group)
+    await deliver_all_publications(deployment)
+    after = await current_group(deployment, group)
     assert (after.details.promotion_level, after.details.description) == (PromotionLevel.MEMBERS, "We meet.")
     assert (await deployment.record(uri))["promotion"] == "members"
     assert (await decided(deployment, uri))["level"].decision.policy is MergeReason.MORE_RESTRICTIVE
@@ -180,42 +156,42 @@ async def test_a_wider_level_needs_consent_here(deployment: Deployment):
 
 async def test_another_apps_picture_is_used_until_one_is_chosen_here(deployment: Deployment):
     ana, group, uri = await published_group(deployment)
-    await put_up(deployment, ana, group, "red")
-    await deliver_publications(deployment)
+    await set_group_picture(deployment, ana, group, "red")
+    await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
-    app = await app_of(deployment, ana)
-    sent = (await app.upload("com.atproto.repo.uploadBlob", drawn("navy"), "image/jpeg"))["blob"]
-    await put(deployment, ana, uri, avatar=sent)
+    app = await custodial_app_of(deployment, ana)
+    sent = (await app.upload("com.atproto.repo.uploadBlob", draw_jpeg("navy"), "image/jpeg"))["blob"]
+    await edit_record_in_app(deployment, ana, uri, avatar=sent)
     await deployment.listen(ana.user_id)
-    after = await revise(deployment, ana, group, description="We still meet.")
+    after = await revise_group(deployment, ana, group, description="We still meet.")
     assert (after.picture, after.network.avatar_cid) == (None, sent["ref"]["$link"])
     record = await deployment.record(uri)
     assert (record["avatar"], record["description"]) == (sent, "We still meet.")
-    await put_up(deployment, ana, group, "green")
-    await deliver_publications(deployment)
+    await set_group_picture(deployment, ana, group, "green")
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["avatar"] not in (sent, None)
-    assert (await now(deployment, group)).network.avatar_cid is None
+    assert (await current_group(deployment, group)).network.avatar_cid is None
 
 
 async def test_deleting_a_groups_record_elsewhere_unpublishes_the_group(deployment: Deployment):
     """Nothing is lost on this site, and the record is created again when the owner requests it."""
     ana, group, uri = await published_group(deployment)
     ben = await person(deployment, "Ben")
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
-    await delete(deployment, ana, uri)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    await delete_record_in_app(deployment, ana, uri)
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
-    after = await now(deployment, group)
+    await deliver_all_publications(deployment)
+    after = await current_group(deployment, group)
     assert (after.details.sync_enabled, after.deleted_at, after.network.record_uri) == (False, None, None)
     assert (await deployment.status_of(PublicationKind.GROUP, group.id)).state is PublicationState.RETRACTED
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
-    await revise(deployment, ana, group, description="Still here.")
-    assert await records(deployment, ana, GROUP) == {}
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ben, MEMBERSHIP) == {}
+    await revise_group(deployment, ana, group, description="Still here.")
+    assert await records_of(deployment, ana, GROUP) == {}
     async with deployment.db.reader() as reader:
         assert (await group_queries.find_member(reader, group.id, ben.user_id)).role is GroupRole.MEMBER
-    await revise(deployment, ana, group, sync_enabled=True)
-    assert [one["description"] for one in (await records(deployment, ana, GROUP)).values()] == ["Still here."]
+    await revise_group(deployment, ana, group, sync_enabled=True)
+    assert [one["description"] for one in (await records_of(deployment, ana, GROUP)).values()] == ["Still here."]
 
 
 async def member(deployment: Deployment, group: Group, who: Caller) -> Membership:
@@ -228,25 +204,25 @@ async def member(deployment: Deployment, group: Group, who: Caller) -> Membershi
 async def test_the_groups_repository_assigns_roles_and_removes_members(deployment: Deployment):
     ana, group, _ = await published_group(deployment)
     ben = await person(deployment, "Ben")
-    await let_in(deployment, ana, group, ben)
-    await show(deployment, ben, group)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
     await deployment.listen(ana.user_id)
-    (uri,) = await records(deployment, ana, ACCEPTANCE)
-    await put(deployment, ana, uri, role=VALUE_OF[GroupRole.ADMIN])
+    (uri,) = await records_of(deployment, ana, ACCEPTANCE)
+    await edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.ADMIN])
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.ADMIN
-    await put(deployment, ana, uri, role=VALUE_OF[GroupRole.OWNER])
+    await edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.OWNER])
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.ADMIN
     assert (await deployment.record(uri))["role"] == VALUE_OF[GroupRole.ADMIN]
     await deployment.listen(ana.user_id)
-    await delete(deployment, ana, uri)
+    await delete_record_in_app(deployment, ana, uri)
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.LEFT
-    assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
+    assert await records_of(deployment, ana, ACCEPTANCE) == await records_of(deployment, ben, MEMBERSHIP) == {}
     async with deployment.db.reader() as reader:
         lines = [(one.act, one.after, one.note) for one in await audit_log.entries(reader, group.id, limit=2)]
     assert lines == [
@@ -258,14 +234,16 @@ async def test_the_groups_repository_assigns_roles_and_removes_members(deploymen
 @pytest.mark.parametrize("what", ["role", "deletion"])
 async def test_no_record_in_the_repository_removes_an_owner(deployment: Deployment, what: str):
     ana, group, _ = await published_group(deployment)
-    await show(deployment, ana, group)
+    await show_membership(deployment, ana, group)
     await deployment.listen(ana.user_id)
-    (uri,) = await records(deployment, ana, ACCEPTANCE)
+    (uri,) = await records_of(deployment, ana, ACCEPTANCE)
     await (
-        put(deployment, ana, uri, role=VALUE_OF[GroupRole.MEMBER]) if what == "role" else delete(deployment, ana, uri)
+        edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.MEMBER])
+        if what == "role"
+        else delete_record_in_app(deployment, ana, uri)
     )
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await member(deployment, group, ana)).role is GroupRole.OWNER
     if what == "role":
         assert (await deployment.record(uri))["role"] == VALUE_OF[GroupRole.OWNER]
@@ -276,14 +254,14 @@ async def test_after_repeated_overwriting_by_another_app_we_stop(deployment: Dep
     ana, group, uri = await published_group(deployment, promotion_level="members")
     before = (await deployment.record(uri))["cid"]
     for number in range(7):
-        await put(deployment, ana, uri, promotion="public", **{"com.example.try": number})
+        await edit_record_in_app(deployment, ana, uri, promotion="public", **{"com.example.try": number})
         await deployment.listen(ana.user_id)
-        await deliver_publications(deployment)
+        await deliver_all_publications(deployment)
     publication = await deployment.status_of(PublicationKind.GROUP, group.id)
     assert publication.state is PublicationState.CONFLICTED
     record = await deployment.record(uri)
     assert (record["promotion"], record["com.example.try"], record["cid"] != before) == ("public", 6, True)
-    assert (await now(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
+    assert (await current_group(deployment, group)).details.promotion_level is PromotionLevel.MEMBERS
 
 
 async def test_another_app_admits_a_member(deployment: Deployment):
@@ -293,7 +271,7 @@ async def test_another_app_admits_a_member(deployment: Deployment):
     said = {"$type": MEMBERSHIP, "group": group_uri, "createdAt": "2026-01-01T00:00:00Z"}
     did = (await deployment.identity(ben.user_id)).did
     wish = {"repo": did, "collection": MEMBERSHIP, "record": said}
-    made = await (await app_of(deployment, ben)).procedure("com.atproto.repo.createRecord", wish)
+    made = await (await custodial_app_of(deployment, ben)).procedure("com.atproto.repo.createRecord", wish)
     await deployment.listen(ben.user_id)
     assert (await member(deployment, group, ben)).role is GroupRole.PENDING
     answer = {
@@ -305,16 +283,16 @@ async def test_another_app_admits_a_member(deployment: Deployment):
         "createdAt": "2026-01-01T00:00:00Z",
     }
     home = (await deployment.identity(ana.user_id)).did
-    accepted = await (await app_of(deployment, ana)).procedure(
+    accepted = await (await custodial_app_of(deployment, ana)).procedure(
         "com.atproto.repo.createRecord", {"repo": home, "collection": ACCEPTANCE, "record": answer}
     )
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.MODERATOR
     async with deployment.db.transaction() as tx:
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.MEMBER)
-    await deliver_publications(deployment)
-    found_there = await records(deployment, ana, ACCEPTANCE)
+    await deliver_all_publications(deployment)
+    found_there = await records_of(deployment, ana, ACCEPTANCE)
     assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[GroupRole.MEMBER]}
 
 
@@ -325,9 +303,9 @@ async def test_an_edit_of_a_series_record_changes_the_series(deployment: Deploym
     async with deployment.db.reader() as reader:
         first = (await date_queries.stored(reader, series.id))[0].event
     await deployment.answer(ben, first.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     template = {**(await deployment.record(uri))["template"], "com.example.seats": "blue"}
-    await put(
+    await edit_record_in_app(
         deployment,
         ana,
         uri,
@@ -353,13 +331,13 @@ async def test_an_edit_of_a_series_record_changes_the_series(deployment: Deploym
     assert dates[0].id == first.id
     assert "event_changed" in {row["kind"] for row in heard}
     assert (await deployment.status_of(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await deployment.record(uri) == theirs
     assert await decided(deployment, uri) == {}
-    published = await records(deployment, ana, EVENT)
+    published = await records_of(deployment, ana, EVENT)
     assert [one["name"] for one in published.values()] == ["Tea and talk"]
     await edit_series(deployment, ana, series, description="Bring two cups.")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     kept = await deployment.record(uri)
     assert (kept["com.example.color"], kept["template"]["com.example.seats"]) == ("red", "blue")
     assert (kept["description"], kept["rrule"]) == ("Bring two cups.", ["FREQ=WEEKLY;COUNT=6"])
@@ -383,7 +361,7 @@ async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: 
             tx.now,
         )
         await apply_edits.apply_plan(tx, locked, plan)
-    await put(
+    await edit_record_in_app(
         deployment,
         ana,
         uri,
@@ -393,7 +371,7 @@ async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: 
         exdate=["2026-03-21T18:00:00"],
     )
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     after, record = await series_now(deployment, series), await deployment.record(uri)
     assert (after.content.title, after.content.description) == ("Ours", "Theirs too.")
     assert (record["name"], record["description"], record["rrule"]) == ("Ours", "Theirs too.", ["FREQ=WEEKLY;COUNT=8"])
@@ -410,13 +388,13 @@ async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
 ):
     """An edit of other fields on this site leaves the unreadable fields unchanged."""
     ana, series, uri = await published_series(deployment)
-    await put(deployment, ana, uri, **wrong)
+    await edit_record_in_app(deployment, ana, uri, **wrong)
     await deployment.listen(ana.user_id)
     assert (await series_now(deployment, series)).timing == series.timing
     kept = explain(decode_explanation((await decided(deployment, uri))["record"].decision.theirs))
     assert all(str(one) in kept for value in wrong.values() for one in (value if isinstance(value, list) else [value]))
     await edit_series(deployment, ana, series, description="Bring two cups.")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     record = await deployment.record(uri)
     assert record["description"] == "Bring two cups."
     assert {key: record[key] for key in wrong} == dict(wrong)
@@ -425,14 +403,14 @@ async def test_an_unreadable_series_record_changes_nothing_and_is_logged(
 async def test_a_series_record_deleted_elsewhere_leaves_the_series(deployment: Deployment):
     """The record is created again when its owner requests it, and not with the next edit."""
     ana, series, uri = await published_series(deployment)
-    await delete(deployment, ana, uri)
+    await delete_record_in_app(deployment, ana, uri)
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     after = await series_now(deployment, series)
     assert (after.deleted_at, after.record_uri, after.timing) == (None, None, series.timing)
     publication = await deployment.status_of(PublicationKind.SERIES, series.id)
     assert (publication.state, publication.is_withdrawn) == (PublicationState.RETRACTED, True)
-    assert len(await records(deployment, ana, EVENT)) == 1
+    assert len(await records_of(deployment, ana, EVENT)) == 1
     await edit_series(deployment, ana, series, description="Bring two cups.")
-    await deliver_publications(deployment)
-    assert await records(deployment, ana, SERIES) == {}
+    await deliver_all_publications(deployment)
+    assert await records_of(deployment, ana, SERIES) == {}

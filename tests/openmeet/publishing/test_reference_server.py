@@ -21,7 +21,7 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.browser.browsers import chromium
 from tests.external_dependencies import needs
-from tests.openmeet.remote_pds import RemoteSite, allow, remote
+from tests.openmeet.remote_pds import RemoteSite, authorize_on_pds, remote
 from tests.openmeet.site_under_test import details
 
 __all__ = ["remote"]
@@ -34,7 +34,7 @@ async def sign_in(remote: RemoteSite, page: Page, name: str) -> Caller:
     await page.goto("/sign-in")
     await page.get_by_label("E-mail or handle").fill(f"{name}.test")
     await page.get_by_role("button", name="Sign in").click()
-    await allow(page)
+    await authorize_on_pds(page)
     await expect(page).to_have_url(f"{remote.url}/home")
     found = await remote.identity(name)
     async with remote.db.transaction() as tx:

@@ -17,14 +17,15 @@ from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_any_history import START, Step, begin, publish_if_kept
-from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
-from tests.openmeet.site_under_test import edited
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.event_history import HISTORY_START, HistoryStep, begin_history, publish_if_kept
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record
+from tests.openmeet.site_under_test import edited_details
 
 
 async def choose(deployment: Deployment, host: Caller, event: Event) -> Event:
     async with deployment.db.transaction() as tx:
-        return await event_hosting.revise(tx, host, event.slug, edited(event, remove_after=RemovalDelay.DAY))
+        return await event_hosting.revise(tx, host, event.slug, edited_details(event, remove_after=RemovalDelay.DAY))
 
 
 async def pass_the_end(deployment: Deployment, event: Event) -> None:
@@ -43,31 +44,31 @@ async def test_the_records_of_a_removed_event_and_of_its_answers_are_deleted(dep
     cleo = await deployment.connected()
     event = await choose(deployment, cleo, await deployment.event(cleo))
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    (written,) = await records(deployment, EVENT)
-    assert len(await records(deployment, RSVP)) == 1
+    await publish_and_listen_for_hours(deployment, cleo)
+    (written,) = await cleos_records(deployment, EVENT)
+    assert len(await cleos_records(deployment, RSVP)) == 1
     assert "removeAfter" not in str(written["value"])
     await pass_the_end(deployment, event)
     assert await tasks.remove_past_events(deployment.db) == 1
-    await run_until_idle(deployment, cleo)
-    assert (await records(deployment, EVENT), await records(deployment, RSVP)) == ([], [])
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert (await cleos_records(deployment, EVENT), await cleos_records(deployment, RSVP)) == ([], [])
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.RETRACTED
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await events_here(deployment) == [True]
 
 
 async def test_an_edit_in_another_app_keeps_the_choice(deployment: Deployment):
     cleo = await deployment.connected()
     event = await choose(deployment, cleo, await deployment.event(cleo))
-    await run_until_idle(deployment, cleo)
-    (written,) = await records(deployment, EVENT)
-    await edit(deployment, written, name="Tea indoors")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (written,) = await cleos_records(deployment, EVENT)
+    await edit_cleos_record(deployment, written, name="Tea indoors")
+    await publish_and_listen_for_hours(deployment, cleo)
     await pass_the_end(deployment, event)
     assert await tasks.remove_past_events(deployment.db) == 1
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert await events_here(deployment) == [True]
 
 
@@ -76,13 +77,13 @@ async def test_an_event_whose_record_another_app_deleted_is_removed_without_an_a
 ):
     cleo = await deployment.connected()
     event = await choose(deployment, cleo, await deployment.event(cleo))
-    await run_until_idle(deployment, cleo)
-    await delete(deployment, (await records(deployment, EVENT))[0])
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await delete_cleos_record(deployment, (await cleos_records(deployment, EVENT))[0])
+    await publish_and_listen_for_hours(deployment, cleo)
     await pass_the_end(deployment, event)
     assert await tasks.remove_past_events(deployment.db) == 1
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert await events_here(deployment) == [True]
 
 
@@ -98,7 +99,7 @@ async def test_an_own_event_from_another_app_is_removed_there_too(deployment: De
         "startsAt": "2026-04-01T17:00:00Z",
     }
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from events")
     assert row is not None
@@ -106,11 +107,11 @@ async def test_an_own_event_from_another_app_is_removed_there_too(deployment: De
         found = await by_id(reader, row["id"])
     assert found is not None
     event = await choose(deployment, cleo, found)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     deployment.clock.turn((event.removes_at or 0) - deployment.clock.now())
     assert await tasks.remove_past_events(deployment.db) == 1
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert await events_here(deployment) == [True]
 
 
@@ -133,7 +134,7 @@ ACTS = (
 ACTS_AFTERWARDS = ("edit record", "pause account", "pay", "hear", "lose", "kill", "restart")
 
 
-def steps_of(acts: tuple[str, ...], most: int) -> st.SearchStrategy[list[Step]]:
+def steps_of(acts: tuple[str, ...], most: int) -> st.SearchStrategy[list[HistoryStep]]:
     return st.lists(st.tuples(st.sampled_from(acts), st.integers(0, 11)), max_size=most)
 
 
@@ -143,12 +144,12 @@ def steps_of(acts: tuple[str, ...], most: int) -> st.SearchStrategy[list[Step]]:
 @example(history=[("delete record", 0), ("hear", 0), ("recreate record", 0)], afterwards=[("pause account", 1)])
 @example(history=[], afterwards=[("edit record", 0), ("lose", 0), ("restart", 0), ("edit record", 0)])
 async def test_after_any_history_no_record_of_a_removed_event_is_left(
-    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[Step], afterwards: list[Step]
+    make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[HistoryStep], afterwards: list[HistoryStep]
 ):
-    clock = HandClock(START)
+    clock = HandClock(HISTORY_START)
     db = await make_sqlite("openmeet", clock=clock)
     async with open_deployment(db, make_sqlite, clock, tmp_path_factory.mktemp("deployment")) as deployment:
-        opened, played = deployment.pds_serving, await begin(deployment)
+        opened, played = deployment.pds_serving, await begin_history(deployment)
         for act, number in history:
             await played.act(act, number)
         event = await choose(deployment, played.hosts[0], await played.now())

@@ -25,19 +25,15 @@ from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_co_host_edits import add_co_host
-from tests.openmeet.publishing.test_groups import (
-    deliver_publications,
-    event_in,
-    found,
-    let_in,
-    records,
-    records_in,
+from tests.openmeet.deployment import (
+    Deployment,
+    deliver_all_publications,
+    records_in_repository,
+    records_of,
     switch_flag,
 )
-from tests.openmeet.publishing.test_groups import now as group_now
-from tests.openmeet.publishing.test_owners import events_here, hand_over, now
+from tests.openmeet.publishing.event_hosts import add_co_host, current_event, event_ids, hand_over_event
+from tests.openmeet.publishing.published_groups import create_group, create_group_event, current_group, let_into_group
 from tests.timeouts import TIMEOUT_SECONDS
 
 KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
@@ -49,17 +45,17 @@ async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller
     if kind == "its group's":
         await switch_flag(deployment, Flag.GROUPS)
         founder = await deployment.person("Founder")
-        group = await found(deployment, founder)
-        await let_in(deployment, founder, group, owner, GroupRole.MODERATOR)
-        await let_in(deployment, founder, group, beside, GroupRole.ADMIN)
+        group = await create_group(deployment, founder)
+        await let_into_group(deployment, founder, group, owner, GroupRole.MODERATOR)
+        await let_into_group(deployment, founder, group, beside, GroupRole.ADMIN)
         async with deployment.db.transaction() as tx:
             await group_hosting.open_account(tx, founder, group.slug, "chess.town.test")
         await deployment.deliver_jobs()
-        await deliver_publications(deployment)
-        event = await event_in(deployment, owner, group)
+        await deliver_all_publications(deployment)
+        event = await create_group_event(deployment, owner, group)
     else:
         event = await deployment.event(owner)
-        await deliver_publications(deployment)
+        await deliver_all_publications(deployment)
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, owner, beside)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or "", group
@@ -70,13 +66,13 @@ async def delete_account(deployment: Deployment, who: Caller) -> str:
     did = (await deployment.identity(who.user_id)).did
     async with deployment.db.transaction() as tx:
         await account_deletion.erase_here(tx, [bytes(32)], did)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     return did
 
 
 async def holder(deployment: Deployment, event: Event) -> tuple[str, str | None]:
     """The event's owner and the repository of its record."""
-    after = await now(deployment, event)
+    after = await current_event(deployment, event)
     assert not after.is_gone
     return after.author_id, after.record_uri
 
@@ -91,10 +87,10 @@ async def test_what_an_owner_can_do(deployment: Deployment, kind: str):
     with pytest.raises(Forbidden):
         async with deployment.db.transaction() as tx:
             await co_hosts.leave(tx, ana, event.slug)
-    await hand_over(deployment, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
     owner, passed = await holder(deployment, event)
     assert (owner, passed == uri) == (ben.user_id, kind == "its group's")
-    await hand_over(deployment, event, ben, ana)
+    await hand_over_event(deployment, event, ben, ana)
     assert await holder(deployment, event) == (ana.user_id, uri)
     did = await delete_account(deployment, ana)
     owner, last = await holder(deployment, event)
@@ -102,9 +98,9 @@ async def test_what_an_owner_can_do(deployment: Deployment, kind: str):
     assert last is not None
     assert did not in str(await deployment.record(last))
     await deployment.revise(ben, event.slug, title="Coffee")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(last))["name"] == "Coffee"
-    assert await events_here(deployment) == [event.id]
+    assert await event_ids(deployment) == [event.id]
 
 
 @KINDS
@@ -119,7 +115,7 @@ async def test_what_a_co_host_can_do(deployment: Deployment, kind: str):
             await ownership.offer(tx, ben, event.slug, row.id)
     async with deployment.db.transaction() as tx:
         await co_hosts.leave(tx, ben, event.slug)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await holder(deployment, event) == (ana.user_id, uri)
     async with deployment.db.transaction() as tx:
         await co_host_queries.put(tx, row)
@@ -145,14 +141,14 @@ async def test_what_those_who_run_the_group_can_do(deployment: Deployment):
             await ownership.offer(tx, ben, event.slug, row.id)
     async with deployment.db.transaction() as tx:
         await groups.leave(tx, ben, group.slug)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await holder(deployment, event) == (ana.user_id, uri)
     await delete_account(deployment, ben)
     assert await holder(deployment, event) == (ana.user_id, uri)
-    held = (await group_now(deployment, group)).network.account_id
+    held = (await current_group(deployment, group)).network.account_id
     await delete_account(deployment, Caller(held, "the group"))
     owner, last = await holder(deployment, event)
-    assert (owner, (await group_now(deployment, group)).network.account_id) == (ana.user_id, None)
+    assert (owner, (await current_group(deployment, group)).network.account_id) == (ana.user_id, None)
     assert last is not None
     assert last.split("/")[2] == (await deployment.identity(ana.user_id)).did
     assert SUCCESSION_KEY not in await deployment.record(last)
@@ -164,18 +160,18 @@ async def test_published_events_move_to_the_groups_new_repository(deployment: De
     """
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
-    group = await found(deployment, ana)
-    event = await event_in(deployment, ana, group)
-    old = (await now(deployment, event)).record_uri
+    group = await create_group(deployment, ana)
+    event = await create_group_event(deployment, ana, group)
+    old = (await current_event(deployment, event)).record_uri
     async with deployment.db.transaction() as tx:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
     await deployment.deliver_jobs()
-    await deliver_publications(deployment)
-    account = (await group_now(deployment, group)).network.account_id
+    await deliver_all_publications(deployment)
+    account = (await current_group(deployment, group)).network.account_id
     home = (await deployment.identity(account)).did
-    (new,) = await records_in(deployment, home, EVENT)
+    (new,) = await records_in_repository(deployment, home, EVENT)
     assert await holder(deployment, event) == (ana.user_id, new)
-    assert (await records(deployment, ana, EVENT))[old][SUCCESSION_KEY]["successor"] == new
+    assert (await records_of(deployment, ana, EVENT))[old][SUCCESSION_KEY]["successor"] == new
 
 
 @pytest.mark.parametrize("is_deleted_first", [False, True])
@@ -187,15 +183,15 @@ async def test_an_event_that_does_not_move_is_written_where_it_was(
     """
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
-    group = await found(deployment, ana)
-    event = await event_in(deployment, ana, group)
-    old = (await now(deployment, event)).record_uri
+    group = await create_group(deployment, ana)
+    event = await create_group_event(deployment, ana, group)
+    old = (await current_event(deployment, event)).record_uri
     async with deployment.db.transaction() as tx:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
         await tx.execute("update groups set promotion_level = 'members' where id = :id", id=group.id)
         await events.cancel(tx, ana, event.slug, "Rain")
     _decide_in_order(monkeypatch, is_deleted_first=is_deleted_first)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await holder(deployment, event) == (ana.user_id, old)
     assert (await deployment.record(old))["status"] == f"{EVENT}#cancelled"
 

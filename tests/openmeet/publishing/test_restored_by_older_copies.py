@@ -11,9 +11,10 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_co_host_edits import add_co_host
-from tests.openmeet.publishing.test_owners import hand_over
-from tests.openmeet.publishing.test_withdrawals import agree, delete, records, run_until_idle, withdraw
+from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.event_hosts import add_co_host, hand_over_event
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record
 
 
 async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
@@ -29,12 +30,12 @@ async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: o
 async def taken_back(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
     """An event that was published and then retracted with Cleo's consent, so long ago that no request can still arrive."""
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
-    await withdraw(deployment, cleo)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await withdraw_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     deployment.clock.turn(2 * DAY)
-    assert await records(deployment, EVENT) == []
+    assert await cleos_records(deployment, EVENT) == []
     return event, record
 
 
@@ -49,24 +50,24 @@ async def test_a_restored_record_without_consent_is_deleted_again(deployment: De
     cleo = await deployment.connected()
     event, record = await taken_back(deployment, cleo)
     await bring_back(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await known_events(deployment) == [(event.id, "Tea", None)]
-    assert await records(deployment, EVENT) == []
+    assert await cleos_records(deployment, EVENT) == []
 
 
 async def test_a_restored_record_of_a_private_event_is_deleted_again(deployment: Deployment):
     """Its author has made it private on this site, and an older copy does not make it public (invariant 3)."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="private")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     deployment.clock.turn(2 * DAY)
     await bring_back(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await known_events(deployment) == [(event.id, "Tea", None)]
-    assert await records(deployment, EVENT) == []
+    assert await cleos_records(deployment, EVENT) == []
 
 
 async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deployment: Deployment):
@@ -77,11 +78,11 @@ async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deploy
     event, record = await taken_back(deployment, cleo)
     await deployment.revise(cleo, event.slug, title="Green tea")
     await bring_back(deployment, record)
-    await agree(deployment, cleo)
+    await renew_cleos_consent(deployment, cleo)
     await deployment.listen(cleo.user_id)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await known_events(deployment) == [(event.id, "Green tea", record["uri"])]
-    (now,) = await records(deployment, EVENT)
+    (now,) = await cleos_records(deployment, EVENT)
     assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
@@ -92,20 +93,20 @@ async def test_a_record_restored_while_somebody_else_owned_the_event_is_the_even
     """
     cleo, dan = await deployment.connected(), await deployment.connected("dan")
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
     await deployment.revise(cleo, event.slug, title="Tea", visibility="unlisted")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, cleo, dan)
     await bring_back(deployment, record, **{"org.example.note": "kept"})
-    await hand_over(deployment, event, cleo, dan)
+    await hand_over_event(deployment, event, cleo, dan)
     await deployment.revise(dan, event.slug, title="Green tea")
     await deployment.listen(cleo.user_id)
-    await hand_over(deployment, event, dan, cleo)
-    await run_until_idle(deployment, cleo)
+    await hand_over_event(deployment, event, dan, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await known_events(deployment) == [(event.id, "Green tea", record["uri"])]
-    (now,) = await records(deployment, EVENT)
+    (now,) = await cleos_records(deployment, EVENT)
     assert (now["uri"], now["value"]["name"], now["value"]["org.example.note"]) == (record["uri"], "Green tea", "kept")
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
@@ -118,20 +119,20 @@ async def test_a_restored_record_of_a_deleted_event_is_its_authors(deployment: D
     """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
     async with deployment.pds.registry.db.transaction() as tx:
         await tx.execute("delete from sessions where did = :did", did=record["uri"].split("/")[2])
     deployment.clock.turn(3 * HOUR)  # access tokens expire together with the session
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, event.slug)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
     deployment.clock.turn(2 * DAY)
     await bring_back(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     there = await known_events(deployment)
     assert [(title, uri) for one, title, uri in there if one != event.id] == [("Tea", record["uri"])]
     assert [uri for one, _, uri in there if one == event.id] == [None]
@@ -142,10 +143,10 @@ async def lost_and_found(deployment: Deployment, cleo: Caller) -> tuple[Event, d
     one.
     """
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     await bring_back(deployment, record)
     await deployment.listen(cleo.user_id)
@@ -157,11 +158,11 @@ async def test_an_event_whose_record_was_restored_can_be_made_private(deployment
     """This site may delete the record, as before it was lost (invariant 3)."""
     cleo = await deployment.connected()
     event, _ = await lost_and_found(deployment, cleo)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     await deployment.revise(cleo, event.slug, title="Tea", visibility="private")
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert await known_events(deployment) == [(event.id, "Tea", None)]
 
 
@@ -169,14 +170,14 @@ async def test_a_restored_record_overrules_older_edits(deployment: Deployment):
     """A different name in the copy is Cleo's newest edit; edits made on this site are older."""
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
     await bring_back(deployment, record, name="Coffee")
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     assert await known_events(deployment) == [(event.id, "Coffee", record["uri"])]
-    (now,) = await records(deployment, EVENT)
+    (now,) = await cleos_records(deployment, EVENT)
     assert now["value"]["name"] == "Coffee"
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
@@ -187,12 +188,12 @@ async def test_a_restored_record_of_an_author_without_consent_is_deleted(deploym
     """
     cleo = await deployment.connected()
     event = await deployment.event(cleo, title="Tea")
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
-    await withdraw(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
     await bring_back(deployment, record)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
     assert await known_events(deployment) == [(event.id, "Tea", None)]

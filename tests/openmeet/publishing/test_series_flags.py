@@ -3,70 +3,32 @@ recurrence rules and for those that do not.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import product
-from pathlib import Path
 
 import pytest
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data.model import Value
-from groundwork.clock import DAY, HandClock, Instant
+from groundwork.clock import DAY, Instant
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.series import actions, date_queries, record_settings, tasks
-from openmeet.domain.series.model import PublishPolicy, Series, Timing
+from openmeet.domain.series import date_queries, record_settings, tasks
+from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.flag_changes import switch
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.series import read_native
 from openmeet.recurrence import expansion
-from openmeet.recurrence.pattern import parse_date, pattern
-from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import local_of
-from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, details, open_deployment
+from tests.openmeet.deployment import Deployment, deliver_all_publications, deployment_on_each, details, switch_flag
+from tests.openmeet.publishing.weekly_series import SATURDAYS, VIENNA, change_publish_policy, create_series
 
-ZONE = "Europe/Vienna"
-# Ten Saturdays from 7 March at 18:00. The clock is set to 1 March.
-SATURDAYS = [datetime(2026, 3, 7, 18) + timedelta(days=7 * number) for number in range(10)]  # noqa: DTZ001  # wall time
+__all__ = ["deployment_on_each"]
+
+
 AHEAD = SATURDAYS[:8]  # two months
-
-
-@pytest.fixture
-async def deployment_on_each(
-    make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> AsyncIterator[Deployment]:
-    """The deployment, on either engine."""
-    async with open_deployment(await make_database("openmeet", clock=clock), make_sqlite, clock, tmp_path) as opened:
-        yield opened
-
-
-async def switch_flag(deployment: Deployment, *flags: Flag) -> None:
-    async with deployment.db.transaction() as tx:
-        for flag in flags:
-            await switch(tx, flag, is_on=True, changed_by="a test")
-    deployment.clock.turn(MAX_AGE)
-
-
-async def deliver_publications(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
-
-
-async def make(deployment: Deployment) -> tuple[Caller, Series]:
-    ana = await deployment.person("Ana")
-    timing = Timing(pattern(SATURDAYS[0], ZONE, parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
-    async with deployment.db.transaction() as tx:
-        return ana, await actions.create(tx, ana, details().content, timing)
-
-
-async def let(deployment: Deployment, ana: Caller, series: Series, policy: PublishPolicy) -> None:
-    async with deployment.db.transaction() as tx:
-        await record_settings.change_series(tx, ana, series.slug, None, policy)
-    await deliver_publications(deployment)
 
 
 async def events(deployment: Deployment, who: Caller) -> list[dict[str, Value]]:
@@ -87,11 +49,11 @@ def dates_said(record: dict[str, Value]) -> list[datetime]:
     if record["status"] == f"{EVENT}#cancelled":
         assert "rrule" not in record
         return []
-    found = read_native(record, read.name, "", ZONE, read.starts_at)
+    found = read_native(record, read.name, "", VIENNA, read.starts_at)
     if found is None:
-        return [local_of(read.starts_at, ZONE).replace(tzinfo=None)]
+        return [local_of(read.starts_at, VIENNA).replace(tzinfo=None)]
     ahead = expansion.following(found.timing.pattern, Instant(read.starts_at - DAY), 100)
-    return [local_of(one.at, ZONE).replace(tzinfo=None) for one in ahead]
+    return [local_of(one.at, VIENNA).replace(tzinfo=None) for one in ahead]
 
 
 async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, int]:
@@ -118,11 +80,11 @@ async def test_each_date_is_published_once(deployment: Deployment, policy: Publi
     series record, if there is one.
     """
     await switch_flag(deployment, *flags)
-    ana, series = await make(deployment)
+    ana, series = await create_series(deployment)
     if policy is not PublishPolicy.NEXT:
         async with deployment.db.transaction() as tx:
             await record_settings.change_series(tx, ana, series.slug, None, policy)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     told = await read_by_rules(deployment, ana)
     match policy:
         case PublishPolicy.NONE:
@@ -149,10 +111,10 @@ async def test_each_date_is_published_once_after_a_change_of_policy(deployment_o
     excludes them.
     """
     await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(deployment_on_each)
-    await deliver_publications(deployment_on_each)
+    ana, series = await create_series(deployment_on_each)
+    await deliver_all_publications(deployment_on_each)
     for policy in (PublishPolicy.WINDOW, PublishPolicy.NEXT, PublishPolicy.WINDOW):
-        await let(deployment_on_each, ana, series, policy)
+        await change_publish_policy(deployment_on_each, ana, series, policy)
         told = await read_by_rules(deployment_on_each, ana)
         assert set(told.values()) == {1}
         assert set(told) == set(SATURDAYS if policy is PublishPolicy.NEXT else AHEAD)
@@ -161,11 +123,11 @@ async def test_each_date_is_published_once_after_a_change_of_policy(deployment_o
 async def test_the_rule_moves_to_the_next_date(deployment_on_each: Deployment):
     """The past date stays as a single event, without the rule."""
     await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
-    ana, _ = await make(deployment_on_each)
-    await deliver_publications(deployment_on_each)
+    ana, _ = await create_series(deployment_on_each)
+    await deliver_all_publications(deployment_on_each)
     deployment_on_each.clock.turn(7 * DAY)
     await tasks.complete_dates(deployment_on_each.db)
-    await deliver_publications(deployment_on_each)
+    await deliver_all_publications(deployment_on_each)
     assert await read_by_rules(deployment_on_each, ana) == dict.fromkeys(SATURDAYS, 1)
     assert sorted("rrule" in one for one in await events(deployment_on_each, ana)) == [False, True]
 
@@ -173,18 +135,18 @@ async def test_the_rule_moves_to_the_next_date(deployment_on_each: Deployment):
 async def test_cancelled_and_moved_dates_are_not_in_the_rule(deployment_on_each: Deployment):
     """The rule has no date at the former time of a moved date, and a moved date does not move the others."""
     await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(deployment_on_each)
-    await deliver_publications(deployment_on_each)
+    ana, series = await create_series(deployment_on_each)
+    await deliver_all_publications(deployment_on_each)
     async with deployment_on_each.db.reader() as reader:
         stored = [held.event for held in await date_queries.stored(reader, series.id)]
     async with deployment_on_each.db.transaction() as tx:
         await event_hosting.cancel(tx, ana, stored[2].slug, "Rain")
     async with deployment_on_each.db.transaction() as tx:
         await event_hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
-    await deliver_publications(deployment_on_each)
+    await deliver_all_publications(deployment_on_each)
     there = [at for at in SATURDAYS if at not in (SATURDAYS[2], SATURDAYS[3])]
     assert await read_by_rules(deployment_on_each, ana) == dict.fromkeys(there, 1)
     async with deployment_on_each.db.transaction() as tx:
         await event_hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
-    await deliver_publications(deployment_on_each)
-    assert await read_by_rules(deployment_on_each, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}
+    await deliver_all_publications(deployment_on_each)
+    assert await read_by_rules(deployment_on_each, ana) == {parse_date("2026-03-08T11:00", VIENNA): 1}

@@ -3,87 +3,50 @@ by default.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 import pytest
 
-from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
-from openmeet.domain.series.model import Series, Timing
-from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.flag_changes import switch
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
-from openmeet.recurrence.pattern import parse_date, pattern
-from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
+from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications, switch_flag
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
-from tests.openmeet.series.test_detecting import looked_through
+from tests.openmeet.publishing.weekly_series import WEEKLY_RULE, publish_series, records_with_cids_of
+from tests.openmeet.series.detection import detect_series_of
 from tests.simulation.oracle import Change
 
 TakesBack = Callable[..., Awaitable[object]]
 
-RULE = "FREQ=WEEKLY;COUNT=10"
-
-
-async def switch_flag(deployment: Deployment, flag: Flag, *, is_on: bool = True) -> None:
-    async with deployment.db.transaction() as tx:
-        assert await switch(tx, flag, is_on=is_on, changed_by="a test")
-    deployment.clock.turn(MAX_AGE)
-
-
-async def deliver_publications(deployment: Deployment) -> None:
-    while await deployment.deliver_publications():
-        pass
-
-
-async def make(deployment: Deployment) -> tuple[Caller, Series]:
-    ana = await deployment.person("Ana")
-    timing = Timing(
-        pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule(RULE)), timedelta(hours=2)
-    )
-    async with deployment.db.transaction() as tx:
-        series = await actions.create(tx, ana, details(description="Bring a cup.").content, timing)
-    await deliver_publications(deployment)
-    return ana, series
-
-
-async def records(deployment: Deployment, who: Caller, collection: str) -> dict[str, dict]:
-    did = (await deployment.identity(who.user_id)).did
-    client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
-    answer = await client.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
-    return {one["uri"]: dict(one["value"], cid=one["cid"]) for one in records_listed(answer)}
-
 
 async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
-    ana, _ = await make(deployment)
-    assert await records(deployment, ana, SERIES) == {}
+    ana, _ = await publish_series(deployment)
+    assert await records_with_cids_of(deployment, ana, SERIES) == {}
 
 
 async def test_switched_on_the_series_record_is_written_and_named_by_its_date(deployment: Deployment):
     """Switching this on keeps the date's record, its URI and the answers to it."""
-    ana, series = await make(deployment)
+    ana, series = await publish_series(deployment)
     ben = await deployment.person("Ben")
-    ((uri, before),) = (await records(deployment, ana, EVENT)).items()
+    ((uri, before),) = (await records_with_cids_of(deployment, ana, EVENT)).items()
     async with deployment.db.reader() as reader:
         first = (await date_queries.stored(reader, series.id))[0].event
     answer = await deployment.answer(ben, first.slug, RsvpReply.GOING)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await switch_flag(deployment, Flag.SERIES_LEXICON)
-    await deliver_publications(deployment)
-    ((series_uri, record),) = (await records(deployment, ana, SERIES)).items()
+    await deliver_all_publications(deployment)
+    ((series_uri, record),) = (await records_with_cids_of(deployment, ana, SERIES)).items()
     assert {name: record[name] for name in ("name", "timezone", "dtstart", "durationMinutes", "rrule")} == {
         "name": "Tea in the park",
         "timezone": "Europe/Vienna",
         "dtstart": "2026-03-07T18:00:00",
         "durationMinutes": 120,
-        "rrule": [RULE],
+        "rrule": [WEEKLY_RULE],
     }
     assert record["template"]["uris"][0]["uri"] == f"{INSTANCE}/series/{series.slug}"
-    ((same, after),) = (await records(deployment, ana, EVENT)).items()
+    ((same, after),) = (await records_with_cids_of(deployment, ana, EVENT)).items()
     assert same == uri
     assert after[SERIES_LINK_KEY]["series"] == {"uri": series_uri}
     assert {name for name in after if after[name] != before.get(name)} == {
@@ -99,8 +62,8 @@ async def test_switched_on_the_series_record_is_written_and_named_by_its_date(de
 
 async def test_exceptions_are_updated_and_fields_of_another_app_stay(deployment: Deployment):
     await switch_flag(deployment, Flag.SERIES_LEXICON)
-    ana, series = await make(deployment)
-    ((uri, record),) = (await records(deployment, ana, SERIES)).items()
+    ana, series = await publish_series(deployment)
+    ((uri, record),) = (await records_with_cids_of(deployment, ana, SERIES)).items()
     swap = record.pop("cid")
     app = await deployment.own_client(await deployment.identity(ana.user_id))
     _, _, did, collection, rkey = uri.split("/")
@@ -118,21 +81,21 @@ async def test_exceptions_are_updated_and_fields_of_another_app_stay(deployment:
     async with deployment.db.transaction() as tx:
         locked = await actions.lock_managed(tx, ana, series.slug)
         await cancel_dates.remove_dates(tx, locked, ["2026-03-14T18:00:00"])
-    await deliver_publications(deployment)
-    after = (await records(deployment, ana, SERIES))[uri]
+    await deliver_all_publications(deployment)
+    after = (await records_with_cids_of(deployment, ana, SERIES))[uri]
     assert (after["exdate"], after["com.example.color"]) == (["2026-03-14T18:00:00"], "red")
 
 
 async def test_deleting_a_series_deletes_its_record_although_the_flag_is_off(deployment: Deployment):
     await switch_flag(deployment, Flag.SERIES_LEXICON)
-    ana, series = await make(deployment)
-    assert len(await records(deployment, ana, SERIES)) == 1
+    ana, series = await publish_series(deployment)
+    assert len(await records_with_cids_of(deployment, ana, SERIES)) == 1
     await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=False)
-    assert len(await records(deployment, ana, SERIES)) == 1
+    assert len(await records_with_cids_of(deployment, ana, SERIES)) == 1
     async with deployment.db.transaction() as tx:
         await actions.delete(tx, await actions.lock_managed(tx, ana, series.slug), keeps_events=False)
-    await deliver_publications(deployment)
-    assert await records(deployment, ana, SERIES) == {}
+    await deliver_all_publications(deployment)
+    assert await records_with_cids_of(deployment, ana, SERIES) == {}
 
 
 @pytest.mark.parametrize("takes_back", [detection_actions.undo, detection_actions.refuse], ids=["undone", "refused"])
@@ -146,35 +109,35 @@ async def test_the_record_of_a_detected_series_depends_on_its_authors_confirmati
     ana = await deployment.person("Ana")
     # The first event creates their repository.
     await deployment.event(ana, title="Something else")
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     did = (await deployment.identity(ana.user_id)).did
     async with deployment.db.transaction() as tx:
         days = [f"2026-04-{day:02d}T18:00:00Z" for day in (7, 14, 21, 28)]
         said = [event_value("Chess", startsAt=at, createdAt="2026-01-01T00:00:00Z") for at in days]
         changes = [Change(did, EVENT, f"chess{n}", rev(n + 1), value) for n, value in enumerate(said)]
         await apply(tx, HERE, [message(one) for one in changes])
-    (found,) = await looked_through(deployment.db, ana.user_id)
+    (found,) = await detect_series_of(deployment.db, ana.user_id)
     for _ in range(2):
         async with deployment.db.transaction() as tx:
             await detection_actions.accept(tx, ana, found.id)
-        await deliver_publications(deployment)
-        (uri,) = await records(deployment, ana, SERIES)
+        await deliver_all_publications(deployment)
+        (uri,) = await records_with_cids_of(deployment, ana, SERIES)
         async with deployment.db.transaction() as tx:
             await takes_back(tx, ana, found.id)
-        await deliver_publications(deployment)
-        assert await records(deployment, ana, SERIES) == {}, uri
+        await deliver_all_publications(deployment)
+        assert await records_with_cids_of(deployment, ana, SERIES) == {}, uri
         if takes_back is detection_actions.refuse:
             break
 
 
 async def test_the_next_dates_record_has_the_rule_while_that_is_switched_on(deployment: Deployment):
     """COUNT would start again with each new start, so the equivalent UNTIL is written instead."""
-    ana, _ = await make(deployment)
-    ((uri, before),) = (await records(deployment, ana, EVENT)).items()
+    ana, _ = await publish_series(deployment)
+    ((uri, before),) = (await records_with_cids_of(deployment, ana, EVENT)).items()
     assert "rrule" not in before
     await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
     await switch_flag(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert "rrule" not in await deployment.record(uri)

@@ -16,8 +16,8 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.rule import format_rule
-from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_series_records import deliver_publications, make, records, switch_flag
+from tests.openmeet.deployment import Deployment, deliver_all_publications, switch_flag
+from tests.openmeet.publishing.weekly_series import publish_series, records_with_cids_of
 
 
 async def rewrite(deployment: Deployment, who: Caller, uri: str, **said: Any) -> None:
@@ -30,14 +30,14 @@ async def rewrite(deployment: Deployment, who: Caller, uri: str, **said: Any) ->
     wish = {"repo": did, "collection": collection, "rkey": rkey, "record": changed, "swapRecord": swap}
     await app.procedure("com.atproto.repo.putRecord", wish)
     await deployment.listen(who.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
 
 
 async def with_rule(deployment: Deployment) -> tuple[Caller, Series, str]:
     await switch_flag(deployment, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(deployment)
+    ana, series = await publish_series(deployment)
     await deployment.listen(ana.user_id)
-    ((uri, record),) = (await records(deployment, ana, EVENT)).items()
+    ((uri, record),) = (await records_with_cids_of(deployment, ana, EVENT)).items()
     assert record["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
     return ana, series, uri
 
@@ -56,7 +56,7 @@ async def test_a_rule_changed_elsewhere_changes_the_series_and_is_not_rewritten(
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z", [])
     before = await deployment.record(uri)
     await deployment.listen(ana.user_id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     assert await deployment.record(uri) == before
     assert before["rrule"] == "FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z"
 
@@ -100,9 +100,9 @@ async def test_a_rule_from_a_later_date_on_splits_the_series(deployment: Deploym
     deployment.clock.turn(8 * DAY)
     async with deployment.db.transaction() as tx:
         await series_dates.enqueue_by_policy(tx, series.id)
-    await deliver_publications(deployment)
+    await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
-    there = await records(deployment, ana, EVENT)
+    there = await records_with_cids_of(deployment, ana, EVENT)
     (uri,) = [uri for uri, record in there.items() if record["startsAt"] == "2026-03-14T17:00:00.000Z"]
     assert there[uri]["rrule"] == "FREQ=WEEKLY;UNTIL=20260509T160000Z"
     await rewrite(deployment, ana, uri, rrule="FREQ=WEEKLY;INTERVAL=2;UNTIL=20260509T160000Z")

@@ -23,11 +23,11 @@ from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_any_history import START, watch
-from tests.openmeet.publishing.test_groups import found, now, records_in, switch_flag
-from tests.openmeet.publishing.test_series_records import make
-from tests.openmeet.publishing.test_withdrawals import agree, withdraw
+from tests.openmeet.deployment import Deployment, open_deployment, records_in_repository, switch_flag
+from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
+from tests.openmeet.publishing.event_history import HISTORY_START, collect_messages
+from tests.openmeet.publishing.published_groups import create_group, current_group
+from tests.openmeet.publishing.weekly_series import publish_series
 
 ACTS = ("withdraw", "agree", "change", "delete elsewhere", "write elsewhere", "off", "pay", "hear", "lose", "kill")
 steps = st.lists(st.sampled_from(ACTS), min_size=4, max_size=12)
@@ -50,9 +50,9 @@ class History:
         deployment.clock.turn(MINUTE)
         match act:
             case "withdraw":
-                await withdraw(deployment, self.owner)
+                await withdraw_consent(deployment, self.owner)
             case "agree":
-                await agree(deployment, self.owner)
+                await renew_cleos_consent(deployment, self.owner)
             case "change":
                 await self.change()
             case "delete elsewhere":
@@ -81,7 +81,7 @@ class History:
             await cancel_dates.remove_dates(tx, locked, [f"2026-0{4 + number // 4}-{4 + number % 4 * 7:02}T18:00:00"])
 
     async def revise(self, **changes: Any) -> None:
-        before = await now(self.deployment, self.group)
+        before = await current_group(self.deployment, self.group)
         async with self.deployment.db.transaction() as tx:
             await group_hosting.revise(tx, self.owner, before.slug, replace(before.details, **changes))
 
@@ -89,7 +89,7 @@ class History:
         """Another app of the person deletes the record, or adds its own field to it."""
         app = await self.deployment.own_client(await self.deployment.identity(self.owner.user_id))
         for collection in (SERIES, GROUP):
-            for uri, record in (await records_in(self.deployment, self.did, collection)).items():
+            for uri, record in (await records_in_repository(self.deployment, self.did, collection)).items():
                 body = {"repo": self.did, "collection": collection, "rkey": uri.rpartition("/")[2]}
                 if method == "putRecord":
                     body["record"] = {**record, "com.example.color": str(next(self.names))}
@@ -127,8 +127,8 @@ class History:
 
 async def begin(deployment: Deployment) -> History:
     await switch_flag(deployment, Flag.SERIES_LEXICON, Flag.GROUPS)
-    owner, series = await make(deployment)
-    group = await found(deployment, owner)
+    owner, series = await publish_series(deployment)
+    group = await create_group(deployment, owner)
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     history = History(deployment, owner, (await deployment.identity(owner.user_id)).did, series, group)
@@ -145,15 +145,15 @@ async def begin(deployment: Deployment) -> History:
 @example(history=["withdraw", "agree", "delete elsewhere"])
 @example(history=["write elsewhere", "withdraw", "pay", "hear", "agree", "lose"])
 async def test_series_and_groups_keep_their_uris(make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[str]):
-    clock = HandClock(START)
+    clock = HandClock(HISTORY_START)
     db = await make_sqlite("openmeet", clock=clock)
     async with open_deployment(db, make_sqlite, clock, tmp_path_factory.mktemp("deployment")) as deployment:
         played = await begin(deployment)
-        heard = watch(deployment)
+        heard = collect_messages(deployment)
         for act in history:
             await played.act(act)
         await played.run_until_idle()
-        await agree(deployment, played.owner)
+        await renew_cleos_consent(deployment, played.owner)
         await played.revise(sync_enabled=True)
         async with deployment.db.transaction() as tx:
             await retry_now(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
@@ -166,8 +166,8 @@ async def test_series_and_groups_keep_their_uris(make_sqlite: MakeDatabase, tmp_
             assert (publication.state, {publication.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
                 "one address"
             )
-            assert list(await records_in(deployment, played.did, collection)) == [publication.uri]
-        group = await now(deployment, played.group)
+            assert list(await records_in_repository(deployment, played.did, collection)) == [publication.uri]
+        group = await current_group(deployment, played.group)
         assert (await deployment.record(group.network.record_uri or ""))["name"] == group.details.name
         # The consumer may deliver a commit twice, with the same rev.
         written = {(one.uri, one.cid, one.rev) for one in heard if one.collection in {SERIES, GROUP} and one.cid}

@@ -6,18 +6,12 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.publication import is_held_at_first
-from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.flag_changes import switch
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
-from tests.openmeet.deployment import Deployment, details
-from tests.openmeet.publishing.test_series_records import make
-
-
-async def switch_flag(deployment: Deployment, flag: Flag, *, is_on: bool) -> None:
-    async with deployment.db.transaction() as tx:
-        assert await switch(tx, flag, is_on=is_on, changed_by="a test")
-    deployment.clock.turn(MAX_AGE)
+from tests.openmeet.deployment import Deployment, details, switch_flag
+from tests.openmeet.publishing.weekly_series import publish_series
 
 
 async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(deployment: Deployment):
@@ -51,7 +45,7 @@ async def test_series_are_sent_although_their_handler_has_just_run(deployment: D
     """Series records are switched off by default and are checked only once when they are switched on, so a publisher
     that ran just before must not skip them.
     """
-    _, series = await make(deployment)
+    _, series = await publish_series(deployment)
     await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=True)
     await switch_flag(deployment, Flag.SERIES_LEXICON, is_on=False)
     await deployment.deliver_publications()

@@ -22,11 +22,17 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import Deployment, switch_flag
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.publishing.test_groups import switch_flag
-from tests.openmeet.publishing.test_series_records import RULE
-from tests.openmeet.publishing.test_two_writers import Step, Writers, delivered, kept, orders, run_until_idle
+from tests.openmeet.publishing.two_writers import (
+    Writers,
+    WriterStep,
+    delivered_at,
+    edit_orders,
+    kept_names,
+    write_until_idle,
+)
+from tests.openmeet.publishing.weekly_series import WEEKLY_RULE
 
 
 class OfGroup(Writers):
@@ -75,7 +81,7 @@ async def _group(deployment: Deployment, cleo: Caller, name: str) -> str:
 async def _series(deployment: Deployment, cleo: Caller, name: str) -> str:
     async with deployment.db.transaction() as tx:
         starts = parse_date("2027-03-06T18:00", "Europe/Vienna")
-        timing = Timing(pattern(starts, "Europe/Vienna", parse_rule(RULE)), timedelta(hours=2))
+        timing = Timing(pattern(starts, "Europe/Vienna", parse_rule(WEEKLY_RULE)), timedelta(hours=2))
         made = await actions.create(tx, cleo, Content(name), timing)
     return made.id
 
@@ -85,7 +91,7 @@ async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployme
     """In the end page and repository are equal, every manual edit is kept or logged, and nobody writes any more."""
     await switch_flag(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     cleo = await deployment.connected("cleo")
-    for number, order in enumerate([*orders()][part::5]):
+    for number, order in enumerate([*edit_orders()][part::5]):
         app = await deployment.stranger("cleo")
         subjects = await _group(deployment, cleo, f"Start {number}"), await _series(deployment, cleo, f"Start {number}")
         await deployment.deliver_publications()
@@ -101,7 +107,7 @@ async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployme
             lambda w, v=words: w.on_the_page("description", v),
         ]
         # Sending and reading handles both records.
-        deliveries: list[Step] = [both[0].send, both[0].read_stream, both[0].send]
+        deliveries: list[WriterStep] = [both[0].send, both[0].read_stream, both[0].send]
         mentioned: set[int] = set()
         for one in order:
             deployment.clock.turn(SECOND)
@@ -111,7 +117,7 @@ async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployme
                 for writers in both:
                     await edits[one](writers)
             mentioned.add(one)
-        rounds = await run_until_idle(*both)
+        rounds = await write_until_idle(*both)
         for writers in both:
             name, description = await writers.says()  # type: ignore[attr-defined]  # every one here has it
             record, said = await deployment.record(writers.uri), f"{type(writers).__name__}, order {order}"
@@ -119,8 +125,8 @@ async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployme
             assert name in {here, there}, said
             lost = there if name == here else here
             first, second = (1, 0) if lost == there else (0, 1)
-            was_read = order.index(second) > delivered(order, first)
-            assert was_read or {here, there} <= await kept(writers), f"{said}: {lost} is lost without a trace"
+            was_read = order.index(second) > delivered_at(order, first)
+            assert was_read or {here, there} <= await kept_names(writers), f"{said}: {lost} is lost without a trace"
             assert rounds <= 3, f"{said}: {rounds} rounds"
 
 

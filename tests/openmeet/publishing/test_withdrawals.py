@@ -11,51 +11,15 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RsvpReply
-from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import PublicationConsent
+from openmeet.domain.identities import publishing_preferences
+from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from tests.openmeet.deployment import Deployment, details
-
-
-async def withdraw(deployment: Deployment, person: Caller) -> None:
-    async with deployment.db.transaction() as tx:
-        await identities.withdraw(tx, person.user_id)
-
-
-async def agree(deployment: Deployment, person: Caller) -> None:
-    async with deployment.db.transaction() as tx:
-        await identities.grant_consent(tx, person.user_id, handle="cleo.town.test")
-
-
-async def run_until_idle(deployment: Deployment, person: Caller) -> None:
-    """Read the stream and deliver all jobs repeatedly, with time in between."""
-    for _ in range(5):
-        await deployment.listen(person.user_id)
-        await deployment.deliver_publications()
-        deployment.clock.turn(HOUR)
-
-
-async def records(deployment: Deployment, collection: str) -> list[dict[str, Any]]:
-    app = await deployment.stranger("cleo")
-    did = (await app.query("com.atproto.server.getSession"))["did"]
-    return list((await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection}))["records"])
-
-
-async def edit(deployment: Deployment, record: dict[str, Any], **fields: object) -> None:
-    """Another app of Cleo's changes a record."""
-    app = await deployment.stranger("cleo")
-    _, _, did, collection, rkey = record["uri"].split("/")
-    body = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record["value"], **fields}}
-    await app.procedure("com.atproto.repo.putRecord", body)
-
-
-async def delete(deployment: Deployment, record: dict[str, Any]) -> None:
-    app = await deployment.stranger("cleo")
-    _, _, did, collection, rkey = record["uri"].split("/")
-    await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
+from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
+from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
+from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record, edit_cleos_record
 
 
 @pytest.fixture
@@ -66,25 +30,25 @@ async def cleo(deployment: Deployment) -> Caller:
 async def test_an_edit_being_ingested_does_not_stop_a_retraction(deployment: Deployment, cleo: Caller):
     """Consent ends, then another app's edit of the record arrives. The record is still deleted (invariant 11)."""
     await deployment.event(cleo)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, EVENT)
-    await edit(deployment, record, theme="blue")
-    await withdraw(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await edit_cleos_record(deployment, record, theme="blue")
+    await withdraw_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
 
 
 async def test_new_consent_publishes_what_was_retracted(deployment: Deployment, cleo: Caller):
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    await withdraw(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    assert (await records(deployment, EVENT), await records(deployment, RSVP)) == ([], [])
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    (written,) = await records(deployment, EVENT)
-    (answer,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert (await cleos_records(deployment, EVENT), await cleos_records(deployment, RSVP)) == ([], [])
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (written,) = await cleos_records(deployment, EVENT)
+    (answer,) = await cleos_records(deployment, RSVP)
     assert answer["value"]["subject"]["uri"] == written["uri"], "about the record that the event has now"
 
 
@@ -96,26 +60,26 @@ async def test_deleting_here_deletes_another_apps_record(deployment: Deployment,
     did = (await app.query("com.atproto.server.getSession"))["did"]
     value = {"$type": EVENT, "name": "From elsewhere", "createdAt": "2026-01-01T00:00:00.000Z"}
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select slug from events")
     assert row is not None
     async with deployment.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, row["slug"])
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, EVENT) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
 
 
 async def test_an_answer_is_published_when_its_event_becomes_public(deployment: Deployment, cleo: Caller):
     """The answer was given while the event was unlisted. It is published together with the event."""
     event = await deployment.event(cleo, visibility="unlisted")
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, cleo, event.slug, details(visibility="public"))
-    await run_until_idle(deployment, cleo)
-    assert len(await records(deployment, RSVP)) == 1
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert len(await cleos_records(deployment, RSVP)) == 1
 
 
 async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment: Deployment, cleo: Caller):
@@ -126,13 +90,13 @@ async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment
     await deployment.deliver_publications()
     await deployment.answer(cleo, event.slug)
     await deployment.deliver_publications()
-    (record,) = await records(deployment, EVENT)
-    await edit(deployment, record, theme="blue")
-    await withdraw(deployment, cleo)
+    (record,) = await cleos_records(deployment, EVENT)
+    await edit_cleos_record(deployment, record, theme="blue")
+    await withdraw_consent(deployment, cleo)
     await deployment.deliver_publications()
     deployment.clock.turn(HOUR)
     await deployment.deliver_publications()
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         found = [tuple(row) for row in await reader.fetch("select id, removed_at from events")]
         answers = [row["status"] for row in await reader.fetch("select status from attendances")]
@@ -146,23 +110,23 @@ async def test_new_consent_while_the_response_to_the_delete_is_lost(deployment: 
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
 
     def deletes(request: web.Request) -> bool:
         return request.path.endswith(("deleteRecord", "applyWrites"))
 
     deployment.proxy.loses = deletes
-    await withdraw(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
     await deployment.deliver_publications()
     assert deployment.proxy.lost > 0
     deployment.proxy.loses = lambda _request: False
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, cleo)
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select id, status from attendances")
     assert [row["status"] for row in rows] == ["attending"]
     assert (await deployment.status_of(PublicationKind.RSVP, rows[0]["id"])).state is PublicationState.PUBLISHED
-    assert len(await records(deployment, RSVP)) == 1
+    assert len(await cleos_records(deployment, RSVP)) == 1
 
 
 @pytest.mark.parametrize(("deleted_first", "expected"), [(True, "interested"), (False, "declined")])
@@ -172,20 +136,20 @@ async def test_the_later_of_a_delete_and_an_answer_counts(
     """The record is deleted in another app, and an answer is given on this site before this is known."""
     event = await deployment.event(cleo)
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     if deleted_first:
-        await delete(deployment, record)
+        await delete_cleos_record(deployment, record)
         deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     if not deleted_first:
         deployment.clock.turn(MINUTE)
-        await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
+        await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
     assert [row["status"] for row in rows] == [expected]
-    assert len(await records(deployment, RSVP)) == (1 if deleted_first else 0)
+    assert len(await cleos_records(deployment, RSVP)) == (1 if deleted_first else 0)
 
 
 async def test_another_apps_answer_counts_although_its_record_is_retracted(deployment: Deployment, cleo: Caller):
@@ -195,16 +159,16 @@ async def test_another_apps_answer_counts_although_its_record_is_retracted(deplo
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
-    await withdraw(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    await withdraw_consent(deployment, cleo)
     deployment.clock.turn(MINUTE)
-    await edit(deployment, record, status=f"{RSVP}#going")
+    await edit_cleos_record(deployment, record, status=f"{RSVP}#going")
     await deployment.deliver_publications()
     await deployment.ingest()
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
     assert [row["status"] for row in rows] == ["attending"]
@@ -217,17 +181,17 @@ async def test_another_apps_answer_counts_even_if_it_is_ingested_late(deployment
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
-    await edit(deployment, record, status=f"{RSVP}#notgoing")
-    await withdraw(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    await edit_cleos_record(deployment, record, status=f"{RSVP}#notgoing")
+    await withdraw_consent(deployment, cleo)
     for _ in range(30):
         await deployment.deliver_publications()
         deployment.clock.turn(MINUTE)
-    assert len(await records(deployment, RSVP)) == 1
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    assert len(await cleos_records(deployment, RSVP)) == 1
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances")
     assert [row["status"] for row in rows] == ["declined"]
@@ -241,27 +205,27 @@ async def test_another_apps_answer_counts_although_the_event_is_retracted(
     ana = await deployment.connected("ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
-    await run_until_idle(deployment, ana)
+    await publish_and_listen_for_hours(deployment, ana)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await deployment.deliver_publications()
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
-    await edit(deployment, record, status=f"{RSVP}#going")
-    await withdraw(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    await edit_cleos_record(deployment, record, status=f"{RSVP}#going")
+    await withdraw_consent(deployment, ana)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     if is_heard_first:
         await deployment.listen(cleo.user_id)
     await deployment.deliver_publications()
     await deployment.ingest()
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         assert [row["status"] for row in await reader.fetch("select status from attendances")] == ["attending"]
-    await agree(deployment, ana)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    (again,) = await records(deployment, RSVP)
+    await renew_cleos_consent(deployment, ana)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (again,) = await cleos_records(deployment, RSVP)
     assert again["value"]["status"] == f"{RSVP}#going"
 
 
@@ -272,18 +236,18 @@ async def test_an_echo_does_not_decide_that_a_record_stays(deployment: Deploymen
     ana = await deployment.person()
     event = await deployment.event(ana)
     answer = await deployment.answer(cleo, event.slug)
-    await run_until_idle(deployment, ana)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, ana)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     deployment.clock.turn(MINUTE)
-    await edit(deployment, record, note="mine")
+    await edit_cleos_record(deployment, record, note="mine")
     async with deployment.db.transaction() as tx:
-        await publication_consent.change(tx, cleo.user_id, PublicationConsent(writes_answers=False))
+        await publishing_preferences.change(tx, cleo.user_id, PublishingPreferences(writes_answers=False))
         await recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await deployment.listen(cleo.user_id)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
 
 
 async def test_a_retraction_without_a_response_is_not_taken_for_a_withdrawal(deployment: Deployment, cleo: Caller):
@@ -298,7 +262,7 @@ async def test_a_retraction_without_a_response_is_not_taken_for_a_withdrawal(dep
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     deployment.proxy.loses = lambda request: request.path.endswith("deleteRecord")
-    await withdraw(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTING
     deployment.proxy.loses = lambda _request: False
@@ -322,12 +286,12 @@ async def publish_then_lose_a_delete(deployment: Deployment, cleo: Caller) -> tu
     event = await deployment.event(await deployment.person("Hal"))
     await deployment.deliver_publications()
     mine = await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     deployment.proxy.loses = lambda request: request.path.endswith("deleteRecord")
-    await withdraw(deployment, cleo)
+    await withdraw_consent(deployment, cleo)
     await deployment.deliver_publications()
     deployment.proxy.loses = lambda _request: False
     return mine.id, record
@@ -339,15 +303,15 @@ async def test_a_rewritten_record_is_not_taken_for_the_deleted_one(deployment: D
     """
     mine, _ = await publish_then_lose_a_delete(deployment, cleo)
     deployment.clock.turn(HOUR)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     assert (await deployment.status_of(PublicationKind.RSVP, mine)).state is PublicationState.PUBLISHED
-    await delete(deployment, record)
-    await run_until_idle(deployment, cleo)
-    assert await records(deployment, RSVP) == []
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, RSVP) == []
     async with deployment.db.reader() as reader:
         held = await attendance_queries.by_id(reader, mine)
     assert held is not None
@@ -359,10 +323,10 @@ async def test_a_record_that_came_back_changed_is_decided_again(deployment: Depl
     site. The other app's version counts, and then no side writes any more.
     """
     mine, record = await publish_then_lose_a_delete(deployment, cleo)
-    await edit(deployment, record, status=f"{RSVP}#going")
-    await agree(deployment, cleo)
-    await run_until_idle(deployment, cleo)
-    (record,) = await records(deployment, RSVP)
+    await edit_cleos_record(deployment, record, status=f"{RSVP}#going")
+    await renew_cleos_consent(deployment, cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
     assert record["value"]["status"] == f"{RSVP}#going"
     after = await deployment.status_of(PublicationKind.RSVP, mine)
     assert (after.state, after.uri) == (PublicationState.PUBLISHED, record["uri"])

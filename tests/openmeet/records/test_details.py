@@ -27,7 +27,7 @@ from openmeet.network.records.collections import DETAILS_KEY, EVENT
 from openmeet.network.records.event_writer import is_up_to_date, publishable, write_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, is_zero, read_details, reader_of
 from tests.openmeet.events.sample_event import sample_event
-from tests.openmeet.records.test_event_writing import OURS
+from tests.openmeet.records.event_values import OWN_EVENT
 
 SAID = RecordDetails(
     is_all_day=True,
@@ -65,30 +65,30 @@ def test_choices_are_read_in_their_order():
 
 
 def test_details_are_read_back_and_their_record_is_valid():
-    record = write_event(replace(OURS, details=SAID), None)
+    record = write_event(replace(OWN_EVENT, details=SAID), None)
     validate_record(Catalog(), EVENT, record)
     cbor.encode(record)
     assert read_details(record) == SAID
 
 
 def test_an_event_without_details_writes_none():
-    assert DETAILS_KEY not in write_event(OURS, None)
+    assert DETAILS_KEY not in write_event(OWN_EVENT, None)
 
 
 def test_an_edit_keeps_fields_of_other_apps():
     """This site's keys change; an unknown key in the same object and the order of keys stay (invariant 6)."""
-    record = write_event(replace(OURS, details=SAID), None)
+    record = write_event(replace(OWN_EVENT, details=SAID), None)
     record[DETAILS_KEY] = {"seatColour": "red", **record[DETAILS_KEY]}
-    edited = write_event(replace(OURS, details=replace_tags(SAID, ("go",))), record)
+    edited = write_event(replace(OWN_EVENT, details=replace_tags(SAID, ("go",))), record)
     assert edited[DETAILS_KEY] == {**record[DETAILS_KEY], "tags": ["go"]}
-    emptied = write_event(replace(OURS, details=NOTHING_MORE), edited)
+    emptied = write_event(replace(OWN_EVENT, details=NOTHING_MORE), edited)
     assert emptied[DETAILS_KEY] == {"seatColour": "red", "$type": DETAILS_KEY}
 
 
 def test_unchanged_details_enqueue_nothing():
-    record = write_event(replace(OURS, details=SAID), None)
-    assert is_up_to_date(replace(OURS, details=SAID), record)
-    assert not is_up_to_date(replace(OURS, details=replace_tags(SAID, ())), record)
+    record = write_event(replace(OWN_EVENT, details=SAID), None)
+    assert is_up_to_date(replace(OWN_EVENT, details=SAID), record)
+    assert not is_up_to_date(replace(OWN_EVENT, details=replace_tags(SAID, ())), record)
 
 
 def test_nonsense_under_our_key_is_ignored():

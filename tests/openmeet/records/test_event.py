@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from at_protocol.syntax.datetime import parse_datetime
-from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import MAX_DESCRIPTION, Mode
 from openmeet.i18n.reasons.messages import explain
@@ -14,8 +13,7 @@ from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVEN
 from openmeet.network.records.event_reader import ParsedEvent, read_event
 from openmeet.network.records.reading_notes import Unmappable
 from tests.external_dependencies import fixture_path, needs
-
-NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
+from tests.openmeet.records.event_values import READ_AT, event_record
 
 
 def captured(name: str) -> Any:
@@ -23,11 +21,7 @@ def captured(name: str) -> Any:
 
 
 def read(record: object, *, collection: str = EVENT, rkey: str = "self") -> ParsedEvent:
-    return read_event(collection, record, rkey=rkey, indexed_at=NOW)
-
-
-def event(**fields: object) -> dict[str, object]:
-    return {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00Z", **fields}
+    return read_event(collection, record, rkey=rkey, indexed_at=READ_AT)
 
 
 @needs("fixtures")
@@ -115,30 +109,32 @@ def test_current_dialects_are_read():
 def test_coordinates(latitude, longitude, kept):
     """Zero is a valid coordinate. Values out of range or not numeric are dropped, and the event is still read."""
     place = {"$type": "community.lexicon.location.geo", "latitude": latitude, "longitude": longitude}
-    assert len(read(event(locations=[place])).event.venues) == int(kept)
+    assert len(read(event_record(locations=[place])).event.venues) == int(kept)
 
 
 def test_null_counts_as_absent():
-    assert read(event(endsAt=None, startsAt=None, locations=None, uris=None, mode=None)).event.ends_at is None
+    assert read(event_record(endsAt=None, startsAt=None, locations=None, uris=None, mode=None)).event.ends_at is None
 
 
 def test_end_before_start_is_dropped_and_noted():
-    read_ = read(event(startsAt="2026-01-02T00:00:00Z", endsAt="2026-01-01T00:00:00Z"))
+    read_ = read(event_record(startsAt="2026-01-02T00:00:00Z", endsAt="2026-01-01T00:00:00Z"))
     assert read_.event.ends_at is None
     assert any(kept.path == "endsAt" for kept in read_.notes.kept)
 
 
 def test_dangerous_links_are_not_links():
-    read_ = read(event(uris=[{"uri": "javascript:alert(1)"}, "https://example.org/", {"uri": "data:text/html,x"}]))
+    read_ = read(
+        event_record(uris=[{"uri": "javascript:alert(1)"}, "https://example.org/", {"uri": "data:text/html,x"}])
+    )
     assert [link.uri for link in read_.event.links] == ["https://example.org/"]
 
 
 def test_mode_follows_from_locations_if_it_is_missing():
     online = {"$type": "community.lexicon.calendar.event#uri", "uri": "https://example.org/live"}
     address = {"$type": "community.lexicon.location.address", "country": "DE"}
-    assert read(event(locations=[online])).event.mode is Mode.ONLINE
-    assert read(event(locations=[online, address])).event.mode is Mode.HYBRID
-    assert read(event()).event.mode is Mode.IN_PERSON
+    assert read(event_record(locations=[online])).event.mode is Mode.ONLINE
+    assert read(event_record(locations=[online, address])).event.mode is Mode.HYBRID
+    assert read(event_record()).event.mode is Mode.IN_PERSON
 
 
 def test_items_without_type_are_recognised_by_their_keys():
@@ -147,31 +143,31 @@ def test_items_without_type_are_recognised_by_their_keys():
         {"country": "AT", "locality": "Graz"},
         {"url": "https://example.org"},
     ]
-    read_ = read(event(locations=places)).event
+    read_ = read(event_record(locations=places)).event
     assert [venue.locality for venue in read_.venues] == ["", "Graz"]
     assert read_.online_url == "https://example.org"
 
 
 @pytest.mark.parametrize("mode", ["community.lexicon.calendar.event#Virtual", "virtual", "x.y.z#VIRTUAL"])
 def test_tokens_of_any_namespace_are_understood(mode):
-    assert read(event(mode=mode)).event.mode is Mode.ONLINE
+    assert read(event_record(mode=mode)).event.mode is Mode.ONLINE
 
 
 def test_the_offset_is_the_zone_if_none_is_named():
-    assert read(event(startsAt="2026-10-04T10:00:00-06:00")).event.time_zone == "-06:00"
-    assert read(event(startsAt="2026-10-04T10:00:00Z", timezone="Mars/Olympus")).event.time_zone == "UTC"
+    assert read(event_record(startsAt="2026-10-04T10:00:00-06:00")).event.time_zone == "-06:00"
+    assert read(event_record(startsAt="2026-10-04T10:00:00Z", timezone="Mars/Olympus")).event.time_zone == "UTC"
 
 
 def test_the_title_falls_back_to_the_description():
     family = "👩‍👩‍👧‍👦"
-    assert read(event(name=" ", description=family * 100)).event.name == family * 80
+    assert read(event_record(name=" ", description=family * 100)).event.name == family * 80
     assert read({"$type": EVENT}).event.name == "(untitled)"
 
 
 @pytest.mark.parametrize("name", ["\u200b\u2060", "\u3164", "\u200d\u200f\u00ad", 123, {}, ["Tea"], True])
 def test_an_invisible_title_counts_as_missing(name):
     """The title is flagged, and the record keeps its original text."""
-    found = read(event(name=name, title="Tea"))
+    found = read(event_record(name=name, title="Tea"))
     assert found.event.name == "Tea"
     assert "name" in {one.path for one in found.notes.kept}
     assert read({"$type": EVENT, "name": name}).event.name == "(untitled)"
@@ -179,24 +175,24 @@ def test_an_invisible_title_counts_as_missing(name):
 
 @pytest.mark.parametrize("name", ["茶", "☕", "42", "?!", "👩‍👩‍👧"])
 def test_short_titles_are_kept(name):
-    assert read(event(name=name)).event.name == name
+    assert read(event_record(name=name)).event.name == name
 
 
 def test_a_start_of_the_wrong_type_is_to_be_announced():
-    found = read(event(startsAt={}))
+    found = read(event_record(startsAt={}))
     assert found.event.starts_at is None
     assert "startsAt" in {one.path for one in found.notes.kept}
 
 
 def test_a_very_long_description_is_cut():
-    found = read(event(description="long " * 5_000))
+    found = read(event_record(description="long " * 5_000))
     assert len(found.event.description) <= MAX_DESCRIPTION
     assert found.event.description.endswith("long…")
     assert "description" in {one.path for one in found.notes.kept}
 
 
 def test_nul_characters_cannot_reach_a_database():
-    assert read(event(name="a\x00b", description="\x00")).event.name == "ab"
+    assert read(event_record(name="a\x00b", description="\x00")).event.name == "ab"
 
 
 @pytest.mark.parametrize(
@@ -206,8 +202,8 @@ def test_nul_characters_cannot_reach_a_database():
         "text",
         None,
         {"$type": "app.bsky.feed.post", "name": "x"},
-        event(startsAt="1899-12-31T23:59:59Z"),
-        event(startsAt="2201-01-01T00:00:00Z"),
+        event_record(startsAt="1899-12-31T23:59:59Z"),
+        event_record(startsAt="2201-01-01T00:00:00Z"),
     ],
 )
 def test_a_record_that_is_not_an_event_is_kept_raw_with_a_reason(record):
@@ -218,14 +214,14 @@ def test_a_record_that_is_not_an_event_is_kept_raw_with_a_reason(record):
 
 def test_title_is_one_line_without_control_characters_or_excess_length():
     """Lists show titles from any repository next to each other."""
-    assert read(event(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
-    long = read(event(name="B" * 140_000)).event.name
+    assert read(event_record(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
+    long = read(event_record(name="B" * 140_000)).event.name
     assert (len(long), long[-1]) == (200, "…")
 
 
 def test_names_of_places_and_links_have_a_maximum_length():
     place = {"$type": "community.lexicon.location.address", "country": "DE", "name": "x" * 5000}
-    read_ = read(event(locations=[place], uris=[{"uri": "https://example.org", "name": "\u202ey" * 5000}])).event
+    read_ = read(event_record(locations=[place], uris=[{"uri": "https://example.org", "name": "\u202ey" * 5000}])).event
     assert len(read_.venues[0].name) == 200
     assert len(read_.links[0].name) == 200
 
@@ -233,7 +229,7 @@ def test_names_of_places_and_links_have_a_maximum_length():
 def whole_days(**fields: object) -> dict[str, object]:
     """A weekend in Berlin, as an OpenMeet site writes all-day events."""
     days = {"startsAt": "2026-07-03T22:00:00Z", "endsAt": "2026-07-05T22:00:00Z", "timezone": "Europe/Berlin"}
-    return event(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
+    return event_record(**{**days, DETAILS_KEY: {"$type": DETAILS_KEY, "isAllDay": True}, **fields})
 
 
 def test_all_day_events_of_another_installation_are_all_day():
@@ -241,7 +237,7 @@ def test_all_day_events_of_another_installation_are_all_day():
     assert read_.event.is_all_day
     assert read_.event.time_zone == "Europe/Berlin"
     assert read(whole_days(endsAt=None)).event.is_all_day
-    assert not read(event(startsAt="2026-07-03T22:00:00Z", timezone="Europe/Berlin")).event.is_all_day
+    assert not read(event_record(startsAt="2026-07-03T22:00:00Z", timezone="Europe/Berlin")).event.is_all_day
 
 
 @pytest.mark.parametrize(

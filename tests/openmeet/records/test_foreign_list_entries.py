@@ -16,7 +16,7 @@ from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, is_up_to_date, ours_as_read, write_event
 from openmeet.network.records.own_entries import EarlierVersions
-from tests.openmeet.records.test_event_writing import NOW, OURS, as_ours
+from tests.openmeet.records.event_values import OWN_EVENT, READ_AT, as_own_event
 
 ADDRESS = "community.lexicon.location.address"
 GEO = "community.lexicon.location.geo"
@@ -81,7 +81,7 @@ def foreign_records(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def read(record: Any) -> NetworkEvent:
-    return read_event(EVENT, record, rkey="self", indexed_at=NOW).event
+    return read_event(EVENT, record, rkey="self", indexed_at=READ_AT).event
 
 
 @st.composite
@@ -129,7 +129,7 @@ def written_twice(ours: Publishable, record: Any) -> Any:
 def test_other_edits_keep_lists_byte_for_byte(data: st.DataObject, record: dict[str, Any]) -> None:
     """However often title, text or time are edited, places and links are written back unchanged."""
     lists = {key: cbor.encode(record[key]) for key in ("locations", "location", "uris") if key in record}
-    ours = as_ours(read(record))
+    ours = as_own_event(read(record))
     for _ in range(4):
         ours = data.draw(plain_edits(ours))
         record = written_twice(ours, record)
@@ -142,7 +142,7 @@ def test_edits_are_written_once_and_later_text_edits_change_no_list(
     data: st.DataObject, record: dict[str, Any]
 ) -> None:
     """Writing the written record again changes nothing, and a later edit of the title changes only the title."""
-    ours = as_ours(read(record))
+    ours = as_own_event(read(record))
     for _ in range(4):
         ours = data.draw(any_edits(ours))
         record = written_twice(ours, record)
@@ -155,7 +155,7 @@ def test_edits_are_written_once_and_later_text_edits_change_no_list(
 @given(st.data(), foreign_records())
 def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record: dict[str, Any]) -> None:
     """Entries other than the event's own venue and link are still there after any edits, in their order."""
-    seen = read_event(EVENT, record, rkey="self", indexed_at=NOW)
+    seen = read_event(EVENT, record, rkey="self", indexed_at=READ_AT)
     key = "locations" if "locations" in record else "location"
     places = record.get(key, [])
     places = places if isinstance(places, list) else [places]
@@ -164,7 +164,7 @@ def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record:
     typed = set(URLS)  # typing a URL on this site and removing it again removes it from the links
     online = {index for index, link in seen.places.online if link.uri == url or link.uri in typed}
     theirs = [place for index, place in enumerate(places) if index not in adopted | online]
-    ours = as_ours(seen.event)
+    ours = as_own_event(seen.event)
     for _ in range(4):
         ours = data.draw(any_edits(ours))
         record = written_twice(ours, record)
@@ -176,7 +176,7 @@ def test_only_our_own_entries_of_a_list_ever_change(data: st.DataObject, record:
 def test_a_venue_that_cannot_be_written_removes_one_place_once() -> None:
     """Hall A was replaced on this site by a park without a country. Hall B stays however often the event is edited."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
-    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    ours = dataclasses.replace(as_own_event(read(record)), venue=UNWRITABLE)
     record = written_twice(ours, record)
     assert record["locations"] == [HALL_B]
     for title in ("y", "z"):
@@ -187,7 +187,7 @@ def test_a_venue_that_cannot_be_written_removes_one_place_once() -> None:
 
 def test_a_venue_that_can_be_written_later_comes_before_other_places() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
-    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    ours = dataclasses.replace(as_own_event(read(record)), venue=UNWRITABLE)
     record = written_twice(ours, record)
     record = written_twice(dataclasses.replace(ours, venue=WRITABLE), record)
     assert [place["name"] for place in record["locations"]] == ["Club", "Hall B"]
@@ -197,23 +197,23 @@ def test_a_venue_that_can_be_written_later_comes_before_other_places() -> None:
 def test_an_entry_that_another_app_put_first_is_ours_once_the_event_has_it() -> None:
     """The entry in this site's mark no longer applies when another entry becomes the first readable one."""
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
-    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    ours = dataclasses.replace(as_own_event(read(record)), venue=UNWRITABLE)
     record = {**written_twice(ours, record), "locations": [HALL_C, HALL_B]}
-    adopted = dataclasses.replace(as_ours(read(record)), venue=WRITABLE)
+    adopted = dataclasses.replace(as_own_event(read(record)), venue=WRITABLE)
     assert [place["name"] for place in written_twice(adopted, record)["locations"]] == ["Club", "Hall B"]
 
 
 def test_our_place_is_found_by_its_value_after_another_app_moved_it() -> None:
     base: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A]}
     now: Any = {**base, "locations": [HALL_C, HALL_A]}
-    ours = dataclasses.replace(as_ours(read(base)), venue=WRITABLE)
+    ours = dataclasses.replace(as_own_event(read(base)), venue=WRITABLE)
     written: Any = write_event(ours, now, EarlierVersions(agreed=base))
     assert [place["name"] for place in written["locations"]] == ["Club", "Hall C"]
 
 
 def test_our_mark_counts_although_another_app_removed_it() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, HALL_B]}
-    ours = dataclasses.replace(as_ours(read(record)), venue=UNWRITABLE)
+    ours = dataclasses.replace(as_own_event(read(record)), venue=UNWRITABLE)
     written = written_twice(ours, record)
     stripped = {key: value for key, value in written.items() if key != ORIGIN_KEY}
     renamed = dataclasses.replace(ours, title="y")
@@ -224,7 +224,7 @@ def test_our_link_is_removed_although_another_app_put_one_before_it() -> None:
     """A link for attendees only must not stay public because it is no longer the first one."""
     base: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#virtual", "locations": [ZOOM]}
     now: Any = {**base, "locations": [JITSI, ZOOM]}
-    hidden = dataclasses.replace(as_ours(read(base)), online_url="")
+    hidden = dataclasses.replace(as_own_event(read(base)), online_url="")
     assert write_event(hidden, now, EarlierVersions(agreed=base))["locations"] == [JITSI]
 
 
@@ -239,7 +239,7 @@ def test_removing_our_link_removes_no_second_one() -> None:
         "locations": [ZOOM, JITSI],
         "uris": ["https://plain.example"],
     }
-    ours = dataclasses.replace(as_ours(read(record)), online_url="")
+    ours = dataclasses.replace(as_own_event(read(record)), online_url="")
     record = written_twice(ours, record)
     record = written_twice(dataclasses.replace(ours, title="y"), record)
     assert record["locations"] == [JITSI]
@@ -248,7 +248,7 @@ def test_removing_our_link_removes_no_second_one() -> None:
 
 def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() -> None:
     record: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A, ZOOM]}
-    ours = dataclasses.replace(as_ours(read(record)), online_url="")
+    ours = dataclasses.replace(as_own_event(read(record)), online_url="")
     assert ours.mode is Mode.HYBRID
     assert written_twice(ours, record)["mode"] == f"{EVENT}#hybrid"
 
@@ -257,13 +257,13 @@ def test_removing_the_link_from_a_hybrid_record_without_a_mode_is_one_write() ->
 def test_our_note_reveals_nothing_that_is_not_in_the_record(venue: Venue) -> None:
     """The mark contains digests, but no place name and no URL."""
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#hybrid", "locations": [HALL_A, HALL_B, ZOOM, JITSI]}
-    ours = dataclasses.replace(as_ours(read(record)), venue=venue, online_url="")
+    ours = dataclasses.replace(as_own_event(read(record)), venue=venue, online_url="")
     mark = repr(written_twice(ours, record)[ORIGIN_KEY])
     assert not any(word in mark for word in ("Hall", "Park", "Club", "zoom", "jitsi"))
 
 
 def test_a_single_entry_of_ours_needs_no_note() -> None:
-    assert write_event(OURS, None)[ORIGIN_KEY] == {
+    assert write_event(OWN_EVENT, None)[ORIGIN_KEY] == {
         "$type": ORIGIN_KEY,
         "instance": "https://meet.example",
         "eventId": "0195",
@@ -277,7 +277,7 @@ def test_an_equal_place_of_another_app_stays(place: Any) -> None:
     and online again that place is still there.
     """
     record: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#inperson", "locations": [place, place]}
-    ours = as_ours(read(record))
+    ours = as_own_event(read(record))
     for mode in (Mode.ONLINE, Mode.IN_PERSON, Mode.ONLINE):
         record = written_twice(dataclasses.replace(ours, mode=mode), record)
     assert record["locations"] == [place]
@@ -293,7 +293,7 @@ def test_our_place_is_written_next_to_another_apps_replacement(agreed: list[Any]
     """
     base = {"$type": EVENT, "name": "Chess", "locations": agreed}
     theirs = {**base, "locations": [CAFE]}
-    ours = dataclasses.replace(OURS, venue=Venue(name="Hall B", country="AT"))
+    ours = dataclasses.replace(OWN_EVENT, venue=Venue(name="Hall B", country="AT"))
     written = write_event(ours, theirs, EarlierVersions(agreed=base))
     assert written["locations"] == [HALL_B, CAFE]
     assert is_up_to_date(ours, written, EarlierVersions(agreed=written))
@@ -310,6 +310,6 @@ def test_our_place_stays_ours_after_another_apps_edit() -> None:
     """The other app added a street: the entry is updated, not duplicated."""
     base = {"$type": EVENT, "name": "Chess", "locations": [HALL_A]}
     theirs = {**base, "locations": [{**HALL_A, "street": "Ring 1"}]}
-    ours = dataclasses.replace(OURS, venue=Venue(name="Hall A", country="AT", street="Ring 1", locality="Wien"))
+    ours = dataclasses.replace(OWN_EVENT, venue=Venue(name="Hall A", country="AT", street="Ring 1", locality="Wien"))
     written = write_event(ours, theirs, EarlierVersions(agreed=base))
     assert written["locations"] == [{**HALL_A, "street": "Ring 1", "locality": "Wien"}]

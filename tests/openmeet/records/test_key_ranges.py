@@ -9,8 +9,8 @@ import pytest
 from groundwork.database.transaction import Database
 from openmeet.network.records import seen
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, did, event, rsvp
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.network import deletion_of, did, event, rsvp
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT
 
@@ -45,7 +45,7 @@ async def db(new_connections: None, make_database: MakeDatabase) -> Database:
             await tx.execute('alter table records alter column rkey type text collate "en-x-icu"')
     tea = event(1, "gone", 1)
     of_others = (event(2, "a", 1), rsvp(1, "a", 1, tea.uri), tea)
-    await take(found, *of_others, *(event(1, key, 1) for key in KEYS), deleted(tea, 2))
+    await apply_messages(found, *of_others, *(event(1, key, 1) for key in KEYS), deletion_of(tea, 2))
     return found
 
 

@@ -7,11 +7,11 @@ import pytest
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.extension import MAX_NAME, series_name
-from tests.openmeet.records.test_event import NOW, event
+from tests.openmeet.records.event_values import READ_AT, event_record
 
 
 def notes_on(meta: object) -> tuple[list[tuple[str, str]], dict[str, str]]:
-    notes = read_event(EVENT, event(openMeetMeta=meta), rkey="self", indexed_at=NOW).notes
+    notes = read_event(EVENT, event_record(openMeetMeta=meta), rkey="self", indexed_at=READ_AT).notes
     read = [(one.source, one.value) for one in notes.fields if one.source.startswith("openMeetMeta")]
     return read, {one.path: one.why for one in notes.kept if one.path.startswith("openMeetMeta")}
 

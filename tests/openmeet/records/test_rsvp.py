@@ -11,13 +11,13 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
-from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
+from openmeet.domain.identities.publishing_preferences import DeclinedAs, PublishingPreferences, WaitingAs
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.rsvp import NoStatusToken, read_rsvp, record_key_for, status_token, write_rsvp
 from tests.external_dependencies import fixture_path, needs
 
-WISHES = [PublicationConsent(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
+WISHES = [PublishingPreferences(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 EVENT_URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
 CID = "bafyreiflfb2v3igpb6z3l5m7ap535hmlrl63ejn5jybuefjfwhbesybud4"
@@ -40,10 +40,10 @@ def test_the_record_key_needs_a_did():
 def test_captured_answers():
     listed = json.loads(fixture_path("data/calendar-records/rsvp-going-listrecords.json").read_text())
     read = read_rsvp(RSVP, listed["value"], rkey="eeab17d5ccf0d")
-    assert (str(read.subject), read.subject_cid, read.answer) == (EVENT_URI, CID, RsvpRecordStatus.GOING)
+    assert (str(read.subject), read.subject_cid, read.status) == (EVENT_URI, CID, RsvpRecordStatus.GOING)
     odd = json.loads(fixture_path("data/calendar-records/nonconforming-shapes.json").read_text())["rsvp"]
     read = read_rsvp(RSVP, odd["record"], rkey=odd["rkey"])
-    assert (read.answer, read.subject_cid) == (RsvpRecordStatus.GOING, None)
+    assert (read.status, read.subject_cid) == (RsvpRecordStatus.GOING, None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_captured_answers():
     ],
 )
 def test_statuses_of_every_app_are_read(status, expected):
-    assert read_rsvp(RSVP, answer(status=status), rkey="x").answer is expected
+    assert read_rsvp(RSVP, answer(status=status), rkey="x").status is expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from openmeet.network.records.collections import EVENT, SERIES, SUCCESSION_KEY, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.succession import (
-    MOST_PREDECESSORS,
+    MAX_PREDECESSORS,
     Predecessors,
     RecordSuccession,
     put_predecessors,
@@ -35,7 +35,7 @@ def test_the_old_record_is_unchanged_but_for_its_successor():
 def test_the_new_record_names_its_latest_predecessor():
     record = {"name": "Tea", **said(successor=URIS[3], other=1)}
     put_predecessors(record, Predecessors(tuple(URIS), frozenset(URIS)))
-    assert record == {"name": "Tea", **said(other=1, predecessors=URIS[-MOST_PREDECESSORS:])}
+    assert record == {"name": "Tea", **said(other=1, predecessors=URIS[-MAX_PREDECESSORS:])}
     put_predecessors(record, Predecessors())
     assert record == {"name": "Tea", **said(other=1)}
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from openmeet.network.records.collections import EVENT, LEGACY_EVENT, ORIGIN_KEY
-from openmeet.network.records.provenance import MOST_LINKS, app_of
+from openmeet.network.records.provenance import MAX_LINKS, app_of
 from tests.external_dependencies import fixture_path, needs
 
 
@@ -53,7 +53,7 @@ def test_an_invalid_or_lookalike_host_is_not_a_known_app(said: object) -> None:
 
 
 def test_only_the_first_links_are_checked() -> None:
-    links = [{"uri": f"https://example.org/{n}"} for n in range(MOST_LINKS)]
+    links = [{"uri": f"https://example.org/{n}"} for n in range(MAX_LINKS)]
     assert app_of(EVENT, {"uris": [*links, {"uri": "https://smokesignal.events/1"}]}) == ""
 
 

@@ -21,7 +21,7 @@ EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
 A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
 # All computations for one preview together may take as many steps as one expansion. An ordinary rule takes 500, a dense
 # one 100,000.
-MOST_OF_A_PREVIEW = rule_dates.MAX_STEPS
+MAX_OF_A_PREVIEW = rule_dates.MAX_STEPS
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def of_preview(made: Pattern) -> RuleErrorCode | None:
 def test_a_hostile_rule_stays_within_the_bound(text, refused, left_out, steps):
     """These rules took between 0.3 and 17 seconds on the event loop before there was a bound."""
     assert of_preview(pattern(START, "Europe/Berlin", parse_rule(text), left_out=left_out)) is refused
-    assert 0 < steps() <= MOST_OF_A_PREVIEW
+    assert 0 < steps() <= MAX_OF_A_PREVIEW
 
 
 def lists(low: int, high: int, *, signed: bool = False) -> st.SearchStrategy[str]:
@@ -113,7 +113,7 @@ def test_no_rule_exceeds_the_work_limit(text: str, has_exceptions: bool) -> None
 
         patched.setattr(rule_dates.Steps, "take", counting)
         assert of_preview(made) in {None, RuleErrorCode.NEVER_OCCURS, RuleErrorCode.BAD_UNTIL}, text
-    assert taken[0] <= MOST_OF_A_PREVIEW, text
+    assert taken[0] <= MAX_OF_A_PREVIEW, text
 
 
 def test_expanding_too_many_dates_is_refused_with_a_reason() -> None:

@@ -179,6 +179,8 @@ async def test_a_blocked_person_is_offered_no_chat(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
+        for who in (ben, cleo):
+            await actions.answer(tx, who, event.slug, RsvpReply.GOING)
         await safety.block(tx, ana, ben.user_id)
     for who, is_offered in ((ben, False), (cleo, True)):
         async with signed_in(site, who.user_id) as client:

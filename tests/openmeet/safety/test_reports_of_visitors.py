@@ -180,9 +180,9 @@ async def test_many_reports_of_visitors_hide_no_others(site: Site, event: Event,
         await safety.report(tx, await person(tx, "Cleo"), ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "Signed")
         await safety.report_as_visitor(tx, ModeratedKind.EVENT, other.slug, ReportReason.SPAM, "Other", "")
         shown = await reports.open_about(tx, [event.id, other.id])
-    words = [one.words for one in shown]
+    words = [one.comment for one in shown]
     assert words[-2:] == ["Signed", "Other"]
-    assert len(words) == reports.MOST_SHOWN + 1
+    assert len(words) == reports.MAX_SHOWN + 1
 
 
 async def test_e_mails_per_address_are_limited_without_telling(site: Site, event: Event, clock: HandClock) -> None:
@@ -241,5 +241,5 @@ async def test_reports_of_visitors_are_deleted_a_year_after_the_decision(
     clock.turn(2 * DAY)
     assert await reports.forget_visitors(site.db) == 1
     async with site.db.reader() as reader:
-        rows = await reader.fetch("select words from reports order by words")
-    assert [row["words"] for row in rows] == ["Signed", "Undecided"]
+        rows = await reader.fetch("select comment from reports order by comment")
+    assert [row["comment"] for row in rows] == ["Signed", "Undecided"]

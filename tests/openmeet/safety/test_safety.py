@@ -22,6 +22,8 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.profiles import actions as profiles
+from openmeet.domain.profiles.queries import followed_by
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import SafetyReason, may_know
 from openmeet.domain.series import actions as series_actions
@@ -31,9 +33,9 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users import erasure_requests
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import begin
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import event_by, person
 
 GOING = RsvpReply.GOING
@@ -50,6 +52,20 @@ async def status(reader, event, who):
 
 async def kinds(reader, who):
     return [one.kind.name for one in await newest(reader, who.user_id, 50)]
+
+
+async def test_a_block_ends_following_in_both_directions(db):
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, "Ana", "Ben")
+        await event_by(tx, ana)
+        await event_by(tx, ben)
+        await profiles.follow(tx, ana, ben.user_id)
+        await profiles.follow(tx, ben, ana.user_id)
+        await actions.block(tx, ana, ben.user_id)
+        assert [await followed_by(tx, who.user_id) for who in (ana, ben)] == [[], []]
+        # As with answers, the end of the block does not restore it.
+        await actions.unblock(tx, ana, ben.user_id)
+        assert [await followed_by(tx, who.user_id) for who in (ana, ben)] == [[], []]
 
 
 async def test_a_blocked_person_loses_their_place_to_the_next_one(db):
@@ -104,7 +120,7 @@ async def test_record_of_a_blocked_person_takes_no_place(db):
                 event_id=event.id,
                 user_id=ben,
                 record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-                answer=RsvpRecordStatus.GOING,
+                status=RsvpRecordStatus.GOING,
                 first_seen=tx.now,
             ),
         )
@@ -132,7 +148,7 @@ async def test_blocked_people_cannot_notify_but_important_changes_are_told(db):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, "Ana", "Ben", "Cleo")
         group = await group_by(tx, ana)
-        inside = await member(tx, group, ana, "Dan")
+        inside = await add_member(tx, group, ana, "Dan")
         await tx.execute("delete from notifications")
         await actions.mute(tx, inside, Subject(ModeratedKind.GROUP, group.id))
         await announcements.announce(tx, ana, group.slug, "Hello")
@@ -214,7 +230,7 @@ async def test_a_member_does_not_learn_who_asks_to_join_or_is_banned(db):
     async with db.transaction() as tx:
         ana, eve, mallory = await people(tx, "Ana", "Eve", "Mallory")
         group = await group_by(tx, ana, join_policy=JoinPolicy.REQUEST.value)
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         await groups.join(tx, eve, group.slug)
         await administration.ban(tx, ana, group.slug, mallory.user_id)
         for who in (eve, mallory):
@@ -263,9 +279,9 @@ async def test_readers_of_a_chat_know_its_authors_everywhere(db):
         for who in (ben, cleo):
             await invitations.invite(tx, ana, event.slug, f"{who.display_name.lower()}@example.org")
             await attendance.answer(tx, who, event.slug, GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         assert not await may_know(tx, cleo.user_id, ben.user_id)
-        await say(tx, ben, room)
+        await send_text(tx, ben, room)
         assert await may_know(tx, cleo.user_id, ben.user_id)
         assert not await may_know(tx, ben.user_id, cleo.user_id)
         assert not await may_know(tx, dan.user_id, ben.user_id)
@@ -278,7 +294,7 @@ async def test_readers_of_a_chat_know_its_authors_everywhere(db):
 
 async def test_followers_of_a_series_are_known_to_its_host_and_to_its_group(db):
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await people(tx, "Ben", "Cleo")
         await series_actions.follow(tx, ben, SeriesSlug(series.slug))
         assert await may_know(tx, ana.user_id, ben.user_id)
@@ -294,7 +310,7 @@ async def test_somebody_blocked_by_the_new_host_loses_their_place(db):
     to the waitlist. Who blocks the new host keeps their place: it is for them to leave.
     """
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo, dan, eve = await people(tx, "Ben", "Cleo", "Dan", "Eve")
         event = await event_by(tx, ana, capacity="2")
         for guest in (cleo, dan, eve):

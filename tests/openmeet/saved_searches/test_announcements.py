@@ -32,7 +32,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import NOW, weekly
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -101,7 +101,7 @@ async def test_nothing_is_announced_early_or_if_it_is_not_public(db: Database, c
     async with db.transaction() as tx:
         host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
         group = await group_by(tx, host, visibility="private")
-        inside = await member(tx, group, host, "Ina", GroupRole.MEMBER)
+        inside = await add_member(tx, group, host, "Ina", GroupRole.MEMBER)
         await actions.save(tx, inside, {"q": "jazz"})
     clock.turn(MINUTE)
     async with db.transaction() as tx:
@@ -335,7 +335,7 @@ async def test_a_search_near_a_point_reveals_no_restricted_address(db: Database,
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         group = await group_by(tx, host, visibility="private")
-        nora = await member(tx, group, host, "Nora")
+        nora = await add_member(tx, group, host, "Nora")
         await actions.save(tx, nora, {"near": "52.5, 13.4", "within": "1"})
         there = COMING | {"point": "52.5, 13.4"}
         inner = await events.create(tx, host, details(title="At home", **there), group=of_event(group))

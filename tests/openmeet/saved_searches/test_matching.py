@@ -13,7 +13,7 @@ from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query, search
 from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
-from tests.openmeet.web.test_search_model import some_events, some_question
+from tests.openmeet.web.search_model import insert_random_events, random_question
 
 QUESTIONS = 60
 
@@ -37,13 +37,13 @@ async def test_an_event_matches_exactly_if_the_search_finds_it(make_database: Ma
     db = await make_database("openmeet", transaction_seconds=120.0)
     chosen = random.Random("fits")
     async with db.transaction() as tx:
-        await some_events(tx, chosen)
+        await insert_random_events(tx, chosen)
     found_any = 0
     async with db.reader() as reader:
         facts = await _facts(reader)
         today = datetime.fromtimestamp(reader.now / 1_000_000, UTC).date()
         for _ in range(QUESTIONS):
-            wanted = some_question(chosen, today)
+            wanted = random_question(chosen, today)
             found = {event.id for event in await search.coming(reader, wanted, None, 100)} & set(facts)
             assert {one for one, known in facts.items() if matching.fits(wanted, known)} == found, wanted
             keys = set(matching.keys_of(wanted))

@@ -32,7 +32,7 @@ def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
     return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=2))
 
 
-async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
+async def create_weekly_series(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
     ana = await person(tx, "Ana")
     return ana, await actions.create(tx, ana, Content("Practice", **more), weekly(rule))
 
@@ -42,15 +42,15 @@ async def dates(reader: Reader, series: Series) -> list[Event]:
     return [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
 
 
-def names(events: Sequence[Event]) -> list[str]:
+def original_dates(events: Sequence[Event]) -> list[str]:
     return [event.place_in_series.original_date for event in events if event.place_in_series]
 
 
-async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
+async def lock_series(tx: Transaction, caller: Caller, series: Series) -> Series:
     return await actions.lock_managed(tx, caller, series.slug)
 
 
-async def go(tx: Transaction, who: Caller, event: Event, reply: RsvpReply = RsvpReply.GOING) -> None:
+async def give_rsvp(tx: Transaction, who: Caller, event: Event, reply: RsvpReply = RsvpReply.GOING) -> None:
     await attendance.answer(tx, who, event.slug, reply)
 
 
@@ -72,7 +72,7 @@ async def retitle(tx: Transaction, series: Series, title: str, *, notifies: bool
     )
 
 
-async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool = True) -> Series:
+async def move_all_dates(tx: Transaction, series: Series, by: timedelta, *, notifies: bool = True) -> Series:
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
@@ -81,13 +81,21 @@ async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool
     )
 
 
-async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
+async def apply_new_rule(tx: Transaction, series: Series, rule: str) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
     held = await date_queries.stored(tx, series.id)
     return await apply_edits.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
 
-async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
+async def split_series(tx: Transaction, series: Series, at: str, title: str) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
     return await apply_edits.apply_plan(tx, series, plan_following(series, at, template, None, held, tx.now))
+
+
+async def people_to_mail(reader: Reader) -> list[str]:
+    """The names of people for whom a notification e-mail is queued, in order."""
+    rows = await reader.fetch(
+        "select u.display_name from notification_emails m join users u on u.id = m.user_id order by u.display_name, m.id"
+    )
+    return [row["display_name"] for row in rows]

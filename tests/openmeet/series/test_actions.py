@@ -30,39 +30,18 @@ from openmeet.domain.series import (
     tasks,
 )
 from openmeet.domain.series.dates import details_of, original_text
-from openmeet.domain.series.model import WINDOW_MOST, PublishPolicy, Series, SeriesStatus, Timing
+from openmeet.domain.series.model import WINDOW_MOST, PublishPolicy, Series, SeriesStatus
 from openmeet.domain.series.plan import moved, plan_all, plan_following, plan_one
-from openmeet.domain.users.model import Caller
 from openmeet.recurrence.errors import RuleRefused
-from openmeet.recurrence.pattern import pattern
-from openmeet.recurrence.rule import parse_rule
-from openmeet.recurrence.wall_time import instant_of
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import edited, person
-
-ZONE = "Europe/Berlin"
-FIRST = datetime.fromisoformat("2026-11-24T18:00")
-WEEKLY = "FREQ=WEEKLY;BYDAY=TU"
-NOW = instant_of(datetime.fromisoformat("2026-11-20T12:00"), ZONE)
+from tests.openmeet.series.practice import FIRST, NOW, WEEKLY, ZONE, create_weekly_series, dates, lock_series, weekly
+from tests.openmeet.site_under_test import edited_details, person
 
 
 @pytest.fixture
 async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     clock.turn(NOW - clock.now())
     return await make_database("openmeet")
-
-
-def weekly(rule: str = WEEKLY, start: datetime = FIRST) -> Timing:
-    return Timing(pattern(start, ZONE, parse_rule(rule)), timedelta(hours=2))
-
-
-async def begin(tx: Transaction, rule: str = WEEKLY, **more: object) -> tuple[Caller, Series]:
-    ana = await person(tx, "Ana")
-    return ana, await actions.create(tx, ana, Content("Practice", **more), weekly(rule))
-
-
-async def dates(tx: Transaction, series: Series) -> list[Event]:
-    return [held.event for held in await date_queries.stored(tx, series.id) if not held.event.is_gone]
 
 
 def names(events_: list[Event]) -> list[str]:
@@ -75,13 +54,9 @@ async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
     return name
 
 
-async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
-    return await actions.lock_managed(tx, caller, series.slug)
-
-
 async def test_a_series_stores_its_next_two_months_as_events(db: Database) -> None:
     async with db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         found = await dates(tx, series)
     assert len(found) == 9
     assert names(found)[:2] == ["2026-11-24T18:00:00", "2026-12-01T18:00:00"]
@@ -94,13 +69,13 @@ async def test_a_series_stores_its_next_two_months_as_events(db: Database) -> No
 )
 async def test_how_many_dates_are_stored(db: Database, rule: str, count: int) -> None:
     async with db.transaction() as tx:
-        _, series = await begin(tx, rule)
+        _, series = await create_weekly_series(tx, rule)
         assert len(await dates(tx, series)) == count
 
 
 async def test_a_far_date_is_stored_once_however_many_open_it(db: Database) -> None:
     async with db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
 
     async def open_it() -> str:
         async with db.transaction() as tx:
@@ -120,7 +95,7 @@ async def test_a_far_date_is_stored_once_however_many_open_it(db: Database) -> N
 
 async def test_the_window_moves_with_the_clock_and_is_checked_once_a_day(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
     assert await tasks.roll_windows(db, clock.now()) == 0
     clock.turn(14 * DAY)
     assert await tasks.roll_windows(db, clock.now()) == 2
@@ -131,9 +106,9 @@ async def test_the_window_moves_with_the_clock_and_is_checked_once_a_day(db: Dat
 
 async def test_the_next_date_enqueues_a_record_and_then_the_one_after_it(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         assert [event.is_published_by_policy for event in await dates(tx, series)] == [True, *[False] * 8]
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), ["2026-11-24T18:00:00"], "ill")
         assert [event.is_published_by_policy for event in await dates(tx, series)][:3] == [False, True, False]
     clock.turn(14 * DAY)
     await tasks.roll_windows(db, clock.now())
@@ -184,10 +159,10 @@ async def test_a_rule_without_dates_creates_nothing(db: Database) -> None:
 
 async def test_an_edit_of_all_keeps_what_a_date_has_of_its_own(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         second = (await dates(tx, series))[1]
-        await events.revise(tx, ana, second.slug, edited(second, title="With guests", capacity=20))
-        series = await locked(tx, ana, series)
+        await events.revise(tx, ana, second.slug, edited_details(second, title="With guests", capacity=20))
+        series = await lock_series(tx, ana, series)
         plan = plan_all(
             series,
             replace(series.content, title="Rehearsal", description="Bring a stand"),
@@ -206,10 +181,10 @@ async def test_an_edit_of_all_keeps_what_a_date_has_of_its_own(db: Database) -> 
 
 async def test_changes_of_single_dates_can_be_dropped(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         first = (await dates(tx, series))[0]
-        await events.revise(tx, ana, first.slug, edited(first, title="Once"))
-        series = await locked(tx, ana, series)
+        await events.revise(tx, ana, first.slug, edited_details(first, title="Once"))
+        series = await lock_series(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
         plan = plan_all(series, series.content, series.timing, held, tx.now, drop_single_changes=True)
         await apply_edits.apply_plan(tx, series, plan)
@@ -218,8 +193,8 @@ async def test_changes_of_single_dates_can_be_dropped(db: Database) -> None:
 
 async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
-        series = await locked(tx, ana, series)
+        ana, series = await create_weekly_series(tx)
+        series = await lock_series(tx, ana, series)
         held = (await date_queries.stored(tx, series.id))[2]
         later = details_of(series.content, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
         plan = plan_one(series, held, replace(later, content=replace(later.content, title="Late")))
@@ -232,11 +207,11 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
 
 async def test_another_hour_for_all_keeps_urls_and_answers(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
         await attendance.answer(tx, ben, before[3].slug, RsvpReply.GOING)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         assert (plan.answers_kept, plan.vanishing, plan.stranded) == (1, (), ())
@@ -251,11 +226,11 @@ async def test_another_hour_for_all_keeps_urls_and_answers(db: Database) -> None
 
 async def test_answers_move_to_another_weekday(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
         await attendance.answer(tx, ben, before[1].slug, RsvpReply.GOING)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
         assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
         await apply_edits.apply_plan(
@@ -269,11 +244,11 @@ async def test_answers_move_to_another_weekday(db: Database) -> None:
 
 async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
         await attendance.answer(tx, ben, before[1].slug, RsvpReply.GOING)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         plan = plan_all(
             series,
             series.content,
@@ -289,7 +264,7 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
         kept = next(event for event in after if event.id == before[1].id)
         assert kept.place_in_series.overridden == ("starts",)
         # The change is reversed: the dates that were removed are created again.
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
         await apply_edits.apply_plan(tx, series, back)
         assert names(await dates(tx, series)) == names(before)
@@ -297,12 +272,12 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
 
 async def test_editing_this_and_following_makes_two_linked_series(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx, WEEKLY + ";COUNT=8")
+        ana, series = await create_weekly_series(tx, WEEKLY + ";COUNT=8")
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
         await attendance.answer(tx, ben, before[5].slug, RsvpReply.GOING)
         await actions.follow(tx, ben, series.slug)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         plan = plan_following(
             series,
             "2026-12-15T18:00:00",
@@ -330,8 +305,8 @@ async def test_editing_this_and_following_makes_two_linked_series(db: Database) 
 
 async def test_the_first_date_cannot_be_split_off(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
-        series = await locked(tx, ana, series)
+        ana, series = await create_weekly_series(tx)
+        series = await lock_series(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
         with pytest.raises(Refused) as refused:
             plan_following(series, original_text(FIRST), series.content, None, held, tx.now)
@@ -340,10 +315,10 @@ async def test_the_first_date_cannot_be_split_off(db: Database) -> None:
 
 async def test_past_dates_do_not_change(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
     clock.turn(10 * DAY)
     async with db.transaction() as tx:
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
         template = replace(series.content, title="Other")
         await apply_edits.apply_plan(
@@ -356,12 +331,12 @@ async def test_past_dates_do_not_change(db: Database, clock: HandClock) -> None:
 
 async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
         for event in found[:3]:
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
         assert [event.status for event in await dates(tx, series)][:3] == [EventStatus.CANCELLED] * 2 + [
             EventStatus.SCHEDULED
@@ -384,20 +359,20 @@ async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(db: Databas
 
 async def test_a_paused_series_gets_no_new_dates(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
-        await actions.pause(tx, await locked(tx, ana, series), "summer")
+        ana, series = await create_weekly_series(tx)
+        await actions.pause(tx, await lock_series(tx, ana, series), "summer")
     clock.turn(30 * DAY)
     assert await tasks.roll_windows(db, clock.now()) == 0
     async with db.transaction() as tx:
         assert len(await dates(tx, series)) == 9
-        await actions.resume(tx, await locked(tx, ana, series))
+        await actions.resume(tx, await lock_series(tx, ana, series))
         assert len(await dates(tx, series)) == 13
 
 
 async def test_a_removed_date_does_not_come_back(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
-        series = await cancel_dates.remove_dates(tx, await locked(tx, ana, series), ["2026-12-22T18:00:00"])
+        ana, series = await create_weekly_series(tx)
+        series = await cancel_dates.remove_dates(tx, await lock_series(tx, ana, series), ["2026-12-22T18:00:00"])
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
         # Neither its own name nor another time on its day restores it. A time on another day leads to that day's date.
         for removed in ("2026-12-22T18:00:00", "2026-12-22T18:30:00"):
@@ -414,11 +389,11 @@ async def test_a_removed_date_does_not_come_back(db: Database, clock: HandClock)
 @pytest.mark.parametrize("keeps_events", [True, False], ids=["kept", "deleted"])
 async def test_a_deleted_series_deletes_or_keeps_its_dates(db: Database, keeps_events: bool) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         found = await dates(tx, series)
-        await actions.delete(tx, await locked(tx, ana, series), keeps_events=keeps_events)
+        await actions.delete(tx, await lock_series(tx, ana, series), keeps_events=keeps_events)
         with pytest.raises(NotFound):
-            await locked(tx, ana, series)
+            await lock_series(tx, ana, series)
         for event in found:
             after = await event_by_id(tx, event.id)
             assert after is not None
@@ -428,17 +403,17 @@ async def test_a_deleted_series_deletes_or_keeps_its_dates(db: Database, keeps_e
 
 async def test_only_the_host_locks_a_series_and_only_in_its_current_revision(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         with pytest.raises(Forbidden):
-            await locked(tx, ben, series)
+            await lock_series(tx, ben, series)
         with pytest.raises(PreconditionFailed):
             await actions.lock_managed(tx, ana, series.slug, expected_revision=7)
 
 
 async def test_private_dates_enqueue_nothing_for_the_network(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx, visibility=Visibility.PRIVATE)
+        ana, series = await create_weekly_series(tx, visibility=Visibility.PRIVATE)
         found = await dates(tx, series)
         assert {event.content.visibility for event in found} == {Visibility.PRIVATE}
         assert ana.user_id == found[0].author_id
@@ -446,7 +421,7 @@ async def test_private_dates_enqueue_nothing_for_the_network(db: Database) -> No
 
 async def test_propagating_sends_one_notification_per_person(db: Database) -> None:
     async with db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=DAILY;COUNT=20")
+        ana, series = await create_weekly_series(tx, "FREQ=DAILY;COUNT=20")
         people = [await person(tx, f"P{number}") for number in range(3)]
         found = await dates(tx, series)
     for event in found:
@@ -454,7 +429,7 @@ async def test_propagating_sends_one_notification_per_person(db: Database) -> No
             for one in people:
                 await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
     async with db.transaction() as tx:
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         template = replace(series.content, title="Other")
         plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
         assert plan.answers_kept == 60

@@ -3,7 +3,15 @@
 import httpx
 import pytest
 
-from tests.openmeet.series.test_pages import FIRST, SECOND, ana, form_at, make, only, site
+from tests.openmeet.series.series_forms import (
+    FIRST_DATE,
+    SECOND_DATE,
+    ana,
+    create_series,
+    edit_form_at,
+    only_series,
+    site,
+)
 from tests.openmeet.site_under_test import Site
 
 __all__ = ["ana", "site"]
@@ -21,16 +29,16 @@ async def dates(browser: httpx.AsyncClient, path: str) -> list[tuple[str, bool, 
 
 
 async def save(browser: httpx.AsyncClient, path: str, date: str, changes: dict[str, str], scope: str) -> str:
-    done = await browser.post(f"{path}/edit", data=await form_at(browser, path, date) | changes | {"scope": scope})
+    done = await browser.post(f"{path}/edit", data=await edit_form_at(browser, path, date) | changes | {"scope": scope})
     assert done.status_code == 303, done.text
     return done.headers["location"]
 
 
 @pytest.mark.parametrize("scope", ["all", "following"])
 async def test_all_dates_become_whole_days_and_times_again(ana: httpx.AsyncClient, site: Site, scope: str) -> None:
-    path = await make(ana)
-    await save(ana, path, FIRST, DAYS, "all")
-    timing = (await only(site)).timing
+    path = await create_series(ana)
+    await save(ana, path, FIRST_DATE, DAYS, "all")
+    timing = (await only_series(site)).timing
     assert timing.length is not None
     assert (timing.pattern.is_all_day, timing.length.days) == (True, 2)
     assert (await dates(ana, path))[0] == ("2026-03-03T00:00:00", True, "2026-03-04")
@@ -39,9 +47,9 @@ async def test_all_dates_become_whole_days_and_times_again(ana: httpx.AsyncClien
 
 
 async def test_a_date_with_its_own_time_keeps_it(ana: httpx.AsyncClient) -> None:
-    path = await make(ana)
-    await save(ana, path, SECOND, OWN_START, "this")
-    await save(ana, path, FIRST, DAYS, "all")
+    path = await create_series(ana)
+    await save(ana, path, SECOND_DATE, OWN_START, "this")
+    await save(ana, path, FIRST_DATE, DAYS, "all")
     assert await dates(ana, path) == [
         ("2026-03-03T00:00:00", True, "2026-03-04"),
         ("2026-03-10T19:00:00", False, None),

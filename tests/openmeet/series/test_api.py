@@ -8,7 +8,16 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import transaction_is_open
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.recurrence import expansion
-from tests.openmeet.series.api_client import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, notification_count
+from tests.openmeet.series.api_client import (
+    FIRST,
+    PRACTICE,
+    SECOND,
+    THIRD,
+    create_series,
+    listed_dates,
+    notification_count,
+    post_to_series,
+)
 
 
 async def test_a_created_series_is_read_back(client, ana):
@@ -22,6 +31,20 @@ async def test_a_created_series_is_read_back(client, ana):
     assert read.json() == shown | {"canEdit": False, "myDates": None}
     assert read.headers["etag"].startswith(made.headers["etag"][:-1] + "-")
     assert [one["slug"] for one in (await client.get("/api/series", headers=ana)).json()["series"]] == [shown["slug"]]
+
+
+async def test_the_timing_of_a_series_can_be_sent_as_it_was_read(client, ana):
+    """The members that say when a series meets have the same names in requests and responses."""
+    made = await create_series(client, ana, rdates=["2026-03-20T18:00:00"], exdates=["2026-03-17T18:00:00"])
+    names = ("title", "startsLocal", "timeZone", "recurrence", "rdates", "exdates")
+    again = await client.post("/api/series", json={name: made[name] for name in names}, headers=ana)
+    assert again.status_code == 201, again.text
+    assert made["recurrence"] == made["rule"] == PRACTICE["recurrence"]
+    starts = [[one["startsAt"] for one in await listed_dates(client, each)] for each in (made, again.json())]
+    assert starts[0] == starts[1]
+    await create_series(client, ana, recurrence=None, rdates=["2026-03-20T18:00:00"])
+    (single, *_) = (await client.get("/api/series", headers=ana)).json()["series"]
+    assert (single["recurrence"], single["rule"]) == (None, None)
 
 
 async def test_no_transaction_waits_for_the_first_dates(client, ana, monkeypatch):
@@ -42,9 +65,11 @@ async def test_no_transaction_waits_for_the_first_dates(client, ana, monkeypatch
 
 async def test_a_rule_as_an_object_equals_the_same_rule_as_text(client, ana):
     structured = {"frequency": "monthly", "byDay": [{"day": "tu", "nthOfPeriod": 1}], "count": 4}
-    made = await make(client, ana, recurrence=structured, rdates=["2026-03-20T18:00"], exdates=["2026-04-07T18:00"])
+    made = await create_series(
+        client, ana, recurrence=structured, rdates=["2026-03-20T18:00"], exdates=["2026-04-07T18:00"]
+    )
     assert made["rule"] == "FREQ=MONTHLY;BYDAY=1TU;COUNT=4"
-    assert [one["originalDate"] for one in await dates(client, made)] == [
+    assert [one["originalDate"] for one in await listed_dates(client, made)] == [
         FIRST,
         "2026-03-20T18:00:00",
         "2026-05-05T18:00:00",
@@ -128,31 +153,31 @@ async def test_a_preview_suggests_a_start_that_fits(client):
 
 
 async def test_stored_and_computed_dates_are_in_one_list(client, ana):
-    made = await make(client, ana)
-    found = await dates(client, made, limit="20")
+    made = await create_series(client, ana)
+    found = await listed_dates(client, made, limit="20")
     assert [one["isStored"] for one in found] == [True] * 9 + [False] * 11
     assert found[5]["startsAt"] == "2026-04-07T16:00:00Z"  # 18:00 local time stays 18:00 when the clocks change
-    window = await dates(client, made, **{"from": "2027-03-01T00:00", "to": "2027-03-10T00:00"})
+    window = await listed_dates(client, made, **{"from": "2027-03-01T00:00", "to": "2027-03-10T00:00"})
     assert [one["originalDate"] for one in window] == ["2027-03-02T18:00:00", "2027-03-09T18:00:00"]
 
 
 async def test_pages_of_dates_follow_one_another(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     path = f"/api/series/{made['slug']}/dates"
     first = (await client.get(path, params={"limit": "4"})).json()
     second = (await client.get(path, params={"limit": "4", "from": first["next"]})).json()
     both = [one["originalDate"] for one in (*first["dates"], *second["dates"])]
-    assert both == [one["originalDate"] for one in await dates(client, made, limit="8")]
+    assert both == [one["originalDate"] for one in await listed_dates(client, made, limit="8")]
 
 
 async def test_a_cursor_continues_among_dates_with_the_same_start(client, ana):
     """With ``next`` alone, which is an instant, a client would get the first of these dates again and again."""
-    made = await make(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
+    made = await create_series(client, ana, recurrence="FREQ=WEEKLY;COUNT=4")
     path = f"/api/series/{made['slug']}/dates"
     for name in (SECOND, THIRD):
         moved = {"scope": "this", "originalDate": name, "startsLocal": FIRST[:16], "endsLocal": None}
-        assert (await ask(client, ana, made, "edit", moved)).status_code == 200
-    whole = await dates(client, made)
+        assert (await post_to_series(client, ana, made, "edit", moved)).status_code == 200
+    whole = await listed_dates(client, made)
     assert len({one["startsAt"] for one in whole}) == 2
     read, cursor = [], ""
     while cursor is not None:
@@ -164,7 +189,7 @@ async def test_a_cursor_continues_among_dates_with_the_same_start(client, ana):
 
 
 async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     path = f"/api/series/{made['slug']}/dates/2027-03-02T18:00"
     slugs = {answer.json()["slug"] for answer in await asyncio.gather(*(client.post(path) for _ in range(5)))}
     assert len(slugs) == 1
@@ -172,14 +197,14 @@ async def test_a_far_date_is_stored_once_however_many_open_it(client, ana):
 
 
 async def test_urls_of_dates_work_after_a_split_a_move_and_a_deletion(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     path = f"/api/series/{made['slug']}/dates"
     before = (await client.post(f"{path}/2026-04-07T18:00:00")).json()
     body = {"scope": "following", "originalDate": "2026-03-24T18:00:00", "title": "Rehearsal"}
-    new = (await ask(client, ana, made, "edit", body)).json()["series"]
+    new = (await post_to_series(client, ana, made, "edit", body)).json()["series"]
     for name in ("2026-04-07T18:00:00", "2027-03-02T18:00:00"):
         assert (await client.post(f"{path}/{name}")).json()["title"] == "Rehearsal"
-    await ask(client, ana, new, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
+    await post_to_series(client, ana, new, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
     assert (await client.post(f"{path}/2026-04-07T18:00:00")).json()["slug"] == before["slug"]
     far = (await client.post(f"{path}/2027-03-09T18:00:00")).json()
     assert (far["originalDate"], far["title"]) == ("2027-03-10T18:00:00", "Rehearsal")
@@ -190,7 +215,7 @@ async def test_urls_of_dates_work_after_a_split_a_move_and_a_deletion(client, an
 
 @pytest.mark.parametrize("date", ["2027-03-03T18:00:00", "2126-03-05T18:00:00", "never"])
 async def test_a_time_that_is_not_a_date_cannot_be_opened(client, ana, date):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     assert (await client.post(f"/api/series/{made['slug']}/dates/{date}")).status_code == 404
 
 
@@ -198,7 +223,7 @@ async def test_a_date_too_far_ahead_says_when_it_gets_a_page(client, ana):
     """The problem names the limit and the day from which the page exists. For a text that is not a date the response is
     404 without further details.
     """
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     refused = await client.post(f"/api/series/{made['slug']}/dates/2031-06-03T18:00:00")
     assert (refused.status_code, refused.json()["title"]) == (404, "TooFarAhead")
     assert "on Saturday 30 May 2026" in refused.json()["detail"]
@@ -208,16 +233,16 @@ async def test_a_date_too_far_ahead_says_when_it_gets_a_page(client, ana):
 
 
 async def test_dates_of_an_inactive_series_cannot_be_opened(client, ana):
-    made = await make(client, ana)
-    assert (await ask(client, ana, made, "pause", {"reason": "summer"})).json()["status"] == "paused"
-    assert len(await dates(client, made, limit="20")) == 9
+    made = await create_series(client, ana)
+    assert (await post_to_series(client, ana, made, "pause", {"reason": "summer"})).json()["status"] == "paused"
+    assert len(await listed_dates(client, made, limit="20")) == 9
     assert (await client.post(f"/api/series/{made['slug']}/dates/2027-03-02T18:00")).status_code == 404
-    assert (await ask(client, ana, made, "resume")).json()["status"] == "active"
+    assert (await post_to_series(client, ana, made, "resume")).json()["status"] == "active"
     assert (await client.post(f"/api/series/{made['slug']}/dates/2027-03-02T18:00")).status_code == 200
 
 
 async def test_a_private_series_is_hidden_from_others_until_they_answer(client, ana, ben):
-    made = await make(client, ana, visibility="private")
+    made = await create_series(client, ana, visibility="private")
     path = f"/api/series/{made['slug']}"
     refused = [
         await client.get(path, headers=ben),
@@ -231,22 +256,22 @@ async def test_a_private_series_is_hidden_from_others_until_they_answer(client, 
 
 
 async def test_a_plan_describes_the_edit_and_saves_nothing(client, ana, ben):
-    made = await make(client, ana)
-    third = (await dates(client, made))[2]
+    made = await create_series(client, ana)
+    third = (await listed_dates(client, made))[2]
     await client.put(f"/api/events/{third['slug']}/answer", json={"reply": "going"}, headers=ben)
     body = {"scope": "following", "originalDate": SECOND, "title": "Rehearsal", "startsLocal": "2026-03-10T19:00"}
-    planned = await ask(client, ana, made, "plan", body)
+    planned = await post_to_series(client, ana, made, "plan", body)
     shown = planned.json()
     assert (shown["datesChanged"], shown["answersKept"], shown["peopleTold"]) == (8, 1, 1)
     assert (shown["sentenceBefore"], shown["sentenceAfter"]) == ("Every Tuesday at 18:00", "Every Tuesday at 19:00")
     assert shown["changes"][0]["fields"] == ["starts", "title"]
-    assert {one["title"] for one in await dates(client, made)} == {"Practice"}
-    done = await ask(client, ana, made, "edit", body, **{"if-match": planned.headers["etag"]})
+    assert {one["title"] for one in await listed_dates(client, made)} == {"Practice"}
+    done = await post_to_series(client, ana, made, "edit", body, **{"if-match": planned.headers["etag"]})
     assert done.json()["consequences"] == shown
     behind = done.json()["series"]
     assert (behind["continues"], behind["title"]) == (made["slug"], "Rehearsal")
-    assert [one["title"] for one in await dates(client, made)] == ["Practice"]
-    found = await dates(client, behind)
+    assert [one["title"] for one in await listed_dates(client, made)] == ["Practice"]
+    found = await listed_dates(client, behind)
     assert found[0]["startsLocal"] == "2026-03-10T19:00:00"
     assert found[1]["slug"] == third["slug"]
     assert found[1]["going"] == 1
@@ -254,87 +279,89 @@ async def test_a_plan_describes_the_edit_and_saves_nothing(client, ana, ben):
 
 
 async def test_an_edit_of_one_date_changes_no_others(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     body = {"scope": "this", "originalDate": "2027-03-02T18:00", "capacity": 12, "venue": {"name": "The barn"}}
-    done = await ask(client, ana, made, "edit", body)
+    done = await post_to_series(client, ana, made, "edit", body)
     assert done.status_code == 200, done.text
-    (found,) = await dates(client, made, **{"from": "2027-03-02T00:00", "to": "2027-03-03T00:00"})
+    (found,) = await listed_dates(client, made, **{"from": "2027-03-02T00:00", "to": "2027-03-03T00:00"})
     assert (found["differsIn"], found["capacity"]) == (["capacity", "venue"], 12)
 
 
 async def test_an_edit_of_all_with_another_rule_lists_stranded_dates(client, ana, ben):
-    made = await make(client, ana)
-    second = (await dates(client, made))[1]
+    made = await create_series(client, ana)
+    second = (await listed_dates(client, made))[1]
     await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)
     body = {"scope": "all", "recurrence": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"}
-    shown = (await ask(client, ana, made, "plan", body)).json()
+    shown = (await post_to_series(client, ana, made, "plan", body)).json()
     assert [one["originalDate"] for one in shown["stranded"]] == [SECOND]
     assert len(shown["vanishing"]) == 3
-    await ask(client, ana, made, "edit", body)
-    assert [one["originalDate"] for one in await dates(client, made, limit="3")] == [FIRST, SECOND, THIRD]
+    await post_to_series(client, ana, made, "edit", body)
+    assert [one["originalDate"] for one in await listed_dates(client, made, limit="3")] == [FIRST, SECOND, THIRD]
 
 
 async def test_another_rule_begins_on_one_of_its_days(client, ana):
-    made = await make(client, ana)
-    await ask(client, ana, made, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
-    assert [one["originalDate"] for one in await dates(client, made, limit="2")] == [
+    made = await create_series(client, ana)
+    await post_to_series(client, ana, made, "edit", {"scope": "all", "recurrence": "FREQ=WEEKLY;BYDAY=WE"})
+    assert [one["originalDate"] for one in await listed_dates(client, made, limit="2")] == [
         "2026-03-04T18:00:00",
         "2026-03-11T18:00:00",
     ]
 
 
 async def test_an_edit_of_an_outdated_version_is_refused(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     stale = {"if-match": f'"{made["revision"]}"'}
-    assert (await ask(client, ana, made, "edit", {"scope": "all", "title": "Other"}, **stale)).status_code == 200
-    refused = await ask(client, ana, made, "edit", {"scope": "all", "title": "Third"}, **stale)
+    assert (
+        await post_to_series(client, ana, made, "edit", {"scope": "all", "title": "Other"}, **stale)
+    ).status_code == 200
+    refused = await post_to_series(client, ana, made, "edit", {"scope": "all", "title": "Third"}, **stale)
     assert refused.status_code == 412
     one = {"scope": "this", "originalDate": FIRST, "title": "Third", "expectedDateRevision": 1}
-    assert (await ask(client, ana, made, "edit", one)).status_code == 412
+    assert (await post_to_series(client, ana, made, "edit", one)).status_code == 412
 
 
 @pytest.mark.parametrize("verb", ["plan", "edit"])
 async def test_only_the_host_edits(client, ana, ben, verb):
-    made = await make(client, ana)
-    assert (await ask(client, ben, made, verb, {"scope": "all", "title": "Mine"})).status_code == 403
+    made = await create_series(client, ana)
+    assert (await post_to_series(client, ben, made, verb, {"scope": "all", "title": "Mine"})).status_code == 403
 
 
 @pytest.mark.parametrize("date", ["0001-01-01T00:00", "9999-12-31T23:59"])
 async def test_no_date_at_the_end_of_time_is_edited(client, ana, date):
-    made = await make(client, ana, timeZone="America/New_York")
+    made = await create_series(client, ana, timeZone="America/New_York")
     body = {"scope": "following", "originalDate": date, "startsLocal": "2027-01-05T19:00"}
-    assert (await ask(client, ana, made, "plan", body)).status_code == 404
+    assert (await post_to_series(client, ana, made, "plan", body)).status_code == 404
 
 
 async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
 
     async def cancelled() -> list[str]:
-        return [one["originalDate"] for one in await dates(client, made) if one["status"] == "cancelled"]
+        return [one["originalDate"] for one in await listed_dates(client, made) if one["status"] == "cancelled"]
 
-    await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "ill"})
+    await post_to_series(client, ana, made, "cancel", {"dates": [FIRST], "reason": "ill"})
     assert await cancelled() == [FIRST]
-    ranged = await ask(client, ana, made, "cancel", {"fromDate": FIRST, "toDate": THIRD})
+    ranged = await post_to_series(client, ana, made, "cancel", {"fromDate": FIRST, "toDate": THIRD})
     assert ranged.json()["datesChanged"] == 2, "the first date is already cancelled"
     assert await cancelled() == [FIRST, SECOND, THIRD]
-    await ask(client, ana, made, "reinstate", {"fromDate": FIRST, "toDate": SECOND})
+    await post_to_series(client, ana, made, "reinstate", {"fromDate": FIRST, "toDate": SECOND})
     assert await cancelled() == [THIRD]
-    stopped = await ask(client, ana, made, "cancel", {"reason": "no trainer"})
+    stopped = await post_to_series(client, ana, made, "cancel", {"reason": "no trainer"})
     assert (stopped.json()["series"]["status"], len(await cancelled())) == ("cancelled", 9)
-    back = await ask(client, ana, made, "reinstate", {})
+    back = await post_to_series(client, ana, made, "reinstate", {})
     assert (back.json()["series"]["status"], await cancelled()) == ("active", [THIRD]), "cancelled individually before"
 
 
 async def test_a_removed_date_stays_away(client, ana):
-    made = await make(client, ana)
-    await ask(client, ana, made, "remove-dates", {"dates": [SECOND]})
-    assert [one["originalDate"] for one in await dates(client, made, limit="2")] == [FIRST, THIRD]
+    made = await create_series(client, ana)
+    await post_to_series(client, ana, made, "remove-dates", {"dates": [SECOND]})
+    assert [one["originalDate"] for one in await listed_dates(client, made, limit="2")] == [FIRST, THIRD]
 
 
 @pytest.mark.parametrize(("wish", "status"), [("true", 200), ("false", 410)])
 async def test_deleting_says_what_happens_to_the_dates(client, ana, wish, status):
-    made = await make(client, ana)
-    first = (await dates(client, made))[0]
+    made = await create_series(client, ana)
+    first = (await listed_dates(client, made))[0]
     path = f"/api/series/{made['slug']}"
     assert (await client.delete(path, headers=ana)).status_code == 400
     assert (await client.delete(path, params={"keepEvents": wish}, headers=ana)).status_code == 204
@@ -343,7 +370,7 @@ async def test_deleting_says_what_happens_to_the_dates(client, ana, wish, status
 
 
 async def test_follow_and_unfollow(client, ana, ben):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     path = f"/api/series/{made['slug']}"
     for notifies in (True, False):
         shown = await client.put(f"{path}/follow", json={"notifies": notifies}, headers=ben)
@@ -354,11 +381,11 @@ async def test_follow_and_unfollow(client, ana, ben):
 
 
 async def test_one_answer_to_all_dates_reports_the_result_for_each(client, ana, ben):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     for_one = {"scope": "this", "originalDate": SECOND, "capacity": 1}
-    await ask(client, ana, made, "edit", for_one)
-    await ask(client, ana, made, "cancel", {"dates": [THIRD]})
-    second = (await dates(client, made))[1]
+    await post_to_series(client, ana, made, "edit", for_one)
+    await post_to_series(client, ana, made, "cancel", {"dates": [THIRD]})
+    second = (await listed_dates(client, made))[1]
     await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ana)
     path = f"/api/series/{made['slug']}/answer"
     skipped = (await client.put(path, json={"reply": "interested", "skipLimited": True}, headers=ben)).json()["dates"]
@@ -370,7 +397,7 @@ async def test_one_answer_to_all_dates_reports_the_result_for_each(client, ana, 
         (None, "EventCancelled"),
         ("attending", None),
     ]
-    assert [one["myStatus"] for one in await dates(client, made, ben, limit="2")] == ["attending", "waitlisted"]
+    assert [one["myStatus"] for one in await listed_dates(client, made, ben, limit="2")] == ["attending", "waitlisted"]
 
 
 EVENT = {
@@ -388,7 +415,7 @@ async def test_an_event_becomes_the_first_date_of_a_series(client, ana, ben):
     body = {"recurrence": "FREQ=WEEKLY;COUNT=3"}
     assert (await client.post(path, json=body, headers=ben)).status_code == 403
     made = await client.post(path, json=body, headers=ana)
-    found = await dates(client, made.json())
+    found = await listed_dates(client, made.json())
     assert [one["originalDate"][:10] for one in found] == ["2026-03-05", "2026-03-12", "2026-03-19"]
     assert (found[0]["slug"], found[0]["going"], found[0]["differsIn"]) == (event["slug"], 1, [])
     again = await client.post(path, json=body, headers=ana)
@@ -396,10 +423,10 @@ async def test_an_event_becomes_the_first_date_of_a_series(client, ana, ben):
 
 
 async def test_an_event_becomes_one_more_date(client, ana):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     event = (await client.post("/api/events", json=EVENT, headers=ana)).json()
-    await ask(client, ana, made, "events", {"event": event["slug"]})
-    found = await dates(client, made, limit="2")
+    await post_to_series(client, ana, made, "events", {"event": event["slug"]})
+    found = await listed_dates(client, made, limit="2")
     assert (found[1]["slug"], found[1]["title"]) == (event["slug"], "Board games")
     assert found[1]["differsIn"] == ["title"]
     other = (
@@ -407,15 +434,15 @@ async def test_an_event_becomes_one_more_date(client, ana):
             "/api/events", json=EVENT | {"startsLocal": "2026-03-10T18:00", "endsLocal": None}, headers=ana
         )
     ).json()
-    taken = await ask(client, ana, made, "events", {"event": other["slug"]})
+    taken = await post_to_series(client, ana, made, "events", {"event": other["slug"]})
     assert (taken.status_code, taken.json()["title"]) == (422, "DateTaken")
 
 
 async def test_past_dates_are_listed_on_request(client, ana, site):
-    made = await make(client, ana, publish=PublishPolicy.NONE.value)
+    made = await create_series(client, ana, publish=PublishPolicy.NONE.value)
     site.clock.turn(10 * DAY)
-    assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
-    found = await dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})
+    assert (await listed_dates(client, made, limit="1"))[0]["originalDate"] == THIRD
+    found = await listed_dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})
     assert [(one["originalDate"], one["isOver"]) for one in found] == [(FIRST, True), (SECOND, True)]
 
 
@@ -423,16 +450,16 @@ async def test_past_dates_are_listed_on_request(client, ana, site):
 @pytest.mark.parametrize("stop", ["cancel", "pause"])
 async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop, verb):
     """Without a message, neither attendees nor followers are notified. With a message, both are."""
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
     await client.put(f"/api/series/{made['slug']}/follow", json={}, headers=ben)
-    await ask(client, ana, made, stop, {"isSilent": True})
+    await post_to_series(client, ana, made, stop, {"isSilent": True})
     before = await notification_count(client, ben)
-    back = await ask(client, ana, made, verb, {"isSilent": True})
+    back = await post_to_series(client, ana, made, verb, {"isSilent": True})
     assert back.status_code == 200, back.text
     assert await notification_count(client, ben) == before
-    await ask(client, ana, made, "undo")
+    await post_to_series(client, ana, made, "undo")
     assert await notification_count(client, ben) == before, "the undo causes no notification either"
-    await ask(client, ana, made, verb, {})
+    await post_to_series(client, ana, made, verb, {})
     assert await notification_count(client, ben) == before + 1

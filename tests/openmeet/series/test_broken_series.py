@@ -7,7 +7,7 @@ from groundwork.clock import DAY, HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.series import tasks
 from openmeet.domain.series.model import SeriesId
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 
 pytestmark = pytest.mark.usefixtures("practice_db")
 
@@ -29,7 +29,7 @@ async def test_a_broken_series_holds_up_no_other_and_is_tried_again_later(
     """Also if there are more series than one page has."""
     monkeypatch.setattr(tasks, "ROUND", 1)
     async with practice_db.transaction() as tx:
-        (_, broken), (_, whole) = await begin(tx), await begin(tx)
+        (_, broken), (_, whole) = await create_weekly_series(tx), await create_weekly_series(tx)
         rule = (await tx.fetch("select recurrence_rule from event_series where id = :id", id=broken.id))[0][
             "recurrence_rule"
         ]

@@ -21,7 +21,7 @@ from openmeet.domain.series.follower_queries import follow
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.series import create
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.series.practice import begin, dates, locked, split, weekly
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, split_series, weekly
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, signed_in, site_on
 
 
@@ -32,7 +32,7 @@ def db(practice_db):
 
 async def together(tx, **more: object):
     """Ana's weekly practice, with Ben as a co-host of every date."""
-    ana, series = await begin(tx, **more)
+    ana, series = await create_weekly_series(tx, **more)
     ben = await person(tx, "Ben")
     first = (await dates(tx, series))[0]
     one = await co_hosts.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
@@ -52,10 +52,10 @@ async def test_co_hosts_host_every_existing_and_new_date(db, clock):
         await event_hosting.cancel(tx, ben, before[3].slug, "Rain")
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await lock_series(tx, ana, series))
         assert made
         assert all(await hosted_by(tx, ben, made))
-        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2028-03-07T18:00:00")
         assert await hosted_by(tx, ben, [far]) == [True]
 
 
@@ -66,20 +66,20 @@ async def test_a_private_series_is_visible_to_co_hosts_but_its_rule_is_not_their
         assert await series_visibility.may_see(tx, series, ben.user_id)
         assert not await series_visibility.may_see(tx, series, eve.user_id)
         with pytest.raises(Forbidden):
-            await locked(tx, ben, series)
+            await lock_series(tx, ben, series)
         with pytest.raises(NotFound):
-            await locked(tx, eve, series)
-        await locked(tx, ana, series)
+            await lock_series(tx, eve, series)
+        await lock_series(tx, ana, series)
 
 
 async def test_co_hosts_stay_when_the_series_is_split(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
-        other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
+        other = await split_series(tx, await lock_series(tx, ana, series), "2026-12-15T18:00:00", "Concert")
         assert all(await hosted_by(tx, ben, await dates(tx, other)))
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ana, other))
+        made = await materialize.store_window(tx, await lock_series(tx, ana, other))
         assert all(await hosted_by(tx, ben, made))
 
 
@@ -96,12 +96,12 @@ async def test_co_hosting_ends_for_all_dates_at_once(db, clock, how):
         assert not any(await hosted_by(tx, ben, await dates(tx, series)))
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        assert not any(await hosted_by(tx, ben, await materialize.store_window(tx, await locked(tx, ana, series))))
+        assert not any(await hosted_by(tx, ben, await materialize.store_window(tx, await lock_series(tx, ana, series))))
 
 
 async def test_a_co_host_of_one_date_can_be_asked_for_all(db):
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, *_ = await dates(tx, series)
         one = await co_hosts.invite(tx, ana, first.slug, "ben@example.org")
@@ -120,7 +120,7 @@ async def test_a_co_host_of_one_date_can_be_asked_for_all(db):
 async def test_a_former_co_host_of_all_dates_can_be_asked_again(db, how):
     """They host every date again, except one that they had left on its own before."""
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, third, *others = await dates(tx, series)
         alone = await co_hosts.invite(tx, ana, second.slug, "ben@example.org")
@@ -159,7 +159,7 @@ async def test_co_hosts_of_a_draft_host_the_series_made_from_it(db, clock):
         assert all(await hosted_by(tx, cleo, await dates(tx, series)))
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        later = await materialize.store_window(tx, await locked(tx, ana, series))
+        later = await materialize.store_window(tx, await lock_series(tx, ana, series))
         assert all([*await hosted_by(tx, ben, later), *await hosted_by(tx, cleo, later)])
 
 
@@ -167,11 +167,11 @@ async def test_a_new_owner_hosts_the_series_as_its_author(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
         await follow(tx, series.id, ben.user_id, notifies=True)
-        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await ownership.offer(tx, ana, await lock_series(tx, ana, series), ben.user_id)
         mine = await ownership.accept(tx, ben, series)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ben, mine))
+        made = await materialize.store_window(tx, await lock_series(tx, ben, mine))
         assert made
         for event in made:
             assert await event_access.role_of(tx, event, ben.user_id) is EventRole.AUTHOR
@@ -211,7 +211,7 @@ async def test_the_form_of_one_date_says_that_only_that_date_changes(make_sqlite
     """Co-hosts of one date edit it by itself. Those who host the series are asked which dates a change is for."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         (first, *_), single = await dates(tx, series), await event_by(tx, ben)
         asked = await co_hosts.invite(tx, ana, first.slug, "ben@example.org")
@@ -227,7 +227,7 @@ async def test_the_form_of_one_date_says_that_only_that_date_changes(make_sqlite
 async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clock, says):
     """Ben, whom Ana invites by handle, keeps hosting the first date, whatever he says about the others."""
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await identities.link(tx, did(1), ben.user_id, handle="ben.example", pds_url="https://pds.example")
         first, second, *_ = await dates(tx, series)
@@ -252,5 +252,5 @@ async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clo
     async with db.transaction() as tx:
         assert await co_host_queries.waiting_for(tx, ben.user_id) == []
         assert await hosted_by(tx, ben, [first, second]) == [True, says == "yes"]
-        ahead = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2027-03-02T18:00:00")
+        ahead = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2027-03-02T18:00:00")
         assert await hosted_by(tx, ben, [ahead]) == [says == "yes"]

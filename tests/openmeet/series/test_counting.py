@@ -14,16 +14,15 @@ from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.web.series import json_views
-from tests.openmeet.series.api_client import SECOND, ask, make
-from tests.openmeet.series.api_client import dates as dates_by_api
-from tests.openmeet.series.practice import begin, dates, go, locked
-from tests.openmeet.series.test_notifications import mails
+from tests.openmeet.series.api_client import SECOND, create_series, post_to_series
+from tests.openmeet.series.api_client import listed_dates as dates_by_api
+from tests.openmeet.series.practice import create_weekly_series, dates, give_rsvp, lock_series, people_to_mail
 from tests.openmeet.site_under_test import person
 
 
 async def edit(tx, ana, series, what):
     """Apply an edit; return the plan's numbers of people."""
-    series = await locked(tx, ana, series)
+    series = await lock_series(tx, ana, series)
     template, timing = series.content, series.timing
     match what:
         case "description":
@@ -40,10 +39,10 @@ async def edit(tx, ana, series, what):
 @pytest.mark.parametrize(("what", "mailed"), [("description", []), ("start", ["Ben", "Cleo"])])
 async def test_notified_and_mailed_people_are_counted_separately(practice_db, what, mailed):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo, dan, eve = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve")]
         for who in (ben, dan, eve):
-            await go(tx, who, (await dates(tx, series))[0])
+            await give_rsvp(tx, who, (await dates(tx, series))[0])
         await actions.follow(tx, cleo, series.slug)
         await preferences.put(tx, dan.user_id, {(NotificationTopic.CHANGES, Channel.EMAIL): False})
         await preferences.put(tx, eve.user_id, {(NotificationTopic.CHANGES, one): False for one in Channel})
@@ -52,20 +51,20 @@ async def test_notified_and_mailed_people_are_counted_separately(practice_db, wh
         counted = await edit(tx, ana, series, what)
         told = [one for one, was in before.items() if len(await newest(tx, one, 9)) > was]
         assert counted == (len(told), len(mailed)) == (3, len(mailed))
-        assert await mails(tx) == mailed
+        assert await people_to_mail(tx) == mailed
 
 
 async def test_only_people_whose_date_moves_are_mailed(practice_db):
     """A date with its own time stays when the others move, so a person who goes only to that date gets no e-mail."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         first, second, *_ = await dates(tx, series)
-        await go(tx, ben, first)
-        await go(tx, cleo, second)
+        await give_rsvp(tx, ben, first)
+        await give_rsvp(tx, cleo, second)
         await tx.execute("update events set overridden_fields = :own where id = :id", own="starts", id=first.id)
         await tx.execute("delete from notification_emails")
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         template = replace(series.content, description="Bring a stand.")
@@ -73,15 +72,15 @@ async def test_only_people_whose_date_moves_are_mailed(practice_db):
         counted = await json_views.consequences(tx, series, plan)
         await apply_edits.apply_plan(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)
-        assert await mails(tx) == ["Cleo"]
+        assert await people_to_mail(tx) == ["Cleo"]
 
 
 async def test_dates_that_did_not_move_are_not_reported_as_moved(practice_db):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         for event in (await dates(tx, series))[:3]:
-            await go(tx, ben, event)
+            await give_rsvp(tx, ben, event)
         await edit(tx, ana, series, "description")
         ((_, said),) = await notification_lines(tx, await newest(tx, ben.user_id, 1), ben.user_id)
     assert said.after == (
@@ -90,11 +89,11 @@ async def test_dates_that_did_not_move_are_not_reported_as_moved(practice_db):
 
 
 async def test_the_form_and_the_api_show_both_numbers(client, ana, ben):
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     second = (await dates_by_api(client, made))[1]
     await client.put(f"/api/events/{second['slug']}/answer", json={"reply": "going"}, headers=ben)
     body = {"scope": "all", "originalDate": SECOND, "description": "Bring a stand."}
-    plan = (await ask(client, ana, made, "plan", body)).json()
+    plan = (await post_to_series(client, ana, made, "plan", body)).json()
     assert (plan["peopleTold"], plan["peopleMailed"]) == (1, 0)
-    plan = (await ask(client, ana, made, "plan", body | {"startsLocal": "2026-03-10T19:00"})).json()
+    plan = (await post_to_series(client, ana, made, "plan", body | {"startsLocal": "2026-03-10T19:00"})).json()
     assert (plan["peopleTold"], plan["peopleMailed"]) == (1, 1)

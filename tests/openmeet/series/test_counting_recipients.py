@@ -28,7 +28,7 @@ from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.series.practice import begin, dates, locked
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series
 from tests.openmeet.site_under_test import person
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -165,7 +165,9 @@ def _said(change: OccurrenceChange) -> OccurrenceChange:
 async def test_as_many_people_are_counted_as_are_found_one_by_one(practice_db: Database, whose: str, seed: int):
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, visibility=Visibility.PUBLIC if whose == "public" else Visibility.PRIVATE)
+        ana, series = await create_weekly_series(
+            tx, visibility=Visibility.PUBLIC if whose == "public" else Visibility.PRIVATE
+        )
         events = (await dates(tx, series))[:4]
         await crowd.gather(tx, series, events)
         co_host = crowd.people[4]
@@ -178,7 +180,7 @@ async def test_as_many_people_are_counted_as_are_found_one_by_one(practice_db: D
             await tx.execute(
                 "update event_series set group_id = :group_id where id = :id", group_id=group.id, id=series.id
             )
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
@@ -221,9 +223,9 @@ async def test_an_action_reaches_as_many_as_are_found_one_by_one(
     """Cancelling and deleting all dates, one, and none."""
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, visibility=visibility)
+        ana, series = await create_weekly_series(tx, visibility=visibility)
         await crowd.gather(tx, series, (await dates(tx, series))[:4])
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         stored = await date_queries.coming(tx, series.id)
         seen = set()
         for held in (stored, stored[:1], stored[-1:], []):
@@ -240,10 +242,10 @@ async def test_an_action_reaches_as_many_as_are_found_one_by_one(
 async def test_counting_takes_one_statement_however_many_follow(practice_db: Database):
     """The series is locked during the count, so the people are not read."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         for number in range(30):
             await follower_queries.follow(tx, series.id, (await person(tx, f"P {number}")).user_id, notifies=True)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)

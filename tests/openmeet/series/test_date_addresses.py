@@ -19,7 +19,17 @@ from openmeet.domain.series.plan import plan_following
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from tests.openmeet.series.practice import FIRST, ZONE, begin, dates, locked, move, names, re_rule, split
+from tests.openmeet.series.practice import (
+    FIRST,
+    ZONE,
+    apply_new_rule,
+    create_weekly_series,
+    dates,
+    lock_series,
+    move_all_dates,
+    original_dates,
+    split_series,
+)
 from tests.openmeet.site_under_test import person
 
 STORED, COMPUTED = "2026-12-08T18:00:00", "2027-11-23T18:00:00"
@@ -31,23 +41,23 @@ async def opened(tx: Transaction, series: Series, name: str, viewer: UserId | No
 
 async def test_after_a_change_of_time_old_names_lead_to_the_same_days(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         before = await opened(tx, series, STORED)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1, minutes=30))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1, minutes=30))
         assert (await opened(tx, series, STORED)).id == before.id
-        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-23T19:30:00"]
+        assert original_dates([await opened(tx, series, COMPUTED)]) == ["2027-11-23T19:30:00"]
         # Moved again: both the first and the second name lead to it.
-        ana_series = await locked(tx, ana, series)
-        await move(tx, ana_series, timedelta(hours=-3))
+        ana_series = await lock_series(tx, ana, series)
+        await move_all_dates(tx, ana_series, timedelta(hours=-3))
         for name in (STORED, STORED.replace("18:00", "19:30"), STORED.replace("18:00", "16:30")):
             assert (await opened(tx, series, name)).id == before.id
 
 
 async def test_after_another_weekday_stored_dates_are_found_by_old_names(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         before = await opened(tx, series, STORED)
-        moved = await move(tx, await locked(tx, ana, series), timedelta(days=2))
+        moved = await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=2))
         assert (await opened(tx, moved, STORED)).id == before.id
 
 
@@ -55,70 +65,70 @@ async def test_after_another_weekday_unstored_dates_are_found_by_old_names(
     practice_db: Database,
 ) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
-        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T19:00:00"]
-        await move(tx, await locked(tx, ana, series), timedelta(days=-3))
+        ana, series = await create_weekly_series(tx)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=2, hours=1))
+        assert original_dates([await opened(tx, series, COMPUTED)]) == ["2027-11-25T19:00:00"]
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=-3))
         # The first name, the second, and the name of a date that nobody has opened yet.
         for name in (COMPUTED, "2027-11-25T19:00:00"):
-            assert names([await opened(tx, series, name)]) == ["2027-11-22T19:00:00"]
-        assert names([await opened(tx, series, "2027-11-30T18:00:00")]) == ["2027-11-29T19:00:00"]
+            assert original_dates([await opened(tx, series, name)]) == ["2027-11-22T19:00:00"]
+        assert original_dates([await opened(tx, series, "2027-11-30T18:00:00")]) == ["2027-11-29T19:00:00"]
 
 
 async def test_after_a_split_and_another_weekday_old_names_lead_to_the_new_part(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        new = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+        ana, series = await create_weekly_series(tx)
+        new = await split_series(tx, await lock_series(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
     async with practice_db.transaction() as tx:
-        await move(tx, await locked(tx, ana, new), timedelta(days=1))
+        await move_all_dates(tx, await lock_series(tx, ana, new), timedelta(days=1))
         far = await opened(tx, series, COMPUTED)
-        assert (far.title, names([far])) == ("Rehearsal", ["2027-11-24T18:00:00"])
+        assert (far.title, original_dates([far])) == ("Rehearsal", ["2027-11-24T18:00:00"])
         with pytest.raises(NotFound):
             await opened(tx, series, "2027-11-27T18:00:00")
 
 
 async def test_names_of_a_part_whose_split_was_undone_lead_to_the_series(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        own = await locked(tx, ana, series)
+        ana, series = await create_weekly_series(tx)
+        own = await lock_series(tx, ana, series)
         held = await date_queries.stored(tx, own.id)
         thursdays = replace(
             own.timing, pattern=pattern(FIRST + timedelta(days=9), ZONE, parse_rule("FREQ=WEEKLY;BYDAY=TH"))
         )
         plan = plan_following(own, "2026-12-01T18:00:00", own.content, thursdays, held, tx.now)
         new = await apply_edits.apply_plan(tx, own, plan)
-        assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T18:00:00"]
+        assert original_dates([await opened(tx, series, COMPUTED)]) == ["2027-11-25T18:00:00"]
     async with practice_db.transaction() as tx:
-        series = await undo.undo(tx, await locked(tx, ana, series))
-        assert names([await opened(tx, new, "2027-12-02T18:00:00")]) == ["2027-11-30T18:00:00"]
-        assert names([await opened(tx, series, COMPUTED)]) == [COMPUTED]
+        series = await undo.undo(tx, await lock_series(tx, ana, series))
+        assert original_dates([await opened(tx, new, "2027-12-02T18:00:00")]) == ["2027-11-30T18:00:00"]
+        assert original_dates([await opened(tx, series, COMPUTED)]) == [COMPUTED]
 
 
 async def test_after_a_split_old_names_lead_to_the_new_part(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         before = await opened(tx, series, STORED)
-        new = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+        new = await split_series(tx, await lock_series(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
         assert new.id != series.id
         assert (await opened(tx, series, STORED)).id == before.id
         far = await opened(tx, series, COMPUTED)
         assert far.place_in_series is not None
         assert (far.place_in_series.series_id, far.title) == (new.id, "Rehearsal")
         # The URL also works when that part is moved and split again.
-        await move(tx, await locked(tx, ana, new), timedelta(minutes=30))
-        third = await split(tx, await locked(tx, ana, new), "2027-06-01T18:30:00", "Concert")
+        await move_all_dates(tx, await lock_series(tx, ana, new), timedelta(minutes=30))
+        third = await split_series(tx, await lock_series(tx, ana, new), "2027-06-01T18:30:00", "Concert")
         assert (await opened(tx, series, "2027-12-07T18:00:00")).title == third.content.title == "Concert"
         assert (await opened(tx, series, STORED)).id == before.id
 
 
 async def test_removed_dates_and_times_that_never_were_dates_are_not_found(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         for name in ("2026-12-09T18:00:00", "1999-01-05T18:00:00", "9999-12-28T18:00:00", "0001-01-01T00:00:00"):
             with pytest.raises(NotFound):
                 await opened(tx, series, name)
         count = len(await dates(tx, series))
-        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+        await apply_new_rule(tx, await lock_series(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
         with pytest.raises(NotFound):
             await opened(tx, series, COMPUTED)
         assert len(await dates(tx, series)) <= count, "a view stores nothing"
@@ -133,16 +143,16 @@ async def test_of_several_dates_on_a_day_the_nearest_is_opened(practice_db: Data
         series = await actions.create(tx, ana, Content("Practice"), Timing(twice, timedelta(hours=2)))
         with pytest.raises(NotFound):
             await opened(tx, series, out)
-        assert names([await opened(tx, series, "2027-11-23T17:00:00")]) == ["2027-11-23T18:00:00"]
-        assert names([await opened(tx, series, "2027-11-30T12:00:00")]) == ["2027-11-30T10:00:00"]
+        assert original_dates([await opened(tx, series, "2027-11-23T17:00:00")]) == ["2027-11-23T18:00:00"]
+        assert original_dates([await opened(tx, series, "2027-11-30T12:00:00")]) == ["2027-11-30T10:00:00"]
 
 
 async def test_kept_dates_of_a_deleted_series_are_found_unless_private(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         kept = await opened(tx, series, STORED)
-        await actions.delete(tx, await locked(tx, ana, series), keeps_events=True)
+        await actions.delete(tx, await lock_series(tx, ana, series), keeps_events=True)
         assert (await opened(tx, series, STORED, ben.user_id)).id == kept.id
         with pytest.raises(Gone):
             await opened(tx, series, COMPUTED, ben.user_id)
@@ -157,10 +167,10 @@ async def test_the_new_part_is_found_only_by_people_who_see_it(practice_db: Data
     from the first part.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         for visibility in (Visibility.UNLISTED, Visibility.PRIVATE):
-            own = await locked(tx, ana, series)
+            own = await lock_series(tx, ana, series)
             held = await date_queries.stored(tx, own.id)
             template = replace(own.content, title="Inner circle", visibility=visibility)
             at = "2026-12-15T18:00:00" if visibility is Visibility.UNLISTED else "2026-12-01T18:00:00"
@@ -174,16 +184,16 @@ async def test_a_series_split_undone_and_split_again_is_found_by_its_first_url(
     practice_db: Database, clock: HandClock
 ) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
     clock.turn(SECOND)
     async with practice_db.transaction() as tx:
-        undone = await split(tx, await locked(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
+        undone = await split_series(tx, await lock_series(tx, ana, series), "2026-12-01T18:00:00", "Rehearsal")
     clock.turn(SECOND)
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
     clock.turn(SECOND)
     async with practice_db.transaction() as tx:
-        again = await split(tx, await locked(tx, ana, series), "2026-12-08T18:00:00", "Rehearsal")
+        again = await split_series(tx, await lock_series(tx, ana, series), "2026-12-08T18:00:00", "Rehearsal")
         far = await opened(tx, undone, COMPUTED)
     assert far.place_in_series is not None
     assert (far.place_in_series.series_id, far.place_in_series.original_date) == (again.id, COMPUTED)

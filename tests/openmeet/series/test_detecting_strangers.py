@@ -29,12 +29,17 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.external_dependencies import fixture_path, needs
-from tests.openmeet.ingestion.network import deleted, did, event, message, rev
-from tests.openmeet.ingestion.test_foreign_series import URI, flags_on
-from tests.openmeet.ingestion.test_foreign_series import date as named_date
-from tests.openmeet.ingestion.test_foreign_series import series as series_record
-from tests.openmeet.series.test_detecting import WEEKLY, db, places, records, take, weekly
-from tests.openmeet.series.test_detection import dates_of
+from tests.openmeet.ingestion.group_and_series_messages import WEEKLY_URI, date_message, flags_on, series_message
+from tests.openmeet.ingestion.network import deletion_of, did, event, message, rev
+from tests.openmeet.series.detection import (
+    TUESDAYS,
+    apply_messages,
+    dates_of_rule,
+    db,
+    original_dates,
+    rows_to_keep,
+    weekly_events,
+)
 from tests.openmeet.site_under_test import person, signed_in, site_on
 from tests.simulation.oracle import EVENT, Change
 
@@ -44,7 +49,7 @@ STRANGER = did(1)
 
 async def take_known(db: Database, *messages: RecordMessage) -> None:
     """Ingest records of an author whose waiting period as a newcomer is over."""
-    await take(db, *messages)
+    await apply_messages(db, *messages)
     async with db.transaction() as tx:
         await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
 
@@ -81,17 +86,17 @@ async def test_a_strangers_weekly_dates_become_a_read_only_series(db: Database, 
     """Nothing is generated, published or notified. No record, revision or URL of an event changes, and a second run
     does nothing.
     """
-    await take_known(db, *weekly(8))
-    before, rows = await records(db), await left_behind(db)
+    await take_known(db, *weekly_events(8))
+    before, rows = await rows_to_keep(db), await left_behind(db)
     (one,) = await search(db, clock)
     assert (one.state, len(one.found.dates)) == (DetectionState.LINKED, 8)
-    assert all((await places(db)).values())
+    assert all((await original_dates(db)).values())
     async with db.reader() as reader:
         series = await queries.by_id(reader, one.series_id)
         assert (series.is_read_only, series.owner_id, series.record_uri) == (True, await author_of(db), None)
         assert series.timing.pattern.rule is None
         assert await agenda.coming(reader, series, None, limit=10) == []
-    assert (await records(db), await left_behind(db)) == (before, rows)
+    assert (await rows_to_keep(db), await left_behind(db)) == (before, rows)
     await take_known(db, event(1, "walk", 60, "A walk"))
     assert await search(db, clock) == [one]
     async with db.reader() as reader:
@@ -102,16 +107,16 @@ async def test_one_job_is_enqueued_per_stranger_and_interval(db: Database, clock
     """One job is enqueued however often the stranger writes, and none for a single event. Events after the interval
     cause a new job.
     """
-    first, *others = weekly(8)
-    await take(db, first)
+    first, *others = weekly_events(8)
+    await apply_messages(db, first)
     assert await queued(db) == []
     for one in others[:5]:
-        await take(db, one)
+        await apply_messages(db, one)
     ends = clock.now() - clock.now() % STRANGER_INTERVAL + STRANGER_INTERVAL
     assert await queued(db) == [(await author_of(db), "due", ends + QUIET)]
     (found,) = await search(db, clock)
     assert len(found.found.dates) == 6
-    await take(db, *others[5:])
+    await apply_messages(db, *others[5:])
     assert [state for _, state, _ in await queued(db)] == ["due"]
     (again,) = await search(db, clock)
     assert (again.series_id, len(again.found.dates)) == (found.series_id, 8)
@@ -130,14 +135,14 @@ async def test_irregular_events_of_a_real_repository_stay_single(db: Database, c
     )
     assert len(kept) > 20
     assert await search(db, clock) == []
-    assert not any((await places(db)).values())
+    assert not any((await original_dates(db)).values())
 
 
 async def test_the_author_decides_after_signing_in(db: Database, clock: HandClock) -> None:
     """The detection row passes to the author who signs in: they confirm and undo. Until then nobody else can decide."""
-    await take_known(db, *weekly(8))
+    await take_known(db, *weekly_events(8))
     (one,) = await search(db, clock)
-    before = await records(db)
+    before = await rows_to_keep(db)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         with pytest.raises(NotFound):
@@ -145,16 +150,16 @@ async def test_the_author_decides_after_signing_in(db: Database, clock: HandCloc
         ana = Caller(await identities.connect(tx, STRANGER, handle="ana.example", pds_url=""), "Ana")
     async with db.transaction() as tx:
         series = await detection_actions.accept(tx, ana, one.id)
-    assert (series.is_read_only, str(series.timing.pattern.rule)) == (False, WEEKLY)
+    assert (series.is_read_only, str(series.timing.pattern.rule)) == (False, TUESDAYS)
     async with db.transaction() as tx:
         await detection_actions.refuse(tx, ana, one.id)
-    after = await places(db)
+    after = await original_dates(db)
     assert not any(after[f"Tea {number}"] for number in range(8)), "single events again"
-    assert (await records(db))[:8] == before[:8]
+    assert (await rows_to_keep(db))[:8] == before[:8]
 
 
 async def test_claiming_an_account_brings_the_series_along(db: Database, clock: HandClock) -> None:
-    await take_known(db, *weekly(8))
+    await take_known(db, *weekly_events(8))
     (one,) = await search(db, clock)
     shadow = await author_of(db)
     async with db.transaction() as tx:
@@ -174,7 +179,7 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
-    await take(db, *weekly(8))
+    await apply_messages(db, *weekly_events(8))
     (one,) = await search(db, clock)
     async with db.reader() as reader:
         slug = (await queries.by_id(reader, one.series_id)).slug
@@ -200,16 +205,16 @@ async def test_the_authors_series_record_overrules_detection(
     series.
     """
     days = [f"2026-03-{day:02}" for day in (7, 14, 21, 28)] + [f"2026-04-{day:02}" for day in (4, 11, 18, 25)]
-    dates = [named_date(f"tea{n}", 1 + n, day) for n, day in enumerate(days)]
+    dates = [date_message(f"tea{n}", 1 + n, day) for n, day in enumerate(days)]
     plain = [event(1, f"tea{n}", 1 + n, "Games", startsAt=f"{day}T17:00:00Z") for n, day in enumerate(days)]
     await take_known(db, *(plain if is_named_later else dates))
     (one,) = await search(db, clock)
     assert len(one.found.dates) == 8
-    await take_known(db, series_record(50))
+    await take_known(db, series_message(50))
     if is_named_later:
         await take_known(db, *(replace(named, rev=rev(60 + n)) for n, named in enumerate(dates)))
     async with db.reader() as reader:
-        own = await queries.by_record_uri(reader, URI)
+        own = await queries.by_record_uri(reader, WEEKLY_URI)
         held = await date_queries.stored(reader, own.id)
     assert len(held) == 8
     assert own.id != one.series_id
@@ -220,10 +225,10 @@ async def test_the_authors_series_record_overrules_detection(
 async def test_deleted_events_leave_the_series_and_erased_accounts_leave_nothing(
     db: Database, clock: HandClock
 ) -> None:
-    tea = weekly(8)
+    tea = weekly_events(8)
     await take_known(db, *tea)
     (one,) = await search(db, clock)
-    await take(db, *(deleted(gone, 70) for gone in tea[3:]), event(1, "walk", 71, "A walk"))
+    await apply_messages(db, *(deletion_of(gone, 70) for gone in tea[3:]), event(1, "walk", 71, "A walk"))
     (shorter,) = await search(db, clock)
     assert (shorter.id, len(shorter.found.dates)) == (one.id, 3)
     author = await author_of(db)
@@ -247,19 +252,19 @@ def test_names_that_are_slow_to_compare_are_compared_a_limited_number_of_times()
     lengths: list[int] = []
 
     def counting(one: str, other: str) -> bool:
-        lengths.append(len(one[: detection.MOST_CHARACTERS]))
+        lengths.append(len(one[: detection.MAX_CHARACTERS]))
         return False
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detection, "_is_same", counting)
         find(sightings)
-    assert 0 < len(lengths) <= detection.MOST_COMPARED
+    assert 0 < len(lengths) <= detection.MAX_COMPARED
 
 
 async def test_only_the_newest_events_of_a_stranger_are_searched(db: Database, clock: HandClock) -> None:
     """For a stranger a limited number of the newest events is searched. For a person who signs in the limit is higher."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(detection_queries, "MOST_EVENTS_OF_STRANGER", 4)
-        await take_known(db, *weekly(8))
+        patched.setattr(detection_queries, "MAX_EVENTS_OF_STRANGER", 4)
+        await take_known(db, *weekly_events(8))
         (one,) = await search(db, clock)
-        assert [day for _, day in one.found.dates] == [day.replace(hour=18) for day in dates_of(WEEKLY, 8)[4:]]
+        assert [day for _, day in one.found.dates] == [day.replace(hour=18) for day in dates_of_rule(TUESDAYS, 8)[4:]]

@@ -9,7 +9,7 @@ from groundwork.clock import HandClock
 from openmeet.domain.events.model import Event
 from openmeet.recurrence.wall_time import instant_of
 from tests.databases import MakeDatabase
-from tests.openmeet.series.practice import NOW, ZONE, begin, dates
+from tests.openmeet.series.practice import NOW, ZONE, create_weekly_series, dates
 from tests.openmeet.site_under_test import Site, inputs_of, signed_in, site_on
 from tests.visible_text import visible_text
 
@@ -23,7 +23,7 @@ async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
 async def changed_series(site: Site) -> tuple[str, list[Event]]:
     """A weekly series whose second date is at another time, and whose third date is cancelled."""
     async with site.db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         stored = await dates(tx, series)
     async with signed_in(site, ana.user_id) as host:
         second, third = (f"/events/{event.slug}" for event in stored[1:3])
@@ -56,3 +56,18 @@ async def test_a_link_to_a_cancelled_date_says_so(site: Site) -> None:
     )[:2]
     assert "Cancelled" not in before
     assert re.search(r"Cancelled: *</span><s>Tue 8 Dec, 18:00</s>", behind)
+
+
+async def test_a_cancelled_date_leads_to_the_next_one_that_takes_place(site: Site, clock: HandClock) -> None:
+    _, stored = await changed_series(site)
+    third, fourth, fifth, sixth, *_ = (f"/events/{event.slug}" for event in stored[2:])
+
+    async def see_next() -> list[str]:
+        return re.findall(r'href="([^"]+)"[^>]*>See next date<', (await host.get(third)).text)
+
+    async with signed_in(site, stored[2].author_id) as host:
+        assert await see_next() == [fourth]
+        await host.post(f"{fourth}/cancel", data={"reason": ""})
+        assert await see_next() == [fifth], "not the cancelled one that follows it"
+        clock.turn((stored[4].ends_at or 0) - clock.now())
+        assert await see_next() == [sixth], "not a past one"

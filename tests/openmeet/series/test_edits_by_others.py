@@ -16,10 +16,10 @@ from openmeet.domain.events import event_records, group_of_event, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.identities.publication_consent import USUAL
+from openmeet.domain.identities.publishing_preferences import DEFAULT_PREFERENCES
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import (
     actions,
@@ -40,9 +40,19 @@ from openmeet.network.flag_changes import switch
 from openmeet.network.publishing.decision import PublishEvent, PublishSeries
 from openmeet.network.publishing.eligibility import decide
 from openmeet.outbox import publication_queries, publications
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import dates, kinds_received, locked, move, names, re_rule, retitle, split, weekly
-from tests.openmeet.site_under_test import edited, person, sign_up, site_on
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.series.practice import (
+    apply_new_rule,
+    dates,
+    kinds_received,
+    lock_series,
+    move_all_dates,
+    original_dates,
+    retitle,
+    split_series,
+    weekly,
+)
+from tests.openmeet.site_under_test import edited_details, person, sign_up, site_on
 
 SECOND = "2026-12-01T18:00:00"
 THIRD = "2026-12-08T18:00:00"
@@ -60,7 +70,7 @@ async def running_together(
     )
     await identities.grant_consent(tx, ana.user_id, handle="ana.test")
     group = await group_by(tx, ana, visibility="public")
-    ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
+    ben = await add_member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
         tx, ana, Content("Practice"), weekly(), policy=policy, group=group_of_event.of_event(group)
     )
@@ -74,7 +84,7 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
         for event in await dates(reader, series):
             job = await publication_queries.find(reader, publications.PublicationKind.EVENT, event.id)
             if job and isinstance(await decide(reader, job, Switchboard()), PublishEvent):
-                found |= set(names([event]))
+                found |= set(original_dates([event]))
         job = await publication_queries.find(reader, publications.PublicationKind.SERIES, series.id)
         if job and isinstance(await decide(reader, job, Switchboard()), PublishSeries):
             found.add(OWN_RECORD)
@@ -82,12 +92,12 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
 
 
 async def everything(reader: Reader, *all_series: Series) -> set[str]:
-    return {OWN_RECORD} | {name for series in all_series for name in names(await dates(reader, series))}
+    return {OWN_RECORD} | {name for series in all_series for name in original_dates(await dates(reader, series))}
 
 
 async def change_one(tx: Transaction, series: Series) -> None:
-    held = next(one for one in await date_queries.stored(tx, series.id) if names([one.event]) == [SECOND])
-    said = edited(held.event, title="Guest")
+    held = next(one for one in await date_queries.stored(tx, series.id) if original_dates([one.event]) == [SECOND])
+    said = edited_details(held.event, title="Guest")
     await apply_edits.apply_plan(tx, series, plan_one(series, held, said))
 
 
@@ -96,11 +106,11 @@ async def change_all(tx: Transaction, series: Series) -> None:
 
 
 async def move_all(tx: Transaction, series: Series) -> None:
-    await move(tx, series, timedelta(hours=1))
+    await move_all_dates(tx, series, timedelta(hours=1))
 
 
 async def change_rule(tx: Transaction, series: Series) -> None:
-    await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU;UNTIL=20291231T170000Z")
+    await apply_new_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU;UNTIL=20291231T170000Z")
 
 
 async def cancel_one(tx: Transaction, series: Series) -> None:
@@ -136,7 +146,7 @@ async def test_an_edit_by_others_waits_for_the_owner_with_every_date(
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         assert await going_out(tx, series) == await everything(tx, series)
-        await act(tx, await locked(tx, ben, series))
+        await act(tx, await lock_series(tx, ben, series))
         assert await going_out(tx, series) == set()
         assert await kinds_received(tx, ana) != []
         with pytest.raises(Forbidden):
@@ -151,7 +161,7 @@ async def test_an_edit_by_the_owner_is_published_at_once(
 ) -> None:
     async with practice_db.transaction() as tx:
         ana, _, series = await running_together(tx)
-        await act(tx, await locked(tx, ana, series))
+        await act(tx, await lock_series(tx, ana, series))
         assert await going_out(tx, series) == await everything(tx, series)
         assert await kinds_received(tx, ana) == []
 
@@ -162,11 +172,11 @@ async def test_a_single_date_changed_by_others_waits_alone(
 ) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        await act(tx, await locked(tx, ben, series))
+        await act(tx, await lock_series(tx, ben, series))
         whole = await everything(tx, series)
         assert await going_out(tx, series) == whole - {SECOND}
         assert len(await kinds_received(tx, ana)) == 1
-        date = next(one for one in await dates(tx, series) if names([one]) == [SECOND])
+        date = next(one for one in await dates(tx, series) if original_dates([one]) == [SECOND])
         await events.agree_to_record(tx, ana, date.slug)
         assert await going_out(tx, series) == whole
 
@@ -177,7 +187,7 @@ async def test_dates_added_later_wait_with_the_series(practice_db: Database, clo
     """
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx, PublishPolicy.NEXT)
-        await change_all(tx, await locked(tx, ben, series))
+        await change_all(tx, await lock_series(tx, ben, series))
         known = await everything(tx, series)
     clock.turn(30 * DAY)
     async with practice_db.transaction() as tx:
@@ -186,7 +196,7 @@ async def test_dates_added_later_wait_with_the_series(practice_db: Database, clo
         made = await materialize.store_window(tx, rolled)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ana.user_id)
         assert made
-        assert not set(names(made)) & known
+        assert not set(original_dates(made)) & known
         assert {one.title for one in (*made, far)} == {"By another"}
         assert all(one.needs_author_approval for one in (*made, far))
         assert await going_out(tx, series) == set()
@@ -199,7 +209,7 @@ async def test_dates_added_later_wait_with_the_series(practice_db: Database, clo
 async def test_a_split_by_others_waits_in_both_parts(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
+        behind = await split_series(tx, await lock_series(tx, ben, series), THIRD, "By another")
         assert behind.id != series.id
         assert await going_out(tx, series, behind) == set()
         await record_settings.approve_publication(tx, ana, behind.slug)
@@ -212,10 +222,10 @@ async def test_others_cannot_publish_by_undoing(practice_db: Database) -> None:
     """Undoing their own edits publishes nothing, and undoing the owner's edits does not either."""
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        await change_all(tx, await locked(tx, ben, series))
+        await change_all(tx, await lock_series(tx, ben, series))
         await undo.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
         assert await going_out(tx, series) == set()
-        await change_all(tx, await locked(tx, ana, series))
+        await change_all(tx, await lock_series(tx, ana, series))
         assert await going_out(tx, series) == await everything(tx, series)
         await undo.undo(tx, await actions.lock_for_undo(tx, ben, series.slug))
         assert {one.title for one in await dates(tx, series)} == {"Practice"}
@@ -226,11 +236,11 @@ async def test_the_owner_can_undo_what_others_did(practice_db: Database) -> None
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
         for act in (change_all, cancel_all):
-            await act(tx, await locked(tx, ben, series))
+            await act(tx, await lock_series(tx, ben, series))
             await undo.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
             assert {one.title for one in await dates(tx, series)} == {"Practice"}
             assert await going_out(tx, series) == await everything(tx, series)
-        behind = await split(tx, await locked(tx, ben, series), THIRD, "By another")
+        behind = await split_series(tx, await lock_series(tx, ben, series), THIRD, "By another")
         await undo.undo(tx, await actions.lock_for_undo(tx, ana, behind.slug))
         assert await going_out(tx, series) == await everything(tx, series)
 
@@ -238,10 +248,10 @@ async def test_the_owner_can_undo_what_others_did(practice_db: Database) -> None
 async def test_an_owners_edit_of_one_date_does_not_approve_the_series(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        await change_all(tx, await locked(tx, ben, series))
-        await change_one(tx, await locked(tx, ana, series))
+        await change_all(tx, await lock_series(tx, ben, series))
+        await change_one(tx, await lock_series(tx, ana, series))
         assert await going_out(tx, series) == {SECOND}
-        await pause(tx, await locked(tx, ana, series))
+        await pause(tx, await lock_series(tx, ana, series))
         assert await going_out(tx, series) == await everything(tx, series)
 
 
@@ -249,7 +259,7 @@ async def test_dates_kept_when_others_delete_the_series_wait(practice_db: Databa
     async with practice_db.transaction() as tx:
         _, ben, series = await running_together(tx, PublishPolicy.NONE)
         left = await dates(tx, series)
-        await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
+        await actions.delete(tx, await lock_series(tx, ben, series), keeps_events=True)
         for date in left:
             job = await publication_queries.find(tx, publications.PublicationKind.EVENT, date.id)
             assert job is not None
@@ -259,14 +269,14 @@ async def test_dates_kept_when_others_delete_the_series_wait(practice_db: Databa
 async def test_an_owner_who_lets_others_publish_sees_each_use(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, ben, series = await running_together(tx)
-        await publication_consent.change(tx, ana.user_id, replace(USUAL, lets_co_hosts_publish=True))
-        await change_all(tx, await locked(tx, ben, series))
+        await publishing_preferences.change(tx, ana.user_id, replace(DEFAULT_PREFERENCES, lets_co_hosts_publish=True))
+        await change_all(tx, await lock_series(tx, ben, series))
         assert await going_out(tx, series) == await everything(tx, series)
-        uses = await publication_consent.uses(tx, ana.user_id, limit=100)
+        uses = await publishing_preferences.co_host_edits(tx, ana.user_id, limit=100)
         assert {one.co_host_id for one in uses} == {ben.user_id}
         assert {one.event_id for one in uses} == {one.id for one in await dates(tx, series)}
-        await publication_consent.change(tx, ana.user_id, USUAL)
-        await change_rule(tx, await locked(tx, ben, series))
+        await publishing_preferences.change(tx, ana.user_id, DEFAULT_PREFERENCES)
+        await change_rule(tx, await lock_series(tx, ben, series))
         assert await going_out(tx, series) == set()
 
 
@@ -277,9 +287,9 @@ async def test_published_dates_pass_to_the_new_host_and_their_records_stay(pract
         first = (await dates(tx, series))[0]
         uri = f"at://did:plc:ana/community.lexicon.calendar.event/{first.id[-13:]}"
         await record_changes.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
-        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
-        await ownership.accept(tx, ben, await locked(tx, ben, series))
-        await change_all(tx, await locked(tx, ben, series))
+        await ownership.offer(tx, ana, await lock_series(tx, ana, series), ben.user_id)
+        await ownership.accept(tx, ben, await lock_series(tx, ben, series))
+        await change_all(tx, await lock_series(tx, ben, series))
         assert {(one.author_id, one.needs_author_approval) for one in await dates(tx, series)} == {(ben.user_id, False)}
         assert (await event_records.find(tx, uri)).id == first.id
         (former,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
@@ -291,7 +301,7 @@ async def test_a_silent_edit_still_notifies_the_owner(practice_db: Database) -> 
         ana, ben, series = await running_together(tx)
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
-        await retitle(tx, await locked(tx, ben, series), "By another", notifies=False)
+        await retitle(tx, await lock_series(tx, ben, series), "By another", notifies=False)
         assert (await kinds_received(tx, ana), await kinds_received(tx, cleo)) == ([event_kinds.EVENT_CHANGED], [])
         assert event_kinds.EVENT_CHANGED not in await kinds_received(tx, ben)
 
@@ -300,7 +310,7 @@ async def test_the_page_shows_what_waits_and_the_owner_has_the_button(practice_d
     site = site_on(practice_db, clock)
     async with practice_db.transaction() as tx:
         _, ben, series = await running_together(tx)
-        await change_all(tx, await locked(tx, ben, series))
+        await change_all(tx, await lock_series(tx, ben, series))
     path = f"/series/{series.slug}"
     async with site.browser() as anas, site.browser() as bens, site.browser() as strangers:
         await sign_up(anas, "ana@example.org", "Ana")

@@ -9,7 +9,14 @@ import recurring_ical_events
 
 from groundwork.clock import DAY
 from openmeet.domain.series import cancel_dates, date_queries, queries
-from tests.openmeet.series.test_pages import FIRST, SECOND, THIRD, form_at, make, only
+from tests.openmeet.series.series_forms import (
+    FIRST_DATE,
+    SECOND_DATE,
+    THIRD_DATE,
+    create_series,
+    edit_form_at,
+    only_series,
+)
 from tests.openmeet.site_under_test import sign_up, site_on
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -30,13 +37,13 @@ async def ana(site):
 
 async def test_a_series_can_be_followed_in_feed_readers(site, ana):
     """Cancelled dates are marked, and removed and private ones are left out. The host gets the same file as everybody."""
-    path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
-    known = await only(site)
+    path = await create_series(ana, online_url="https://meet.example/secret", mode="hybrid")
+    known = await only_series(site)
     async with site.db.transaction() as tx:
         series = await queries.lock(tx, known.id)
         assert series is not None
-        await cancel_dates.cancel_dates(tx, series, [SECOND], "ill")
-        await cancel_dates.remove_dates(tx, series, [THIRD])
+        await cancel_dates.cancel_dates(tx, series, [SECOND_DATE], "ill")
+        await cancel_dates.remove_dates(tx, series, [THIRD_DATE])
     async with site.browser() as anybody:
         page = (await anybody.get(path)).text
         for kind, media_type in KINDS:
@@ -61,10 +68,10 @@ async def test_a_series_can_be_followed_in_feed_readers(site, ana):
 
 
 async def test_a_change_gives_a_new_etag_and_date(site, ana):
-    path = await make(ana)
+    path = await create_series(ana)
     before = await ana.get(f"{path}.json")
     site.clock.turn(DAY // 24)
-    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{FIRST}": "yes"})
+    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{FIRST_DATE}": "yes"})
     for known in ({"if-none-match": before.headers["etag"]}, {"if-modified-since": before.headers["last-modified"]}):
         assert (await ana.get(f"{path}.json", headers=known)).status_code == 200
 
@@ -78,7 +85,7 @@ def starts_in(file: bytes, last: tuple[int, int, int] = (2026, 6, 30)) -> list[t
 async def split_at(browser, path: str, date: str, **changes: str) -> str:
     """Edit this date and the following ones. Return the path of the new series."""
     answer = await browser.post(
-        f"{path}/edit", data=await form_at(browser, path, date) | {"scope": "following"} | changes
+        f"{path}/edit", data=await edit_form_at(browser, path, date) | {"scope": "following"} | changes
     )
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]
@@ -88,20 +95,24 @@ async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana
     """The first part's file has every date once: its dates up to the split, then those of the later parts, in all
     formats.
     """
-    path = await make(ana)
+    path = await create_series(ana)
     before = starts_in((await ana.get(f"{path}.ics")).content)
     tag = (await ana.get(f"{path}.json")).headers["etag"]
-    second = await split_at(ana, path, THIRD, title="Rehearsal")
+    second = await split_at(ana, path, THIRD_DATE, title="Rehearsal")
     third = await split_at(ana, second, "2026-03-31T18:00:00", title="Concerts")
     async with site.browser() as anybody:
         file = (await anybody.get(f"{path}.ics")).content
         titles = {day: title for day, title, _ in starts_in(file)}
         assert sorted(titles) == [day for day, _, _ in before], "each date is there, and once"
-        assert [titles[day[:16]] for day in (FIRST, SECOND, THIRD)] == ["Practice", "Practice", "Rehearsal"]
+        assert [titles[day[:16]] for day in (FIRST_DATE, SECOND_DATE, THIRD_DATE)] == [
+            "Practice",
+            "Practice",
+            "Rehearsal",
+        ]
         assert titles["2026-04-07T18:00"] == "Concerts"
         assert re.findall(r"UNTIL=(\w+)", file.decode()) == ["20260310T170000Z", "20260324T170000Z"]
         later = starts_in((await anybody.get(f"{second}.ics")).content)
-        assert [day for day, _, _ in later] == [day for day, _, _ in before if day >= THIRD[:16]]
+        assert [day for day, _, _ in later] == [day for day, _, _ in before if day >= THIRD_DATE[:16]]
         found = (await anybody.get(f"{path}.json", headers={"if-none-match": tag})).json()["items"]
         assert [one["title"] for one in found][:5] == ["Practice"] * 2 + ["Rehearsal"] * 2 + ["Concerts"]
         assert len({one["id"] for one in found}) == len(found) == 9
@@ -111,7 +122,7 @@ async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana
         assert f'Continued by <a href="{second}">Rehearsal</a>' in page
     await ana.post(f"{second}/delete", data={"dates": "delete"})
     days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
-    assert days == [day for day, _, _ in before if not THIRD[:16] <= day < "2026-03-31"], (
+    assert days == [day for day, _, _ in before if not THIRD_DATE[:16] <= day < "2026-03-31"], (
         "the last half is found after a gap"
     )
     assert third
@@ -119,8 +130,8 @@ async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
 async def test_a_part_for_fewer_people_is_shown_to_nobody_else(site, ana, visibility):
-    path = await make(ana)
-    inner = await split_at(ana, path, THIRD, title="Inner circle", visibility=visibility)
+    path = await create_series(ana)
+    inner = await split_at(ana, path, THIRD_DATE, title="Inner circle", visibility=visibility)
     async with site.browser() as anybody:
         for address in (path, *(f"{path}.{kind}" for kind in ("ics", "atom", "json")), f"/api{path}"):
             shown = (await anybody.get(address)).text
@@ -132,7 +143,7 @@ async def test_a_part_for_fewer_people_is_shown_to_nobody_else(site, ana, visibi
 
 
 async def test_an_inactive_series_has_only_its_stored_dates_in_a_calendar(site, ana):
-    path = await make(ana)
+    path = await create_series(ana)
     await ana.post(f"{path}/pause", data={"reason": "Summer"})
     days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
     assert (len(days), days[-1]) == (9, "2026-04-28T18:00")
@@ -142,21 +153,25 @@ async def test_an_inactive_series_has_only_its_stored_dates_in_a_calendar(site, 
 
 async def test_dates_before_a_cancellation_stay_confirmed(site, ana):
     """The calendar of a cancelled series keeps past and reinstated dates as confirmed."""
-    path = await make(ana)
+    path = await create_series(ana)
     site.clock.turn(5 * DAY)
     await ana.post(f"{path}/cancel", data={"which": "all"})
-    await ana.post(f"{path}/manage", data={"act": "reinstate", f"date_{THIRD}": "yes", "confirmed": "yes"})
+    await ana.post(f"{path}/manage", data={"act": "reinstate", f"date_{THIRD_DATE}": "yes", "confirmed": "yes"})
     statuses = {day: status for day, _, status in starts_in((await ana.get(f"{path}.ics")).content)}
-    assert [statuses[day[:16]] for day in (FIRST, SECOND, THIRD)] == ["CONFIRMED", "CANCELLED", "CONFIRMED"]
+    assert [statuses[day[:16]] for day in (FIRST_DATE, SECOND_DATE, THIRD_DATE)] == [
+        "CONFIRMED",
+        "CANCELLED",
+        "CONFIRMED",
+    ]
     assert len(statuses) == 9
 
 
 async def test_a_cancelled_series_begins_with_an_existing_date(site, ana):
     """The first date of the rule was never created. The series has an extra date before it."""
-    path = await make(ana)
+    path = await create_series(ana)
     await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T10:00"})
     await ana.post(f"{path}/cancel", data={"which": "all"})
-    form = await form_at(ana, path, "2026-03-05T10:00:00")
+    form = await edit_form_at(ana, path, "2026-03-05T10:00:00")
     answer = await ana.post(f"{path}/edit", data=form | {"scope": "following", "repeats": "FREQ=YEARLY;BYMONTH=6"})
     half = answer.headers["location"]
     days = [day for day, _, _ in starts_in((await ana.get(f"{half}.ics")).content, (2027, 12, 31))]

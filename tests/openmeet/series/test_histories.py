@@ -30,7 +30,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
-from tests.openmeet.site_under_test import edited, person
+from tests.openmeet.site_under_test import edited_details, person
 
 # 2026-11-20 12:00 UTC and the Tuesday after it, computed without our code.
 NOW_US = 1_795_176_000_000_000
@@ -137,7 +137,7 @@ class Histories(OnDatabases):
 
         async def work(tx: Any) -> None:
             event = await self._event(tx, week)
-            await events.revise(tx, self.host, event.slug, edited(event, title=title))
+            await events.revise(tx, self.host, event.slug, edited_details(event, title=title))
 
         self.run(work)
         if self.model[week].title != title:

@@ -19,13 +19,13 @@ from openmeet.domain.series import actions, cancel_dates, date_queries, queries,
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.recurrence import expansion
 from tests.openmeet.series.conftest import Fresh
-from tests.openmeet.series.practice import NOW, begin, move, names, split
+from tests.openmeet.series.practice import NOW, create_weekly_series, move_all_dates, original_dates, split_series
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
 
 NUMBERS = st.integers(0, 30)
 
 # A weekly date moves to the nearest day of the new rule, and a clock change or a new hour can add to that distance.
-_MOST_PER_MOVE = timedelta(days=4)
+_MAX_PER_MOVE = timedelta(days=4)
 
 _WEEKS_AHEAD = (40, 41, 60)
 
@@ -51,7 +51,7 @@ class Addresses(OnDatabases):
             self.db = await open_database(url, schema=schema, clock=self.clock)
 
         self.loop.run_until_complete(opened())
-        self.host, series = self.run(begin)
+        self.host, series = self.run(create_weekly_series)
         self.there: list[SeriesId] = [series.id]
         self.last: tuple[SeriesId, list[SeriesId]] | None = None
         self.passed_on: list[Address] = []
@@ -68,8 +68,8 @@ class Addresses(OnDatabases):
                 series = await queries.lock(tx, series_id)
                 assert series is not None
                 stored = [held.event for held in await date_queries.stored(tx, series.id) if not held.event.is_gone]
-                found += [Address(series.slug, names([one])[0], one.id, self.moves) for one in stored]
-                known = set(names(stored))
+                found += [Address(series.slug, original_dates([one])[0], one.id, self.moves) for one in stored]
+                known = set(original_dates(stored))
                 at = expansion.following(series.timing.pattern, NOW, max(_WEEKS_AHEAD) + 1)
                 far = [at[week].original.isoformat() for week in _WEEKS_AHEAD if week < len(at)]
                 found += [Address(series.slug, name, None, self.moves) for name in far if name not in known]
@@ -95,16 +95,16 @@ class Addresses(OnDatabases):
     @rule(number=NUMBERS, days=st.integers(-6, 6), minutes=st.sampled_from([0, 0, 30, -90]))
     def another_day(self, number: int, days: int, minutes: int) -> None:
         by = timedelta(days=days, minutes=minutes)
-        self._change(number, lambda tx, series: move(tx, series, by))
+        self._change(number, lambda tx, series: move_all_dates(tx, series, by))
         self.moves += 1
         self._pass_on()
 
     @rule(number=NUMBERS, where=st.integers(1, 5))
     def goes_on_otherwise(self, number: int, where: int) -> None:
         async def parted(tx: Transaction, series: Series) -> Series:
-            coming = names([held.event for held in await date_queries.coming(tx, series.id)])
+            coming = original_dates([held.event for held in await date_queries.coming(tx, series.id)])
             dates = [one for one in coming if expansion.is_date_of(series.timing.pattern, datetime.fromisoformat(one))]
-            return series if len(dates) <= where else await split(tx, series, dates[where], "Rehearsal")
+            return series if len(dates) <= where else await split_series(tx, series, dates[where], "Rehearsal")
 
         self._change(number, parted)
         self._pass_on()
@@ -117,7 +117,7 @@ class Addresses(OnDatabases):
                 return series
             gone = coming[which % len(coming)]
             self.removed.add(gone.id)
-            return await cancel_dates.remove_dates(tx, series, names([gone]))
+            return await cancel_dates.remove_dates(tx, series, original_dates([gone]))
 
         self._change(number, without)
 
@@ -152,7 +152,7 @@ class Addresses(OnDatabases):
             self.led_to[one.slug, one.name] = event.id
             if one.event_id is None and event.id not in self.removed:
                 shift = abs(datetime.fromisoformat(event.starts_local) - datetime.fromisoformat(one.name))
-                assert shift <= _MOST_PER_MOVE * (self.moves - one.moves), (one, event.starts_local)
+                assert shift <= _MAX_PER_MOVE * (self.moves - one.moves), (one, event.starts_local)
 
 
 @pytest.mark.hypothesis

@@ -34,7 +34,7 @@ from tests.openmeet.series import reference_recurrence
 from tests.openmeet.series.conftest import Fresh
 from tests.openmeet.series.random_histories import OnDatabases, run_histories
 from tests.openmeet.series.reference_recurrence import Meeting, Shape, after_new_rule
-from tests.openmeet.site_under_test import details, edited, person
+from tests.openmeet.site_under_test import details, edited_details, person
 
 # 2026-11-20 12:00 UTC, computed without our code. Dates of the next sixty days are stored at once.
 NOW_US = 1_795_176_000_000_000
@@ -165,7 +165,7 @@ class Rules(OnDatabases):
             for series in self.dates:
                 for event in await self._held(tx, series):
                     if event.id == event_id:
-                        await events.revise(tx, self.host, event.slug, edited(event, title=title))
+                        await events.revise(tx, self.host, event.slug, edited_details(event, title=title))
 
         self.run(work)
         if meeting.title != title:

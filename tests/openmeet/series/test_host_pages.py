@@ -313,7 +313,7 @@ async def test_following_silently_and_the_list_of_followers(ana, ben) -> None:
     assert re.search(r"Next: \w+ \d+ \w+", card)
     shown = (await ana.get(f"{path}/followers")).text
     assert "1 person follows" in shown
-    assert re.search(r"Ben\s*<span[^>]*>muted", shown)
+    assert re.search(r"Ben\s*<span[^>]*>Muted", shown)
     assert (await ben.get(f"{path}/followers")).status_code == 403
 
 

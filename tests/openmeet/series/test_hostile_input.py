@@ -12,17 +12,11 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.paging import packed
 from openmeet.web.series.recurrence_form import CUSTOM, submitted_rule
 from tests.openmeet.database_snapshot import all_rows
+from tests.openmeet.series.api_client import WEEKLY_PRACTICE
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 from tests.timeouts import TIMEOUT_SECONDS
 
-PRACTICE = {
-    "title": "Practice",
-    "startsLocal": "2026-07-07T18:00",
-    "endsLocal": "2026-07-07T20:00",
-    "timeZone": "Europe/Berlin",
-    "recurrence": "FREQ=WEEKLY;BYDAY=TU",
-}
-TIMING = {name: value for name, value in PRACTICE.items() if name != "title"}
+TIMING = {name: value for name, value in WEEKLY_PRACTICE.items() if name != "title"}
 MANY = ",".join(str(number) for number in range(1, 367))
 
 
@@ -77,7 +71,7 @@ async def test_hostile_input_is_refused_at_its_field_and_leaves_nothing(site, ch
         await client.get("/api/me", headers=ana)
         before = await all_rows(site.db, "sqlite")
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
+            answer = await client.post("/api/series", json=WEEKLY_PRACTICE | changes, headers=ana)
     assert answer.status_code == 400, answer.text
     assert field in answer.json()["fields"], answer.text
     assert all(len(sentence) < 400 for sentence in answer.json()["fields"].values())
@@ -87,7 +81,7 @@ async def test_hostile_input_is_refused_at_its_field_and_leaves_nothing(site, ch
 async def test_a_cursor_far_in_the_future_has_no_dates(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        made = (await client.post("/api/series", json=PRACTICE, headers=ana)).json()
+        made = (await client.post("/api/series", json=WEEKLY_PRACTICE, headers=ana)).json()
         answer = await client.get(f"/api/series/{made['slug']}/dates?cursor={packed('999999999999999999.0')}")
     assert (answer.status_code, answer.json()["dates"]) == (200, [])
 
@@ -120,7 +114,7 @@ async def test_of_two_concurrent_splits_one_is_made(site):
     """Both hosts saw the undivided series. The second request sees the result of the first."""
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        made = await client.post("/api/series", json=PRACTICE, headers=ana)
+        made = await client.post("/api/series", json=WEEKLY_PRACTICE, headers=ana)
         path, tag = made.headers["location"], made.headers["etag"]
         dates = (await client.get(f"{path}/dates", headers=ana)).json()["dates"]
         wishes = [
@@ -139,7 +133,7 @@ async def test_of_two_concurrent_splits_one_is_made(site):
 async def test_a_split_at_a_time_without_a_date_is_refused(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        path = (await client.post("/api/series", json=PRACTICE, headers=ana)).headers["location"]
+        path = (await client.post("/api/series", json=WEEKLY_PRACTICE, headers=ana)).headers["location"]
         before = await all_rows(site.db, "sqlite")
         for at in ("2026-07-08T18:00:00", "1999-07-06T18:00:00", "soon", "2026-07-14T18:00:00\r\nX"):
             wish = {"scope": "following", "originalDate": at, "title": "Concert"}

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.openmeet.series.api_client import FIRST, SECOND, THIRD, ask, dates, make, notification_count
+from tests.openmeet.series.api_client import (
+    FIRST,
+    SECOND,
+    THIRD,
+    create_series,
+    listed_dates,
+    notification_count,
+    post_to_series,
+)
 from tests.openmeet.site_under_test import sign_up
 
 ACTS = {
@@ -21,19 +29,21 @@ async def test_a_plan_counts_what_an_action_does_and_changes_nothing(client, ana
     """
     body, wanted = ACTS[act]
     verb = act.partition(" ")[0]
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     for name in (FIRST, SECOND):
         opened = await client.post(f"/api/series/{made['slug']}/dates/{name}", headers=ana)
         await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
-    await ask(client, ana, made, "edit", {"scope": "this", "originalDate": SECOND, "title": "Guests", "isSilent": True})
-    before, heard = await dates(client, made), await notification_count(client, ben)
-    plan = await ask(client, ana, made, f"{verb}/plan", body)
+    await post_to_series(
+        client, ana, made, "edit", {"scope": "this", "originalDate": SECOND, "title": "Guests", "isSilent": True}
+    )
+    before, heard = await listed_dates(client, made), await notification_count(client, ben)
+    plan = await post_to_series(client, ana, made, f"{verb}/plan", body)
     assert plan.status_code == 200, plan.text
     shown = plan.json()
     assert (shown["dates"], shown["answers"], shown["singleChanges"], shown["peopleTold"]) == wanted
-    assert (await dates(client, made), await notification_count(client, ben)) == (before, heard)
-    assert (await ask(client, ben, made, f"{verb}/plan", body)).status_code == 403
-    done = await ask(client, ana, made, verb, {} if body is None else body)
+    assert (await listed_dates(client, made), await notification_count(client, ben)) == (before, heard)
+    assert (await post_to_series(client, ben, made, f"{verb}/plan", body)).status_code == 403
+    done = await post_to_series(client, ana, made, verb, {} if body is None else body)
     assert done.status_code == 200, done.text
     assert await notification_count(client, ben) == heard + shown["peopleTold"]
     if verb == "cancel":
@@ -41,7 +51,7 @@ async def test_a_plan_counts_what_an_action_does_and_changes_nothing(client, ana
 
 
 async def test_what_is_deleted_with_a_series_is_shown_on_its_page_and_in_the_api(site, client, ana, ben) -> None:
-    made = await make(client, ana)
+    made = await create_series(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
     numbers = {}
@@ -59,7 +69,7 @@ async def test_what_is_deleted_with_a_series_is_shown_on_its_page_and_in_the_api
 async def test_the_effect_of_deleting_a_group_is_counted(client, ana, ben) -> None:
     group = (await client.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=ana)).json()
     await client.put(f"/api/groups/{group['slug']}/membership", json={}, headers=ben)
-    await make(client, ana, group=group["slug"])
+    await create_series(client, ana, group=group["slug"])
     path = f"/api/groups/{group['slug']}/delete/plan"
     shown = (await client.post(path, headers=ana)).json()
     assert {name: shown[name] for name in ("events", "eventsForMembers", "members", "waiting")} == {

@@ -16,7 +16,7 @@ from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import begin, dates, kinds_received, locked, weekly
+from tests.openmeet.series.practice import create_weekly_series, dates, kinds_received, lock_series, weekly
 from tests.openmeet.site_under_test import Site, person
 
 
@@ -62,11 +62,11 @@ async def test_the_permissions_of_the_group_decide_who_may_change_its_series(
         _, series = await series_in(tx, "private")
         ben = await join(tx, series, "Ben", role)
         if role is GroupRole.ADMIN:
-            assert (await locked(tx, ben, series)).id == series.id
+            assert (await lock_series(tx, ben, series)).id == series.id
         else:
             refused = Forbidden if role in {GroupRole.MODERATOR, GroupRole.MEMBER} else NotFound
             with pytest.raises(refused):
-                await locked(tx, ben, series)
+                await lock_series(tx, ben, series)
 
 
 async def test_followers_are_notified_of_a_private_series_while_they_are_members(practice_db: Database) -> None:
@@ -81,20 +81,20 @@ async def test_followers_are_notified_of_a_private_series_while_they_are_members
             id=series.group.id,
             user_id=cleo.user_id,
         )
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([event_kinds.EVENT_CANCELLED], [])
 
 
 async def test_events_can_only_join_series_of_their_own_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         other = await person(tx, "Olga")
         group = group_of_event.of_event(await group_by(tx, ana, visibility="private"))
         inside = await actions.create(tx, ana, Content("Rehearsal"), weekly(), group=group)
         (date, *_) = await dates(tx, inside)
-        await actions.delete(tx, await locked(tx, ana, inside), keeps_events=True)
+        await actions.delete(tx, await lock_series(tx, ana, inside), keeps_events=True)
         with pytest.raises(Refused) as refused:
-            await existing_events.add(tx, ana, await locked(tx, ana, series), date.slug)
+            await existing_events.add(tx, ana, await lock_series(tx, ana, series), date.slug)
         assert refused.value.name == "OtherGroup"
         with pytest.raises(NotFound):
             await existing_events.add(tx, other, series, date.slug)
@@ -110,10 +110,10 @@ async def test_a_series_can_be_offered_to_people_who_may_host_in_the_group(pract
         await actions.follow(tx, member, series.slug)
         assert [name for _, name in await ownership.candidates(tx, series)] == ["Mia"]
         with pytest.raises(Refused):
-            await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
-        await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+            await ownership.offer(tx, ana, await lock_series(tx, ana, series), member.user_id)
+        await ownership.offer(tx, ana, await lock_series(tx, ana, series), moderator.user_id)
         assert await kinds_received(tx, moderator) == [event_kinds.SERIES_OFFERED]
-        taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
+        taken = await ownership.accept(tx, moderator, await lock_series(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}
         assert ana.user_id in {one.user_id for one in await follower_queries.followers(tx, series.id)}
@@ -124,13 +124,13 @@ async def test_a_person_who_may_no_longer_host_in_the_group_cannot_take_a_series
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
         moderator = await join(tx, series, "Mia", GroupRole.MODERATOR)
-        await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
+        await ownership.offer(tx, ana, await lock_series(tx, ana, series), moderator.user_id)
         slug = (await groups.by_id(tx, series.group.id)).slug
         await administration.remove(tx, ana, slug, moderator.user_id)
         with pytest.raises(Refused) as refused:
-            await ownership.accept(tx, moderator, await locked(tx, ana, series))
+            await ownership.accept(tx, moderator, await lock_series(tx, ana, series))
         assert refused.value.name == "NotPartOfIt"
-        assert (await locked(tx, ana, series)).owner_id == ana.user_id
+        assert (await lock_series(tx, ana, series)).owner_id == ana.user_id
     await standing_rsvps.end_rsvps(practice_db, moderator.user_id)
     async with practice_db.reader() as reader:
         assert await ownership.offered(reader, series.id) is None, "it does not apply again if they return"

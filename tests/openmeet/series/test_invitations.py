@@ -11,7 +11,15 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, undo, visibility
 from openmeet.domain.users import guests
-from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, split, status_of
+from tests.openmeet.series.practice import (
+    create_weekly_series,
+    dates,
+    give_rsvp,
+    kinds_received,
+    lock_series,
+    split_series,
+    status_of,
+)
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
 S = AttendanceStatus
@@ -24,7 +32,7 @@ def db(practice_db):
 
 async def invited(tx):
     """Ana's private practice, and Ben, who is invited to all of it."""
-    ana, series = await begin(tx, visibility=Visibility.PRIVATE)
+    ana, series = await create_weekly_series(tx, visibility=Visibility.PRIVATE)
     ben = await person(tx, "Ben")
     first = (await dates(tx, series))[0]
     await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
@@ -46,21 +54,21 @@ async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
         await invitations.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await lock_series(tx, ana, series))
         assert made
         assert await statuses(tx, ben, made) == {S.INVITED}
-        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
         assert await kinds_received(tx, ben) == [event_kinds.INVITED]
 
 
 async def test_an_answer_to_one_date_stays(db):
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, *_ = await dates(tx, series)
-        await go(tx, ben, first)
-        await go(tx, ben, second, RsvpReply.INTERESTED)
+        await give_rsvp(tx, ben, first)
+        await give_rsvp(tx, ben, second, RsvpReply.INTERESTED)
         await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
         found = [await status_of(tx, event, ben) for event in await dates(tx, series)]
     assert found[:3] == [S.ATTENDING, S.INTERESTED, S.INVITED]
@@ -69,23 +77,23 @@ async def test_an_answer_to_one_date_stays(db):
 async def test_invitations_follow_a_split_and_its_undo(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await invited(tx)
-        other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
+        other = await split_series(tx, await lock_series(tx, ana, series), "2026-12-15T18:00:00", "Concert")
         cleo = await person(tx, "Cleo")
         await invitations.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
-        made = await materialize.ensure_stored(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
+        made = await materialize.ensure_stored(tx, await lock_series(tx, ana, other), "2028-03-07T18:00:00")
         assert await statuses(tx, ben, [made]) == await statuses(tx, cleo, [made]) == {S.INVITED}
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ana, other))
+        made = await materialize.store_window(tx, await lock_series(tx, ana, other))
         assert await statuses(tx, ben, made) == {S.INVITED}
 
 
 async def test_undoing_a_split_loses_no_invitation(db):
     async with db.transaction() as tx:
         ana, ben, series = await invited(tx)
-        await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
+        await split_series(tx, await lock_series(tx, ana, series), "2026-12-15T18:00:00", "Concert")
     async with db.transaction() as tx:
-        whole = await undo.undo(tx, await locked(tx, ana, series))
+        whole = await undo.undo(tx, await lock_series(tx, ana, series))
         far = await materialize.ensure_stored(tx, whole, "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
 
@@ -98,17 +106,17 @@ async def test_a_removed_person_is_not_invited_to_further_dates(db, clock):
         await host_decisions.remove(tx, ana, second.slug, [mine.id])
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
-        made = await materialize.store_window(tx, await locked(tx, ana, series))
+        made = await materialize.store_window(tx, await lock_series(tx, ana, series))
         assert await statuses(tx, ben, made) == {None}
 
 
 async def test_somebody_without_an_account_is_invited_too_and_never_shown(db):
     async with db.transaction() as tx:
-        ana, series = await begin(tx, visibility=Visibility.PRIVATE)
+        ana, series = await create_weekly_series(tx, visibility=Visibility.PRIVATE)
         first, *rest = await dates(tx, series)
         await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
         eve = await guests.by_email(tx, "eve@example.org")
-        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2028-03-07T18:00:00")
         for event in (first, *rest, far):
             found = await queries.find(tx, event.id, eve)
             assert (found.status, found.is_private) == (S.INVITED, True)

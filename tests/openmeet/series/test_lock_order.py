@@ -17,7 +17,7 @@ from openmeet.domain.series import actions, date_queries, standing_rsvps, tasks
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.interleaving import Work, run_interleaved
-from tests.openmeet.series.practice import begin, dates
+from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import person
 
 
@@ -52,7 +52,7 @@ async def becoming_a_host(tx: Transaction, ana: Caller, ben: Caller, series: Ser
 @pytest.mark.parametrize("begin_work", [answering, withdrawing, inviting, changing_registration, becoming_a_host])
 async def test_dates_are_locked_in_id_order(practice_db: Database, clock: HandClock, begin_work) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, capacity=1)
+        ana, series = await create_weekly_series(tx, capacity=1)
         ben = await person(tx, "Ben")
         # Stored before dates that take place earlier.
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")

@@ -27,16 +27,16 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
 from tests.openmeet.series.practice import (
-    begin,
+    apply_new_rule,
+    create_weekly_series,
     dates,
-    go,
+    give_rsvp,
     kinds_received,
-    locked,
-    move,
-    names,
-    re_rule,
+    lock_series,
+    move_all_dates,
+    original_dates,
     retitle,
-    split,
+    split_series,
     status_of,
 )
 from tests.openmeet.site_under_test import person
@@ -95,9 +95,9 @@ async def mails(reader: Reader) -> list[str]:
 async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_db: Database) -> None:
     """Everybody is notified once and gets one e-mail, however often the job is delivered."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         people = await crowd(tx, series)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
         assert await news_of(tx, people) == [[event_kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
@@ -113,20 +113,20 @@ async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_
 async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_db: Database) -> None:
     """The attendee also gets one e-mail if one of their dates is changed and another one is deleted."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         await crowd(tx, series, 5)
         ben = await person(tx, "Ben")
         for event in (await dates(tx, series))[:3]:
-            await go(tx, ben, event)
+            await give_rsvp(tx, ben, event)
         await actions.follow(tx, ben, series.slug)
         await tx.execute("delete from notification_emails")  # the host's e-mails about Ben's answers
         found = await dates(tx, series)
-        await cancel_dates.remove_dates(tx, await locked(tx, ana, series), names(found[3:4]))
+        await cancel_dates.remove_dates(tx, await lock_series(tx, ana, series), original_dates(found[3:4]))
     await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
         await tx.execute("delete from notification_emails")
         await tx.execute("delete from attendances where user_id <> :ben", ben=ben.user_id)
-        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
+        await apply_new_rule(tx, await lock_series(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert (await mails(reader)).count(ben.user_id) == 1
@@ -140,9 +140,9 @@ async def test_killed_handler_notifies_everyone_exactly_once(
     after the last complete page.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         people = await crowd(tx, series)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
     left, whole = pieces, notify_each
 
     async def dying(
@@ -174,16 +174,16 @@ async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database
     notified.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         people = await crowd(tx, series)
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
         eve = await person(tx, "Eve")
-        await go(tx, eve, (await dates(tx, series))[0])
-        await undo.undo(tx, await locked(tx, ana, series))
+        await give_rsvp(tx, eve, (await dates(tx, series))[0])
+        await undo.undo(tx, await lock_series(tx, ana, series))
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[event_kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
@@ -192,12 +192,12 @@ async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database
 
 async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         people = await crowd(tx, series)
-        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
+        await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "ill")
     await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [[event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]] * CROWD
@@ -205,10 +205,10 @@ async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_
 
 async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         people = await crowd(tx, series)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
+        await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "ill")
         assert await news_of(tx, people) == [[event_kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
@@ -217,7 +217,7 @@ async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: D
 
 async def test_concurrent_notifications_of_one_person_wait_for_each_other(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
         (first, *_) = await dates(tx, series)
         about = DateNews(first.id, first.revision, DatesChanged())
@@ -236,13 +236,13 @@ async def test_concurrent_notifications_of_one_person_wait_for_each_other(practi
 async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:
     """An action handles a few dates itself. In the end everyone on a waitlist who can get a place is offered one."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, capacity=1)
+        ana, series = await create_weekly_series(tx, capacity=1)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         found = await dates(tx, series)
         for event in found:
-            await go(tx, ben, event)
-            await go(tx, cleo, event)
-        series = await locked(tx, ana, series)
+            await give_rsvp(tx, ben, event)
+            await give_rsvp(tx, cleo, event)
+        series = await lock_series(tx, ana, series)
         template = replace(series.content, capacity=2)
         held = await date_queries.stored(tx, series.id)
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
@@ -260,12 +260,12 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
     """All people on the waitlist move up in order after the limit was removed."""
     monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, capacity=1)
+        ana, series = await create_weekly_series(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ida")]
         (first, *_) = await dates(tx, series)
         for one in people:
-            await go(tx, one, first)
-        series = await locked(tx, ana, series)
+            await give_rsvp(tx, one, first)
+        series = await lock_series(tx, ana, series)
         template = replace(series.content, capacity=None)
         held = await date_queries.stored(tx, series.id)
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
@@ -278,9 +278,9 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
 
 ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {
     "edit": lambda tx, series: retitle(tx, series, "Rehearsal"),
-    "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
-    "rule": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
-    "split": lambda tx, series: split(tx, series, "2026-12-08T18:00:00", "Rehearsal"),
+    "move": lambda tx, series: move_all_dates(tx, series, timedelta(hours=1)),
+    "rule": lambda tx, series: apply_new_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+    "split": lambda tx, series: split_series(tx, series, "2026-12-08T18:00:00", "Rehearsal"),
     "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "ill"),
     "pause": lambda tx, series: actions.pause(tx, series, "ill"),
     "delete": lambda tx, series: actions.delete(tx, series, keeps_events=False),
@@ -290,14 +290,14 @@ ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {
 
 async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitable[object]], size: int) -> list[int]:
     """The number of statements for an action on a series with this many people, and for its undo."""
-    ana, series = await begin(tx)
+    ana, series = await create_weekly_series(tx)
     await crowd(tx, series, size)
     acting = StatementCounter(tx)
-    await act(acting, await locked(tx, ana, series))
+    await act(acting, await lock_series(tx, ana, series))
     undone = StatementCounter(tx)
     row = await tx.fetch_one("select 1 as found from event_series_undos where series_id = :id", id=series.id)
     if row is not None:
-        await undo.undo(undone, await locked(tx, ana, series))
+        await undo.undo(undone, await lock_series(tx, ana, series))
     return [acting.statements, undone.statements]
 
 

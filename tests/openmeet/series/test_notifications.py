@@ -17,41 +17,34 @@ from openmeet.emails.notifications.facts import points
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
     FIRST,
-    begin,
+    apply_new_rule,
+    create_weekly_series,
     dates,
-    go,
+    give_rsvp,
     kinds_received,
-    locked,
-    move,
-    names,
-    re_rule,
+    lock_series,
+    move_all_dates,
+    original_dates,
+    people_to_mail,
     retitle,
-    split,
+    split_series,
 )
 from tests.openmeet.site_under_test import person
 
 
-async def mails(reader: Reader) -> list[str]:
-    """The names of people for whom a notification e-mail is queued, in order."""
-    rows = await reader.fetch(
-        "select u.display_name from notification_emails m join users u on u.id = m.user_id order by u.display_name, m.id"
-    )
-    return [row["display_name"] for row in rows]
-
-
 async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo, dan = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
         found = await dates(tx, series)
         for event in found[:4]:
-            await go(tx, ben, event)
+            await give_rsvp(tx, ben, event)
         await actions.follow(tx, ben, series.slug)
         await actions.follow(tx, cleo, series.slug)
         await actions.follow(tx, dan, series.slug, notifies=False)
         await tx.execute("delete from notification_emails")  # the host's e-mails about Ben's answers
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        assert await mails(tx) == ["Ben", "Cleo"]
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
+        assert await people_to_mail(tx) == ["Ben", "Cleo"]
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == (
             [event_kinds.EVENT_CHANGED],
             [event_kinds.EVENT_CHANGED],
@@ -64,44 +57,44 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
     of the rest. Followers are notified of all.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=DAILY")
+        ana, series = await create_weekly_series(tx, "FREQ=DAILY")
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         found = await dates(tx, series)
         for event in (found[0], found[2], found[5]):
-            await go(tx, ben, event)
+            await give_rsvp(tx, ben, event)
         await actions.follow(tx, cleo, series.slug)
-        await move(tx, await locked(tx, ana, series), timedelta(hours=2))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=2))
         (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
         ((_, said),) = await notification_lines(tx, [bens], ben.user_id)
         ((_, all_of_them),) = await notification_lines(tx, [cleos], cleo.user_id)
-        later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
+        later = original_dates([(await dates(tx, series))[place] for place in (2, 3, 5)])
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), later, "ill")
         ((_, off),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
     assert (bens.subject_id, bens.payload.more) == (found[0].id, 2)  # type: ignore[attr-defined]  # the payload of its kind
     assert said.after.endswith(
         "Other dates changed, too, and are now on: Thu 26 Nov, 20:00; Sun 29 Nov, 20:00. From now on: every day at 20:00."
     )
     assert off.after == (
-        ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00. Next: Tue 24 Nov, 20:00."
+        ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00. Next: Sat 28 Nov, 20:00."
     )
     assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)  # type: ignore[attr-defined]  # the payload of its kind
     assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
 
 
 async def test_a_cancelled_date_names_the_next_one_that_takes_place(practice_db: Database) -> None:
-    """The notification links to it. After the last date, there is none."""
+    """The notification links to the next one after the cancelled date. After the last date, there is none."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=3")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;COUNT=4")
         ben = await person(tx, "Ben")
-        first, second, third = await dates(tx, series)
-        await go(tx, ben, first)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first, second]), "")
+        _, first, second, third = await dates(tx, series)
+        await give_rsvp(tx, ben, first)
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), original_dates([first, second]), "")
         ((_, said),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([third]), "")
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), original_dates([third]), "")
         ((_, nothing),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
-    assert said.after == ", Tue 24 Nov, is cancelled. Next: Tue 8 Dec, 18:00."
+    assert said.after == ", Tue 1 Dec, is cancelled. Next: Tue 15 Dec, 18:00."
     assert said.next_path == f"/events/{third.slug}"
-    assert (nothing.after, nothing.next_path) == (", Tue 24 Nov, is cancelled.", "")
+    assert (nothing.after, nothing.next_path) == (", Tue 1 Dec, is cancelled.", "")
 
 
 async def test_cancelled_dates_are_not_listed_among_the_new_times(practice_db: Database) -> None:
@@ -109,15 +102,15 @@ async def test_cancelled_dates_are_not_listed_among_the_new_times(practice_db: D
     notified nor counted.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         found = await dates(tx, series)
         for event in found[:3]:
-            await go(tx, ben, event)
-        await go(tx, cleo, found[1])
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names(found[1:2]), "ill")
+            await give_rsvp(tx, ben, event)
+        await give_rsvp(tx, cleo, found[1])
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), original_dates(found[1:2]), "ill")
         await tx.execute("delete from notifications")
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = await impact.impact_of_plan(tx, series, plan, makes_dates=False)
@@ -134,48 +127,50 @@ async def test_cancelled_dates_are_not_listed_among_the_new_times(practice_db: D
 async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Database) -> None:
     """The dates that one edit changes, deletes and adds make one notification."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
-        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
+        await apply_new_rule(tx, await lock_series(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
         assert await kinds_received(tx, cleo) == [event_kinds.EVENT_DELETED]
-        await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
+        await apply_new_rule(tx, await lock_series(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
         assert await kinds_received(tx, cleo) == [event_kinds.EVENT_DELETED, event_kinds.NEW_DATE]
-        assert await mails(tx) == ["Cleo", "Cleo"]
+        assert await people_to_mail(tx) == ["Cleo", "Cleo"]
 
 
 async def test_a_silent_edit_notifies_nobody_and_still_fills_seats(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, capacity=1)
+        ana, series = await create_weekly_series(tx, capacity=1)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         (first, *_) = await dates(tx, series)
-        await go(tx, ben, first)
-        await go(tx, cleo, first)
+        await give_rsvp(tx, ben, first)
+        await give_rsvp(tx, cleo, first)
         await actions.follow(tx, ben, series.slug)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal", notifies=False)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first]), "ill", notifies=False)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal", notifies=False)
+        await cancel_dates.cancel_dates(
+            tx, await lock_series(tx, ana, series), original_dates([first]), "ill", notifies=False
+        )
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
 
 
 async def test_followers_are_notified_of_cancelled_and_reinstated_dates(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
-        some = names(await dates(tx, series))[:3]
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
-        await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
+        some = original_dates(await dates(tx, series))[:3]
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), some, "ill")
+        await cancel_dates.reinstate_dates(tx, await lock_series(tx, ana, series), some)
         assert await kinds_received(tx, ben) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
 
 
 async def test_a_pause_is_notified_with_its_reason(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         await actions.follow(tx, ben, series.slug)
-        await go(tx, cleo, (await dates(tx, series))[0])
-        await actions.pause(tx, await locked(tx, ana, series), "The hall is being mended.")
-        await actions.resume(tx, await locked(tx, ana, series))
+        await give_rsvp(tx, cleo, (await dates(tx, series))[0])
+        await actions.pause(tx, await lock_series(tx, ana, series), "The hall is being mended.")
+        await actions.resume(tx, await lock_series(tx, ana, series))
         row = await tx.fetch_one("select particulars from notifications where kind = 'series_paused' limit 1")
         assert row is not None
         assert "The hall is being mended." in row["particulars"]
@@ -185,7 +180,7 @@ async def test_a_pause_is_notified_with_its_reason(practice_db: Database) -> Non
 
 async def test_dates_added_by_the_clock_are_notified_to_followers_once(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
         assert await kinds_received(tx, ben) == []
@@ -198,12 +193,12 @@ async def test_dates_added_by_the_clock_are_notified_to_followers_once(practice_
 
 async def test_a_follower_who_cannot_see_a_private_series_is_not_notified(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
         await tx.execute("update event_series set template = replace(template, '\"public\"', '\"private\"')")
         await tx.execute("update events set visibility = 'private'")
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
         assert await kinds_received(tx, ben) == []
 
 
@@ -217,11 +212,11 @@ async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: Ha
     the undo has the previous rule.
     """
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
-        await go(tx, ben, (await dates(tx, series))[1])
-        await move(tx, await locked(tx, ana, series), timedelta(days=2, hours=1))
+        await give_rsvp(tx, ben, (await dates(tx, series))[1])
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=2, hours=1))
         assert await rules_told(tx, ben) == ["Every Thursday at 19:00"]
         assert await rules_told(tx, cleo) == ["Every Thursday at 19:00"]
         (one,) = await newest(tx, ben.user_id, 10)
@@ -233,18 +228,18 @@ async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: Ha
         assert point.words == "From now on: every Thursday at 19:00."
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert (await rules_told(tx, ben))[-1] == "Every Tuesday at 18:00"
 
 
 async def test_edits_that_keep_the_rule_describe_none(practice_db: Database) -> None:
     """These edits are another text, and the same days under new names after a split."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=8")
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
         for one in found[2:4]:
-            await go(tx, ben, one)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
-        await split(tx, await locked(tx, ana, series), names(found)[2], "Choir")
+            await give_rsvp(tx, ben, one)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal")
+        await split_series(tx, await lock_series(tx, ana, series), original_dates(found)[2], "Choir")
         assert await rules_told(tx, ben) == ["", ""]

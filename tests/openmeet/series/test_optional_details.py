@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.openmeet.series.api_client import PRACTICE, ask, dates, make
+from tests.openmeet.series.api_client import PRACTICE, create_series, listed_dates, post_to_series
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
 SAID = {
@@ -45,8 +45,8 @@ async def event_of(client: httpx.AsyncClient, date: dict, who: dict[str, str]) -
 
 async def test_each_date_has_the_details_and_may_differ(client, ana):
     """A date keeps its own tags when the series gets another price."""
-    series = await make(client, ana, **SAID)
-    first, second = (await dates(client, series, ana, limit="2"))[:2]
+    series = await create_series(client, ana, **SAID)
+    first, second = (await listed_dates(client, series, ana, limit="2"))[:2]
     said = await event_of(client, first, ana)
     assert {name: said[name] for name in ("tags", "categories", "price")} == {
         "tags": ["chess"],
@@ -54,9 +54,9 @@ async def test_each_date_has_the_details_and_may_differ(client, ana):
         "price": "5 €",
     }
     one = {"scope": "this", "originalDate": first["originalDate"], "tags": ["go"]}
-    assert (await ask(client, ana, series, "edit", one)).status_code == 200
+    assert (await post_to_series(client, ana, series, "edit", one)).status_code == 200
     every = {"scope": "all", "price": "Free"}
-    assert (await ask(client, ana, series, "edit", every)).status_code == 200
+    assert (await post_to_series(client, ana, series, "edit", every)).status_code == 200
     after = [await event_of(client, date, ana) for date in (first, second)]
     assert [(event["tags"], event["price"]) for event in after] == [(["go"], "Free"), (["chess"], "Free")]
 
@@ -65,23 +65,23 @@ async def test_a_date_with_its_own_place_keeps_its_coordinates(client, ana):
     """The series moves to another place, but the date with its own place does not. Edits of other fields keep the
     date's coordinates.
     """
-    series = await make(client, ana, **SAID)
-    first, second = (await dates(client, series, ana, limit="2"))[:2]
+    series = await create_series(client, ana, **SAID)
+    first, second = (await listed_dates(client, series, ana, limit="2"))[:2]
     lake = {"name": "Lake", "latitude": "48.3", "longitude": "16.4"}
     one = {"scope": "this", "originalDate": first["originalDate"], "venue": lake}
-    assert (await ask(client, ana, series, "edit", one)).status_code == 200
+    assert (await post_to_series(client, ana, series, "edit", one)).status_code == 200
     wrong = {"scope": "all", "venue": {"latitude": "91", "longitude": "16"}}
-    refused = await ask(client, ana, series, "edit", wrong)
+    refused = await post_to_series(client, ana, series, "edit", wrong)
     assert (refused.status_code, "venue.latitude" in refused.text) == (400, True)
     hall = {"name": "Hall", "latitude": "48.1", "longitude": "16.1"}
-    assert (await ask(client, ana, series, "edit", {"scope": "all", "venue": hall})).status_code == 200
-    assert (await ask(client, ana, series, "edit", {"scope": "all", "price": "Free"})).status_code == 200
+    assert (await post_to_series(client, ana, series, "edit", {"scope": "all", "venue": hall})).status_code == 200
+    assert (await post_to_series(client, ana, series, "edit", {"scope": "all", "price": "Free"})).status_code == 200
     assert [(await event_of(client, date, ana))["venue"] for date in (first, second)] == [lake, hall]
 
 
 async def test_strangers_see_only_the_town(client, ana):
     """The street is not in the series' JSON, page or calendar file. The host can read all of it."""
-    series = await make(client, ana, **SAID)
+    series = await create_series(client, ana, **SAID)
     path = f"/series/{series['slug']}"
     assert series["venue"]["street"] == "Geheimgasse 7"
     for address in (f"/api{path}", path, f"{path}.ics", f"/api{path}/dates"):
@@ -95,8 +95,8 @@ async def test_strangers_see_only_the_town(client, ana):
 async def test_all_day_dates_stay_all_day_across_a_clock_change(client, ana):
     """The last Sunday of March has 23 hours in Berlin. It is still a whole day, and does not count as a changed date."""
     whole = {"startsLocal": "2026-03-22", "endsLocal": "2026-03-22", "isAllDay": True}
-    series = await make(client, ana, **PRACTICE | whole | {"recurrence": "FREQ=WEEKLY;BYDAY=SU"})
-    found = await dates(client, series, ana, limit="3")
+    series = await create_series(client, ana, **PRACTICE | whole | {"recurrence": "FREQ=WEEKLY;BYDAY=SU"})
+    found = await listed_dates(client, series, ana, limit="3")
     events = [await event_of(client, date, ana) for date in found]
     assert [(event["startsOn"], event["endsOn"]) for event in events[:2]] == [
         ("2026-03-22", "2026-03-22"),
@@ -109,5 +109,5 @@ async def test_all_day_dates_stay_all_day_across_a_clock_change(client, ana):
 
 
 async def test_the_calendar_of_a_series_has_public_coordinates(client, ana):
-    series = await make(client, ana, **SAID | {"placeAudience": "everyone"})
+    series = await create_series(client, ana, **SAID | {"placeAudience": "everyone"})
     assert "\r\nGEO:48.217391;16.372746\r\n" in (await client.get(f"/series/{series['slug']}.ics")).text

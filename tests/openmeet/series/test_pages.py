@@ -16,28 +16,24 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
 from openmeet.network.publishing.consent import ConsentDependencies
-from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
-from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
+from tests.openmeet.series.series_forms import (
+    FIRST_DATE,
+    SECOND_DATE,
+    SERIES_FORM,
+    THIRD_DATE,
+    ana,
+    create_series,
+    edit_form_at,
+    only_series,
+    site,
+)
+from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up
 
-FORM = {
-    "title": "Practice",
-    "starts": "2026-03-03T18:00",
-    "ends": "2026-03-03T20:00",
-    "time_zone": "Europe/Berlin",
-    "mode": "in_person",
-    "venue_name": "The hall",
-    "repeats": "FREQ=WEEKLY;BYDAY=TU",
-    "ends_how": "never",
-    "submission": "k",
-}
+__all__ = ["ana", "site"]
+
+
 LATER = "?from=2026-04-10T00:00:00Z"
-FIRST, SECOND, THIRD = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17"))
-
-
-@pytest.fixture
-async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
-    return site_on(await make_database("openmeet"), clock)
 
 
 @pytest.fixture
@@ -47,44 +43,10 @@ async def publishing(clock: HandClock) -> AsyncIterator[ConsentDependencies]:
 
 
 @pytest.fixture
-async def ana(site: Site):
-    async with site.browser() as browser:
-        await sign_up(browser, "ana@example.org", "Ana")
-        yield browser
-
-
-@pytest.fixture
 async def ben(site: Site):
     async with site.browser() as browser:
         await sign_up(browser, "ben@example.org", "Ben")
         yield browser
-
-
-async def make(browser: httpx.AsyncClient, **changes: str) -> str:
-    """The path of a new series."""
-    made = await browser.post("/events/new", data=FORM | changes)
-    assert made.status_code == 303, made.text
-    return made.headers["location"]
-
-
-async def only(site: Site) -> Series:
-    async with site.db.reader() as reader:
-        (row,) = await reader.fetch("select id from event_series where deleted_at is null and split_from is null")
-        series = await queries.by_id(reader, row["id"])
-    assert series is not None
-    return series
-
-
-async def form_at(browser: httpx.AsyncClient, path: str, date: str) -> dict[str, str]:
-    """The edit form as a browser would send it back unchanged."""
-    shown = await browser.get(f"{path}/edit", params={"date": date})
-    assert shown.status_code == 200, shown.text
-    selected = {}
-    for name, options in re.findall(r'<select id="(\w+)"(.*?)</select>', shown.text, re.DOTALL):
-        if found := re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)<', options):
-            selected[name] = found[2] if found[1] is None else found[1]
-    described = re.search(r'<textarea id="description"[^>]*>(.*?)</textarea>', shown.text, re.DOTALL)
-    return inputs_of(shown.text) | selected | {"description": described[1] if described else ""}
 
 
 async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
@@ -101,23 +63,23 @@ async def test_coordinates_alone_are_a_place_for_people_who_may_know_it(
     ana: httpx.AsyncClient, ben: httpx.AsyncClient
 ) -> None:
     at, point = "mlat=48.217391&amp;mlon=16.372746", {"venue_name": "", "point": "48.217391, 16.372746"}
-    shared = await make(ana, **point)
+    shared = await create_series(ana, **point)
     assert at in (shown := (await ben.get(shared)).text)
     assert "A point on the map" in shown
-    kept = await make(ana, **point, place_audience="attendees", submission="k2")
+    kept = await create_series(ana, **point, place_audience="attendees", submission="k2")
     assert at in (await ana.get(kept)).text
     assert at not in (hidden := (await ben.get(kept)).text)
     assert "The place is shown to people who are going" in hidden
-    online = await make(ana, **point, mode="online", online_url="https://meet.example/x", submission="k3")
+    online = await create_series(ana, **point, mode="online", online_url="https://meet.example/x", submission="k3")
     assert at not in (await ana.get(online)).text
 
 
 async def test_days_that_do_not_exist_are_listed_before_saving(ana: httpx.AsyncClient) -> None:
-    monthly = FORM | {"starts": "2026-03-31T18:00", "ends": "", "repeats": "FREQ=MONTHLY", "preview": "yes"}
+    monthly = SERIES_FORM | {"starts": "2026-03-31T18:00", "ends": "", "repeats": "FREQ=MONTHLY", "preview": "yes"}
     assert (
         "doesn’t exist in April 2026, June 2026, September 2026" in (await ana.post("/events/new", data=monthly)).text
     )
-    daily = FORM | {"starts": "2026-03-28T02:30", "ends": "", "repeats": "FREQ=DAILY", "preview": "yes"}
+    daily = SERIES_FORM | {"starts": "2026-03-28T02:30", "ends": "", "repeats": "FREQ=DAILY", "preview": "yes"}
     assert "there’s no 02:30, because the clocks go forward" in (await ana.post("/events/new", data=daily)).text
 
 
@@ -129,8 +91,8 @@ async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> 
         "custom_day_TU": "yes",
         "custom_day_TH": "yes",
     }
-    await make(ana, **custom, ends_how="after", ends_after="6")
-    assert str((await only(site)).timing.pattern.rule) == "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;COUNT=6"
+    await create_series(ana, **custom, ends_how="after", ends_after="6")
+    assert str((await only_series(site)).timing.pattern.rule) == "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;COUNT=6"
 
 
 @pytest.mark.parametrize(
@@ -143,15 +105,15 @@ async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> 
     ids=["hourly", "no last day", "no number"],
 )
 async def test_errors_are_reported_next_to_their_fields(ana: httpx.AsyncClient, changes, sentence) -> None:
-    shown = await ana.post("/events/new", data=FORM | changes)
+    shown = await ana.post("/events/new", data=SERIES_FORM | changes)
     assert shown.status_code == 400
     assert sentence in shown.text
     assert inputs_of(shown.text)["venue_name"] == "The hall"
 
 
 async def test_one_form_creates_one_series_or_without_a_rule_one_event(ana: httpx.AsyncClient) -> None:
-    assert await make(ana) == await make(ana)
-    assert (await make(ana, repeats="", submission="other")).startswith("/events/practice")
+    assert await create_series(ana) == await create_series(ana)
+    assert (await create_series(ana, repeats="", submission="other")).startswith("/events/practice")
 
 
 async def test_after_creating_something_public_the_host_is_asked_about_other_apps(
@@ -162,16 +124,16 @@ async def test_after_creating_something_public_the_host_is_asked_about_other_app
     """
     change_services(site.app, publishing=publishing)
     question = "Show your public events in other apps, too?"
-    path = await make(ana)
+    path = await create_series(ana)
     assert path.startswith("/series/practice")
-    single = await make(ana, submission="single", repeats="")
+    single = await create_series(ana, submission="single", repeats="")
     assert single.startswith("/events/practice")
     for one in (path, single):
         shown = (await ana.get(one)).text
         assert question in shown
         assert f'href="/settings/publishing?next={one}"' in shown
         assert question not in (await ben.get(one)).text
-    private = await make(ana, submission="private", repeats="", visibility="private")
+    private = await create_series(ana, submission="private", repeats="", visibility="private")
     assert question not in (await ana.get(private)).text
     async with site.db.transaction() as tx:
         (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
@@ -182,14 +144,14 @@ async def test_after_creating_something_public_the_host_is_asked_about_other_app
 
 async def test_a_draft_written_before_signing_in_keeps_its_rule(site: Site) -> None:
     async with site.browser() as browser:
-        assert (await browser.post("/events/new", data=FORM)).status_code == 303
+        assert (await browser.post("/events/new", data=SERIES_FORM)).status_code == 303
         await sign_up(browser, "cleo@example.org", "Cleo")
         shown = (await browser.get("/events/new")).text
     assert 'value="FREQ=WEEKLY;BYDAY=TU" checked' in shown
 
 
 async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.AsyncClient, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     shown = await ana.get(path)
     assert h1_of(shown.text) == "Practice"
     for words in ("Every Tuesday at 18:00", "The hall", ">Later dates</a>"):
@@ -201,12 +163,12 @@ async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.
     assert f'href="{path}"' in event.text, "the event links to its series"
     assert "Tue 28 Apr" in event.text, "the event links to the previous and next dates"
     assert "Tue 12 May" in event.text
-    assert len(await stored(site, await only(site))) == 10
+    assert len(await stored(site, await only_series(site))) == 10
 
 
 async def test_a_date_next_to_its_tile_is_only_the_weekday_and_the_time(ana, site: Site, clock: HandClock) -> None:
     """Also in the next year, unless it is so far ahead that the year matters."""
-    path = await make(ana)
+    path = await create_series(ana)
 
     async def next_to_tiles(start: str) -> list[str]:
         async with site.browser() as anybody:
@@ -222,7 +184,7 @@ async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, 
     """The page has no links that would answer 404. The URL of such a date says from which day its page exists, and the
     host reads how to change the date.
     """
-    path = await make(ana)
+    path = await create_series(ana)
     shown = (await ben.get(f"{path}?from=2031-06-01T00:00:00Z")).text
     assert "We couldn’t read “soon” as a date" in (await ben.get(f"{path}?from=soon")).text
     assert "Tue 3 Jun 2031" in shown
@@ -236,7 +198,7 @@ async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, 
 
 
 async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.AsyncClient) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     assert "Going to all" in (await ben.get(path)).text
     await ben.post(f"{path}/answer", data={"reply": "going"})
     await ben.post(f"{path}/follow", data={"follow": "yes"})
@@ -264,7 +226,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     """ "Going to all" leaves out dates with limited places. The page does not say that a person goes if they go to none
     of the dates.
     """
-    path = await make(ana, capacity="9")
+    path = await create_series(ana, capacity="9")
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text
     assert said_about_answers(none) == (
@@ -273,7 +235,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     )
     assert "We’ll add you later" not in (await ben.get(path + LATER)).text
     assert "Going to 0 of 9 dates, 9 have limited places" in (await ben.get("/my/series")).text
-    some = await ben.get(path + "/dates/" + SECOND)
+    some = await ben.get(path + "/dates/" + SECOND_DATE)
     await ben.post(some.headers["location"] + "/answer", data={"reply": "going"})
     assert said_about_answers((await ben.get(path)).text).startswith("You’re going to 1 of the next 9 dates. 8 have")
     await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
@@ -284,7 +246,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
 
 
 async def test_waitlists_and_pending_requests_are_counted_separately(ana, ben, site: Site) -> None:
-    path = await make(ana, capacity="1")
+    path = await create_series(ana, capacity="1")
     await ana.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     said = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     assert "dates_answered.0.9" in said.headers["set-cookie"]
@@ -294,7 +256,7 @@ async def test_waitlists_and_pending_requests_are_counted_separately(ana, ben, s
 
 
 async def test_hidden_and_cancelled_dates_are_not_counted(ana, ben, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
     async with site.db.transaction() as tx:
         rows = await tx.fetch("select id from events order by starts_at")
@@ -309,21 +271,23 @@ async def test_hidden_and_cancelled_dates_are_not_counted(ana, ben, site: Site) 
 
 
 async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
-    form = await form_at(ana, path, SECOND) | {"visibility": "unlisted"}
+    form = await edit_form_at(ana, path, SECOND_DATE) | {"visibility": "unlisted"}
     asked = await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal", "description": "Bring\na stand"})
     assert asked.status_code == 200, asked.text
     assert h1_of(asked.text) == "Which dates should change?"
     assert re.search(r"Practice</del> <span[^>]*>→</span> <ins>.*public</del>.*unlisted</ins>", asked.text, re.DOTALL)
     assert [f"Change {number} date" in asked.text for number in (1, 8, 9)] == [True] * 3
-    assert ">1 answer kept, 1 person notified, none by e-mail.<" in asked.text
+    assert ">1 answer is kept. 1 person gets a notification.<" in asked.text
     for said in (
-        "8 dates until Tue 28 Apr and later ones change, 8 answers kept, 1 person notified, none by e-mail. A new series",
-        "9 dates until Tue 28 Apr and later ones change, 9 answers kept, 1 person notified, none by e-mail. Past dates",
+        "8 dates until Tue 28 Apr and later ones change. 8 answers are kept. 1 person gets a notification. A new series",
+        "9 dates until Tue 28 Apr and later ones change. 9 answers are kept. 1 person gets a notification. Past dates",
     ):
         assert said in asked.text
-    assert {title for _, title, _ in await stored(site, await only(site))} == {"Practice"}, "nothing is saved yet"
+    assert {title for _, title, _ in await stored(site, await only_series(site))} == {"Practice"}, (
+        "nothing is saved yet"
+    )
     described = re.search(r'<textarea name="description" hidden>\n(.*?)</textarea>', asked.text, re.DOTALL)
     assert described is not None
     chosen = inputs_of(asked.text) | {"scope": "following", "description": described[1]}
@@ -331,95 +295,97 @@ async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, 
     done = await ana.post(f"{path}/edit", data=chosen)
     assert done.status_code == 303, done.text
     assert done.headers["location"] != path
-    assert [title for _, title, _ in await stored(site, await only(site))] == ["Practice"]
+    assert [title for _, title, _ in await stored(site, await only_series(site))] == ["Practice"]
     assert "Before that" in (await ana.get(done.headers["location"])).text
     assert "Notifications, 1 unread" in (await ben.get("/")).text
 
 
 async def test_another_time_for_all_dates_keeps_their_urls(ana, site: Site) -> None:
-    path = await make(ana)
-    form = await form_at(ana, path, FIRST)
+    path = await create_series(ana)
+    form = await edit_form_at(ana, path, FIRST_DATE)
     moved = form | {"starts": "2026-03-03T19:00", "ends": "2026-03-03T21:30", "scope": "all"}
     done = await ana.post(f"{path}/edit", data=moved)
     assert (done.status_code, done.headers["location"]) == (303, path)
-    timing = (await only(site)).timing
+    timing = (await only_series(site)).timing
     assert (timing.pattern.start.hour, timing.length) == (19, timedelta(hours=2, minutes=30))
-    assert len(await stored(site, await only(site))) == 9
+    assert len(await stored(site, await only_series(site))) == 9
 
 
 async def test_another_rule_needs_a_scope_of_several_dates(ana, site: Site) -> None:
-    path = await make(ana)
-    form = await form_at(ana, path, SECOND) | {"repeats": "FREQ=WEEKLY;BYDAY=WE"}
+    path = await create_series(ana)
+    form = await edit_form_at(ana, path, SECOND_DATE) | {"repeats": "FREQ=WEEKLY;BYDAY=WE"}
     asked = (await ana.post(f"{path}/edit", data=form)).text
     assert 'value="this"' not in asked
     assert '<ins><span class="hidden">After: </span>Every Wednesday at 18:00' in asked
     await ana.post(f"{path}/edit", data=form | {"scope": "all"})
-    assert [name[:10] for name, _, _ in await stored(site, await only(site))][:2] == ["2026-03-04", "2026-03-11"]
+    assert [name[:10] for name, _, _ in await stored(site, await only_series(site))][:2] == ["2026-03-04", "2026-03-11"]
 
 
 async def test_one_form_creates_one_series_and_asks_before_creating_another(ana: httpx.AsyncClient, site: Site) -> None:
-    path = await make(ana)
-    assert await make(ana) == path
-    asked = await ana.post("/events/new", data=FORM | {"title": "Choir"})
+    path = await create_series(ana)
+    assert await create_series(ana) == path
+    asked = await ana.post("/events/new", data=SERIES_FORM | {"title": "Choir"})
     assert asked.status_code == 422
     assert f'You already created <a href="{path}">a series</a> with this form.' in asked.text
     form = inputs_of(asked.text)
     assert form["title"] == "Choir"
-    assert form["submission"] != FORM["submission"]
-    assert (await only(site)).content.title == "Practice"
-    assert await make(ana, title="Choir", submission=form["submission"]) != path
+    assert form["submission"] != SERIES_FORM["submission"]
+    assert (await only_series(site)).content.title == "Practice"
+    assert await create_series(ana, title="Choir", submission=form["submission"]) != path
 
 
 @pytest.mark.parametrize("chosen", ["FREQ=WEEKLY;INTERVAL=2", "FREQ=MONTHLY"])
 async def test_another_title_does_not_change_a_rule_chosen_without_a_start(
     ana: httpx.AsyncClient, site: Site, chosen: str
 ) -> None:
-    path = await make(ana, repeats=chosen)
-    form = await form_at(ana, path, FIRST)
+    path = await create_series(ana, repeats=chosen)
+    form = await edit_form_at(ana, path, FIRST_DATE)
     asked = (await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal"})).text
     assert "Rehearsal</ins>" in asked
     assert ">Repeats<" not in asked
     await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal", "scope": "this"})
-    assert [title for _, title, _ in await stored(site, await only(site))][:2] == ["Rehearsal", "Practice"]
+    assert [title for _, title, _ in await stored(site, await only_series(site))][:2] == ["Rehearsal", "Practice"]
 
 
 async def test_an_outdated_form_is_shown_again(ana, site: Site) -> None:
-    path = await make(ana)
-    form = await form_at(ana, path, FIRST)
+    path = await create_series(ana)
+    form = await edit_form_at(ana, path, FIRST_DATE)
     await ana.post(f"{path}/edit", data=form | {"title": "First", "repeats": "FREQ=DAILY", "scope": "all"})
     again = await ana.post(f"{path}/edit", data=form | {"title": "Second", "scope": "all"})
     assert (again.status_code, inputs_of(again.text)["title"]) == (409, "Second")
     assert '<p class="other" id="repeats-other"><strong>Now:</strong> Every day at 18:00</p>' in again.text
-    assert {title for _, title, _ in await stored(site, await only(site))} == {"First"}
+    assert {title for _, title, _ in await stored(site, await only_series(site))} == {"First"}
 
 
 async def test_an_unchanged_form_changes_nothing(ana, site: Site) -> None:
-    path = await make(ana)
-    done = await ana.post(f"{path}/edit", data=await form_at(ana, path, FIRST))
+    path = await create_series(ana)
+    done = await ana.post(f"{path}/edit", data=await edit_form_at(ana, path, FIRST_DATE))
     assert done.status_code == 303, done.text
-    assert (await only(site)).revision == 1
+    assert (await only_series(site)).revision == 1
 
 
 async def test_some_dates_then_all_are_cancelled_and_reinstated(ana, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     page = await ana.get(f"{path}/cancel")
-    assert f'name="date_{SECOND}"' in page.text
+    assert f'name="date_{SECOND_DATE}"' in page.text
     assert (await ana.post(f"{path}/cancel", data={"which": "some"})).status_code == 400
-    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{SECOND}": "yes", "reason": "The hall is closed"})
+    await ana.post(
+        f"{path}/cancel", data={"which": "some", f"date_{SECOND_DATE}": "yes", "reason": "The hall is closed"}
+    )
     shown = (await ana.get(path)).text
     assert "The hall is closed" in shown
     assert re.search(r"<s><span[^>]*>Tue 18:00<", shown)
     await ana.post(f"{path}/cancel", data={"which": "all", "reason": "No trainer"})
     assert "This series is cancelled." in (await ana.get(path)).text
     await ana.post(f"{path}/resume", data={"is_silent": ""})
-    statuses = [status for _, _, status in await stored(site, await only(site))]
+    statuses = [status for _, _, status in await stored(site, await only_series(site))]
     assert (statuses[1], {*statuses[:1], *statuses[2:]}) == ("cancelled", {"scheduled"}), (
         "cancelled individually before"
     )
 
 
 async def test_pause_and_delete(ana, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     assert (await ana.get(f"{path}/pause")).status_code == 200
     await ana.post(f"{path}/pause", data={"reason": "Summer"})
     assert "This series is paused" in (await ana.get(path)).text
@@ -431,19 +397,19 @@ async def test_pause_and_delete(ana, site: Site) -> None:
 
 @pytest.mark.parametrize("page", ["edit", "cancel", "pause", "delete"])
 async def test_only_hosts_get_these_pages(ana, ben, page: str) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     assert (await ben.get(f"{path}/{page}")).status_code == 403
 
 
 async def test_the_feed_contains_what_the_page_shows(ana, site: Site) -> None:
-    path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
-    known = await only(site)
+    path = await create_series(ana, online_url="https://meet.example/secret", mode="hybrid")
+    known = await only_series(site)
     async with site.db.transaction() as tx:
         series = await queries.lock(tx, known.id)
         assert series is not None
-        await cancel_dates.cancel_dates(tx, series, [SECOND], "ill")
-        await cancel_dates.remove_dates(tx, series, [THIRD])
-    form = await form_at(ana, path, "2026-03-24T18:00:00")
+        await cancel_dates.cancel_dates(tx, series, [SECOND_DATE], "ill")
+        await cancel_dates.remove_dates(tx, series, [THIRD_DATE])
+    form = await edit_form_at(ana, path, "2026-03-24T18:00:00")
     await ana.post(
         f"{path}/edit", data=form | {"starts": "2026-03-25T17:00", "ends": "2026-03-25T19:00", "scope": "this"}
     )
@@ -466,17 +432,17 @@ async def test_the_feed_contains_what_the_page_shows(ana, site: Site) -> None:
 
 
 async def test_the_feed_is_sent_again_only_when_it_changed(ana, site: Site) -> None:
-    path = await make(ana)
+    path = await create_series(ana)
     tag = (await ana.get(f"{path}.ics")).headers["etag"]
     site.clock.turn(DAY // 24)
     assert (await ana.get(f"{path}.ics", headers={"if-none-match": tag})).status_code == 304
-    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{SECOND}": "yes"})
+    await ana.post(f"{path}/cancel", data={"which": "some", f"date_{SECOND_DATE}": "yes"})
     assert (await ana.get(f"{path}.ics", headers={"if-none-match": tag})).status_code == 200
 
 
 async def test_a_private_series_has_no_page_and_no_feed_for_others(ana, ben) -> None:
-    path = await make(ana, visibility="private")
-    for address in (path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"{path}/dates/{FIRST}"):
+    path = await create_series(ana, visibility="private")
+    for address in (path, f"{path}.ics", f"{path}.atom", f"{path}.json", f"{path}/dates/{FIRST_DATE}"):
         assert (await ben.get(address)).status_code == 404
     assert (await ana.get(f"{path}.ics")).status_code == 200
     # Feed readers have no session, so there are no personal feeds.
@@ -488,7 +454,7 @@ async def test_viewing_the_form_of_a_series_takes_no_lock(site: Site, ana, monke
     """Storing dates and reading answers take the lock of the series. Viewing a page must neither wait for the lock nor
     hold it.
     """
-    made = await ana.post("/events/new", data=FORM)
+    made = await ana.post("/events/new", data=SERIES_FORM)
     (slug,) = re.findall(r"/series/([\w-]+)", made.headers["location"])
 
     def written(_self: object) -> object:

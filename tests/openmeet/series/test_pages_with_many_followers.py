@@ -13,7 +13,7 @@ from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from tests.openmeet.series.practice import begin, dates, go, names
+from tests.openmeet.series.practice import create_weekly_series, dates, give_rsvp, original_dates
 from tests.openmeet.site_under_test import person, signed_in, site_on
 
 PAGES = ("", "/manage", "/cancel", "/pause", "/delete", "/followers", "/edit")
@@ -72,11 +72,11 @@ async def test_a_page_reads_as_many_rows_for_a_crowd_as_for_a_few(
     practice_db: Database, clock: HandClock, rows: list[int]
 ) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await go(tx, await person(tx, "Ben"), (await dates(tx, series))[0])
+        ana, series = await create_weekly_series(tx)
+        await give_rsvp(tx, await person(tx, "Ben"), (await dates(tx, series))[0])
         # More than fit on one page of followers.
         await followed_by(tx, series, 200)
-        names_ = names(await dates(tx, series))
+        names_ = original_dates(await dates(tx, series))
     async with signed_in(site_on(practice_db, clock), ana.user_id) as browser:
         await asked(browser, series, names_, rows)
         few = await asked(browser, series, names_, rows)
@@ -88,15 +88,15 @@ async def test_a_page_reads_as_many_rows_for_a_crowd_as_for_a_few(
 async def test_a_page_counts_only_followers_with_notifications(practice_db: Database, clock: HandClock) -> None:
     """People who follow without notifications are not notified, and not counted."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         await followed_by(tx, series, 3)
         await tx.execute(
             "update event_series_followers set notifications_enabled = 0"
             " where user_id = (select min(user_id) from event_series_followers)"
         )
         ben: Caller = await person(tx, "Ben")
-        await go(tx, ben, (await dates(tx, series))[0])
-        first, second, *_ = names(await dates(tx, series))
+        await give_rsvp(tx, ben, (await dates(tx, series))[0])
+        first, second, *_ = original_dates(await dates(tx, series))
     async with signed_in(site_on(practice_db, clock), ana.user_id) as browser:
         said = {}
         for name in (first, second):

@@ -18,8 +18,8 @@ from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.series import actions, apply_edits, queries, undo
 from openmeet.domain.users.model import Caller
-from tests.openmeet.media.test_pictures import picture
-from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, weekly
+from tests.openmeet.media.drawn_pictures import draw_picture
+from tests.openmeet.series.practice import create_weekly_series, dates, give_rsvp, kinds_received, lock_series, weekly
 from tests.openmeet.site_under_test import person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
@@ -32,10 +32,10 @@ async def shown(reader, series):
 
 async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice_db):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, picture=OLD)
+        ana, series = await create_weekly_series(tx, picture=OLD)
         ben = await person(tx, "Ben")
         stored = await dates(tx, series)
-        await go(tx, ben, stored[0])
+        await give_rsvp(tx, ben, stored[0])
         await event_actions.set_picture(tx, ana, stored[1].slug, OWN)
         after = await apply_edits.set_picture(tx, ana, series.slug, NEW, expected_revision=series.revision)
         assert after.content.picture == NEW
@@ -58,7 +58,7 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
 
 async def test_a_new_picture_enqueues_the_records_of_the_series_and_its_dates(practice_db):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, picture=OLD)
+        ana, series = await create_weekly_series(tx, picture=OLD)
         before = await dates(tx, series)
         await apply_edits.set_picture(tx, ana, series.slug, NEW)
         assert [one.revision for one in await dates(tx, series)] == [one.revision + 1 for one in before]
@@ -76,7 +76,7 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, made = await media.store_picture(practice_db, store, WORKERS, ana.user_id, picture())
+    key, made = await media.store_picture(practice_db, store, WORKERS, ana.user_id, draw_picture())
     first = Picture(key, "Red", made.width, made.height)
     clock.turn(media.UNUSED_FOR + DAY)
     async with practice_db.transaction() as tx:
@@ -86,7 +86,7 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
         await apply_edits.remove_picture(tx, ana, series.slug)
     assert await media.forget_unused(practice_db, store) == 0
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         now = await queries.by_id(tx, series.id)
         assert now.content.picture == first
         assert set(await shown(tx, series)) == {first}
@@ -98,7 +98,7 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
 
 async def test_only_hosts_can_upload_a_picture(practice_db):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         eve = await person(tx, "Eve")
         for who, wrong in ((eve, Forbidden), (ana, PreconditionFailed)):
             with pytest.raises(wrong):
@@ -116,7 +116,7 @@ async def test_a_host_sets_the_picture_of_a_series_on_a_page(make_sqlite, tmp_pa
             (row,) = await tx.fetch("select id from users where display_name = 'Ana'")
             series = await actions.create(tx, Caller(row["id"], "Ana"), Content("Practice"), weekly())
         path = f"/series/{series.slug}/picture"
-        file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+        file = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
         assert (
             (await eve.get(path)).status_code
             == (await eve.post(path, files=file, data={"alt": "x"})).status_code
@@ -149,13 +149,16 @@ async def test_shared_links_show_the_picture_unless_it_is_private(make_sqlite, t
             host = Caller(row["id"], "Ana")
             series = await actions.create(tx, host, Content("Practice"), weekly())
             unlisted = await actions.create(tx, host, Content("Secret", visibility=Visibility.UNLISTED), weekly())
+        drawn = re.compile(rf'<meta property="og:image" content="http://openmeet.test/series/{series.slug}/card.png')
+        assert drawn.search((await nobody.get(f"/series/{series.slug}")).text)
+        assert "og:" not in (await nobody.get(f"/series/{unlisted.slug}")).text
         for slug in (series.slug, unlisted.slug):
-            assert "og:image" not in (await nobody.get(f"/series/{slug}")).text
-            file = {"picture": ("a.png", picture(size=(700, 500)), "image/png")}
+            file = {"picture": ("a.png", draw_picture(size=(700, 500)), "image/png")}
             put = await ana.post(f"/series/{slug}/picture", files=file, data={"alt": 'A "red" hall'})
             assert put.status_code == 303, put.text
         page = (await nobody.get(f"/series/{series.slug}")).text
         (image,) = re.findall(r'<meta property="og:image" content="http://openmeet.test([^"]*)">', page)
+        assert not drawn.search(page)
         assert (await nobody.get(image)).headers["content-type"].startswith("image/")
         assert '<meta property="og:image:alt" content="A &#34;red&#34; hall">' in page
         assert f'<meta property="og:url" content="http://openmeet.test/series/{series.slug}">' in page

@@ -16,8 +16,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.series import apply_edits, date_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_following
 from tests.databases import MakeDatabase
-from tests.openmeet.series.practice import re_rule
-from tests.openmeet.series.test_actions import NOW, begin, dates, locked
+from tests.openmeet.series.practice import NOW, apply_new_rule, create_weekly_series, dates, lock_series
 from tests.openmeet.site_under_test import person
 
 DIET = RegistrationQuestion("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True)
@@ -32,25 +31,25 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: Database) -> None:
     """A date with its own settings keeps them. Answers stay with their date, with all their details."""
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, third, *_ = await dates(tx, series)
         await event_hosting.change_registration_settings(tx, ana, second.slug, RegistrationSettings(max_party=5))
         await event_hosting.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
-        dates_now = await registration.events_with_settings(tx, [first, second, third])
+        dates_now = await registration.registrations_of(tx, [first, second, third])
         assert [dates_now[one.id].settings.max_party for one in (first, second, third)] == [2, 5, 2]
         said = ReplyDetails(party=2, form_responses={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:
         held = await date_queries.stored(tx, series.id)
-        series = await locked(tx, ana, series)
+        series = await lock_series(tx, ana, series)
         plan = plan_following(series, original_of(third), replace(series.content, title="Winter"), None, held, tx.now)
         behind = await apply_edits.apply_plan(tx, series, plan)
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
-        assert (await registration.of_event(tx, moved)).questions == (DIET,)
+        assert (await registration.settings_of(tx, moved)).questions == (DIET,)
         assert await attendance_queries.by_id(tx, mine.id) == mine
 
 
@@ -59,13 +58,13 @@ async def test_a_left_over_date_does_not_take_another_dates_place(db: Database) 
     after it.
     """
     async with db.transaction() as tx:
-        _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
+        _, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
         ben = await person(tx, "Ben")
         for one in await dates(tx, series):
             await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
-        series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=WE")
+        series = await apply_new_rule(tx, series, "FREQ=WEEKLY;BYDAY=WE")
         before = {one.id: one for one in await dates(tx, series)}
-        series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TH")
+        series = await apply_new_rule(tx, series, "FREQ=WEEKLY;BYDAY=TH")
         after = await dates(tx, series)
         day = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in after}
         was = {one.id: datetime.fromisoformat(original_of(one)).strftime("%a") for one in before.values()}
@@ -93,7 +92,7 @@ async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -
     date accepts the RSVP.
     """
     async with db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, *_ = await dates(tx, series)
         await event_hosting.change_registration_settings(

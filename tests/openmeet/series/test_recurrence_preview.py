@@ -12,8 +12,8 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.series import recurrence_form
-from openmeet.web.series.recurrence_form import MOST_SKIPPED
-from tests.openmeet.series.test_pages import FORM, ana, site
+from openmeet.web.series.recurrence_form import MAX_SKIPPED
+from tests.openmeet.series.series_forms import SERIES_FORM, ana, site
 from tests.openmeet.site_under_test import Site, inputs_of
 
 __all__ = ["ana", "site"]
@@ -21,7 +21,7 @@ __all__ = ["ana", "site"]
 
 async def test_all_day_dates_are_previewed_as_days(ana: httpx.AsyncClient) -> None:
     """With a script the browser sends only days. Without one it also sends times, which are ignored."""
-    days = FORM | {"all_day": "yes", "starts": "2026-03-03", "ends": "2026-03-04", "preview": "yes"}
+    days = SERIES_FORM | {"all_day": "yes", "starts": "2026-03-03", "ends": "2026-03-04", "preview": "yes"}
     for sent in (days, days | {"starts": "2026-03-03T18:00", "ends": "2026-03-04T20:00"}):
         shown = (await ana.post("/events/new", data=sent)).text
         assert re.findall(r'type="(\S+)" value="(2026\S+)"', shown) == [("date", "2026-03-03"), ("date", "2026-03-04")]
@@ -38,7 +38,7 @@ async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None
     """The fragment is built from the form's fields. If a field is invalid or missing, the fragment shows the choices
     without dates.
     """
-    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
+    fields = {name: SERIES_FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     shown = await ana.get("/recurrence/preview", params=fields)
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
@@ -57,7 +57,7 @@ async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None
 
 
 async def test_dates_have_a_year_only_if_it_is_unclear(ana: httpx.AsyncClient) -> None:
-    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=YEARLY"}
+    fields = {name: SERIES_FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=YEARLY"}
     shown = (await ana.get("/recurrence/preview", params=fields)).text
     assert re.findall(r"<span>([^<]*, 18:00)", shown)[:2] == ["Tue 3 Mar, 18:00", "Wed 3 Mar 2027, 18:00"]
 
@@ -71,7 +71,7 @@ def test_the_form_shows_the_last_day_in_the_zone_of_the_series() -> None:
 
 
 async def test_the_preview_shows_sentence_and_dates_and_keeps_typed_values(ana: httpx.AsyncClient) -> None:
-    shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
+    shown = await ana.post("/events/new", data=SERIES_FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
     assert "Tue 31 Mar, 18:00" in shown.text
@@ -95,7 +95,7 @@ def rows_of(html: str) -> list[tuple[str, bool, str]]:
 
 
 async def test_the_end_is_described_in_words(ana: httpx.AsyncClient) -> None:
-    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
+    fields = {name: SERIES_FORM[name] for name in ("starts", "ends", "time_zone", "repeats")}
     for end, sentence in (
         ({"ends_how": "after", "ends_after": "10"}, "Every Tuesday at 18:00, 10 dates, the last on 5 May 2026"),
         ({"ends_how": "after", "ends_after": "1"}, "Every Tuesday at 18:00, 1 date, on 3 March 2026"),
@@ -112,19 +112,21 @@ async def test_the_end_is_described_in_words(ana: httpx.AsyncClient) -> None:
 
 async def test_form_of_a_later_date_names_the_end_of_the_series(ana: httpx.AsyncClient) -> None:
     """The dates of a rule are counted from the first date, also if the form was opened at a later one."""
-    path = (await ana.post("/events/new", data=FORM | {"ends_how": "after", "ends_after": "10"})).headers["location"]
+    path = (await ana.post("/events/new", data=SERIES_FORM | {"ends_how": "after", "ends_after": "10"})).headers[
+        "location"
+    ]
     shown = (await ana.get(f"{path}/edit?date=2026-03-24T18:00:00")).text
     assert "Every Tuesday at 18:00, 10 dates, the last on 5 May 2026" in shown
     later = inputs_of(shown) | {"starts": "2026-03-24T19:00", "ends": "2026-03-24T21:00"}
     again = await ana.post(
-        f"{path}/edit", data=FORM | later | {"ends_how": "after", "ends_after": "10", "preview": "yes"}
+        f"{path}/edit", data=SERIES_FORM | later | {"ends_how": "after", "ends_after": "10", "preview": "yes"}
     )
     assert "Every Tuesday at 19:00, 10 dates, the last on 5 May 2026" in again.text
 
 
 async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
     """The buttons of the form are enough. The typed text stays, and the series leaves the date out."""
-    sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
+    sent = SERIES_FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
     first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
     assert rows_of(first) == [
         ("Tue 3 Mar", False, ""),
@@ -156,23 +158,23 @@ async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: http
 
 async def test_a_draft_is_published_only_on_request(ana: httpx.AsyncClient) -> None:
     """Regression: in an earlier version the preview button of a draft published the draft."""
-    begun = await ana.post("/events/new", data=FORM | {"save": "draft"})
+    begun = await ana.post("/events/new", data=SERIES_FORM | {"save": "draft"})
     path = begun.headers["location"]
     revision = {"revision": inputs_of((await ana.get(path)).text)["revision"]}
     for pressed in ({"preview": "yes"}, {"skip": "2026-03-10"}):
-        shown = await ana.post(path, data=FORM | revision | pressed)
+        shown = await ana.post(path, data=SERIES_FORM | revision | pressed)
         assert shown.status_code == 200
         assert "Tue 10 Mar" in shown.text
-    await ana.post(path, data=FORM | revision | {"skipped": "2026-03-10", "save": "draft"})
+    await ana.post(path, data=SERIES_FORM | revision | {"skipped": "2026-03-10", "save": "draft"})
     assert inputs_of((await ana.get(path)).text)["skipped"] == "2026-03-10"
 
 
 async def test_the_number_of_skipped_days_is_limited(ana: httpx.AsyncClient) -> None:
-    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=DAILY"}
+    fields = {name: SERIES_FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=DAILY"}
     day = date(2026, 3, 4)
     many = ",".join((day + timedelta(days=number)).isoformat() for number in range(500))
     shown = (await ana.get("/recurrence/preview", params=fields | {"skipped": many, "skip": "2028-01-01"})).text
-    assert inputs_of(shown)["skipped"].count(",") == MOST_SKIPPED - 1
+    assert inputs_of(shown)["skipped"].count(",") == MAX_SKIPPED - 1
     for odd in ("soon,,2026-13-41,99999-01-01", "2026-03-03", "0001-01-01", "9999-12-31", "٢٠٢٦-03-10"):
         answer = await ana.get("/recurrence/preview", params=fields | {"skipped": odd, "put_back": odd})
         assert answer.status_code == 200
@@ -181,7 +183,7 @@ async def test_the_number_of_skipped_days_is_limited(ana: httpx.AsyncClient) -> 
 
 async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncClient) -> None:
     """People may have answered a date, so it is cancelled instead, and they are notified."""
-    made = await ana.post("/events/new", data=FORM)
+    made = await ana.post("/events/new", data=SERIES_FORM)
     shown = (await ana.get(made.headers["location"] + "/edit")).text
     assert 'name="skip"' not in shown
     assert "Tue 10 Mar" in shown

@@ -15,8 +15,8 @@ from openmeet.domain.series.edits import Edit, plan_of
 from openmeet.domain.series.model import EditScope
 from openmeet.domain.series.queries import by_id
 from openmeet.web.series.feeds import calendar_of
-from tests.openmeet.series.practice import begin, dates, locked, names
-from tests.openmeet.site_under_test import edited
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, original_dates
+from tests.openmeet.site_under_test import edited_details
 
 pytestmark = pytest.mark.usefixtures("practice_db")
 
@@ -31,7 +31,7 @@ async def sweep(db: Database, clock: HandClock) -> int:
 
 async def test_each_date_is_removed_on_its_own_and_stays_removed(practice_db: Database, clock: HandClock):
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx, remove_after=RemovalDelay.DAY)
+        _, series = await create_weekly_series(tx, remove_after=RemovalDelay.DAY)
         first, second, third, *_ = await dates(tx, series)
     assert {one.content.remove_after for one in (first, second, third)} == {RemovalDelay.DAY}
     clock.turn((second.ends_at or 0) + DAY - clock.now())
@@ -47,14 +47,14 @@ async def test_each_date_is_removed_on_its_own_and_stays_removed(practice_db: Da
     clock.turn(60 * DAY)
     await sweep(practice_db, clock)
     async with practice_db.transaction() as tx:
-        assert not set(names([first, second])) & set(names(await dates(tx, series)))
+        assert not set(original_dates([first, second])) & set(original_dates(await dates(tx, series)))
 
 
 async def test_a_date_can_have_its_own_choice(practice_db: Database, clock: HandClock):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, remove_after=RemovalDelay.DAY)
+        ana, series = await create_weekly_series(tx, remove_after=RemovalDelay.DAY)
         first, second, *_ = await dates(tx, series)
-        kept = await event_hosting.revise(tx, ana, first.slug, edited(first, remove_after=RemovalDelay.NEVER))
+        kept = await event_hosting.revise(tx, ana, first.slug, edited_details(first, remove_after=RemovalDelay.NEVER))
         assert kept.place_in_series is not None
         assert kept.place_in_series.overridden == ("remove_after",)
     clock.turn((second.ends_at or 0) + DAY - clock.now())
@@ -65,12 +65,12 @@ async def test_a_date_can_have_its_own_choice(practice_db: Database, clock: Hand
 
 async def test_a_choice_for_all_dates_leaves_past_dates_alone(practice_db: Database, clock: HandClock):
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         first, second, third, *_ = await dates(tx, series)
     clock.turn((second.ends_at or 0) + HOUR - clock.now())
     async with practice_db.transaction() as tx:
         stored = await date_queries.stored(tx, series.id)
-        edit = Edit(EditScope.ALL, names([third])[0], edited_details(third), frozenset({"remove_after"}))
+        edit = Edit(EditScope.ALL, original_dates([third])[0], removed_after_a_day(third), frozenset({"remove_after"}))
         plan = plan_of(series, edit, stored, tx.now)
         await apply_edits.apply_plan(tx, series, plan)
     clock.turn(3 * DAY)
@@ -78,18 +78,18 @@ async def test_a_choice_for_all_dates_leaves_past_dates_alone(practice_db: Datab
     clock.turn(30 * DAY)
     assert await sweep(practice_db, clock) > 0
     async with practice_db.transaction() as tx:
-        left = names(await dates(tx, series))
-    assert [name in left for name in names([first, second, third])] == [True, True, False]
+        left = original_dates(await dates(tx, series))
+    assert [name in left for name in original_dates([first, second, third])] == [True, True, False]
 
 
-def edited_details(event):
-    return edited(event, remove_after=RemovalDelay.DAY)
+def removed_after_a_day(event):
+    return edited_details(event, remove_after=RemovalDelay.DAY)
 
 
 async def test_a_removed_date_stays_removed_when_the_rule_changes(practice_db: Database, clock: HandClock):
     """Also if it had been moved to an earlier day, so that the rule still has it ahead."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, remove_after=RemovalDelay.DAY)
+        ana, series = await create_weekly_series(tx, remove_after=RemovalDelay.DAY)
         _, second, *_ = await dates(tx, series)
         back = 9 * DAY
         details = details_in(second)
@@ -109,8 +109,8 @@ async def test_a_removed_date_stays_removed_when_the_rule_changes(practice_db: D
             EditScope.ALL, "2026-12-08T18:00:00", moved_by_an_hour(await dates(tx, series)), frozenset({"starts_local"})
         )
         plan = plan_of(before, edit, await date_queries.stored(tx, series.id), tx.now)
-        await apply_edits.apply_plan(tx, await locked(tx, ana, before), plan)
-        left = names(await dates(tx, series))
+        await apply_edits.apply_plan(tx, await lock_series(tx, ana, before), plan)
+        left = original_dates(await dates(tx, series))
     assert [name[:10] for name in left if name < "2026-12-09"] == ["2026-11-24", "2026-12-08"]
 
 
@@ -127,15 +127,15 @@ def moved_by_an_hour(stored):
 
 async def test_an_undo_does_not_restore_a_removed_date(practice_db: Database, clock: HandClock):
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, remove_after=RemovalDelay.DAY)
+        ana, series = await create_weekly_series(tx, remove_after=RemovalDelay.DAY)
         first, _, third, *_ = await dates(tx, series)
     clock.turn((first.ends_at or 0) + DAY - clock.now() - 1)
     async with practice_db.transaction() as tx:
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([third]), "ill")
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), original_dates([third]), "ill")
     clock.turn(1)
     assert await sweep(practice_db, clock) == 1
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         left = await dates(tx, series)
     assert first.id not in {one.id for one in left}
     assert not any(one.is_cancelled for one in left)

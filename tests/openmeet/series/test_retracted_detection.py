@@ -24,9 +24,10 @@ from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from tests.databases import MakeDatabase
-from tests.openmeet.ingestion.network import deleted, did
-from tests.openmeet.series.practice import dates, go, locked, move, names, split
-from tests.openmeet.series.test_detecting import ana, db, looked, places, take, weekly
+from tests.openmeet.ingestion.network import deletion_of, did
+from tests.openmeet.series.detection import ana, apply_messages, db, detect_series, original_dates, weekly_events
+from tests.openmeet.series.practice import dates, give_rsvp, lock_series, move_all_dates, split_series
+from tests.openmeet.series.practice import original_dates as original_dates_of
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 __all__ = ["ana", "db"]
@@ -36,8 +37,8 @@ TENTH, SEVENTEENTH = "2026-03-10T19:00:00", "2026-03-17T20:00:00"
 
 async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
     """Twelve Tuesdays, four of them still to come, confirmed by the author."""
-    await take(db, *weekly(12))
-    (one,) = await looked(db, ana)
+    await apply_messages(db, *weekly_events(12))
+    (one,) = await detect_series(db, ana)
     async with db.transaction() as tx:
         return one, await detection_actions.accept(tx, ana, one.id)
 
@@ -45,8 +46,8 @@ async def accepted(db: Database, ana: Caller) -> tuple[Detection, Series]:
 async def halved(db: Database, ana: Caller, series: Series) -> Series:
     """Split the series at 10 March; the new part is an hour later."""
     async with db.transaction() as tx:
-        half = await split(tx, await locked(tx, ana, series), TENTH, "Late tea")
-        return await move(tx, await locked(tx, ana, half), timedelta(hours=1))
+        half = await split_series(tx, await lock_series(tx, ana, series), TENTH, "Late tea")
+        return await move_all_dates(tx, await lock_series(tx, ana, half), timedelta(hours=1))
 
 
 async def found_ones(reader: Reader, series_id: SeriesId | None) -> list[Event]:
@@ -65,13 +66,13 @@ async def test_later_events_of_the_author_join_the_part_with_that_date(db: Datab
     """The events also join after a split: one with a date beyond the stored ones, and one with a date that the first
     part had before.
     """
-    await take(db, *weekly(6))
-    (one,) = await looked(db, ana)
+    await apply_messages(db, *weekly_events(6))
+    (one,) = await detect_series(db, ana)
     async with db.transaction() as tx:
         series = await detection_actions.accept(tx, ana, one.id)
-        half = await split(tx, await locked(tx, ana, series), TENTH, "Late tea")
-    await take(db, *weekly(1, 6), *weekly(1, 100))
-    await looked(db, ana)
+        half = await split_series(tx, await lock_series(tx, ana, series), TENTH, "Late tea")
+    await apply_messages(db, *weekly_events(1, 6), *weekly_events(1, 100))
+    await detect_series(db, ana)
     async with db.reader() as reader:
         assert [event.title for event in await found_ones(reader, half.id)] == ["Tea 100"]
         assert "Tea 6" in [event.title for event in await found_ones(reader, series.id)]
@@ -84,10 +85,10 @@ async def test_every_part_gives_back_its_detected_events(db: Database, ana: Call
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
-        third = await split(tx, await locked(tx, ana, half), SEVENTEENTH, "Last teas")
+        third = await split_series(tx, await lock_series(tx, ana, half), SEVENTEENTH, "Last teas")
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         answered = next(event for event in await dates(tx, third) if event.origin is RecordOrigin.HERE)
-        await go(tx, ben, answered)
+        await give_rsvp(tx, ben, answered)
         await actions.follow(tx, cleo, third.slug)
         assert len(await found_ones(tx, series.id)) == 9
     async with db.transaction() as tx:
@@ -97,7 +98,7 @@ async def test_every_part_gives_back_its_detected_events(db: Database, ana: Call
         again = await queries.by_id(reader, series.id)
         assert again is not None
         assert (again.is_read_only, again.timing.pattern.rule) == (True, None)
-        assert names(await found_ones(reader, series.id)) == found_names(one)
+        assert original_dates_of(await found_ones(reader, series.id)) == found_names(one)
         assert {event.id for event in await dates(reader, again)} == {*dict(one.found.dates), answered.id}
         for gone in (half, third):
             gone_now = await queries.by_id(reader, gone.id)
@@ -125,17 +126,17 @@ async def test_a_part_hosted_by_somebody_else_stays_theirs(db: Database, ana: Ca
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, half.slug)
-        await ownership.offer(tx, ana, await locked(tx, ana, half), ben.user_id)
+        await ownership.offer(tx, ana, await lock_series(tx, ana, half), ben.user_id)
         theirs = await ownership.accept(tx, ben, await _reread(tx, half))
-        kept = names(await dates(tx, theirs))
+        kept = original_dates_of(await dates(tx, theirs))
     async with db.transaction() as tx:
         undone = await detection_actions.undo(tx, ana, one.id)
     assert undone.keeps_others
     async with db.reader() as reader:
         now = await queries.by_id(reader, half.id)
         assert now is not None
-        assert (now.owner_id, now.deleted_at, names(await dates(reader, now))) == (ben.user_id, None, kept)
-        assert names(await found_ones(reader, series.id)) == found_names(one)[:9]
+        assert (now.owner_id, now.deleted_at, original_dates_of(await dates(reader, now))) == (ben.user_id, None, kept)
+        assert original_dates_of(await found_ones(reader, series.id)) == found_names(one)[:9]
 
 
 async def test_a_series_that_was_handed_over_is_not_undone(db: Database, ana: Caller) -> None:
@@ -144,7 +145,7 @@ async def test_a_series_that_was_handed_over_is_not_undone(db: Database, ana: Ca
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         await actions.follow(tx, ben, series.slug)
-        await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
+        await ownership.offer(tx, ana, await lock_series(tx, ana, series), ben.user_id)
         await ownership.accept(tx, ben, await _reread(tx, series))
     for does in (detection_actions.undo, detection_actions.refuse):
         async with db.transaction() as tx:
@@ -162,14 +163,14 @@ async def test_a_deleted_series_comes_back_with_its_remaining_events(
     half = await halved(db, ana, series)
     async with db.transaction() as tx:
         for part in (series, half):
-            await actions.delete(tx, await locked(tx, ana, part), keeps_events=keeps_events)
+            await actions.delete(tx, await lock_series(tx, ana, part), keeps_events=keeps_events)
     async with db.transaction() as tx:
         assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.LINKED
     async with db.reader() as reader:
         again = await queries.by_id(reader, series.id)
         assert again is not None
         assert (again.deleted_at, again.is_read_only) == (None, True)
-        assert names(await found_ones(reader, series.id)) == found_names(one)[: 12 if keeps_events else 8]
+        assert original_dates_of(await found_ones(reader, series.id)) == found_names(one)[: 12 if keeps_events else 8]
 
 
 async def test_a_series_without_events_is_no_longer_shown(db: Database, ana: Caller) -> None:
@@ -177,33 +178,33 @@ async def test_a_series_without_events_is_no_longer_shown(db: Database, ana: Cal
     confirmation before that is refused with the reason.
     """
     one, _ = await accepted(db, ana)
-    await take(db, *(deleted(message, 40) for message in weekly(12)))
+    await apply_messages(db, *(deletion_of(message, 40) for message in weekly_events(12)))
     async with db.transaction() as tx:
         rows = await tx.fetch("select id from events where origin = 'here' and deleted_at is null")
         assert rows
     async with db.transaction() as tx:
         assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
-    assert not any((await places(db)).values())
+    assert not any((await original_dates(db)).values())
     async with db.transaction() as tx:
         with pytest.raises(Refused) as refused:
             await detection_actions.accept(tx, ana, one.id)
     assert refused.value.name == "NothingLeft"
-    assert await looked(db, ana) == []
+    assert await detect_series(db, ana) == []
 
 
 async def test_a_suggestion_becomes_a_suggestion_again(db: Database, ana: Caller) -> None:
     """The suggestion's events are single ones again, as before the author was asked. They are not shown as a series,
     because the detection was uncertain.
     """
-    await take(db, *(weekly(6)[n] for n in (0, 1, 2, 5)))
-    (one,) = await looked(db, ana)
+    await apply_messages(db, *(weekly_events(6)[n] for n in (0, 1, 2, 5)))
+    (one,) = await detect_series(db, ana)
     assert one.state is DetectionState.SUGGESTED
     async with db.transaction() as tx:
         await detection_actions.accept(tx, ana, one.id)
     async with db.transaction() as tx:
         assert (await detection_actions.undo(tx, ana, one.id)).detection.state is DetectionState.SUGGESTED
-    assert not any((await places(db)).values())
-    assert [(again.id, again.state) for again in await looked(db, ana)] == [(one.id, DetectionState.SUGGESTED)]
+    assert not any((await original_dates(db)).values())
+    assert [(again.id, again.state) for again in await detect_series(db, ana)] == [(one.id, DetectionState.SUGGESTED)]
 
 
 async def test_an_extra_date_at_the_time_of_a_detected_one_is_kept(db: Database, ana: Caller) -> None:
@@ -212,16 +213,16 @@ async def test_an_extra_date_at_the_time_of_a_detected_one_is_kept(db: Database,
     """
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await cancel_dates.add_date(tx, await locked(tx, ana, series), TENTH)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
+        await cancel_dates.add_date(tx, await lock_series(tx, ana, series), TENTH)
         extra = await date_queries.date_of(tx, series.id, TENTH)
         assert extra is not None
-        await go(tx, await person(tx, "Ben"), extra)
+        await give_rsvp(tx, await person(tx, "Ben"), extra)
         assert TENTH in found_names(one)
     async with db.transaction() as tx:
         assert (await detection_actions.undo(tx, ana, one.id)).keeps_answered
     async with db.reader() as reader:
-        assert names(await found_ones(reader, series.id)) == found_names(one)
+        assert original_dates_of(await found_ones(reader, series.id)) == found_names(one)
         everything = {event.id: name for event, name in zip(*await _with_names(reader, series), strict=True)}
     assert everything[extra.id] == "2026-03-10T19:01:00"
 
@@ -230,13 +231,13 @@ async def test_a_deleted_extra_date_does_not_block_a_detected_one(db: Database, 
     """The same, but the extra date has been removed again."""
     one, series = await accepted(db, ana)
     async with db.transaction() as tx:
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        await cancel_dates.add_date(tx, await locked(tx, ana, series), TENTH)
-        await cancel_dates.remove_dates(tx, await locked(tx, ana, series), [TENTH])
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
+        await cancel_dates.add_date(tx, await lock_series(tx, ana, series), TENTH)
+        await cancel_dates.remove_dates(tx, await lock_series(tx, ana, series), [TENTH])
     async with db.transaction() as tx:
         await detection_actions.undo(tx, ana, one.id)
     async with db.reader() as reader:
-        assert names(await found_ones(reader, series.id)) == found_names(one)
+        assert original_dates_of(await found_ones(reader, series.id)) == found_names(one)
 
 
 async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Caller) -> None:
@@ -246,7 +247,7 @@ async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Call
         alone = await event_by(
             tx, ana, title="Cake", starts="2026-03-14T15:00", ends="2026-03-14T16:00", time_zone="Europe/Berlin"
         )
-        await existing_events.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await existing_events.add(tx, ana, await lock_series(tx, ana, series), alone.slug)
     async with db.transaction() as tx:
         await detection_actions.undo(tx, ana, one.id)
         again = await by_id(tx, alone.id)
@@ -272,7 +273,7 @@ async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandCl
         await browser.post(f"/my/series/found/{one.id}", data={"does": "accept"})
         async with db.transaction() as tx:
             added = next(event for event in await dates(tx, series) if event.origin is RecordOrigin.HERE)
-            await go(tx, ben, added)
+            await give_rsvp(tx, ben, added)
         done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
         assert "Dates that somebody answered stay" in (await browser.get(done.headers["location"])).text
         assert (await browser.get(f"/series/{half.slug}")).status_code in {404, 410}
@@ -280,7 +281,7 @@ async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandCl
 
 async def _with_names(reader: Reader, series: Series) -> tuple[list[Event], list[str]]:
     there = await dates(reader, series)
-    return there, names(there)
+    return there, original_dates_of(there)
 
 
 async def _reread(reader: Reader, series: Series) -> Series:

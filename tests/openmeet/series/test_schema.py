@@ -8,7 +8,7 @@ from openmeet.domain.events import series_dates
 from openmeet.domain.events.co_host_queries import series_hosted_among
 from openmeet.domain.series import date_queries, follower_queries, ownership, queries, undo, visibility
 from openmeet.domain.series.model import Series
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 
 SERIES = """name slug description time_zone recurrence_rule recurrence_exceptions recurrence_dates starts_local duration template
     user_id group_id matrix_room_id external_id external_cid external_source external_data is_read_only created_at updated_at"""
@@ -97,7 +97,7 @@ async def test_no_query_scans_a_whole_table(practice_db: Database, asked: str) -
     """On PostgreSQL the planner is told to avoid sequential scans, so a scan remains only if no index fits."""
     async with practice_db.transaction() as tx:
         series: Series
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         await tx.execute("set local enable_seqscan = off")
         explaining = Explaining(tx)
         await ASKED[asked](explaining, series)  # type: ignore[no-untyped-call]

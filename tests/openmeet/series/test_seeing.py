@@ -17,7 +17,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import dates, locked, weekly
+from tests.openmeet.series.practice import dates, lock_series, weekly
 from tests.openmeet.site_under_test import Site, person, signed_in
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -35,7 +35,7 @@ async def private(
 
 async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
     """The host makes the series visible only to invited people."""
-    now = await locked(tx, host, series)
+    now = await lock_series(tx, host, series)
     template = replace(now.content, visibility=Visibility.PRIVATE)
     await apply_edits.apply_plan(
         tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now)

@@ -4,13 +4,13 @@ engines.
 
 import asyncio
 
-from tests.openmeet.series.api_client import dates, make
+from tests.openmeet.series.api_client import create_series, listed_dates
 from tests.openmeet.site_under_test import inputs_of, sign_up
 
 
 async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
-    made = await make(client, ana, **changes)
-    first, second, *_ = await dates(client, made)
+    made = await create_series(client, ana, **changes)
+    first, second, *_ = await listed_dates(client, made)
     return made, f"/api/events/{first['slug']}", f"/api/events/{second['slug']}"
 
 

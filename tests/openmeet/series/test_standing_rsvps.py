@@ -6,17 +6,30 @@ import pytest
 
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
+from groundwork.errors import InvalidForm
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
+from openmeet.domain.attendance import actions as answers
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events import actions as events
 from openmeet.domain.events.values import Mode
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, cancel_dates, date_queries, follower_queries, standing_rsvps, tasks
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, names, split, status_of
-from tests.openmeet.site_under_test import person
+from tests.openmeet.series.practice import (
+    create_weekly_series,
+    dates,
+    give_rsvp,
+    kinds_received,
+    lock_series,
+    original_dates,
+    split_series,
+    status_of,
+)
+from tests.openmeet.site_under_test import edited_details, person
 
 
 class Killed(BaseException):
@@ -30,7 +43,7 @@ async def test_standing_rsvps_apply_to_later_dates_without_telling_the_host_agai
     practice_db: Database, clock: HandClock
 ) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         outcomes = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert [one.status for one in outcomes] == [GOING] * 9
@@ -50,13 +63,13 @@ async def test_standing_rsvps_apply_to_later_dates_without_telling_the_host_agai
 async def test_the_host_is_told_although_the_first_date_is_not_answered(practice_db: Database, obstacle: str) -> None:
     """The first date is cancelled, or the person was already going to it."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         first, second, *_ = await dates(tx, series)
         if obstacle == "cancelled":
-            await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [names([first])[0]], "")
+            await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), [original_dates([first])[0]], "")
         else:
-            await go(tx, ben, first)
+            await give_rsvp(tx, ben, first)
         told = len(await kinds_received(tx, ana))
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert await status_of(tx, second, ben) is GOING
@@ -65,7 +78,7 @@ async def test_the_host_is_told_although_the_first_date_is_not_answered(practice
 
 async def test_limits_are_exact_and_the_earliest_standing_rsvp_comes_first(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx, capacity=2)
+        _, series = await create_weekly_series(tx, capacity=2)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
         careful = await person(tx, "Eve")
         for one in people:
@@ -77,7 +90,7 @@ async def test_limits_are_exact_and_the_earliest_standing_rsvp_comes_first(pract
 
 async def test_concurrent_opening_of_a_date_creates_each_answer_once(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx, capacity=1)
+        _, series = await create_weekly_series(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo")]
         for one in people:
             await standing_rsvps.answer_all(tx, one, series.slug, RsvpReply.GOING)
@@ -98,10 +111,10 @@ async def test_concurrent_opening_of_a_date_creates_each_answer_once(practice_db
 @pytest.mark.parametrize("withdraws", [True, False])
 async def test_a_standing_rsvp_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
-        await go(tx, ben, found[1], RsvpReply.INTERESTED)
+        await give_rsvp(tx, ben, found[1], RsvpReply.INTERESTED)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert await standing_rsvps.stop(tx, ben, series.slug, withdraws=withdraws) == (9 if withdraws else 0)
         assert await status_of(tx, found[0], ben) is (NOT_GOING if withdraws else GOING)
@@ -111,11 +124,11 @@ async def test_a_standing_rsvp_ends_with_one_click(practice_db: Database, *, wit
 
 async def test_another_answer_to_one_date_stays_and_one_to_all_ends_it(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         found = await dates(tx, series)
-        await go(tx, ben, found[2], RsvpReply.DECLINED)
+        await give_rsvp(tx, ben, found[2], RsvpReply.DECLINED)
         await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert await status_of(tx, found[2], ben) is NOT_GOING
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.INTERESTED)
@@ -124,10 +137,10 @@ async def test_another_answer_to_one_date_stays_and_one_to_all_ends_it(practice_
 
 async def test_standing_rsvps_apply_to_a_part_that_is_split_off(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
-        behind = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
+        behind = await split_series(tx, await lock_series(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
         far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
         assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
 
@@ -141,7 +154,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
     monkeypatch.setattr(standing_rsvps, "BATCH", 2)
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx, capacity=4)
+        _, series = await create_weekly_series(tx, capacity=4)
         people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
     for one in people:
         clock.turn(MINUTE)
@@ -150,7 +163,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     async with practice_db.transaction() as tx:
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert [await status_of(tx, far, one) for one in people] == [None] * 7
-        await go(tx, people[1], far, RsvpReply.DECLINED)
+        await give_rsvp(tx, people[1], far, RsvpReply.DECLINED)
         await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
@@ -169,7 +182,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
     monkeypatch.setattr(standing_rsvps, "BATCH", 2)
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx)
+        _, series = await create_weekly_series(tx)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
         for one in people:
             await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
@@ -200,7 +213,7 @@ async def test_a_limit_for_one_way_of_attending_counts_as_limited(practice_db: D
     nor new ones.
     """
     async with practice_db.transaction() as tx:
-        _, series = await begin(tx, mode=Mode.HYBRID)
+        _, series = await create_weekly_series(tx, mode=Mode.HYBRID)
         await registration.put(tx, series.id, RegistrationSettings(limit_in_person=5))
         ben = await person(tx, "Ben")
         mine = (await date_queries.of_series(tx, [series.id], ben.user_id))[series.id]
@@ -211,3 +224,21 @@ async def test_a_limit_for_one_way_of_attending_counts_as_limited(practice_db: D
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ben.user_id)
         assert await status_of(tx, far, ben) is None
         assert len(await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)) == mine.dates + 1
+
+
+async def test_a_party_larger_than_the_next_date_is_refused_although_it_has_places_on_the_last(
+    practice_db: Database,
+) -> None:
+    """It would wait forever. Without a number, as many people come as to the last date, or as there are places."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        await registration.put(tx, series.id, RegistrationSettings(max_party=5))
+        ben = await person(tx, "Ben")
+        first, second, *_ = await dates(tx, series)
+        await answers.answer(tx, ben, first.slug, RsvpReply.GOING, ReplyDetails(party=5))
+        await events.revise(tx, ana, second.slug, edited_details(second, capacity=3))
+        with pytest.raises(InvalidForm) as refused:
+            await answers.answer(tx, ben, second.slug, RsvpReply.GOING, ReplyDetails(party=5))
+        assert refused.value.problems == {"party": AttendanceReason.FEWER_PLACES(places=3)}
+        saved = await answers.answer(tx, ben, second.slug, RsvpReply.GOING)
+    assert (saved.status, saved.party) == (GOING, 3)

@@ -32,16 +32,16 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.practice import (
     ZONE,
-    begin,
+    apply_new_rule,
+    create_weekly_series,
     dates,
-    go,
+    give_rsvp,
     kinds_received,
-    locked,
-    move,
-    names,
-    re_rule,
+    lock_series,
+    move_all_dates,
+    original_dates,
     retitle,
-    split,
+    split_series,
     status_of,
 )
 from tests.openmeet.site_under_test import event_by, person
@@ -64,11 +64,11 @@ async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
 
 ACTS: dict[str, Act] = {
     "retitle": lambda tx, series: retitle(tx, series, "Rehearsal"),
-    "move": lambda tx, series: move(tx, series, timedelta(hours=1)),
-    "move by a day": lambda tx, series: move(tx, series, timedelta(days=1)),
-    "rule with fewer dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
-    "rule with more dates": lambda tx, series: re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU,TH"),
-    "split": lambda tx, series: split(tx, series, FOURTH, "Winter practice"),
+    "move": lambda tx, series: move_all_dates(tx, series, timedelta(hours=1)),
+    "move by a day": lambda tx, series: move_all_dates(tx, series, timedelta(days=1)),
+    "rule with fewer dates": lambda tx, series: apply_new_rule(tx, series, "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"),
+    "rule with more dates": lambda tx, series: apply_new_rule(tx, series, "FREQ=WEEKLY;BYDAY=TU,TH"),
+    "split": lambda tx, series: split_series(tx, series, FOURTH, "Winter practice"),
     "cancel dates": lambda tx, series: cancel_dates.cancel_dates(tx, series, [SECOND, FOURTH], "ill"),
     "cancel": lambda tx, series: cancel_dates.cancel(tx, series, "no trainer"),
     "pause": lambda tx, series: actions.pause(tx, series, "summer"),
@@ -80,20 +80,20 @@ ACTS: dict[str, Act] = {
 @pytest.mark.parametrize("act", ACTS)
 async def test_undo_restores_everything(practice_db: Database, act: str) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         for event in (await dates(tx, series))[:2]:
-            await go(tx, ben, event)
+            await give_rsvp(tx, ben, event)
         before = await picture(tx, series)
     async with practice_db.transaction() as tx:
-        await ACTS[act](tx, await locked(tx, ana, series))
+        await ACTS[act](tx, await lock_series(tx, ana, series))
         assert await picture(tx, series) != before
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert await picture(tx, series) == before
         assert [await status_of(tx, event, ben) for event in (await dates(tx, series))[:2]] == ["attending"] * 2
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
         assert refused.value.name in {"NothingToUndo", "ChangedSince"}
         rows = await tx.fetch(
             "select count(*) as n from events where is_published_by_policy = 1 and deleted_at is null"
@@ -104,15 +104,15 @@ async def test_undo_restores_everything(practice_db: Database, act: str) -> None
 async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) -> None:
     """The event keeps its text, answers and record. The undo affects only the newest action; the earlier edit stays."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         alone = await event_by(tx, ana, title="Own", starts="2026-12-05T10:00", ends="2026-12-05T11:00", time_zone=ZONE)
-        await go(tx, ben, alone)
+        await give_rsvp(tx, ben, alone)
         await actions.follow(tx, cleo, series.slug)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal")
         before, was = await picture(tx, series), await by_id(tx, alone.id)
     async with practice_db.transaction() as tx:
-        await existing_events.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await existing_events.add(tx, ana, await lock_series(tx, ana, series), alone.slug)
         assert await picture(tx, series) != before
         now = await queries.by_id(tx, series.id)
         assert now is not None
@@ -121,7 +121,7 @@ async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) 
         assert found.act == "add_event"
     heard_before = await _heard_by(practice_db, ben, cleo)
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert await picture(tx, series) == before
         again = await by_id(tx, alone.id)
         assert again is not None
@@ -139,98 +139,98 @@ async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind
 
 async def test_resuming_can_be_undone(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
-        await cancel_dates.cancel(tx, await locked(tx, ana, series), "no trainer")
+        ana, series = await create_weekly_series(tx)
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), [SECOND], "ill")
+        await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "no trainer")
         before = await picture(tx, series)
-        await actions.resume(tx, await locked(tx, ana, series))
-        await undo.undo(tx, await locked(tx, ana, series))
+        await actions.resume(tx, await lock_series(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert await picture(tx, series) == before
-        again, count = await actions.resume(tx, await locked(tx, ana, series))
+        again, count = await actions.resume(tx, await lock_series(tx, ana, series))
         assert (again.status, count) == (SeriesStatus.ACTIVE, 8)
         assert [event.is_cancelled for event in await dates(tx, series)] == [False, True, *[False] * 7]
 
 
 async def test_the_same_people_are_notified_unless_the_action_was_silent(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        await go(tx, ben, (await dates(tx, series))[1])
+        await give_rsvp(tx, ben, (await dates(tx, series))[1])
         await actions.follow(tx, cleo, series.slug)
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
-        await undo.undo(tx, await locked(tx, ana, series))
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), [SECOND], "ill")
+        await undo.undo(tx, await lock_series(tx, ana, series))
         for who in (ben, cleo):
             assert await kinds_received(tx, who) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
-        await move(tx, await locked(tx, ana, series), timedelta(hours=1), notifies=False)
-        await undo.undo(tx, await locked(tx, ana, series))
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1), notifies=False)
+        await undo.undo(tx, await lock_series(tx, ana, series))
         assert len(await kinds_received(tx, ben)) == 2
 
 
 async def test_after_ten_minutes_undo_is_refused(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        ana, series = await create_weekly_series(tx)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal")
     clock.turn(10 * MINUTE)
     async with practice_db.transaction() as tx:
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
         assert refused.value.name == "NothingToUndo"
     assert await tasks.forget_undos(practice_db) == 1
 
 
 async def test_a_later_edit_of_one_date_is_not_lost(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
+        ana, series = await create_weekly_series(tx)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal")
         second = (await dates(tx, series))[1]
         said = details_in(second)
         said = replace(said, content=replace(said.content, description="With the band"))
         await event_hosting.revise(tx, ana, second.slug, said)
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
     assert refused.value.name == "ChangedSince"
     assert refused.value.why == SeriesReason.DATE_CHANGED_SINCE(date="Tue 1 Dec")
 
 
 async def test_only_the_last_action_is_undone(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        await retitle(tx, await locked(tx, ana, series), "Rehearsal")
-        await actions.pause(tx, await locked(tx, ana, series), "summer")
-        after = await undo.undo(tx, await locked(tx, ana, series))
+        ana, series = await create_weekly_series(tx)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal")
+        await actions.pause(tx, await lock_series(tx, ana, series), "summer")
+        after = await undo.undo(tx, await lock_series(tx, ana, series))
         assert (after.content.title, after.status) == ("Rehearsal", SeriesStatus.ACTIVE)
         assert await undo.open_undo(tx, after) is None
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
         assert refused.value.name == "ChangedSince"
 
 
 async def test_an_answer_to_a_date_that_would_disappear_is_not_lost(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
         await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
-        await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
+        await cancel_dates.add_date(tx, await lock_series(tx, ana, series), "2026-12-03T19:00:00")
         extra = next(event for event in await dates(tx, series) if event.starts_local == "2026-12-03T19:00:00")
         assert await status_of(tx, extra, cleo) == "attending"
-        await go(tx, ben, extra)
+        await give_rsvp(tx, ben, extra)
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
         assert refused.value.name == "AnsweredSince"
-        await go(tx, ben, extra, RsvpReply.DECLINED)
-        await undo.undo(tx, await locked(tx, ana, series))
-        assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
+        await give_rsvp(tx, ben, extra, RsvpReply.DECLINED)
+        await undo.undo(tx, await lock_series(tx, ana, series))
+        assert "2026-12-03T19:00:00" not in original_dates(await dates(tx, series))
 
 
 async def test_undoing_a_split_keeps_dates_opened_and_people_who_came_since(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
-        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
+        behind = await split_series(tx, await lock_series(tx, ana, series), FOURTH, "Winter practice")
         far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
-        await go(tx, ben, far)
+        await give_rsvp(tx, ben, far)
         await actions.follow(tx, ben, behind.slug)
-        await undo.undo(tx, await locked(tx, ana, series))
+        await undo.undo(tx, await lock_series(tx, ana, series))
         found = await dates(tx, series)
         assert [event.title for event in found] == ["Practice"] * 10
         assert (found[-1].id, await status_of(tx, found[-1], ben)) == (far.id, "attending")
@@ -242,18 +242,18 @@ async def test_undoing_a_split_keeps_dates_opened_and_people_who_came_since(prac
 
 async def test_an_action_on_the_new_part_has_to_be_undone_first(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        behind = await split(tx, await locked(tx, ana, series), FOURTH, "Winter practice")
-        await retitle(tx, await locked(tx, ana, behind), "Ice practice")
+        ana, series = await create_weekly_series(tx)
+        behind = await split_series(tx, await lock_series(tx, ana, series), FOURTH, "Winter practice")
+        await retitle(tx, await lock_series(tx, ana, behind), "Ice practice")
         with pytest.raises(Refused) as refused:
-            await undo.undo(tx, await locked(tx, ana, series))
+            await undo.undo(tx, await lock_series(tx, ana, series))
         assert refused.value.name == "ChangedSince"
 
 
 async def test_after_a_cancelled_date_the_next_record_is_enqueued(practice_db: Database) -> None:
     """When the date is cancelled on its event page or in the series, the next one that takes place is published."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         first = (await dates(tx, series))[0]
         after = await event_hosting.cancel(tx, ana, first.slug, "ill")
         assert [event.is_published_by_policy for event in await dates(tx, series)] == [False, True, *[False] * 7]
@@ -266,7 +266,7 @@ async def test_after_a_cancelled_date_the_next_record_is_enqueued(practice_db: D
 
 async def test_a_past_date_is_completed_and_the_next_record_enqueued(practice_db: Database, clock: HandClock) -> None:
     async with practice_db.transaction() as tx:
-        await begin(tx)
+        await create_weekly_series(tx)
     assert await tasks.complete_dates(practice_db) == 0
     clock.turn(5 * DAY)
     assert await tasks.complete_dates(practice_db) == 1
@@ -280,10 +280,10 @@ async def test_a_past_date_is_completed_and_the_next_record_enqueued(practice_db
 async def test_undo_reinstates_a_far_date_that_was_cancelled(practice_db: Database) -> None:
     """The cancellation itself stored the date. After the undo the date looks as if it had never been cancelled."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
+        ana, series = await create_weekly_series(tx)
         far = "2027-06-01T18:00:00"
-        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [far], "away")
-        await undo.undo(tx, await locked(tx, ana, series))
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), [far], "away")
+        await undo.undo(tx, await lock_series(tx, ana, series))
         event = await date_queries.date_of(tx, series.id, far)
         assert event is not None
         assert (event.is_cancelled, event.status_reason) == (False, "")
@@ -295,18 +295,18 @@ async def test_undoing_a_resume_removes_the_dates_it_created(
 ) -> None:
     """A series that is paused or cancelled again has only the dates that it had before."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx)
-        series = await locked(tx, ana, series)
+        ana, series = await create_weekly_series(tx)
+        series = await lock_series(tx, ana, series)
         await (actions.pause(tx, series, "away") if stop == "pause" else cancel_dates.cancel(tx, series, "away"))
-        before = names(await dates(tx, series))
+        before = original_dates(await dates(tx, series))
     clock.turn(30 * DAY)
     async with practice_db.transaction() as tx:
-        await actions.resume(tx, await locked(tx, ana, series))
-        assert len(names(await dates(tx, series))) > len(before)
+        await actions.resume(tx, await lock_series(tx, ana, series))
+        assert len(original_dates(await dates(tx, series))) > len(before)
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:
-        await undo.undo(tx, await locked(tx, ana, series))
-        assert names(await dates(tx, series)) == before
+        await undo.undo(tx, await lock_series(tx, ana, series))
+        assert original_dates(await dates(tx, series)) == before
         coming = [event for event in await dates(tx, series) if not event.is_over(tx.now)]
         assert {event.is_cancelled for event in coming} == {stop == "cancel"}
 
@@ -314,17 +314,17 @@ async def test_undoing_a_resume_removes_the_dates_it_created(
 async def test_a_date_can_move_to_the_time_of_a_deleted_one_and_back(practice_db: Database) -> None:
     """A Wednesday was deleted on its own, and the Tuesday before it moves there. Nobody hears of the deleted date."""
     async with practice_db.transaction() as tx:
-        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
         ben = await person(tx, "Ben")
         tuesday, wednesday, *_ = await dates(tx, series)
-        await go(tx, ben, tuesday)
-        await go(tx, ben, wednesday)
+        await give_rsvp(tx, ben, tuesday)
+        await give_rsvp(tx, ben, wednesday)
         await event_hosting.delete(tx, ana, wednesday.slug)
         before = await picture(tx, series)
-        moved = await move(tx, await locked(tx, ana, series), timedelta(days=1))
-        assert names(await dates(tx, moved))[0] == "2026-11-25T18:00:00"
+        moved = await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(days=1))
+        assert original_dates(await dates(tx, moved))[0] == "2026-11-25T18:00:00"
         assert (await dates(tx, moved))[0].id == tuesday.id
         told = len(await kinds_received(tx, ben))
-        restored = await undo.undo(tx, await locked(tx, ana, series))
+        restored = await undo.undo(tx, await lock_series(tx, ana, series))
         assert await picture(tx, restored) == before
         assert len(await kinds_received(tx, ben)) == told + 1

@@ -15,6 +15,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import Identity, SealedSession
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.repositories.clients import NetworkClients, OAuthApp, app_of
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
@@ -111,3 +112,16 @@ def site_for(deployment: Deployment, db: Database, *, app: OAuthApp | None = Non
         Metrics("openmeet"),
     )
     return SignInSite(deployment, db, network, application)
+
+
+IDENTITY_PAGE = "/settings/identity"
+
+
+async def link_account(site: SignInSite, browser: httpx.AsyncClient, name: str) -> httpx.Response:
+    asked = await browser.post(f"{IDENTITY_PAGE}/link", data={"identifier": f"{name}.town.test"})
+    assert asked.status_code == 200, asked.text
+    return await browser.get(await allow(where_of(asked), f"{name}.town.test", PASSWORD))
+
+
+def publisher_of(site: SignInSite) -> Publisher:
+    return replace(site.deployment.publisher, db=site.db, network=site.network)

@@ -4,7 +4,6 @@ they move to another server.
 
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from groundwork.clock import DAY
@@ -20,7 +19,6 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.repositories import agents, credentials_cache, oauth_client_keys, session_sealing, sessions
 from openmeet.network.repositories.sessions import follow_account
 from openmeet.outbox import publication_status
@@ -30,16 +28,15 @@ from openmeet.outbox.reasons import PublicationReason
 from programs.resealing import columns_of_code_key, sealed_columns
 from tests.interop.consent import allow
 from tests.openmeet.deployment import details
-from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite, where_of
+from tests.openmeet.sign_in.sign_in_site import (
+    IDENTITY_PAGE,
+    PASSWORD,
+    SignInSite,
+    link_account,
+    publisher_of,
+    where_of,
+)
 from tests.openmeet.site_under_test import CODE_KEY, sign_up
-
-HERE = "/settings/identity"
-
-
-async def link(site: SignInSite, browser: httpx.AsyncClient, name: str) -> httpx.Response:
-    asked = await browser.post(f"{HERE}/link", data={"identifier": f"{name}.town.test"})
-    assert asked.status_code == 200, asked.text
-    return await browser.get(await allow(where_of(asked), f"{name}.town.test", PASSWORD))
 
 
 async def agreed(site: SignInSite, user_id: UserId) -> Caller:
@@ -59,10 +56,6 @@ async def status_of(site: SignInSite, event: Event) -> PublicationStatus:
         return (await publication_status.statuses(reader, PublicationKind.EVENT, [event.id]))[event.id]
 
 
-def publisher_of(site: SignInSite) -> Publisher:
-    return replace(site.deployment.publisher, db=site.db, network=site.network)
-
-
 async def test_accounts_are_connected_switched_and_disconnected(site_on_each: SignInSite):
     """The newest account is used for new records. A disconnected one is signed out on its server and removed from this
     site.
@@ -72,32 +65,32 @@ async def test_accounts_are_connected_switched_and_disconnected(site_on_each: Si
         await site.deployment.account(name)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        assert "No account is connected" in (await browser.get(HERE)).text
+        assert "No account is connected" in (await browser.get(IDENTITY_PAGE)).text
         for name in ("ana", "office"):
-            back = await link(site, browser, name)
-            assert (back.status_code, back.headers["location"]) == (303, HERE)
+            back = await link_account(site, browser, name)
+            assert (back.status_code, back.headers["location"]) == (303, IDENTITY_PAGE)
         ana, work = await site.identity("ana"), await site.identity("office")
         assert ana.user_id == work.user_id
         assert (ana.is_default, work.is_default) == (False, True)
-        await browser.post(f"{HERE}/switch", data={"did": ana.did})
+        await browser.post(f"{IDENTITY_PAGE}/switch", data={"did": ana.did})
         assert (await site.identity("ana")).is_default
         agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
-        gone = await browser.post(f"{HERE}/unlink", data={"did": ana.did})
+        gone = await browser.post(f"{IDENTITY_PAGE}/unlink", data={"did": ana.did})
         assert gone.status_code == 303
         assert (await site.identity("office")).is_default
-        page = (await browser.get(HERE)).text
+        page = (await browser.get(IDENTITY_PAGE)).text
         assert ("office.town.test" in page, "ana.town.test" in page) == (True, False)
         # Somebody else's account cannot be changed.
-        assert (await browser.post(f"{HERE}/unlink", data={"did": ana.did})).status_code == 404
-        assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
+        assert (await browser.post(f"{IDENTITY_PAGE}/unlink", data={"did": ana.did})).status_code == 404
+        assert (await browser.post(f"{IDENTITY_PAGE}/switch", data={"did": ana.did})).status_code == 404
 
 
 async def test_the_only_way_to_sign_in_cannot_be_disconnected(site: SignInSite):
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
-        refused = await browser.post(f"{HERE}/unlink", data={"did": (await site.identity("ana")).did})
+        refused = await browser.post(f"{IDENTITY_PAGE}/unlink", data={"did": (await site.identity("ana")).did})
         assert (refused.status_code, "only way you have to sign in" in refused.text) == (422, True)
         assert await site.session("ana") is not None
 
@@ -110,7 +103,7 @@ async def test_linking_another_users_account_waits_for_confirmation(site: SignIn
     async with site.browser() as first, site.browser() as second:
         await site.sign_in_at_pds(first, "ana")
         await sign_up(second, "bob@example.org", "Bob")
-        back = await link(site, second, "ana")
+        back = await link_account(site, second, "ana")
         assert back.headers["location"].startswith("/settings/join/")
         # Not before the confirmation: this person must not write another person's records.
         identity = await site.identity("ana")
@@ -136,7 +129,7 @@ async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(site: Sig
             PublicationState.BLOCKED,
             PublicationReason.NOT_ALLOWED(),
         )
-        asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
+        asked = await browser.post(f"{IDENTITY_PAGE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
         await schedule.run_once(publisher)
         assert (await status_of(site, event)).state is PublicationState.PUBLISHED
@@ -158,7 +151,7 @@ async def test_signing_out_says_that_publishing_continues_and_how_to_end_it(site
         await schedule.run_once(publisher_of(site))
         assert (await status_of(site, event)).state is PublicationState.PUBLISHED
         await site.sign_in_at_pds(browser, "ana")
-        out = await browser.post(f"{HERE}/sign-out-everywhere")
+        out = await browser.post(f"{IDENTITY_PAGE}/sign-out-everywhere")
         assert "Syncing continues" not in (await browser.get(out.headers["location"])).text
         later = await new_event(site, caller)
         await schedule.run_once(publisher_of(site))
@@ -191,12 +184,12 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: S
         ana = await site.identity("ana")
         before = session_sealing.unseal(site.network, await site.stored("ana"))
         event = await new_event(site, await agreed(site, ana.user_id))
-        for path in (HERE, "/my/series", "/"):
+        for path in (IDENTITY_PAGE, "/my/series", "/"):
             assert 'name="revoke" value="true"' in (await browser.get(path)).text
         out = await browser.post("/sign-out", data={"revoke": "true"})
         assert "of your servers" in (await browser.get(out.headers["location"])).text
-        assert (await browser.get(HERE)).status_code != 200
-        assert (await other.get(HERE)).status_code == 200
+        assert (await browser.get(IDENTITY_PAGE)).status_code != 200
+        assert (await other.get(IDENTITY_PAGE)).status_code == 200
         # If no server session exists, there is nothing to choose.
         assert 'name="revoke"' not in (await other.get("/my/series")).text
     assert await site.session("ana") is None
@@ -254,7 +247,7 @@ async def test_an_api_client_can_choose_to_end_the_server_session(site_on_each: 
         assert closed.status_code == 204
         assert (await browser.get("/api/session", headers=bearer)).status_code == 401
         # The browser has a separate session on this site.
-        assert (await browser.get(HERE)).status_code == 200
+        assert (await browser.get(IDENTITY_PAGE)).status_code == 200
     assert (await site.session("ana") is None) is revokes
     assert await ended_at_server(site, before) is revokes
 
@@ -267,7 +260,7 @@ async def test_a_server_that_is_down_does_not_prevent_signing_out(site: SignInSi
         await site.deployment.pds_serving.stop()
         out = await browser.post("/sign-out", data={"revoke": "true"})
         assert out.status_code == 303
-        assert (await browser.get(HERE)).status_code != 200
+        assert (await browser.get(IDENTITY_PAGE)).status_code != 200
     assert await site.session("ana") is None
 
 
@@ -277,11 +270,11 @@ async def test_credentials_of_a_disconnected_account_are_not_used(site: SignInSi
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         for name in ("office", "ana"):
-            await link(site, browser, name)
+            await link_account(site, browser, name)
         ana, version = await site.identity("ana"), (await site.stored("ana")).version
         await agents.agent_for(site.db, site.network, ana)
         assert await credentials_cache.get(site.network, ana.user_id, ana.did, version) is not None
-        await browser.post(f"{HERE}/unlink", data={"did": ana.did})
+        await browser.post(f"{IDENTITY_PAGE}/unlink", data={"did": ana.did})
         assert await credentials_cache.get(site.network, ana.user_id, ana.did, version) is None
 
 
@@ -291,10 +284,10 @@ async def test_a_session_that_cannot_be_unsealed_is_replaced(site_on_each: SignI
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
-        assert "Sign in there again" not in (await browser.get(HERE)).text
+        assert "Sign in there again" not in (await browser.get(IDENTITY_PAGE)).text
         async with site.db.transaction() as tx:
             await tx.execute("update repository_sessions set sealed = :sealed", sealed=b"of another key")
-        assert "Sign in there again" in (await browser.get(HERE)).text
+        assert "Sign in there again" in (await browser.get(IDENTITY_PAGE)).text
 
 
 async def test_app_password_sessions_are_refreshed_too(site_on_each: SignInSite):

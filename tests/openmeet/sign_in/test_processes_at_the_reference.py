@@ -19,8 +19,8 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.browser.browsers import chromium
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.openmeet.remote_pds import PASSWORD, RemoteSite, allow, open_remote
-from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell, worker
+from tests.openmeet.identities.refresher_processes import next_line_of, refresher_process, start_request
+from tests.openmeet.remote_pds import PASSWORD, RemoteSite, authorize_on_pds, open_remote
 from tests.postgres_schemas import Emptied
 
 pytestmark = needs("reference", "chromium")
@@ -36,7 +36,7 @@ class Shared:
 
     def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[Process]:
         directory = self.remote.network.dids._settings.directory_url
-        return worker((self.url, self.schema), directory, "real", did, fault)
+        return refresher_process((self.url, self.schema), directory, "real", did, fault)
 
     async def let_in(self, kind: PdsSessionKind) -> SealedSession:
         """Sign Ana in, on her server or with her password on this site, and let her access token expire."""
@@ -46,7 +46,7 @@ class Shared:
                 await page.goto("/sign-in")
                 await page.get_by_label("E-mail or handle").fill("ana.test")
                 await page.get_by_role("button", name="Sign in").click()
-                await allow(page)
+                await authorize_on_pds(page)
                 await expect(page).to_have_url(f"{self.remote.url}/home")
             await self.set("access_ends_at", SystemClock().now())
         else:
@@ -103,10 +103,10 @@ async def test_a_refresh_token_is_used_once_at_the_reference(shared_database: Sh
         shared_database.worker(before.did) as third,
     ):
         workers = (first, second, third)
-        assert [await line_of(each) for each in workers] == ["ready"] * 3
+        assert [await next_line_of(each) for each in workers] == ["ready"] * 3
         for each in workers:
-            tell(each)
-        assert [await line_of(each) for each in workers] == [before.did] * 3
+            start_request(each)
+        assert [await next_line_of(each) for each in workers] == [before.did] * 3
     after = await shared_database.stored()
     assert (after.version, after.needs_login) == (before.version + 1, False)
     assert await shared_database.is_signed_in()
@@ -119,14 +119,14 @@ async def test_a_process_that_dies_with_a_used_token_at_the_reference(shared_dat
     """
     before = await shared_database.let_in(kind)
     async with shared_database.worker(before.did, "dies") as dying:
-        assert await line_of(dying) == "ready"
-        tell(dying)
+        assert await next_line_of(dying) == "ready"
+        start_request(dying)
         assert await dying.wait() == 9
     await shared_database.set("leased_until", SystemClock().now())  # the killed process's lease has expired
     async with shared_database.worker(before.did) as heir:
-        assert await line_of(heir) == "ready"
-        tell(heir)
-        said = await line_of(heir)
+        assert await next_line_of(heir) == "ready"
+        start_request(heir)
+        said = await next_line_of(heir)
     if kind is PdsSessionKind.PASSWORD:
         assert (said, (await shared_database.stored()).needs_login) == (before.did, False)
         assert await shared_database.is_signed_in()

@@ -12,7 +12,7 @@ from openmeet.domain.identities.permissions import Feature, GrantState, grant_st
 from openmeet.network.repositories import agents, sessions
 from tests.browser.browsers import chromium
 from tests.external_dependencies import needs
-from tests.openmeet.remote_pds import RemoteSite, allow, remote
+from tests.openmeet.remote_pds import RemoteSite, authorize_on_pds, remote
 from tests.openmeet.site_under_test import event_by, person
 
 __all__ = ["remote"]
@@ -34,7 +34,7 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(r
         await page.locator("button[value=going]").first.click()
         await page.get_by_label("E-mail or handle").fill("ana.test")
         await page.get_by_role("button", name="Sign in").click()
-        await allow(page)
+        await authorize_on_pds(page)
         await expect(page).to_have_url(f"{remote.url}/events/{event.slug}")
         await expect(page.get_by_text("You’re going").first).to_be_visible()
     ana = await remote.identity("ana")

@@ -3,9 +3,8 @@ the refresh token.
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,33 +14,14 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.database.open_ import open_database
 from openmeet.network.repositories import agents
 from tests.databases import sqlite_url
-from tests.external_dependencies import ROOT
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.identities.refresher_processes import (
+    LINE_TIMEOUT_SECONDS,
+    next_line_of,
+    refresher_process,
+    start_request,
+)
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
-
-TIMEOUT_SECONDS = 120
-
-
-@asynccontextmanager
-async def worker(
-    database: tuple[str, str], directory_url: str, now: str, did: str, fault: str = "none"
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process that is ready to make a request for the DID. ``database`` is its URL and schema; for ``now`` see
-    ``refresher``.
-    """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.openmeet.identities.refresher", *database, directory_url, now, did, fault),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 @dataclass
@@ -54,21 +34,7 @@ class Shared:
 
     def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
         clock, plc = self.site.deployment.clock, self.site.network.dids._settings.directory_url
-        return worker((self.url, self.schema), plc, str(clock.now()), did, fault)
-
-
-async def line_of(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while line := (await process.stdout.readline()).decode():
-            if line.startswith("said "):  # the rest is log output
-                return line.removeprefix("said ").strip()
-    return ""
-
-
-def tell(process: asyncio.subprocess.Process) -> None:
-    assert process.stdin is not None
-    process.stdin.write(b"go\n")
+        return refresher_process((self.url, self.schema), plc, str(clock.now()), did, fault)
 
 
 @pytest.fixture
@@ -106,10 +72,10 @@ async def test_a_refresh_token_is_used_once(shared_database: Shared):
         shared_database.worker(before.did) as third,
     ):
         workers = (first, second, third)
-        assert [await line_of(each) for each in workers] == ["ready"] * 3
+        assert [await next_line_of(each) for each in workers] == ["ready"] * 3
         for each in workers:
-            tell(each)
-        assert [await line_of(each) for each in workers] == [before.did] * 3
+            start_request(each)
+        assert [await next_line_of(each) for each in workers] == [before.did] * 3
     assert (await site.stored("ana")).version == before.version + 1
     # If a token had been used twice, the server would have ended the session.
     site.deployment.clock.turn(20 * MINUTE)
@@ -128,17 +94,17 @@ async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shar
         before = await site.stored("ana")
         site.deployment.clock.turn(20 * MINUTE)
         async with shared_database.worker(before.did, "dies") as dying:
-            assert await line_of(dying) == "ready"
-            tell(dying)
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            assert await next_line_of(dying) == "ready"
+            start_request(dying)
+            async with asyncio.timeout(LINE_TIMEOUT_SECONDS):
                 assert await dying.wait() == 9
         left = await site.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
         site.deployment.clock.turn(61 * SECOND)  # so that the killed process's lease expires
         async with shared_database.worker(before.did) as heir:
-            assert await line_of(heir) == "ready"
-            tell(heir)
-            assert (await line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]
+            assert await next_line_of(heir) == "ready"
+            start_request(heir)
+            assert (await next_line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]
         assert (await site.stored("ana")).needs_login
         # Nobody is signed out of the site, and the page says what to do.
         assert "Sign in there again" in (await browser.get("/settings/identity")).text

@@ -29,8 +29,7 @@ from openmeet.recurrence.rule import parse_rule
 from tests.interop.consent import allow
 from tests.openmeet.deployment import details
 from tests.openmeet.groups.people import details as group_details
-from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite, where_of
-from tests.openmeet.sign_in.test_identity_page import HERE, publisher_of
+from tests.openmeet.sign_in.sign_in_site import IDENTITY_PAGE, PASSWORD, SignInSite, publisher_of, where_of
 
 OPTIONAL = (Feature.SERIES, Feature.GROUPS, Feature.MEMBERSHIPS)
 REFUSED = {
@@ -47,7 +46,7 @@ KINDS = {
 
 async def permit(site: SignInSite, browser: httpx.AsyncClient, feature: Feature, *, without: str = "") -> None:
     did = (await site.identity("ana")).did
-    asked = await browser.post(f"{HERE}/permit", data={"did": did, "feature": feature.value})
+    asked = await browser.post(f"{IDENTITY_PAGE}/permit", data={"did": did, "feature": feature.value})
     back = await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD, without=without))
     assert back.status_code == 303
 
@@ -121,7 +120,7 @@ async def test_a_refused_permission_disables_only_its_feature(site: SignInSite, 
         assert PublicationState.BLOCKED not in found[PublicationKind.EVENT]
         others = [kind for kind in expected if kind is not KINDS[refused]]
         assert all(PublicationState.BLOCKED not in found[kind] for kind in others)
-        page = (await browser.get(HERE)).text
+        page = (await browser.get(IDENTITY_PAGE)).text
         offered = re.findall(r'name="feature" value="(\w+)"', page)
         assert refused.value in offered
         await permit(site, browser, refused)
@@ -144,7 +143,7 @@ async def test_signing_in_by_server_url_removes_no_permission(site_on_each: Sign
     async with site.browser() as browser:
         back = await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)
         assert back.status_code == 303
-        assert (await browser.get(HERE)).status_code == 200, "signed in nevertheless"
+        assert (await browser.get(IDENTITY_PAGE)).status_code == 200, "signed in nevertheless"
     kept = await site.stored("ana")
     assert [grant_state(kept, feature) for feature in OPTIONAL] == [
         GrantState.GRANTED,

@@ -2,7 +2,7 @@
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import sign_up, site_on
+from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
 
 
 async def test_an_internal_error_is_reported_once_with_its_id(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -49,8 +49,39 @@ async def test_a_form_that_is_too_large_is_explained_and_its_text_kept(
         assert (other.status_code, "Wir haben ein Formular erwartet" in other.text) == (400, True), other.text
 
 
+async def test_a_forbidden_page_leads_to_the_event_that_it_belongs_to(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+    async with site.browser() as browser:
+        await sign_up(browser, "ben@example.org", "Ben")
+        refused = await browser.get(f"/events/{event.slug}/attendees")
+        elsewhere = await browser.get("/events/nothing/attendees")
+    assert (refused.status_code, elsewhere.status_code) == (403, 404)
+    assert f'<a class="button" href="/events/{event.slug}">See the event</a>' in refused.text
+    assert '<a class="button" href="/">See what’s on</a>' in elsewhere.text
+
+
 async def test_head_request_of_a_page_for_members_leads_to_sign_in(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """As ``GET`` does (RFC 9110, section 9.3.2). Checkers of links send it."""
     async with site_on(await make_sqlite("openmeet", clock=clock), clock).browser() as browser:
         opened, checked = await browser.get("/my/events?which=past"), await browser.head("/my/events?which=past")
     assert (checked.status_code, checked.headers["location"]) == (303, opened.headers["location"])
+
+
+async def test_a_refused_page_leads_to_another_account(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """It says why it was refused. Signing in as somebody else leads back to it."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+        ben = await person(tx, "Ben")
+    async with signed_in(site, ben.user_id) as browser:
+        refused = await browser.get(f"/events/{event.slug}/edit")
+        assert (refused.status_code, "Only the hosts of this event can change it." in refused.text) == (403, True)
+        other = f"/sign-in?again=yes&amp;next=%2Fevents%2F{event.slug}%2Fedit"
+        assert f'You’re signed in as Ben. <a href="{other}">Use another account</a>' in refused.text
+        # What was sent is not sent again.
+        written = await browser.post(f"/events/{event.slug}/cancel")
+        assert (written.status_code, f'next=%2Fevents%2F{event.slug}"' in written.text) == (403, True), written.text

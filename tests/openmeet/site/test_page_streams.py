@@ -3,20 +3,17 @@
 import asyncio
 import contextlib
 import html
-import json
 import re
 from collections.abc import AsyncIterator, Callable, Collection
 
-import httpx
 import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
-from groundwork.http.server import HttpServer, serving
+from groundwork.http.server import serving
 from groundwork.signing_key import SigningKey
 from groundwork.token_hash import hash_token
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
@@ -24,12 +21,11 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.sign_in.queries import drop_session, still_open
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import page_stream_route, page_streams
-from openmeet.web.site.page_streams import PageSource, PageStream, PageStreams, fingerprint_of
+from openmeet.web.site.page_streams import PageSource, PageStream, PageStreams
 from openmeet.web.site.server_sent_events import PER_READER
 from tests.databases import MakeDatabase
+from tests.openmeet.site.page_streams import event_fingerprint, follow_stream
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
-from tests.plain_http import NO_TLS
-from tests.timeouts import TIMEOUT_SECONDS
 
 
 @pytest.fixture
@@ -48,55 +44,11 @@ async def host_and_guest(db: Database, **typed: str) -> tuple[Caller, Caller, Ev
         return ana, ben, await event_by(tx, ana, **typed)
 
 
-async def fingerprint(db: Database, event: Event) -> str:
-    async with db.reader() as reader:
-        counts = await attendance_queries.counts(reader, [event.id])
-    return fingerprint_of(CODE_KEY, event, counts[event.id])
-
-
 def address_in(page: str) -> str:
     """The URL that this page's script connects to."""
     found = re.search(r'data-live="([^"]*)"', page)
     assert found is not None
     return html.unescape(found[1])
-
-
-class Follower:
-    """An open page without a browser: it reads the events of its stream."""
-
-    def __init__(self, lines: AsyncIterator[str]) -> None:
-        self._lines = lines
-
-    async def next(self) -> tuple[str, str, dict[str, object]]:
-        """Id, name and data of the next event, or ``("", "", {})`` at the end of the stream."""
-        told = {"id": "", "event": "", "data": "{}"}
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            async for line in self._lines:
-                name, _, value = line.partition(": ")
-                if name in told:
-                    told[name] = value
-                elif not line and told["event"]:
-                    break
-        return told["id"], told["event"], json.loads(told["data"])
-
-    async def until(self, name: str) -> tuple[str, dict[str, object]]:
-        """The next event with this name."""
-        while True:
-            identifier, found, data = await self.next()
-            assert found, f"the stream ended before {name!r}"
-            if found == name:
-                return identifier, data
-
-
-@contextlib.asynccontextmanager
-async def following(served: HttpServer, token: str, address: str) -> AsyncIterator[Follower]:
-    cookies = {"openmeet_session": token}
-    async with (
-        httpx.AsyncClient(verify=NO_TLS, base_url=served.url, cookies=cookies) as browser,
-        browser.stream("GET", address) as opened,
-    ):
-        assert opened.status_code == 200, opened.status_code
-        yield Follower(opened.aiter_lines())
 
 
 async def token_of(db: Database, who: Caller) -> str:
@@ -110,14 +62,14 @@ async def test_an_open_page_receives_an_answer_and_its_notification(db: Database
     site = site_on(db, clock)
     async with signed_in(site, ana.user_id) as browser:
         address = address_in((await browser.get(f"/events/{event.slug}")).text)
-    async with serving(site.app) as served, following(served, token, address) as page:
+    async with serving(site.app) as served, follow_stream(served, token, address) as page:
         _, marks = await page.until("top")
         assert marks == {"unread": 0, "label": "Notifications", "bell": marks["bell"], "chats": ""}
         await going(db, ben, event)
         told = {name: (identifier, data) for identifier, name, data in [await page.next(), await page.next()]}
         assert told.keys() == {"top", "event"}
         assert told["top"][1]["label"] == "Notifications, 1 unread"
-        assert told["event"][0] == await fingerprint(db, event)
+        assert told["event"][0] == await event_fingerprint(db, event)
 
 
 async def test_changes_made_before_the_stream_was_open_are_sent_at_once(db: Database, clock: HandClock) -> None:
@@ -130,10 +82,10 @@ async def test_changes_made_before_the_stream_was_open_are_sent_at_once(db: Data
         await going(db, ben, event)
         after = address_in((await browser.get(f"/events/{event.slug}/attendees")).text)
     async with serving(site.app) as served:
-        async with following(served, token, before) as page:
+        async with follow_stream(served, token, before) as page:
             identifier, _ = await page.until("event")
             assert f"after={identifier}" in after
-        async with following(served, token, after) as page:
+        async with follow_stream(served, token, after) as page:
             assert (await page.next())[1] == "top"
             async with db.transaction() as tx:
                 await drop_session(tx, hash_token(token))
@@ -162,7 +114,7 @@ async def test_a_person_can_change_pages_quickly(db: Database, clock: HandClock)
         for _ in range(3):
             async with contextlib.AsyncExitStack() as pages:
                 for _ in range(PER_READER):
-                    page = await pages.enter_async_context(following(served, token, "/live"))
+                    page = await pages.enter_async_context(follow_stream(served, token, "/live"))
                     assert (await page.next())[1] == "top"
 
 
@@ -216,7 +168,7 @@ class Crowd:
 
 @contextlib.asynccontextmanager
 async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator[Crowd]:
-    crowd = Crowd(db, host, hash_token(await token_of(db, host)), event, await fingerprint(db, event))
+    crowd = Crowd(db, host, hash_token(await token_of(db, host)), event, await event_fingerprint(db, event))
     try:
         yield crowd
     finally:
@@ -225,7 +177,7 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
 
 async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each notified page reloads, so the pages are notified in small groups, each once."""
-    monkeypatch.setattr(page_streams, "MOST_NOTIFIED_AT_ONCE", 2)
+    monkeypatch.setattr(page_streams, "MAX_NOTIFIED_AT_ONCE", 2)
     monkeypatch.setattr(page_streams, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
     async with crowd_about(db, ana, event) as crowd:
@@ -279,9 +231,9 @@ async def test_a_failure_ends_the_streams_and_later_ones_work(db: Database, cloc
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(page_stream_route, "PageSource", broken)
         async with serving(site.app) as served:
-            async with following(served, token, "/live") as page:
+            async with follow_stream(served, token, "/live") as page:
                 assert await page.next() == ("", "", {})
-            async with following(served, token, "/live") as page:
+            async with follow_stream(served, token, "/live") as page:
                 await page.until("top")
 
 
@@ -289,7 +241,7 @@ async def test_stopping_ends_all_streams(db: Database, clock: HandClock) -> None
     ana, _, _ = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)
-    async with serving(site.app) as served, following(served, token, "/live") as page:
+    async with serving(site.app) as served, follow_stream(served, token, "/live") as page:
         await page.until("top")
         site.app.state.services.page_streams.close()
         assert await page.next() == ("", "", {})

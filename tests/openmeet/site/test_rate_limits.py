@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from groundwork.clock import SECOND, HandClock
+from openmeet.i18n.reasons.messages import explain
 from openmeet.routes import embeds, open_pages, pages, pictures
+from openmeet.web.site.rate_limits import duration
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, site_on
 from tests.plain_http import NO_TLS
@@ -120,3 +122,11 @@ async def test_development_limits_apply_if_configured(
     site = site_on(db, clock, pages_per_minute=LIMIT, dev_mode=True, dev_limits=dev_limits)
     async with browser_at(site, "203.0.113.1") as one:
         assert await statuses(one, LIMIT + 1) == [200] * LIMIT + [last]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "a second"), (119, "119 seconds"), (121, "3 minutes"), (7199, "120 minutes"), (7201, "3 hours")],
+)
+def test_a_time_to_wait_is_rounded_up(seconds: int, words: str) -> None:
+    assert explain(duration(seconds)) == words

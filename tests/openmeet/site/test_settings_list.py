@@ -86,4 +86,26 @@ async def test_sessions_are_named_after_their_devices(site: Site) -> None:
         await sign_up(ana, "ana@example.org", "Ana")
         listed = (await ana.get("/settings/sessions")).text
     assert "<strong>Firefox on Android</strong>" in listed
-    assert listed.count("this browser") == 1
+    assert listed.count("This browser") == 1
+
+
+async def test_the_list_of_sessions_leads_to_tokens_and_to_signing_out_everywhere(site: Site) -> None:
+    """With only one session, there is nothing else to sign out of."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    everywhere = 'href="/settings/identity#signing-out"'
+    async with signed_in(site, ana.user_id) as here:
+        alone = (await here.get("/settings/sessions")).text
+        async with signed_in(site, ana.user_id):
+            listed = (await here.get("/settings/sessions")).text
+        assert 'id="signing-out"' in (await here.get("/settings/identity")).text
+    assert (everywhere in alone, everywhere in listed) == (False, True)
+    assert 'href="/settings/tokens"' in alone
+
+
+async def test_deleting_the_account_comes_last_among_the_ways_to_leave(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    async with signed_in(site, ana.user_id) as browser:
+        shown = (await browser.get("/settings/data")).text
+    assert re.findall(r'<h2 id="([a-z]+)">', shown)[-1] == "delete"

@@ -11,7 +11,7 @@ from tests.openmeet.site_under_test import inputs_of
 NEW = {"name": "Chess club", "time_zone": "Europe/Berlin", "join_policy": "open", "visibility": "public"}
 
 
-async def made(browser, **typed: str) -> str:
+async def create_group(browser, **typed: str) -> str:
     """Create a group with the form. Return its path."""
     form = inputs_of((await browser.get("/groups/new")).text)
     answer = await browser.post("/groups/new", data=form | NEW | {"promotion_level": "public"} | typed)
@@ -25,7 +25,7 @@ async def text_of(browser, path: str, status: int = 200) -> str:
     return answer.text
 
 
-async def press(browser, path: str, **typed: str) -> httpx.Response:
+async def press_button(browser, path: str, **typed: str) -> httpx.Response:
     answer = await browser.post(path, data=typed or {"button": ""})
     assert answer.status_code == 303, re.sub(r"<[^>]+>", "", answer.text)[-600:]
     return answer

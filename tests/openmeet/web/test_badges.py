@@ -1,40 +1,17 @@
 """Badges on cards and pages: origin, the host's membership, and group or series."""
 
-import re
-
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event
-from tests.openmeet.ingestion.view import take
-from tests.openmeet.series.test_detecting import looked_through, weekly
+from tests.openmeet.series.detection import detect_series_of, weekly_events
 from tests.openmeet.site_under_test import details, person, signed_in, site_on
+from tests.openmeet.web.event_cards import apply_and_release, badges_in, badges_of_card
 from tests.simulation.oracle import EVENT
 
 SOON = "2026-04-01T18:00:00Z"
-
-
-async def take_known(db: Database, *messages: RecordMessage) -> None:
-    await take(db, *messages)
-    async with db.transaction() as tx:
-        await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
-
-
-def badges_in(text: str) -> list[str]:
-    """The texts of all chips, in order."""
-    return re.findall(r'<span class="chip[^"]*">([^<]*)</span>', text)
-
-
-def card(text: str, title: str) -> list[str]:
-    found = next(one for one in text.split('<article class="event-card') if f">{title}<" in one)
-    # A good badge begins with a tick.
-    return badges_in(re.sub(r"<svg.*?</svg>\s*", "", found.split("</article>")[0]))
 
 
 async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -47,8 +24,8 @@ async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeData
         await events.create(tx, ben, details(title="Chess"))
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
         alone = (await browser.get("/?source=all")).text
-        assert card(alone, "Chess") == ["You host this"]
-        await take_known(
+        assert badges_of_card(alone, "Chess") == ["You host this"]
+        await apply_and_release(
             db,
             event(2, "tea", 1, "Tea", startsAt=SOON, createdWith="https://smokesignal.events"),
             event(3, "walk", 1, "Walk", startsAt=SOON),
@@ -57,20 +34,20 @@ async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeData
         async with db.transaction() as tx:
             await identities.connect(tx, did(3), handle="cleo.example", pds_url="")
         mixed = (await browser.get("/?source=all")).text
-        assert card(mixed, "Chess") == ["You host this"]
-        assert card(mixed, "Tea") == ["From Smoke Signal"]
-        assert card(mixed, "Walk") == ["From another app"]
-        assert card(mixed, "Copy") == ["From another app"], "the record only claims to be from this site"
+        assert badges_of_card(mixed, "Chess") == ["You host this"]
+        assert badges_of_card(mixed, "Tea") == ["From Smoke Signal"]
+        assert badges_of_card(mixed, "Walk") == ["From another app"]
+        assert badges_of_card(mixed, "Copy") == ["From another app"], "the record only claims to be from this site"
 
 
 async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """Pages of an imported event and of a detected series have badges. The page of an event made on this site has none."""
     db = await make_sqlite("openmeet", clock=clock)
-    await take_known(db, *weekly(16))
+    await apply_and_release(db, *weekly_events(16))
     async with db.reader() as reader:
         tea = await by_record_uri(reader, f"at://{did(1)}/{EVENT}/tea15")
         author = tea.author_id
-    (one,) = await looked_through(db, author)
+    (one,) = await detect_series_of(db, author)
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         chess = await events.create(tx, ben, details(title="Chess"))
@@ -81,5 +58,5 @@ async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandC
             row = await reader.fetch_one("select slug from event_series where id = :id", id=one.series_id)
         assert badges_in((await browser.get(f"/series/{row['slug']}")).text)[:1] == ["From another app"]
         listed = (await browser.get("/?source=all")).text
-        assert "Series" not in card(listed, "Tea 8"), "the number of dates already shows it"
+        assert "Series" not in badges_of_card(listed, "Tea 8"), "the number of dates already shows it"
         assert "more dates<" in listed

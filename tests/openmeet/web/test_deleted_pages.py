@@ -9,10 +9,10 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.groups import actions, queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.users.model import Caller
-from tests.openmeet.series.test_pages import FORM, make
+from tests.openmeet.events.event_forms import EVENT_FORM
+from tests.openmeet.series.series_forms import SERIES_FORM, create_series
 from tests.openmeet.site_under_test import event_by, h1_of, inputs_of, person, sign_up, site_on
-from tests.openmeet.web.group_pages import NEW, made
-from tests.openmeet.web.test_pages import TYPED
+from tests.openmeet.web.group_pages import NEW, create_group
 
 SERIES = "The host deleted this series. The remaining dates have pages of their own."
 GROUP = "The owner deleted this group. Its events stay with their hosts."
@@ -36,7 +36,7 @@ def everywhere(path: str) -> list[str]:
 
 @pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
 async def test_a_deleted_series_is_gone_everywhere_if_it_was_public(site, ana, visibility, status):
-    path = await make(ana, visibility=visibility)
+    path = await create_series(ana, visibility=visibility)
     assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
     async with site.browser() as anybody:
         for one in [*everywhere(path), f"/api{path}/dates", f"{path}/dates/2026-03-03T19:00:00"]:
@@ -53,7 +53,7 @@ async def test_a_deleted_series_is_gone_everywhere_if_it_was_public(site, ana, v
 
 @pytest.mark.parametrize(("visibility", "status"), [("public", 410), ("unlisted", 404), ("private", 404)])
 async def test_a_deleted_group_is_gone_everywhere_if_it_was_public(site, ana, visibility, status):
-    path = await made(ana, visibility=visibility)
+    path = await create_group(ana, visibility=visibility)
     slug = GroupSlug(path.rpartition("/")[2])
     async with site.db.transaction() as tx:
         group = await queries.by_slug(tx, slug)
@@ -76,7 +76,7 @@ async def test_a_deleted_group_is_gone_everywhere_if_it_was_public(site, ana, vi
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_an_edit_of_a_deleted_event_becomes_the_form_of_a_new_one(site, ana, visibility):
     """Only for its hosts. For others, there is no such event."""
-    form = inputs_of((await ana.get("/events/new")).text) | TYPED | {"visibility": visibility}
+    form = inputs_of((await ana.get("/events/new")).text) | EVENT_FORM | {"visibility": visibility}
     path = (await ana.post("/events/new", data=form)).headers["location"]
     edit = inputs_of((await ana.get(f"{path}/edit")).text)
     assert (await ana.post(f"{path}/delete")).headers["location"] == "/my/events?which=hosting"
@@ -84,7 +84,7 @@ async def test_an_edit_of_a_deleted_event_becomes_the_form_of_a_new_one(site, an
     assert late.status_code == 410
     assert "This event was deleted after you opened this form." in late.text
     assert inputs_of(late.text)["title"] == "Chess"
-    made = await ana.post("/events/new", data=TYPED | inputs_of(late.text))
+    made = await ana.post("/events/new", data=EVENT_FORM | inputs_of(late.text))
     assert h1_of((await ana.get(made.headers["location"])).text) == "Chess"
     async with site.browser() as other:
         await sign_up(other, "ben@example.org", "Ben")
@@ -93,17 +93,21 @@ async def test_an_edit_of_a_deleted_event_becomes_the_form_of_a_new_one(site, an
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_an_edit_of_a_deleted_series_becomes_the_form_of_a_new_one(site, ana, visibility):
-    path = await make(ana, visibility=visibility)
+    path = await create_series(ana, visibility=visibility)
     edit = inputs_of((await ana.get(f"{path}/edit")).text)
     assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
-    typed = edit | {"title": "Chess", "time_zone": FORM["time_zone"], "repeats": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"}
+    typed = edit | {
+        "title": "Chess",
+        "time_zone": SERIES_FORM["time_zone"],
+        "repeats": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU",
+    }
     for step in ({}, {"scope": "all"}, {"preview": "yes"}):
         late = await ana.post(f"{path}/edit", data=typed | step)
         assert (step, late.status_code) == (step, 410)
         assert "This series was deleted after you opened this form." in late.text
         kept = inputs_of(late.text)
         assert (kept["title"], kept["repeats"]) == ("Chess", typed["repeats"])
-    again = await ana.post("/events/new", data=FORM | kept)
+    again = await ana.post("/events/new", data=SERIES_FORM | kept)
     assert h1_of((await ana.get(again.headers["location"])).text) == "Chess"
     async with site.browser() as other:
         await sign_up(other, "ben@example.org", "Ben")
@@ -114,7 +118,7 @@ async def test_an_edit_of_a_deleted_series_becomes_the_form_of_a_new_one(site, a
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_an_edit_of_a_deleted_group_becomes_the_form_of_a_new_one(site, ana, visibility):
-    path = await made(ana, visibility=visibility)
+    path = await create_group(ana, visibility=visibility)
     edit = inputs_of((await ana.get(f"{path}/settings")).text)
     assert (await ana.post(f"{path}/delete", data={"name": "Chess club"})).status_code == 303
     late = await ana.post(f"{path}/settings", data=edit | {"name": "Go club"})

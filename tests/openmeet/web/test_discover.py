@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
+from tests.openmeet.places.located_events import BERLIN, POTSDAM, place_event_at
 from tests.openmeet.site_under_test import event_by, person, site_on
-from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
 async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -15,8 +15,8 @@ async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: Mak
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await put_at(tx, await event_by(tx, ana, title="Here", starts="2026-07-04T18:00", ends=""), BERLIN)
-        await put_at(tx, await event_by(tx, ana, title="There", starts="2026-08-04T18:00", ends=""), POTSDAM)
+        await place_event_at(tx, await event_by(tx, ana, title="Here", starts="2026-07-04T18:00", ends=""), BERLIN)
+        await place_event_at(tx, await event_by(tx, ana, title="There", starts="2026-08-04T18:00", ends=""), POTSDAM)
     berlin = "52.52,13.405"
     august = {"from": "2026-08-01", "to": "2026-08-31"}
     async with site.browser() as anybody:

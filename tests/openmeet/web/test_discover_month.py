@@ -1,4 +1,4 @@
-"""Discover as a month: what a day counts is what its list shows, and the search stays in every link."""
+"""Discover as a month: what a day counts is what its list below shows, and the search stays in every link."""
 
 import re
 from html import unescape
@@ -45,6 +45,9 @@ async def test_each_day_counts_what_its_list_shows(site: Site) -> None:
         day = cell(page, "Saturday 4 July 2026, 4 events")
         (path,) = set(re.findall(r'href="(/\?[^"]*)"', day))
         assert await listed(anybody, path) == 4
+        assert cell((await anybody.get(path)).text, "Saturday 4 July 2026, 4 events, chosen")
+        # The first day with events is chosen, or today in the current month.
+        assert page.count("<article ") == 4
     assert [name for name in ("Tea 0", "Tea 1", "Tea 2", "Secret") if name in day] == ["Tea 0", "Tea 1"]
     assert "+2 more" in day
     assert day.count("<i class=") == 3
@@ -69,20 +72,35 @@ async def test_the_search_stays_in_all_links(site: Site) -> None:
         assert "Chess" not in day
         (path,) = re.findall(r'class="cal-day" href="([^"]*)"', day)
         of_day = (await anybody.get(path)).text
-        back = unescape(re.findall(r'<a href="([^"]*)"><svg[^>]*>(?:(?!</a>).)*</svg>Month</a>', of_day)[0])
+        other_month = cell(page, "Saturday 1 August 2026")
     assert 'name="month" value="2026-07"' in page
-    assert parse_qs(urlsplit(path).query) == {
-        "q": ["tea"],
-        "category": ["food"],
-        "from": ["2026-07-04"],
-        "to": ["2026-07-04"],
+    assert 'name="on" value="2026-07-04"' in of_day
+    assert "Chess" not in of_day
+    asked = {"q": ["tea"], "category": ["food"], "view": ["month"]}
+    assert parse_qs(urlsplit(path).query) == {**asked, "month": ["2026-07"], "on": ["2026-07-04"]}
+    assert parse_qs(urlsplit(re.findall(r'href="([^"]*)"', other_month)[0]).query) == {
+        **asked,
+        "month": ["2026-08"],
+        "on": ["2026-08-01"],
     }
-    assert parse_qs(urlsplit(back).query) == {
-        "q": ["tea"],
-        "category": ["food"],
-        "view": ["month"],
-        "month": ["2026-07"],
-    }
+
+
+async def test_a_long_list_of_a_day_leads_to_the_search_for_the_day(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discover_month, "MAX_ON_A_DAY", 2)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for hour in (10, 11, 12):
+            await event_by(tx, ana, title="Tea", starts=f"2026-07-04T{hour}:00", ends="")
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={**JULY, "on": "2026-07-04"})).text
+        nothing = (await anybody.get("/", params={**JULY, "on": "2026-07-05"})).text
+        invalid = (await anybody.get("/", params={**JULY, "on": "soon"})).text
+        (path,) = re.findall(r'<a href="([^"]*)">1 more on this day</a>', page)
+        assert await listed(anybody, unescape(path)) == 3
+    assert (page.count("<article "), nothing.count("<article "), invalid.count("<article ")) == (2, 0, 2)
+    assert "Nothing on this day." in nothing
 
 
 async def test_a_search_for_days_is_a_list(site: Site) -> None:
@@ -123,7 +141,7 @@ async def test_an_empty_month_says_so(site: Site) -> None:
 
 
 async def test_a_crowded_month_is_cut_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discover_month, "MOST_IN_A_MONTH", 2)
+    monkeypatch.setattr(discover_month, "MAX_IN_A_MONTH", 2)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         for day in (4, 5, 6):

@@ -1,22 +1,28 @@
 """When and where, on the page of an event: how many days ahead, its series, and how many people are going."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from groundwork.clock import HandClock, to_datetime
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Tickets
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.visible_text import visible_text
+
+LATER = {"starts": "2026-12-30T18:00", "ends": "2026-12-30T20:00"}
 
 
 @pytest.fixture
@@ -40,8 +46,56 @@ async def test_near_events_say_how_many_days_ahead_they_are(site: Site, days: in
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, starts=f"{day}T23:00", ends=f"{day}T23:30", time_zone=ZONE)
     shown = await facts(site, event.slug)
-    assert (f"&nbsp;· {words}<" in shown) == bool(words)
+    assert (f'<span class="when-ahead off-paper">{words}</span>' in shown) == bool(words)
     assert words or not any(one in shown for one in ("today", "tomorrow", "days"))
+    async with site.db.transaction() as tx:
+        await tx.execute("update events set status = 'cancelled' where id = :id", id=event.id)
+    assert "when-ahead" not in await facts(site, event.slug)
+
+
+async def people_of(site: Site, slug: str, viewer: Caller | None) -> list[str]:
+    """The sentences below the faces on the page of an event."""
+    async with site.browser() if viewer is None else signed_in(site, viewer.user_id) as browser:
+        page = (await browser.get(f"/events/{slug}")).text
+    return re.findall(r'<span class="crowd-names when-closed">(.*?)</span>', page)
+
+
+async def test_guests_are_faces_and_a_sentence(site: Site) -> None:
+    """The reader comes first. Who attends privately is counted but not named, not even to the host."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, **LATER)
+        guests = [await person(tx, name) for name in ("Ben", "Cleo", "Dora", "Emil")]
+        await attendance.answer(tx, guests[0], event.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
+    assert await people_of(site, event.slug, ana) == []
+    assert await people_of(site, event.slug, guests[0]) == ["You"]
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, guests[1], event.slug, RsvpReply.GOING)
+    assert await people_of(site, event.slug, ana) == ["Cleo and 1 more"]
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, guests[0], event.slug, RsvpReply.GOING, ReplyDetails(is_private=False))
+    assert await people_of(site, event.slug, None) == ["Ben and Cleo"]
+    async with site.db.transaction() as tx:
+        for one in guests[2:]:
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+    assert await people_of(site, event.slug, None) == ["Ben, Cleo, Dora and 1 more"]
+    assert await people_of(site, event.slug, guests[3]) == ["You, Ben, Cleo and 1 more"]
+
+
+async def test_a_page_says_once_that_somebody_is_invited_or_that_it_is_full(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1", **LATER)
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+    async with signed_in(site, ben.user_id) as browser:
+        page = (await browser.get(f"/events/{event.slug}")).text
+    assert visible_text(page).count("You’re invited") == 1, visible_text(page)
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        await attendance.answer(tx, await person(tx, "Dora"), event.slug, RsvpReply.GOING)
+    async with site.browser() as browser:
+        page = (await browser.get(f"/events/{event.slug}")).text
+    assert len(re.findall(r"\bFull\b", visible_text(page))) == 1
 
 
 async def test_a_date_names_its_series_by_the_rule_unless_its_own_title_differs(site: Site) -> None:

@@ -14,9 +14,12 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
+from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import Timing
@@ -25,7 +28,7 @@ from openmeet.i18n.catalogue import speaking
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.badges import OF_A_SERIES
-from openmeet.web.events.listing import CardList, card_of, facts_of
+from openmeet.web.events.listing import CardList, FurtherDates, card_of, facts_of
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
@@ -65,6 +68,21 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
     row = page.split('<article class="event-card')[1].split("</article>")[0]
     assert re.findall(r'<span class="by">(\w+)<', row) == ["Ana"]
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', row) == ["B", "C", "D"]
+
+
+async def test_the_picture_of_a_row_is_a_square(site: Site) -> None:
+    """Rows crop pictures to squares of at most 112 px. The size for tiles would be up to four times as large a file."""
+    key = PictureKey("5" * 32)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await media.insert(tx, key, ana.user_id, 1600, 900, 1)
+        await events.set_picture(tx, ana, event.slug, Picture(key, "Dice", 1600, 900))
+    async with site.browser() as anybody:
+        page = (await anybody.get("/")).text
+    row = page.split('<article class="event-card')[1].split("</article>")[0]
+    assert re.findall(r"/media/\w+/([^\" ]+)", row) == ["small-square", "square"]
+    assert f'srcset="/media/{key}/square 2x"' in row
 
 
 async def test_a_card_says_that_an_event_is_full_only_once(site: Site) -> None:
@@ -182,6 +200,21 @@ async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site)
     assert [card_of(one, facts).badge is OF_A_SERIES for one in dates] == [True, False, False]
 
 
+async def test_the_card_of_a_series_with_more_dates_does_not_name_its_group(site: Site) -> None:
+    """The link to the other dates is in the place of the badge, unless the badge is about the viewer or the price."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await group_by(tx, ana, name="Chess club")
+        event, free = await event_by(tx, ana), await event_by(tx, ana, price="Free")
+        await tx.execute("update events set group_id = :group", group=group.id)
+        both = [one for one in [await by_slug(tx, event.slug), await by_slug(tx, free.slug)] if one is not None]
+        further = {one.id: FurtherDates("/series/chess", "7 more dates") for one in both}
+        for more, expected in (({}, ["In Chess club", "Free"]), (further, ["", "Free"])):
+            facts = await facts_of(tx, both, CardList(PUBLIC, None, further=more))
+            badges = [card_of(one, facts).badge for one in both]
+            assert [str(one.words) if one else "" for one in badges] == expected
+
+
 async def test_groups_in_a_list_have_a_cover_a_text_and_a_place(site: Site) -> None:
     """The country is shown by its name, and only if there is no town."""
     async with site.db.transaction() as tx:
@@ -198,3 +231,14 @@ async def test_groups_in_a_list_have_a_cover_a_text_and_a_place(site: Site) -> N
     assert "Graz" in cards[0]
     assert "Österreich" not in cards[0]
     assert "Österreich" in cards[1]
+
+
+@pytest.mark.parametrize(("zone", "label"), [("Europe/Berlin", None), ("+02:00", None), ("UTC", "UTC")])
+async def test_a_card_names_the_zone_of_an_event_in_person_if_it_is_unknown(
+    site: Site, zone: str, label: str | None
+) -> None:
+    """Records without a time zone are in UTC, which is hardly the time on the clock of the place."""
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), mode="in_person", time_zone=zone)
+        card = card_of(event, await facts_of(tx, [event], CardList(PUBLIC, None)))
+    assert (card.zone and card.zone.label) == label

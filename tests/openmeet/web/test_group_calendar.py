@@ -22,8 +22,8 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.groups.feeds import calendar_file
 from openmeet.web.series import feeds
 from tests.databases import MakeDatabase
-from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.series.practice import NOW, dates, locked, weekly
+from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.series.practice import NOW, dates, lock_series, weekly
 from tests.openmeet.site_under_test import details, person
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -81,7 +81,7 @@ async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Databa
         group = await group_by(tx, ana)
         series, other = [await series_in(tx, ana, group, title) for title in ("Practice", "Openings")]
         second, third, fourth = (await dates(tx, series))[1:4]
-        last = await locked(tx, ana, series)
+        last = await lock_series(tx, ana, series)
         await cancel_dates.cancel_dates(tx, last, [place_of(second)], "ill")
         await cancel_dates.remove_dates(tx, last, [place_of(third)])
         await tx.execute("update events set title = 'With guests' where id = :id", id=fourth.id)
@@ -109,7 +109,7 @@ async def test_dates_hidden_from_a_reader_are_not_in_their_file(db: Database, cl
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         series = await series_in(tx, ana, group, "Practice")
         inner = (await dates(tx, series))[1]
         await show(tx, inner, Visibility.PRIVATE)
@@ -130,8 +130,8 @@ async def test_a_restricted_series_is_only_in_the_files_of_people_who_see_it(db:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben")
-        kept_away = await member(tx, group, ana, "Cleo")
+        ben = await add_member(tx, group, ana, "Ben")
+        kept_away = await add_member(tx, group, ana, "Cleo")
         series = await series_in(tx, ana, group, "Practice", Visibility.PRIVATE)
         openly = (await dates(tx, series))[2]
         assert shown_in(await file_for(tx, group, None)) == {}
@@ -212,8 +212,8 @@ async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     kept = {stored[1].starts_at, stored[-1].starts_at}
     async with db.transaction() as tx:
         whole = {(title, at.timestamp() * 1e6) for title, at in shown_in(await file_for(tx, group, None))}
-        monkeypatch.setattr(feeds, "MOST_SERIES", 2)
-        monkeypatch.setattr(feeds, "MOST_DATES", 2 * len(stored) - 5)
+        monkeypatch.setattr(feeds, "MAX_SERIES", 2)
+        monkeypatch.setattr(feeds, "MAX_DATES", 2 * len(stored) - 5)
         file = await file_for(tx, group, None)
     found = {(title, at.timestamp() * 1e6) for title, at in shown_in(file)}
     assert file.count(b"RRULE:FREQ=WEEKLY") == 2

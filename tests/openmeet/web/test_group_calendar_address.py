@@ -11,7 +11,7 @@ from openmeet.domain.events import group_of_event
 from openmeet.domain.groups import actions, administration
 from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import api_session, details, sign_up, site_on
-from tests.openmeet.web.group_pages import group_at, made, press, text_of, user_id
+from tests.openmeet.web.group_pages import create_group, group_at, press_button, text_of, user_id
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def ben(site):
 
 async def private_group(site, ana) -> str:
     """A private group with an event that its members see."""
-    path = await made(ana, visibility="private", join_policy="open")
+    path = await create_group(ana, visibility="private", join_policy="open")
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
@@ -76,7 +76,7 @@ async def test_a_member_has_a_url_that_can_be_renewed_and_closed(site, ana, ben)
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
     assert await address_in(ben, path) == ""
-    await press(ben, f"{path}/calendar", act="open")
+    await press_button(ben, f"{path}/calendar", act="open")
     first = await address_in(ben, path)
     async with site.browser() as anybody:
         got = await anybody.get(first)
@@ -86,14 +86,14 @@ async def test_a_member_has_a_url_that_can_be_renewed_and_closed(site, ana, ben)
         assert (await anybody.get(f"{path}.ics")).status_code == 404
     assert await answers(site, first) == 200
     assert await address_in(ana, path) == "", "each member has a separate URL"
-    await press(ben, f"{path}/calendar", act="renew")
+    await press_button(ben, f"{path}/calendar", act="renew")
     second = await address_in(ben, path)
     assert [await answers(site, one) for one in (first, second)] == [404, 200]
     async with site.db.reader() as reader:
         rows = await reader.fetch("select token_hash from group_calendar_feeds")
     token = second.rpartition("/")[2].removesuffix(".ics")
     assert [bytes(row["token_hash"]) for row in rows] == [hashlib.sha256(token.encode()).digest()]
-    await press(ben, f"{path}/calendar", act="close")
+    await press_button(ben, f"{path}/calendar", act="close")
     assert (await address_in(ben, path), await answers(site, second)) == ("", 404)
     assert (await ben.post(f"{path}/calendar", data={"act": "nonsense"})).status_code in {400, 422}
 
@@ -103,7 +103,7 @@ async def test_the_url_stops_with_the_membership(site, ana, ben, how):
     """The URL stops working at once. A person who joins again has none until they create another."""
     path = await private_group(site, ana)
     await let_in(site, path, "ben@example.org", "Ben")
-    await press(ben, f"{path}/calendar", act="open")
+    await press_button(ben, f"{path}/calendar", act="open")
     before = await address_in(ben, path)
     assert await answers(site, before) == 200
     group = await group_at(site, path)
@@ -118,12 +118,12 @@ async def test_the_url_stops_with_the_membership(site, ana, ben, how):
             case "deleted":
                 await actions.delete(tx, host, group.slug)
     if how == "left":
-        await press(ben, f"{path}/leave")
+        await press_button(ben, f"{path}/leave")
     assert await answers(site, before) == 404
     if how in {"left", "removed"}:
         await let_in(site, path, "ben@example.org", "Ben")
         assert (await address_in(ben, path), await answers(site, before)) == ("", 404)
-        await press(ben, f"{path}/calendar", act="open")
+        await press_button(ben, f"{path}/calendar", act="open")
         after = await address_in(ben, path)
         assert after != before
         assert [await answers(site, one) for one in (before, after)] == [404, 200]
@@ -147,7 +147,7 @@ async def test_the_api_offers_the_calendar_url_too(site, ana):
         assert await answers(site, url.removeprefix("http://openmeet.test")) == 200
         assert (await browser.delete(api, headers=cleo)).status_code == 204
         assert await answers(site, url.removeprefix("http://openmeet.test")) == 404
-        public = await made(ana, name="Open club")
+        public = await create_group(ana, name="Open club")
         assert (await browser.post(f"/api{public}/calendar-feed", headers=cleo)).status_code == 403, (
             "only members have a URL"
         )

@@ -18,7 +18,7 @@ from openmeet.network.ingestion import remote_groups
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
 from openmeet.outbox.publications import PublicationKind
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
 
@@ -38,7 +38,7 @@ async def planted(site: Site, **typed: str) -> tuple[Group, Caller, Caller]:
             await switch(tx, flag, is_on=True, changed_by="a test")
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, **{"sync_enabled": "on", **typed})
-        ben = await member(tx, group, ana, "Ben")
+        ben = await add_member(tx, group, ana, "Ben")
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
     return group, ana, ben
 

@@ -16,7 +16,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.web.groups import activity_pages, invitations_pages, members_pages, ownership_pages, pages, settings_pages
 from tests.openmeet.site_under_test import CODE_KEY, details, h1_of, inputs_of, person, sign_up, site_on
-from tests.openmeet.web.group_pages import NEW, group_at, made, press, text_of, user_id
+from tests.openmeet.web.group_pages import NEW, create_group, group_at, press_button, text_of, user_id
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -42,7 +42,7 @@ async def ben(site):
 
 
 async def test_a_group_is_created_found_joined_and_left(ana, ben):
-    path = await made(ana, description="We *play*.", locality="Berlin")
+    path = await create_group(ana, description="We *play*.", locality="Berlin")
     page = await text_of(ana, path)
     assert h1_of(page) == "Chess club"
     assert "<em>play</em>" in page
@@ -50,21 +50,21 @@ async def test_a_group_is_created_found_joined_and_left(ana, ben):
     found = await text_of(ben, "/groups?q=chess")
     assert "1 member · Berlin" in found
     assert "Nothing matches" in await text_of(ben, "/groups?q=zzz")
-    await press(ben, f"{path}/join")
+    await press_button(ben, f"{path}/join")
     assert "You’re in" in await text_of(ben, path)
     assert "Chess club" in await text_of(ben, "/groups?which=mine")
-    await press(ben, f"{path}/notifications", notifications="off")
+    await press_button(ben, f"{path}/notifications", notifications="off")
     assert "You’re not getting news about it" in await text_of(ben, path)
     folded = re.search(r"<details>\s*<summary>Leave…</summary>(.*?)</details>", await text_of(ben, path), re.DOTALL)
     assert folded is not None
     assert f'action="{path}/leave"' in folded[1]
     assert "You can join again at any time." in folded[1]
-    await press(ben, f"{path}/leave")
+    await press_button(ben, f"{path}/leave")
     assert "You’re not in a group yet" in await text_of(ben, "/groups?which=mine")
 
 
 async def test_the_page_says_that_a_group_is_by_invitation_only(ana, ben):
-    path = await made(ana, join_policy="invite")
+    path = await create_group(ana, join_policy="invite")
     page = await text_of(ben, path)
     assert "By invitation only" in page
     assert "Only organisers can invite people." in page
@@ -90,10 +90,10 @@ async def test_one_form_creates_one_group(ana):
 
 
 async def test_requests_with_an_answer_are_decided_singly_and_together(site, ana, ben):
-    path = await made(ana, join_policy="request", join_question="What do you play?")
+    path = await create_group(ana, join_policy="request", join_question="What do you play?")
     unanswered = await ben.post(f"{path}/join", data={"answer": " "})
     assert (unanswered.status_code, 'href="#answer"' in unanswered.text) == (400, True)
-    await press(ben, f"{path}/join", answer="Sicilian")
+    await press_button(ben, f"{path}/join", answer="Sicilian")
     mine = await text_of(ben, path)
     assert "You asked to join" in mine
     assert "You asked on Sunday 1 March" in mine
@@ -103,36 +103,36 @@ async def test_requests_with_an_answer_are_decided_singly_and_together(site, ana
     nobody = await ana.post(f"{path}/requests", data={"decision": "approve"})
     assert (nobody.status_code, "Select one or more" in nobody.text) == (400, True)
     them = await user_id(site, "ben@example.org")
-    await press(ana, f"{path}/requests", one=f"decline {them}")
+    await press_button(ana, f"{path}/requests", one=f"decline {them}")
     declined = await text_of(ben, path)
     assert "Decided on Sunday 1 March by Ana. You can ask again." in declined
-    await press(ben, f"{path}/join", answer="Caro-Kann")
-    await press(ana, f"{path}/requests", **{"decision": "approve", f"ask-{them}": "on"})
+    await press_button(ben, f"{path}/join", answer="Caro-Kann")
+    await press_button(ana, f"{path}/requests", **{"decision": "approve", f"ask-{them}": "on"})
     assert "You’re in" in await text_of(ben, path)
     assert "Nobody is waiting" in await text_of(ana, f"{path}/requests")
-    late = await press(ana, f"{path}/requests", one=f"approve {them}")
+    late = await press_button(ana, f"{path}/requests", one=f"approve {them}")
     assert "That’s already been decided." in await text_of(ana, late.headers["location"])
 
 
 async def test_roles_removals_and_bans_by_buttons(site, ana, ben):
-    path = await made(ana)
-    await press(ben, f"{path}/join")
+    path = await create_group(ana)
+    await press_button(ben, f"{path}/join")
     them = await user_id(site, "ben@example.org")
     assert "Role of Ben" in await text_of(ana, f"{path}/members")
     assert "Role of Ana" not in await text_of(ana, f"{path}/members")
-    await press(ana, f"{path}/members/{them}", act="role", role="admin")
+    await press_button(ana, f"{path}/members/{them}", act="role", role="admin")
     assert "You’re an admin" in await text_of(ben, path)
     us = await user_id(site, "ana@example.org")
     assert (await ben.post(f"{path}/members/{us}", data={"act": "ban"})).status_code == 403
-    await press(ana, f"{path}/members/{them}", act="remove")
-    await press(ben, f"{path}/join")
-    await press(ana, f"{path}/members/{them}", act="ban")
+    await press_button(ana, f"{path}/members/{them}", act="remove")
+    await press_button(ben, f"{path}/join")
+    await press_button(ana, f"{path}/members/{them}", act="ban")
     assert "You can’t join this group" in await text_of(ben, path)
     assert (await ben.post(f"{path}/join", data={"answer": ""})).status_code == 422
     assert "Ben" in await text_of(ana, f"{path}/members?which=banned")
     assert (await ben.get(f"{path}/members?which=banned")).status_code == 403
-    await press(ana, f"{path}/members/{them}", act="lift")
-    await press(ben, f"{path}/join")
+    await press_button(ana, f"{path}/members/{them}", act="lift")
+    await press_button(ben, f"{path}/join")
     log = await text_of(ana, f"{path}/log")
     for line in ("made Ben an admin", "removed Ben", "banned Ben", "lifted the ban on Ben"):
         assert line in re.sub(r"<[^>]+>", "", log)
@@ -140,9 +140,9 @@ async def test_roles_removals_and_bans_by_buttons(site, ana, ben):
 
 async def test_an_invitation_link_is_created_opened_accepted_and_revoked(site, ana, ben):
     """Opening the page behind a link changes nothing, whoever opens it. A banned person cannot join by any link."""
-    path = await made(ana, join_policy="invite", visibility="private")
+    path = await create_group(ana, join_policy="invite", visibility="private")
     assert (await ana.post(f"{path}/invitations/link", data={"uses": "0", "days": "x"})).status_code == 400
-    await press(ana, f"{path}/invitations/link", uses="2", days="7")
+    await press_button(ana, f"{path}/invitations/link", uses="2", days="7")
     (link,) = re.findall(
         r'value="http://openmeet.test(/groups/invitations/[^"]+)"', await text_of(ana, f"{path}/invitations")
     )
@@ -154,20 +154,20 @@ async def test_an_invitation_link_is_created_opened_accepted_and_revoked(site, a
         answer = await scanner.post(link, data={"answer": "yes"})
         assert answer.headers["location"].startswith("/sign-in?next=%2Fgroups%2Finvitations%2F")
     assert "0 of 2 used" in await text_of(ana, f"{path}/invitations")
-    await press(ben, link, answer="yes")
+    await press_button(ben, link, answer="yes")
     assert "You’re already a member" in await text_of(ben, link)
     assert "1 of 2 used" in await text_of(ana, f"{path}/invitations")
-    await press(ana, f"{path}/members/{await user_id(site, 'ben@example.org')}", act="ban")
+    await press_button(ana, f"{path}/members/{await user_id(site, 'ben@example.org')}", act="ban")
     assert (await ben.post(link, data={"answer": "yes"})).status_code == 422
     assert (await ben.get(path)).status_code == 404
     (revoke,) = re.findall(rf'action="({path}/invitations/[^"/]+/revoke)"', await text_of(ana, f"{path}/invitations"))
-    await press(ana, revoke)
+    await press_button(ana, revoke)
     assert (await ben.get(link)).status_code == 404
 
 
 async def test_an_invitation_neither_shows_nor_opens_a_group_that_a_moderator_has_hidden(site, ana, ben):
-    path = await made(ana, description="Buy my watches")
-    await press(ana, f"{path}/invitations/link", uses="2", days="7")
+    path = await create_group(ana, description="Buy my watches")
+    await press_button(ana, f"{path}/invitations/link", uses="2", days="7")
     (link,) = re.findall(
         r'value="http://openmeet.test(/groups/invitations/[^"]+)"', await text_of(ana, f"{path}/invitations")
     )
@@ -183,11 +183,11 @@ async def test_an_invitation_neither_shows_nor_opens_a_group_that_a_moderator_ha
     async with site.db.transaction() as tx:
         await visibility.change(tx, subject, hidden, shown, reason="", by=None)
     assert "0 of 2 used" in await text_of(ana, f"{path}/invitations")
-    await press(ben, link, answer="yes")
+    await press_button(ben, link, answer="yes")
 
 
 async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):
-    path = await made(ana)
+    path = await create_group(ana)
     first = await ana.post(f"{path}/invitations/mail", data={"emails": "Cleo <cleo@example.org>, dan@"})
     assert (first.status_code, "1 e-mail" in first.text, "dan@" in first.text) == (200, True, True)
     assert 'value="send"' not in first.text
@@ -201,7 +201,7 @@ async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):
         assert await reader.fetch("select id from group_invitations order by id") == []
     looked = await ana.post(f"{path}/invitations/mail", data={"emails": "cleo@example.org"})
     assert 'value="send"' in looked.text
-    await press(ana, f"{path}/invitations/mail", emails="cleo@example.org", step="send")
+    await press_button(ana, f"{path}/invitations/mail", emails="cleo@example.org", step="send")
     again = await ana.post(f"{path}/invitations/mail", data={"emails": "cleo@example.org", "step": "look"})
     assert "they already have an invitation" in again.text
     async with site.db.reader() as reader:
@@ -209,14 +209,14 @@ async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):
     door = f"/groups/invitations/{token_of(CODE_KEY, row['id'])}"
     async with site.browser() as cleo:
         assert "No, thank you" in await text_of(cleo, door)
-        await press(cleo, door, answer="no")
+        await press_button(cleo, door, answer="no")
         assert (await cleo.get(door)).status_code == 404
 
 
 async def test_one_click_in_a_mail_program_declines_the_group(site, ana):
     """The request has no origin or cookies, and the response is no redirect (RFC 8058)."""
-    path = await made(ana)
-    await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
+    path = await create_group(ana)
+    await press_button(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
         (row,) = await reader.fetch("select id from group_invitations order by id")
     token = token_of(CODE_KEY, row["id"])
@@ -234,11 +234,11 @@ async def test_one_click_in_a_mail_program_declines_the_group(site, ana):
 
 async def test_one_click_counts_after_the_invitation_was_revoked(site, ana):
     """The e-mail is still in the mailbox, and the refusal also covers the group's next invitation."""
-    path = await made(ana)
-    await press(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
+    path = await create_group(ana)
+    await press_button(ana, f"{path}/invitations/mail", emails="dan@example.org", step="send")
     async with site.db.reader() as reader:
         (row,) = await reader.fetch("select id from group_invitations order by id")
-    await press(ana, f"{path}/invitations/{row['id']}/revoke")
+    await press_button(ana, f"{path}/invitations/{row['id']}/revoke")
     async with site.browser() as program:
         one_click = f"/mail/decline/group/{token_of(CODE_KEY, row['id'])}"
         assert (await program.post(one_click, headers={"origin": ""})).status_code == 200
@@ -248,9 +248,9 @@ async def test_one_click_counts_after_the_invitation_was_revoked(site, ana):
 
 
 async def test_settings_are_saved_and_concurrent_changes_shown(ana):
-    path = await made(ana)
+    path = await create_group(ana)
     form = inputs_of(await text_of(ana, f"{path}/settings")) | {"time_zone": "Europe/Berlin"}
-    saved = await press(
+    saved = await press_button(
         ana, f"{path}/settings", **form | {"name": "Go club", "visibility": "unlisted", "sync_enabled": "on"}
     )
     renamed = saved.headers["location"].removesuffix("/settings")
@@ -267,53 +267,53 @@ async def test_settings_are_saved_and_concurrent_changes_shown(ana):
 
 
 async def test_a_group_can_choose_its_slug(ana):
-    path = await made(ana)
+    path = await create_group(ana)
     wrong = await ana.post(f"{path}/address", data={"address": "No good!"})
     assert (wrong.status_code, "No good!" in wrong.text) == (400, True)
-    await press(ana, f"{path}/address", address="chess-club")
+    await press_button(ana, f"{path}/address", address="chess-club")
     assert (await ana.get(path)).headers["location"] == "/groups/chess-club"
 
 
 async def test_announcements_are_for_members(ana, ben):
-    path = await made(ana)
+    path = await create_group(ana)
     form = inputs_of(await text_of(ana, path))
     assert (await ana.post(f"{path}/announcements", data={"text": " "})).status_code == 400
     for _ in range(2):
-        await press(ana, f"{path}/announcements", text="Bring *boards*.", submission=form["submission"])
+        await press_button(ana, f"{path}/announcements", text="Bring *boards*.", submission=form["submission"])
     assert (await text_of(ana, path)).count("<em>boards</em>") == 1
     other = await ana.post(f"{path}/announcements", data={"text": "Bring clocks.", "submission": form["submission"]})
     assert other.status_code == 422
     assert "Bring clocks.</textarea>" in other.text
     again = inputs_of(other.text)["submission"]
     assert again != form["submission"]
-    await press(ana, f"{path}/announcements", text="Bring clocks.", submission=again)
+    await press_button(ana, f"{path}/announcements", text="Bring clocks.", submission=again)
     assert "Bring clocks." in await text_of(ana, path)
     assert "boards" not in await text_of(ben, path)
     assert (await ben.post(f"{path}/announcements", data={"text": "x"})).status_code == 403
-    await press(ben, f"{path}/join")
+    await press_button(ben, f"{path}/join")
     assert "<em>boards</em>" in await text_of(ben, path)
     for remove in re.findall(rf'action="({path}/announcements/[^"]+)"', await text_of(ana, path)):
-        await press(ana, remove)
+        await press_button(ana, remove)
     assert "boards" not in await text_of(ben, path)
 
 
 async def test_a_group_is_handed_over_by_offer_and_acceptance(site, ana, ben):
-    path = await made(ana)
-    await press(ben, f"{path}/join")
+    path = await create_group(ana)
+    await press_button(ben, f"{path}/join")
     them = await user_id(site, "ben@example.org")
     nobody = await ana.post(f"{path}/ownership", data={"act": "offer"})
     assert (nobody.status_code, 'href="#heir"' in nobody.text) == (400, True)
-    await press(ana, f"{path}/ownership", act="offer", heir=them)
+    await press_button(ana, f"{path}/ownership", act="offer", heir=them)
     assert "This group could be yours" in await text_of(ben, path)
     assert "would like to hand" in await text_of(ben, "/notifications")
-    await press(ben, f"{path}/ownership", act="accept")
+    await press_button(ben, f"{path}/ownership", act="accept")
     assert "You own it." in await text_of(ben, f"{path}/ownership")
     assert "Ben owns <a" in await text_of(ana, "/notifications")
 
 
 async def test_an_absent_owner_is_asked_and_can_keep_the_group(site, clock, ana, ben):
-    path = await made(ana)
-    await press(ben, f"{path}/join")
+    path = await create_group(ana)
+    await press_button(ben, f"{path}/join")
     assert (await ben.post(f"{path}/ownership", data={"act": "ask"})).status_code == 422
     clock.turn(59 * DAY)
     async with site.db.transaction() as tx:
@@ -321,9 +321,9 @@ async def test_an_absent_owner_is_asked_and_can_keep_the_group(site, clock, ana,
         await tx.execute("update sessions set expires_at = :later", later=tx.now + 99 * DAY)
     clock.turn(DAY)
     assert "Ask to take over" in await text_of(ben, f"{path}/ownership")
-    await press(ben, f"{path}/ownership", act="ask")
+    await press_button(ben, f"{path}/ownership", act="ask")
     assert "Are you still here?" in await text_of(ana, path)
-    await press(ana, f"{path}/ownership", act="stop")
+    await press_button(ana, f"{path}/ownership", act="stop")
     assert "take over" not in await text_of(ben, path)
     arranged = {
         "act": "arrange",
@@ -333,7 +333,7 @@ async def test_an_absent_owner_is_asked_and_can_keep_the_group(site, clock, ana,
     }
     wrong = await ana.post(f"{path}/ownership", data=arranged)
     assert (wrong.status_code, 'value="10"' in wrong.text) == (400, True)
-    await press(ana, f"{path}/ownership", **arranged | {"absence_days": "120"})
+    await press_button(ana, f"{path}/ownership", **arranged | {"absence_days": "120"})
     assert "Next if the owner is away: Ben." in await text_of(ben, f"{path}/ownership")
 
 
@@ -366,11 +366,11 @@ async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben)
     """Members see the group's own events, strangers see public ones, and feeds never contain more than strangers see.
     Events of other repositories are marked.
     """
-    path = await made(ana)
+    path = await create_group(ana)
     group = await group_at(site, path)
     wrong = await ana.post(f"{path}/follows", data={"did": "nonsense"})
     assert (wrong.status_code, 'value="nonsense"' in wrong.text) == (400, True)
-    await press(ana, f"{path}/follows", did=DID)
+    await press_button(ana, f"{path}/follows", did=DID)
     async with site.db.transaction() as tx:
         caller = await person(tx, "Hosting")
         for title, visibility in (("Openings", "public"), ("Endgames", "private"), ("Blitz", "unlisted")):
@@ -416,12 +416,12 @@ async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben)
     assert "Join at &lt;home&gt;" in atom
     assert "Endgames" not in atom
     assert "Blitz" not in atom
-    await press(ana, f"{path}/follows", unfollow=DID)
+    await press_button(ana, f"{path}/follows", unfollow=DID)
     assert "Simultan" not in await text_of(ben, path)
 
 
 async def test_past_dates_are_shown_if_nothing_is_planned(site, clock, ana):
-    path = await made(ana)
+    path = await create_group(ana)
     assert "No dates yet" in await text_of(ana, path)
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
@@ -436,8 +436,8 @@ async def test_past_dates_are_shown_if_nothing_is_planned(site, clock, ana):
 
 
 async def test_deleting_shows_the_consequences_and_asks_for_the_name(site, ana, ben):
-    path = await made(ana)
-    await press(ben, f"{path}/join")
+    path = await create_group(ana)
+    await press_button(ben, f"{path}/join")
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = await person(tx, "Hosting")
@@ -448,7 +448,7 @@ async def test_deleting_shows_the_consequences_and_asks_for_the_name(site, ana, 
     assert "Only members see 1 of them now" in asked
     assert (await ana.post(f"{path}/delete", data={"name": "chess"})).status_code == 400
     assert (await ben.post(f"{path}/delete", data={"name": "Chess club"})).status_code == 403
-    await press(ana, f"{path}/delete", name="Chess club")
+    await press_button(ana, f"{path}/delete", name="Chess club")
     assert (await ana.get(path)).status_code == 410
     assert (await ben.get(f"/events/{public.slug}")).status_code == 200
     assert (await ben.get(f"/events/{inner.slug}")).status_code == 404
@@ -474,14 +474,14 @@ async def test_a_private_group_looks_absent_at_every_url_with_every_method(site,
     """For people outside the group, pages and buttons respond as for a group that does not exist, and do not mention
     it.
     """
-    path = await made(ana, visibility="private", join_policy="request")
+    path = await create_group(ana, visibility="private", join_policy="request")
     if who in {"banned", "left"}:
-        await press(ana, f"{path}/invitations/link", uses="1", days="7")
+        await press_button(ana, f"{path}/invitations/link", uses="1", days="7")
         page = await text_of(ana, f"{path}/invitations")
         (link,) = re.findall(r'value="http://openmeet.test(/groups/invitations/[^"]+)"', page)
-        await press(ben, link, answer="yes")
+        await press_button(ben, link, answer="yes")
         them = await user_id(site, "ben@example.org")
-        await press(ana, f"{path}/members/{them}", act="ban" if who == "banned" else "remove")
+        await press_button(ana, f"{path}/members/{them}", act="ban" if who == "banned" else "remove")
     slug, absent = path.rpartition("/")[2], "never-was-abcde"
     typed = {"act": "remove", "follow": "yes", "notifications": "on", "one": "approve x", "text": "x", "name": "x"}
     async with site.browser() as nobody:

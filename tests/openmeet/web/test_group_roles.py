@@ -12,7 +12,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import details, person, site_on
 
@@ -63,7 +63,7 @@ async def add_examples(tx, role: GroupRole | None, visibility: str):
             await actions.join(tx, caller, group.slug)
             if role is GroupRole.DECLINED:
                 await administration.decide(tx, owner, group.slug, [caller.user_id], lets_in=False)
-    people = {name: await member(tx, group, owner, name) for name in ("Rita", "Bert", "Rosa")}
+    people = {name: await add_member(tx, group, owner, name) for name in ("Rita", "Bert", "Rosa")}
     people["Petra"] = await person(tx, "Petra")
     await actions.join(tx, people["Petra"], group.slug)
     event = await events.create(tx, people["Rita"], details(), group=of_event(group))

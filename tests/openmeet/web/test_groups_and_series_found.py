@@ -14,11 +14,11 @@ from openmeet.network.flag_changes import switch
 from openmeet.network.records.collections import GROUP, MEMBERSHIP
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
+from tests.openmeet.ingestion.group_and_series_messages import date_message, series_message
 from tests.openmeet.ingestion.network import did, event, message, rev
-from tests.openmeet.ingestion.test_foreign_series import date, series
 from tests.openmeet.series.practice import weekly as weekly_timing
 from tests.openmeet.site_under_test import api_session, person, site_on
-from tests.openmeet.web.test_badges import badges_in, card, take_known
+from tests.openmeet.web.event_cards import apply_and_release, badges_in, badges_of_card
 from tests.simulation.oracle import Change
 
 
@@ -41,7 +41,7 @@ async def test_remote_groups_are_found_by_search_and_by_source(db: Database, clo
     """Remote groups are not in the unfiltered list. They are not found while the account with their record waits for
     moderation or is hidden.
     """
-    await take_known(db, group(2, "Chess far away"))
+    await apply_and_release(db, group(2, "Chess far away"))
     async with site_on(db, clock).browser() as browser:
         assert "Chess far away" not in (await browser.get("/groups")).text
         assert (await browser.get("/api/groups")).json()["groups"] == []
@@ -66,10 +66,10 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
     events never are.
     """
     days = ["2026-03-07", "2026-03-21"]
-    await take_known(
+    await apply_and_release(
         db,
-        series(1, name="Games far away"),
-        *(date(f"d{n}", 2 + n, day) for n, day in enumerate(days)),
+        series_message(1, name="Games far away"),
+        *(date_message(f"d{n}", 2 + n, day) for n, day in enumerate(days)),
         event(2, "alone", 1, "Games alone", startsAt="2026-03-07T17:00:00Z"),
     )
     async with db.transaction() as tx:
@@ -87,7 +87,7 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         (here,) = (await browser.get("/api/series/search?source=openmeet")).json()["series"]
         assert here["slug"] == own.slug
         shown = (await browser.get("/series?source=atproto")).text
-        assert card(shown, "Games") == ["From another app"]
+        assert badges_of_card(shown, "Games") == ["From another app"]
         assert "Nothing matches" in (await browser.get("/series?q=alone")).text
         mistyped = (await browser.get("/series?source=all&q=gaems")).text
         assert "These match “Games”" in mistyped
@@ -116,13 +116,13 @@ async def test_groups_members_and_series_name_their_record(db: Database, clock: 
     kind.
     """
     far = group(2, "Chess far away")
-    games = series(1, name="Games far away")
+    games = series_message(1, name="Games far away")
     claim = {"$type": MEMBERSHIP, "group": {"uri": far.uri, "cid": far.cid}, "createdAt": "2026-01-01T00:00:00Z"}
-    await take_known(
+    await apply_and_release(
         db,
         far,
         games,
-        date("d0", 2, "2026-03-07"),
+        date_message("d0", 2, "2026-03-07"),
         message(Change(did(3), MEMBERSHIP, "mine", rev(3), claim)),
     )
     async with site_on(db, clock).browser() as browser:

@@ -249,7 +249,7 @@ async def test_events_behind_many_that_may_not_be_seen_are_listed(site: Site) ->
         await attendance.answer(tx, ben, film.slug, RsvpReply.GOING)
         own = await event_by(tx, ben, title="Own", starts="2026-07-04T19:30")
         await tx.execute(
-            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+            "insert into moderation_states (subject, kind, state, reason, decided_by, since)"
             " values (:cleo, 'person', 'hidden', '', 'tenant', :now)",
             cleo=cleo.user_id,
             now=tx.now,

@@ -51,6 +51,42 @@ async def test_requests_editing_and_hosting_appear_once(site: Site) -> None:
     assert rows == ["Guests", "Message guests", "Check-in", "Hosts", "Preview and settings", "Repeat, copy, cancel"]
 
 
+async def test_the_menu_of_an_event_says_only_what_is_possible(site: Site) -> None:
+    """A cancelled event cannot be cancelled again; nothing in that menu is possible for a cancelled date of a series."""
+    last = re.compile(
+        r"<details><summary>(?:<svg[^>]*>.*?</svg>)<span>([^<]*)</span></summary>\s*<ul[^>]*>(.*?)</ul>", re.DOTALL
+    )
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        single = await asked_for(site)
+        typed = {"title": "Practice", "starts": "2026-07-04T18:00", "time_zone": "UTC", "visibility": "public"}
+        series = await browser.post(
+            "/events/new", data=typed | {"repeats": "FREQ=WEEKLY;BYDAY=SA", "ends_how": "never", "submission": "s"}
+        )
+        shown = (await browser.get(series.headers["location"])).text
+        date = re.findall(r'href="(/events/practice[^"?#]*)"', shown)[0]
+        seen = {}
+        for path in (f"/events/{single.slug}", date):
+            for status in ("planned", "cancelled"):
+                page = (await browser.get(path)).text
+                seen[path == date, status] = {
+                    words: re.findall(r"<span>([^<]*)</span>", entries) for words, entries in last.findall(page)
+                }
+                seen[path == date, status].pop("Preview and settings")
+                assert (f'href="{path}/check-in"' in page) == (status == "planned")
+                assert (f'href="{path}/cancel"' in page) == (status == "planned")
+                await browser.post(f"{path}/cancel", data={"reason": "Storm"})
+    assert seen == {
+        (False, "planned"): {
+            "Repeat, copy, cancel": ["Repeat this event", "Make a copy", "Cancel this event…", "Delete…"]
+        },
+        (False, "cancelled"): {"Repeat, copy, delete": ["Repeat this event", "Make a copy", "Delete…"]},
+        # The only action is a line of its own.
+        (True, "planned"): {},
+        (True, "cancelled"): {},
+    }
+
+
 async def test_only_a_host_has_the_link_to_share(site: Site) -> None:
     async with site.browser() as browser, site.browser() as anybody:
         await sign_up(browser, "ana@example.org", "Ana")

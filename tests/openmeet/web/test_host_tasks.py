@@ -21,8 +21,8 @@ from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, Me
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.paging import ALL_ROWS
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
 URI = "at://did:plc:abc/community.lexicon.calendar.event/1"
@@ -80,8 +80,8 @@ async def test_the_same_tasks_in_order_of_urgency_at_all_three_places(site: Site
         await group_actions.join(tx, cleo, group.slug)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
-        rude = await say(tx, ben, room, "You fools")
+        room = await room_of(tx, ana, subject_of_event(event))
+        rude = await send_text(tx, ben, room, "You fools")
         await sanctions.report(tx, cleo, rude.id, ReportReason.ABUSE, "", to_tenant=False)
     for path in PLACES:
         page = await shown_to(site, ana, path)
@@ -142,7 +142,7 @@ async def test_hand_overs_of_events_and_groups(site: Site) -> None:
         (one,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
         await ownership.offer(tx, ana, event.slug, one.id)
         group = await group_by(tx, ana)
-        cleo = await member(tx, group, ana, "Cleo", GroupRole.ADMIN)
+        cleo = await add_member(tx, group, ana, "Cleo", GroupRole.ADMIN)
         await group_ownership.offer(tx, ana, group.slug, cleo.user_id)
     assert titles(await shown_to(site, ben)) == ["Ana wants to hand this over to you"]
     assert f'href="/events/{event.slug}/hosts"' in box(await shown_to(site, ben))
@@ -188,12 +188,12 @@ async def test_moderators_of_a_group_read_of_its_chat_and_members_do_not(site: S
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        mona = await member(tx, group, ana, "Mona", GroupRole.MODERATOR)
-        cleo, dan = [await member(tx, group, ana, name) for name in ("Cleo", "Dan")]
+        mona = await add_member(tx, group, ana, "Mona", GroupRole.MODERATOR)
+        cleo, dan = [await add_member(tx, group, ana, name) for name in ("Cleo", "Dan")]
         room = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
-        rude = await say(tx, dan, room, "You fools")
+        rude = await send_text(tx, dan, room, "You fools")
         await sanctions.report(tx, cleo, rude.id, ReportReason.ABUSE, "", to_tenant=False)
-        to_site = await say(tx, dan, room, "All of you")
+        to_site = await send_text(tx, dan, room, "All of you")
         await sanctions.report(tx, cleo, to_site.id, ReportReason.ABUSE, "", to_tenant=True)
     clock.turn(HOUR)
     shown = box(await shown_to(site, mona, "/home"))

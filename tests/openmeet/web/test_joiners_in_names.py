@@ -14,7 +14,7 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.rooms import about, room_of
+from tests.openmeet.chat.rooms import room_of, subject_of_event
 from tests.openmeet.site_under_test import event_by, person
 
 JOINED, PLAIN = "علی\u200cرضا", "علیرضا"
@@ -30,7 +30,7 @@ async def test_people_groups_and_events_are_found_either_way(make_database: Make
             await groups.create(tx, ana, GroupDetails(name, "Europe/Berlin"))
         for number, name in enumerate((JOINED, PLAIN, "Ben")):
             await attendance.answer(tx, await person(tx, f"{name} {number}"), event.slug, RsvpReply.GOING)
-        room = await room_of(tx, ana, about(event))
+        room = await room_of(tx, ana, subject_of_event(event))
         wanted = AttendeeFilter(tuple(AttendanceStatus), typed)
         assert len(await lists.for_hosts(tx, event.id, wanted, None, 9)) == 2
         assert len((await people.members(tx, room, ana.user_id, words=typed)).people) == 2

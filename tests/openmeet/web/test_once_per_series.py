@@ -28,10 +28,10 @@ from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, did, event
+from tests.openmeet.series.detection import detect_series_of
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
-from tests.openmeet.series.test_detecting import looked_through
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
-from tests.openmeet.web.test_search_plans import Explaining, reads_all
+from tests.openmeet.web.query_plans import ExplainingReader, reads_all_events
 
 DAILY = "FREQ=DAILY"
 
@@ -102,7 +102,7 @@ async def test_a_detected_series_is_one_row_with_its_existing_dates(site: Site) 
         author = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         at = [f"{day.isoformat()}Z" for day in days]
         await apply(tx, HERE, [event(1, f"tea{n}", 1 + n, startsAt=one) for n, one in enumerate(at)])
-    (found,) = await looked_through(site.db, author)
+    (found,) = await detect_series_of(site.db, author)
     assert found.state is DetectionState.LINKED
     async with site.browser() as nobody:
         page = await nobody.get("/")
@@ -130,6 +130,8 @@ async def test_a_group_lists_a_series_once_and_shows_its_whole_month(site: Site)
         start = (await nobody.get(f"/groups/{group.slug}")).text
     assert start.count('<span class="tile" aria-hidden="true">') == start.count('<article class="event-card') > 2
     assert 'class="thumbnail"' not in start
+    # The title stands once, on the card of the next date. In the rows, only screen readers get it.
+    assert re.sub('<span class="hidden">.*?</span>', "", start).count("Morning swim") == 1
     assert listed.count("<h3>") == 1
     # The private one is not mentioned, not even in the number.
     assert "More dates<" in listed
@@ -211,11 +213,11 @@ async def test_the_other_dates_are_counted_with_an_index(site: Site) -> None:
         await tx.execute("analyze events")
         if tx.engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
-        explaining = Explaining(tx)
+        explaining = ExplainingReader(tx)
         for wanted in (SearchQuery(), SearchQuery(("tea",)), SearchQuery(first=to_datetime(tx.now).date())):
             assert len(await search.coming(explaining, replace(wanted, once_per_series=True), None, 30)) == 20
     assert explaining.plans
-    assert [plan for plan in explaining.plans if reads_all(plan)] == []
+    assert [plan for plan in explaining.plans if reads_all_events(plan)] == []
     assert any("events_of_series_by_end" in plan for plan in explaining.plans)
     # With so few dates it is chance which of the two indexes PostgreSQL uses for the starts.
     by_start = "events_of_series_by_start" if site.db.engine == "sqlite" else "events_of_series_by_"

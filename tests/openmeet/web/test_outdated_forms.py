@@ -18,8 +18,14 @@ from openmeet.network.records.collections import EVENT
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.ingestion.network import did, event
-from tests.openmeet.ingestion.test_own_records import GROUP_URI, SERIES_URI, group_out, said, series_out
-from tests.openmeet.ingestion.view import take
+from tests.openmeet.ingestion.own_groups_and_series import (
+    OWN_GROUP_URI,
+    OWN_SERIES_URI,
+    create_published_group,
+    create_published_series,
+    update_message,
+)
+from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import Site, event_by, inputs_of, person, signed_in, site_on
 
 GROUP_FORM = {"time_zone": "Europe/Berlin", "join_policy": "open", "visibility": "public", "promotion_level": "public"}
@@ -146,13 +152,13 @@ async def test_ticked_boxes_are_named_as_in_the_form(db: Database, site: Site):
 
 
 async def test_a_group_that_another_app_changed(db: Database, site: Site):
-    ana, group, record = await group_out(db)
+    ana, group, record = await create_published_group(db)
     path = f"/groups/{group.slug}/settings"
     headers = await api(site, ana.user_id)
     async with signed_in(site, ana.user_id) as browser:
         form = await opened(browser, path) | GROUP_FORM
         read = await browser.get(f"/api/groups/{group.slug}", headers=headers)
-        await take(db, said(GROUP_URI, 1, record | {"description": "From another app."}))
+        await apply_messages(db, update_message(OWN_GROUP_URI, 1, record | {"description": "From another app."}))
         stale = await browser.post(path, data=form | {"description": "We meet.", "name": "Chess and tea"})
         assert stale.status_code == 409
         assert "</strong> From another app." in stale.text
@@ -163,13 +169,13 @@ async def test_a_group_that_another_app_changed(db: Database, site: Site):
 
 
 async def test_a_series_that_another_app_changed(db: Database, site: Site):
-    ana, series, record = await series_out(db)
+    ana, series, record = await create_published_series(db)
     path = f"/series/{series.slug}/edit"
     headers = await api(site, ana.user_id)
     async with signed_in(site, ana.user_id) as browser:
         form = await opened(browser, path) | {"time_zone": "Europe/Vienna", "visibility": "public"}
         read = await browser.get(f"/api/series/{series.slug}", headers=headers)
-        await take(db, said(SERIES_URI, 1, record | {"description": "Bring two cups."}))
+        await apply_messages(db, update_message(OWN_SERIES_URI, 1, record | {"description": "Bring two cups."}))
         stale = await browser.post(path, data=form | {"description": "Bring a cup.", "title": "Cocoa"})
         assert stale.status_code == 409
         assert "</strong> Bring two cups." in stale.text
@@ -180,7 +186,7 @@ async def test_a_series_that_another_app_changed(db: Database, site: Site):
 
 async def test_one_date_of_a_series(db: Database, site: Site):
     """An edit of one date makes no new revision of its series. The form of the date is outdated nevertheless."""
-    ana, series, _ = await series_out(db)
+    ana, series, _ = await create_published_series(db)
     path = f"/series/{series.slug}/edit"
     zone = {"time_zone": "Europe/Vienna", "visibility": "public", "description": "Bring a cup."}
     async with signed_in(site, ana.user_id) as browser:
@@ -204,7 +210,7 @@ async def test_an_event_that_another_app_changed(db: Database, clock: HandClock,
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
     base = {"startsAt": "2026-07-04T16:00:00Z", "timezone": "Europe/Berlin"}
-    await take(db, event(1, "tea", 1, "Tea", **base))
+    await apply_messages(db, event(1, "tea", 1, "Tea", **base))
     async with db.reader() as reader:
         (row,) = await reader.fetch("select slug, revision from events")
     headers = await api(site, user_id)
@@ -212,7 +218,7 @@ async def test_an_event_that_another_app_changed(db: Database, clock: HandClock,
         path = f"/events/{row['slug']}/edit"
         form = await opened(browser, path) | {"time_zone": "Europe/Berlin", "visibility": "public"}
         read = await browser.get(f"/api/events/{row['slug']}", headers=headers)
-        await take(db, event(1, "tea", 2, "Cocoa", **base))
+        await apply_messages(db, event(1, "tea", 2, "Cocoa", **base))
         stale = await browser.post(path, data=form | {"door_note": "Ring twice"})
         assert stale.status_code == 409
         assert "</strong> Cocoa" in stale.text
@@ -224,7 +230,7 @@ async def test_an_event_that_another_app_changed(db: Database, clock: HandClock,
         deleted = await browser.delete(f"/api/events/{row['slug']}", headers=versioned)
         assert (cancelled.status_code, deleted.status_code) == (412, 412)
     clock.turn(SECOND)
-    await take(db, event(1, "tea", 3, "Cocoa", unknown="field", **base))
+    await apply_messages(db, event(1, "tea", 3, "Cocoa", unknown="field", **base))
     async with db.reader() as reader:
         (now,) = await reader.fetch("select title, revision, record_uri from events")
         publications = await reader.fetch("select subject_id from publications")

@@ -1,11 +1,13 @@
 """The event page describes the viewer's answer correctly, also for cancelled events and optional questions."""
 
 import re
+from datetime import UTC, datetime
 
-from groundwork.clock import HandClock
+from groundwork.clock import HandClock, from_datetime
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from tests.databases import MakeDatabase
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 
 OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
@@ -37,6 +39,35 @@ async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: Ma
             assert not [one for one in ("held for you", "before you", "next on the waitlist") if one in page]
             assert ("Who was going" in page, "Add to calendar" in page) == (True, False)
         assert "held for you" not in (await second.get("/my/events?tab=waiting")).text
+
+
+async def test_sharing_is_offered_only_before_the_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Not for an answer to an event that was cancelled or is over."""
+    offer = "Share it with other apps?"
+    async with offline_publishing(clock) as publishing:
+        site = site_on(await make_sqlite("openmeet", clock=clock), clock, publishing=publishing)
+        async with site.browser() as host, site.browser() as guest:
+            await sign_up(host, "hanna@example.org", "Hanna")
+            await sign_up(guest, "gil@example.org", "Gil")
+            walks = []
+            for day in (10, 11):
+                made = await host.post(
+                    "/events/new",
+                    data={
+                        "title": f"Walk {day}",
+                        "starts": f"2026-03-{day}T18:00",
+                        "time_zone": "UTC",
+                        "submission": f"w{day}",
+                    },
+                )
+                walks.append(made.headers["location"].partition("?")[0])
+                await guest.post(f"{walks[-1]}/answer", data={"reply": "going"})
+                assert offer in (await guest.get(walks[-1])).text
+            await host.post(f"{walks[0]}/cancel", data={"reason": "Storm"})
+            assert offer not in (await guest.get(walks[0])).text
+            clock.turn(from_datetime(datetime(2026, 3, 12, tzinfo=UTC)) - clock.now())
+            over = (await guest.get(walks[1])).text
+            assert ("You were going" in over, offer in over) == (True, False)
 
 
 async def test_cancelling_an_unanswered_event_notifies_nobody(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -137,3 +168,21 @@ async def _asking(site: Site, question: RegistrationQuestion) -> str:
             tx, hanna, event.slug, RegistrationSettings(questions=(question,))
         )
     return f"/events/{event.slug}"
+
+
+async def test_changed_details_are_confirmed_although_the_answer_stays(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """The same answer again changes nothing, and with more people it does."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        walk = await event_by(tx, ana)
+        await event_hosting.change_registration_settings(tx, ana, walk.slug, RegistrationSettings(max_party=3))
+    said = []
+    async with signed_in(site, ben.user_id) as browser:
+        for typed in ({}, {}, {"party": "2", "whole": "1"}):
+            answered = await browser.post(f"/events/{walk.slug}/answer", data={"reply": "going", **typed})
+            page = await browser.get(answered.headers["location"])
+            said.append(("Nothing was changed." in page.text, "Saved." in page.text))
+    assert said == [(False, False), (True, False), (False, True)]

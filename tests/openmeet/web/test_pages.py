@@ -10,19 +10,9 @@ from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, Rsv
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
+from tests.openmeet.events.event_forms import EVENT_FORM
 from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
 from tests.visible_text import visible_text
-
-TYPED = {
-    "title": "Board games",
-    "starts": "2026-07-04T18:00",
-    "ends": "2026-07-04T20:00",
-    "time_zone": "Europe/Berlin",
-    "mode": "in_person",
-    "visibility": "public",
-    "online_url_audience": "attendees",
-    "venue_name": "Town library",
-}
 
 
 @pytest.fixture
@@ -44,13 +34,13 @@ async def host_event(site, **typed: str):
 
 async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
     form = inputs_of((await browser.get("/events/new")).text)
-    sent = await browser.post("/events/new", data=form | TYPED | {"description": "Bring cake"})
+    sent = await browser.post("/events/new", data=form | EVENT_FORM | {"description": "Bring cake"})
     assert sent.headers["location"] == "/sign-in?next=/events/new"
     back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
     page = (await browser.get(back.headers["location"])).text
     assert "Here’s the event you started" in page
     assert "Bring cake" in page
-    made = await browser.post("/events/new", data=inputs_of(page) | TYPED)
+    made = await browser.post("/events/new", data=inputs_of(page) | EVENT_FORM)
     assert made.status_code == 303
     assert "Board games" in (await browser.get(made.headers["location"])).text
     assert "Here’s the event you started" not in (await browser.get("/events/new")).text
@@ -58,26 +48,26 @@ async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
 
 async def test_the_preselected_country_is_not_a_place_by_itself(browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     here = await browser.post("/events/new", data=form | {"locality": "Wien", "country": "AT"})
     page = (await browser.get(here.headers["location"])).text
     assert ("Austria" in page, ">AT<" in page) == (True, False)
     form = inputs_of((await browser.get("/events/new")).text)
     assert form["country"] == "Austria"
-    nowhere = await browser.post("/events/new", data=form | TYPED | {"title": "Go", "venue_name": ""})
+    nowhere = await browser.post("/events/new", data=form | EVENT_FORM | {"title": "Go", "venue_name": ""})
     assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
 
 
 async def test_sending_a_form_twice_creates_one_event(browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     first = await browser.post("/events/new", data=form)
     second = await browser.post("/events/new", data=form)
     assert first.headers["location"] == second.headers["location"]
 
 
 async def test_typed_text_is_kept_and_each_error_is_at_its_field(browser):
-    typed = TYPED | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
+    typed = EVENT_FORM | {"ends": "2026-07-04T17:00", "description": "<b>Long</b> text", "capacity": "many"}
     answer = await browser.post("/events/new", data=typed)
     assert answer.status_code == 400
     assert "The end is before the start. Choose a later end." in answer.text
@@ -89,20 +79,20 @@ async def test_typed_text_is_kept_and_each_error_is_at_its_field(browser):
 
 async def test_a_corrected_form_still_creates_one_event(browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     again = await browser.post("/events/new", data=form | {"title": ""})
     assert inputs_of(again.text)["submission"] == form["submission"]
 
 
 async def test_a_form_changed_after_creating_an_event_can_create_another(browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     path = (await browser.post("/events/new", data=form)).headers["location"]
     again = await browser.post("/events/new", data=form | {"title": "Chess"})
     assert again.status_code == 422
     assert f'<a href="{path}">' in again.text
     assert inputs_of(again.text)["title"] == "Chess"
-    other = await browser.post("/events/new", data=TYPED | inputs_of(again.text))
+    other = await browser.post("/events/new", data=EVENT_FORM | inputs_of(again.text))
     assert other.status_code == 303
     assert other.headers["location"] != path
 
@@ -112,35 +102,35 @@ async def test_a_start_in_the_past_is_asked_about_once(browser):
     past it asks again.
     """
     await sign_up(browser, "ana@example.org", "Ana")
-    typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
+    typed = EVENT_FORM | {"starts": "2025-07-04T18:00", "ends": ""}
     asked = await browser.post("/events/new", data=inputs_of((await browser.get("/events/new")).text) | typed)
     assert asked.status_code == 400
     assert "This start is in the past. If that’s right, choose “Create event” again." in asked.text
-    again = TYPED | inputs_of(asked.text)
+    again = EVENT_FORM | inputs_of(asked.text)
     other = await browser.post("/events/new", data=again | {"starts": "2024-07-04T18:00"})
     assert other.status_code == 400
     made = await browser.post("/events/new", data=again)
     assert made.status_code == 303
     edit = inputs_of((await browser.get(f"{made.headers['location']}/edit")).text)
-    assert (await browser.post(f"{made.headers['location']}/edit", data=TYPED | edit)).status_code == 303
+    assert (await browser.post(f"{made.headers['location']}/edit", data=EVENT_FORM | edit)).status_code == 303
 
 
 async def test_another_error_does_not_confirm_a_start_in_the_past(browser):
     """An error in the title is not a confirmation of the start, and a confirmation applies to that one start only."""
     await sign_up(browser, "ana@example.org", "Ana")
-    over, earlier = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
+    over, earlier = EVENT_FORM | {"starts": "2025-07-04T18:00", "ends": ""}, {"starts": "2024-07-04T18:00"}
     form = inputs_of((await browser.get("/events/new")).text)
     untitled = await browser.post("/events/new", data=form | over | {"title": ""})
     assert "This start is in the past" not in untitled.text
-    asked = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    asked = await browser.post("/events/new", data=EVENT_FORM | inputs_of(untitled.text) | {"title": "Board games"})
     assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
-    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""} | earlier)
+    untitled = await browser.post("/events/new", data=EVENT_FORM | inputs_of(asked.text) | {"title": ""} | earlier)
     asked = await browser.post(
-        "/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"} | earlier
+        "/events/new", data=EVENT_FORM | inputs_of(untitled.text) | {"title": "Board games"} | earlier
     )
     assert (asked.status_code, "This start is in the past" in asked.text) == (400, True)
-    untitled = await browser.post("/events/new", data=TYPED | inputs_of(asked.text) | {"title": ""})
-    made = await browser.post("/events/new", data=TYPED | inputs_of(untitled.text) | {"title": "Board games"})
+    untitled = await browser.post("/events/new", data=EVENT_FORM | inputs_of(asked.text) | {"title": ""})
+    made = await browser.post("/events/new", data=EVENT_FORM | inputs_of(untitled.text) | {"title": "Board games"})
     assert made.status_code == 303
 
 
@@ -152,7 +142,7 @@ async def test_the_event_page_shows_when_where_and_who(site, browser):
         await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
-                event_id=event.id, user_id=shadow, record_uri="at://x", answer=RsvpRecordStatus.GOING, first_seen=tx.now
+                event_id=event.id, user_id=shadow, record_uri="at://x", status=RsvpRecordStatus.GOING, first_seen=tx.now
             ),
         )
     page = (await browser.get(f"/events/{event.slug}")).text
@@ -196,7 +186,8 @@ async def test_a_full_event_offers_the_waitlist_and_shows_ones_position(site, br
     async with site.browser() as passer_by:
         seen = (await passer_by.get(f"/events/{event.slug}")).text
     assert "<strong>1</strong> on the waitlist" in seen
-    assert "1 who isn’t shown" in seen
+    # The number is above the list, and the heading of nobody is left out.
+    assert "aren’t shown" not in seen
     assert "Ben" not in visible_text(seen)
 
 
@@ -252,12 +243,14 @@ async def test_a_held_event_is_visible_to_its_author_only(site, browser):
 
 async def test_editing_shows_stored_values_and_a_stale_form_keeps_typed_ones(browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     path = (await browser.post("/events/new", data=form)).headers["location"]
     edit = inputs_of((await browser.get(f"{path}/edit")).text)
     assert (edit["title"], edit["starts"], edit["revision"]) == ("Board games", "2026-07-04T18:00", "1")
-    assert (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess"})).status_code == 303
-    stale = await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})
+    assert (
+        await browser.post(f"{path}/edit", data=EVENT_FORM | {"revision": "1", "title": "Chess"})
+    ).status_code == 303
+    stale = await browser.post(f"{path}/edit", data=EVENT_FORM | {"revision": "1", "title": "Go"})
     assert stale.status_code == 409
     assert inputs_of(stale.text)["title"] == "Go"
     assert h1_of((await browser.get(path)).text) == "Chess"
@@ -268,40 +261,41 @@ async def test_a_stale_form_shows_the_differences_and_can_be_saved_again(browser
     version.
     """
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     path = (await browser.post("/events/new", data=form)).headers["location"]
     await browser.post(
-        f"{path}/edit", data=TYPED | {"revision": "1", "title": "Chess", "mode": "online", "ends": "2026-07-04T21:00"}
+        f"{path}/edit",
+        data=EVENT_FORM | {"revision": "1", "title": "Chess", "mode": "online", "ends": "2026-07-04T21:00"},
     )
-    stale = (await browser.post(f"{path}/edit", data=TYPED | {"revision": "1", "title": "Go"})).text
+    stale = (await browser.post(f"{path}/edit", data=EVENT_FORM | {"revision": "1", "title": "Go"})).text
     assert '<p class="other" id="title-other"><strong>Now:</strong> Chess</p>' in stale
     assert '<p class="other" id="mode-other"><strong>Now:</strong> Online</p>' in stale
     assert "<strong>Now:</strong> Saturday 4 July 2026, 21:00</p>" in stale
     assert "starts-other" not in stale
     assert f'<a href="{path}" target="_blank">' in stale
-    again = await browser.post(f"{path}/edit", data=TYPED | inputs_of(stale))
+    again = await browser.post(f"{path}/edit", data=EVENT_FORM | inputs_of(stale))
     assert again.status_code == 303
     assert h1_of((await browser.get(path)).text) == "Go"
 
 
 async def test_saving_fewer_places_than_attendees_is_mentioned(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
         for name in ("Greta", "Gustav"):
             await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), RsvpReply.GOING)
-    fewer = TYPED | {"revision": "1", "capacity": "1"}
+    fewer = EVENT_FORM | {"revision": "1", "capacity": "1"}
     asked = await browser.post(f"{path}/edit", data=fewer)
     await browser.post(f"{path}/edit", data=inputs_of(asked.text) | fewer)
     assert "More people are going than there are places now" in (await browser.get(path)).text
-    await browser.post(f"{path}/edit", data=TYPED | {"revision": "2", "capacity": "2"})
+    await browser.post(f"{path}/edit", data=EVENT_FORM | {"revision": "2", "capacity": "2"})
     assert "Saved.</p>" in (await browser.get(path)).text
 
 
 async def test_the_title_of_an_invalid_form_says_so(browser):
     """A screen reader reads the title first when a page loads."""
-    typed = TYPED | {"title": ""}
+    typed = EVENT_FORM | {"title": ""}
     assert "<title>Error: New event" in (await browser.post("/events/new", data=typed)).text
     assert "<title>New event" in (await browser.get("/events/new")).text
 
@@ -316,12 +310,18 @@ async def test_somebody_else_cannot_open_the_edit_form(site, browser):
 async def test_my_events_opens_the_first_tab_with_events_and_shows_counts(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     assert "Nothing planned yet" in (await browser.get("/my/events")).text
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     await browser.post("/events/new", data=form)
     page = (await browser.get("/my/events")).text
-    assert 'href="/my/events?which=hosting" aria-current="page">Hosting <span class="tab-count">1</span></a>' in page
+    assert "<h1>Hosting</h1>" in page
+    assert "1 date coming up" in page
     assert "Board games" in page
-    assert "Nothing planned yet" in (await browser.get("/my/events?which=going")).text
+    # Hosting is a page of its own. It leads to the tabs of the other lists, and they lead to it.
+    assert 'class="tabs"' not in page
+    assert 'href="/my/events?which=going"' in page
+    going = (await browser.get("/my/events?which=going")).text
+    assert "Nothing planned yet" in going
+    assert 'href="/my/events?which=hosting">Hosting <span class="tab-count">1</span></a>' in going
 
 
 @pytest.mark.parametrize("path", ["/my/events", "/notifications", "/settings/profile", "/welcome"])
@@ -342,7 +342,7 @@ async def test_next_parameter_never_redirects_to_another_site(browser, target):
 
 async def test_notifications_say_who_answered_what(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), RsvpReply.INTERESTED)
@@ -374,7 +374,7 @@ async def test_notifications_of_other_changes_name_the_fields_but_no_values(site
 
 async def test_nobody_is_listed_as_offered_a_place_and_as_waiting(site, browser):
     await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"capacity": "1"}
+    form = inputs_of((await browser.get("/events/new")).text) | EVENT_FORM | {"capacity": "1"}
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
         ben, cleo, dora = [await person(tx, name) for name in ("Ben", "Cleo", "Dora")]

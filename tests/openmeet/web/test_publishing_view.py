@@ -10,7 +10,7 @@ from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.identities import publication_consent
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
@@ -147,8 +147,8 @@ async def test_without_consent_for_events_nothing_is_shown_as_waiting(deployment
     ana = await deployment.connected("ana")
     for wanted, words in ((False, HERE), (True, WAITING)):
         async with deployment.db.transaction() as tx:
-            before = await publication_consent.of_user(tx, ana.user_id)
-            await publication_consent.change(tx, ana.user_id, replace(before, writes_events=wanted))
+            before = await publishing_preferences.of_user(tx, ana.user_id)
+            await publishing_preferences.change(tx, ana.user_id, replace(before, writes_events=wanted))
         if not wanted:
             event = await deployment.event(ana)
             await deployment.deliver_publications()
@@ -159,8 +159,8 @@ async def test_edits_of_another_apps_event_are_shown_as_only_here(deployment: De
     """If its author does not want events published, nothing waits for their PDS."""
     ana = await deployment.connected("ana")
     async with deployment.db.transaction() as tx:
-        before = await publication_consent.of_user(tx, ana.user_id)
-        await publication_consent.change(tx, ana.user_id, replace(before, writes_events=False))
+        before = await publishing_preferences.of_user(tx, ana.user_id)
+        await publishing_preferences.change(tx, ana.user_id, replace(before, writes_events=False))
     app = await deployment.stranger("ana")
     who = (await app.query("com.atproto.server.getSession"))["did"]
     tea = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}

@@ -13,7 +13,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery
-from tests.openmeet.events.test_actions import FROM_NETWORK, URI
+from tests.openmeet.events.network_event import PARTY_FROM_NETWORK, PARTY_URI
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -84,9 +84,11 @@ async def test_past_deleted_undated_and_private_events_are_not_coming(db, clock)
         await event_by(tx, ana, visibility="private")
         deleted = await event_by(tx, ana)
         await events.delete(tx, ana, deleted.slug)
-        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="c", author_id=ana.user_id, event=PARTY_FROM_NETWORK
+        )
         assert await all_of(tx, SearchQuery()) == ["Party"]
-        await record_changes.remove_from_network(tx, uri=URI)
+        await record_changes.remove_from_network(tx, uri=PARTY_URI)
         assert await all_of(tx, SearchQuery()) == []
         await event_by(tx, ana, title="Last")
     clock.turn(365 * DAY)

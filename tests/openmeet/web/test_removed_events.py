@@ -12,10 +12,10 @@ from openmeet.domain.attendance import tasks
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.routes import embeds, open_pages, operations, pages, pictures
 from tests.databases import MakeDatabase
-from tests.openmeet.events.test_co_hosts import hosting_together
-from tests.openmeet.guest_rsvps.test_guests import ask, letters, link_in
+from tests.openmeet.events.event_forms import EVENT_FORM
+from tests.openmeet.events.hosted_event import create_event_with_co_host
+from tests.openmeet.guest_rsvps.guest_emails import compose_guest_emails, confirmation_link_in, send_guest_answer
 from tests.openmeet.site_under_test import Site, api_session, event_by, inputs_of, person, sign_up, signed_in, site_on
-from tests.openmeet.web.test_pages import TYPED
 from tests.visible_text import visible_text
 
 # The end of the event in ``TYPED``: 2026-07-04, 20:00 in Berlin.
@@ -52,7 +52,7 @@ async def test_hosts_and_guests_see_the_day_and_then_the_page_is_gone(
 ):
     new = (await ana.get("/events/new")).text
     assert '<option value="never" selected>For good</option>' in new
-    made = await ana.post("/events/new", data=inputs_of(new) | TYPED | {"remove_after": "week"})
+    made = await ana.post("/events/new", data=inputs_of(new) | EVENT_FORM | {"remove_after": "week"})
     path = made.headers["location"]
     assert '<option value="week" selected>For a week</option>' in (await ana.get(f"{path}/edit")).text
     async with site.browser() as ben, site.browser() as visitor:
@@ -96,9 +96,9 @@ async def test_guests_without_an_account_the_ticket_and_the_chat_tell_the_day(si
         event = await event_by(tx, ana, remove_after="week")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     async with site.browser() as eve:
-        await ask(eve, event)
-        (letter,) = await letters(site)
-        link = link_in(letter)
+        await send_guest_answer(eve, event)
+        (letter,) = await compose_guest_emails(site)
+        link = confirmation_link_in(letter)
         assert DAY_OF_REMOVAL in visible_text((await eve.get(link)).text)
         own = (await eve.post(link)).headers["location"]
         shown = (await eve.get(own)).text
@@ -112,7 +112,7 @@ async def test_guests_without_an_account_the_ticket_and_the_chat_tell_the_day(si
 
 
 async def test_an_event_that_its_host_deletes_earlier_says_so(site: Site, ana: httpx.AsyncClient):
-    form = inputs_of((await ana.get("/events/new")).text) | TYPED | {"remove_after": "day"}
+    form = inputs_of((await ana.get("/events/new")).text) | EVENT_FORM | {"remove_after": "day"}
     path = (await ana.post("/events/new", data=form)).headers["location"]
     await ana.post(f"{path}/delete")
     assert "The host deleted “Board games”." in (await ana.get(path)).text
@@ -136,16 +136,18 @@ async def test_a_removed_event_that_was_not_public_is_gone_only_for_people_who_a
 
 async def test_a_co_host_does_not_see_the_choice_and_keeps_it(site: Site):
     async with site.db.transaction() as tx:
-        ana, ben, event = await hosting_together(tx, remove_after="month")
+        ana, ben, event = await create_event_with_co_host(tx, remove_after="month")
     async with signed_in(site, ben.user_id) as browser, signed_in(site, ana.user_id) as host:
         page = (await browser.get(f"/events/{event.slug}/edit")).text
         assert '<input type="hidden" name="remove_after" value="month">' in page
         assert "How long should the page stay?" not in page
-        saved = await browser.post(f"/events/{event.slug}/edit", data=TYPED | inputs_of(page) | {"title": "Chess"})
+        saved = await browser.post(f"/events/{event.slug}/edit", data=EVENT_FORM | inputs_of(page) | {"title": "Chess"})
         assert saved.status_code == 303
         refused = await browser.post(
             f"/events/{event.slug}/edit",
-            data=TYPED | inputs_of((await browser.get(f"/events/{event.slug}/edit")).text) | {"remove_after": "day"},
+            data=EVENT_FORM
+            | inputs_of((await browser.get(f"/events/{event.slug}/edit")).text)
+            | {"remove_after": "day"},
         )
         assert refused.status_code == 400
         assert "Only people who can delete this event can choose this." in refused.text

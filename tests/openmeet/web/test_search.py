@@ -17,10 +17,9 @@ from openmeet.domain.groups.model import GroupDetails, GroupVisibility
 from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.query import next_steps, parse_query
 from openmeet.domain.search.search import EventOrigin, SearchQuery
-from tests.openmeet.events.test_actions import FROM_NETWORK, URI
+from tests.openmeet.events.network_event import PARTY_FROM_NETWORK, PARTY_URI
+from tests.openmeet.places.located_events import BERLIN, POTSDAM, place_event_at
 from tests.openmeet.site_under_test import details, event_by, person
-
-BERLIN, POTSDAM = ("52.52", "13.405"), ("52.39", "13.06")
 
 
 @pytest.fixture
@@ -30,14 +29,6 @@ async def db(make_database):
 
 async def titles(reader, *words: str, **wanted: object):
     return [event.title for event in await search.coming(reader, SearchQuery(words, **wanted), None, 50)]
-
-
-async def put_at(tx, event, place):
-    """Give an event coordinates that only records can have."""
-    found = await queries.by_id(tx, event.id)
-    venue = replace(found.content.venue, latitude=place[0], longitude=place[1])
-    at = replace(found, content=replace(found.content, venue=venue))
-    await queries.update(tx, at, search_text=found.title.casefold())
 
 
 @pytest.mark.parametrize(
@@ -106,12 +97,14 @@ async def test_the_index_is_updated_by_every_change(db):
         assert (await titles(tx, "tea"), await titles(tx, "coffee")) == ([], ["Coffee"])
         await events.delete(tx, ana, tea.slug)
         assert await titles(tx, "coffee") == []
-        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="c", author_id=ana.user_id, event=PARTY_FROM_NETWORK
+        )
         assert await titles(tx, "cake", "barn") == ["Party"]
-        later = replace(FROM_NETWORK, name="Picnic", description="")
-        await record_changes.apply_from_network(tx, uri=URI, cid="d", author_id=ana.user_id, event=later)
+        later = replace(PARTY_FROM_NETWORK, name="Picnic", description="")
+        await record_changes.apply_from_network(tx, uri=PARTY_URI, cid="d", author_id=ana.user_id, event=later)
         assert (await titles(tx, "cake"), await titles(tx, "picnic")) == ([], ["Picnic"])
-        await event_records.erase_from(tx, URI.split("/")[2])
+        await event_records.erase_from(tx, PARTY_URI.split("/")[2])
         assert await titles(tx, "picnic") == []
         assert [row[0] for row in await tx.fetch("select search_words from events where search_words <> ''")] == []
 
@@ -141,7 +134,9 @@ async def test_filters_combine(db):
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Choir", categories="music", tags="a_b", languages="de", access="step_free")
         await event_by(tx, ana, title="Chess", mode="online", online_url="https://x.example", tags="aXb")
-        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(
+            tx, uri=PARTY_URI, cid="c", author_id=ana.user_id, event=PARTY_FROM_NETWORK
+        )
         for typed, expected in (
             ({"category": "music"}, ["Choir"]),
             ({"tag": "#A_b"}, ["Choir"]),
@@ -161,9 +156,11 @@ async def test_distance_is_measured_on_the_globe_and_never_to_a_hidden_address(d
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         for title, place in (("Berlin", BERLIN), ("Potsdam", POTSDAM), ("East", ("-17", "179.99")), ("None", ("", ""))):
-            await put_at(tx, await event_by(tx, ana, title=title), place)
-        await put_at(tx, await event_by(tx, ana, title="Hidden", place_audience="attendees"), BERLIN)
-        await put_at(tx, await event_by(tx, ana, title="Online", mode="online", online_url="https://x.example"), BERLIN)
+            await place_event_at(tx, await event_by(tx, ana, title=title), place)
+        await place_event_at(tx, await event_by(tx, ana, title="Hidden", place_audience="attendees"), BERLIN)
+        await place_event_at(
+            tx, await event_by(tx, ana, title="Online", mode="online", online_url="https://x.example"), BERLIN
+        )
         near = Near(52.52, 13.405, 20)
         assert await titles(tx, near=near) == ["Berlin"]
         # 27.5 km along the great circle.

@@ -13,7 +13,7 @@ from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
-from tests.openmeet.web.test_search_plans import Explaining
+from tests.openmeet.web.query_plans import ExplainingReader
 
 EVENTS = 12_000
 DAYS = 720
@@ -23,7 +23,7 @@ COMMON = ("ka", "le", "mi")
 READ, PAGES, STATEMENTS = 300, 2_000, 40
 
 
-class Measuring(Explaining):
+class Measuring(ExplainingReader):
     """A reader that counts statements. For statements that look up words it also counts the events and the pages of
     tables and indexes that they read.
     """

@@ -19,9 +19,9 @@ from openmeet.domain.search import suggestions
 from openmeet.domain.search.suggestions import SuggestionReason
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
+from tests.openmeet.places.located_events import BERLIN, place_event_at
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
 from tests.openmeet.statement_counter import StatementCounter
-from tests.openmeet.web.test_search import BERLIN, put_at
 
 FAR = ("48.14", "11.58")
 SOON, LATER = "2026-03-10T18:00", "2026-03-20T18:00"
@@ -97,10 +97,10 @@ async def test_followed_groups_and_distance(site: Site) -> None:
         )
         for title in ("One", "Two"):
             one = await soon(tx, me, title, categories="music")
-            await put_at(tx, one, BERLIN)
+            await place_event_at(tx, one, BERLIN)
             await attendance.answer(tx, me, one.slug, RsvpReply.GOING)
-        await put_at(tx, await soon(tx, ben, "Near", categories="music"), BERLIN)
-        await put_at(tx, await soon(tx, ben, "Far", categories="music"), FAR)
+        await place_event_at(tx, await soon(tx, ben, "Near", categories="music"), BERLIN)
+        await place_event_at(tx, await soon(tx, ben, "Far", categories="music"), FAR)
         found = await suggestions.for_person(tx, me.user_id, 9)
     assert [(one.event.title, one.reason) for one in found] == [
         ("Rehearsal", SuggestionReason.FOLLOWED_GROUP),
@@ -171,3 +171,21 @@ async def test_the_event_page_shows_similar_events(site: Site) -> None:
     part = page.split('id="related"')[1].split("</section>")[0]
     assert re.findall(r'<a href="/events/[^"]*">([^<]*)<', part) == ["Same topic", "Also by Ana"]
     assert 'id="related"' not in quiet
+
+
+async def test_cancelled_event_leads_guests_to_similar_events(site: Site) -> None:
+    """Its host can bring it back instead. Without similar events, there is no link."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await soon(tx, ana, "Chess", categories="games")
+        await event_hosting.cancel(tx, ana, event.slug, "")
+    path, link = f"/events/{event.slug}", 'href="#related"'
+    async with signed_in(site, ana.user_id) as host, signed_in(site, ben.user_id) as guest:
+        alone = (await guest.get(path)).text
+        async with site.db.transaction() as tx:
+            await soon(tx, ana, "Go", categories="games")
+        assert [link in page for page in (alone, (await guest.get(path)).text, (await host.get(path)).text)] == [
+            False,
+            True,
+            False,
+        ]

@@ -17,7 +17,7 @@ from tests.openmeet.site_under_test import event_by, person, site_on
 
 # A Thursday.
 NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
-CARD = EventCard("", "", "", "", "", "", "", "", 0, False, (), "", (), None)
+CARD = EventCard("", "", "", "", "", "", "", "", "", "", 0, False, (), "", (), None)
 
 
 def day(key: str, *slugs: str) -> ListedDay:

@@ -17,16 +17,8 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.webhooks.test_webhooks import (  # noqa: F401 - fixtures
-    EVENT,
-    ana,
-    ben,
-    client,
-    deliveries,
-    registered,
-    stage,
-)
+from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
+from tests.openmeet.webhooks.receiver import EVENT_JSON, ana, ben, client, deliveries_of, register_webhook, stage  # noqa: F401 - fixtures
 
 
 class Chat:
@@ -38,7 +30,7 @@ class Chat:
 
     async def says(self, who, text):
         async with self.db.transaction() as tx:
-            return await say(tx, who, self.room, text)
+            return await send_text(tx, who, self.room, text)
 
     async def deliver(self):
         """Deliver. Return the texts that arrive, with None for a dropped message."""
@@ -58,9 +50,9 @@ async def caller(db, email):
 
 @pytest.fixture
 async def chat(stage, client, ana, ben):  # noqa: F811
-    await registered(client, stage, ana, kinds=["chat.message"])
-    await registered(client, stage, ben, kinds=["chat.message"])
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ana, kinds=["chat.message"])
+    await register_webhook(client, stage, ben, kinds=["chat.message"])
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     assert (await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)).status_code == 200
     db = stage.site.db
     host, guest = [await caller(db, f"{name}@example.org") for name in ("ana", "ben")]
@@ -76,7 +68,7 @@ def about_id(event_id):
     class _Event:
         id = event_id
 
-    return about(_Event())
+    return subject_of_event(_Event())
 
 
 async def test_the_host_gets_messages_with_edits_and_removals(chat):
@@ -116,7 +108,7 @@ async def test_held_messages_and_host_rooms_are_not_sent(chat):
     await chat.says(chat.ben, "See https://spam.example")
     async with chat.db.transaction() as tx:
         hosts = await room_of(tx, chat.ana, about_id(chat.room.event_id), RoomKind.HOSTS)
-        await say(tx, chat.ana, hosts, "Between us")
+        await send_text(tx, chat.ana, hosts, "Between us")
     assert await chat.deliver() == []
     assert chat.stage.receiver.heard == []
 

@@ -1,8 +1,5 @@
 """Webhooks with a hostile address, or with a secret that somebody else has; against a real server."""
 
-import base64
-import hashlib
-import hmac
 import re
 from http import HTTPStatus
 
@@ -19,7 +16,17 @@ from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.webhooks.model import check_url
 from tests.openmeet.site_under_test import sign_up
-from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, rows, stage
+from tests.openmeet.webhooks.receiver import (
+    EVENT_JSON,
+    ana,
+    ben,
+    client,
+    deliveries_of,
+    is_signed,
+    register_webhook,
+    select_rows,
+    stage,
+)
 
 __all__ = ["ana", "ben", "client", "stage"]
 
@@ -43,13 +50,6 @@ INSIDE = [
 ]
 
 
-def is_signed(headers: dict[str, str], body: bytes, secret: str) -> bool:
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    return hmac.compare_digest(headers["webhook-signature"], f"v1,{expected}")
-
-
 @pytest.mark.parametrize("url", INSIDE)
 def test_numeric_addresses_are_refused_in_every_spelling(url: str) -> None:
     with pytest.raises(InvalidForm) as refused:
@@ -65,37 +65,37 @@ async def test_redirects_are_not_followed(stage, client, ana) -> None:
 
     away = Application([Route("/away", lead_away, methods=["POST"])], Metrics("away"), access_log=False)
     serving = await serve(away, "127.0.0.1", 0)
-    webhook = await registered(client, stage, ana, url=f"{serving.url}/away")
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana, url=f"{serving.url}/away")
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
     await serving.stop()
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     assert (one["state"], one["status"], stage.receiver.heard) == ("waiting", 307, [])
 
 
 async def test_after_410_nothing_is_retried(stage, client, ana) -> None:
     """Neither the rejected message nor those that were waiting are sent later."""
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     stage.receiver.status = 503
-    await client.post("/api/events", json=EVENT, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
     stage.receiver.status = 410
-    await client.post("/api/events", json=EVENT | {"title": "Chess"}, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON | {"title": "Chess"}, headers=ana)
     await stage.deliver()
     heard = len(stage.receiver.heard)
     stage.receiver.status = 200
     stage.clock.turn(5 * DAY)
     await stage.deliver()
     assert len(stage.receiver.heard) == heard
-    assert {one["state"] for one in await deliveries(client, ana, webhook)} == {"failed", "dropped"}
+    assert {one["state"] for one in await deliveries_of(client, ana, webhook)} == {"failed", "dropped"}
 
 
 async def test_a_new_secret_signs_from_then_on(stage, client, ana, ben) -> None:
     """Waiting messages are signed with the new secret too, and signatures with the old one are invalid. The new secret
     is shown once, to its owner only.
     """
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     path = f"/api/webhooks/{webhook['id']}"
     assert (await client.post(f"{path}/secret", headers=ben)).status_code == HTTPStatus.NOT_FOUND
     late = await client.post(f"{path}/secret", headers=ana | {"if-match": '"9"'})
@@ -113,7 +113,7 @@ async def test_a_new_secret_signs_from_then_on(stage, client, ana, ben) -> None:
 async def test_the_page_creates_a_new_secret(stage, client) -> None:
     await sign_up(client, "ana@example.org", "Ana")
     made = await client.post("/settings/webhooks", data={"url": stage.receiver.url, "kind_event": "on", "group": ""})
-    (row,) = await rows(stage.site.db, "select id from webhooks")
+    (row,) = await select_rows(stage.site.db, "select id from webhooks")
     page = f"/settings/webhooks/{row['id']}"
     assert 'value="renew"' in (await client.get(page)).text
     renewed = await client.post(page, data={"do": "renew"})

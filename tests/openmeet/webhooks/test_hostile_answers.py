@@ -16,8 +16,16 @@ from groundwork.http.client import TOTAL_SECONDS, HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
-from tests.openmeet.webhooks.test_hostile_addresses import is_signed
-from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, stage
+from tests.openmeet.webhooks.receiver import (
+    EVENT_JSON,
+    ana,
+    ben,
+    client,
+    deliveries_of,
+    is_signed,
+    register_webhook,
+    stage,
+)
 from tests.timeouts import TIMEOUT_SECONDS
 
 __all__ = ["ana", "ben", "client", "stage"]
@@ -68,9 +76,9 @@ async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
     meanwhile.
     """
     _, url = elsewhere
-    slow = [await registered(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
-    await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    slow = [await register_webhook(client, stage, ana, url=f"{url}/{name}") for name in ("silent", "dripping")]
+    await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     delivering = asyncio.create_task(stage.deliver())
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not stage.receiver.heard:  # noqa: ASYNC110 - a server in this process, which rings no bell
@@ -80,16 +88,16 @@ async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
         await delivering
     assert len(stage.receiver.heard) == 1
     for webhook in slow:
-        (one,) = await deliveries(client, ana, webhook)
+        (one,) = await deliveries_of(client, ana, webhook)
         assert (one["state"], one["why"]) == ("waiting", "127.0.0.1 didn’t answer in time.")
 
 
 async def test_an_endless_response_is_not_read(stage, client, ana, elsewhere) -> None:
     server, url = elsewhere
-    webhook = await registered(client, stage, ana, url=f"{url}/endless")
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana, url=f"{url}/endless")
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     assert one["state"] == "waiting"
     assert "sent more than 65,536 bytes" in one["why"]
     # The closed connection tells the server to stop. Until then it can send as much as the socket buffers hold.
@@ -115,11 +123,11 @@ class Rebinding(AbstractResolver):
 async def test_a_name_is_resolved_each_time_and_never_to_a_private_address(stage, client, ana) -> None:
     names = Rebinding()
     http = HttpClient(PUBLIC, resolver=names)
-    webhook = await registered(client, stage, ana, url="https://hook.example/hook")
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana, url="https://hook.example/hook")
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     for tries in (1, 2, 3):
         await stage.deliver(http)
-        (one,) = await deliveries(client, ana, webhook)
+        (one,) = await deliveries_of(client, ana, webhook)
         assert (one["tries"], names.asked >= tries) == (tries, True)
         assert (one["status"], one["why"]) == (None, "hook.example doesn’t lead to a public address.")
         stage.clock.turn(HOUR)
@@ -130,9 +138,9 @@ async def test_a_replayed_message_can_be_recognised(stage, client, ana) -> None:
     """The id and the time are signed. A replayed message has the same id, and with another time its signature is
     invalid.
     """
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     stage.receiver.status = 503
-    await client.post("/api/events", json=EVENT, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
     stage.receiver.status = 200
     stage.clock.turn(10 * MINUTE)
@@ -154,15 +162,15 @@ async def test_a_replayed_message_can_be_recognised(stage, client, ana) -> None:
 
 async def test_one_failure_long_after_another_does_not_switch_an_address_off(stage, client, ana):
     """A message was given up a month ago, and nothing has happened since. The next one gets its retries."""
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     stage.receiver.status = 500
     for _ in range(36):
         await stage.deliver()
         stage.clock.turn(HOUR)
-    assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["failed"]
+    assert [one["state"] for one in await deliveries_of(client, ana, webhook)] == ["failed"]
     stage.clock.turn(20 * DAY)
-    await client.post("/api/events", json=EVENT | {"title": "Next month"}, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON | {"title": "Next month"}, headers=ana)
     await stage.deliver()
     stage.receiver.status = 200
     stage.clock.turn(MINUTE)

@@ -4,134 +4,44 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
 
-import httpx
-import pytest
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from groundwork.clock import DAY, HandClock
-from groundwork.database.transaction import Database
-from groundwork.http.application import Application
+from groundwork.clock import DAY
 from groundwork.http.client import HttpClient
-from groundwork.http.reach import DEVELOPMENT, PUBLIC
-from groundwork.http.server import serve
-from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.http.reach import PUBLIC
 from groundwork.outbox.jobs import job_of
-from groundwork.sealing import Sealer
-from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.domain.webhooks.actions import forget_old_deliveries
-from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
+from openmeet.domain.webhooks.deliver import RETRY
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
 from openmeet.emails.account import disabled_composer
 from openmeet.outbox.emails import due_email_of
-from openmeet.outbox.kinds import JobKind
-from openmeet.web.webhooks.payloads import webhook_view
-from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import ORIGIN, Site, api_session, change_services, sign_up, site_on
+from tests.openmeet.site_under_test import ORIGIN, change_services, sign_up
+from tests.openmeet.webhooks.receiver import (
+    ALL_KINDS,
+    EVENT_JSON,
+    ana,
+    ben,
+    client,
+    deliveries_of,
+    register_webhook,
+    select_rows,
+    stage,
+)
 
-EVENT = {"title": "Board games", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
-ALL = ["event.changed", "answer.changed", "membership.changed"]
-
-
-@dataclass
-class Receiver:
-    """A third-party server that stores what it is sent and responds as told."""
-
-    url: str = ""
-    status: int = 200
-    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def hear(self, request: Request) -> Response:
-        self.heard.append((dict(request.headers), await request.body()))
-        return Response(status_code=self.status)
-
-    def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.heard]
-
-
-@dataclass
-class Stage:
-    """The site, a third-party server, and the worker between them."""
-
-    site: Site
-    receiver: Receiver
-    http: HttpClient
-    sealer: Sealer
-    clock: HandClock
-
-    async def deliver(self, http: HttpClient | None = None) -> None:
-        """Send everything that is due, until nothing is left."""
-        handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_by_one(handler, retry=RETRY)}):
-            pass
-
-
-@pytest.fixture
-async def stage(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Stage]:
-    receiver = Receiver()
-    app = Application([Route("/hook", receiver.hear, methods=["POST"])], Metrics("receiver"), access_log=False)
-    serving = await serve(app, "127.0.0.1", 0)
-    receiver.url = f"{serving.url}/hook"
-    http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
-    site = site_on(await make_database("openmeet"), clock, allow_private_addresses=True, api_requests_per_minute=0)
-    change_services(site.app, calendar_fetcher=CalendarFetcher(http, sealer))
-    yield Stage(site, receiver, http, sealer, clock)
-    await http.close()
-    await serving.stop()
-
-
-@pytest.fixture
-async def client(stage: Stage) -> AsyncIterator[httpx.AsyncClient]:
-    async with stage.site.browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-async def ana(client: httpx.AsyncClient) -> dict[str, str]:
-    return await api_session(client, "ana@example.org", "Ana")
-
-
-@pytest.fixture
-async def ben(client: httpx.AsyncClient) -> dict[str, str]:
-    return await api_session(client, "ben@example.org", "Ben")
-
-
-async def registered(client: httpx.AsyncClient, stage: Stage, who: dict[str, str], **changes: object) -> dict[str, Any]:
-    made = await client.post("/api/webhooks", json={"url": stage.receiver.url, "kinds": ALL} | changes, headers=who)
-    assert made.status_code == HTTPStatus.CREATED, made.text
-    found: dict[str, Any] = made.json()
-    return found
-
-
-async def deliveries(client: httpx.AsyncClient, who: dict[str, str], webhook: dict[str, Any]) -> list[dict[str, Any]]:
-    found = await client.get(f"/api/webhooks/{webhook['id']}/deliveries", headers=who)
-    listed: list[dict[str, Any]] = found.json()["deliveries"]
-    return listed
-
-
-async def rows(db: Database, sql: str) -> list[Any]:
-    async with db.reader() as reader:
-        return list(await reader.fetch(sql))
+__all__ = ["ana", "ben", "client", "stage"]
 
 
 async def test_messages_are_signed_according_to_standard_webhooks(stage, client, ana):
     """The expected signature is computed from the text of the specification: HMAC-SHA256 over id, timestamp and body,
     with the secret's bytes.
     """
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
     ((headers, body),) = stage.receiver.heard
     secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
@@ -149,9 +59,9 @@ async def test_messages_are_signed_according_to_standard_webhooks(stage, client,
 
 async def test_messages_contain_the_state_at_the_time_of_sending(stage, client, ana, ben):
     """Two changes before the first delivery are one message, and a later change is another one."""
-    await registered(client, stage, ana)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
-    await client.put(path, json=EVENT | {"title": "Chess"}, headers=ana)
+    await register_webhook(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
+    await client.put(path, json=EVENT_JSON | {"title": "Chess"}, headers=ana)
     await stage.deliver()
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
     await stage.deliver()
@@ -166,12 +76,14 @@ async def test_messages_contain_the_state_at_the_time_of_sending(stage, client, 
 
 async def test_an_address_that_does_not_respond_delays_no_other(stage, client, ana, ben):
     """The jobs of each address are a separate partition, however they were enqueued."""
-    ids = {(await registered(client, stage, who))["id"] for who in (ana, ben)}
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    ids = {(await register_webhook(client, stage, who))["id"] for who in (ana, ben)}
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
     for webhook_id, who in zip(sorted(ids), (ana, ben), strict=True):
         await client.post(f"/api/webhooks/{webhook_id}/ping", headers=who)
-    queued = await rows(stage.site.db, "select partition from outbox_jobs where kind = 'webhook' and state = 'due'")
+    queued = await select_rows(
+        stage.site.db, "select partition from outbox_jobs where kind = 'webhook' and state = 'due'"
+    )
     assert {row["partition"] for row in queued} == ids
 
 
@@ -179,11 +91,11 @@ async def test_events_of_others_are_not_sent(stage, client, ana, ben):
     """Ben's webhook gets a message about his answer and nothing else about Ana's event, not even that it was changed or
     deleted.
     """
-    await registered(client, stage, ben)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
-    await client.put(path, json=EVENT | {"title": "Secret"}, headers=ana)
+    await client.put(path, json=EVENT_JSON | {"title": "Secret"}, headers=ana)
     await stage.deliver()
     assert [(one["type"], one["data"]["displayName"]) for one in stage.receiver.messages()] == [
         ("answer.changed", "Ben")
@@ -194,13 +106,13 @@ async def test_an_event_made_private_meanwhile_is_not_sent(stage, client, ana, b
     """The message is checked when it is sent: in the meantime the host hid the event from people who had answered, or
     the event was deleted.
     """
-    webhook = await registered(client, stage, ben)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    webhook = await register_webhook(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ben)
     await client.delete(path, headers=ana)
     await stage.deliver()
     assert stage.receiver.heard == []
-    assert [one["state"] for one in await deliveries(client, ben, webhook)] == ["dropped"]
+    assert [one["state"] for one in await deliveries_of(client, ben, webhook)] == ["dropped"]
 
 
 async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, ana, ben):
@@ -212,13 +124,13 @@ async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, 
     ).json()
     path = f"/api/groups/{group['slug']}"
     refused = await client.post(
-        "/api/webhooks", json={"url": stage.receiver.url, "kinds": ALL, "group": group["slug"]}, headers=ben
+        "/api/webhooks", json={"url": stage.receiver.url, "kinds": ALL_KINDS, "group": group["slug"]}, headers=ben
     )
     assert refused.status_code == HTTPStatus.FORBIDDEN
-    await registered(client, stage, ana, group=group["slug"])
+    await register_webhook(client, stage, ana, group=group["slug"])
     await client.put(f"{path}/membership", json={}, headers=ben)
-    await client.post("/api/events", json=EVENT | {"group": group["slug"], "visibility": "private"}, headers=ana)
-    await client.post("/api/events", json=EVENT | {"title": "Elsewhere"}, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON | {"group": group["slug"], "visibility": "private"}, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON | {"title": "Elsewhere"}, headers=ana)
     await stage.deliver()
     assert {(one["type"], one["data"].get("title") or one["data"]["role"]) for one in stage.receiver.messages()} == {
         ("membership.changed", "member"),
@@ -236,8 +148,12 @@ async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, 
 async def test_series_and_groups_are_sent_including_their_deletion(stage, client, ana):
     """Messages contain what strangers may see. The link for joining is not sent, whoever registered the webhook."""
     kinds = ["series.changed", "group.changed"]
-    await registered(client, stage, ana, kinds=kinds)
-    weekly = EVENT | {"recurrence": "FREQ=WEEKLY", "mode": "online", "onlineUrl": "https://talk.example/secret-room"}
+    await register_webhook(client, stage, ana, kinds=kinds)
+    weekly = EVENT_JSON | {
+        "recurrence": "FREQ=WEEKLY",
+        "mode": "online",
+        "onlineUrl": "https://talk.example/secret-room",
+    }
     path = (await client.post("/api/series", json=weekly, headers=ana)).headers["location"]
     await stage.deliver()
     await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=ana)
@@ -271,9 +187,9 @@ async def test_private_attendees_are_sent_without_their_name(stage, client, ana,
     """The host can read the name on the page, but the webhook does not get it. A person's own webhook gets messages
     about their own answers.
     """
-    await registered(client, stage, ana)
-    await registered(client, stage, ben)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ana)
+    await register_webhook(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     await client.put(f"{path}/answer", json={"reply": "going", "isPrivate": True}, headers=ben)
     await stage.deliver()
     told = [one["data"] for one in stage.receiver.messages() if one["type"] == "answer.changed"]
@@ -286,8 +202,8 @@ async def test_private_attendees_are_sent_without_their_name(stage, client, ana,
 
 async def test_invited_addresses_are_not_named_before_they_answer(stage, client, ana, ben):
     """No message reveals whose address it is, or whether that person has an account on this site."""
-    await registered(client, stage, ana)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     for address in ("ben@example.org", "stranger@example.org"):
         await client.post(f"{path}/attendances", json={"email": address}, headers=ana)
     await stage.deliver()
@@ -301,11 +217,11 @@ async def test_invited_addresses_are_not_named_before_they_answer(stage, client,
 
 async def test_messages_that_arrive_out_of_order_can_be_sorted(stage, client, ana, ben):
     """Messages have the revision of events and of answers."""
-    await registered(client, stage, ana)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ana)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     for reply, title in (("going", "Chess"), ("declined", "Go")):
         await client.put(f"{path}/answer", json={"reply": reply}, headers=ben)
-        await client.put(path, json=EVENT | {"title": title}, headers=ana)
+        await client.put(path, json=EVENT_JSON | {"title": title}, headers=ana)
         await stage.deliver()
     for kind in ("answer.changed", "event.changed"):
         first, second = [one["data"] for one in stage.receiver.messages() if one["type"] == kind]
@@ -313,64 +229,67 @@ async def test_messages_that_arrive_out_of_order_can_be_sorted(stage, client, an
 
 
 async def test_co_hosts_are_sent_events_and_answers(stage, client, ana, ben):
-    await registered(client, stage, ben)
-    path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
+    await register_webhook(client, stage, ben)
+    path = (await client.post("/api/events", json=EVENT_JSON, headers=ana)).headers["location"]
     async with stage.site.db.transaction() as tx:
         author, other = await by_email(tx, "ana@example.org"), await by_email(tx, "ben@example.org")
         slug = EventSlug(path.rpartition("/")[2])
         one = await co_hosts.invite(tx, Caller(author.id, "Ana"), slug, "ben@example.org")
         await co_hosts.accept(tx, Caller(other.id, "Ben"), one.id)
-    await client.put(path, json=EVENT | {"title": "Chess"}, headers=ana)
+    await client.put(path, json=EVENT_JSON | {"title": "Chess"}, headers=ana)
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
     await stage.deliver()
     assert {one["type"] for one in stage.receiver.messages()} == {"event.changed", "answer.changed"}
 
 
 async def test_a_failure_is_retried_under_the_same_id(stage, client, ana):
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     stage.receiver.status = 500
     await stage.deliver()
-    assert [one["why"] for one in await deliveries(client, ana, webhook)] == ["The address answered with status 500."]
+    assert [one["why"] for one in await deliveries_of(client, ana, webhook)] == [
+        "The address answered with status 500."
+    ]
     assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["failingSince"] is not None
     stage.receiver.status = 200
     stage.clock.turn(DAY // 4)
     await stage.deliver()
     ids = {headers["webhook-id"] for headers, _ in stage.receiver.heard}
     assert (len(stage.receiver.heard), len(ids)) == (2, 1)
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     assert (one["state"], one["tries"], one["status"]) == ("arrived", 2, 200)
     assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["failingSince"] is None
 
 
 async def test_a_message_is_given_up_after_a_day_and_can_be_sent_again(stage, client, ana):
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     stage.receiver.status = 500
     for _ in range(MAX_TRIES):
         await stage.deliver()
         stage.clock.turn(RETRY.longest_seconds * 1_000_000 // 4)
     await stage.deliver()
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     assert one["state"] in {"failed", "waiting"}
     while one["state"] == "waiting":
         stage.clock.turn(DAY // 4)
         await stage.deliver()
-        (one,) = await deliveries(client, ana, webhook)
+        (one,) = await deliveries_of(client, ana, webhook)
     assert (one["state"], one["tries"]) == ("failed", MAX_TRIES)
 
 
 async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_told(stage, client, ana):
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     stage.receiver.status = 500
     for day in range(5):
-        await client.post("/api/events", json=EVENT | {"title": f"Day {day}"}, headers=ana)
+        await client.post("/api/events", json=EVENT_JSON | {"title": f"Day {day}"}, headers=ana)
         await stage.deliver()
         stage.clock.turn(DAY)
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
     assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
     queued = [
-        due_email_of(job_of(row)) for row in await rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")
+        due_email_of(job_of(row))
+        for row in await select_rows(stage.site.db, "select * from outbox_jobs where kind = 'mail'")
     ]
     (due,) = [one for one in queued if one.kind == OFF_MAIL]
     letter = await disabled_composer("OpenMeet", ORIGIN)(stage.site.db, due)
@@ -378,35 +297,35 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_told
     assert (letter.to, "127.0.0.1" in letter.subject) == ("ana@example.org", True)
     assert "The last answer was: The address answered with status 500." in letter.text
     stage.receiver.heard.clear()
-    await client.post("/api/events", json=EVENT, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     await stage.deliver()
     assert stage.receiver.heard == [], "a disabled webhook receives nothing"
 
 
 async def test_status_410_switches_off(stage, client, ana):
     """Status 410 switches the webhook off."""
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     stage.receiver.status = 410
     await stage.deliver()
     assert (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()["isOn"] is False
 
 
 async def test_after_switching_on_again_missed_messages_can_be_sent(stage, client, ana):
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     path = f"/api/webhooks/{webhook['id']}"
-    await client.post("/api/events", json=EVENT, headers=ana)
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     stage.receiver.status = 410
     await stage.deliver()
     stage.receiver.status = 200
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     again = f"{path}/deliveries/{one['id']}/resend"
     assert (await client.post(again, headers=ana)).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
-    on = await client.put(path, json={"url": stage.receiver.url, "kinds": ALL, "isOn": True}, headers=ana)
+    on = await client.put(path, json={"url": stage.receiver.url, "kinds": ALL_KINDS, "isOn": True}, headers=ana)
     assert (on.json()["isOn"], on.json()["offWhy"]) == (True, "")
     assert (await client.post(again, headers=ana)).status_code == HTTPStatus.ACCEPTED
     await stage.deliver()
-    assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["arrived"]
+    assert [one["state"] for one in await deliveries_of(client, ana, webhook)] == ["arrived"]
 
 
 async def test_private_addresses_are_refused(stage, client, ana):
@@ -422,35 +341,35 @@ async def test_private_addresses_are_refused(stage, client, ana):
         "nonsense",
         "",
     ):
-        refused = await client.post("/api/webhooks", json={"url": url, "kinds": ALL}, headers=ana)
+        refused = await client.post("/api/webhooks", json={"url": url, "kinds": ALL_KINDS}, headers=ana)
         assert (refused.status_code, list(refused.json()["fields"])) == (400, ["url"]), url
-    webhook = await registered(client, stage, ana, url="https://localhost/hook")
-    await client.post("/api/events", json=EVENT, headers=ana)
+    webhook = await register_webhook(client, stage, ana, url="https://localhost/hook")
+    await client.post("/api/events", json=EVENT_JSON, headers=ana)
     http = HttpClient(PUBLIC)
     await stage.deliver(http)
     await http.close()
-    (one,) = await deliveries(client, ana, webhook)
+    (one,) = await deliveries_of(client, ana, webhook)
     assert "doesn’t lead to a public address" in one["why"]
 
 
 async def test_a_secret_is_shown_once_and_stored_sealed(stage, client, ana):
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     secret = base64.b64decode(webhook["secret"].removeprefix("whsec_"))
-    (row,) = await rows(stage.site.db, "select * from webhooks")
+    (row,) = await select_rows(stage.site.db, "select * from webhooks")
     assert secret not in bytes(row["sealed_secret"])
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).text
     assert "secret" not in shown + (await client.get("/api/webhooks", headers=ana)).text
 
 
 async def test_somebody_elses_webhook_is_not_found(stage, client, ana, ben):
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     path = f"/api/webhooks/{webhook['id']}"
     for method, address in (("GET", path), ("DELETE", path), ("POST", f"{path}/ping"), ("GET", f"{path}/deliveries")):
         assert (await client.request(method, address, headers=ben)).status_code == HTTPStatus.NOT_FOUND
 
 
 async def test_the_list_of_deliveries_has_pages_and_a_limit(stage, client, ana):
-    webhook = await registered(client, stage, ana)
+    webhook = await register_webhook(client, stage, ana)
     for _ in range(5):
         await client.post(f"/api/webhooks/{webhook['id']}/ping", headers=ana)
         stage.clock.turn(1_000_000)
@@ -477,7 +396,7 @@ async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, cli
     assert (refused.status_code, "ftp://example.org" in refused.text) == (400, True)
     made = await client.post(path, data={"url": stage.receiver.url, "kind_event": "on", "group": ""})
     assert (made.status_code, "whsec_" in made.text) == (200, True)
-    (row,) = await rows(stage.site.db, "select id from webhooks")
+    (row,) = await select_rows(stage.site.db, "select id from webhooks")
     one = f"{path}/{row['id']}"
     assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.SEE_OTHER
     await stage.deliver()
@@ -488,4 +407,4 @@ async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, cli
     assert "You switched it off." in (await client.get(path)).text
     assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     await client.post(one, data={"do": "remove"})
-    assert await rows(stage.site.db, "select id from webhooks") == []
+    assert await select_rows(stage.site.db, "select id from webhooks") == []

@@ -91,7 +91,7 @@ class People:
         return make_service_token(self.keys[did], **{**said, **changes})
 
 
-async def answer_of(
+async def response_of(
     client: httpx.AsyncClient, name: str, /, *, token: str = "", nsid: str = "", **parameters: Any
 ) -> httpx.Response:
     """The response of a query, validated against its Lexicon."""
@@ -106,26 +106,26 @@ async def answer_of(
     return answer
 
 
-async def ask(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> dict[str, Any]:
+async def body_of(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> dict[str, Any]:
     """The body of a successful response."""
-    answer = await answer_of(client, name, token=token, **parameters)
+    answer = await response_of(client, name, token=token, **parameters)
     assert answer.status_code == 200, answer.text
     return dict(msgspec.json.decode(answer.content))
 
 
-async def refused(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> tuple[int, str]:
+async def error_of(client: httpx.AsyncClient, name: str, /, *, token: str = "", **parameters: Any) -> tuple[int, str]:
     """HTTP status and name of an error response."""
-    answer = await answer_of(client, name, token=token, **parameters)
+    answer = await response_of(client, name, token=token, **parameters)
     assert answer.status_code >= 400, answer.text
     return answer.status_code, answer.json()["error"]
 
 
-async def all_of(client: httpx.AsyncClient, name: str, items: str, /, **parameters: Any) -> list[dict[str, Any]]:
+async def all_items(client: httpx.AsyncClient, name: str, items: str, /, **parameters: Any) -> list[dict[str, Any]]:
     """All items of a list, read page by page."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:
-        answer = await ask(client, name, **parameters, **cursor)
+        answer = await body_of(client, name, **parameters, **cursor)
         found += answer[items]
         assert len(found) < 500, "the list has no end"
         if "cursor" not in answer:

@@ -9,7 +9,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import begin
+from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import event_by, person, site_on
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
@@ -49,7 +49,7 @@ async def test_events_link_to_their_record(site):
 @pytest.mark.parametrize(("visibility", "found"), [(Visibility.PUBLIC, 1), (Visibility.UNLISTED, 0)])
 async def test_series_link_to_their_record(site, visibility, found):
     async with site.db.transaction() as tx:
-        _, series = await begin(tx, visibility=visibility)
+        _, series = await create_weekly_series(tx, visibility=visibility)
     assert await records_of(site, f"/series/{series.slug}") == []
     uri = f"at://{DID}/openmeet.lexicon.series/3mqdau33ozs22"
     async with site.db.transaction() as tx:

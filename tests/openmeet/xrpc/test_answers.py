@@ -6,7 +6,7 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
-from tests.openmeet.xrpc.query_client import all_of, ask, refused
+from tests.openmeet.xrpc.query_client import all_items, body_of, error_of
 
 RSVP = "community.lexicon.calendar.rsvp"
 
@@ -43,7 +43,7 @@ async def test_people_with_a_record_are_named_and_everybody_is_counted(site, cli
         async with site.db.transaction() as tx:
             await answers(tx, event, f"Number {number}", reply, did=did)
     page = f"{ORIGIN}/events/{event.slug}"
-    found = await ask(client, "listAnswers", event=page)
+    found = await body_of(client, "listAnswers", event=page)
     assert found["counts"] == {"going": 3, "interested": 1, "waitlisted": 1, "unconfirmed": 0}
     said = [(one["did"], one["status"].partition("#")[2], one["standing"]) for one in found["answers"]]
     assert said == [
@@ -57,9 +57,9 @@ async def test_people_with_a_record_are_named_and_everybody_is_counted(site, cli
     assert "Number" not in str(found)
     assert "Bo" not in {text for one in found["answers"] for text in one.values()}
     for limit in (1, 3):
-        assert await all_of(client, "listAnswers", "answers", event=page, limit=limit) == found["answers"]
-    assert await refused(client, "listAnswers", event=page, cursor="made-up") == (400, "InvalidCursor")
-    assert await refused(client, "listAnswers", event=page + "x") == (400, "EventNotFound")
+        assert await all_items(client, "listAnswers", "answers", event=page, limit=limit) == found["answers"]
+    assert await error_of(client, "listAnswers", event=page, cursor="made-up") == (400, "InvalidCursor")
+    assert await error_of(client, "listAnswers", event=page + "x") == (400, "EventNotFound")
 
 
 async def test_restricted_answers_are_not_listed(site, client, people):
@@ -78,7 +78,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
 
     async def seen_by(did=None):
         token = people.token(did, "listAnswers") if did else ""
-        return [one["did"] for one in (await ask(client, "listAnswers", event=page, token=token))["answers"]]
+        return [one["did"] for one in (await body_of(client, "listAnswers", event=page, token=token))["answers"]]
 
     assert await seen_by() == [going]
     # The restriction also applies to hosts, because other apps pass on the data that they get.
@@ -92,4 +92,4 @@ async def test_restricted_answers_are_not_listed(site, client, people):
             assert await seen_by(did) == ([going] if did in seen else [])
     async with site.db.transaction() as tx:
         await events.delete(tx, ana, event.slug)
-    assert await refused(client, "listAnswers", event=page) == (400, "EventNotFound")
+    assert await error_of(client, "listAnswers", event=page) == (400, "EventNotFound")

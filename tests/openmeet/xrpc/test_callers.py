@@ -9,7 +9,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
-from tests.openmeet.xrpc.query_client import answer_of, app, ask, refused
+from tests.openmeet.xrpc.query_client import app, body_of, error_of, response_of
 
 
 @pytest.fixture
@@ -41,13 +41,13 @@ async def test_invalid_tokens_are_refused(client, people, clock):
         ({"issuer": "did:web:nobody.example.org"}, "BadJwtIss"),
         ({"issuer": people.account("bo")}, "BadJwtSignature"),
     ):
-        assert await refused(client, "listEvents", token=people.token(ana, "listEvents", **changes)) == (401, error)
+        assert await error_of(client, "listEvents", token=people.token(ana, "listEvents", **changes)) == (401, error)
 
 
 async def test_a_token_can_be_used_once(client, people):
     token = people.token(people.account("ana"), "listEvents")
-    await ask(client, "listEvents", token=token)
-    assert await refused(client, "listEvents", token=token) == (401, "BadJwt")
+    await body_of(client, "listEvents", token=token)
+    assert await error_of(client, "listEvents", token=token) == (401, "BadJwt")
 
 
 async def test_the_bare_did_can_be_switched_off(make_sqlite, clock, people):
@@ -57,7 +57,7 @@ async def test_the_bare_did_can_be_switched_off(make_sqlite, clock, people):
         site = site_on(db, clock, service_callers=people.callers(bare=bare), accept_bare_audience=bare)
         async with app(site) as client:
             token = people.token(people.account("ana"), "listEvents", audience=did)
-            assert (await answer_of(client, "listEvents", token=token)).status_code == status
+            assert (await response_of(client, "listEvents", token=token)).status_code == status
 
 
 async def test_other_credentials_are_refused_and_not_ignored(site, client, page):
@@ -73,9 +73,9 @@ async def test_other_credentials_are_refused_and_not_ignored(site, client, page)
 
 async def test_without_key_resolution_there_are_only_anonymous_callers(make_sqlite, clock, people):
     async with app(site_on(await make_sqlite("openmeet"), clock)) as client:
-        assert (await ask(client, "listEvents"))["events"] == []
+        assert (await body_of(client, "listEvents"))["events"] == []
         token = people.token(people.account("ana"), "listEvents")
-        assert await refused(client, "listEvents", token=token) == (401, "AuthenticationRequired")
+        assert await error_of(client, "listEvents", token=token) == (401, "AuthenticationRequired")
 
 
 async def test_each_caller_sees_what_they_may_see(site, client, people, page):
@@ -84,11 +84,14 @@ async def test_each_caller_sees_what_they_may_see(site, client, people, page):
     async with site.db.transaction() as tx:
         of_ana = await people.connect(tx, ana)
         of_bo = await people.connect(tx, await person(tx, "Bo"))
-    found = (await ask(client, "getEvent", uri=uri, token=people.token(of_ana, "getEvent")))["event"]
+    found = (await body_of(client, "getEvent", uri=uri, token=people.token(of_ana, "getEvent")))["event"]
     assert (found["title"], found["viewer"]) == ("Only Ana's", {"isHost": True})
     for did in (of_bo, people.account("unknown")):
-        assert await refused(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (400, "EventNotFound")
-    assert await refused(client, "getEvent", uri=uri) == (400, "EventNotFound")
+        assert await error_of(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (
+            400,
+            "EventNotFound",
+        )
+    assert await error_of(client, "getEvent", uri=uri) == (400, "EventNotFound")
 
 
 async def test_somebody_who_never_signed_in_here_is_a_stranger(site, client, people, page):
@@ -97,4 +100,4 @@ async def test_somebody_who_never_signed_in_here_is_a_stranger(site, client, peo
     async with site.db.transaction() as tx:
         did = await people.connect(tx, ana)
         await tx.execute("update identities set kind = 'shadow' where did = :did", did=did)
-    assert await refused(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (400, "EventNotFound")
+    assert await error_of(client, "getEvent", uri=uri, token=people.token(did, "getEvent")) == (400, "EventNotFound")

@@ -8,7 +8,7 @@ from at_protocol.lexicon.document import PermissionSetType
 from openmeet.domain.identities.permissions import COLLECTIONS
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, signed_in, site_on
-from tests.openmeet.xrpc.query_client import CATALOG, People, app, ask
+from tests.openmeet.xrpc.query_client import CATALOG, People, app, body_of
 
 LIST = f"/xrpc/{own_name('listEvents')}"
 
@@ -142,4 +142,4 @@ async def test_session_cookies_do_not_authenticate(make_site):
         answer = await browser.get(f"/xrpc/{own_name('getEvent')}", params={"uri": f"{ORIGIN}/events/{event.slug}"})
     assert answer.json()["error"] == "EventNotFound"
     async with app(site) as client:
-        assert (await ask(client, "listEvents"))["events"] == []
+        assert (await body_of(client, "listEvents"))["events"] == []

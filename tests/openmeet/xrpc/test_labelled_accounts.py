@@ -14,11 +14,11 @@ from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.moderation import actions, labels
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series
-from tests.openmeet.groups.people import group_by, member
+from openmeet.network.records.collections import RSVP
+from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, signed_in
-from tests.openmeet.xrpc.query_client import ask
-from tests.openmeet.xrpc.test_answers import RSVP
+from tests.openmeet.xrpc.query_client import body_of
 
 LABELER = "did:web:l.example"
 EVENT = "community.lexicon.calendar.event"
@@ -40,7 +40,7 @@ class Account:
             self.of_group = await events.create(
                 tx, self.ana, details(title="Labelled round"), group=of_event(self.group)
             )
-            self.member = await member(tx, self.group, self.ana, "Mia")
+            self.member = await add_member(tx, self.group, self.ana, "Mia")
             self.bens = await event_by(tx, self.ben, title="Bens evening")
             mine = await attendance.answer(tx, self.ana, self.bens.slug, RsvpReply.GOING)
             await attendance_queries.set_record(tx, mine.id, f"at://{self.did}/{RSVP}/3mqdau33ozs2n")
@@ -120,7 +120,7 @@ async def test_no_view_contains_anything_of_a_labelled_account(site, client, acc
         assert await shown(stranger, account) == everything
         await label(site, account)
         assert await shown(stranger, account) == dict.fromkeys(everything, False)
-        counted = (await ask(client, "listAnswers", event=f"{ORIGIN}/events/{account.bens.slug}"))["counts"]
+        counted = (await body_of(client, "listAnswers", event=f"{ORIGIN}/events/{account.bens.slug}"))["counts"]
         assert counted["going"] == 0
         # Nothing is deleted: Ana still sees everything, and members of her group read that it is withheld.
         async with signed_in(site, account.ana.user_id) as ana:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.fork_server import FORK_SERVER
+from tests.programs.commands.command_output import output_of, run_command
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from groundwork.clock import SystemClock
@@ -27,16 +28,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return of_program(environment, "jobs", *arguments)
-
-
-def run(environment: dict[str, str], *arguments: str) -> str:
-    """The output of a command on a wide terminal."""
-    return of_program({**environment, "COLUMNS": "400"}, *arguments).stdout
-
-
-def of_program(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return FORK_SERVER.run(*arguments, environment=environment)
+    return run_command(environment, "jobs", *arguments)
 
 
 async def test_columns_do_not_run_together(environment: dict[str, str]):
@@ -47,10 +39,10 @@ async def test_columns_do_not_run_together(environment: dict[str, str]):
         async with platform.db.transaction() as tx:
             await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, GONE)
         await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: one_by_one(refuse)})
-        said = run(environment, "sync", "status")
+        said = output_of(environment, "sync", "status")
         assert re.search(r"refresh_identity failed +1$", said, re.MULTILINE)
         assert re.search(r"dead letters +0$", said, re.MULTILINE)
-    words = run(environment, "services", "make", "--help")
+    words = output_of(environment, "services", "make", "--help")
     assert [scope for scope in ServiceScope if scope not in words] == []
 
 
@@ -103,7 +95,7 @@ def test_unknown_job_is_refused_and_no_job_is_misuse(environment: dict[str, str]
 
 
 def test_help_names_every_state_of_a_job(environment: dict[str, str]) -> None:
-    shown = run(environment, "jobs", "list", "--help")
+    shown = output_of(environment, "jobs", "list", "--help")
     assert f"State of the jobs to list: {', '.join(JobState)}." in shown
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.openmeet.ingestion.network import did, rev
-from tests.programs.commands.test_jobs import of_program, run
+from tests.programs.commands.command_output import output_of, run_command
 from tests.programs.platforms import open_platform, read_platform_settings
 from tests.simulation.directory import Directory
 from tests.simulation.processes import free_port
@@ -22,18 +22,18 @@ URI = f"at://{did(1)}/{EVENT}/tea"
 async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path):
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
-        assert run(environment, "sync", "quarantined").strip() == "All records were applied."
+        assert output_of(environment, "sync", "quarantined").strip() == "All records were applied."
         for _ in range(2):
             async with platform.db.transaction() as tx:
                 failed = [RecordFailure(URI, rev(1), ValueError("no such day"))]
                 await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, failed)
-        assert run(environment, "sync", "quarantined").split("\n    ") == [
+        assert output_of(environment, "sync", "quarantined").split("\n    ") == [
             URI,
             "ValueError: no such day (taking, 2 times)\n",
         ]
-        listed = json.loads(run(environment, "sync", "quarantined", "--json"))
+        listed = json.loads(output_of(environment, "sync", "quarantined", "--json"))
         assert listed == [{"uri": URI, "step": "taking", "reason": "ValueError: no such day"}]
-        assert "quarantined records  1" in run(environment, "sync", "status")
+        assert "quarantined records  1" in output_of(environment, "sync", "status")
 
 
 KNOWN, UNKNOWN = did(1), did(2)
@@ -50,7 +50,7 @@ async def said(tmp_path: Path, plc_url: str, *arguments: str) -> tuple[int, str,
         "OPENMEET_PLC_URL": plc_url,
         "COLUMNS": "400",
     }
-    ended = await asyncio.to_thread(of_program, environment, "sync", *arguments)
+    ended = await asyncio.to_thread(run_command, environment, "sync", *arguments)
     settings = read_platform_settings(None, environment)
     async with open_platform(settings, SystemClock()) as platform, platform.db.reader() as reader:
         queued = await reader.fetch("select subject from outbox_jobs where kind = 'backfill' order by subject")

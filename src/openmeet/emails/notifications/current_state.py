@@ -36,8 +36,8 @@ class CurrentChatState:
 @dataclass(frozen=True, slots=True)
 class CurrentState:
     """The subject of a notification, and the reader's part in it. Conditions read the properties of
-    ``notifications.conditions.SubjectState``; texts also read the values themselves. ``next_date``: of the series of a
-    cancelled event, if there is one that the reader may see.
+    ``notifications.conditions.SubjectState``; texts also read the values themselves. ``next_date``: the next
+    one of the series after a cancelled event, if there is one that the reader may see.
     """
 
     viewer: UserId

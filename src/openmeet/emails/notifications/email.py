@@ -13,7 +13,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.event_access import may_see, private_details_for
@@ -46,11 +46,11 @@ from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 # The most events in one digest. The page lists all of them.
-_MOST_EVENTS = 50
+_MAX_EVENTS = 50
 # The length of a title in the subject of a digest, which has 60 characters.
 _TITLE_IN_DIGEST = 36
 # The most messages of one chat in an e-mail.
-_MOST_MESSAGES = 10
+_MAX_MESSAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ async def _notification_email(
         words = gettext("Stop e-mails about “%(search)s”", search=one_line(one.name))
         stops.append((words, await _stop_url(tx, site, user_id, search_subject(one.id))))
     context = {
-        "stories": stories[:_MOST_EVENTS],
-        "left_out": max(0, len(stories) - _MOST_EVENTS),
+        "stories": stories[:_MAX_EVENTS],
+        "left_out": max(0, len(stories) - _MAX_EVENTS),
         "stops": stops,
         "site_name": site.site_name,
         "site_url": site.public_url,
@@ -236,7 +236,7 @@ async def _stories(
     tx: Transaction, site: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
 ) -> list[Story]:
     """One story per event. ``with_answer``: include a link to change the RSVP. A digest links only to the pages."""
-    zone = await zone_of_person(tx, user.id, "")
+    recipient = _Recipient(site, user, await zone_of_person(tx, user.id, ""), with_answer)
     about: dict[EventId, list[Notification]] = {}
     for one in news:
         if one.kind.subject is SubjectType.EVENT:
@@ -256,7 +256,7 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            story = await _story(tx, site, user, event, own_rsvp, news_points, zone, with_answer=with_answer)
+            story = await _story(tx, recipient, event, own_rsvp, news_points)
             next_date = facts.of_event(event).next_date
             if next_date is not None and await _has_page(tx, next_date, user):
                 story = replace(story, next_url=f"{site.public_url}{event_path(next_date.slug)}")
@@ -313,7 +313,7 @@ async def _stories_of_chats(
             )
             stories[one.subject_id] = story
         is_there = one.kind.merged is not each and any(point.kind is one.kind for point in story.points)
-        if not is_there and len(story.points) < _MOST_MESSAGES:
+        if not is_there and len(story.points) < _MAX_MESSAGES:
             story.points.append(texts.point(one.kind, one.payload, state, facts.names, title=story.title))
     return list(stories.values())
 
@@ -338,22 +338,25 @@ def _way_there(
     return path, gettext("Reply") if chat.may_write else gettext("Read it")
 
 
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    """Whom an e-mail is for, and their time zone. ``with_answer``: it may have links to change an RSVP."""
+
+    site: EmailContext
+    user: User
+    zone: str
+    with_answer: bool
+
+
 async def _story(
-    tx: Transaction,
-    site: EmailContext,
-    user: User,
-    event: Event,
-    own_rsvp: Attendance | None,
-    news_points: list[Point],
-    zone: str,
-    *,
-    with_answer: bool,
+    tx: Transaction, recipient: _Recipient, event: Event, own_rsvp: Attendance | None, news_points: list[Point]
 ) -> Story:
-    """``zone`` is the time zone of the recipient."""
+    """The story of an event that the recipient can see. ``news_points`` is not empty."""
+    site, user, zone = recipient.site, recipient.user, recipient.zone
     takes_place = not (event.is_gone or event.is_cancelled or event.is_over(tx.now))
-    is_going = own_rsvp is not None and own_rsvp.status in SEATED
+    is_going = own_rsvp is not None and own_rsvp.status in SEATED_STATUSES
     answer_url = ""
-    if takes_place and with_answer and event.author_id != user.id:
+    if takes_place and recipient.with_answer and event.author_id != user.id:
         token = await email_links.token_for(tx, site.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
         answer_url = f"{site.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
@@ -370,12 +373,13 @@ async def _story(
             RsvpReply.DECLINED.value: str(answer_texts.REPLY_LABELS[RsvpReply.DECLINED]),
         }
     place = tuple(one_line(line) for line in lines_without_own_country(seen.place, zone))
+    when = texts.when_label(event, tx.now, user.time_zone)
     changes = [change for one in news_points for change in one.changes]
     return Story(
         event=event,
         title=one_line(event.title),
-        points=[texts.with_place(one, ", ".join(place), zone) for one in news_points],
-        when="" if any(not one.is_place for one in changes) else texts.when_label(event, tx.now),
+        points=[texts.as_recipient_sees(one, ", ".join(place), when, zone) for one in news_points],
+        when="" if any(not one.is_place for one in changes) else when,
         place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
         url=f"{site.public_url}{event_path(event.slug)}" if await _has_page(tx, event, user) else "",
@@ -397,8 +401,8 @@ async def _has_page(tx: Transaction, event: Event, user: User) -> bool:
 
 
 async def _answer_bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
-    with_settings = await registration.event_with_settings(tx, event)
-    return answer_bar_of(await bar_input_of(tx, with_settings, person, rsvp=own_rsvp))
+    event_registration = await registration.registration_of(tx, event)
+    return answer_bar_of(await bar_input_of(tx, event_registration, person, rsvp=own_rsvp))
 
 
 def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[Story]:

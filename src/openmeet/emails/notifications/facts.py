@@ -21,7 +21,6 @@ from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.photos.queries import events_with_photos
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import date_queries
-from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of
@@ -47,17 +46,16 @@ class Facts:
     announced: Mapping[AnnouncementId, Announcement]
     names: Mapping[UserId, str]
     chats: Mapping[NotificationId, CurrentChatState]
-    next_dates: Mapping[str, Event]
+    next_dates: Mapping[EventId, Event]
     with_photos: Collection[EventId]
 
     def of_event(self, event: Event) -> CurrentState:
-        in_series = event.place_in_series if event.is_cancelled else None
         return CurrentState(
             self.viewer,
             self.now,
             event=event,
             own_rsvp=self.answers.get(event.id),
-            next_date=None if in_series is None else self.next_dates.get(in_series.series_id),
+            next_date=self.next_dates.get(event.id),
             has_photos=event.id in self.with_photos,
         )
 
@@ -109,16 +107,12 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     )
 
 
-async def _next_dates(reader: Reader, events: Iterable[Event], viewer: UserId) -> dict[str, Event]:
-    """The next date of the series of each cancelled event, by the id of the series."""
-    cancelled = {
-        SeriesId(one.place_in_series.series_id)
-        for one in events
-        if one.is_cancelled and one.place_in_series is not None
-    }
-    next_dates = await date_queries.next_of_each(reader, sorted(cancelled))
+async def _next_dates(reader: Reader, events: Iterable[Event], viewer: UserId) -> dict[EventId, Event]:
+    """The next date of the series after each cancelled event."""
+    cancelled = [one.id for one in events if one.is_cancelled and one.place_in_series is not None]
+    next_dates = await date_queries.next_after_each(reader, cancelled)
     seen = await seen_by(reader, list(next_dates.values()), viewer)
-    return {series_id: one for series_id, one in next_dates.items() if one.id in seen}
+    return {event_id: one for event_id, one in next_dates.items() if one.id in seen}
 
 
 def points(news: Sequence[Notification], state: CurrentState, names: Mapping[UserId, str]) -> list[Point]:

@@ -120,9 +120,9 @@ def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change,
     return tuple(changes)
 
 
-def with_place(place_point: Point, place: str, zone: str) -> Point:
-    """The point as its recipient in this time zone may see it: a changed place becomes ``place``, which may be more
-    exact, and their own country is left out of the old one.
+def as_recipient_sees(point: Point, place: str, when: str, zone: str) -> Point:
+    """The point as its recipient in this time zone may see it. A changed place becomes ``place``, which may be more exact,
+    and a changed time ``when``, which may have their own time; their own country is left out of the old place.
     """
     changes = tuple(
         replace(
@@ -131,17 +131,21 @@ def with_place(place_point: Point, place: str, zone: str) -> Point:
             now=place or change.now,
         )
         if change.is_place
-        else change
-        for change in place_point.changes
+        else replace(change, now=when)
+        for change in point.changes
     )
-    return replace(place_point, changes=changes)
+    return replace(point, changes=changes)
 
 
-def when_label(event: Event, now: Instant) -> str:
-    """``Saturday 4 July, 18:00–20:00, Berlin time``, with the year if the date would be unclear without it."""
+def when_label(event: Event, now: Instant, reader_zone: str | None = None) -> str:
+    """``Saturday 4 July, 18:00–20:00, Berlin time``, with the year if the date would be unclear without it, and with
+    ``(12:00 for you)`` if the clock of a reader in ``reader_zone`` shows another time.
+    """
     if event.starts_at is None:
         return gettext("Date to be announced")
-    return ", ".join(filter(None, (time_and_place.span_label(event, now), time_and_place.zone_label(event))))
+    when = ", ".join(filter(None, (time_and_place.span_label(event, now), time_and_place.zone_label(event))))
+    time = time_and_place.time_for_reader(event, reader_zone)
+    return gettext("%(when)s (%(time)s for you)", when=when, time=time) if time else when
 
 
 def short_day_label(event: Event) -> str:

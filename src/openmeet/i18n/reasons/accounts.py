@@ -16,6 +16,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "user.name_needed": mark("Enter the name that others see."),
     "user.host_needs_name": mark("Choose your name in your profile first, so that people see who hosts this."),
+    "user.author_needs_name": mark(
+        "The person who started it has no name yet, so nobody could see who hosts this. Ask them to choose a name in their"
+        " profile."
+    ),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
     "user.name_is_handle": mark(
         "This looks like the @name of an account. If it’s yours, sign in with that account first. Otherwise choose"

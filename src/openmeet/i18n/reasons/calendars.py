@@ -25,7 +25,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.address_unreadable": mark("We can’t read its address any more. Add it again."),
     # reasons of openmeet.domain.icalendar
     "icalendar.file_too_large": mark("A calendar file can have up to %(most)s MB. This one has %(length)s."),
-    "icalendar.not_a_calendar": mark("This isn’t a calendar file: BEGIN:VCALENDAR is missing."),
+    "icalendar.not_a_calendar": mark("This isn’t a calendar file. Those usually end in .ics."),
     "icalendar.too_many_lines": mark("A calendar file can have at most %(most)s lines. Send it in parts."),
     "icalendar.too_many_components": mark("A calendar file can have at most %(most)s components."),
     "icalendar.nested_too_deeply": mark("The components of this file are nested too deeply."),

@@ -59,6 +59,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.not_in_its_group": mark(
         "You can no longer create events in this group. You can still make a copy outside the group."
     ),
+    "event.author_not_in_its_group": mark(
+        "The person who started it can no longer create events in this group. Ask them to make a copy outside the group."
+    ),
     "event.hosts_only": mark("Only the hosts of this event can change it."),
     "event.may_not_see": mark("You can’t see all of this event."),
     "event.may_not_cancel": mark("You can’t cancel this event."),
@@ -147,6 +150,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "We couldn’t find a town with this name. Try a larger town nearby, or latitude and longitude like 52.52, 13.40."
     ),
     "place.several": mark("Several places have this name: %(choices)s."),
+    "place.which_town": mark("There’s more than one %(name)s. Choose yours below."),
     "place.no_such_place": mark("This place number doesn’t exist."),
     # reasons of openmeet.domain.media
     "media.too_narrow": mark("This picture is too narrow. Send a wider one."),

@@ -60,21 +60,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.form_too_large": mark(
         "This form is too long for us to save. Sign in in another tab, then send it again from here."
     ),
-    "site.wait_seconds": plural(
-        "Too many attempts. Try again in %(number)s second.",
-        "Too many attempts. Try again in %(number)s seconds.",
-        by="number",
-    ),
-    "site.wait_minutes": plural(
-        "Too many attempts. Try again in %(number)s minute.",
-        "Too many attempts. Try again in %(number)s minutes.",
-        by="number",
-    ),
-    "site.wait_hours": plural(
-        "Too many attempts. Try again in %(number)s hour.",
-        "Too many attempts. Try again in %(number)s hours.",
-        by="number",
-    ),
+    "site.too_many_attempts": mark("Too many attempts. Try again in %(wait)s."),
+    "site.seconds": plural("a second", "%(number)s seconds", by="number"),
+    "site.minutes": plural("%(number)s minute", "%(number)s minutes", by="number"),
+    "site.hours": plural("%(number)s hour", "%(number)s hours", by="number"),
     # reasons of openmeet.web.api
     "api.not_for_services": mark("A service can’t do this."),
     "api.session_needed": mark("Tokens can’t do this. Open a session instead."),

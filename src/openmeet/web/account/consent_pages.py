@@ -18,9 +18,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, PreconditionFailed, Refused, Unavailable
 from groundwork.http.forms import FormState, form_with_problems, local_path, outdated_form, read_form
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.identities import actions, publication_consent
+from openmeet.domain.identities import actions, publishing_preferences
 from openmeet.domain.identities.model import ConsentPreview
-from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
+from openmeet.domain.identities.publishing_preferences import DeclinedAs, PublishingPreferences, WaitingAs
 from openmeet.domain.users.model import Caller, UserReason
 from openmeet.i18n import formatting
 from openmeet.i18n.formatting import iso_or_none
@@ -84,15 +84,15 @@ async def save_records(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await publication_consent.change(
+            await publishing_preferences.change(
                 tx,
                 caller.user_id,
-                _submitted_consent(form),
+                _submitted_preferences(form),
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
     except PreconditionFailed:
         state, consent_preview = await _consent_and_preview(request, caller)
-        outdated = outdated_form(form, _records_form(state.publication_consent), UserReason.CHANGED_WHILE_OPEN)
+        outdated = outdated_form(form, _records_form(state.preferences), UserReason.CHANGED_WHILE_OPEN)
         domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
         consent_form = _consent_form(domain, caller, state)
         return _consent_page(request, domain, state, consent_preview, consent_form, records=outdated, status=409)
@@ -107,11 +107,11 @@ async def _consent_and_preview(request: Request, caller: Caller) -> tuple[Consen
     return state, consent_preview
 
 
-def _submitted_consent(form: Mapping[str, str]) -> PublicationConsent:
+def _submitted_preferences(form: Mapping[str, str]) -> PublishingPreferences:
     """The preferences in the form; unknown values become defaults."""
     is_unsaid = form.get("declined_as") == DeclinedAs.NOTHING.value
     shows_waiting = form.get("waiting_as") == WaitingAs.INTERESTED.value
-    return PublicationConsent(
+    return PublishingPreferences(
         writes_events=form.get("writes_events") == "yes",
         writes_answers=form.get("writes_answers") == "yes",
         declined_as=DeclinedAs.NOTHING if is_unsaid else DeclinedAs.NOT_GOING,
@@ -120,14 +120,14 @@ def _submitted_consent(form: Mapping[str, str]) -> PublicationConsent:
     )
 
 
-def _records_form(consent: PublicationConsent) -> dict[str, str]:
+def _records_form(preferences: PublishingPreferences) -> dict[str, str]:
     return {
-        "writes_events": "yes" if consent.writes_events else "",
-        "writes_answers": "yes" if consent.writes_answers else "",
-        "declined_as": consent.declined_as.value,
-        "waiting_as": consent.waiting_as.value,
-        "lets_co_hosts_publish": "yes" if consent.lets_co_hosts_publish else "",
-        "revision": str(consent.revision),
+        "writes_events": "yes" if preferences.writes_events else "",
+        "writes_answers": "yes" if preferences.writes_answers else "",
+        "declined_as": preferences.declined_as.value,
+        "waiting_as": preferences.waiting_as.value,
+        "lets_co_hosts_publish": "yes" if preferences.lets_co_hosts_publish else "",
+        "revision": str(preferences.revision),
     }
 
 
@@ -147,8 +147,8 @@ def _consent_page(
         "identity": state.identity,
         "is_being_made": state.is_repository_being_created,
         "problem": explain(state.problem),
-        "records": records or FormState(_records_form(state.publication_consent)),
-        "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
+        "records": records or FormState(_records_form(state.preferences)),
+        "co_host_edits": [(one, formatting.ago(one.at, state.now)) for one in state.co_host_edits],
         "would": consent_preview,
         "domain": domain,
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
@@ -211,16 +211,16 @@ class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 async def show_record_preferences(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        return _settings_response(await publication_consent.of_user(reader, caller_of(request).user_id))
+        return _settings_response(await publishing_preferences.of_user(reader, caller_of(request).user_id))
 
 
 async def save_record_preferences(request: Request) -> Response:
     body = await read_json(request, RecordPreferences)
     async with database_of(request).transaction() as tx:
-        saved = await publication_consent.change(
+        saved = await publishing_preferences.change(
             tx,
             caller_of(request).user_id,
-            PublicationConsent(
+            PublishingPreferences(
                 body.writes_events,
                 body.writes_answers,
                 DeclinedAs(body.declined_as),
@@ -232,15 +232,15 @@ async def save_record_preferences(request: Request) -> Response:
     return _settings_response(saved)
 
 
-def _settings_response(consent: PublicationConsent) -> Response:
+def _settings_response(preferences: PublishingPreferences) -> Response:
     shown = RecordPreferences(
-        consent.writes_events,
-        consent.writes_answers,
-        consent.declined_as.value,
-        consent.waiting_as.value,
-        consent.lets_co_hosts_publish,
+        preferences.writes_events,
+        preferences.writes_answers,
+        preferences.declined_as.value,
+        preferences.waiting_as.value,
+        preferences.lets_co_hosts_publish,
     )
-    return json_response(shown, headers=etag_of(consent.revision))
+    return json_response(shown, headers=etag_of(preferences.revision))
 
 
 async def show_publishing_consent(request: Request) -> Response:

@@ -19,7 +19,7 @@ from groundwork.token_hash import hash_token
 from openmeet.domain.data_export.person import export_document
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.actions import preview_deletion
-from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
+from openmeet.domain.erasure.model import MAX_LISTED, ErasurePreview
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import SessionStrength
@@ -206,7 +206,7 @@ def _deletion_preview(erasure_preview: ErasurePreview) -> DeletionPreview:
         answers=erasure_preview.answers,
         memberships=erasure_preview.memberships,
         records=erasure_preview.records,
-        records_out_of_reach=list(erasure_preview.out_of_reach[:MOST_LISTED]),
+        records_out_of_reach=list(erasure_preview.out_of_reach[:MAX_LISTED]),
         deletes_account_server_account=erasure_preview.has_custodial_account,
     )
 
@@ -220,7 +220,7 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
         has_names = bool(await identity_queries.of_user(reader, caller.user_id))
     context: dict[str, Any] = {
         "named": _NAMED[person is not None and person.email is not None, has_names],
-        "most_listed": MOST_LISTED,
+        "most_listed": MAX_LISTED,
         "typed": form_state,
         "found": erasure_preview,
         "proof": proof,

@@ -22,7 +22,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/matrix"
-_MOST_ROOMS: Final = 40
+_MAX_ROOMS: Final = 40
 _MODES: Final = {
     InvitationMode.ALL: lazy("All my chats, except those not selected below"),
     InvitationMode.CHOSEN: lazy("Only the chats selected below"),
@@ -70,7 +70,7 @@ async def _save_choices(tx: Transaction, caller: Caller, form: Mapping[str, str]
         await matrix_people.choose_mode(tx, caller, mode)
     if mode is InvitationMode.NONE:
         return
-    for room in await matrix_people.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
+    for room in await matrix_people.rooms_to_choose(tx, caller.user_id, _MAX_ROOMS):
         field = f"room-{room.room_id}"
         # Rooms that were not on the page keep their setting.
         if f"shown-{room.room_id}" in form and bool(form.get(field)) is not room.is_invited:
@@ -84,7 +84,7 @@ async def _matrix_page(request: Request, code: str = "") -> Response:
         person = await matrix_people.person(reader, caller.user_id)
         is_withdrawing = await matrix_people.is_withdrawing(reader, caller.user_id)
         mode = await matrix_people.mode_of(reader, caller.user_id)
-        rooms = await matrix_people.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
+        rooms = await matrix_people.rooms_to_choose(reader, caller.user_id, _MAX_ROOMS)
     context = {
         "server": site.settings.matrix_server_name,
         "bot": f"@{bot_localpart(site.tenant.name)}:{site.settings.matrix_server_name}",

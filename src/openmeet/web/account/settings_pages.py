@@ -240,7 +240,7 @@ async def _own_rows(reader: Reader, user: User) -> list[SettingsRow]:
 async def _account_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
     identities = [one for one in await identities_of(reader, user.id) if one.can_write]
     return [
-        SettingsRow("/settings/profile", "person", gettext("Account"), user.email or gettext("No e-mail address")),
+        SettingsRow("/settings/profile", "mail", gettext("Account"), user.email or gettext("No e-mail address")),
         SettingsRow(
             "/settings/profile#time_zone",
             "language",
@@ -340,7 +340,7 @@ def _language_and_zone(request: Request, user: User) -> str:
     offered = dict(choices(services(request).settings.language))
     language = offered.get(user.language or "", gettext("Your browser’s language"))
     zone = formatting.zone_of_series(user.time_zone) if user.time_zone else gettext("no time zone chosen")
-    return f"{language} · {zone}"
+    return f"{language}, {zone}"
 
 
 async def _sessions_state(reader: Reader, user: User) -> str:

@@ -27,8 +27,8 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/welcome/start"
 
 # Each topic is stored as a saved search, and the number of saved searches is limited.
-MOST_TOPICS: Final = 5
-_MOST_GROUPS: Final = 6
+MAX_TOPICS: Final = 5
+_MAX_GROUPS: Final = 6
 
 
 def routes() -> list[Route]:
@@ -44,12 +44,12 @@ async def start(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     topics = [one for one in Category if form.get(f"topics.{one.value}")]
-    slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MOST_GROUPS]
+    slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MAX_GROUPS]
     search_fields: dict[str, str] = dict.fromkeys(FIELDS, "")
     try:
         search_fields = await places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:
-            await _save_searches(tx, caller, search_fields, topics[:MOST_TOPICS])
+            await _save_searches(tx, caller, search_fields, topics[:MAX_TOPICS])
             for slug in slugs:
                 await group_actions.follow(tx, caller, slug)
     except InvalidForm as wrong:
@@ -74,7 +74,7 @@ async def _save_searches(
 async def _start_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)
+        listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MAX_GROUPS)
         portrait = await picture_context(request, reader)
     rows = [
         {

@@ -16,6 +16,7 @@ from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series.model import SeriesSlug
@@ -47,6 +48,11 @@ _WHY = {
     MergeReason.MORE_RESTRICTIVE: lazy("We use the more cautious of the two until you decide."),
     MergeReason.MOST_RECENT: lazy("We kept the later change."),
     MergeReason.LATEST_ANSWER: lazy("We kept the later answer."),
+}
+
+_CHOSEN = {
+    MergeSide.OURS: lazy("You kept the version from this site."),
+    MergeSide.THEIRS: lazy("You kept the version from the other app."),
 }
 
 _IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
@@ -117,7 +123,7 @@ def merge_view(
 def _reason(conflict: KeptDecision, *, is_replaced: bool) -> str:
     if is_replaced:
         return gettext("It was changed again later.")
-    return gettext("You decided this.") if conflict.choice is not None else str(_WHY[conflict.decision.policy])
+    return str(_WHY[conflict.decision.policy] if conflict.choice is None else _CHOSEN[conflict.choice])
 
 
 # Fields whose remote version could not be applied. Instead of a value, they store the reason and the beginning of that
@@ -211,7 +217,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         f"{path}/edit",
         _merge_views(reader, decisions, event.time_zone),
         event.record_uri,
-        thumbnail(event.content),
+        thumbnail(event.content, Size.SMALL_SQUARE),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
     )
 
@@ -233,19 +239,19 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Apply a host's choice about an event. Returns the event's slug, which may have changed."""
+    """Apply a host's choice between two values of a field. Returns the event's slug, which may have changed."""
     conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose(tx, caller, EventSlug(slug), **conflict, choice=choice.side)).slug
 
 
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Apply an admin's choice about a group. Returns the group's slug, which may have changed."""
+    """Apply an admin's choice between two values of a field. Returns the group's slug, which may have changed."""
     conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **conflict, choice=choice.side)).slug
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """Apply a choice about a series. Returns the series' slug."""
+    """Apply a host's choice between two values of a field. Returns the series' slug."""
     conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **conflict, choice=choice.side)).slug
 

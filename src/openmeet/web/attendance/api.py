@@ -64,8 +64,8 @@ class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The caller's RSVP. ``going`` joins the waitlist if the event is full, and accepts a place that was offered.
 
     ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. Fields
-    left out are unchanged. With ``skipBlueskySync``, nothing is written to the caller's repository; an existing record
-    is left as it is.
+    left out are unchanged, except ``skipBlueskySync``, which is then false. With it, nothing is written to the caller's
+    repository; an existing record is left as it is.
     """
 
     reply: ReplyName
@@ -168,7 +168,7 @@ async def show_history(request: Request) -> Response:
     return json_response(history_output(page, changes))
 
 
-async def ask_guest(request: Request) -> Response:
+async def request_guest_answer(request: Request) -> Response:
     body = await read_json(request, GuestAnswerInput)
     email, name = check_email(body.email), check_name(body.display_name)
     await spend_on(request, guest_rsvp_actions.GUEST_EMAIL_LIMIT)
@@ -286,7 +286,7 @@ OPERATIONS = (
         "/api/events/{slug}/guest-answers",
         "askToConfirmAnswer",
         "Answer without an account; a link in an e-mail confirms it",
-        ask_guest,
+        request_guest_answer,
         {202: GuestAnswerOutput},
         GuestAnswerInput,
         needs_session=False,

@@ -229,8 +229,8 @@ async def _one_attendee(
 
 async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
-    with_settings = await registration.event_with_settings(reader, event)
-    details = await rsvp_details.attendee_details(reader, with_settings, [one.attendance_id for one in people])
+    event_registration = await registration.registration_of(reader, event)
+    details = await rsvp_details.attendee_details(reader, event_registration, [one.attendance_id for one in people])
     return [_attendee_output(one, lists.row_of(one, names), details[one.attendance_id]) for one in people]
 
 

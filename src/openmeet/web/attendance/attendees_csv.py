@@ -51,13 +51,13 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
         tempfile.TemporaryFile("w+", encoding="ascii") as responding_file,
     ):
         async with db.reader() as reader:
-            with_settings = await registration.event_with_settings(reader, event)
+            event_registration = await registration.registration_of(reader, event)
             await _store_ids(reader, event.id, ids_file, responding_file)
-        questions = {(question.id, question.words): None for question in with_settings.settings.questions}
+        questions = {(question.id, question.words): None for question in event_registration.settings.questions}
         # Responses to changed or deleted questions get their own columns at the end.
         for ids in _pages(responding_file):
             async with db.reader() as reader:
-                details = await rsvp_details.attendee_details(reader, with_settings, ids)
+                details = await rsvp_details.attendee_details(reader, event_registration, ids)
             questions |= dict.fromkeys(
                 (one.question_id, one.words) for each in details.values() for one in each.responses
             )
@@ -66,7 +66,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
             async with db.reader() as reader:
                 found = {one.attendance_id: one for one in await lists.by_ids(reader, event.id, ids)}
                 names = await shown_names(reader, [one.user_id for one in found.values()])
-                details = await rsvp_details.attendee_details(reader, with_settings, list(found))
+                details = await rsvp_details.attendee_details(reader, event_registration, list(found))
             people = [found[rsvp_id] for rsvp_id in ids if rsvp_id in found]
             # This takes 50 ms for a page. A thread keeps the event loop free for other requests.
             yield await asyncio.to_thread(_rows, people, names, details, list(questions))

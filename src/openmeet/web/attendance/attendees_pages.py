@@ -32,7 +32,7 @@ from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecisi
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.model import Event, EventSlug
@@ -61,9 +61,9 @@ PAGE_SIZE = 100
 # A shorter list has no search field, because people can read it just as fast.
 _SEARCHED_FROM: Final = 20
 # About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
-MOST_ON_PAPER: Final = 1_000
+MAX_ON_PAPER: Final = 1_000
 # Longer lists are divided by initial letters.
-MOST_WITHOUT_LETTERS: Final = 25
+MAX_WITHOUT_LETTERS: Final = 25
 
 _S = AttendanceStatus
 _TABS = {
@@ -152,8 +152,8 @@ async def add_attendee(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
-            with_settings = await registration.event_with_settings(tx, event)
-            reply_details = forms.reply_details_of(form, forms.fields_of(with_settings, None))
+            event_registration = await registration.registration_of(tx, event)
+            reply_details = forms.reply_details_of(form, forms.fields_of(event_registration, None))
             await host_decisions.add(
                 tx, caller, slug, form.get("name", ""), party=reply_details.party or 1, mode=reply_details.mode
             )
@@ -213,12 +213,12 @@ async def export_csv(request: Request) -> Response:
 
 
 async def show_guest_list(request: Request) -> Response:
-    """The printable guest list, for hosts. It has at most ``MOST_ON_PAPER`` RSVPs."""
+    """The printable guest list, for hosts. It has at most ``MAX_ON_PAPER`` RSVPs."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
         attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        found = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER + 1)
-        rows = found[:MOST_ON_PAPER]
+        found = await lists.for_hosts(reader, event.id, attendee_filter, None, MAX_ON_PAPER + 1)
+        rows = found[:MAX_ON_PAPER]
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
     people = sorted((lists.row_of(row, names) for row in rows), key=_sorted_by)
@@ -228,12 +228,12 @@ async def show_guest_list(request: Request) -> Response:
         "zone": zone_of(event),
         "place": place_label(event),
         "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
-        if len(people) > MOST_WITHOUT_LETTERS
+        if len(people) > MAX_WITHOUT_LETTERS
         else [("", people)] * bool(people),
         "count": len(people),
         "counts": counts,
         "online": AttendanceMode.ONLINE,
-        "is_cut": len(found) > MOST_ON_PAPER,
+        "is_cut": len(found) > MAX_ON_PAPER,
         "is_past": _is_past(event, reader.now),
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
@@ -251,9 +251,9 @@ async def show_one(request: Request) -> Response:
         changes = await history.of_rsvp(reader, attendance_id)
         actors = [change.actor_id for change in changes if change.actor_id]
         names = await shown_names(reader, [attendees[0].user_id, *actors])
-        with_settings = await registration.event_with_settings(reader, event)
-        details = await rsvp_details.attendee_details(reader, with_settings, [attendance_id])
-    attendee_row = lists.row_of(attendees[0], names, limits_of(with_settings))
+        event_registration = await registration.registration_of(reader, event)
+        details = await rsvp_details.attendee_details(reader, event_registration, [attendance_id])
+    attendee_row = lists.row_of(attendees[0], names, limits_of(event_registration))
     context = {
         "event": event,
         "one": attendee_row,
@@ -282,10 +282,10 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
         rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
         counts = (await queries.counts(reader, [event.id]))[event.id]
-        with_settings = await registration.event_with_settings(reader, event)
+        event_registration = await registration.registration_of(reader, event)
         context = {
             "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
-            **await _people_context(reader, caller.user_id, with_settings, rows[:PAGE_SIZE]),
+            **await _people_context(reader, caller.user_id, event_registration, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "checked_in": (await tickets.counts(reader, event.id)).there,
             **await _removed_context(reader, event, query_params.get("removed", "")),
@@ -300,7 +300,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             answers_by_status,
             tab,
             is_search=bool(search_words),
-            needs_approval=with_settings.settings.needs_approval,
+            needs_approval=event_registration.settings.needs_approval,
             is_past=_is_past(event, reader.now),
         ),
         "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
@@ -316,7 +316,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "live_state": fingerprint_of(services(request).code_key, event, counts),
         "counts": counts,
         "typed": form_state,
-        "fields": forms.fields_of(with_settings, None),
+        "fields": forms.fields_of(event_registration, None),
         "modes": forms.MODE_LABELS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
@@ -325,15 +325,15 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
 async def _people_context(
     reader: Reader,
     viewer: UserId,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     attendees: Sequence[Attendee],
 ) -> dict[str, object]:
     """The rows of the list, with pictures, responses to the host's questions and times."""
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
-    details = await rsvp_details.attendee_details(reader, with_settings, [one.attendance_id for one in answered])
-    people = [lists.row_of(one, names, limits_of(with_settings)) for one in attendees]
+    details = await rsvp_details.attendee_details(reader, event_registration, [one.attendance_id for one in answered])
+    people = [lists.row_of(one, names, limits_of(event_registration)) for one in attendees]
     return {
         "people": people,
         # The colour must not reveal who owns an address.

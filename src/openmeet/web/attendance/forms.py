@@ -6,10 +6,10 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance.model import MOST_IN_PARTY, Attendance, AttendanceMode, ReplyDetails
+from openmeet.domain.attendance.model import MAX_PARTY, Attendance, AttendanceMode, ReplyDetails
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, fits, largest_party, limits_of
 from openmeet.domain.attendance.waitlist import is_full_now
 from openmeet.domain.events.values import Mode
@@ -70,7 +70,7 @@ class AnswerFields:
 
 
 def fields_of(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     own_rsvp: Attendance | None,
     taken: SeatsTaken | None = None,
 ) -> AnswerFields:
@@ -79,10 +79,10 @@ def fields_of(
     With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options
     that would be refused because the person already has a place are left out.
     """
-    event, settings = with_settings.event, with_settings.settings
-    limits = limits_of(with_settings)
+    event, settings = event_registration.event, event_registration.settings
+    limits = limits_of(event_registration)
     answer_modes = tuple(AttendanceMode) if event.content.mode is Mode.HYBRID else (None,)
-    fits_when_empty = max(largest_party(limits, mode) or MOST_IN_PARTY for mode in answer_modes)
+    fits_when_empty = max(largest_party(limits, mode) or MAX_PARTY for mode in answer_modes)
     # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
         min(max(settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
@@ -107,16 +107,18 @@ def fields_of(
     return AnswerFields(parties, settings.asks_names and most > 1, modes, settings.questions)
 
 
-async def fields_now(reader: Reader, with_settings: EventWithSettings, own_rsvp: Attendance | None) -> AnswerFields:
+async def fields_now(
+    reader: Reader, event_registration: EventRegistration, own_rsvp: Attendance | None
+) -> AnswerFields:
     """``fields_of`` with the places that are free now."""
-    fields = fields_of(with_settings, own_rsvp)
-    if not fields.parties or limits_of(with_settings).is_unlimited:
+    fields = fields_of(event_registration, own_rsvp)
+    if not fields.parties or limits_of(event_registration).is_unlimited:
         return fields
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
-    if not holds_seat and await is_full_now(reader, with_settings):
+    if not holds_seat and await is_full_now(reader, event_registration):
         # Everybody joins the waitlist, and the button says so.
         return fields
-    return fields_of(with_settings, own_rsvp, await seats_by_mode(reader, with_settings.event.id))
+    return fields_of(event_registration, own_rsvp, await seats_by_mode(reader, event_registration.event.id))
 
 
 def _largest_party_now(

@@ -54,7 +54,7 @@ _INTENTIONS = {
 def routes() -> list[Route]:
     return [
         Route("/events/{slug}/guest-answer", show_form, methods=["GET"]),
-        Route("/events/{slug}/guest-answer", ask, methods=["POST"]),
+        Route("/events/{slug}/guest-answer", request_answer, methods=["POST"]),
         Route("/events/{slug}/guest-answer/sent", show_sent, methods=["GET"]),
         Route("/answers/confirm/{token}", show_confirm, methods=["GET"]),
         Route("/answers/confirm/{token}", confirm, methods=["POST"]),
@@ -70,7 +70,7 @@ async def show_form(request: Request) -> Response:
     return _guest_form_page(request, guest_form, FormState(forms.values_of(None)))
 
 
-async def ask(request: Request) -> Response:
+async def request_answer(request: Request) -> Response:
     slug = event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).reader() as reader:
@@ -139,8 +139,8 @@ async def show_confirm(request: Request) -> Response:
             return await _form_again(reader, request, over)
         person = await actions.answering_person(reader, guest_rsvp)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
-        with_settings = await registration.event_with_settings(reader, event)
-        bar_input = await bar_input_of(reader, with_settings, person, rsvp=own_rsvp)
+        event_registration = await registration.registration_of(reader, event)
+        bar_input = await bar_input_of(reader, event_registration, person, rsvp=own_rsvp)
         figures, now = await _figures_of(reader, event), reader.now
     bar = answer_bar_of(bar_input)
     reply = guest_rsvp.request.reply
@@ -206,13 +206,13 @@ class GuestForm:
 
 async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
     """Raises NotFound, Refused."""
-    with_settings = await actions.open_to_guests(reader, slug)
-    bar_input = await bar_input_of(reader, with_settings, None, rsvp=None)
+    event_registration = await actions.open_to_guests(reader, slug)
+    bar_input = await bar_input_of(reader, event_registration, None, rsvp=None)
     bar = answer_bar_of(bar_input)
     return GuestForm(
-        with_settings.event,
-        await forms.fields_now(reader, with_settings, None),
-        answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, with_settings.event)),
+        event_registration.event,
+        await forms.fields_now(reader, event_registration, None),
+        answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, event_registration.event)),
         tuple(
             (reply, answer_texts.reply_label(bar, reply)) for reply in bar.replies if reply is not RsvpReply.DECLINED
         ),

@@ -17,21 +17,22 @@ from openmeet.domain.attendance import (
     answer_bar_inputs,
     answer_texts,
     history,
+    moved_dates,
     registration,
     visibility,
     waitlist,
 )
 from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.registration import EventWithSettings
-from openmeet.domain.events.model import EventSlug
+from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
-from openmeet.web.attendance.resume_click import FLASH, store_click
+from openmeet.web.attendance.resume_click import FLASH_AFTER_REPLY, store_click
 from openmeet.web.attendance.view import history_lines
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -58,15 +59,16 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
-    caller_of(request)
     async with database_of(request).reader() as reader:
-        with_settings, own_rsvp = await _event_and_rsvp(reader, request)
-        carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
-        form_state = FormState({**forms.values_of(own_rsvp), **carried})
+        event_registration, own_rsvp = await _event_and_rsvp(reader, request)
+        details_in_url = {
+            name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params
+        }
+        form_state = FormState({**forms.values_of(own_rsvp), **details_in_url})
         return await _answer_page(
             reader,
             request,
-            with_settings,
+            event_registration,
             own_rsvp,
             form_state,
             reply=request.query_params.get("reply", ""),
@@ -89,15 +91,15 @@ async def save_reply(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            with_settings, own_rsvp = await _event_and_rsvp(reader, request)
+            event_registration, own_rsvp = await _event_and_rsvp(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
         # Attendees can withdraw from an event that they can no longer see. Everyone else gets NotFound.
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
-        return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
+        return go("/my/events", flash=FLASH_AFTER_REPLY.get(AttendanceStatus.DECLINED, ""))
     try:
-        reply_details = forms.reply_details_of(form, forms.fields_of(with_settings, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(form, forms.fields_of(event_registration, own_rsvp), own_rsvp)
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug
         )
@@ -110,24 +112,25 @@ async def save_reply(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             form_state = form_with_problems(form, wrong)
             return await _answer_page(
-                reader, request, with_settings, own_rsvp, form_state, reply=reply.value, status=400
+                reader, request, event_registration, own_rsvp, form_state, reply=reply.value, status=400
             )
     if series_slug := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
         date = f"#{quote(slug)}" if "in_list" in form else ""
-        return go(f"{series_path(series_slug)}{date}", flash=FLASH.get(saved.status, "") or "answer_kept")
-    return _redirect_after_reply(slug, reply, own_rsvp, saved)
+        return go(f"{series_path(series_slug)}{date}", flash=FLASH_AFTER_REPLY.get(saved.status, "") or "answer_kept")
+    return _redirect_after_reply(event_registration.event, reply, own_rsvp, saved)
 
 
-def _redirect_after_reply(slug: EventSlug, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
-    """Redirect to the event page with a flash message, and a button to undo the reply if it changed anything."""
-    path = event_path(slug)
+def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
+    """Redirect to the event page with a flash message, and a button to undo the reply if it changed the status."""
+    path = event_path(event.slug)
     if before is not None and before.status is saved.status:
-        is_confirmed = before.known_starts_at != saved.known_starts_at
-        return go(path, flash="new_time_works" if is_confirmed else "answer_kept")
+        if moved_dates.is_moved_since(event, before.known_starts_at):
+            return go(path, flash="new_time_works")
+        return go(path, flash="answer_kept" if before.revision == saved.revision else "answer_saved")
     undo = RsvpReply.DECLINED if before is None else _UNDO_REPLY.get(before.status, RsvpReply.DECLINED)
     query = f"?undo={undo.value}" if undo is not reply else ""
-    return go(f"{path}{query}", flash=FLASH.get(saved.status, ""))
+    return go(f"{path}{query}", flash=FLASH_AFTER_REPLY.get(saved.status, ""))
 
 
 async def publish(request: Request) -> Response:
@@ -151,34 +154,34 @@ async def unpublish(request: Request) -> Response:
 async def _answer_page(
     reader: Reader,
     request: Request,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     own_rsvp: Attendance | None,
     form_state: FormState,
     *,
     reply: str,
     status: int = 200,
 ) -> Response:
-    event = with_settings.event
+    event = event_registration.event
     changes = [] if own_rsvp is None else await history.of_rsvp(reader, own_rsvp.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    bar = answer_bar_of(await answer_bar_inputs.bar_input_of(reader, with_settings, caller.user_id, rsvp=own_rsvp))
-    fields = await forms.fields_now(reader, with_settings, own_rsvp)
+    bar = answer_bar_of(await answer_bar_inputs.bar_input_of(reader, event_registration, caller.user_id, rsvp=own_rsvp))
+    fields = await forms.fields_now(reader, event_registration, own_rsvp)
     context = {
         "event": event,
         "mine": own_rsvp,
         "fields": fields,
-        # All places are taken, so the form does not ask how many people come.
-        "brings_nobody_now": own_rsvp is not None
+        # The person has a place and could bring others, but no places are left for them now.
+        "has_no_place_for_others": own_rsvp is not None
         and own_rsvp.is_seated
         and not fields.parties
-        and with_settings.settings.max_party > own_rsvp.party,
+        and event_registration.settings.max_party > own_rsvp.party,
         "typed": form_state,
-        "wanted": reply if reply in set(RsvpReply) else "",
+        "selected_reply": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,
         "answer_sentence": answer_sentence(
-            with_settings,
+            event_registration,
             own_rsvp,
             await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0,
             reader.now,
@@ -192,8 +195,8 @@ async def _answer_page(
     return page(request, "attendance/answer.html", context, status=status)
 
 
-async def _event_and_rsvp(reader: Reader, request: Request) -> tuple[EventWithSettings, Attendance | None]:
+async def _event_and_rsvp(reader: Reader, request: Request) -> tuple[EventRegistration, Attendance | None]:
     """The event, which the caller can see, with its registration settings, and their RSVP to it. Raises NotFound."""
     caller = caller_of(request)
     event, own_rsvp = await visibility.visible_event(reader, event_slug_of(request), caller.user_id)
-    return await registration.event_with_settings(reader, event), own_rsvp
+    return await registration.registration_of(reader, event), own_rsvp

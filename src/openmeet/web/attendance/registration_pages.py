@@ -14,7 +14,7 @@ from groundwork.http.forms import FormState, form_with_problems, outdated_form, 
 from groundwork.http.json_bodies import json_response, read_json, with_current_values
 from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, registration
 from openmeet.domain.attendance.capacity_change import CapacityImpact
-from openmeet.domain.attendance.model import MOST_IN_PARTY
+from openmeet.domain.attendance.model import MAX_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
@@ -24,7 +24,6 @@ from openmeet.domain.attendance.registration import (
     SubmittedQuestion,
     as_typed,
     check,
-    new_question_id,
     question_as_typed,
 )
 from openmeet.domain.attendance.visibility import visible_event
@@ -75,7 +74,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
-        registration_settings = await registration.of_event(reader, event)
+        registration_settings = await registration.settings_of(reader, event)
         revision = await registration.revision_of(reader, event)
     return _registration_page(
         request, event, FormState(_form_values(registration_settings, revision)), _question_rows(registration_settings)
@@ -87,7 +86,7 @@ async def save(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
-        before = await registration.of_event(reader, event)
+        before = await registration.settings_of(reader, event)
     questions = _typed_questions(form)
     confirmation_key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
     for_series = form.get("scope") == "series"
@@ -119,7 +118,7 @@ async def save(request: Request) -> Response:
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
-            now = await registration.of_event(reader, event)
+            now = await registration.settings_of(reader, event)
             revision = await registration.revision_of(reader, event)
         current = {
             **_form_values(now, revision),
@@ -140,10 +139,10 @@ def submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> R
 
 
 def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
-    """The questions in the form. New questions get their ids in this function."""
+    """The questions in the form."""
     return [
         SubmittedQuestion(
-            form.get(f"id_{number}") or new_question_id(),
+            form.get(f"id_{number}", ""),
             form.get(f"question_{number}", ""),
             form.get(f"choices_{number}", "").replace("\r\n", "\n"),
             form.get(f"required_{number}", ""),
@@ -182,8 +181,8 @@ def _registration_page(
     # A larger party could never come. What was saved before the places were limited stays an option.
     chosen = form_state.value("max_party")
     largest_party = max(
-        min(MOST_IN_PARTY, event.content.capacity or MOST_IN_PARTY),
-        min(MOST_IN_PARTY, int(chosen)) if chosen.isascii() and chosen.isdecimal() and len(chosen) < 4 else 1,
+        min(MAX_PARTY, event.content.capacity or MAX_PARTY),
+        min(MAX_PARTY, int(chosen)) if chosen.isascii() and chosen.isdecimal() and len(chosen) < 4 else 1,
     )
     context = {
         "event": event,
@@ -237,7 +236,7 @@ def _hours(selected_hours: str) -> list[tuple[str, str]]:
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A question that every attendee is asked. Without ``choices`` the reply is free text. The server assigns
-    ``questionId``.
+    ``questionId``: a question keeps its id if it is sent back with it, and any other gets a new one.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -277,7 +276,7 @@ async def show_settings(request: Request) -> Response:
     """The registration settings, for everyone who can see the event, because clients need the host's questions."""
     async with database_of(request).reader() as reader:
         event, _ = await visible_event(reader, event_slug_of(request), viewer_of(request))
-        registration_settings = await registration.of_event(reader, event)
+        registration_settings = await registration.settings_of(reader, event)
         revision = await registration.revision_of(reader, event)
     return json_response(_settings_body(registration_settings), headers=etag_of(revision))
 
@@ -291,7 +290,7 @@ async def save_settings(request: Request) -> Response:
     body = await read_json(request, RegistrationSettingsBody)
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, event_slug_of(request))
-        before = await registration.of_event(tx, event)
+        before = await registration.settings_of(tx, event)
         current = _settings_body(before)
         body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
         settings = check(_submission_of_body(body), event, before)
@@ -315,9 +314,7 @@ def _submission_of_body(body: RegistrationSettingsBody) -> RegistrationSubmissio
     return RegistrationSubmission(
         **{name: as_typed(getattr(body, name)) for name in PLAIN_SETTINGS},
         questions=[
-            SubmittedQuestion(
-                one.question_id or new_question_id(), one.question, "\n".join(one.choices), as_typed(one.is_required)
-            )
+            SubmittedQuestion(one.question_id or "", one.question, "\n".join(one.choices), as_typed(one.is_required))
             for one in body.questions
         ],
     )

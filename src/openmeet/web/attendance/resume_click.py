@@ -26,7 +26,7 @@ _CLICK = "openmeet_click"
 SIGNED_IN = "signed_in"
 
 # Flash messages for a saved RSVP.
-FLASH = {
+FLASH_AFTER_REPLY = {
     AttendanceStatus.ATTENDING: "going",
     AttendanceStatus.ATTENDED: "going",
     AttendanceStatus.WAITLISTED: "waitlisted",
@@ -90,13 +90,13 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         if event is None:
             return RedirectAfterSignIn(page)
         own_rsvp = await queries.find(reader, event.id, caller.user_id)
-        with_settings = await registration.event_with_settings(reader, event)
+        event_registration = await registration.registration_of(reader, event)
     try:
-        reply_details = forms.reply_details_of(parameters, forms.fields_of(with_settings, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(parameters, forms.fields_of(event_registration, own_rsvp), own_rsvp)
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug)
     except InvalidForm:
         return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")
     except Failure as failure:
         log.info("answer.not_finished", why=failure.why)
         return RedirectAfterSignIn(path)
-    return RedirectAfterSignIn(page, FLASH.get(saved.status, SIGNED_IN))
+    return RedirectAfterSignIn(page, FLASH_AFTER_REPLY.get(saved.status, SIGNED_IN))

@@ -12,7 +12,7 @@ from openmeet.domain.attendance import activity, lists, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.attendance.model import AttendanceId, ChangeChannel, HistoryEntry
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
@@ -63,10 +63,10 @@ class HistoryLine:
 
 
 async def oldest_join_requests(
-    reader: Reader, events: Sequence[Event], viewer: UserId, with_settings: EventWithSettings | None = None
+    reader: Reader, events: Sequence[Event], viewer: UserId, event_registration: EventRegistration | None = None
 ) -> list[JoinRequestRow]:
-    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``with_settings`` is the only one of the
-    events with its settings, so that the responses to its questions are shown.
+    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``event_registration`` is the only one of
+    the events with its settings, so that the responses to its questions are shown.
     """
     requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in requests])
@@ -74,9 +74,9 @@ async def oldest_join_requests(
     portraits = await portraits_of(reader, viewer, [one.user_id for _, one in requests])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     response_texts: dict[AttendanceId, str] = {}
-    if with_settings is not None and requests:
+    if event_registration is not None and requests:
         ids = [one.attendance_id for _, one in requests]
-        details = await rsvp_details.attendee_details(reader, with_settings, ids)
+        details = await rsvp_details.attendee_details(reader, event_registration, ids)
         response_texts = {one: " · ".join(given.text for given in of_one.responses) for one, of_one in details.items()}
     return [
         JoinRequestRow(

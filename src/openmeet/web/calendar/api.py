@@ -12,10 +12,10 @@ from groundwork.clock import HOUR, Instant
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.calendars import queries, subscriptions
-from openmeet.domain.calendars.entries import MOST_SPANS, all_of, conflicts, order
+from openmeet.domain.calendars.entries import MAX_SPANS, all_of, conflicts, order
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import (
-    MOST_CALENDARS,
+    MAX_CALENDARS,
     WIDEST,
     CalendarEntry,
     CalendarId,
@@ -150,8 +150,8 @@ async def show(request: Request) -> Response:
 async def check(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, ConflictsInput)
-    if not 1 <= len(body.spans) <= MOST_SPANS:
-        raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MOST_SPANS)
+    if not 1 <= len(body.spans) <= MAX_SPANS:
+        raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MAX_SPANS)
     spans = [_span(one, number) for number, one in enumerate(body.spans)]
     async with database_of(request).reader() as reader:
         excluded_event = await queries.excluded_event(reader, body.event) if body.event else None
@@ -343,7 +343,7 @@ OPERATIONS = (
         "GET",
         "/api/me/calendars",
         "listMyCalendars",
-        f"The caller’s subscribed calendars, at most {MOST_CALENDARS}",
+        f"The caller’s subscribed calendars, at most {MAX_CALENDARS}",
         show_subscribed,
         {200: SubscribedPage},
         parameters=(pagination.CURSOR, pagination.LIMIT),

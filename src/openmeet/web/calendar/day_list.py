@@ -16,7 +16,7 @@ from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.site.reader_zone import ShownZone
 
 # Maximum number of sentences about overlaps per day.
-MOST_OVERLAPS = 2
+MAX_OVERLAPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ async def day_cards(
     for day, entries in listed.items():
         relative = formatting.relative_day(day, period.today)
         day_of_cards = DayOfCards(
-            day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MOST_OVERLAPS)
+            day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MAX_OVERLAPS)
         )
         for entry in entries:
             clock = clock_on(entry, day, period.zone)

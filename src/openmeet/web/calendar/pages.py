@@ -53,8 +53,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # Maximum number of entries on the chosen day below a month, and on a page of the agenda.
-MOST_ON_DAY = 20
-MOST_LISTED = 50
+MAX_ON_DAY = 20
+MAX_LISTED = 50
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
@@ -126,14 +126,14 @@ async def _shown_entries(
         case View.MONTH if month is not None:
             # All-day entries first.
             on_day = sorted((by_key[key] for key in month.of_day[period.on]), key=lambda entry: not entry.is_all_day)
-            listed = {period.on: on_day[:MOST_ON_DAY]}
-            further = max(len(on_day) - MOST_ON_DAY, 0)
+            listed = {period.on: on_day[:MAX_ON_DAY]}
+            further = max(len(on_day) - MAX_ON_DAY, 0)
         case View.AGENDA:
             after = parse_cursor(request.query_params.get("after", ""))
             entries_after = [entry for entry in entries if after is None or order(entry) > after]
-            listed = {**by_first_day(period, entries_after[:MOST_LISTED])}
-            if len(entries_after) > MOST_LISTED:
-                more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(entries_after[MOST_LISTED - 1])}"
+            listed = {**by_first_day(period, entries_after[:MAX_LISTED])}
+            if len(entries_after) > MAX_LISTED:
+                more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(entries_after[MAX_LISTED - 1])}"
         case _:
             pass
     keys = {entry.key for of_day in listed.values() for entry in of_day}

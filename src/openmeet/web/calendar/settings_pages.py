@@ -9,14 +9,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from groundwork.errors import Failure, InvalidForm, InvalidInput
+from groundwork.errors import Failure, InvalidForm, InvalidInput, RemoteFailed, RemoteSlow, TooLarge, Why
+from groundwork.http.client import ResponseTooLarge
 from groundwork.http.faults import form_status_of, headers_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.fetch import checked_url
 from openmeet.domain.calendars.model import (
     COSTLY,
-    MOST_CALENDARS,
+    MAX_CALENDARS,
     TONES,
     CalendarId,
     FeedFailure,
@@ -74,6 +75,8 @@ _ADVICE = {
     ),
     FeedFailure.ADDRESS_LOST: lazy("Choose “Remove” and add its address again."),
 }
+_TOO_LARGE_TO_ADD = lazy("This calendar is too big for us to read. Share fewer years of it there, then add it again.")
+_CHECK_ADDRESS = lazy("Check that the address opens in a browser, then add it again.")
 _FILE_ADVICE = lazy("Its later dates take too long to calculate. Choose “Remove” and add a smaller file.")
 
 
@@ -107,7 +110,7 @@ async def add(request: Request) -> Response:
         return await _settings(request, caller, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         # Show every problem with a URL next to its field: not found, not a calendar, too slow, too many calendars.
-        wrong_at = form_with_problems(form, InvalidForm({"url": failure.why}))
+        wrong_at = form_with_problems(form, InvalidForm({"url": _problem_of_address(failure)}))
         return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
     return go(SETTINGS, flash="calendar_added" if is_new else "calendar_known")
 
@@ -193,7 +196,7 @@ async def _settings(
     context = {
         "typed": form_state,
         "calendars": [_calendar_row(one, now) for one in calendars],
-        "most": MOST_CALENDARS,
+        "most": MAX_CALENDARS,
         "has_feed": token is not None,
         "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
         "tones": list(enumerate(TONE_LABELS)),
@@ -219,6 +222,17 @@ def _calendar_row(subscribed: Subscribed, now: Instant) -> dict[str, object]:
         "read": "" if subscribed.fetched_at is None else formatting.ago(subscribed.fetched_at, now),
         "is_busy": subscribed.is_busy,
     }
+
+
+def _problem_of_address(failure: Failure) -> Why:
+    """Why an address cannot be added, and what the person can do about it."""
+    match failure:
+        case TooLarge() | ResponseTooLarge():
+            return str(_TOO_LARGE_TO_ADD)
+        case RemoteFailed() | RemoteSlow():
+            return f"{explain(failure.quoted)} {_CHECK_ADDRESS}"
+        case _:
+            return failure.why
 
 
 def _subscription_problem(subscribed: Subscribed) -> str:

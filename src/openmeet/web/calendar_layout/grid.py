@@ -19,8 +19,8 @@ STEP_MINUTES: Final = 5
 # height.
 LEAST_MINUTES: Final = 60
 # If not everything fits, the last lane or column shows the number of hidden entries.
-MOST_LANES: Final = 3
-MOST_COLUMNS: Final = 3
+MAX_LANES: Final = 3
+MAX_COLUMNS: Final = 3
 # The hours that a week shows even if they have no entries.
 FIRST_HOUR: Final = 9
 LAST_HOUR: Final = 23
@@ -55,7 +55,7 @@ class WeekOfBars(Generic[K]):
     hidden: tuple[int, ...]
 
 
-def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MOST_LANES) -> WeekOfBars[K]:
+def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MAX_LANES) -> WeekOfBars[K]:
     """Lay out the week that begins on ``start``. Entries must be sorted. Longer ones go on top, so that they stay in
     one lane.
 
@@ -114,7 +114,7 @@ class HourBlock(Generic[K]):
     hidden: int = 0
 
 
-def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list[HourBlock[K]]:
+def blocks_of_day(entries: Sequence[Timed[K]], most: int = MAX_COLUMNS) -> list[HourBlock[K]]:
     """Lay out a day. Blocks that overlap on screen share the width of the day, ordered by start; of two with the same
     start, the longer one comes first.
     """

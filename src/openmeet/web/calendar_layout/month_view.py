@@ -16,7 +16,7 @@ from openmeet.recurrence.wall_time import midnight
 from openmeet.web.calendar_layout.grid import DAYS, Bar, Covered, week_of_bars, week_start
 from openmeet.web.calendar_layout.view import EntryLook, Period, entries_label
 
-MOST_DOTS = 3
+MAX_DOTS = 3
 T = TypeVar("T")
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
@@ -60,7 +60,7 @@ class MonthLayout:
     def keys(self) -> set[str]:
         """The entries that have a bar or a dot."""
         bars = {bar.key for _, bars, _ in self.weeks for bar in bars}
-        return bars | {key for keys in self.of_day.values() for key in keys[:MOST_DOTS]}
+        return bars | {key for keys in self.of_day.values() for key in keys[:MAX_DOTS]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def cells(
             is_chosen=day == chosen,
             is_other=day.month != period.on.month,
             count=len(keys),
-            dots=[looks[key] for key in keys[:MOST_DOTS]],
+            dots=[looks[key] for key in keys[:MAX_DOTS]],
             bars=[
                 MonthBar(looks[bar.key], bar.lane, bar.days, bar.is_start, bar.is_end)
                 for bar in bars

@@ -19,7 +19,7 @@ AGENDA_DAYS: Final = 30
 # An entry that ends by this hour counts as part of the evening before.
 NIGHT_ENDS: Final = 6
 # Maximum number of days on which one entry is shown, counted from its first day: as many as a month view has.
-MOST_DAYS_OF_ONE: Final = 42
+MAX_DAYS_OF_ONE: Final = 42
 
 WORDS: Final = {
     EntryKind.HOSTING: lazy("You host"),
@@ -153,7 +153,7 @@ def covered_days(entry: CalendarEntry, zone: str) -> Covered[str]:
     last = ends.date()
     if not entry.is_all_day and last == first + timedelta(days=1) and ends.hour < NIGHT_ENDS and is_within_a_day(entry):
         last = first
-    return Covered(entry.key, first, min(last, first + timedelta(days=MOST_DAYS_OF_ONE - 1)))
+    return Covered(entry.key, first, min(last, first + timedelta(days=MAX_DAYS_OF_ONE - 1)))
 
 
 def is_within_a_day(entry: CalendarEntry) -> bool:
@@ -257,7 +257,7 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
                 return overlaps
             overlaps.append(
                 gettext(
-                    "%(first)s and %(second)s overlap from %(start)s to %(end)s.",
+                    "“%(first)s” and “%(second)s” overlap from %(start)s to %(end)s.",
                     first=title_of(other),
                     second=title_of(entry),
                     start=formatting.clock(local_of(Instant(max(entry.starts_at, start)), zone)),

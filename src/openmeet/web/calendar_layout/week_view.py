@@ -35,7 +35,7 @@ from openmeet.web.calendar_layout.view import (
 _LINE_MINUTES: Final = 18.75
 _SPACE_MINUTES: Final = 7.5
 # In taller blocks, any title fits.
-_MOST_LINES: Final = 6
+_MAX_LINES: Final = 6
 # Shorter blocks have one line of their title. If there are three next to each other, they have nothing else.
 SHORT_MINUTES: Final = 75
 
@@ -65,7 +65,7 @@ class WeekBlock:
     def title_lines(self) -> int:
         """The number of lines for the title. One more line is left for the time."""
         lines = int((self.end - self.start - _SPACE_MINUTES) // _LINE_MINUTES)
-        return min(max(lines - 1, 1), _MOST_LINES)
+        return min(max(lines - 1, 1), _MAX_LINES)
 
 
 @dataclass(frozen=True, slots=True)

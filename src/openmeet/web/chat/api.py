@@ -412,7 +412,7 @@ async def search_messages(request: Request) -> Response:
     has = query_params.getlist("has")
     chat_search = search.ChatSearch(
         words=query_params.get("q", "")[:200],
-        rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MOST_ROOMS]),
+        rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MAX_ROOMS]),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
         since=parse_optional_instant(query_params.get("from"), "from"),
         until=parse_optional_instant(query_params.get("to"), "to"),

@@ -26,7 +26,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-MOST_CHOICES: Final = 100
+MAX_CHOICES: Final = 100
 
 
 class ChatMirrorWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -248,7 +248,7 @@ async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
 async def list_choices(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
-        rooms = await matrix_people.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
+        rooms = await matrix_people.rooms_to_choose(reader, caller_of(request).user_id, MAX_CHOICES)
     return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in rooms]))
 
 

@@ -44,7 +44,7 @@ from openmeet.web.site.tenant_routing import database_of
 _LABELS = {"text": lazy("Message"), "reason": lazy("Why")}
 # Emojis that the page offers. API clients can send any emoji.
 _EMOJIS: Final = ("👍", "❤️", "😄", "🎉", "🙏", "👀")
-_MOST_DIGITS: Final = 4
+_MAX_DIGITS: Final = 4
 Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
 
 
@@ -187,7 +187,7 @@ async def _vote(tx: Transaction, request: Request, form: dict[str, str]) -> Chat
     """Add or withdraw one of the caller's votes."""
     caller, message_id = caller_of(request), _message_id(request)
     choice = form.get("add", "") or form.get("remove", "")
-    if not (choice.isascii() and choice.isdecimal() and len(choice) < _MOST_DIGITS):
+    if not (choice.isascii() and choice.isdecimal() and len(choice) < _MAX_DIGITS):
         raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
     await reactions.toggle_vote(tx, caller, message_id, int(choice), is_on="add" in form)
     return (await queries.visible_message(tx, message_id, caller.user_id))[0]
@@ -237,7 +237,7 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         hosts = await view.hosts_among(reader, room, [shown])
         may_write = level >= Access.WRITE and not room.is_closed
-        row = view.message_view(shown, room, hosts, zone=address.time_zone, now=reader.now, may_write=may_write)
+        row = view.message_view(shown, room, hosts, view.MessageReader(address.time_zone, reader.now, may_write))
         may_respond = may_write and not message.is_removed
         actions = MessageActions(
             answer=_path_in_room(address, f"reply={message.id}#write") if may_respond else "",
@@ -310,7 +310,7 @@ async def _former_member_page(request: Request, reader: Reader, viewer: UserId |
     (shown,) = await queries.shown(reader, [message], viewer)
     # Show nothing that other people wrote or did in the room.
     own_message = replace(shown, reply=None, reactions=(), is_pinned=False)
-    row = view.message_view(own_message, room, set(), zone="UTC", now=reader.now, may_write=False)
+    row = view.message_view(own_message, room, set(), view.MessageReader("UTC", reader.now))
     address = RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC")
     return _render(request, message, row, MessageActions(may_take_back=True), address, there="/chat")
 

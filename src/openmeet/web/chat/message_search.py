@@ -61,7 +61,7 @@ async def search_room(
         "chats": [],
         "rows": [
             FoundMessage(
-                view.message_view(one, room, set(), zone=room_page.time_zone, now=reader.now, may_write=False),
+                view.message_view(one, room, set(), view.MessageReader(room_page.time_zone, reader.now)),
                 _around_path(room_page.path, room_page.query, one.message.number),
             )
             for one in (page.messages if page else ())
@@ -90,7 +90,7 @@ async def search_chats(
         "dates": [],
         "chats": chats,
         "rows": [
-            _found_among(view.message_view(one, room, set(), zone=zone, now=reader.now, may_write=False), address)
+            _found_among(view.message_view(one, room, set(), view.MessageReader(zone, reader.now)), address)
             for one, room, address in (
                 (one, rooms[one.message.room_id], addresses[one.message.room_id])
                 for one in messages

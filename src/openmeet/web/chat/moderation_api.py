@@ -156,7 +156,7 @@ def act_shown(act: RoomAct) -> ActShown:
 
 
 def report_shown(report: MessageReport) -> MessageReportShown:
-    return MessageReportShown(report.id, report.message_id, report.reason, report.words, iso(report.at))
+    return MessageReportShown(report.id, report.message_id, report.reason, report.comment, iso(report.at))
 
 
 def _handler(

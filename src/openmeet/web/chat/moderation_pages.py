@@ -19,7 +19,7 @@ from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
+from openmeet.domain.chat.sanctions import MAX_REPORT_COMMENT
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import REASON_LABELS, ReportReason, check_report
 from openmeet.domain.paging import Page
@@ -58,11 +58,11 @@ async def report(request: Request) -> Response:
     form = await read_form(request)
     caller = caller_of(request)
     try:
-        reason, words = check_report(form.get("reason", ""), form.get("words", ""))
+        reason, comment = check_report(form.get("reason", ""), form.get("words", ""))
         await spend_on_report(request, caller.user_id, _message_id(request))
         async with database_of(request).transaction() as tx:
             is_new = await sanctions.report(
-                tx, caller, _message_id(request), reason, words, to_tenant=form.get("to") == "site"
+                tx, caller, _message_id(request), reason, comment, to_tenant=form.get("to") == "site"
             )
     except InvalidForm as wrong:
         return await _report_page(request, form_with_problems(form, wrong), 400)
@@ -94,7 +94,7 @@ async def _report_page(request: Request, form_state: FormState, status: int = 20
         ],
         "typed": FormState({"to": "hosts"} | dict(form_state.values), form_state.problems),
         "labels": _LABELS,
-        "most": MAX_REPORT_WORDS,
+        "most": MAX_REPORT_COMMENT,
     }
     return page(request, "chat/report.html", context, status=status)
 
@@ -168,9 +168,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         sealer = removal_sealer(request)
         cards = []
         for message in (one for one in ids if one in shown):
-            row = view.message_view(
-                shown[message], room, hosts, zone=room_page.time_zone, now=reader.now, may_write=False
-            )
+            row = view.message_view(shown[message], room, hosts, view.MessageReader(room_page.time_zone, reader.now))
             is_removed = shown[message].message.is_removed
             text, pictures = await messages.sealed_content(reader, message, sealer) if is_removed else ("", ())
             removal = removals.get(message) if message in objected else None
@@ -179,7 +177,9 @@ async def show_moderation(find: Find, request: Request) -> Response:
                     "row": row,
                     "line": view.line_of(shown[message]),
                     "is_held": message in held_messages,
-                    "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
+                    "reports": [
+                        (REASON_LABELS[one.reason], one.comment) for one in reports if one.message_id == message
+                    ],
                     "removal": removal,
                     "text": text,
                     "shown": {"pictures": picture_views(pictures, shown[message].name, PICTURES)},

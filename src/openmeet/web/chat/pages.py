@@ -278,10 +278,8 @@ async def _conversation(
         shown = await queries.page_of_messages(reader, room, viewer, message_filter, level=room_page.access)
         hosts = await view.hosts_among(reader, room, shown.messages)
         may_write = room_page.access >= Access.WRITE and not room.is_closed
-        views = [
-            view.message_view(one, room, hosts, zone=room_page.time_zone, now=reader.now, may_write=may_write)
-            for one in shown.messages
-        ]
+        viewed_by = view.MessageReader(room_page.time_zone, reader.now, may_write)
+        views = [view.message_view(one, room, hosts, viewed_by) for one in shown.messages]
         reading = await readers.reading_of(reader, room.id, viewer) if viewer else None
         read_number = reading.read_number if reading else None
         rooms_of_dates = await rooms.rooms_of_dates(

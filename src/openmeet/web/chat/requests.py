@@ -33,7 +33,7 @@ _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_d
 # An export reads a whole room.
 _EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
 _GUESTS: Final = (Limit("chat_guest_hour", 60, 3_600), Limit("chat_guest_day", 200, 86_400))
-_MOST_DIGITS: Final = 18
+_MAX_DIGITS: Final = 18
 _ID: Final = r"([0-9a-f-]{1,64})"
 _AT: Final = r"([0-9]{1,18})"
 ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
@@ -56,7 +56,7 @@ def integer_parameter(request: Request, name: str) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise InvalidInput(name, ChatReason.MALFORMED_NUMBER)
     return int(text)
 

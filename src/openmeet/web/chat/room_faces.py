@@ -16,9 +16,9 @@ from openmeet.web.site.caller import saves_data
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
 
-def group_picture(key: str | None) -> str:
+def group_picture(key: str | None, size: Size) -> str:
     """URL of a group’s picture; empty if it has none or the browser saves data."""
-    return f"/media/{key}/{Size.THUMBNAIL}" if key and not saves_data() else ""
+    return f"/media/{key}/{size}" if key and not saves_data() else ""
 
 
 def room_picture(room: Room, address: RoomAddress) -> str:
@@ -26,7 +26,9 @@ def room_picture(room: Room, address: RoomAddress) -> str:
     # A direct thread is between people, so it has a face and no picture of the event.
     if room.kind is RoomKind.DIRECT:
         return ""
-    return thumbnail(address.content) if address.content is not None else group_picture(address.group_picture)
+    if address.content is not None:
+        return thumbnail(address.content, Size.SMALL_SQUARE)
+    return group_picture(address.group_picture, Size.SMALL_SQUARE)
 
 
 def other_side(with_user_id: UserId | None, host_id: UserId | None, viewer: UserId | None) -> UserId | None:

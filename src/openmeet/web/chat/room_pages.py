@@ -220,7 +220,7 @@ def _picture_of(about: Event | Series | Group, *, is_direct: bool) -> str:
     if is_direct:
         return ""
     if isinstance(about, Group):
-        return group_picture(about.picture.key if about.picture else None)
+        return group_picture(about.picture.key if about.picture else None, Size.THUMBNAIL)
     return thumbnail(about.content, Size.SMALL)
 
 

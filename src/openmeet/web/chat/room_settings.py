@@ -96,7 +96,7 @@ _KEEPING: Final = {
     RoomRetention.QUARTER: lazy("90 days"),
     RoomRetention.AFTER_DATE: lazy("Until %(days)s days after the date"),
 }
-_MOST_DIGITS: Final = 9
+_MAX_DIGITS: Final = 9
 
 
 async def show_settings(find: Find, request: Request) -> Response:
@@ -213,7 +213,7 @@ reopen = partial(_set_closed, closed=False)
 
 
 def _parse_number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else None
 
 
 async def _find_room(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room]:

@@ -159,14 +159,8 @@ class _PageEncoder:
             shown, is_author=reader.is_author, is_folded=reader.is_folded, hides_quote=reader.hides_quote
         )
         with speaking(reader.language):
-            row = view.message_view(
-                as_seen,
-                event.room,
-                set(event.hosts),
-                zone=self._zone,
-                now=event.now,
-                may_write=reader.may_write,
-            )
+            viewed_by = view.MessageReader(self._zone, event.now, reader.may_write)
+            row = view.message_view(as_seen, event.room, set(event.hosts), viewed_by)
             macro = getattr(self._parts, "notice" if row.is_notice else "message")
             return str(macro(row)).strip()
 

@@ -156,20 +156,24 @@ def seen_by(shown: ShownMessage, *, is_author: bool, is_folded: bool, hides_quot
     return replace(shown, is_mine=is_author, is_folded=is_folded, reply=reply)
 
 
-def message_view(
-    shown: ShownMessage,
-    room: Room,
-    hosts: set[UserId],
-    *,
-    zone: str,
-    now: Instant,
-    may_write: bool,
-    is_linked: bool = True,
-    pictures_at: str = PICTURES,
-) -> MessageView:
-    """A row, regardless of its neighbours. ``is_linked`` adds the reactions and the URL of the message's page.
-    ``pictures_at`` is the path prefix of pictures for this reader. If it is empty, pictures are described in words.
+@dataclass(frozen=True, slots=True)
+class MessageReader:
+    """For whom a message is shown. ``zone``: the zone of its times. ``may_write``: the reader can write in the room.
+
+    ``is_linked`` adds the reactions and the URL of the message's page. ``pictures_at`` is the path prefix of pictures for
+    this reader. If it is empty, pictures are described in words.
     """
+
+    zone: str
+    now: Instant
+    may_write: bool = False
+    is_linked: bool = True
+    pictures_at: str = PICTURES
+
+
+def message_view(shown: ShownMessage, room: Room, hosts: set[UserId], reader: MessageReader) -> MessageView:
+    """A row, regardless of its neighbours. ``hosts``: those of the room, who are marked as such."""
+    zone, now, pictures_at = reader.zone, reader.now, reader.pictures_at
     message = shown.message
     author = message.user_id or message.matrix_sender or ""
     is_removed = message.is_removed
@@ -187,25 +191,35 @@ def message_view(
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
         html=_html(shown, tells_pictures=not pictures_at),
-        excerpt=_cut(one_line(words_of(with_names(message.body, shown.renamed), message.pictures)), _EXCERPT)
-        if message.kind is not MessageKind.SIGNAL
-        else str(_html(shown)),
-        href=f"/chat/messages/{message.id}" if is_linked else "",
+        excerpt=_excerpt(shown),
+        href=f"/chat/messages/{message.id}" if reader.is_linked else "",
         is_own=shown.is_mine,
         is_edited=message.edited_at is not None and not is_removed,
         is_pinned=shown.is_pinned,
         is_folded=shown.is_folded,
         is_signal=message.kind is MessageKind.SIGNAL,
-        is_readonly=not may_write,
+        is_readonly=not reader.may_write,
         is_notice=message.kind is MessageKind.NOTICE,
         is_only_here=shown.is_only_here,
         removed=_removed_sentence(shown),
         note=gettext("Waiting for a moderator") if message.is_held else "",
         quote=quote,
-        reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in shown.reactions if is_linked),
+        reactions=tuple(
+            ReactionView(each.emoji, each.number, each.is_mine) for each in shown.reactions if reader.is_linked
+        ),
         pictures=picture_views(message.pictures, shown.name, pictures_at) if pictures_at else (),
         poll=_poll_view(shown, zone, now),
     )
+
+
+def _excerpt(shown: ShownMessage) -> str:
+    """The beginning of a message for the names of its buttons, which are read aloud also while the message is folded."""
+    if shown.is_folded:
+        return gettext("hidden")
+    if shown.message.kind is MessageKind.SIGNAL:
+        return str(_html(shown))
+    body = with_names(shown.message.body, shown.renamed)
+    return _cut(one_line(words_of(body, shown.message.pictures)), _EXCERPT)
 
 
 def _poll_view(shown: ShownMessage, zone: str, now: Instant) -> PollView | None:
@@ -376,7 +390,7 @@ def line_of(shown: ShownMessage | None) -> str:
     if shown.message.kind is MessageKind.NOTICE:
         return words
     if shown.is_folded:
-        return gettext("A message from somebody you muted")
+        return gettext("A message from somebody you blocked or muted")
     return gettext("You: %(words)s", words=words) if shown.is_mine else f"{shown.name}: {words}"
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.chat import date_headings, matrix_people, messages, polls, 
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, MessageKind, NewMessage, Room, RoomId, RoomKind
-from openmeet.domain.chat.polls import MOST_CHOICES
+from openmeet.domain.chat.polls import MAX_CHOICES
 from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
@@ -255,7 +255,7 @@ async def _poll_page(find: Find, request: Request, form_state: FormState, status
         "typed": form_state,
         "labels": _POLL_LABELS,
         "dates": dates,
-        "most": MOST_CHOICES,
+        "most": MAX_CHOICES,
         "max_text": MAX_TEXT,
         # A form that is sent again after an error is a new submission.
         "submission": secrets.token_urlsafe(16),
@@ -269,5 +269,5 @@ async def _next_dates(reader: Reader, room_page: RoomPage) -> list[tuple[str, st
         return []
     parts = await chain_of(reader, SeriesId(room_page.target.subject.id))
     upcoming_dates = [one.place_in_series for one in await date_queries.upcoming_of(reader, parts)]
-    names = [one.original_date for one in upcoming_dates if one is not None][:MOST_CHOICES]
+    names = [one.original_date for one in upcoming_dates if one is not None][:MAX_CHOICES]
     return [(f"date_{name}", view.occurrence_label(name, reader.now, room_page.time_zone), "") for name in names]

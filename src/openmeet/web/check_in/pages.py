@@ -99,8 +99,8 @@ async def show_ticket(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, own_rsvp = await actions.own_ticket(reader, caller, event_slug_of(request))
         private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
-        is_proven = refusal_of_proof(event, own_rsvp.status, reader.now) is None
-    return ticket_page(request, event, own_rsvp, caller.display_name, private, offers_proof=is_proven)
+        may_have_proof = refusal_of_proof(event, own_rsvp.status, reader.now) is None
+    return ticket_page(request, event, own_rsvp, caller.display_name, private, offers_proof=may_have_proof)
 
 
 def ticket_page(

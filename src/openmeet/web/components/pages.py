@@ -18,7 +18,7 @@ from groundwork.http.forms import FormState
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
-from openmeet.domain.attendance.registration import DEFAULT, RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange, new_rsvp, stored_details
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind
@@ -217,7 +217,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
     invited, maybe, declined = (_sample_rsvp(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
 
     def bar_input(
-        event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT
+        event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT_SETTINGS
     ) -> AnswerBarInput:
         return AnswerBarInput(event, own_rsvp, now, settings, may_message=True, sees_group=True, may_edit=True)
 

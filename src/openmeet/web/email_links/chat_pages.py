@@ -146,20 +146,11 @@ async def _chat_page(
     level = await access(reader, room.id, link.user_id)
     shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, level=level)
     hosts = await view.hosts_among(reader, room, shown.messages)
-    rows = [
-        # Pages of single messages require an account.
-        view.message_view(
-            one,
-            room,
-            hosts,
-            zone=address.time_zone,
-            now=reader.now,
-            may_write=False,
-            is_linked=False,
-            pictures_at=f"{request.url.path}/pictures",
-        )
-        for one in shown.messages
-    ]
+    # Pages of single messages require an account.
+    viewed_by = view.MessageReader(
+        address.time_zone, reader.now, is_linked=False, pictures_at=f"{request.url.path}/pictures"
+    )
+    rows = [view.message_view(one, room, hosts, viewed_by) for one in shown.messages]
     may_write = level >= Access.WRITE and not room.is_closed
     context = {
         "address": address,

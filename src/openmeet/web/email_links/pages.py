@@ -22,7 +22,7 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, several_moved
 from openmeet.domain.attendance.queries import find as find_attendance
-from openmeet.domain.attendance.registration import event_with_settings
+from openmeet.domain.attendance.registration import registration_of
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access
@@ -113,7 +113,7 @@ async def save_reply(request: Request) -> Response:
             if user is None:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
             own_rsvp = await find_attendance(tx, event.id, link.user_id)
-            reply_details = reply_details_of(form, fields_of(await event_with_settings(tx, event), own_rsvp), own_rsvp)
+            reply_details = reply_details_of(form, fields_of(await registration_of(tx, event), own_rsvp), own_rsvp)
             caller = Caller(user.id, await _given_name(tx, user, form.get("display_name", "")))
             await attendance_actions.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
     except InvalidForm as wrong:
@@ -226,10 +226,10 @@ async def _answer_page(
 ) -> Response:
     path = event_path(event.slug)
     user = await user_by_id(reader, user_id)
-    with_settings = await event_with_settings(reader, event)
-    fields = await fields_now(reader, with_settings, own_rsvp)
+    event_registration = await registration_of(reader, event)
+    fields = await fields_now(reader, event_registration, own_rsvp)
     private = await _shown_to(reader, event, user_id, own_rsvp)
-    bar_input = await bar_input_of(reader, with_settings, user_id, rsvp=own_rsvp)
+    bar_input = await bar_input_of(reader, event_registration, user_id, rsvp=own_rsvp)
     bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
     in_series = event.place_in_series if bar.state is AnswerState.MOVED else None

@@ -13,7 +13,7 @@ from groundwork.http.security_headers import content_policy
 from openmeet.domain.search.filters import FIELDS
 from openmeet.i18n.catalogue import available, gettext, language
 from openmeet.web.embeds.contents import CONTENTS, EmbedContent, Load
-from openmeet.web.embeds.pages import MOST_EVENTS, MOST_RADIUS, SCRIPT, EmbedLook, EmbedTheme, look_of
+from openmeet.web.embeds.pages import MAX_EVENTS, MAX_RADIUS, SCRIPT, EmbedLook, EmbedTheme, look_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -49,8 +49,8 @@ def _builder_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
                 *((tag, language(tag).name) for tag in available()),
             ],
             "is_list": content.template != "event",
-            "most_events": MOST_EVENTS,
-            "most_radius": MOST_RADIUS,
+            "most_events": MAX_EVENTS,
+            "most_radius": MAX_RADIUS,
             "searched": [(name, text) for name in FIELDS if (text := request.query_params.get(name, ""))]
             if content.frame.startswith("/embed/search")
             else [],

@@ -18,6 +18,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.profiles.actions import visible_profile
@@ -72,7 +73,10 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     raise_if_gone(event)
     (embedded,) = await _events(request, reader, [event])
     page = event_path(event.slug)
-    shown = {"event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now))}
+    shown = {
+        "event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now)),
+        "picture": thumbnail(event.content, Size.SQUARE),
+    }
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
 
 
@@ -95,7 +99,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
         "rows": rows,
         "rule": describe(series.timing.pattern),
         "host": (await shown_names(reader, [series.owner_id]))[series.owner_id],
-        "thumbnail": thumbnail(series.content),
+        "thumbnail": thumbnail(series.content, Size.SMALL_SQUARE),
     }
     return EmbedContent(series.content.title, page, f"/embed{page}", "series", shown, len(rows))
 

@@ -33,8 +33,8 @@ from openmeet.web.site.layout import environment
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-MOST_EVENTS: Final = 12
-MOST_RADIUS: Final = 24
+MAX_EVENTS: Final = 12
+MAX_RADIUS: Final = 24
 DEFAULT_ACCENT: Final = "#0e6557"
 _USUAL_EVENTS: Final = 5
 _USUAL_RADIUS: Final = 12
@@ -124,9 +124,9 @@ def look_of(query_params: Mapping[str, str], site_accent: str = "") -> EmbedLook
     return EmbedLook(
         theme=EmbedTheme(theme) if theme in set(EmbedTheme) else EmbedTheme.AUTO,
         accent=f"#{colour[1].lower()}" if colour else usual_accent,
-        radius=min(_parse_number(query_params.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
+        radius=min(_parse_number(query_params.get("radius", ""), _USUAL_RADIUS), MAX_RADIUS),
         language=language if language in available() else "",
-        events=max(1, min(_parse_number(query_params.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
+        events=max(1, min(_parse_number(query_params.get("events", ""), _USUAL_EVENTS), MAX_EVENTS)),
         # Without scripts, the form sends an empty field for a checkbox that is not selected.
         has_pictures=query_params.get("pictures", "yes") not in {"", "no"},
         site_accent=usual_accent,

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.answer_badges import Badge, badges_on_page
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpCounts, RsvpReply
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
@@ -139,7 +139,7 @@ class PageFacts:
 
 async def page_answer_bar(
     reader: Reader,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     own_rsvp: Attendance | None,
     viewer: UserId | None,
     facts: PageFacts,
@@ -147,17 +147,17 @@ async def page_answer_bar(
     requested_reply: str,
 ) -> AnswerBarView:
     """The bar of the event page. ``requested_reply`` is the reply that the viewer clicked before signing in."""
-    event = with_settings.event
+    event = event_registration.event
     is_welcome = viewer is None or await answer_bar_inputs.is_welcome(reader, event, viewer)
     bar_input = AnswerBarInput(
         event,
         own_rsvp,
         reader.now,
-        with_settings.settings,
-        await relationship_of(reader, with_settings, viewer),
+        event_registration.settings,
+        await relationship_of(reader, event_registration, viewer),
         is_hosting=facts.is_hosting,
         is_welcome=is_welcome,
-        is_full=await waitlist.is_full_now(reader, with_settings),
+        is_full=await waitlist.is_full_now(reader, event_registration),
         people_asking=facts.counts.pending,
         requests=facts.counts.requests,
         has_missed_offer=await history.has_missed_offer(reader, own_rsvp),
@@ -281,7 +281,7 @@ def _hint(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
         return gettext("When a place becomes free, we hold it for you and e-mail you.")
     if bar.state is AnswerState.MOVED:
         return answer_texts.time_before_move(bar_input)
-    closes_at = bar_input.with_settings.closes_at
+    closes_at = bar_input.event_registration.closes_at
     if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
         return ""
     local = wall_time.local_of(closes_at, bar_input.event.time_zone)

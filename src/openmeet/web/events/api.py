@@ -20,7 +20,7 @@ from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import SEATED, SHOWN, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, SHOWN_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
@@ -206,7 +206,7 @@ async def list_attendees(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _visible_event(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
-        registration_settings = await registration.of_event(reader, event)
+        registration_settings = await registration.settings_of(reader, event)
         own_rsvp = None if caller is None else await attendance_queries.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
         sees_list = is_hosting or sees_who_comes(
@@ -216,7 +216,7 @@ async def list_attendees(request: Request) -> Response:
             await lists.attendees(
                 reader,
                 event.id,
-                SHOWN,
+                SHOWN_STATUSES,
                 limit=limit + 1,
                 viewer=caller.user_id if caller else None,
                 with_private=is_hosting,
@@ -288,7 +288,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
         answer = own_rsvps.get(event.id)
         count = counts[event.id]
         status = statuses.get(event.id)
-        is_going = answer is not None and answer.status in SEATED
+        is_going = answer is not None and answer.status in SEATED_STATUSES
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
         details.append(
             EventDetail(

@@ -30,7 +30,7 @@ class _Source:
 
 FROM_ANOTHER_APP: Final = Badge(lazy("From another app"), "info")
 BY_A_MEMBER: Final = Badge(lazy("By a member"), "plain")
-OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
+OF_A_SERIES: Final = Badge(lazy("Series"), "plain", "repeat")
 
 
 async def in_a_list(

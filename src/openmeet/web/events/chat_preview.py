@@ -18,7 +18,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.markdown import summary_of
 from openmeet.web.site.faces import Avatar, avatar_with
 
-_MOST_CHARACTERS: Final = 140
+_MAX_CHARACTERS: Final = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,6 @@ def _line(shown: ShownMessage, hosts: Collection[UserId], now: Instant) -> ChatL
         avatar_with(author, shown.name, shown.portrait),
         message.user_id in hosts,
         formatting.time_tag(message.said_at, formatting.ago(message.said_at, now)),
-        summary_of(words_of(with_names(message.body, shown.renamed), message.pictures), _MOST_CHARACTERS),
+        summary_of(words_of(with_names(message.body, shown.renamed), message.pictures), _MAX_CHARACTERS),
         f"/chat/messages/{shown.id}",
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
@@ -28,7 +29,7 @@ from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.calendar_layout.month_view import first_of
 from openmeet.web.events import discover, search_hints
-from openmeet.web.events.discover_month import DiscoverMonth, in_period, month_from, read_month
+from openmeet.web.events.discover_month import DiscoverMonth, MonthPaths, in_period, month_from, read_month
 from openmeet.web.events.listing import CardList, ListedDay, day_cards, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
@@ -177,7 +178,9 @@ def _requested_view(request: Request, search_fields: Mapping[str, str]) -> Mappi
     if view == discover.MAP["view"]:
         return discover.MAP
     if view == discover.MONTH["view"] and not (search_fields["from"] or search_fields["to"]):
-        return {**discover.MONTH, "month": request.query_params.get("month", "")[:7]}
+        day = _day_in(request.query_params.get("on", ""))
+        month = {**discover.MONTH, "month": request.query_params.get("month", "")[:7]}
+        return month if day is None else {**month, "on": day.isoformat()}
     return discover.LIST
 
 
@@ -205,12 +208,24 @@ async def _read_month(
         reader,
         search_query,
         period,
-        month_path=lambda first: discover.path_of(submitted.search_fields, discover.month_of(first)),
-        day_path=lambda day: discover.path_of(
-            fields, discover.LIST, **{"from": day.isoformat(), "to": day.isoformat()}
+        chosen=_day_in(submitted.view.get("on", "")),
+        card_list=CardList(services(request).settings.public_url, submitted.viewer),
+        paths=MonthPaths(
+            month=lambda first: discover.path_of(submitted.search_fields, discover.month_of(first)),
+            day=lambda day: f"{discover.path_of(fields, {**discover.month_of(day), 'on': day.isoformat()})}#day",
+            day_list=lambda day: discover.path_of(
+                fields, discover.LIST, **{"from": day.isoformat(), "to": day.isoformat()}
+            ),
         ),
     )
     return FoundPage(search_query, [], [], {}, [], forgiven, mended, "", month)
+
+
+def _day_in(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 async def _read_page(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +10,16 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, decode_explanation
+from groundwork.errors import (
+    Explanation,
+    Forbidden,
+    InvalidForm,
+    InvalidInput,
+    PreconditionFailed,
+    Reason,
+    Why,
+    decode_explanation,
+)
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -19,6 +29,7 @@ from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
 from openmeet.domain.page_paths import event_path
+from openmeet.domain.users.model import UserReason
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import author_name, flash, form_summaries, place_field
@@ -42,6 +53,11 @@ from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = EventReason.DRAFT_CHANGED_WHILE_OPEN
+# What only the author can mend, as a co-host reads it.
+_FOR_CO_HOSTS: Final[Mapping[str, Reason]] = {
+    UserReason.HOST_NEEDS_NAME: UserReason.AUTHOR_NEEDS_NAME,
+    EventReason.NOT_IN_ITS_GROUP: EventReason.AUTHOR_NOT_IN_ITS_GROUP,
+}
 
 
 def routes() -> list[Route]:
@@ -55,12 +71,11 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
         stored_fields = await draft_queries.fields(reader, event.id)
-        registration_settings = await registration.of_event(reader, event)
+        registration_settings = await registration.settings_of(reader, event)
     if not event.is_draft:
         return go(f"{event_path(event.slug)}/edit")
     values = _form_values(event, stored_fields, registration_settings)
-    notice = decode_explanation(selected_fields(stored_fields, (PROBLEM,)).get(PROBLEM, "")) or ""
-    return await _draft_form_page(request, FormState(values), event, notice=notice)
+    return await _draft_form_page(request, FormState(values), event, notice=_notice(request, event, stored_fields))
 
 
 async def save(request: Request) -> Response:
@@ -77,7 +92,8 @@ async def save(request: Request) -> Response:
         if action == "draft":
             return await _save_draft(request, event, form, None, "draft_saved")
         details = _checked_details(request, form, event)
-        await author_name.store_if_missing(request, caller_of(request), form)
+        if _is_author(request, event):
+            await author_name.store_if_missing(request, caller_of(request), form)
         if action == "later":
             at = _publish_at(request, form, details)
             return await _save_draft(request, event, form, at, "draft_scheduled")
@@ -93,7 +109,7 @@ async def save(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
             stored_fields = await draft_queries.fields(reader, newest.id)
-            registration_settings = await registration.of_event(reader, newest)
+            registration_settings = await registration.settings_of(reader, newest)
         shown = {**values_of(submission_of(form)), **form}
         # If it was published in the meantime, its form is gone.
         current = {"revision": str(newest.revision)}
@@ -101,6 +117,19 @@ async def save(request: Request) -> Response:
             current |= _comparable(_form_values(newest, stored_fields, registration_settings), shown)
         outdated = outdated_form(shown, current, _CHANGED_MEANWHILE, label=_value_label)
         return await _draft_form_page(request, outdated, newest, status=409)
+
+
+def _is_author(request: Request, draft: Event) -> bool:
+    return draft.author_id == caller_of(request).user_id
+
+
+def _notice(request: Request, draft: Event, stored_fields: str) -> Why:
+    """Why the draft was not published at its time. Empty if there is nothing to say."""
+    problem = decode_explanation(selected_fields(stored_fields, (PROBLEM,)).get(PROBLEM, ""))
+    if problem is None or _is_author(request, draft):
+        return problem or ""
+    why = problem.params["reason"]
+    return EventReason.NOT_PUBLISHED(reason=_FOR_CO_HOSTS.get(why.code, why) if isinstance(why, Explanation) else why)
 
 
 def _form_values(event: Event, stored_fields: str, registration_settings: RegistrationSettings) -> dict[str, str]:
@@ -147,7 +176,8 @@ async def _draft_form_page(
         repeats=repeats,
         place_answer=place_answer,
         may_remove=permissions.may(role, EventPermission.DELETE),
-        asks_name=await author_name.is_missing(request, caller_of(request)),
+        may_publish=permissions.may(role, EventPermission.PUBLISH_DRAFT),
+        asks_name=_is_author(request, event) and await author_name.is_missing(request, caller_of(request)),
     )
     return form_page(request, form, status=status)
 
@@ -191,6 +221,7 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
 
 def _checked_details(request: Request, form: Mapping[str, str], event: Event) -> Details:
     details = rules.check(submission_of(form), event)
+    place_field.require_known_town(request, form, details)
     button = SCHEDULE_LABEL if form.get("save") == "later" else PUBLISH_LABEL
     require_confirmed_past_start(request, form, details, None, button)
     return details

@@ -50,7 +50,7 @@ _SHARED_SECONDS = 15 * 60
 
 _ATOM = "http://www.w3.org/2005/Atom"
 # How many events the feed of a search has.
-MOST_FOUND = 100
+MAX_FOUND = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ async def public_search(
 async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
-        search_fields, events = await public_search(request, reader, MOST_FOUND)
+        search_fields, events = await public_search(request, reader, MAX_FOUND)
         changed = changed_at(events, reader.now)
     public_url = services(request).settings.public_url
     query_string = searches.query_string(search_fields)

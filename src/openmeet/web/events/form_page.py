@@ -48,7 +48,7 @@ class EventForm:
     ``was_draft``: a visitor had typed it before signing in. ``repeats``: the recurrence options, if they are offered.
     ``place_answer``: the message next to the place field. ``groups``: those that a new event can be in. ``asks_zone``:
     the time zone is not known yet. ``asks_name``: the viewer has no name yet. ``may_remove``: the viewer may choose when
-    the event is removed.
+    the event is removed. ``may_publish``: the viewer may publish it, if it is a draft.
     """
 
     typed: FormState
@@ -62,6 +62,7 @@ class EventForm:
     asks_zone: bool = False
     asks_name: bool = False
     may_remove: bool = True
+    may_publish: bool = True
 
     @property
     def is_new(self) -> bool:
@@ -81,11 +82,14 @@ class EventForm:
 def form_page(request: Request, form: EventForm, *, status: int = 200) -> Response:
     """The page with this form."""
     typed = replace(form.typed, values={**form.typed.values, **place_field.field_values(form.typed.values)})
+    if typed.problem(place_field.PLACE):
+        typed = replace(typed, values={**typed.values, place_field.TOWN_OF: typed.value(place_field.PLACE).strip()})
     context = {
         "typed": typed,
         "event": form.event,
         "labels": {
             **LABELS,
+            place_field.PLACE: gettext("Place"),
             **picture_pages.LABELS,
             **author_name.LABELS,
             **(recurrence_form.LABELS if form.repeats is not None else {}),
@@ -115,11 +119,14 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         "link_times": list(LINK_TIMES.items()),
         "kept_for": list(KEPT_FOR.items()),
         "may_remove": form.may_remove,
+        "may_publish": form.may_publish,
         "summaries": section_summaries(typed.values),
         "asks_zone": form.asks_zone,
         "asks_name": form.asks_name,
         "zone_words": zone_words,
-        "place": form.place_answer,
+        "place": form.place_answer
+        if form.place_answer is not place_field.NOT_ASKED
+        else place_field.question(request, typed.values),
         "finds_places": services(request).places is not None,
         "takes_picture": form.event is None
         and not form.series_path

@@ -2,6 +2,7 @@
 needs approval”, which is later changed on the page with all settings of registration. Pure functions.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,8 +16,11 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
 NEEDS_APPROVAL: Final = "needs_approval"
 _LONGEST: Final = 60
+# A summary shares its line with a label, so longer words do not fit on a phone.
+_LONG_WORD: Final = re.compile(r"\S{21,}")
+_EIGHT: Final = re.compile(r".{8}")
 # More than any limit has. Python reads no number of thousands of digits.
-_MOST_DIGITS: Final = 9
+_MAX_DIGITS: Final = 9
 
 _VISIBILITIES: Final[Mapping[str, LazyText]] = {
     "public": lazy("public"),
@@ -150,7 +154,7 @@ def _limit_label(capacity: str) -> str:
     text = capacity.strip()
     if not text:
         return gettext("No limit")
-    if text.isdecimal() and len(text) <= _MOST_DIGITS:
+    if text.isdecimal() and len(text) <= _MAX_DIGITS:
         return ngettext("%(number)s place", "%(number)s places", int(text))
     return text
 
@@ -160,11 +164,11 @@ def _is_ticked(form: Mapping[str, str], name: str, value: str) -> bool:
 
 
 def _joined_parts(parts: Sequence[str | LazyText]) -> str:
-    """The items in one line, truncated between words."""
+    """The items in one line, truncated between words. Long words get zero-width spaces, where browsers may break them."""
     line = " ".join(", ".join(text for part in parts if (text := str(part).strip())).split())
-    if len(line) <= _LONGEST:
-        return line
-    return f"{line[:_LONGEST].rsplit(' ', 1)[0].rstrip(',')} …"
+    if len(line) > _LONGEST:
+        line = f"{line[:_LONGEST].rsplit(' ', 1)[0].rstrip(',')} …"
+    return _LONG_WORD.sub(lambda word: _EIGHT.sub("\\g<0>\u200b", word[0]), line)
 
 
 LABELS = {

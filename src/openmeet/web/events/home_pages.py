@@ -51,16 +51,16 @@ from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 # Only a few of each are shown. The linked lists are complete.
-MOST_OF_GROUPS: Final = 4
-MOST_IN_WEEK: Final = 6
-MOST_HOSTED: Final = 3
-MOST_ASKED: Final = 3
-MOST_SUGGESTED: Final = 6
+MAX_OF_GROUPS: Final = 4
+MAX_IN_WEEK: Final = 6
+MAX_HOSTED: Final = 3
+MAX_ASKED: Final = 3
+MAX_SUGGESTED: Final = 6
 
 # More are read than shown, because events that the person has already answered are left out.
-_READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
+_READ_OF_GROUPS: Final = 4 * MAX_OF_GROUPS
 # Some of them may be cancelled.
-_READ_ASKED: Final = 2 * MOST_ASKED
+_READ_ASKED: Final = 2 * MAX_ASKED
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
@@ -106,7 +106,7 @@ async def show_home(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         now = reader.now
         mine = await my_event_lists.coming_up(
-            reader, viewer, upcoming=1 + MOST_IN_WEEK, hosted=MOST_HOSTED, waiting=READ_WAITING
+            reader, viewer, upcoming=1 + MAX_IN_WEEK, hosted=MAX_HOSTED, waiting=READ_WAITING
         )
         of_groups = await _of_groups(reader, viewer)
         tasks = await tasks_of(reader, viewer, services(request).code_key, moderates=viewer_moderates(request))
@@ -164,7 +164,7 @@ async def _asked_for(reader: Reader, viewer: UserId, listed: Sequence[Event]) ->
     shown = {event.id for event in listed}
     events = await my_event_lists.my_events(reader, viewer, MyEvents.WAITING, None, len(shown) + _READ_ASKED)
     return [one for one in events if one.id not in shown and not one.is_cancelled and one.starts_at is not None][
-        :MOST_ASKED
+        :MAX_ASKED
     ]
 
 
@@ -175,21 +175,21 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     search_query = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
     events = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
     answered = await my_event_lists.answered_among(reader, viewer, [event.id for event in events])
-    return [one for one in events if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
+    return [one for one in events if one.id not in answered and one.author_id != viewer][:MAX_OF_GROUPS]
 
 
 async def _for_a_start(reader: Reader, viewer: UserId, policy: FrontPagePolicy) -> list[Event]:
     """The next events of the site, for people who have nothing else on this page yet. None of them is cancelled."""
     return await search.coming_on_front_page(
-        reader, viewer, policy, None, MOST_SUGGESTED, takes_place=True, once_per_series=True
+        reader, viewer, policy, None, MAX_SUGGESTED, takes_place=True, once_per_series=True
     )
 
 
 async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:
     """Suggestions that no other list of the page contains."""
     shown = {event.id for event in already_shown}
-    suggested = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
-    return [one for one in suggested if one.event.id not in shown][:MOST_SUGGESTED]
+    suggested = await suggestions.for_person(reader, viewer, MAX_SUGGESTED + len(shown))
+    return [one for one in suggested if one.event.id not in shown][:MAX_SUGGESTED]
 
 
 async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping[str, str]:

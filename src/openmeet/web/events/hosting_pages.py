@@ -1,4 +1,4 @@
-"""Hosts' actions on the event page: edit, cancel, reinstate, delete, admit attendees from the network."""
+"""Hosts' actions on the event page: edit, cancel, reinstate, delete, turn into a draft."""
 
 from urllib.parse import quote
 
@@ -8,23 +8,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
-from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import event_access, permissions, record_changes, rules, time_and_place
+from openmeet.domain.events import event_access, permissions, rules, time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
-from openmeet.domain.events.values import Visibility
 from openmeet.domain.page_paths import event_path
 from openmeet.i18n.catalogue import lazy
-from openmeet.outbox import publication_status, publication_withdrawals, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
@@ -36,7 +31,7 @@ from openmeet.web.events.form_page import (
     require_confirmed_past_start,
 )
 from openmeet.web.events.form_summaries import current_value_label
-from openmeet.web.events.new_pages import new_page_instead, publish_first
+from openmeet.web.events.new_pages import new_page_instead
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -63,16 +58,11 @@ def routes() -> list[Route]:
         Route("/events/{slug}/delete", show_delete, methods=["GET"]),
         Route("/events/{slug}/delete", delete, methods=["POST"]),
         Route("/events/{slug}/to-draft", make_draft, methods=["POST"]),
-        Route("/events/{slug}/publish", publish_again, methods=["POST"]),
-        Route("/events/{slug}/unpublish", retract_record, methods=["POST"]),
-        Route("/events/{slug}/deleted-record", decide_record, methods=["POST"]),
-        Route("/events/{slug}/delete-record", ask_about_record, methods=["GET"]),
-        Route("/events/{slug}/delete-record", delete_record, methods=["POST"]),
     ]
 
 
 async def show_edit(request: Request) -> Response:
-    event = await _hosted_event(request)
+    event = await hosted_event(request)
     if event.is_draft:
         return go(f"{event_path(event.slug)}/draft")
     return await _edit_form_page(request, FormState(_form_values(event)), event)
@@ -90,16 +80,17 @@ async def save(request: Request) -> Response:
 
 
 async def _save(request: Request, form: dict[str, str]) -> Response:
-    event = await _hosted_event(request)
+    event = await hosted_event(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
     if place_field.is_sent_to_fill_in(form):
         filled, place_answer = await place_field.filled_in(request, {**values_of(submission), **form})
         return await _edit_form_page(request, FormState(filled), event, place_answer=place_answer)
     confirmations = {name: form.get(name, "") for name in (CONFIRMED_START, CONFIRMED_LIMITS)}
-    shown = {**values_of(submission), "revision": revision, **confirmations}
+    shown = {**form, **values_of(submission), "revision": revision, **confirmations}
     try:
         details = rules.check(submission, event)
+        place_field.require_known_town(request, form, details, event)
         require_confirmed_past_start(request, form, details, event, SAVE_LABEL)
         async with database_of(request).transaction() as tx:
             ask_to_confirm_lower_limit(
@@ -120,7 +111,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         shown |= confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(form, CONFIRMED_LIMITS, wrong)
         return await _edit_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except PreconditionFailed:
-        newest = await _hosted_event(request)
+        newest = await hosted_event(request)
         return await _edit_form_page(request, _outdated(shown, newest), newest, status=409)
     flash = "date_saved" if event.place_in_series else "event_saved"
     if saved.revision == event.revision:
@@ -200,67 +191,6 @@ async def make_draft(request: Request) -> Response:
     return go(f"{event_path(event.slug)}/draft", flash="event_unpublished")
 
 
-async def publish_again(request: Request) -> Response:
-    """Retry a pending publication now and show the result."""
-    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
-    if event.is_draft:
-        raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
-    async with database_of(request).transaction() as tx:
-        event = await event_actions.agree_to_record(tx, caller_of(request), event.slug)
-        await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
-    is_published = await publish_first(request, event)
-    async with database_of(request).transaction() as tx:
-        publication = (await publication_status.statuses(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
-        if publication.state is publications.PublicationState.WITHHELD:
-            # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
-            # waits for its record.
-            await event_actions.release(tx, event.id)
-            return go(event_path(event.slug), flash="event_here_only")
-    return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
-
-
-async def retract_record(request: Request) -> Response:
-    """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
-    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
-    async with database_of(request).transaction() as tx:
-        await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
-    return go(event_path(event.slug), flash="taken_back")
-
-
-async def decide_record(request: Request) -> Response:
-    """Decide what to do about a record that another app deleted. Cancelling the event has its own page."""
-    form = await read_form(request)
-    decision = form.get("decision", "")
-    if decision not in set(DeletedRecordChoice):
-        raise InvalidInput("decision", EventReason.DECISION_NEEDED)
-    async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(
-            tx, caller_of(request), event_slug_of(request), DeletedRecordChoice(decision)
-        )
-    if decision == DeletedRecordChoice.KEEP:
-        return go(event_path(event.slug), flash="record_kept_here")
-    is_published = await publish_first(request, event)
-    return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
-
-
-async def ask_about_record(request: Request) -> Response:
-    """After an edit that made the event less visible, ask whether to delete the record in the author's repository as
-    well.
-    """
-    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
-    if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
-        return go(event_path(event.slug))
-    return page(request, "events/delete_record.html", {"event": event})
-
-
-async def delete_record(request: Request) -> Response:
-    """Delete the record. The event stays on this site for the people who may see it."""
-    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
-    async with database_of(request).transaction() as tx:
-        await record_changes.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
-    return go(event_path(event.slug), flash="taken_back")
-
-
 def _outdated(shown: dict[str, str], newest: Event) -> FormState:
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
     return outdated_form(shown, _form_values(newest), problem, label=current_value_label)
@@ -270,14 +200,14 @@ def _form_values(event: Event) -> dict[str, str]:
     return {**values_of_event(event), "revision": str(event.revision)}
 
 
-async def _hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> Event:
+async def hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> Event:
     """The event, to which the caller may do this. Raises NotFound, Forbidden."""
     async with database_of(request).reader() as reader:
         return await _require_hosted(reader, request, act)
 
 
 async def _hosted_event_and_notified(request: Request, act: EventPermission) -> tuple[Event, int]:
-    """``_hosted_event``, and how many people are notified when the caller cancels or deletes it."""
+    """``hosted_event``, and how many people are notified when the caller cancels or deletes it."""
     async with database_of(request).reader() as reader:
         event = await _require_hosted(reader, request, act)
         concerned = await people_to_notify(reader, event.id, NOTIFIED_STATUSES)

@@ -1,10 +1,12 @@
-"""How other programs see a public event's page: schema.org JSON-LD, link previews, and their picture.
+"""How other programs see the page of a public event: schema.org JSON-LD, link previews, and their picture. Series,
+groups and hosts have such a picture, too.
 
-Only for public events, and only public information, no matter who views the page, because this data gets copied.
+Only for public pages, and only public information, no matter who views the page, because this data gets copied.
 """
 
 import hashlib
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from markupsafe import Markup
@@ -15,27 +17,36 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
-from openmeet.domain.covers.model import cover_for, tone_for
+from openmeet.domain.covers.model import Cover, cover_for, cover_of_group, cover_of_person, tone_for, tone_of_group
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.time_and_place import place_label
-from openmeet.domain.events.values import Mode, Venue, Visibility
+from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups.model import Group, GroupVisibility
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
-from openmeet.domain.page_paths import event_path
+from openmeet.domain.page_paths import event_path, group_path, person_path, series_path
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.profiles import portraits
+from openmeet.domain.profiles import queries as hosts
+from openmeet.domain.series import agenda
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
+from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.pages import PictureView
 from openmeet.web.media.uploads import store_of
-from openmeet.web.site.slugs import event_slug_of
+from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _STATUS = {
@@ -48,6 +59,8 @@ _MODE = {
     Mode.ONLINE: "OnlineEventAttendanceMode",
     Mode.HYBRID: "MixedEventAttendanceMode",
 }
+# At most this many upcoming events of a host are shown and counted.
+SHOWN_OF_HOST: Final = 50
 # Caches ask each time whether their copy is current, so that a portrait that its owner removed or that a moderator hides
 # is gone from all of them at once. The text in the picture is in the reader's language.
 _HEADERS = {
@@ -125,10 +138,15 @@ def _place_data(place: Venue) -> dict[str, Any]:
 
 
 def routes() -> list[Route]:
-    return [Route("/events/{slug}/card.png", show_card, methods=["GET"])]
+    return [
+        Route("/events/{slug}/card.png", show_card_of_event, methods=["GET"]),
+        Route("/series/{slug}/card.png", show_card_of_series, methods=["GET"]),
+        Route("/groups/{slug}/card.png", show_card_of_group, methods=["GET"]),
+        Route("/people/{userId}/card.png", show_card_of_person, methods=["GET"]),
+    ]
 
 
-async def show_card(request: Request) -> Response:
+async def show_card_of_event(request: Request) -> Response:
     """The preview image, with public information only, or 304 if the client has it. Raises NotFound unless the event is
     public.
     """
@@ -136,19 +154,91 @@ async def show_card(request: Request) -> Response:
         event = await by_slug(reader, event_slug_of(request))
         if event is None or not _is_for_everybody(event):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
-        names = await shown_names(reader, [event.author_id])
-        pictures = await portraits.shown(reader, None, [event.author_id])
+        host = await _host(reader, event.author_id)
     facts = CardFacts(
         event.title,
         time_and_place.short_start_label(event),
-        place_label(event),
-        names[event.author_id],
+        time_and_place.place_label(event),
+        host.name,
         tone_of(event.author_id),
-        await _portrait(request, pictures.get(event.author_id)),
+        await _portrait(request, host.portrait),
         tone_for(event.content),
     )
-    picture = await draw_cached(request, card, cover_for(event.content), facts)
+    return await _drawn(request, cover_for(event.content), facts)
+
+
+async def show_card_of_series(request: Request) -> Response:
+    """The same for a series, with its rule. Raises NotFound unless the series is public."""
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, series_slug_of(request), None)
+        if series.visibility is not Visibility.PUBLIC:
+            raise NotFound(SeriesReason.NO_SUCH_SERIES)
+        host = await _host(reader, series.owner_id)
+    content = series.content
+    venue = NOWHERE if content.mode is Mode.ONLINE else public_place(content.venue, content.place_audience)
+    facts = CardFacts(
+        content.title,
+        describe(series.timing.pattern),
+        time_and_place.venue_label(content.mode, venue),
+        host.name,
+        tone_of(series.owner_id),
+        await _portrait(request, host.portrait),
+        tone_for(content),
+    )
+    return await _drawn(request, cover_for(content), facts)
+
+
+async def show_card_of_group(request: Request) -> Response:
+    """The same for a group, without names of people. Raises NotFound unless the group is public."""
+    async with database_of(request).reader() as reader:
+        group, _ = await groups.visible(reader, group_slug_of(request), None)
+    if group.details.visibility is not GroupVisibility.PUBLIC:
+        raise NotFound(GroupReason.NO_SUCH_GROUP)
+    tone = tone_of_group(group.details.name, None)
+    facts = CardFacts(group.details.name, gettext("Group"), group.place, "", tone=tone)
+    return await _drawn(request, cover_of_group(group.details.name), facts)
+
+
+async def show_card_of_person(request: Request) -> Response:
+    """The preview image of a host: name, picture and the number of their events. Raises NotFound unless everybody can
+    see the profile.
+    """
+    async with database_of(request).reader() as reader:
+        person = await profiles.visible_profile(reader, UserId(request.path_params["userId"]))
+        host = await _host(reader, person.id)
+        upcoming = await hosts.upcoming_without_repeats(reader, person.id, SHOWN_OF_HOST)
+    facts = CardFacts(
+        host.name,
+        hosting_label(len(upcoming)),
+        "",
+        "",
+        host_picture=await _portrait(request, host.portrait),
+        tone=tone_of(person.id),
+    )
+    return await _drawn(request, cover_of_person(host.name), facts)
+
+
+def hosting_label(number: int) -> str:
+    """``Hosts 3 upcoming events``: about a person whose profile is shown."""
+    if not number:
+        return gettext("Nothing public is planned at the moment.")
+    return ngettext("Hosts %(number)s upcoming event", "Hosts %(number)s upcoming events", number)
+
+
+async def _drawn(request: Request, cover: Cover, facts: CardFacts) -> Response:
+    picture = await draw_cached(request, card, cover, facts)
     return answer_unless_known(request, Response(picture, media_type="image/png", headers=_HEADERS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    name: str
+    portrait: PictureKey | None
+
+
+async def _host(reader: Reader, user_id: UserId) -> _Host:
+    names = await shown_names(reader, [user_id])
+    return _Host(names[user_id], (await portraits.shown(reader, None, [user_id])).get(user_id))
 
 
 async def _portrait(request: Request, key: PictureKey | None) -> bytes:
@@ -165,17 +255,34 @@ def _is_for_everybody(event: Event) -> bool:
     return event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden or event.is_gone)
 
 
-async def card_picture_of(reader: Reader, event: Event, host: str) -> PictureView:
-    """The preview image as the picture of a public event's page, with the name of the ``host``.
+async def card_of_event(reader: Reader, event: Event, host: str) -> PictureView:
+    """The preview image as the picture of a public event's page, with the name of the ``host``."""
+    portrait = (await portraits.shown(reader, None, [event.author_id])).get(event.author_id, "")
+    alt = gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event))
+    return _card_view(event_path(event.slug), alt, event.updated_at, portrait, host)
 
-    Services that show previews keep the picture of a URL. The URL changes with everything on the picture, so that they
+
+async def card_of_series(reader: Reader, series: Series, host: str) -> PictureView:
+    """The same for a public series."""
+    portrait = (await portraits.shown(reader, None, [series.owner_id])).get(series.owner_id, "")
+    alt = gettext("%(title)s, %(when)s", title=series.content.title, when=describe(series.timing.pattern))
+    return _card_view(series_path(series.slug), alt, series.updated_at, portrait, host)
+
+
+def card_of_group(group: Group) -> PictureView:
+    """The same for a public group."""
+    return _card_view(group_path(group.slug), group.details.name, group.details.name, group.place)
+
+
+async def card_of_person(reader: Reader, user_id: UserId, name: str, label: str) -> PictureView:
+    """The preview image of a host whose profile everybody can see. ``label`` is the result of ``hosting_label``."""
+    portrait = (await portraits.shown(reader, None, [user_id])).get(user_id, "")
+    return _card_view(person_path(user_id), name, name, label, portrait)
+
+
+def _card_view(page: str, alt: str, *shown: object) -> PictureView:
+    """Services that show previews keep the picture of a URL. The URL changes with everything on the picture, so that they
     fetch it again.
     """
-    portrait = (await portraits.shown(reader, None, [event.author_id])).get(event.author_id, "")
-    version = hashlib.sha256(f"{event.updated_at} {portrait} {host}".encode()).hexdigest()[:16]
-    return PictureView(
-        f"{event_path(event.slug)}/card.png?v={version}",
-        gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event)),
-        CARD_WIDTH,
-        CARD_HEIGHT,
-    )
+    version = hashlib.sha256(" ".join(map(str, shown)).encode()).hexdigest()[:16]
+    return PictureView(f"{page}/card.png?v={version}", alt, CARD_WIDTH, CARD_HEIGHT)

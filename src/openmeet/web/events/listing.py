@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown, faces_of
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import event_access, time_and_place
-from openmeet.domain.events.model import Event, EventId, EventStatus
+from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
 from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode
@@ -37,7 +37,6 @@ from openmeet.outbox import publication_status, publications
 from openmeet.outbox.reasons import RecordStatus
 from openmeet.recurrence import expansion, wall_time
 from openmeet.web.events import badges
-from openmeet.web.events.badges import OF_A_SERIES
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
@@ -110,8 +109,9 @@ class DateTile:
 
 @dataclass(frozen=True, slots=True)
 class EventCard:
-    """One event in a list. ``thumbnail`` and ``picture`` are the paths of its picture, for small squares and for larger
-    areas. ``going`` says how many people are going and how many places are left.
+    """One event in a list. ``small_square`` and ``square`` are the paths of its picture for squares of at most 64 and 112
+    CSS pixels, ``thumbnail`` and ``picture`` those for small and large areas of other shapes. ``going`` says how many
+    people are going and how many places are left.
 
     ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card represents a
     series. ``tile`` is the day in the event's time zone. ``language`` is that of the title, if it is known and not the
@@ -124,6 +124,8 @@ class EventCard:
     zone: ShownZone | None
     place: str
     host: str
+    small_square: str
+    square: str
     thumbnail: str
     picture: str
     tone: int
@@ -224,10 +226,13 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         slug=event.slug,
         title=title_of(event),
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
-        # People who attend in person need the local time of the place.
-        zone=None if event.content.mode is Mode.IN_PERSON else zone_of(event),
+        # People who attend in person need the local time of the place, which needs no zone. If the record of another app
+        # names no zone, the time is in UTC instead.
+        zone=None if event.content.mode is Mode.IN_PERSON and event.time_zone != "UTC" else zone_of(event),
         place=place_label(event, is_over=event.is_over(facts.bar_inputs[event.id].now)),
         host=facts.names[event.author_id],
+        small_square=thumbnail(event.content, Size.SMALL_SQUARE),
+        square=thumbnail(event.content, Size.SQUARE),
         thumbnail=thumbnail(event.content),
         picture=thumbnail(event.content, Size.SMALL),
         tone=tone_for(event.content),
@@ -238,7 +243,9 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         further=facts.card_list.further.get(event.id),
         distance=facts.card_list.distances.get(event.id, ""),
         tile=_tile_of(event),
-        language=languages.marked_as(event.content.languages) if event.title else "",
+        language=languages.marked_as(event.content.title, event.content.description, spoken=event.content.languages)
+        if event.title
+        else "",
     )
 
 
@@ -271,9 +278,11 @@ def going_label(event: Event, facts: ListedFacts) -> str:
 
 
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
-    # "7 more dates" already says that the event belongs to a series.
-    said_below = OF_A_SERIES if event.id in facts.card_list.further else None
-    about = [one for one in facts.badges.get(event.id, ()) if one is not said_below]
+    about = facts.badges.get(event.id, ())
+    if event.id in facts.card_list.further and event.origin is RecordOrigin.HERE:
+        # "7 more dates" is next to it, and leads to the series, which names its group. A second badge would need another
+        # line on a phone.
+        about = ()
     return badge_in_list(
         facts.bar_inputs[event.id],
         facts.bars[event.id],

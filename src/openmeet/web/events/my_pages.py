@@ -49,7 +49,7 @@ from openmeet.web.site.tenant_routing import database_of
 PAGE_SIZE = 30
 # Maximum number of hosted events with open requests. Nobody hosts more at the same time, and a link leads to all
 # requests.
-_MOST_ASKED = 50
+_MAX_ASKED = 50
 
 _TABS = {
     MyEvents.GOING: lazy("Going or maybe"),
@@ -177,6 +177,7 @@ async def show_mine(request: Request) -> Response:
         "more": more,
         "which": selected.value,
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
+        "number_of": {tab.value: counts[tab] for tab in _TABS},
         "empty": _EMPTY[selected],
         "asked_to_host": asked_to_host,
         "asks_zone": me is not None and me.time_zone is None,
@@ -209,7 +210,7 @@ async def _dashboard(
     """The dashboard. ``hosted`` are the first hosted events, whose changes since yesterday it shows. ``further`` leads to
     the later dates of series.
     """
-    join_requests = await my_event_lists.with_requests(reader, viewer, _MOST_ASKED)
+    join_requests = await my_event_lists.with_requests(reader, viewer, _MAX_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
     most_pending = max(join_requests, key=lambda one: numbers[one.id].pending, default=None)
     me = await user_by_id(reader, viewer)

@@ -150,6 +150,7 @@ async def create(request: Request) -> Response:
         details = _checked_details(submission, sent_picture)
         details = replace(details, content=replace(details.content, picture=sent_picture.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
+        place_field.require_known_town(request, form, details)
         require_confirmed_past_start(request, form, details, None, create_label(request))
         await author_name.store_if_missing(request, caller, form)
     except InvalidForm as wrong:
@@ -266,7 +267,7 @@ async def show_copy(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await drafts.event_to_copy(reader, event_slug_of(request), caller)
-        registration_settings = await registration.of_event(reader, event)
+        registration_settings = await registration.settings_of(reader, event)
         group_of_event = await group_of_copy(reader, event, caller.user_id)
         group = None if group_of_event is None else await group_queries.by_id(reader, group_of_event.id)
         groups = await groups_offered(reader, caller.user_id)

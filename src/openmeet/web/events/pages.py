@@ -15,8 +15,8 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.approval_undo import ApprovalBatch, count_unchanged
 from openmeet.domain.attendance.model import (
-    SEATED,
-    SHOWN,
+    SEATED_STATUSES,
+    SHOWN_STATUSES,
     Attendance,
     AttendanceId,
     AttendanceStatus,
@@ -26,7 +26,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.attendance.proofs import refusal_of_proof
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
@@ -64,7 +64,7 @@ from openmeet.web.events import answer_view, badges, link_preview, listing, new_
 from openmeet.web.events.answer_view import PageFacts, sharing_of
 from openmeet.web.events.chat_preview import chat_preview
 from openmeet.web.events.host_rows import host_rows
-from openmeet.web.events.link_preview import card_picture_of
+from openmeet.web.events.link_preview import card_of_event
 from openmeet.web.events.listing import CardList, EventCard, facts_of
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import SeriesContext, series_context_of
@@ -83,7 +83,7 @@ from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
 PAGE_SIZE = 30
-MOST_RELATED = 3
+MAX_RELATED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +165,11 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
 async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
-    with_settings = await registration.event_with_settings(reader, event)
+    event_registration = await registration.registration_of(reader, event)
     viewer = await _viewer_of(reader, request, event, caller, own_rsvp)
-    people = await _people_of(reader, with_settings, viewer)
+    people = await _people_of(reader, event_registration, viewer)
     series = await series_context_of(reader, event, viewer.user_id)
-    context = view.event_context(with_settings, viewer, people, _requested_reply(request), reader.now)
+    context = view.event_context(event_registration, viewer, people, _requested_reply(request), reader.now)
     context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
@@ -182,7 +182,7 @@ async def _event_context(
     photos = await _photos_of(reader, event, viewer)
     bar = await answer_view.page_answer_bar(
         reader,
-        with_settings,
+        event_registration,
         own_rsvp,
         viewer.user_id,
         PageFacts(
@@ -193,7 +193,7 @@ async def _event_context(
             directions_url=str(context["directions_url"]),
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
             group_path=group_path(viewer.group.slug) if viewer.group is not None else "",
-            next_path=series.after.path if series is not None and series.after is not None else "",
+            next_path=series.next_open.path if series is not None and series.next_open is not None else "",
             photos_path=photos.path if photos is not None and photos.sees_all else "",
         ),
         requested_reply=request.query_params.get("reply", ""),
@@ -201,7 +201,7 @@ async def _event_context(
     return (
         context
         | await _sync_context(reader, event, caller, own_rsvp)
-        | await _hosting_context(reader, with_settings, viewer, people.counts)
+        | await _hosting_context(reader, event_registration, viewer, people.counts)
         | await _approved_context(request, reader, event, viewer)
         | {
             "series": series,
@@ -267,7 +267,7 @@ async def _viewer_of(
         role=await event_access.role_of(reader, event, user_id),
         is_hosting=await host_decisions.may_host(reader, event, caller),
         private=await event_access.private_details_for(
-            reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
+            reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES
         ),
         # An invited attendee may be allowed to see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role_in_group) else None,
@@ -275,13 +275,13 @@ async def _viewer_of(
     )
 
 
-async def _people_of(reader: Reader, with_settings: EventWithSettings, viewer: EventViewer) -> EventPeople:
-    event = with_settings.event
+async def _people_of(reader: Reader, event_registration: EventRegistration, viewer: EventViewer) -> EventPeople:
+    event = event_registration.event
     counts = (await counts_shown(reader, [event.id]))[event.id]
     attendees = await lists.attendees(
         reader,
         event.id,
-        SHOWN,
+        SHOWN_STATUSES,
         limit=view.SHOWN_PEOPLE,
         viewer=viewer.user_id,
         with_private=viewer.is_hosting,
@@ -290,7 +290,7 @@ async def _people_of(reader: Reader, with_settings: EventWithSettings, viewer: E
     shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
     names = await shown_names(reader, shown_people)
     portraits = await portraits_of(reader, viewer.user_id, shown_people)
-    fields = await fields_now(reader, with_settings, viewer.own_rsvp)
+    fields = await fields_now(reader, event_registration, viewer.own_rsvp)
     return EventPeople(counts, attendees, co_hosts, names, portraits, fields)
 
 
@@ -329,19 +329,19 @@ async def _sharing_context(
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
         "address": f"{public_url}{event_path(event.slug)}",
         "public_url": public_url,
-        "card": await card_picture_of(reader, event, people.names[event.author_id]),
+        "card": await card_of_event(reader, event, people.names[event.author_id]),
         "json_ld": link_preview.json_ld(event, people.names[event.author_id], public_url),
     }
 
 
 async def _hosting_context(
     reader: Reader,
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     viewer: EventViewer,
     counts: RsvpCounts,
 ) -> dict[str, object]:
     """What only hosts see: open requests, the latest changes, and who has confirmed a new time."""
-    event = with_settings.event
+    event = event_registration.event
     if not viewer.is_hosting or viewer.caller is None:
         return {"asking": [], "lately": [], "new_time": "", "checked_in": 0}
     lately = []
@@ -350,7 +350,7 @@ async def _hosting_context(
         lately = attendance_view.change_parts(changes, counts.pending)
     return {
         "checked_in": (await tickets.counts(reader, event.id)).there if event.is_over(reader.now) else 0,
-        "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, with_settings)
+        "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, event_registration)
         if counts.pending
         else [],
         "lately": lately,
@@ -440,7 +440,7 @@ async def _related_events(reader: Reader, request: Request, event: Event, viewer
     """Events similar to a public one. Empty if the event is not visible to everyone."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
-    events = await suggestions.related(reader, event, viewer, MOST_RELATED)
+    events = await suggestions.related(reader, event, viewer, MAX_RELATED)
     facts = await facts_of(reader, events, CardList(services(request).settings.public_url, viewer)) if events else None
     return (
         []

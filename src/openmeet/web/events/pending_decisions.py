@@ -36,12 +36,12 @@ from openmeet.web.events.listing import CardList, EventCard, ListedFacts, card_o
 from openmeet.web.events.merged_fields import FIELD_LABELS
 
 # Only a few are shown; the linked lists are complete.
-MOST_WAITING: Final = 4
+MAX_WAITING: Final = 4
 # More are read than shown, because invitations that can no longer be answered are left out.
-READ_WAITING: Final = 2 * MOST_WAITING
+READ_WAITING: Final = 2 * MAX_WAITING
 # Read if too few of those can be answered.
-_READ_AT_MOST: Final = 6 * MOST_WAITING
-_MOST_NAMED: Final = 3
+_READ_AT_MOST: Final = 6 * MAX_WAITING
+_MAX_NAMED: Final = 3
 DISMISS_PATH: Final = "/my/undelivered"
 # The page on which the address can be corrected.
 _FIX: Final = {
@@ -134,11 +134,11 @@ async def rows_of(
 ) -> list[WaitingRow]:
     """Rows for the waiting events that the person can answer now. ``first``: the first ``READ_WAITING`` of them."""
     waiting = waiting_events.answerable(first, facts.bars)
-    if len(waiting) < MOST_WAITING and len(first) == READ_WAITING:
+    if len(waiting) < MAX_WAITING and len(first) == READ_WAITING:
         events = await my_event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
         facts = await facts_of(reader, events, CardList(public_url, viewer))
         waiting = waiting_events.answerable(events, facts.bars)
-    shown = waiting[:MOST_WAITING]
+    shown = waiting[:MAX_WAITING]
     moved = await waiting_events.series_moved(reader, viewer, shown, facts.bars)
     return [_waiting_row(event, facts, moved.get(event.id)) for event in shown]
 
@@ -335,7 +335,7 @@ def _email_task(undelivered_emails: UndeliveredEmails, now: Instant) -> HostTask
 
 
 def _addresses_label(addresses: Sequence[str]) -> str:
-    named, more = ", ".join(addresses[:_MOST_NAMED]), len(addresses) - _MOST_NAMED
+    named, more = ", ".join(addresses[:_MAX_NAMED]), len(addresses) - _MAX_NAMED
     if more <= 0:
         return named
     return ngettext("%(addresses)s and %(number)s more", "%(addresses)s and %(number)s more", more, addresses=named)

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import NotFound, Unavailable, Why
+from groundwork.errors import InvalidForm, NotFound, Unavailable, Why
+from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.place_text import FindPlace, at_town, head_of, read_place, venue_text
-from openmeet.domain.events.values import MAX_SHUFFLE, Venue
+from openmeet.domain.events.town_positions import town_named
+from openmeet.domain.events.values import MAX_SHUFFLE, Mode, Venue
 from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
 from openmeet.i18n import countries
@@ -31,6 +33,10 @@ PLACE: Final = "place"
 BEFORE: Final = "place_before"
 ASK: Final = "find_place"
 CHOICE: Final = "place_choice"
+# The answer to the question which of several towns with the same name is meant, and the line that the question is about.
+TOWN: Final = "place_town"
+TOWN_OF: Final = "place_town_of"
+NO_TOWN: Final = "none"
 # The button that generates another cover. It is handled here because it also sends the form and shows it again.
 SHUFFLE: Final = "shuffle_cover"
 # The time zone that the form suggests. It follows the place until the user chooses another one.
@@ -68,8 +74,9 @@ class PlaceField:
     """The message next to the field. ``chosen`` is the place that was filled in. ``sets_zone``: its time zone was
     filled in too.
 
-    ``credit`` is the attribution for addresses among the choices. ``may_ask``: the user can request a search for
-    streets as well. ``unknown``: no place has this name, and the choices have a similar one.
+    ``asks_about`` is the name of a town, and the choices are the towns with this name. ``credit`` is the attribution for
+    addresses among the choices. ``may_ask``: the user can request a search for streets as well. ``unknown``: no place
+    has this name, and the choices have a similar one.
     """
 
     choices: tuple[PlaceChoice, ...] = ()
@@ -79,6 +86,7 @@ class PlaceField:
     sets_zone: bool = False
     problem: Why = ""
     unknown: str = ""
+    asks_about: str = ""
 
 
 NOT_ASKED: Final = PlaceField()
@@ -109,9 +117,13 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     """The form, with the parts of the place parsed from the line if the user changed it.
 
     A part that was typed by hand is kept if the line does not contain that part. Forms from API clients have no line.
+    If the person has answered which town is meant, its parts and its time zone are filled in.
     """
     before = _place_before(form)
     text = form.get(PLACE)
+    town = _answered_town(request, form)
+    if town is not None:
+        return _with_choice(form, town)[0]
     if text is None or text.strip() == before.get(PLACE, "").strip():
         return dict(form)
     parsed = read_place(text, _finder(request), country=form.get("country", ""))
@@ -141,15 +153,38 @@ async def filled_in(request: Request, form: Mapping[str, str]) -> tuple[dict[str
         return dict(form), _similar(request, form.get(PLACE, "")) or PlaceField(problem=PlaceReason.UNKNOWN())
     if len(matches) != 1:
         return dict(form), PlaceField(tuple(matches), credit=_credit(request, matches), problem=problem)
-    first_choice = matches[0]
-    sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {
-        form.get(SUGGESTED_ZONE, ""),
-        first_choice.zone,
-    }
-    filled = _filled(form, first_choice.fills, _place_before(form)) | {PLACE: first_choice.fills[PLACE]}
-    if sets_zone:
-        filled |= {"time_zone": first_choice.zone, SUGGESTED_ZONE: first_choice.zone}
-    return filled, PlaceField(chosen=first_choice, sets_zone=sets_zone)
+    filled, sets_zone = _with_choice(form, matches[0])
+    return filled, PlaceField(chosen=matches[0], sets_zone=sets_zone)
+
+
+def require_known_town(
+    request: Request, form: Mapping[str, str], details: Details, before: Event | Details | None = None
+) -> None:
+    """Raise InvalidForm if several towns could be meant, because the event would have no position. ``question`` then has
+    the towns to choose from. Not if the person has answered that none is meant, or if the place is unchanged.
+    """
+    place = details.content.venue
+    is_unchanged = before is not None and before.content.venue == place
+    if is_unchanged or details.content.mode is Mode.ONLINE or place.latitude or _is_answered(form):
+        return
+    asked = question(request, {**form, TOWN_OF: form.get(PLACE, "").strip()})
+    if asked.choices:
+        raise InvalidForm({PLACE: PlaceReason.WHICH_TOWN(name=asked.asks_about)})
+
+
+def question(request: Request, form: Mapping[str, str]) -> PlaceField:
+    """The towns that the typed line could mean, if the form asks which one. Without choices if it does not ask."""
+    find, text = _finder(request), form.get(PLACE, "").strip()
+    if find is None or not text or form.get(TOWN_OF) != text:
+        return NOT_ASKED
+    gazetteer = places.places_of(request)
+    venue = Venue(locality=form.get("locality", ""), region=form.get("region", ""), country=form.get("country", ""))
+    if venue.locality and town_named(venue, gazetteer) is not None:
+        return NOT_ASKED
+    name = text.rpartition(",")[2].strip()
+    country = countries.known_code(venue.country) or places.home_country(form.get("time_zone", ""))
+    towns = gazetteer.towns_named(name, country=country)
+    return PlaceField(tuple(_town_choices(towns[:_MAX_TOWNS], text)), asks_about=name)
 
 
 async def show_choices(request: Request) -> Response:
@@ -196,6 +231,28 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
     if parsed.town is not None:
         return [_town_choice(parsed.town, places.labels([parsed.town])[0], parsed.venue, text)]
     return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_MAX_TOWNS], text)
+
+
+def _is_answered(form: Mapping[str, str]) -> bool:
+    return bool(form.get(TOWN)) and form.get(TOWN_OF) == form.get(PLACE, "").strip()
+
+
+def _answered_town(request: Request, form: Mapping[str, str]) -> PlaceChoice | None:
+    """The town that was chosen for the typed line. An answer about another line does not count."""
+    number = form.get(TOWN, "")
+    if _finder(request) is None or not _is_answered(form) or not (number.isascii() and number.isdigit()):
+        return None
+    town = places.places_of(request).by_id(int(number[:12]))
+    return None if town is None else _town_choices([town], form[PLACE].strip())[0]
+
+
+def _with_choice(form: Mapping[str, str], choice: PlaceChoice) -> tuple[dict[str, str], bool]:
+    """The form with the parts of a place filled in, and whether its time zone was, too."""
+    sets_zone = bool(choice.zone) and form.get("time_zone", "") in {form.get(SUGGESTED_ZONE, ""), choice.zone}
+    filled = _filled(form, choice.fills, _place_before(form)) | {PLACE: choice.fills[PLACE]}
+    if sets_zone:
+        filled |= {"time_zone": choice.zone, SUGGESTED_ZONE: choice.zone}
+    return filled, sets_zone
 
 
 def _similar(request: Request, text: str) -> PlaceField | None:

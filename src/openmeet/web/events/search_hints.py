@@ -17,8 +17,9 @@ from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import corrected_search, query, search
 from openmeet.domain.search.day_words import named_days
 from openmeet.domain.search.filters import DEFAULT_WITHIN_KM
-from openmeet.domain.search.known_words import has_name, known_names, topic_of
+from openmeet.domain.search.known_words import has_name, known_names
 from openmeet.domain.search.search import SearchQuery
+from openmeet.domain.search.topic_words import topic_of
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
@@ -33,11 +34,11 @@ from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of hosts, groups and series each.
-_MOST_NAMED: Final = 3
+_MAX_NAMED: Final = 3
 # The group search covers all of a group's text. This many results are checked for groups that have the words in their
 # name.
-_MOST_GROUPS: Final = 30
-_MOST_OTHERS: Final = 3
+_MAX_GROUPS: Final = 30
+_MAX_OTHERS: Final = 3
 # Words in front of a place that nobody searches for: ``cooking in Berlin``.
 _BEFORE_PLACES: Final = frozenset({"at", "around", "bei", "in", "nahe", "near", "um"})
 
@@ -126,10 +127,10 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
     """Hosts, groups and series whose names contain these words."""
     words, viewer = search_query.words, search_query.viewer
     all_names = await known_names(database_of(request), reader)
-    hosts = await profiles.hosts_among(reader, all_names.hosts_named(words, _MOST_NAMED))
+    hosts = await profiles.hosts_among(reader, all_names.hosts_named(words, _MAX_NAMED))
     portraits = await portraits_of(reader, viewer, [one.id for one in hosts])
-    groups = await membership_queries.listed(reader, words, viewer, after=None, limit=_MOST_GROUPS)
-    series = await series_queries.by_ids(reader, [SeriesId(one) for one in all_names.series_named(words, _MOST_NAMED)])
+    groups = await membership_queries.listed(reader, words, viewer, after=None, limit=_MAX_GROUPS)
+    series = await series_queries.by_ids(reader, [SeriesId(one) for one in all_names.series_named(words, _MAX_NAMED)])
     return [
         *(
             NamedLink(
@@ -150,7 +151,7 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
                 avatar_of(one.group.id, one.group.details.name),
                 is_square=True,
             )
-            for one in [one for one in groups if has_name(folded(one.group.details.name), words)][:_MOST_NAMED]
+            for one in [one for one in groups if has_name(folded(one.group.details.name), words)][:_MAX_NAMED]
         ),
         *(
             NamedLink(
@@ -249,7 +250,7 @@ async def other_events(
         search_query.viewer,
         front_page_policy(request),
         None,
-        _MOST_OTHERS,
+        _MAX_OTHERS,
         takes_place=True,
         once_per_series=True,
     )
@@ -270,7 +271,7 @@ async def next_step(
 
 async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery) -> list[Event]:
     if link.host_id is not None:
-        return await profiles.upcoming_without_repeats(reader, link.host_id, _MOST_OTHERS, takes_place=True)
+        return await profiles.upcoming_without_repeats(reader, link.host_id, _MAX_OTHERS, takes_place=True)
     if link.around is None:
         return []
     # Keep the other filters of the search.
@@ -282,7 +283,7 @@ async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery)
         source=search_query.source,
         takes_place=True,
     )
-    return await search.coming(reader, around, None, _MOST_OTHERS)
+    return await search.coming(reader, around, None, _MAX_OTHERS)
 
 
 async def _as_others(

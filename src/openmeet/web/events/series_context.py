@@ -1,5 +1,6 @@
 """What the page of an event says about its series: the rule, and links to the previous and next date."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import DAY, Instant
@@ -17,6 +18,8 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 
 _AHEAD = 100 * 366 * DAY
+# How many cancelled or past dates are passed over to find the next one that takes place.
+_MAX_SKIPPED = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Neighbour:
 @dataclass(frozen=True, slots=True)
 class SeriesContext:
     """The series that an event belongs to. ``sentence`` says how it repeats. ``before`` and ``after`` are the dates
-    next to the event.
+    next to the event; ``next_open`` is the first one after it that is neither cancelled nor over.
     """
 
     title: str
@@ -41,6 +44,7 @@ class SeriesContext:
     has_feed: bool
     before: Neighbour | None
     after: Neighbour | None
+    next_open: Neighbour | None
 
 
 async def series_context_of(reader: Reader, event: Event, viewer: UserId | None) -> SeriesContext | None:
@@ -53,6 +57,7 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
     before = await agenda.before(reader, series, viewer, event.starts_at)
     end = Instant(event.starts_at + _AHEAD)
     after = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
+    next_open = await _next_open(reader, series, viewer, Instant(event.starts_at + 1), after)
     path = series_path(series.slug)
     return SeriesContext(
         series.content.title,
@@ -62,7 +67,24 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
         series.visibility is not Visibility.PRIVATE,
         _neighbour(series, before) if before else None,
         _neighbour(series, after[0]) if after and after[0].opens_at(reader.now) is None else None,
+        _neighbour(series, next_open) if next_open and next_open.opens_at(reader.now) is None else None,
     )
+
+
+async def _next_open(
+    reader: Reader, series: Series, viewer: UserId | None, start: Instant, after: Sequence[AgendaOccurrence]
+) -> AgendaOccurrence | None:
+    """The first date from ``start`` on that is neither cancelled nor over. ``after``: the first date from then on."""
+    if not after or _takes_place(after[0], reader.now):
+        return after[0] if after else None
+    upcoming = await agenda.between(
+        reader, series, viewer, max(start, Instant(reader.now - DAY)), Instant(start + _AHEAD), limit=_MAX_SKIPPED
+    )
+    return next((one for one in upcoming if _takes_place(one, reader.now)), None)
+
+
+def _takes_place(line: AgendaOccurrence, now: Instant) -> bool:
+    return not (line.is_cancelled or line.is_over(now))
 
 
 def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:

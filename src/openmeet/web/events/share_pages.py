@@ -1,6 +1,7 @@
-"""Share an event: the page with its URL, a QR code, e-mail, and links that add it to a calendar; and its calendar file.
+"""Share an event, a series or a group: pages with the URL, a QR code and e-mail. For an event also links that add it to a
+calendar, and its calendar file.
 
-The page works without scripts. Google and Outlook define the format of their links. The links contain only what this
+The pages work without scripts. Google and Outlook define the format of their links. The links contain only what this
 reader may know, and nothing is sent until the reader follows them.
 """
 
@@ -9,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,8 +24,11 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups import actions
+from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.icalendar.write import write_calendar
-from openmeet.domain.page_paths import event_path
+from openmeet.domain.page_paths import event_path, group_path, series_path
+from openmeet.domain.series import agenda
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
@@ -31,13 +36,13 @@ from openmeet.web.media.drawings import qr_code
 from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
-from openmeet.web.site.slugs import event_slug_of
+from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Calendars require an end. An event without one gets the same length as in our own calendar files.
 _LENGTH: Final = 2 * HOUR
 # Longer texts make URLs that browsers and mail programs cut off.
-_MOST_TEXT: Final = 500
+_MAX_TEXT: Final = 500
 # Google writes dates and times without separators.
 _BASIC: Final = str.maketrans("", "", "-:")
 _UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
@@ -53,34 +58,103 @@ class CalendarLinks:
 
 def routes() -> list[Route]:
     return [
-        Route("/events/{slug}/share", show, methods=["GET"]),
+        Route("/events/{slug}/share", share_event, methods=["GET"]),
+        Route("/series/{slug}/share", share_series, methods=["GET"]),
+        Route("/groups/{slug}/share", share_group, methods=["GET"]),
         Route("/events/{slug}.ics", serve_calendar, methods=["GET"]),
     ]
 
 
-async def show(request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What is shared. ``path`` is its page. ``code_hint`` explains the QR code. ``question`` is the text of the e-mail,
+    before the link. ``warning``: who cannot open the link.
+    """
+
+    title: str
+    path: str
+    code_hint: str
+    question: str
+    warning: str = ""
+    is_embeddable: bool = False
+
+
+async def share_event(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event, _, private = await event_to_show(reader, event_slug_of(request), viewer)
-    address = f"{services(request).settings.public_url}{event_path(event.slug)}"
-    when = time_and_place.tagged(event, services(request).clock.now())
-    context = {
-        "event": event,
-        "address": address,
-        "is_private": event.visibility is Visibility.PRIVATE,
-        "is_embeddable": event.visibility is Visibility.PUBLIC
+    sharing = Sharing(
+        title=event.title or gettext("Untitled draft"),
+        path=event_path(event.slug),
+        code_hint=gettext("Scan it with another phone to open the event."),
+        question=gettext("Do you want to come along?"),
+        warning=_warning(event) if event.visibility is Visibility.PRIVATE else "",
+        is_embeddable=event.visibility is Visibility.PUBLIC
         and not (event.is_draft or event.is_hidden or event.is_held),
+    )
+    address = f"{services(request).settings.public_url}{sharing.path}"
+    return _share_page(
+        request,
+        sharing,
+        calendars=_calendar_links(event, private, address),
+        when=time_and_place.tagged(event, services(request).clock.now()),
+    )
+
+
+async def share_series(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        series = await agenda.visible(reader, series_slug_of(request), viewer_of(request))
+    sharing = Sharing(
+        title=series.content.title,
+        path=series_path(series.slug),
+        code_hint=gettext("Scan it with another phone to open the series."),
+        question=gettext("Do you want to come along?"),
+        warning=gettext("Only people who may see its dates can open it. Sharing the link doesn’t let anyone else in.")
+        if series.visibility is Visibility.PRIVATE
+        else "",
+        is_embeddable=series.visibility is Visibility.PUBLIC and not series.is_hidden,
+    )
+    return _share_page(request, sharing)
+
+
+async def share_group(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        group, _ = await actions.visible(reader, group_slug_of(request), viewer_of(request))
+    sharing = Sharing(
+        title=group.details.name,
+        path=group_path(group.slug),
+        code_hint=gettext("Scan it with another phone to open the group."),
+        question=gettext("Do you want to join?"),
+        warning=gettext("Only its members can open it. Sharing the link doesn’t let anyone else in.")
+        if group.details.visibility is GroupVisibility.PRIVATE
+        else "",
+        is_embeddable=group.details.visibility is GroupVisibility.PUBLIC and not group.is_hidden,
+    )
+    return _share_page(request, sharing)
+
+
+def _share_page(
+    request: Request, sharing: Sharing, *, calendars: CalendarLinks | None = None, when: Markup | str = ""
+) -> Response:
+    address = f"{services(request).settings.public_url}{sharing.path}"
+    body = f"{sharing.question} {address}"
+    context = {
+        "sharing": sharing,
+        "address": address,
         "picture": qr_code(address),
-        "mail": _mail_url(event, address),
-        "calendars": _calendar_links(event, private, address),
+        "mail": "mailto:?" + urlencode({"subject": sharing.title, "body": body}, quote_via=quote),
+        "calendars": calendars,
         "when": when,
     }
     return page(request, "events/share.html", context)
 
 
-def _mail_url(event: Event, address: str) -> str:
-    body = gettext("Do you want to come along? %(address)s", address=address)
-    return "mailto:?" + urlencode({"subject": event.title, "body": body}, quote_via=quote)
+def _warning(event: Event) -> str:
+    if event.group:
+        return gettext(
+            "Only members of its group and people you invite can open it. Sharing the link doesn’t let anyone else in."
+        )
+    return gettext("Only people you invite can open it. Sharing the link doesn’t let anyone else in.")
 
 
 def _calendar_links(event: Event, private: PrivateDetails, address: str) -> CalendarLinks | None:
@@ -88,7 +162,7 @@ def _calendar_links(event: Event, private: PrivateDetails, address: str) -> Cale
     if event.starts_at is None or event.is_draft:
         return None
     starts, ends = _span(event, event.starts_at)
-    text = f"{event.content.description[:_MOST_TEXT]}\n\n{address}".strip()
+    text = f"{event.content.description[:_MAX_TEXT]}\n\n{address}".strip()
     place = ", ".join(private.place.lines)
     dates = f"{starts}/{ends}".translate(_BASIC)
     google = {"action": "TEMPLATE", "text": event.title, "dates": dates, "details": text, "location": place}

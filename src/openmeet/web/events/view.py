@@ -14,8 +14,15 @@ from openmeet.domain.attendance import seats
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.lists import Attendee
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, PendingFor, RsvpCounts, RsvpReply
-from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.attendance.model import (
+    SEATED_STATUSES,
+    Attendance,
+    AttendanceStatus,
+    PendingFor,
+    RsvpCounts,
+    RsvpReply,
+)
+from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
@@ -49,8 +56,8 @@ from openmeet.web.site.reader_zone import zone_of
 SHOWN_PEOPLE = 30
 SHOWN_LINKS = 60
 # Maximum number of conflicts shown.
-MOST_CONFLICTS = 3
-_MOST_DAYS_AHEAD = 14
+MAX_CONFLICTS = 3
+_MAX_DAYS_AHEAD = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +80,12 @@ class AttendeeView:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeGroupView:
-    """People who gave the same answer."""
+    """People who gave the same answer. ``sentence`` names the first of them; empty if all attend privately."""
 
     words: LazyText
     people: list[AttendeeView]
     more: int
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,14 @@ class Meanwhile:
 _OFFERED, _WAITLISTED = lazy("A place is held for"), lazy("On the waitlist")
 # Headings of the list of people, in order.
 _GROUPS = {
-    **dict.fromkeys(SEATED, lazy("Going")),
+    **dict.fromkeys(SEATED_STATUSES, lazy("Going")),
     AttendanceStatus.INTERESTED: lazy("Maybe"),
     AttendanceStatus.WAITLISTED: _WAITLISTED,
     AttendanceStatus.PENDING: lazy("Waiting for the host’s answer"),
 }
+# Their numbers are above the list. Without people to show, the list leaves them out.
+_COUNTED_ABOVE = (_GROUPS[AttendanceStatus.INTERESTED], _OFFERED, _WAITLISTED)
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +163,17 @@ class RequestedReply:
 
 
 def event_context(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     viewer: EventViewer,
     people: EventPeople,
     requested: RequestedReply,
     now: Instant,
 ) -> dict[str, object]:
     """The template's context without the answer bar, hosting and publication status."""
-    event = with_settings.event
+    event = event_registration.event
     return {
         **_hosts_context(event, viewer, people),
-        **_answers_context(with_settings, viewer, people, requested, now),
+        **_answers_context(event_registration, viewer, people, requested, now),
         **_place_context(event, viewer.private, viewer.zone, now),
         **date_words_of(event, now),
         **about_of(event),
@@ -216,14 +227,14 @@ def _place_context(event: Event, private: PrivateDetails, zone: str, now: Instan
 
 
 def _answers_context(
-    with_settings: EventWithSettings,
+    event_registration: EventRegistration,
     viewer: EventViewer,
     people: EventPeople,
     requested: RequestedReply,
     now: Instant,
 ) -> dict[str, object]:
     """The RSVPs of others, the viewer's own, and the form for it."""
-    event, settings = with_settings.event, with_settings.settings
+    event, settings = event_registration.event, event_registration.settings
     own_rsvp = viewer.own_rsvp
     can_answer = takes_answers(event, now)
     says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
@@ -246,7 +257,7 @@ def _answers_context(
         "typed": FormState(forms.values_of(own_rsvp)),
         "takes_guests": can_answer and settings.takes_guests and event.visibility is not Visibility.PRIVATE,
         "undo": requested.undo if own_rsvp is not None and can_answer else "",
-        "limits": seats.limits_of(with_settings),
+        "limits": seats.limits_of(event_registration),
     }
 
 
@@ -289,7 +300,7 @@ def date_words_of(event: Event, now: Instant) -> dict[str, object]:
 
 def _days_ahead_label(number: int) -> str:
     """``today``, ``tomorrow`` or ``in 5 days``. Empty in the past and more than two weeks ahead."""
-    if not 0 <= number <= _MOST_DAYS_AHEAD:
+    if not 0 <= number <= _MAX_DAYS_AHEAD:
         return ""
     names = {0: gettext("today"), 1: gettext("tomorrow")}
     return names.get(number) or ngettext("in %(number)s day", "in %(number)s days", number)
@@ -325,7 +336,9 @@ def about_of(event: Event) -> dict[str, object]:
         "ticket_url": event.content.tickets.url if is_web_address(event.content.tickets.url) else "",
         "categories": category_links(event.content),
         "tags": [TopicLink(one, "/?" + urlencode({"tag": one})) for one in event.content.tags],
-        "text_language": languages.marked_as(event.content.languages),
+        "text_language": languages.marked_as(
+            event.content.title, event.content.description, spoken=event.content.languages
+        ),
         "languages": [languages.name_of(code) for code in event.content.languages],
         "access": [ACCESS_LABELS[one] for one in event.content.accessibility.features],
         "access_note": event.content.accessibility.note,
@@ -371,7 +384,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
         _OFFERED: counts.offered,
         _WAITLISTED: counts.waiting,
-        _GROUPS[AttendanceStatus.PENDING]: 0 if is_host else counts.pending - counts.asking + own_requests,
+        _GROUPS[AttendanceStatus.PENDING]: 0 if is_host else counts.pending - counts.awaiting_approval + own_requests,
     }
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in people.attendees:
@@ -383,9 +396,24 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     for words, total in totals.items():
         listed = shown[words] if total else []
         more = max(0, total - sum(1 + person.guests for person in listed))
-        if listed or more:
-            groups.append(AttendeeGroupView(words, listed, more))
+        if listed or (more and words not in _COUNTED_ABOVE):
+            groups.append(AttendeeGroupView(words, listed, more, _named_people(listed, total)))
     return groups
+
+
+def _named_people(listed: Sequence[AttendeeView], total: int) -> str:
+    """``You, Ben, Cleo and 9 more``: the first of ``total`` people, without others who attend privately."""
+    shown = sorted((one for one in listed if one.is_you or not one.is_private), key=lambda one: not one.is_you)
+    names = [gettext("You") if one.is_you else one.name for one in shown[:_NAMED]]
+    if not names:
+        return ""
+    if total > len(names):
+        return ngettext(
+            "%(names)s and %(number)s more", "%(names)s and %(number)s more", total - len(names), names=", ".join(names)
+        )
+    if len(names) == 1:
+        return names[0]
+    return gettext("%(others)s and %(last)s", others=", ".join(names[:-1]), last=names[-1])
 
 
 def _attendee_view(attendee: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
@@ -418,7 +446,7 @@ async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> l
     day = local_of(event.starts_at, event.time_zone).date()
     return [
         Meanwhile(one.title, event_path(one.slug) if one.slug else "", _time_label(one, event.time_zone, day))
-        for one in entries[:MOST_CONFLICTS]
+        for one in entries[:MAX_CONFLICTS]
     ]
 
 

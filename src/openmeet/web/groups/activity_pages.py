@@ -1,4 +1,4 @@
-"""The group's log in words."""
+"""Announcements of a group, and its activity log in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class ActivityRow:
     is_by_clock: bool
 
 
-def line_of(entry: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
+def activity_row(entry: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(entry.created_at, group.details.time_zone)
     when = formatting.time_tag(entry.created_at, formatting.day_and_time(formatting.short_date(at), at))
     is_by_clock = entry.note == BY_CLOCK

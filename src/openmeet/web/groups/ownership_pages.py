@@ -34,7 +34,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.groups.activity_pages import line_of
+from openmeet.web.groups.activity_pages import activity_row
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
@@ -179,7 +179,7 @@ async def show_log(request: Request) -> Response:
     more = ""
     if len(entries) > LINES:
         more = f"{seen.path}/log?" + urlencode({"before": entries[LINES - 1].id})
-    lines = [line_of(one, names, seen.group) for one in entries[:LINES]]
+    lines = [activity_row(one, names, seen.group) for one in entries[:LINES]]
     context = context_of(seen, seen.path) | {"lines": lines, "more": more}
     return page(request, "groups/group_log.html", context)
 

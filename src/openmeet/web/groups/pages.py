@@ -41,7 +41,7 @@ from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
 PAGE_SIZE = 30
-MOST_IN_A_MONTH = 500
+MAX_IN_A_MONTH = 500
 MAX_QUERY = 200
 
 _JOINED = {GroupRole.PENDING: "group_asked"}
@@ -70,8 +70,8 @@ async def show_groups(request: Request) -> Response:
     source = query.source_or_none(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
         if is_mine and viewer is not None:
-            groups = await membership_queries.of_user(reader, viewer, limit=view.MOST_OF_ONE)
-            followed = await membership_queries.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
+            groups = await membership_queries.of_user(reader, viewer, limit=view.MAX_OF_ONE)
+            followed = await membership_queries.followed_by(reader, viewer, limit=view.MAX_OF_ONE)
         else:
             after = await _parse_cursor(reader, request.query_params.get("after", ""))
             groups = await membership_queries.listed(
@@ -171,7 +171,7 @@ async def _month_view(reader: Reader, request: Request, seen: ViewedGroup) -> ob
     first = month_view.first_of(request.query_params.get("month", ""), today)
     first_weekday = formatting.first_weekday(zone)
     start, end = month_view.bounds_of(first, first_weekday)
-    events = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
+    events = await between_in_group(reader, seen.group.id, start, end, MAX_IN_A_MONTH, member=seen.member)
     return month_view.month_of(first, today, first_weekday, view.entries_of(seen.group, events))
 
 

@@ -217,7 +217,7 @@ async def change_follows(request: Request) -> Response:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
         return await _followed_dids_page(request, form_with_problems(form, problem), status=400)
     except (RemoteFailed, RemoteSlow) as away:
-        return await _followed_dids_page(request, FormState(form, {"did": away.why}), status=502)
+        return await _followed_dids_page(request, FormState(form, {"did": away.quoted}), status=502)
     return go(f"{group_path(group.slug)}/follows", flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 

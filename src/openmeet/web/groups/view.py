@@ -48,13 +48,14 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
+from openmeet.web.events.link_preview import card_of_group
 from openmeet.web.events.listing import CardList, ListedDay, day_cards, further_dates, with_days
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of
 from openmeet.web.media.pages import PictureView, record_picture
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 
-MOST_OF_ONE = 200
+MAX_OF_ONE = 200
 NEXT_SHOWN = 5
 ANNOUNCEMENTS_SHOWN = 10
 PEOPLE_SHOWN = 12
@@ -206,6 +207,7 @@ async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState
         "tone": tone_of_group(group.details.name, group.picture),
         "picture": await _picture_of(reader, seen),
         "cover": cover_of_group(group.details.name).strip_path,
+        "card": card_of_group(group),
         "public_url": public_url,
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,

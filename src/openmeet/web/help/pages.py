@@ -28,7 +28,7 @@ from openmeet.network.status import SyncDependencies, reading_delay
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.api.authentication import ADDRESS_FACTOR
-from openmeet.web.help.texts import ABOUT, ACCESSIBILITY, BY_SLUG, PRIVACY, QUESTIONS, TERMS, paragraphs_of
+from openmeet.web.help.texts import ABOUT, ACCESSIBILITY, BY_SLUG, PRIVACY, TERMS, TOPICS, Question, paragraphs_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
@@ -116,20 +116,26 @@ def routes() -> list[Route]:
 
 
 async def show_questions(request: Request) -> Response:
-    return page(request, "help/questions.html", {"questions": QUESTIONS, "contact": _contact(request)})
+    topics = [(topic.title, [BY_SLUG[slug] for slug in topic.slugs]) for topic in TOPICS]
+    return page(request, "help/questions.html", {"topics": topics, "contact": _contact(request)})
 
 
 async def show_question(request: Request) -> Response:
     question = BY_SLUG.get(request.path_params["question"])
     if question is None:
         raise NotFound(SiteReason.NOTHING_HERE)
-    others = [one for one in QUESTIONS if one is not question]
     text = paragraphs_of(question.parts)
     return page(
         request,
         "help/question.html",
-        {"question": question, "text": text, "others": others, "contact": _contact(request)},
+        {"question": question, "text": text, "others": _others(question), "contact": _contact(request)},
     )
+
+
+def _others(question: Question) -> list[Question]:
+    """The other questions of its topic."""
+    [slugs] = [topic.slugs for topic in TOPICS if question.slug in topic.slugs]
+    return [BY_SLUG[slug] for slug in slugs if slug != question.slug]
 
 
 async def show_statement(request: Request) -> Response:

@@ -18,6 +18,14 @@ class Question:
     parts: tuple[LazyText, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HelpTopic:
+    """A group of questions. ``slugs`` are its questions, in the order of the list."""
+
+    title: LazyText
+    slugs: tuple[str, ...]
+
+
 QUESTIONS: Final = (
     Question(
         "sharing",
@@ -106,6 +114,10 @@ QUESTIONS: Final = (
                 "see your draft until you publish it."
             ),
             lazy("Without a picture, the event gets a generated cover. You can upload your own at any time."),
+            lazy(
+                "In a description, `*stars*` make *italics*, `**two stars**` make **bold**, and lines that start with a "
+                "dash make a list."
+            ),
             lazy(
                 "You choose who can come: everyone, people you approve, or a limited number of people with a waitlist."
             ),
@@ -215,7 +227,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "offline",
-        "ticket",
+        "laptop",
         lazy("What works without a connection?"),
         (
             lazy(
@@ -295,6 +307,12 @@ QUESTIONS: Final = (
 )
 
 BY_SLUG: Final = {one.slug: one for one in QUESTIONS}
+
+TOPICS: Final = (
+    HelpTopic(lazy("Going to events"), ("answering", "waitlist", "calendar", "offline", "attendance-proof")),
+    HelpTopic(lazy("Hosting"), ("hosting", "repeating", "photos", "afterwards")),
+    HelpTopic(lazy("Your account"), ("sharing", "emails", "safety", "leaving")),
+)
 
 
 ABOUT: Final = (

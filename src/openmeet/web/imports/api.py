@@ -11,7 +11,15 @@ from groundwork.http.json_bodies import json_name, json_response, read_json
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.events import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
-from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, ImportMatch, ImportReason
+from openmeet.domain.imports.model import (
+    FileReading,
+    Import,
+    ImportId,
+    ImportKind,
+    ImportMatch,
+    ImportReason,
+    SelectedEvents,
+)
 from openmeet.domain.imports.updates import ImportUpdate, updates_of
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import Caller
@@ -20,6 +28,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.imports.intake import reading_of, receive_import
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on_list_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -203,19 +212,10 @@ async def confirm(request: Request) -> Response:
         if body.time_zone is not None and arrived.outcome is None:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, body.time_zone)
-        selected_uids = None if body.events is None else frozenset(body.events)
-        host = services(request).settings.public_host
-        workers, selected_updates = workers_of(request, caller.user_id), frozenset(body.updates)
-        await events.import_events(
-            database_of(request),
-            workers,
-            caller,
-            arrived.id,
-            selected_uids,
-            reading,
-            host,
-            updated_uids=selected_updates,
-        )
+        to_create = None if body.events is None else frozenset(body.events)
+        selection = SelectedEvents(to_create, to_update=frozenset(body.updates))
+        host, workers = services(request).settings.public_host, workers_of(request, caller.user_id)
+        await events.import_events(database_of(request), workers, caller, arrived.id, selection, reading, host)
     else:
         lines: dict[int, bool] = {}
         if body.people is not None:
@@ -245,6 +245,11 @@ async def invite(request: Request) -> Response:
     arrived = await _own_import(request, caller)
     if arrived.what is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_PEOPLE)
+    async with database_of(request).reader() as reader:
+        listed = await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
+        addresses = await people.addresses_to_invite(reader, caller, listed.what, listed.slug)
+    if len(addresses) == body.expected_people:
+        await spend_on_list_invitations(request, caller.user_id, addresses)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
         _, sent_number = await people.invite(

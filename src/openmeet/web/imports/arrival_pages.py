@@ -31,7 +31,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.attendance.resume_click import FLASH
+from openmeet.web.attendance.resume_click import FLASH_AFTER_REPLY
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of
@@ -92,7 +92,7 @@ async def answer_invitation(request: Request) -> Response:
         path = await people.accept(tx, caller, person_id)
         event = await by_slug(tx, EventSlug(path.removeprefix("/events/")))
         own_rsvp = None if event is None else await find_rsvp(tx, event.id, caller.user_id)
-    return go(path, flash="joined" if own_rsvp is None else FLASH.get(own_rsvp.status, ""))
+    return go(path, flash="joined" if own_rsvp is None else FLASH_AFTER_REPLY.get(own_rsvp.status, ""))
 
 
 async def _invitation_page(request: Request) -> Response:
@@ -122,10 +122,10 @@ async def _answer_to(reader: Reader, event: Event, caller: Caller) -> tuple[str,
     """The sentence of the answer bar, and the label of the button that accepts. The label is empty if the event does not
     accept that answer.
     """
-    with_settings = await registration.event_with_settings(reader, event)
+    event_registration = await registration.registration_of(reader, event)
     own_rsvp = await find_rsvp(reader, event.id, caller.user_id)
     rsvp = own_rsvp or people.invited_rsvp(event.id, caller.user_id, reader.now)
-    bar_input = await bar_input_of(reader, with_settings, caller.user_id, rsvp=rsvp)
+    bar_input = await bar_input_of(reader, event_registration, caller.user_id, rsvp=rsvp)
     bar = answer_bar_of(bar_input)
     counts = (await counts_shown(reader, [event.id]))[event.id]
     sentence = answer_texts.sentence_of(bar, bar_input, AnswerFigures(waiting=counts.waiting))

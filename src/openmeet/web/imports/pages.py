@@ -40,6 +40,7 @@ from openmeet.domain.imports.model import (
     ImportKind,
     ImportMatch,
     ImportReason,
+    SelectedEvents,
 )
 from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.updates import updates_of
@@ -53,6 +54,7 @@ from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import reading_of, receive_import
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on_list_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -107,7 +109,7 @@ async def start(request: Request) -> Response:
         return _upload_page(request, target, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         at = "url" if form.get("url", "").strip() and not content else "file"
-        form_state = form_with_problems(form, InvalidForm({at: failure.why}))
+        form_state = form_with_problems(form, InvalidForm({at: failure.quoted}))
         return _upload_page(request, target, form_state, status=form_status_of(failure), headers=headers_of(failure))
     return go(f"/import/{import_id}")
 
@@ -142,10 +144,8 @@ async def import_upload(request: Request) -> Response:
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
-        uids, updated_uids = await _uids(workers, arrived, reading, selected_numbers, updated)
-        await events.import_events(
-            database_of(request), workers, caller, arrived.id, uids, reading, host, updated_uids=updated_uids
-        )
+        selection = SelectedEvents(*await _uids(workers, arrived, reading, selected_numbers, updated))
+        await events.import_events(database_of(request), workers, caller, arrived.id, selection, reading, host)
         return go(import_path)
     if form.get("act") == "columns":
         chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}
@@ -174,7 +174,12 @@ async def send(request: Request) -> Response:
     target_kind, slug = _target_kind(request), request.path_params["slug"]
     if form.get("act") == "preview":
         return await _invitations_page(request, caller, FormState(form))
-    expected = form.get("expected", "")
+    typed = form.get("expected", "")
+    expected = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
+    async with database_of(request).reader() as reader:
+        addresses = await people.addresses_to_invite(reader, caller, target_kind, slug)
+    if len(addresses) == expected:
+        await spend_on_list_invitations(request, caller.user_id, addresses)
     try:
         async with database_of(request).transaction() as tx:
             target, _ = await people.invite(
@@ -183,7 +188,7 @@ async def send(request: Request) -> Response:
                 target_kind,
                 slug,
                 message=form.get("message", ""),
-                expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
+                expected=expected,
             )
     except InvalidForm as wrong:
         return await _invitations_page(request, caller, form_with_problems(form, wrong), status=400)

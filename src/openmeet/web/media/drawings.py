@@ -30,8 +30,8 @@ from openmeet.web.site.tenant_routing import workers_of_anybody
 
 _Arguments = TypeVarTuple("_Arguments")
 
-_MOST_WAITING: Final = 16
-_MOST_KEPT: Final = 256
+_MAX_WAITING: Final = 16
+_MAX_KEPT: Final = 256
 _waiting: Final[dict[Hashable, asyncio.Task[bytes]]] = {}
 _kept: Final[OrderedDict[Hashable, bytes]] = OrderedDict()
 
@@ -113,7 +113,7 @@ async def draw_cached(request: Request, draw: Callable[[Unpack[_Arguments]], byt
         _kept.move_to_end(key)
         return cached
     if key not in _waiting:
-        if len(_waiting) >= _MOST_WAITING:
+        if len(_waiting) >= _MAX_WAITING:
             raise Unavailable(MediaReason.TOO_MANY_CARDS, after_seconds=10)
         _waiting[key] = asyncio.create_task(workers_of_anybody(request).run(partial(draw, *arguments)))
         _waiting[key].add_done_callback(partial(_cache, key))
@@ -126,5 +126,5 @@ def _cache(key: Hashable, drawing: asyncio.Task[bytes]) -> None:
     if drawing.cancelled() or drawing.exception() is not None:
         return  # the waiting requests get the exception
     _kept[key] = drawing.result()
-    while len(_kept) > _MOST_KEPT:
+    while len(_kept) > _MAX_KEPT:
         _kept.popitem(last=False)

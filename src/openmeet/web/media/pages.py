@@ -9,13 +9,16 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.blobstore.contract import BlobStore
-from groundwork.errors import NotFound
+from groundwork.errors import InvalidForm, NotFound, TooLarge, TooMany, Unavailable
+from groundwork.telemetry.logs import log
 from openmeet.domain.media.pictures import (
+    MAX_SQUARE_BYTES,
     PORTRAIT_SIDES,
     PORTRAIT_TYPE,
     MediaReason,
     PictureFormat,
     Size,
+    add_squares,
     blob_key,
     is_picture_key,
     portrait_key,
@@ -25,7 +28,7 @@ from openmeet.network.records.places import ParsedPicture
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.services import services
 from openmeet.web.site.session import person_of_cookie
-from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.tenant_routing import database_of, workers_of_anybody
 
 SafeHeaders = Mapping[str, str]
 
@@ -75,8 +78,22 @@ async def show(request: Request) -> Response:
     if not is_picture_key(key):
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     # Checked before the store is accessed, so an unknown size also gives 404 on a site that stores no pictures.
-    requested_size(request)
-    return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
+    size, store = requested_size(request), store_of(request)
+    if size in MAX_SQUARE_BYTES:
+        await _ensure_square(request, store, key, size)
+    return await serve_picture(request, store, key, partial(blob_key, key), IMMUTABLE)
+
+
+async def _ensure_square(request: Request, store: BlobStore, key: str, size: Size) -> None:
+    """Store the squares of a picture from an older version: once, in a worker process, from its small size."""
+    try:
+        await store.size(blob_key(key, size, PictureFormat.WEBP))
+    except NotFound:
+        try:
+            await add_squares(store, workers_of_anybody(request), key)
+        except (NotFound, InvalidForm, TooLarge, TooMany, Unavailable) as failure:
+            # A larger size is served, if there is one. The next request tries again.
+            log.info("picture.square_not_added", key=key, reason=failure.why)
 
 
 async def show_portrait(request: Request) -> Response:
@@ -118,18 +135,28 @@ async def serve_picture(
     ``key`` identifies the picture in its ETag; ``blob_key`` returns the storage key of a file.
     """
     size, accepted = requested_size(request), accepted_format(request)
-    response_headers = {**headers, "etag": f'"{key}-{size}-{accepted.value}"', "vary": "Accept"}
-    if request.headers.get("if-none-match") == response_headers["etag"]:
-        return Response(status_code=304, headers=response_headers)
     for larger in _at_least(size):
         for format_ in dict.fromkeys((accepted, PictureFormat.JPEG)):
             name = blob_key(larger, format_)
             try:
-                response_headers["content-length"] = str(await store.size(name))
+                length = await store.size(name)
             except NotFound:
                 continue
+            response_headers = {**headers, "etag": f'"{key}-{larger}-{format_.value}"', "vary": "Accept"}
+            if larger is not size:
+                response_headers["cache-control"] = _for_an_hour(headers["cache-control"])
+            if request.headers.get("if-none-match") == response_headers["etag"]:
+                return Response(status_code=304, headers=response_headers)
+            response_headers["content-length"] = str(length)
             return StreamingResponse(store.read(name), headers=response_headers, media_type=format_.content_type)
     raise NotFound(MediaReason.NO_SUCH_PICTURE)
+
+
+def _for_an_hour(cache_control: str) -> str:
+    """For a larger size in place of the requested one, which may be stored later (``_ensure_square``)."""
+    if "immutable" not in cache_control:
+        return cache_control
+    return f"{cache_control.partition(',')[0]}, max-age=3600"
 
 
 def _at_least(size: Size) -> list[Size]:

@@ -213,12 +213,12 @@ async def show_queue(request: Request) -> Response:
         labels = await view.of_each(reader, shown)
     entries = [
         ReportedThing(
-            subject.thing,
+            subject.kind,
             subject.id,
             described[subject.id].title,
             stand[subject.id].state if subject.id in stand else SubjectVisibility.SHOWN,
             [
-                ReportText(one.reporter_id, one.reason, one.words, iso(one.created_at))
+                ReportText(one.reporter_id, one.reason, one.comment, iso(one.created_at))
                 for one in open_reports
                 if one.subject == subject
             ],
@@ -247,7 +247,7 @@ async def list_subjects(request: Request) -> Response:
         labels = await view.of_each(reader, [one.subject for one in statuses[:limit]])
     shown = [
         SubjectStatusOutput(
-            one.subject.thing,
+            one.subject.kind,
             one.subject.id,
             described[one.subject.id].title,
             one.state,
@@ -271,7 +271,7 @@ async def list_labelled(request: Request) -> Response:
     return json_response(
         LabelledList(
             [
-                LabelledThing(one.thing, one.id, described[one.id].title, _label_outputs(labels.get(one.id)))
+                LabelledThing(one.kind, one.id, described[one.id].title, _label_outputs(labels.get(one.id)))
                 for one in held_subjects
             ],
             cursor,
@@ -368,7 +368,7 @@ def _log_line(entry: LogEntry) -> ModerationLine:
         at=iso(entry.at),
         actor_id=entry.actor_id,
         act=entry.act,
-        thing=entry.subject.thing,
+        thing=entry.subject.kind,
         subject_id=entry.subject.id,
         before=entry.before,
         after=entry.after,

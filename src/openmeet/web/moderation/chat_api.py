@@ -194,7 +194,7 @@ async def _reported_message(reader: Reader, message_id: ChatMessageId, sealer: S
 
 
 def _report_output(report: SiteReport) -> SiteReportShown:
-    return SiteReportShown(report.reason, report.words, iso(report.at), report.is_open)
+    return SiteReportShown(report.reason, report.comment, iso(report.at), report.is_open)
 
 
 def _open_objection(removal: Removal | None) -> str | None:

@@ -5,6 +5,7 @@ and whether its author may stay in that room. Their actions are written to the r
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -87,7 +88,9 @@ async def show_reported(request: Request) -> Response:
                 "line": view.line_of(shown[message]),
                 "room": addresses[stored[message].room_id].name if stored[message].room_id in addresses else "",
                 "since": since,
-                "reports": [(REASON_LABELS[one.reason], one.words) for one in reports.get(message, []) if one.is_open],
+                "reports": [
+                    (REASON_LABELS[one.reason], one.comment) for one in reports.get(message, []) if one.is_open
+                ],
                 "objection": _open_objection(removals.get(message)) if stored[message].removed_by_site else "",
             }
             for message, since in waiting[:_PAGE]
@@ -144,7 +147,7 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
             "now": reader.now,
             "next_report": "" if is_open else await next_report(reader),
             "message": message,
-            "reports": [(REASON_LABELS[one.reason], one.words, one.at, one.is_open) for one in reports],
+            "reports": [(REASON_LABELS[one.reason], one.comment, one.at, one.is_open) for one in reports],
             "has_open": has_open_reports,
             "removal": removal,
             "objection": objection,
@@ -164,17 +167,11 @@ async def _conversation_context(
     neighbours = await queries.shown(reader, await around(reader, message, _AROUND), None)
     hosts = await view.hosts_among(reader, room, neighbours)
     pictures_at = f"{PATH}/{message.id}/pictures"
+    viewed_by = view.MessageReader(address.time_zone if address else "UTC", reader.now, is_linked=False, pictures_at="")
     rows = [
+        # Moderators see the pictures of the reported message only. For the other messages they see only the text.
         view.message_view(
-            one,
-            room,
-            hosts,
-            zone=address.time_zone if address else "UTC",
-            now=reader.now,
-            may_write=False,
-            is_linked=False,
-            # Moderators see the pictures of the reported message only. For the other messages they see only the text.
-            pictures_at=pictures_at if one.id == message.id else "",
+            one, room, hosts, replace(viewed_by, pictures_at=pictures_at) if one.id == message.id else viewed_by
         )
         for one in neighbours
     ]

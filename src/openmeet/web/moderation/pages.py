@@ -62,7 +62,7 @@ def routes() -> list[Route]:
         Route(f"{PATH}/rules", show_rules, methods=["GET"]),
         Route(f"{PATH}/rules", save_rules, methods=["POST"]),
         Route(f"{PATH}/photos/{{key}}/{{size}}", show_photo, methods=["GET"]),
-        Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", show_thing, methods=["GET"]),
+        Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", show_subject, methods=["GET"]),
         Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", decide, methods=["POST"]),
     ]
 
@@ -104,7 +104,7 @@ async def _show_listed(
         context = await _tab_context(reader, tab)
         context["cards"] = await view.subject_cards(reader, [one.subject for one in statuses[:PAGE]])
         is_waiting = tab == "waiting" and not after
-        newest, others = await view.held_subjects(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
+        newest, others = await view.held_subjects(reader, Page(view.MAX_LISTED)) if is_waiting else ([], None)
         context["labelled"] = await view.subject_cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)
@@ -147,8 +147,8 @@ async def decide_waiting(request: Request) -> Response:
     return go(f"{PATH}/waiting", flash="arrivals_decided")
 
 
-async def show_thing(request: Request) -> Response:
-    return await _show_thing(request, FormState({}))
+async def show_subject(request: Request) -> Response:
+    return await _show_subject(request, FormState({}))
 
 
 async def decide(request: Request) -> Response:
@@ -165,39 +165,39 @@ async def decide(request: Request) -> Response:
             else:
                 raise NotFound(SiteReason.NOTHING_HERE)
     except InvalidForm as wrong:
-        return await _show_thing(request, form_with_problems(form, wrong), status=400)
+        return await _show_subject(request, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict) as refused:
-        return await _show_thing(request, form_with_problems(form, InvalidForm({"": refused.why})), status=409)
+        return await _show_subject(request, form_with_problems(form, InvalidForm({"": refused.why})), status=409)
     return go(view.path_of(subject), flash="act_done")
 
 
-async def _show_thing(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _show_subject(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     subject = _subject_of_path(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         (card,) = await view.subject_cards(reader, [subject])
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
         subject_visibility = await visibility.status_of(reader, subject.id)
-        if not card.is_there and subject_visibility is None and not entries and subject.thing is not ModeratedKind.DID:
+        if not card.is_there and subject_visibility is None and not entries and subject.kind is not ModeratedKind.DID:
             raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
         owner = None
-        if card.meant.owner is not None and subject.thing is not ModeratedKind.PERSON:
+        if card.meant.owner is not None and subject.kind is not ModeratedKind.PERSON:
             owner = view.path_of(Subject(ModeratedKind.PERSON, card.meant.owner))
         context = await _tab_context(reader, "-") | {
             "card": card,
             "owner_path": owner,
             "did_path": view.path_of(Subject(ModeratedKind.DID, card.meant.did))
-            if card.meant.did and subject.thing is not ModeratedKind.DID
+            if card.meant.did and subject.kind is not ModeratedKind.DID
             else "",
             "lines": await view.log_rows(reader, entries),
             "next_report": "" if card.reports else await next_report(reader),
             "typed": form_state,
             "labels": _LABELS,
-            "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
-            "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
+            "is_block": subject.kind in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
+            "may_trust": subject.kind in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
             and card.state not in {SubjectVisibility.HIDDEN, SubjectVisibility.TRUSTED},
         }
-    return page(request, "moderation/thing.html", context, status=status)
+    return page(request, "moderation/subject.html", context, status=status)
 
 
 async def show_photo(request: Request) -> Response:

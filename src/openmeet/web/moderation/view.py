@@ -26,9 +26,9 @@ from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
 # Number of a newcomer's events that are shown for a decision.
-MOST_SHOWN: Final = 5
+MAX_SHOWN: Final = 5
 
-THING_LABELS: Final = {
+KIND_LABELS: Final = {
     ModeratedKind.EVENT: lazy("Event"),
     ModeratedKind.SERIES: lazy("Series"),
     ModeratedKind.GROUP: lazy("Group"),
@@ -54,7 +54,7 @@ ACT_LABELS: Final = {
     ModerationAction.HOLD: lazy("held back"),
     ModerationAction.DISMISS: lazy("dismissed the reports about"),
     ModerationAction.REOPEN: lazy("reopened the reports about"),
-    ModerationAction.NAME: lazy("made a moderator of"),
+    ModerationAction.NAME: lazy("gave moderator rights to"),
     ModerationAction.UNNAME: lazy("ended the moderator role of"),
     ModerationAction.CHANGE_POLICY: lazy("changed the rules of"),
 }
@@ -66,7 +66,7 @@ class ReportView:
 
     who: str
     reason: str
-    words: str
+    comment: str
     at: Instant
 
 
@@ -113,7 +113,7 @@ class ModerationLogRow:
 
 def path_of(subject: Subject) -> str:
     """The path of the page on which moderators decide about a subject."""
-    return f"/moderation/things/{subject.thing.value}/{quote(subject.id, safe='')}"
+    return f"/moderation/things/{subject.kind.value}/{quote(subject.id, safe='')}"
 
 
 async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
@@ -130,13 +130,13 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
         is_held = labelled is not None and labelled.is_held
         own_events = (
             await _events_of(reader, described[subject.id])
-            if subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID}
+            if subject.kind in {ModeratedKind.PERSON, ModeratedKind.DID}
             else []
         )
         cards.append(
             SubjectCard(
                 described[subject.id],
-                str(THING_LABELS[subject.thing]),
+                str(KIND_LABELS[subject.kind]),
                 state,
                 gettext("Waiting: labelled")
                 if is_held and state is SubjectVisibility.SHOWN
@@ -158,7 +158,7 @@ async def _reports_about(reader: Reader, abuse_reports: Sequence[AbuseReport]) -
     by_subject: dict[str, list[ReportView]] = {}
     for one in abuse_reports:
         who = gettext("A visitor") if one.reporter_id is None else names[one.reporter_id]
-        line = ReportView(who, str(REASON_LABELS[one.reason]), one.words, one.created_at)
+        line = ReportView(who, str(REASON_LABELS[one.reason]), one.comment, one.created_at)
         by_subject.setdefault(one.subject.id, []).append(line)
     return by_subject
 
@@ -170,7 +170,7 @@ async def _events_of(reader: Reader, account: ReportedSubject) -> list[ReportedS
         "select id from events where author_id = :owner and visibility = 'public' and is_draft = 0"
         " and deleted_at is null and removed_at is null order by created_at desc, id desc limit :limit",
         owner=account.owner,
-        limit=MOST_SHOWN,
+        limit=MAX_SHOWN,
     )
     events = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
     described = await subjects.described(reader, events)
@@ -204,17 +204,17 @@ def _log_row(
     entry: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool
 ) -> ModerationLogRow:
     is_policy = entry.act is ModerationAction.CHANGE_POLICY
-    is_taken_back_here = not is_undone and entry.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
+    is_appointment = entry.act in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(
         at=entry.at,
-        who=actor or gettext("A rule of this site"),
+        who=actor or (gettext("The operator") if is_appointment else gettext("A rule of this site")),
         what=str(ACT_LABELS[entry.act]),
         title=gettext("this site") if is_policy else described[entry.subject.id].title or entry.subject.id,
         path="" if is_policy else path_of(entry.subject),
-        kind="" if is_policy else str(THING_LABELS[entry.subject.thing]),
+        kind="" if is_policy else str(KIND_LABELS[entry.subject.kind]),
         change=_change_text(entry),
         reason=entry.reason,
-        undo_id=entry.id if is_taken_back_here else "",
+        undo_id="" if is_undone or is_appointment else entry.id,
         is_undo=entry.undoes is not None,
     )
 
@@ -244,7 +244,7 @@ def next_after(statuses: Sequence[ModerationStatus], limit: int) -> str:
 
 
 # Maximum number of subjects per page of held content. Once some are decided, the next ones appear.
-MOST_LISTED: Final = 25
+MAX_LISTED: Final = 25
 
 # For each subject, selects the latest valid label that hides it.
 _IS_NEWEST: Final = """
@@ -292,15 +292,15 @@ async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str 
     """
     rows = await reader.fetch(
         f"""
-        select thing, id, heard_at from (
+        select kind, id, heard_at from (
           select * from (
-            select '{ModeratedKind.DID}' as thing, i.did as id, l.heard_at from labels l
+            select '{ModeratedKind.DID}' as kind, i.did as id, l.heard_at from labels l
                 join identities i on i.did = l.subject
              where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.heard_at", "i.did")}
           ) dids
           union all
           select * from (
-            select '{ModeratedKind.EVENT}' as thing, e.id, l.heard_at from labels l
+            select '{ModeratedKind.EVENT}' as kind, e.id, l.heard_at from labels l
                 join events e on e.record_uri = l.subject
              where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.heard_at", "e.id")}
           ) of_events
@@ -309,14 +309,14 @@ async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str 
         **page.values,
     )
     page_rows, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
-    return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in page_rows], cursor
+    return [Subject(ModeratedKind(row["kind"]), row["id"]) for row in page_rows], cursor
 
 
 async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
     """The DIDs and record URIs by which labels refer to these subjects."""
-    names_by_subject: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
-    events = [one.id for one in subjects if one.thing is ModeratedKind.EVENT]
-    persons = [one.id for one in subjects if one.thing is ModeratedKind.PERSON]
+    names_by_subject: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.kind is ModeratedKind.DID}
+    events = [one.id for one in subjects if one.kind is ModeratedKind.EVENT]
+    persons = [one.id for one in subjects if one.kind is ModeratedKind.PERSON]
     if events:
         rows = await reader.fetch(
             "select e.id as id, e.record_uri as name from events e where e.id in :ids and e.record_uri is not null"
@@ -336,7 +336,7 @@ async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping
 async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     """The subjects that a label hides or whose events it hides."""
     held_ids: set[str] = set()
-    for thing, sql in (
+    for kind, sql in (
         (ModeratedKind.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
         (
             ModeratedKind.DID,
@@ -344,7 +344,7 @@ async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str
         ),
         (ModeratedKind.PERSON, f"select u.id as id from users u where u.id in :ids and {hides_person('u.id')}"),
     ):
-        ids = [one.id for one in subjects if one.thing is thing]
+        ids = [one.id for one in subjects if one.kind is kind]
         if ids:
             held_ids |= {row["id"] for row in await reader.fetch(sql, ids=ids)}
     return held_ids
@@ -353,7 +353,7 @@ async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str
 def _label_line(subject: Subject, label: NetworkLabel) -> str:
     """The label as a line that names its labeler. Labels on an event are distinguished from those on its host."""
     host_suffix = (
-        gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
+        gettext(" (its host)") if subject.kind is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
     )
     version = gettext(" (one version of it)") if label.cid else ""
     return f"{label.value}{host_suffix}{version}, by {label.source}"

@@ -20,6 +20,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.notifications import email_links, notify, preferences, rules
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import (
@@ -52,7 +53,7 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/notifications"
 PREFERENCES_PATH = "/settings/notifications"
 
-_MOST_FACES: Final = 3
+_MAX_FACES: Final = 3
 
 _NEW: Final = lazy("New")
 _SINCE_YESTERDAY: Final = lazy("Since yesterday")
@@ -349,14 +350,14 @@ def _rows(
 
 def _line_avatars(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
     people = {one.person_id: one.person for one in lines if one.person_id is not None}
-    return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MOST_FACES]]
+    return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MAX_FACES]]
 
 
 async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:
     """The picture and tone of each event that the reader can open."""
     ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
     events = await several(reader, sorted(ids))
-    return {event.id: (thumbnail(event.content), tone_for(event.content)) for event in events}
+    return {event.id: (thumbnail(event.content, Size.SMALL_SQUARE), tone_for(event.content)) for event in events}
 
 
 async def show_preferences(request: Request) -> Response:

@@ -76,7 +76,7 @@ class PhotoOutput(msgspec.Struct, rename="camel"):
 
 
 class PhotoList(msgspec.Struct, rename="camel"):
-    """Newest first. ``cursor`` is null on the last page."""
+    """Photos of an event, newest first. ``cursor`` is null on the last page."""
 
     photos: list[PhotoOutput]
     cursor: str | None
@@ -195,7 +195,7 @@ OPERATIONS = (
         "GET",
         f"{_PHOTO_PATH}/{{size}}",
         "showPhoto",
-        "A photo as a file; size: large, medium, small or thumbnail",
+        "A photo as a file; size: large, medium, small, thumbnail, square or small-square",
         show_file,
         {200: None},
         media_type=PictureFormat.JPEG.content_type,

@@ -62,7 +62,7 @@ PATH: Final = "/photos"
 # The rest of the form is small.
 FORM_BYTES: Final = MAX_AT_ONCE * MAX_UPLOAD_BYTES + 200_000
 # More files than may be added are read, so that the form can say so and keep the caption.
-_MOST_READ: Final = 1_000
+_MAX_READ: Final = 1_000
 _LABELS: Final = {"photos": lazy("Photos"), "caption": lazy("Caption")}
 # File names are only shown to the person who sent them, to say which photo has a problem.
 _LONGEST_NAME: Final = 60
@@ -120,7 +120,7 @@ async def add(request: Request) -> Response:
     # Check this before reading megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await actions.require_adding(reader, slug, caller.user_id)
-    async with open_form(request, max_files=_MOST_READ, max_fields=5) as form:
+    async with open_form(request, max_files=_MAX_READ, max_fields=5) as form:
         text = form.get("caption", "")
         values = {"caption": text if isinstance(text, str) else ""}
         files = [one for one in form.getlist("photos") if isinstance(one, UploadFile) and one.filename]

@@ -10,8 +10,9 @@ from openmeet.domain.profiles import actions, portraits, queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
+from openmeet.web.events.link_preview import SHOWN_OF_HOST
 from openmeet.web.media.pages import portrait_url
-from openmeet.web.profiles.pages import COMING, GROUPS
+from openmeet.web.profiles.pages import GROUPS
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 
@@ -45,7 +46,7 @@ async def show_person(request: Request) -> Response:
         person = await actions.visible_profile(reader, _user_id(request))
         shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
-        upcoming = await queries.upcoming_events(reader, person.id, COMING)
+        upcoming = await queries.upcoming_events(reader, person.id, SHOWN_OF_HOST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = caller is not None and await queries.is_following(reader, caller.user_id, person.id)
     return json_response(

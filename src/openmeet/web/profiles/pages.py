@@ -14,6 +14,7 @@ from groundwork.http.forms import local_path, read_form
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import person_path
 from openmeet.domain.profiles import actions, queries
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as user_queries
@@ -22,6 +23,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
+from openmeet.web.events.link_preview import SHOWN_OF_HOST, card_of_person, hosting_label
 from openmeet.web.events.listing import CardList, facts_of, further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
@@ -31,7 +33,6 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-COMING: Final = 50
 PAST: Final = 10
 GROUPS: Final = 50
 # Feed limits, the same as for groups.
@@ -54,7 +55,7 @@ async def show(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         person, is_seen = await _visible_host(reader, _user_id(request), viewer)
-        upcoming = await queries.upcoming_without_repeats(reader, person.id, COMING)
+        upcoming = await queries.upcoming_without_repeats(reader, person.id, SHOWN_OF_HOST)
         further = await further_dates(reader, upcoming)
         past = await queries.past_events(reader, person.id, PAST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
@@ -66,11 +67,15 @@ async def show(request: Request) -> Response:
             CardList(services(request).settings.public_url, viewer, further=further, is_hosting=viewer == person.id),
         )
         portraits = await portraits_of(reader, viewer, [person.id])
+        hosting = hosting_label(len(upcoming))
+        card = await card_of_person(reader, person.id, name, hosting) if is_seen else None
         now = reader.now
     context = {
         "name": name,
-        "address": _profile_path(person.id),
+        "address": person_path(person.id),
         "about": person.bio if person.shows_about else "",
+        "hosting": hosting,
+        "card": card,
         "coming": with_days(grouped_by_day(upcoming, facts, now)),
         "past": with_days(grouped_by_day(past, facts, now)),
         "groups": groups,
@@ -86,7 +91,7 @@ async def show(request: Request) -> Response:
 async def follow(request: Request) -> Response:
     """Follow or unfollow. ``next`` is the page to return to, by default the profile."""
     caller, person, form = caller_or_none(request), _user_id(request), await read_form(request)
-    choice, next_path, back = form.get("follow", "yes"), form.get("next", ""), _profile_path(person)
+    choice, next_path, back = form.get("follow", "yes"), form.get("next", ""), person_path(person)
     if caller is None:
         return go(f"/sign-in?next={quote(local_path(next_path, back), safe='')}")
     async with database_of(request).transaction() as tx:
@@ -109,7 +114,7 @@ async def show_followed(request: Request) -> Response:
         portraits = await portraits_of(reader, caller.user_id, hosts)
     # Do not name hosts who no longer have a public profile. They can still be unfollowed.
     people = [
-        (one, names[one], _profile_path(one), avatar_of(one, names[one], portraits))
+        (one, names[one], person_path(one), avatar_of(one, names[one], portraits))
         if one in hosts
         else (one, "", "", None)
         for one in user_ids
@@ -158,7 +163,7 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
 
 async def _feed_of(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
     name = (await shown_names(reader, [person.id]))[person.id]
-    address = f"{public_url}{_profile_path(person.id)}"
+    address = f"{public_url}{person_path(person.id)}"
     return Feed(gettext("Events by %(name)s", name=name), f"urn:uuid:{person.id}", address, f"{address}.{kind}")
 
 
@@ -182,10 +187,6 @@ async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) 
     if own_user is None:
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return own_user, False
-
-
-def _profile_path(user_id: UserId) -> str:
-    return f"/people/{quote(user_id)}"
 
 
 def _user_id(request: Request) -> UserId:

@@ -79,10 +79,10 @@ class MuteList(msgspec.Struct, rename="camel"):
 def _report_handler(kind: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         body = await read_json(request, ReportInput)
-        reason, words = model.check_report(body.reason, body.words)
+        reason, comment = model.check_report(body.reason, body.words)
         (address,) = request.path_params.values()
         async with database_of(request).transaction() as tx:
-            report = await actions.report(tx, caller_of(request), kind, address, reason, words)
+            report = await actions.report(tx, caller_of(request), kind, address, reason, comment)
         return json_response(_report_output(report), 201)
 
     return answer
@@ -129,7 +129,7 @@ async def list_mutes(request: Request) -> Response:
         read = await distance.mutes_of(reader, caller_of(request).user_id, page)
     own_mutes, cursor = page.cut(read, lambda one: (one[1], one[0].id))
     shown = [
-        MuteOutput("group" if subject.thing is ModeratedKind.GROUP else "person", subject.id, iso(since))
+        MuteOutput("group" if subject.kind is ModeratedKind.GROUP else "person", subject.id, iso(since))
         for subject, since in own_mutes
     ]
     return json_response(MuteList(shown, cursor))
@@ -147,10 +147,10 @@ def _mute(kind: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Call
 def _report_output(report: AbuseReport) -> ReportOutput:
     return ReportOutput(
         report.id,
-        report.subject.thing,
+        report.subject.kind,
         report.subject.id,
         report.reason,
-        report.words,
+        report.comment,
         report.outcome,
         iso(report.created_at),
     )
@@ -223,14 +223,14 @@ OPERATIONS = (
     *(
         ApiOperation(
             method,
-            f"/api/me/mutes/{'people' if thing is ModeratedKind.PERSON else 'groups'}/{{subjectId}}",
-            f"{'mute' if method == 'PUT' else 'unmute'}{thing.value.title()}",
-            f"{'Mute' if method == 'PUT' else 'Unmute'} a {thing.value}",
-            _mute(thing, actions.mute if method == "PUT" else actions.unmute),
+            f"/api/me/mutes/{'people' if kind is ModeratedKind.PERSON else 'groups'}/{{subjectId}}",
+            f"{'mute' if method == 'PUT' else 'unmute'}{kind.value.title()}",
+            f"{'Mute' if method == 'PUT' else 'Unmute'} a {kind.value}",
+            _mute(kind, actions.mute if method == "PUT" else actions.unmute),
             {204: None},
             failures=(404, 422) if method == "PUT" else (404,),
         )
-        for thing in (ModeratedKind.PERSON, ModeratedKind.GROUP)
+        for kind in (ModeratedKind.PERSON, ModeratedKind.GROUP)
         for method in ("PUT", "DELETE")
     ),
 )

@@ -38,7 +38,7 @@ _PLACES: Final = {
     "/people/{userId}/report": ModeratedKind.PERSON,
     "/events/{slug}/photos/{key}/report": ModeratedKind.PHOTO,
 }
-_THING_CODES: Final = {
+_KIND_CODES: Final = {
     ModeratedKind.EVENT: "event",
     ModeratedKind.SERIES: "series",
     ModeratedKind.GROUP: "group",
@@ -72,7 +72,7 @@ async def report(request: Request) -> Response:
     kind, address = _asked(request)
     email = ""
     try:
-        reason, words = model.check_report(form.get("reason", ""), form.get("words", ""))
+        reason, comment = model.check_report(form.get("reason", ""), form.get("words", ""))
         if caller is None:
             if form.get("email", "").strip():
                 email = check_email(form["email"])
@@ -80,9 +80,9 @@ async def report(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await _subject_of(tx, request, viewer_of(request))
             if caller is None:
-                await actions.report_as_visitor(tx, kind, address, reason, words, email)
+                await actions.report_as_visitor(tx, kind, address, reason, comment, email)
             else:
-                await actions.report(tx, caller, kind, address, reason, words)
+                await actions.report(tx, caller, kind, address, reason, comment)
     except InvalidForm as wrong:
         return await _show_report(request, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
@@ -116,7 +116,7 @@ async def show(request: Request) -> Response:
         "muted": rows,
         # Names that the viewer may no longer see are not shown.
         "reports": [
-            (_THING_CODES[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
+            (_KIND_CODES[one.subject.kind], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
             for one in reports_made
         ],
         "now": now,
@@ -129,7 +129,7 @@ async def _name_and_path(reader: Reader, subject: ReportedSubject, viewer: UserI
 
     The path distinguishes people who have the same name.
     """
-    if subject.subject.thing is ModeratedKind.GROUP:
+    if subject.subject.kind is ModeratedKind.GROUP:
         group = await by_group_id(reader, GroupId(subject.subject.id))
         role = await role_in(reader, GroupId(subject.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
@@ -175,12 +175,12 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
     # Nobody knows which visitor reported it, so the address of the page says that somebody did.
     is_sent = "sent" in request.query_params and (viewer is None or open_report is not None)
     if open_report is not None and not form_state.problems:
-        form_state = FormState({"reason": open_report.reason.value, "words": open_report.words})
+        form_state = FormState({"reason": open_report.reason.value, "words": open_report.comment})
     context = {
         "typed": form_state,
-        "lengths": {"words": model.MAX_WORDS},
+        "lengths": {"words": model.MAX_COMMENT},
         "meant": described,
-        "what": _THING_CODES[kind],
+        "what": _KIND_CODES[kind],
         "owner": owner,
         "is_own": viewer is not None and owner is None,
         "is_known": open_report is not None,

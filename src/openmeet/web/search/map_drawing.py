@@ -32,6 +32,8 @@ _NAME_GAP: Final = 6
 _LARGE: Final = 500_000
 # Half the difference between the widths of usual phones.
 _CUT: Final = 16
+# The page blurs the areas, so their outer edge is this far outside the map.
+_BLURRED: Final = 40
 # Part of the map's width that the scale fills at most.
 _SCALE_PART: Final = 5
 
@@ -255,7 +257,8 @@ def draw_map(
 
 def _areas(places: Sequence[Place], view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[MapArea, ...]:
     points = [(*_pixel_position(one.latitude, one.longitude, view, size, centre), one.population) for one in places]
-    box = (-size.bleed, -size.bleed, size.width + size.bleed, size.height + size.bleed)
+    beyond = max(size.bleed, _BLURRED)
+    box = (-beyond, -beyond, size.width + beyond, size.height + beyond)
     return map_areas.areas_around(points, box, metres_of_pixel(view.latitude, view.zoom))
 
 

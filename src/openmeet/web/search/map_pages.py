@@ -35,7 +35,7 @@ from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapTile,
 from openmeet.web.site.services import services
 
 # How many places a map without tiles shows at most, for each size of the map.
-_MOST_PLACES: Final = {"phone": 60, "desk": 130}
+_MAX_PLACES: Final = {"phone": 60, "desk": 130}
 # Pins of events within this many days show the weekday and the time, others the date.
 _DAYS_WITH_TIME: Final = 6
 BESIDE: Final = 80
@@ -50,8 +50,8 @@ _HERE_KM: Final = 1
 # The map of a place is as wide as the text on a large screen. Narrow screens show its middle.
 _SIZE: Final = MapSize(720, 192, 0, has_controls=False, cut_to=350)
 _TOWN_ZOOM: Final = 10
-_MOST_NEAR: Final = 60
-_MOST_KEPT: Final = 512
+_MAX_NEAR: Final = 60
+_MAX_KEPT: Final = 512
 # Radius in kilometres of the search for other events nearby.
 _NEARBY_KM: Final = 5
 
@@ -293,7 +293,7 @@ def _places(request: Request, view: MapView, name: str, size: MapSize) -> list[P
     except Unavailable:
         # The list of places is being built. Until then, the map has only pins.
         return []
-    return gazetteer.largest_in(*map_drawing.bounds(view, size, size.bleed + BESIDE), limit=_MOST_PLACES[name])
+    return gazetteer.largest_in(*map_drawing.bounds(view, size, size.bleed + BESIDE), limit=_MAX_PLACES[name])
 
 
 def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
@@ -392,7 +392,7 @@ def _pin(position: EventPosition) -> MapEvent:
 
 
 # The list of places does not change while the program runs, and many people see the same few places.
-@functools.lru_cache(maxsize=_MOST_KEPT)
+@functools.lru_cache(maxsize=_MAX_KEPT)
 def _overview(gazetteer: Gazetteer, view: MapView, position: EventPosition) -> Drawing:
-    places = gazetteer.largest_in(*map_drawing.bounds(view, _SIZE, BESIDE), limit=_MOST_NEAR)
+    places = gazetteer.largest_in(*map_drawing.bounds(view, _SIZE, BESIDE), limit=_MAX_NEAR)
     return map_drawing.draw_map(view, _SIZE, [_pin(position)], places)

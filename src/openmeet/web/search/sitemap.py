@@ -21,8 +21,8 @@ from openmeet.i18n import formatting
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
-MOST_EVENTS = 20_000
-MOST_GROUPS = 5_000
+MAX_EVENTS = 20_000
+MAX_GROUPS = 5_000
 # Events that ended longer ago are not useful in search results.
 PAST = 30 * DAY
 
@@ -64,9 +64,9 @@ async def robots(request: Request) -> Response:
 
 async def _paths_with_changes(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups first, then events, soonest first."""
-    groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
+    groups = await reader.fetch(_GROUPS, most=MAX_GROUPS)
     conditions = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
-    events = await reader.fetch(_EVENTS.format(**conditions), since=Instant(reader.now - PAST), most=MOST_EVENTS)
+    events = await reader.fetch(_EVENTS.format(**conditions), since=Instant(reader.now - PAST), most=MAX_EVENTS)
     return [
         *((group_path(row["slug"]), row["updated_at"]) for row in groups),
         *((event_path(row["slug"]), row["updated_at"]) for row in events),

@@ -27,7 +27,7 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 # the year.
 PREVIEWED: Final = 26
 # A form cannot request more dates than this. If a rule has more, the sentence names only the last one.
-_MOST_COUNTED: Final = 10_000
+_MAX_COUNTED: Final = 10_000
 # Outside these years a list of holidays is a guess, because governments move them.
 _YEARS_AHEAD: Final = 5
 
@@ -115,9 +115,9 @@ def _rule_sentence(pattern: Pattern, meaning: RuleSummary) -> str:
         return meaning.sentence
     zone = pattern.zone_or_utc
     first, end = instant_of(pattern.start, zone), Instant(meaning.last.at + 1)
-    number = len(expansion.between(pattern, first, end, limit=_MOST_COUNTED + 1))
+    number = len(expansion.between(pattern, first, end, limit=_MAX_COUNTED + 1))
     last = date_in_words(meaning.last.original.date())
-    if number > _MOST_COUNTED:
+    if number > _MAX_COUNTED:
         return gettext("%(repeats)s, the last on %(day)s", repeats=repeats, day=last)
     return ngettext(
         "%(repeats)s, %(number)s date, on %(day)s",

@@ -195,8 +195,8 @@ async def _action_and_dates(tx: Transaction, series: Series, form: Mapping[str, 
             names |= set(await agenda.names_between(tx, series, first, last))
         except InvalidInput as wrong:
             raise InvalidForm({"last": wrong.why}) from None
-    if len(names) > agenda.MOST_IN_RANGE:
-        why = SeriesReason.TOO_MANY_DATES_CHOSEN(most=agenda.MOST_IN_RANGE)
+    if len(names) > agenda.MAX_IN_RANGE:
+        why = SeriesReason.TOO_MANY_DATES_CHOSEN(most=agenda.MAX_IN_RANGE)
         raise InvalidForm({"last": why})
     if not names:
         raise InvalidForm({"dates": SeriesReason.DATES_NEEDED})
@@ -225,7 +225,7 @@ async def _confirmation_page(
         "dates": [_occurrence_label(name) for name in names],
         "listed": _LISTED,
         "notified": effect.notified,
-        "answers": effect.answers,
+        "answers": effect.rsvp_count,
         "asks_reason": action is DateAction.CANCEL,
         "typed": FormState(dict(form)),
     }

@@ -144,6 +144,8 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         except InvalidForm as wrong:
             return _edit_form_page(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
         try:
+            if edit.details is not None:
+                place_field.require_known_town(request, form, edit.details, before)
             if edit.details is not None and "starts_local" in edit.changed:
                 require_confirmed_past_start(request, form, edit.details, before, SCOPE_LABEL)
         except InvalidForm as asks:
@@ -161,8 +163,20 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         if not edit.changed and edit.rewritten is None:
             return go(series_path(series.slug), flash="event_unchanged")
         if form.get("scope") not in set(EditScope):
-            return await _ask_scope(request, tx, series, edit, before, form)
-        return await _apply(request, tx, series, edit, before, form)
+            return await _ask_scope(request, tx, _CheckedEdit(series, edit, before, form))
+        return await _apply(request, tx, _CheckedEdit(series, edit, before, form))
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedEdit:
+    """A valid edit of a locked series, and the form that has it. ``before``: the details of the date that the form
+    showed.
+    """
+
+    series: Series
+    edit: Edit
+    before: Details
+    form: Mapping[str, str]
 
 
 def _versions(series: Series, event: Event | None) -> dict[str, str]:
@@ -191,15 +205,15 @@ async def _form_again(request: Request, shown: Mapping[str, str], place_answer: 
     return _edit_form_page(request, series, FormState(shown), event, repeats, place_answer=place_answer)
 
 
-async def _apply(
-    request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, form: Mapping[str, str]
-) -> Response:
+async def _apply(request: Request, tx: Transaction, checked: _CheckedEdit) -> Response:
+    """Make the edit in the chosen scope. If that is refused, ask for the scope again."""
+    series, edit, form = checked.series, checked.edit, checked.form
     scope = EditScope(form["scope"])
     try:
         stored = await date_queries.stored(tx, series.id)
         plan, _ = await _edit_plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
-        return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
+        return await _ask_scope(request, tx, checked, problem=refused.why, status=422)
     after = await apply_edits.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
     date = await date_queries.date_of(tx, after.id, checked_name(form.get("date", "")))
     if scope is EditScope.THIS and date is not None:
@@ -208,20 +222,14 @@ async def _apply(
 
 
 async def _ask_scope(
-    request: Request,
-    tx: Transaction,
-    series: Series,
-    edit: Edit,
-    before: Details,
-    form: Mapping[str, str],
-    *,
-    problem: Why = "",
-    status: int = 200,
+    request: Request, tx: Transaction, checked: _CheckedEdit, *, problem: Why = "", status: int = 200
 ) -> Response:
+    """The page that asks for the scope of an edit, with the consequences of each."""
+    series, edit, form = checked.series, checked.edit, checked.form
     reaches, single_changes, notified, mailed = [], 0, 0, 0
     # Read once for all scopes, because a long series has thousands of dates.
     stored: Sequence[StoredOccurrence] = await date_queries.stored(tx, series.id)
-    when = formatting.short_day(datetime.fromisoformat(before.starts_local))
+    when = formatting.short_day(datetime.fromisoformat(checked.before.starts_local))
     labels = {
         EditScope.THIS: gettext("Only %(date)s", date=when),
         EditScope.FOLLOWING: gettext("This and all following dates"),
@@ -240,7 +248,7 @@ async def _ask_scope(
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
         # Dates that are not stored yet follow the series.
         has_later = scope is not EditScope.THIS and bool(following(plan.timing.pattern, series.stored_until, 1))
-        sentence = _counts_sentence(counted, has_later=has_later)
+        sentence = _counts_text(counted, has_later=has_later)
         reaches.append(
             ScopeOption(scope.value, labels[scope], sentence, dates=counted.dates_changed, has_later=has_later)
         )
@@ -254,7 +262,7 @@ async def _ask_scope(
         "carried": carried,
         "reaches": reaches,
         "chosen": form.get("scope") or (possible[0] if possible else ""),
-        "differences": _changed_fields(series, edit, before),
+        "differences": _changed_fields(series, edit, checked.before),
         "single_changes": single_changes,
         "notified": notified,
         "mailed": mailed,
@@ -356,46 +364,45 @@ def _shortened(text: str) -> str:
     return textwrap.shorten(text, _VALUE_LENGTH, placeholder=" …") or gettext("empty")
 
 
-def _counts_sentence(counted: EditConsequences, *, has_later: bool) -> str:
-    """``8 dates change, 31 answers kept, 2 single changes kept``. ``has_later``: also dates that are not stored yet."""
-    words = []
+def _counts_text(counted: EditConsequences, *, has_later: bool) -> str:
+    """Short sentences, such as ``8 dates change. 31 answers are kept. 12 people get a notification.`` Single changes are
+    not among them, because the form asks about them. ``has_later``: also dates that are not stored yet.
+    """
+    sentences = []
     if counted.scope != "this":
-        words.append(_dates_words(counted, has_later=has_later))
+        sentences.append(_dates_sentence(counted, has_later=has_later))
     if counted.answers_kept:
-        words.append(ngettext("%(number)s answer kept", "%(number)s answers kept", counted.answers_kept))
-    if counted.single_changes_kept:
-        words.append(
-            ngettext("%(number)s single change kept", "%(number)s single changes kept", counted.single_changes_kept)
-        )
+        sentences.append(ngettext("%(number)s answer is kept.", "%(number)s answers are kept.", counted.answers_kept))
     if counted.stranded:
-        words.append(
+        sentences.append(
             ngettext(
-                "%(number)s date outside the new rule stays, because people answered",
-                "%(number)s dates outside the new rule stay, because people answered",
+                "%(number)s date outside the new rule stays, because people answered.",
+                "%(number)s dates outside the new rule stay, because people answered.",
                 len(counted.stranded),
             )
         )
     if counted.vanishing:
-        words.append(
+        sentences.append(
             ngettext(
-                "%(number)s date without answers is removed",
-                "%(number)s dates without answers are removed",
+                "%(number)s date without answers is removed.",
+                "%(number)s dates without answers are removed.",
                 len(counted.vanishing),
             )
         )
     if counted.made:
-        words.append(
+        sentences.append(
             ngettext(
-                "%(number)s date is new (%(dates)s)",
-                "%(number)s dates are new (%(dates)s)",
+                "%(number)s date is new (%(dates)s).",
+                "%(number)s dates are new (%(dates)s).",
                 len(counted.made),
                 dates=_first(counted),
             )
         )
     if counted.people_told:
-        words.append(_notified_words(counted))
-    impact = capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large))
-    sentences = [f"{', '.join(words)}." if words else gettext("No answers yet."), impact]
+        sentences.append(_notified_sentence(counted))
+    if not sentences:
+        sentences.append(gettext("No answers yet."))
+    sentences.append(capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large)))
     if counted.scope != "this":
         sentences.append(
             gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")
@@ -403,32 +410,30 @@ def _counts_sentence(counted: EditConsequences, *, has_later: bool) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _dates_words(counted: EditConsequences, *, has_later: bool) -> str:
-    """``8 dates change``, or ``8 dates until Tue 19 Jan and later ones change``."""
+def _dates_sentence(counted: EditConsequences, *, has_later: bool) -> str:
+    """``8 dates change.``, or ``8 dates until Tue 19 Jan and later ones change.``"""
     if not has_later:
-        return ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed)
+        return ngettext("%(number)s date changes.", "%(number)s dates change.", counted.dates_changed)
     if not counted.changes:
-        return gettext("later dates change")
+        return gettext("Later dates change.")
     last = max(datetime.fromisoformat(one.new_original_date) for one in counted.changes)
     return ngettext(
-        "%(number)s date on %(day)s and later ones change",
-        "%(number)s dates until %(day)s and later ones change",
+        "%(number)s date on %(day)s and later ones change.",
+        "%(number)s dates until %(day)s and later ones change.",
         counted.dates_changed,
         day=formatting.short_day(last),
     )
 
 
-def _notified_words(counted: EditConsequences) -> str:
-    """``5 people notified, 2 by e-mail``. The second number is part of the first."""
+def _notified_sentence(counted: EditConsequences) -> str:
+    """``5 people get a notification, 2 of them also an e-mail.``"""
     if not counted.people_mailed:
         return ngettext(
-            "%(number)s person notified, none by e-mail",
-            "%(number)s people notified, none by e-mail",
-            counted.people_told,
+            "%(number)s person gets a notification.", "%(number)s people get a notification.", counted.people_told
         )
     return ngettext(
-        "%(number)s person notified, %(mailed)s by e-mail",
-        "%(number)s people notified, %(mailed)s by e-mail",
+        "%(number)s person gets a notification, and an e-mail.",
+        "%(number)s people get a notification, %(mailed)s of them also an e-mail.",
         counted.people_told,
         mailed=counted.people_mailed,
     )

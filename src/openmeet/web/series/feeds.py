@@ -254,8 +254,8 @@ def _public_venue(content: Content) -> Venue:
 
 
 # Limits per file. If they are exceeded, past dates are left out first, and then whole series.
-MOST_SERIES: Final = 200
-MOST_DATES: Final = 5_000
+MAX_SERIES: Final = 200
+MAX_DATES: Final = 5_000
 # A date that has started is shown for one more day even if past dates are left out.
 _RECENT: Final = DAY
 # Tolerance between a date's name, which is a local time, and its actual start.
@@ -276,7 +276,7 @@ async def listable_series(
         **values,
         owner=owner,
         now=reader.now,
-        most=MOST_SERIES,
+        most=MAX_SERIES,
     )
     return [series_of(row) for row in rows]
 
@@ -289,10 +289,10 @@ async def with_stored_dates(
     """
     recent = Instant(reader.now - _RECENT)
     counts = await _date_counts(reader, series, since, recent)
-    remaining = MOST_DATES
+    remaining = MAX_DATES
     included = [one for one in series if (remaining := remaining - counts.get(one.id, (0, 0))[1]) >= 0]
     begins: dict[str, Instant] = {}
-    remaining = MOST_DATES - sum(counts.get(one.id, (0, 0))[1] for one in included)
+    remaining = MAX_DATES - sum(counts.get(one.id, (0, 0))[1] for one in included)
     for one in included:
         whole, coming = counts.get(one.id, (0, 0))
         begins[one.id] = since if whole - coming <= remaining else recent

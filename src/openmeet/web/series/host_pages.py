@@ -217,7 +217,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     context = {
         "series": series,
         "address": series_path(series.slug),
-        "answers": effect.answers,
+        "answers": effect.rsvp_count,
         "notified": effect.notified,
         "typed": form_state,
     }

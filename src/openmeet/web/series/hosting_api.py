@@ -249,8 +249,8 @@ async def requested_dates(
 
 def single_dates(names: Sequence[str]) -> list[str]:
     """The names of single dates, without duplicates. Raises InvalidInput."""
-    if not names or len(names) > agenda.MOST_IN_RANGE:
-        raise InvalidInput("dates", SeriesReason.DATES_OUT_OF_RANGE, most=agenda.MOST_IN_RANGE)
+    if not names or len(names) > agenda.MAX_IN_RANGE:
+        raise InvalidInput("dates", SeriesReason.DATES_OUT_OF_RANGE, most=agenda.MAX_IN_RANGE)
     return [checked_name(name) for name in dict.fromkeys(names)]
 
 

@@ -1,7 +1,5 @@
 """Impact of an action on a series, as JSON: cancel, pause, remove dates, delete. Nothing is saved."""
 
-from dataclasses import asdict
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -96,9 +94,14 @@ async def plan_deletion(request: Request) -> Response:
 
 
 def _impact_response(series: Series, effect: SeriesImpact) -> Response:
-    fields = asdict(effect)
-    notified, mailed = fields.pop("notified"), fields.pop("mailed")
-    shown = ActPlanned(**fields, people_told=notified, people_mailed=mailed, revision=series.revision)
+    shown = ActPlanned(
+        dates=effect.dates,
+        answers=effect.rsvp_count,
+        single_changes=effect.single_changes,
+        people_told=effect.notified,
+        people_mailed=effect.mailed,
+        revision=series.revision,
+    )
     return json_response(shown, headers=etag_of(series.revision))
 
 

@@ -64,6 +64,7 @@ async def series_output(reader: Reader, series: Series, viewer: UserId | None, p
         url=f"{public_url}{series_path(series.slug)}",
         picture=picture_shown(content.picture, public_url),
         sentence=describe(pattern),
+        recurrence=None if pattern.rule is None else str(pattern.rule),
         rule=None if pattern.rule is None else str(pattern.rule),
         structured=None if pattern.rule is None else to_json(pattern.rule),
         rdates=list(map(original_text, pattern.added)),
@@ -187,7 +188,7 @@ def _date_change(change: OccurrenceChange) -> DateChange:
         new_starts_at=iso(change.details.starts_at),
         fields=list(map(json_name, differing(change.details, before))),
         keeps_own=list(map(json_name, change.overridden)),
-        answers=change.answers,
+        answers=change.rsvp_count,
     )
 
 
@@ -195,4 +196,6 @@ def _touched(occurrence: StoredOccurrence) -> DateTouched:
     event = occurrence.event
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     position = event.place_in_series
-    return DateTouched(position.original_date if position else "", event.slug, iso(event.starts_at), occurrence.answers)
+    return DateTouched(
+        position.original_date if position else "", event.slug, iso(event.starts_at), occurrence.rsvp_count
+    )

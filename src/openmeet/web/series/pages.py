@@ -17,6 +17,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
+from openmeet.domain.chat.preview import may_enter_chat_of_series
 from openmeet.domain.covers.model import cover_for, tone_for
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventId
@@ -54,6 +55,7 @@ from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import answer_view, badges, feeds, new_links
 from openmeet.web.events.answer_view import AnswerBarView
 from openmeet.web.events.host_rows import host_rows
+from openmeet.web.events.link_preview import card_of_series
 from openmeet.web.events.series_context import date_path, when_label
 from openmeet.web.events.view import category_links, paths_of_hosts
 from openmeet.web.series import feeds as series_feed
@@ -103,11 +105,14 @@ async def show_series(request: Request) -> Response:
                 "group": group,
                 "cover": cover_for(series.content),
                 "tone": tone_for(series.content),
-                "text_language": languages.marked_as(series.content.languages),
+                "text_language": languages.marked_as(
+                    series.content.title, series.content.description, spoken=series.content.languages
+                ),
                 "categories": category_links(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.
                 "is_inferred": series.is_read_only and series.record_uri is None,
+                "may_enter_chat": await may_enter_chat_of_series(reader, series.id, viewer),
                 "asks_to_publish": await _asks_to_publish(reader, request, series, viewer),
                 **await _halves_context(reader, series, viewer),
             }
@@ -152,6 +157,7 @@ async def _dates_context(
         "soonest": soonest,
         "soonest_when": when_label(soonest) if soonest else "",
         "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
+        "next_iso": formatting.iso(soonest.details.starts_at) if soonest and not soonest.details.is_all_day else "",
         "soonest_path": date_path(series, soonest) if soonest else "",
         "host_bar": await _host_bar(reader, series, soonest, viewer, bar_inputs),
         "is_going": own_status is AttendanceStatus.ATTENDING,
@@ -225,6 +231,10 @@ async def _people_context(
     paths = await paths_of_hosts(reader, [host], is_public=is_public)
     return {
         "host": names[host],
+        # The preview image of links, if it is not the uploaded picture.
+        "card": await card_of_series(reader, series, names[host])
+        if series.visibility is Visibility.PUBLIC and series.content.picture is None
+        else None,
         "host_path": paths[host],
         "host_face": avatar_of(host, names[host], portraits),
         "host_rows": []

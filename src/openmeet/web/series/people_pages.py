@@ -19,6 +19,7 @@ from openmeet.domain.attendance.model import ChangeChannel
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import series_path
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import (
@@ -202,7 +203,7 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
 def _series_row(series: Series, next_dates: Mapping[SeriesId, Event]) -> dict[str, object]:
     next_date = next_dates.get(series.id)
     return {
-        "picture": thumbnail(series.content),
+        "picture": thumbnail(series.content, Size.SQUARE),
         "tone": tone_for(series.content),
         "next": "" if next_date is None else time_and_place.short_start_label(next_date),
         "path": series_path(series.slug),

@@ -40,7 +40,7 @@ FIRST_START: Final = "first_start"
 OPENED_START: Final = "opened_start"
 
 # Two years of a weekly series. Any further input is ignored.
-MOST_SKIPPED: Final = 100
+MAX_SKIPPED: Final = 100
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LENGTH: Final = len("2026-12-24,")
@@ -223,10 +223,10 @@ def skipped_days(form: Mapping[str, str]) -> tuple[date, ...]:
     """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
     days = {
         day
-        for text in form.get(SKIPPED_FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",")
+        for text in form.get(SKIPPED_FIELD, "")[: MAX_SKIPPED * _LENGTH].split(",")
         if (day := _parse_skipped_day(text))
     }
-    if (more := _parse_skipped_day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
+    if (more := _parse_skipped_day(form.get(SKIP, ""))) and len(days) < MAX_SKIPPED:
         days.add(more)
     days.discard(_parse_skipped_day(form.get(PUT_BACK, "")) or date.min)
     return tuple(sorted(days))

@@ -121,8 +121,8 @@ class MyDatesOutput(msgspec.Struct, rename="camel"):
 
 
 class SeriesOutput(DateDefaults, kw_only=True, rename="camel"):
-    """A series. ``sentence`` is the rule in words, ``rule`` the rule as RFC 5545 text, and ``structured`` the rule as
-    an object.
+    """A series. ``sentence`` is the rule in words, ``recurrence`` the rule as RFC 5545 text, under the name that requests
+    have for it, ``rule`` the same text, and ``structured`` the rule as an object.
 
     ``isGoingToAll`` means that the caller has a standing RSVP "going", which also applies to new dates. ``myDates`` are
     the caller's RSVPs; null if not signed in.
@@ -132,6 +132,7 @@ class SeriesOutput(DateDefaults, kw_only=True, rename="camel"):
     url: str
     picture: PictureOutput | None
     sentence: str
+    recurrence: str | None
     rule: str | None
     structured: dict[str, Any] | None
     rdates: list[str]

@@ -102,13 +102,13 @@ async def open_session(request: Request) -> Response:
     elif body.handle and body.password:
         if services(request).network is None:
             raise Refused(SignInReason.NO_PASSWORD_SIGN_IN, name="NoPasswordSignIn")
-        proven = await sign_in_by_password(request, body.handle.strip().removeprefix("@"), body.password)
+        sign_in = await sign_in_by_password(request, body.handle.strip().removeprefix("@"), body.password)
         async with db.transaction() as tx:
             session = await actions.open_session(
                 tx,
-                proven.user_id,
+                sign_in.user_id,
                 SessionTransport.API,
-                strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
+                strength=SessionStrength.APP_PASSWORD if sign_in.may_be_app_password else SessionStrength.FULL,
             )
     else:
         raise InvalidInput("", SignInReason.CODE_OR_PASSWORD_NEEDED)

@@ -38,6 +38,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
+from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.sign_in import actions
 from openmeet.domain.sign_in import queries as sign_in_queries
@@ -202,10 +203,10 @@ async def come_back(request: Request) -> Response:
         browser_secret(request),
     )
     try:
-        proven = await authorize.finish(database_of(request), network, back)
-        if proven.user_id is not None:
-            return await _finish_for(request, network, proven, caller_or_none(request))
-        return await _finish_sign_in(request, network, proven)
+        account = await authorize.finish(database_of(request), network, back)
+        if account.user_id is not None:
+            return await _finish_for(request, network, account, caller_or_none(request))
+        return await _finish_sign_in(request, network, account)
     except CallbackRefused as refused:
         return await _show_refused_callback(request, refused)
     except (RemoteFailed, RemoteSlow) as away:
@@ -295,34 +296,34 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
             or not await event_access.may_see(reader, event, None, has_rsvp_access=False)
         ):
             return None
-        settings = await registration.of_event(reader, event)
+        settings = await registration.settings_of(reader, event)
     return ShownEvent(
         event.title,
         time_and_place.short_start_label(event),
-        thumbnail(event.content),
+        thumbnail(event.content, Size.SMALL_SQUARE),
         tone_for(event.content),
         event_path(event.slug),
         settings.takes_guests and event.content.visibility is Visibility.PUBLIC and not event.is_cancelled,
     )
 
 
-async def _finish_sign_in(request: Request, network: NetworkClients, proven: AuthorizedAccount) -> Response:
+async def _finish_sign_in(request: Request, network: NetworkClients, account: AuthorizedAccount) -> Response:
     db = database_of(request)
     async with db.transaction() as tx:
-        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
-        whose = await sign_in_with_did(tx, proven.did, handle=proven.handle, pds_url=proven.pds_url)
-        if proven.session is not None:
-            await session_queries.put(tx, proven.session)
+        replaced = None if account.session is None else await session_queries.find(tx, account.did)
+        whose = await sign_in_with_did(tx, account.did, handle=account.handle, pds_url=account.pds_url)
+        if account.session is not None:
+            await session_queries.put(tx, account.session)
         session = await actions.open_session(
             tx,
             whose.user_id,
             SessionTransport.BROWSER,
-            strength=SessionStrength.FULL if proven.asked_login else SessionStrength.SILENT,
+            strength=SessionStrength.FULL if account.asked_login else SessionStrength.SILENT,
         )
         user = await by_id(tx, whose.user_id)
     _revoke_replaced(request, network, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
-    finished = await finish_click(request, db, caller, proven.next_path)
+    finished = await finish_click(request, db, caller, account.next_path)
     return await signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
 
 
@@ -341,25 +342,25 @@ async def signed_in(request: Request, session: OpenedSession, finished: Redirect
 
 
 async def _finish_for(
-    request: Request, network: NetworkClients, proven: AuthorizedAccount, caller: Caller | None
+    request: Request, network: NetworkClients, account: AuthorizedAccount, caller: Caller | None
 ) -> Response:
     """Complete an authorization that a signed-in user started. The same user must still be signed in."""
-    if caller is None or caller.user_id != proven.user_id:
+    if caller is None or caller.user_id != account.user_id:
         raise CallbackRefused(CallbackProblem.OTHER_BROWSER, RepositoryReason.SIGNED_IN_AS_ANOTHER)
     async with database_of(request).transaction() as tx:
-        replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
+        replaced = None if account.session is None else await session_queries.find(tx, account.did)
         # Newly granted permissions also release waiting publications.
         whose = await sign_in_with_did(
-            tx, proven.did, handle=proven.handle, pds_url=proven.pds_url, caller=caller.user_id
+            tx, account.did, handle=account.handle, pds_url=account.pds_url, caller=caller.user_id
         )
-        if proven.session is not None:
-            await session_queries.put(tx, proven.session)
-        if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
+        if account.session is not None:
+            await session_queries.put(tx, account.session)
+        if account.purpose is AuthorizationPurpose.LINK and not whose.claim:
             # New records go to this account from now on, because people link an account in order to publish with it.
-            await queries.make_default(tx, caller.user_id, proven.did)
+            await queries.make_default(tx, caller.user_id, account.did)
     _revoke_replaced(request, network, replaced)
-    flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
-    return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, flash=flash)
+    flash = "identity_linked" if account.purpose is AuthorizationPurpose.LINK else "identity_permitted"
+    return go(_claim_page(whose.claim)) if whose.claim else go(account.next_path, flash=flash)
 
 
 def _claim_page(claim: str) -> str:

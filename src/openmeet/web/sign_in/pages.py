@@ -184,7 +184,7 @@ async def sign_in_with_handle(request: Request) -> Response:
     if problems or services(request).network is None:
         return await password_page(request, FormState(shown, problems), next_path, status=400)
     try:
-        proven = await sign_in_by_password(request, handle, password)
+        sign_in = await sign_in_by_password(request, handle, password)
     except NotSignedIn as refused:
         return await password_page(request, FormState(shown, {"password": refused.why}), next_path, status=401)
     except (InvalidInput, NotFound) as wrong:
@@ -196,11 +196,11 @@ async def sign_in_with_handle(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         session = await actions.open_session(
             tx,
-            proven.user_id,
+            sign_in.user_id,
             SessionTransport.BROWSER,
-            strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
+            strength=SessionStrength.APP_PASSWORD if sign_in.may_be_app_password else SessionStrength.FULL,
         )
-    return await signed_in(request, session, await _finished(request, proven.user_id, next_path))
+    return await signed_in(request, session, await _finished(request, sign_in.user_id, next_path))
 
 
 async def show_done(request: Request) -> Response:

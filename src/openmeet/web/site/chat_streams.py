@@ -16,7 +16,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.site.server_sent_events import FrameQueue, IsGone, ReaderSlot, StreamCredential, Write
 
 # Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
-MOST_CHANGED_ROOMS: Final = 1_000
+MAX_CHANGED_ROOMS: Final = 1_000
 # Counting takes several queries per person, so the rest wait for the next call.
 _COUNTED_AT_ONCE: Final = 50
 # Read marks carry the time at which their transaction began, so one with an earlier time can be committed after a
@@ -106,7 +106,7 @@ class UnreadWatch:
 
     def note_changed(self, room: RoomId | None) -> None:
         """Remember that this room changed. None means that any room may have changed."""
-        if room is None or len(self._changed_rooms) >= MOST_CHANGED_ROOMS:
+        if room is None or len(self._changed_rooms) >= MAX_CHANGED_ROOMS:
             self._may_be_any = True
         else:
             self._changed_rooms.add(room)

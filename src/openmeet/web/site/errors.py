@@ -1,7 +1,7 @@
 """Error pages: one sentence about the error and one next step. No internal details."""
 
 from typing import Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
@@ -12,8 +12,10 @@ from groundwork.http.forms import local_path
 from groundwork.rate_limit.contract import RateLimited
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.validation import INVALID_LINK, TOO_FAR_AHEAD
-from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.reasons.messages import explain
 from openmeet.web.site.layout import page
+from openmeet.web.site.rate_limits import duration
 from openmeet.web.site.services import services
 
 _HEADINGS = {
@@ -41,6 +43,13 @@ _UNREAD_FORMS: Final = {
         "That’s more than we can read at once. Go back: your browser still has what you typed. "
         "Shorten the longest text, or choose fewer or smaller files."
     ),
+}
+
+# Where a person who may not open a subpage can go instead: the page that it belongs to.
+_PARENTS: Final = {
+    "events": lazy("See the event"),
+    "series": lazy("See the series"),
+    "groups": lazy("See the group"),
 }
 
 # Illustrations above the heading. The motif fits the error; the seed only varies the drawing.
@@ -89,6 +98,8 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
     if is_read and (is_internal or fault.kind == RateLimited.__name__):
         retry_path = local_path(_address_of(connection))
+    is_refused = fault.http_status == 403
+    parent = _parent_page(connection) if is_refused else None
     return page(
         connection,
         "site/fault.html",
@@ -99,6 +110,10 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "request_id": fault.request_id,
             "again": retry_path,
             "before": _referring_page(connection),
+            "form_path": "" if is_read or fault.http_status in {404, 410} else _form_page(connection),
+            "parent": parent,
+            # A request that changes something is not repeated by signing in.
+            "other_account": _other_account_path(connection, parent, is_read=is_read) if is_refused else "",
             "picture": error_picture(fault.http_status),
         },
         status=fault.http_status,
@@ -111,15 +126,30 @@ def error_picture(status: int) -> str:
     return Cover(_PICTURES.get(status, Motif.TILES), _SEED).path
 
 
+def _other_account_path(connection: HTTPConnection, parent: tuple[str, str] | None, *, is_read: bool) -> str:
+    following = _address_of(connection) if is_read else parent[0] if parent else "/"
+    return "/sign-in?" + urlencode({"again": "yes", "next": local_path(following)})
+
+
 def _referring_page(connection: HTTPConnection) -> str:
-    """The page of this site from which the request came, according to ``Referer``. Empty if it was another site or this
-    same URL.
-    """
+    """The page of this site from which the request came. Empty if it was another site or this same URL."""
+    before = _form_page(connection)
+    return "" if urlsplit(before).path == connection.url.path else before
+
+
+def _form_page(connection: HTTPConnection) -> str:
+    """The page of this site that sent the request, according to ``Referer``, also if it has the same URL."""
     before = urlsplit(connection.headers.get("referer", ""))
     ours = urlsplit(services(connection).settings.public_url)
-    if (before.scheme, before.netloc) != (ours.scheme, ours.netloc) or before.path == connection.url.path:
+    if (before.scheme, before.netloc) != (ours.scheme, ours.netloc):
         return ""
     return local_path(urlunsplit(("", "", before.path, before.query, "")))
+
+
+def _parent_page(connection: HTTPConnection) -> tuple[str, str] | None:
+    """The path and the label of the event, series or group that this page belongs to."""
+    _, kind, slug, *rest = [*connection.url.path.split("/"), "", ""]
+    return (f"/{kind}/{slug}", str(_PARENTS[kind])) if kind in _PARENTS and any(rest) else None
 
 
 def _address_of(connection: HTTPConnection) -> str:
@@ -127,13 +157,7 @@ def _address_of(connection: HTTPConnection) -> str:
 
 
 def _wait_sentence(seconds: int, *, is_read: bool) -> str:
-    wait = (
-        ngettext("%(number)s second", "%(number)s seconds", seconds)
-        if seconds < 120
-        else ngettext("%(number)s minute", "%(number)s minutes", -(-seconds // 60))
-    )
-    if seconds == 1:
-        wait = gettext("a second")
+    wait = explain(duration(seconds))
     if is_read:
         return gettext("We’ve had a lot of requests from your connection. Try again in %(wait)s.", wait=wait)
     return gettext(

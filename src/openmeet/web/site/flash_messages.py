@@ -228,7 +228,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "webhook_removed": lazy("Removed."),
     "reported": lazy("Your report is sent."),
     "reported_before": lazy("You\u2019ve already reported this."),
-    "blocked": lazy("Blocked. They can’t answer you any more, and you no longer see each other in lists."),
+    "blocked": lazy("Blocked. They can’t answer you any more, and you no longer see each other’s events in lists."),
     "unblocked": lazy("They can answer you again."),
     "muted": lazy("You no longer get news about it. Nobody is notified."),
     "unmuted": lazy("You’ll get news about it again."),

@@ -34,7 +34,7 @@ _MAX_FIELDS: Final = 600
 _MAX_FILES: Final = 10
 
 # The largest request of a stranger that is read to find its text: a form with one picture.
-_MOST_READ: Final = MAX_UPLOAD_BYTES + 500_000
+_MAX_READ: Final = MAX_UPLOAD_BYTES + 500_000
 
 # Maximum size of a stored form in bytes. A description has at most 20,000 characters.
 _MAX_KEPT: Final = 200_000
@@ -119,7 +119,7 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
 async def _submitted_fields(request: Request) -> list[tuple[str, str]]:
     """The submitted fields as pairs of name and text, without files and passwords. None of a form with many pictures."""
     length = request.headers.get("content-length", "")
-    if len(length) > 9 or not (length.isascii() and length.isdigit()) or int(length) > _MOST_READ:
+    if len(length) > 9 or not (length.isascii() and length.isdigit()) or int(length) > _MAX_READ:
         return []
     if not request.headers.get("content-type", "").startswith(
         ("application/x-www-form-urlencoded", "multipart/form-data")

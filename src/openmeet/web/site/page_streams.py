@@ -39,9 +39,9 @@ LOOK_SECONDS: Final = 2.0
 # Sessions can expire without a commit.
 _LOOKS_PER_SESSION_CHECK: Final = 30
 # A page reloads itself when its event has changed, so pages are notified in batches.
-MOST_NOTIFIED_AT_ONCE: Final = 20
+MAX_NOTIFIED_AT_ONCE: Final = 20
 # Counting the unread messages of one person takes several queries.
-_MOST_COUNTED_AT_ONCE: Final = 50
+_MAX_COUNTED_AT_ONCE: Final = 50
 
 
 def fingerprint_of(key: SigningKey, event: Event, counts: RsvpCounts) -> str:
@@ -206,7 +206,7 @@ class PageStreams:
             changed = [
                 one for one in streams if one.event is not None and one.fingerprint != fingerprints.get(one.event, "")
             ]
-            notified = changed[:MOST_NOTIFIED_AT_ONCE]
+            notified = changed[:MAX_NOTIFIED_AT_ONCE]
             # People who left, or who were removed or blocked, must not even learn that something changed.
             out = await _shut_out(reader, events, notified)
         for one in streams:
@@ -224,12 +224,12 @@ class PageStreams:
             if one in self._streams:
                 del self._streams[one]
                 self._streams[one] = None
-        self._is_behind |= len(changed) > MOST_NOTIFIED_AT_ONCE
+        self._is_behind |= len(changed) > MAX_NOTIFIED_AT_ONCE
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
         """Count the chats of the people next in line. Later checks count the chats of the others."""
         watching = {one.person for one in streams}
-        turn = [person for person in self._uncounted if person in watching][:_MOST_COUNTED_AT_ONCE]
+        turn = [person for person in self._uncounted if person in watching][:_MAX_COUNTED_AT_ONCE]
         for person in turn:
             del self._uncounted[person]
         return {person: await unread_counts(reader, person) for person in turn}

@@ -11,11 +11,12 @@ from typing import Final
 
 from starlette.requests import Request
 
-from groundwork.errors import Why
+from groundwork.errors import Explanation
 from groundwork.http.addresses import is_public
 from groundwork.http.application import client_address, client_network
 from groundwork.rate_limit.contract import Limit, RateLimited, spend
 from groundwork.telemetry.logs import log
+from openmeet.domain.imports.people import MAX_INVITED
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
@@ -25,6 +26,8 @@ WINDOW_SECONDS: Final = 60
 PICTURES_PER_PAGE: Final = 20
 # E-mails per day. Somebody who writes to more people is probably a spammer.
 INVITATIONS_BY_PERSON: Final = Limit("invitations_by_person", 200, 86_400)
+# More than by hand, because people check a list before its e-mails are sent. The largest list fits once a day.
+LIST_INVITATIONS_BY_PERSON: Final = Limit("list_invitations_by_person", MAX_INVITED, 86_400)
 INVITATIONS_TO_ADDRESS: Final = Limit("invitations_to_address", 10, 86_400)
 
 
@@ -45,30 +48,46 @@ async def spend_on_invitations(request: Request, person: UserId, addresses: Coll
     site = services(request)
     if site.settings.is_unlimited or not addresses:
         return
-    charges = [(INVITATIONS_BY_PERSON, str(person))] * len(addresses)
+    by_person = [(INVITATIONS_BY_PERSON, str(person))] * len(addresses)
+    await _spend_all(request, by_person + _charges_of_addresses(request, addresses))
+
+
+async def spend_on_list_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
+    """Like ``spend_on_invitations``, for the e-mails to everybody on an imported list."""
+    if services(request).settings.is_unlimited or not addresses:
+        return
+    await _spend_all(request, [(LIST_INVITATIONS_BY_PERSON, str(person))], points=len(addresses))
+    await _spend_all(request, _charges_of_addresses(request, addresses))
+
+
+def _charges_of_addresses(request: Request, addresses: Collection[str]) -> list[tuple[Limit, str]]:
     # A keyed digest, so that a shared cache does not reveal who was invited.
-    for one in addresses:
-        digest = site.code_key.digest(b"invited address\x00" + one.strip().lower().encode(errors="replace"))
-        charges.append((INVITATIONS_TO_ADDRESS, digest.hex()))
-    await _spend_all(request, charges)
+    key = services(request).code_key
+    digests = [
+        key.digest(b"invited address\x00" + one.strip().lower().encode(errors="replace")).hex() for one in addresses
+    ]
+    return [(INVITATIONS_TO_ADDRESS, digest) for digest in digests]
 
 
-async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]]) -> None:
+async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]], *, points: int = 1) -> None:
     """Count an attempt. If a limit is used up, the failure has a sentence for the form that was sent."""
     site = services(request)
     try:
-        await spend(site.counters, charges, now=site.clock.now())
+        await spend(site.counters, charges, now=site.clock.now(), points=points)
     except RateLimited as limit:
-        limit.why = _wait_reason(math.ceil(limit.after_seconds))
+        limit.why = SiteReason.TOO_MANY_ATTEMPTS(wait=duration(math.ceil(limit.after_seconds)))
         raise
 
 
-def _wait_reason(seconds: int) -> Why:
+def duration(seconds: int) -> Explanation:
+    """A time to wait, such as “3 minutes”, in the largest unit of which there are at least two. It is rounded up, so that
+    nobody comes back too early.
+    """
     if seconds >= 2 * 3600:
-        return SiteReason.WAIT_HOURS(number=-(-seconds // 3600))
-    return (
-        SiteReason.WAIT_MINUTES(number=-(-seconds // 60)) if seconds >= 120 else SiteReason.WAIT_SECONDS(number=seconds)
-    )
+        return SiteReason.HOURS(number=-(-seconds // 3600))
+    if seconds >= 2 * 60:
+        return SiteReason.MINUTES(number=-(-seconds // 60))
+    return SiteReason.SECONDS(number=seconds)
 
 
 async def spend_on_page(request: Request) -> None:

@@ -21,10 +21,13 @@ _ZONE: ContextVar[str | None] = ContextVar("reader_zone", default=None)
 
 @dataclass(frozen=True, slots=True)
 class ShownZone:
-    """``label`` is like ``Berlin time``. ``attributes`` belong on the element that contains it."""
+    """``label`` is like ``Berlin time``. ``attributes`` belong on the element that contains it. ``is_hidden``: the
+    reader is known to have the same time.
+    """
 
     label: str
     attributes: Markup = Markup()  # noqa: RUF009 - immutable
+    is_hidden: bool = False
 
 
 def set_reader_zone(zone: str | None) -> None:
@@ -45,7 +48,7 @@ def shown_zone(zone: str, label: str, instants: Iterable[Instant]) -> ShownZone:
         local_of(one, zone).utcoffset() == local_of(one, own).utcoffset() for one in moments
     )
     attributes = Markup('data-zone="{}" data-at="{}"').format(zone, " ".join(map(formatting.iso, moments)))
-    return ShownZone(label, attributes + Markup(" hidden") * is_same)
+    return ShownZone(label, attributes + Markup(" hidden") * is_same, is_same)
 
 
 def zone_of(event: Event | Details) -> ShownZone | None:

@@ -24,7 +24,7 @@ _POLL_SECONDS: Final = 5.0
 # A client that accepts no data for this long is treated as disconnected.
 _WRITE_SECONDS: Final = 30.0
 _RECONNECT_MS: Final = 3_000
-MOST_WAITING: Final = 64
+MAX_WAITING: Final = 64
 PER_READER: Final = 10
 _RETRY_SECONDS: Final = 30.0
 _HEADERS: Final = {
@@ -122,7 +122,7 @@ class FrameQueue:
     @property
     def is_full(self) -> bool:
         """Whether the reader has fallen too far behind to take another frame."""
-        return len(self.waiting) >= MOST_WAITING
+        return len(self.waiting) >= MAX_WAITING
 
     def push(self, frame: bytes) -> None:
         """Add a frame, unless the stream has ended. The caller checks ``is_full`` first."""

@@ -16,17 +16,30 @@ _ACCENT = "accent.css"
 # Every page loads ``site.css`` and ``site.js``. The other stylesheets and scripts belong to one area; its pages request
 # them in the blocks ``styles`` and ``head``.
 _BUNDLES = {
-    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "parts.css", "print.css"),
+    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "print.css"),
     # Pages whose template names no others. The pages that visitors open first have only the parts that they need.
-    "pages.css": (ui.PANELS, "rows.css", "lists.css", "needs.css", "tiles.css"),
-    "lists.css": ("lists.css", "needs.css", "tiles.css"),
-    "discover.css": ("discover.css", "hero.css"),
-    "event.css": ("tiles.css", "event.css", "map_drawing.css"),
-    # The page of the map loads nothing else.
-    "map.css": ("lists.css", "tiles.css", "discover.css", "map_drawing.css", "map.css"),
-    "month.css": ("discover.css", "month.css"),
+    "pages.css": (
+        *(ui.TABS, ui.FILTERS, ui.WAITING, ui.PANELS, ui.CHOICES),
+        *("parts.css", "rows.css", "search.css", "subscribing.css", "lists.css", "cards.css", "needs.css", "tiles.css"),
+    ),
+    # The form of an event, which has no lists.
+    "form.css": (ui.FILTERS, ui.PANELS, ui.CHOICES, "rows.css"),
+    "lists.css": (ui.TABS, "lists.css", "cards.css", "tiles.css"),
+    "home.css": (ui.FILTERS, ui.WAITING, "needs.css", "home.css"),
+    "discover.css": (ui.FILTERS, "search.css", "subscribing.css", "lists.css", "tiles.css", "discover.css", "hero.css"),
+    "event.css": (ui.CHOICES, "parts.css", "tiles.css", "event.css"),
+    "series.css": ("subscribing.css", "dates.css"),
+    "groups.css": ("parts.css", "subscribing.css", "groups.css"),
+    "map.css": (
+        *(ui.FILTERS, "search.css", "subscribing.css", "lists.css", "tiles.css", "discover.css"),
+        *("map_drawing.css", "map.css"),
+    ),
+    "month.css": (
+        *(ui.FILTERS, "search.css", "subscribing.css", "lists.css", "tiles.css", "discover.css", "month.css"),
+    ),
     "calendar.css": ("month.css", "calendar.css"),
     "operating.css": ("operators.css", "operating.css"),
+    "sign_in.css": (ui.PANELS, ui.CHOICES, "sign_in.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }
 

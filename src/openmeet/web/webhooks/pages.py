@@ -24,7 +24,7 @@ from openmeet.web.webhooks.api import id_of, reach_of, register_webhook, sealer_
 
 PATH: Final = "/settings/webhooks"
 _SHOWN: Final = 50
-_MOST_GROUPS: Final = 100
+_MAX_GROUPS: Final = 100
 _STATE_LABELS: Final[Mapping[DeliveryState, LazyText]] = {
     DeliveryState.WAITING: plazy("state of a delivery", "waiting"),
     DeliveryState.SENDING: plazy("state of a delivery", "being sent"),
@@ -123,7 +123,7 @@ async def _webhooks_page(
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         webhooks = await queries.of_user(reader, caller.user_id)
-        groups = await groups_of(reader, caller.user_id, limit=_MOST_GROUPS)
+        groups = await groups_of(reader, caller.user_id, limit=_MAX_GROUPS)
     context = {
         "typed": form_state,
         "webhooks": webhooks,

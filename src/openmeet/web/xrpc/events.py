@@ -18,7 +18,7 @@ from groundwork.geo_points import Near
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.lists import ListedRsvp, listed_rsvps
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event
@@ -207,9 +207,9 @@ def _visible_conditions(did: str, viewer: UserId | None) -> tuple[list[str], dic
 
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
-    registration_settings = await registration.of_event(call.reader, event)
+    registration_settings = await registration.settings_of(call.reader, event)
     own_rsvp = None if call.viewer is None else await attendance_queries.find(call.reader, event.id, call.viewer)
-    if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED):
+    if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES):
         return True
     return bool(await event_access.managed_among(call.reader, [event], call.viewer))
 

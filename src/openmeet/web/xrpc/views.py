@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.http.json_bodies import json_name
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events import event_access
 from openmeet.domain.events.disclosure import private_details
@@ -125,7 +125,7 @@ def _event_view(event: Event, facts: _ViewFacts) -> EventView:
     private = private_details(
         event,
         facts.viewer,
-        is_going=own_rsvp is not None and own_rsvp.status in SEATED,
+        is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES,
         now=facts.now,
         runs=runs,
     )

@@ -11,7 +11,7 @@ from tests.aurora_locus.conftest import MakeDeployment, make_deployment, pds_url
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.moderation.operators import acts
-from tests.aurora_locus.xrpc.test_federation import FEDERATED, open_relay
+from tests.aurora_locus.xrpc.recording_relay import FEDERATED_SETTINGS, open_relay
 from tests.fork_server import FORK_SERVER
 
 from groundwork.clock import MINUTE, HandClock
@@ -211,7 +211,7 @@ async def test_the_crawl_request_names_relays_that_were_not_asked_again(
     async with open_relay() as asked, open_relay() as skipped:
         (tmp_path / "pds").mkdir()
         (tmp_path / "pds" / "crawl_requests.json").write_text(json.dumps({skipped.url: clock.now() - 5 * MINUTE}))
-        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(asked.url, skipped.url))
+        deployment = await make_deployment(**FEDERATED_SETTINGS, federation_relay_urls=(asked.url, skipped.url))
         said = await openmeet(deployment, "request-crawl", PDS_URL=deployment.url)
         assert (len(asked.asked), len(skipped.asked)) == (1, 0)
     assert said.status == 0, said.err

@@ -162,6 +162,7 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
     const isInside = answer.contains(document.activeElement);
     answer.innerHTML = await found.text();
     if (isInside) (answer.querySelector("button") ?? input).focus();
+    answer.scrollIntoView({ block: "nearest" });
   };
   input.addEventListener("input", () => {
     clearTimeout(timer);
@@ -172,6 +173,8 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
     const button = event.target.closest("button");
     if (!button) return;
     event.preventDefault();
+    // What was typed last must not replace the answer to this press.
+    clearTimeout(timer);
     if ("asksStreets" in button.dataset) return ask(input.value.trim(), "&streets=yes");
     asked += 1;
     const fills = JSON.parse(button.dataset.fills);

@@ -1,10 +1,13 @@
 // Enhancements. The site works without this file.
 
-// Tabs and filters scroll sideways on phones. Begin with the current one in view, or with the first of several.
+// Tabs and filters scroll sideways on phones. Begin with the first one, unless the current one, or the first of several, is out of view.
 for (const line of document.querySelectorAll(".tabs, .picks.sideways")) {
   const chosen = line.querySelector("[aria-current]");
   if (!chosen) continue;
   const [row, here] = [chosen.parentElement.getBoundingClientRect(), chosen.getBoundingClientRect()];
+  // What is in the padding fades.
+  const { paddingLeft, paddingRight } = getComputedStyle(chosen.parentElement);
+  if (here.left > row.left + parseFloat(paddingLeft) - 1 && here.right < row.right - parseFloat(paddingRight) + 1) continue;
   chosen.parentElement.scrollLeft += here.left + here.width / 2 - (row.left + row.width / 2);
 }
 
@@ -195,10 +198,12 @@ for (const control of document.querySelectorAll("[data-share]")) {
 }
 
 // “Back” returns to the page that the reader came from, at the same position. Without one on this site, for example after
-// a link in a mail, after signing in or after answering, it leads to the page in its address.
+// a link in a mail, after signing in or after answering, it leads to the page in its address. After a form that was not
+// accepted, it always returns to the form, where the browser still has what was typed.
 for (const link of document.querySelectorAll("[data-back]")) {
   const before = document.referrer.startsWith(`${location.origin}/`) ? new URL(document.referrer).pathname : location.pathname;
-  if (before === location.pathname || before.startsWith("/sign-in") || history.length < 2) continue;
+  const isNew = before === location.pathname || before.startsWith("/sign-in");
+  if (history.length < 2 || (isNew && link.dataset.back !== "form")) continue;
   link.addEventListener("click", (event) => {
     event.preventDefault();
     history.back();
@@ -211,17 +216,27 @@ for (const button of document.querySelectorAll("[data-print]")) {
   button.addEventListener("click", () => print());
 }
 
-// In a calendar, the arrow keys move from day to day, and the Page keys to the previous or next month or week, where the
-// chosen day gets the focus, so that the keys continue to work.
+// A calendar has one tab stop: the chosen day, otherwise today. The arrow keys, Home and End move from day to day, and the Page
+// keys to the previous or next month or week, where the chosen day gets the focus, so that the keys continue to work. The
+// events of a day are in the list of the day.
 const PAGED = "openmeet:calendar-paged";
 for (const days of document.querySelectorAll("[data-days]")) {
   const links = [...days.querySelectorAll("a.cal-day, .wk-head a")];
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
   const pages = { PageUp: "prev", PageDown: "next" };
+  const stop = (link) => links.forEach((one) => { one.tabIndex = one === link ? 0 : -1; });
+  if (links.length > 7) {
+    days.setAttribute("role", "grid");
+    for (const bar of days.querySelectorAll(".cal-bars a")) bar.tabIndex = -1;
+  }
+  stop(days.querySelector(".is-chosen a") ?? days.querySelector(".is-today a") ?? links[0]);
+  days.addEventListener("focusin", ({ target }) => links.includes(target) && stop(target));
   days.addEventListener("keydown", (event) => {
     const here = links.indexOf(event.target);
     if (here < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
-    const next = event.key in pages ? document.querySelector(`.cal-steps a[rel~="${pages[event.key]}"]`) : links[here + steps[event.key]];
+    const week = here - (here % 7);
+    const ends = { Home: week, End: week + 6 };
+    const next = event.key in pages ? document.querySelector(`.cal-steps a[rel~="${pages[event.key]}"]`) : links[ends[event.key] ?? here + steps[event.key]];
     if (!next) return;
     event.preventDefault();
     if (!(event.key in pages)) return next.focus();

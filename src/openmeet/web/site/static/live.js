@@ -10,6 +10,7 @@ let seen = "";
 let unread;
 let renewTimer;
 let isRenewing = false;
+let isResumed = false;
 let isStale = false;
 
 function connect() {
@@ -54,13 +55,14 @@ function renewAfter(pause) {
 }
 
 async function renewNow() {
+  clearTimeout(renewTimer);
   renewTimer = undefined;
   isRenewing = true;
-  isStale = false;
+  isStale = isResumed = false;
   const isAnswered = await renew();
   isRenewing = false;
   if (!isAnswered) isStale = true;
-  if (isStale) renewAfter(isAnswered ? PAUSE_MS : RETRY_MS);
+  if (isStale) renewAfter(isAnswered || isResumed ? PAUSE_MS : RETRY_MS);
 }
 
 // Replace counts in place. If other parts have changed, let the reader choose when to reload. False if there was no complete answer.
@@ -95,7 +97,19 @@ function offer() {
 }
 
 news?.querySelector("button").addEventListener("click", () => location.reload());
-document.addEventListener("visibilitychange", () => (document.visibilityState === "visible" ? connect() : disconnect()));
+// The page is visible again, or the device is online again: what failed before is tried now, not after its pause.
+function resume() {
+  if (document.visibilityState !== "visible") return disconnect();
+  connect();
+  if (isRenewing) isResumed = true;
+  else if (renewTimer) renewNow();
+}
+
+document.addEventListener("visibilitychange", resume);
+addEventListener("online", () => {
+  disconnect();
+  resume();
+});
 addEventListener("pagehide", disconnect);
 addEventListener("pageshow", connect);
 connect();

@@ -2,13 +2,13 @@
 
 const SHELL = `shell-${VERSION}`;
 const COVERS = `covers-${VERSION}`;
-const MOST_COVERS = 60;
+const MAX_COVERS = 60;
 const KEPT = "kept";
-const MOST_KEPT = 60;
+const MAX_KEPT = 60;
 // A cache per page, with the portraits of a check-in list, or the cover of an event. At 48 pixels, a hundred portraits take about
 // 200 kB.
 const FACES = "faces ";
-const MOST_FACES = 100;
+const MAX_FACES = 100;
 // The stored size of an uploaded cover.
 const COVER = "small";
 const AN_HOUR = 3_600_000;
@@ -100,7 +100,7 @@ async function keep(url, answer, since) {
   if (!(await store(cache, key, new Response(text, { headers })))) return;
   await keepPictures(key, text, since);
   const all = await cache.keys();
-  for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) {
+  for (const one of all.slice(0, Math.max(0, all.length - MAX_KEPT))) {
     await cache.delete(one);
     await caches.delete(FACES + one.url);
   }
@@ -110,7 +110,7 @@ async function keep(url, answer, since) {
 async function keepPictures(page, text, since) {
   const cover = /class="event-cover[^>]* src="(\/covers\/[^"]+\.svg|\/media\/[0-9a-f]{32}\/)/.exec(text)?.[1].replace(/\/$/, `/${COVER}`);
   const faces = page.endsWith("/check-in") ? text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g) : [];
-  const found = [...new Set(cover ? [cover] : faces)].slice(0, MOST_FACES);
+  const found = [...new Set(cover ? [cover] : faces)].slice(0, MAX_FACES);
   if (!found.length) return void (await caches.delete(FACES + page));
   const cache = await caches.open(FACES + page);
   if (since !== deletions) return void (await caches.delete(FACES + page));
@@ -147,7 +147,7 @@ async function storeCover(request, answer) {
   const cache = await caches.open(COVERS);
   await store(cache, request, answer);
   const all = await cache.keys();
-  for (const one of all.slice(0, Math.max(0, all.length - MOST_COVERS))) await cache.delete(one);
+  for (const one of all.slice(0, Math.max(0, all.length - MAX_COVERS))) await cache.delete(one);
 }
 
 // Returns false if the device has no space, even without the covers. The response is shown all the same.
