@@ -59,11 +59,11 @@ cluster: install-dev  ## Start the distributed set-up on running servers (ARGS="
 screenshots: install-dev  ## Take the pictures of the README again, of the demo town on a fixed day
 	@$(BIN)/python -m tests.browser.pictures
 
-test: install-dev check  ## Run the checks and the tests of all packages, in about eight minutes on two cores
+test: install-dev check  ## Run the checks and the tests of all packages, as CI does, in about eight minutes on two cores
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --short --workers $(WORKERS)
 
-test-all: install-dev check  ## Run the checks and every test, as CI does
+test-all: install-dev check  ## Run the checks and every test, in 35 to 75 minutes on two cores
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --workers $(WORKERS)
 
