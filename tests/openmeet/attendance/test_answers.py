@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from groundwork.clock import DAY, HOUR
+from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import (
     actions,
@@ -12,29 +12,22 @@ from openmeet.domain.attendance import (
     host_decisions,
     notify,
     queries,
-    registration,
     rsvp_records,
     waitlist,
 )
 from openmeet.domain.attendance.model import (
     AttendanceStatus,
-    RecordedRsvp,
     ReplyDetails,
     RsvpCounts,
     RsvpRecordStatus,
     RsvpReply,
 )
-from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publication_status, publications
 from tests.openmeet.attendance.network_answers import ANSWER_URI, apply_network_answer
-from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import details, event_by, person
 
 GOING, INTERESTED, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
@@ -405,56 +398,3 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
         await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNKNOWN)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.pending) == (0, 0, 1)
-
-
-async def restored(tx, event, who, answered_at):
-    """Answer on this site, then replace the answer by a record that says no, then restore it. Return the status."""
-    mine = await queries.find(tx, event.id, who.user_id)
-    await rsvp_records.apply_from_network(
-        tx,
-        RecordedRsvp(
-            event_id=event.id,
-            user_id=who.user_id,
-            record_uri=ANSWER_URI,
-            status=RsvpRecordStatus.NOT_GOING,
-            first_seen=tx.now,
-        ),
-    )
-    await rsvp_records.restore_reply(tx, mine.id, mine.status, answered_at=answered_at)
-    return await status(tx, event, who)
-
-
-async def test_a_restored_answer_of_a_member_needs_no_approval(db):
-    """If a member of an event for members answers on this site, the answer does not need the approval that answers from
-    other apps need.
-    """
-    async with db.transaction() as tx:
-        ana = await person(tx, "Ana")
-        group = await group_by(tx, ana)
-        ben = await add_member(tx, group, ana, "Ben")
-        event = await events.create(tx, ana, details(), group=group_of_event.of_event(group))
-        await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
-        await actions.answer(tx, ben, event.slug, GOING)
-        assert await restored(tx, event, ben, tx.now) is ATTENDING
-
-
-async def test_an_answer_given_before_the_deadline_is_restored_after_it(db, clock):
-    async with db.transaction() as tx:
-        ana, ben = await people(tx, 2)
-        event = await event_by(tx, ana)
-        await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=24))
-        answered_at = (await actions.answer(tx, ben, event.slug, GOING)).answered_at
-    clock.turn(event.starts_at - clock.now() - HOUR)
-    async with db.transaction() as tx:
-        assert await restored(tx, event, ben, answered_at) is ATTENDING
-
-
-async def test_a_restored_answer_of_a_co_host_needs_no_approval(db):
-    async with db.transaction() as tx:
-        ana, ben = await people(tx, 2)
-        event = await event_by(tx, ana)
-        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
-        invited = await co_hosts.invite(tx, ana, event.slug, (await user_by_id(tx, ben.user_id)).email)
-        await co_hosts.accept(tx, ben, invited.id)
-        await actions.answer(tx, ben, event.slug, GOING)
-        assert await restored(tx, event, ben, tx.now) is ATTENDING

@@ -35,7 +35,7 @@ from openmeet.domain.events.event_access import may_answer_from_network
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.users.model import User, UserKind
+from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
 from openmeet.outbox import publications
@@ -64,8 +64,9 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if not rules.rsvp_gives_access(rsvp) and not await may_answer_from_network(tx, event, user.id):
         return None
-    # A person whom the host or a moderator has blocked can still write a record. The record is applied as "not going".
-    action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[record.status]
+    # Somebody who may not come can still write a record. The record is applied as "not going".
+    may_come = not locked.is_unwelcome and await _may_still_see(tx, event, user.id)
+    action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.NETWORK_NOT_GOING
     relationship = await _relationship_of_record_author(tx, locked, user)
     details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
@@ -95,6 +96,11 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return saved
+
+
+async def _may_still_see(tx: Transaction, event: Event, user_id: UserId) -> bool:
+    """Whether somebody who has replied may see the event. People who have left its group, for example, may not."""
+    return await may_answer_from_network(tx, event, user_id, has_rsvp_access=True)
 
 
 async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, user: User) -> EventRelationship:
@@ -149,17 +155,23 @@ async def restore_reply(
     and return its revision.
 
     Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. The deadline is
-    compared with ``answered_at``. Raises NotFound.
+    compared with ``answered_at``. Somebody who may no longer come, because they are blocked or can no longer see the
+    event, is not going; as when they were shut out, their record is changed only in the second case
+    (``reevaluation.end_rsvp``). Raises NotFound.
     """
-    event, rsvp = await _lock_event_of(tx, attendance_id)
-    if event is None or rsvp is None:
+    unlocked = await queries.by_id(tx, attendance_id)
+    locked = await locked_event.lock_for_record(tx, unlocked.event_id, unlocked.user_id) if unlocked else None
+    if locked is None or locked.rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-    event_registration = await registration.registration_of(tx, event)
-    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(rsvp)
+    event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
+    may_see = await _may_still_see(tx, event, rsvp.user_id)
+    may_come = may_see and not locked.is_unwelcome
+    action = ACTION_OF_RECORD[rules.record_status_of(status)] if may_come else AttendanceAction.NETWORK_NOT_GOING
+    details = save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, event_registration, rsvp, details
+        tx, event_registration, rsvp, details, usage=locked.seats
     )
-    rsvp = await queries.by_id(tx, attendance_id) or rsvp
+    rsvp = await queries.by_id(tx, rsvp.id) or rsvp
     decision = rules.decide(
         event_registration,
         rsvp,
@@ -182,7 +194,8 @@ async def restore_reply(
             answered_at=answered_at,
         ),
     )
-    await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
+    if may_come or not may_see:
+        await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return saved.revision

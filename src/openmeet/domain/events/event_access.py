@@ -55,12 +55,15 @@ async def require_visible(
     return event
 
 
-async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
-    """Whether the event exists for a person, apart from the RSVP in their record.
+async def may_answer_from_network(
+    reader: Reader, event: Event, user_id: UserId, *, has_rsvp_access: bool = False
+) -> bool:
+    """Whether the event exists for a person, apart from the RSVP in their record. ``has_rsvp_access`` is as in
+    ``may_see``.
 
     Events hidden by moderators are only temporarily hidden from everyone, so RSVPs to them still count.
     """
-    return await may_see(reader, replace(event, is_hidden=False), user_id, has_rsvp_access=False)
+    return await may_see(reader, replace(event, is_hidden=False), user_id, has_rsvp_access=has_rsvp_access)
 
 
 async def seen(
