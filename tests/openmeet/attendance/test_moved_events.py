@@ -23,12 +23,14 @@ from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, a
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.moved_dates import moved_dates
 from openmeet.domain.attendance.registration import RegistrationSettings, registration_of
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.values import Mode
+from openmeet.domain.moderation import blocks
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search.my_event_lists import waiting_for
 from openmeet.domain.series import date_queries, undo
@@ -320,6 +322,42 @@ async def test_on_the_day_the_new_time_is_asked_about_until_it_starts(db: Databa
         clock.turn(at - clock.now())
         async with db.reader() as reader:
             assert await state(reader, one.event, one.ben) is expected
+
+
+@pytest.mark.parametrize(
+    ("waits", "lately", "expected"),
+    [
+        (False, "", 2),
+        (False, "blocked", 2),
+        (False, "held", 0),
+        (True, "", 2),
+        (True, "blocked", 0),
+        (True, "held", 0),
+    ],
+)
+async def test_nobody_is_asked_about_dates_that_they_cannot_confirm(
+    db: Database, clock: HandClock, waits: bool, lately: str, expected: int
+) -> None:
+    """The number of moved dates of a series counts those that ask by themselves: not the dates that a moderator has yet
+    to approve, and for people on the waitlist not those of a host who has blocked them.
+    """
+    clock.turn(NOW - clock.now())
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=2", capacity=1 if waits else None)
+        ben, cleo = [await person(tx, name) for name in ("Ben", "Cleo")]
+        coming = await dates(tx, series)
+        for who in (cleo, ben) if waits else (ben,):
+            for one in coming:
+                await actions.answer(tx, who, one.slug, GOING)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=2))
+        if lately == "blocked":
+            await blocks.block(tx, ana.user_id, ben.user_id)
+        if lately == "held":
+            await tx.execute("update events set is_held = 1 where series_id = :series", series=series.id)
+        shown = [await state(tx, one, ben) for one in coming]
+        moved = (await moved_dates(tx, ben.user_id, [series.id])).get(series.id)
+    assert shown.count(AnswerState.MOVED) == expected
+    assert (0 if moved is None else moved.count) == expected
 
 
 @pytest.mark.parametrize("confirms_as", ["the leaving account", "the staying account"])

@@ -12,6 +12,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 
 # The name, in e-mails and forms, of the reply that confirms all moved dates of a series.
@@ -23,15 +24,16 @@ _SMALLEST_MOVE: Final = 1
 _SMALLEST_MOVE_OF_DAYS: Final = DAY // 2
 
 # SQL condition: the person ``:user_id``, whose RSVP is ``a``, is asked whether the new time of the event ``e`` works. Must
-# agree with ``answer_bar.AnswerState.MOVED``.
+# agree with ``answer_bar.AnswerState.MOVED``. People without a place are not asked if they may not answer.
 ASKS_ABOUT_NEW_TIME: Final = f"""
     (a.status in ('attending', 'waitlisted', 'pending') and coalesce(a.pending_for, 'approval') = 'approval'
      and not (a.status = 'waitlisted' and coalesce(a.offered_until, 0) > :now)
      and e.starts_at > :now
      and abs(a.known_starts_at - e.starts_at)
          >= case when e.is_all_day = 1 then {_SMALLEST_MOVE_OF_DAYS} else {_SMALLEST_MOVE} end
-     and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
-     and e.author_id <> :user_id and e.id not in ({CO_HOSTED}))
+     and e.is_draft = 0 and e.is_held = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+     and e.author_id <> :user_id and e.id not in ({CO_HOSTED})
+     and (a.status = 'attending' or not {is_unwelcome_at("e.author_id", "e.group_id", ":user_id")}))
 """
 
 
