@@ -140,7 +140,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "ingestion.no_pds": mark("The account doesn’t say which server has its data."),
     "ingestion.other_bytes": mark("The PDS sent bytes that don’t match the record."),
     "ingestion.not_a_record_uri": mark("This isn’t the URI of one record."),
-    "ingestion.proof_without_record": mark("The proof doesn’t include the record."),
     "ingestion.rev_ahead": mark("The revision is more than five minutes in the future."),
     "ingestion.outdated": mark("Older messages about this repository arrived while it was being compared."),
     "ingestion.no_rev": mark("The repository has an old format, without a revision."),

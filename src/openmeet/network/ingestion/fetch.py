@@ -24,10 +24,9 @@ from openmeet.network.ingestion.apply_read import apply_fetched
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.record_proofs import message_of
 from openmeet.network.records.links import lock_current
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.read import prove_record
+from openmeet.network.repositories.read import message_of_proof, prove_record
 
 T = TypeVar("T")
 
@@ -145,9 +144,7 @@ def _uri_of(job: Job) -> AtUri:
 
 async def _apply_proof(db: Database, context: IngestionContext, uri: AtUri, proof: RecordProof) -> None:
     """Apply the record or its absence, as of the commit in the proof."""
-    message = message_of(uri, proof)
-    if message is not None:
-        await apply_fetched(db, context, message)
+    await apply_fetched(db, context, message_of_proof(uri, proof))
 
 
 async def _resolved(resolving: Awaitable[T]) -> T:

@@ -14,7 +14,6 @@ class IngestionReason(Reason):
     NO_PDS = "ingestion.no_pds"
     OTHER_BYTES = "ingestion.other_bytes"
     NOT_A_RECORD_URI = "ingestion.not_a_record_uri"
-    PROOF_WITHOUT_RECORD = "ingestion.proof_without_record"
     REV_AHEAD = "ingestion.rev_ahead"
     OUTDATED = "ingestion.outdated"
     NO_REV = "ingestion.no_rev"

@@ -354,8 +354,6 @@ async def _repair_record(
             message = await _waiting_for_budget(
                 options, partial(fetch_verified, network, parse_at_uri(discrepancy.uri), options.spend_on_host)
             )
-            if message is None:
-                return
             if message.cid is not None:
                 await apply_fetched(db, context, message)
                 return

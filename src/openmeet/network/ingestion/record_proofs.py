@@ -23,9 +23,9 @@ from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
 from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.read import BadRecordProof, prove_record
+from openmeet.network.repositories.read import BadRecordProof, message_of_proof, prove_record
 
 # Concurrent proof requests to one repository.
 SIDE_BY_SIDE = 4
@@ -44,13 +44,13 @@ class Proofs:
     ended_by: Failure | None
 
 
-async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
-    """Return the record, or its absence, as of the repository's current commit; None if the proof lacks the record.
+async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage:
+    """Return the record, or its absence, as of the repository's current commit.
 
     Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and the errors
     of ``prove_record``.
     """
-    return message_of(uri, await _fetch_proof(network, uri, spend_on_host))
+    return message_of_proof(uri, await _fetch_proof(network, uri, spend_on_host))
 
 
 async def _fetch_proof(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordProof:
@@ -114,7 +114,7 @@ async def fetch_verified_each(
         if proof is None:
             proof = await _fetch_proof(network, parsed, spend_on_host)
             tree.add(proof)
-        return message_of(parsed, proof)
+        return message_of_proof(parsed, proof)
 
     async def one(uri: str) -> RecordMessage | RecordFailure | None:
         nonlocal ended_by
@@ -122,14 +122,13 @@ async def fetch_verified_each(
             if ended_by is not None:
                 return None
             try:
-                message = await verified(uri)
+                return await verified(uri)
             except (BadRecordProof, ResponseTooLarge) as bad:
                 log.warning("record.not_proven", uri=uri, reason=bad.why)
                 return RecordFailure(uri, "", bad)
             except Failure as failure:
                 ended_by = failure
                 return None
-            return message or RecordFailure(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
 
     distinct_uris = list(_apart(uris))
     proof_by_uri = dict(zip(distinct_uris, await asyncio.gather(*(one(uri) for uri in distinct_uris)), strict=True))
@@ -147,21 +146,3 @@ def _apart(uris: Sequence[str]) -> Iterator[str]:
     stretch = -(-len(uris) // SIDE_BY_SIDE)
     for first in range(stretch):
         yield from uris[first::stretch]
-
-
-def message_of(uri: AtUri, proof: RecordProof) -> RecordMessage | None:
-    """Return the result of a proof as a message of its commit; None if it lacks the record."""
-    is_cut = proof.cid is not None and proof.record is None
-    if is_cut or proof.commit.rev is None or uri.collection is None or uri.rkey is None:
-        return None
-    return RecordMessage(
-        did=parse_did(uri.authority),
-        collection=uri.collection,
-        rkey=uri.rkey,
-        rev=proof.commit.rev,
-        operation=RecordOperation.DELETE if proof.cid is None else RecordOperation.UPDATE,
-        cid=None if proof.cid is None else str(proof.cid),
-        body=proof.record,
-        is_verified=True,
-        is_read=True,
-    )

@@ -30,7 +30,7 @@ from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.rsvp import subject_of
-from openmeet.network.repositories.read import prove_record
+from openmeet.network.repositories.read import message_of_proof, prove_record
 from openmeet.outbox.reasons import PublicationReason
 
 _APPLY = "com.atproto.repo.applyWrites"
@@ -232,7 +232,7 @@ async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) 
 
 async def fetch_verified_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
     """Return the verified record or its absence, as a message with the rev of the repository's newest commit."""
-    return message_of(uri, await fetch_proof(publisher, uri))
+    return message_of_proof(uri, await fetch_proof(publisher, uri))
 
 
 async def fetch_proof(publisher: Publisher, uri: AtUri) -> RecordProof:
@@ -244,24 +244,6 @@ async def fetch_proof(publisher: Publisher, uri: AtUri) -> RecordProof:
     if proof.commit.rev is not None and not is_plausible_rev(proof.commit.rev, publisher.network.clock.now()):
         raise RemoteFailed(PublicationReason.CLOCK_AHEAD)
     return proof
-
-
-def message_of(uri: AtUri, proof: RecordProof) -> RecordMessage:
-    """Return the proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
-    if proof.commit.rev is None or uri.collection is None or uri.rkey is None:
-        raise RemoteFailed(PublicationReason.NO_REV)
-    is_gone = proof.cid is None or proof.record is None
-    return RecordMessage(
-        did=parse_did(uri.authority),
-        collection=uri.collection,
-        rkey=uri.rkey,
-        rev=proof.commit.rev,
-        operation=RecordOperation.DELETE if is_gone else RecordOperation.UPDATE,
-        cid=None if is_gone else str(proof.cid),
-        body=None if is_gone else proof.record,
-        is_verified=True,
-        is_read=True,
-    )
 
 
 def rev_of(proof: RecordProof) -> str:

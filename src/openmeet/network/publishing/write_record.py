@@ -22,12 +22,12 @@ from openmeet.network.publishing.repository_calls import (
     WriteReceipt,
     fetch_proof,
     is_plausible_rev,
-    message_of,
     put_record,
     rev_of,
 )
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
+from openmeet.network.repositories.read import message_of_proof
 from openmeet.outbox import leased_publications
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
@@ -198,7 +198,7 @@ async def _hand_to_ingestion(
         reason = PublicationReason.CHANGED_TOO_OFTEN
         await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.hand_to_ingestion([message_of(uri, proof or await fetch_proof(publisher, uri))])
+    await publisher.hand_to_ingestion([message_of_proof(uri, proof or await fetch_proof(publisher, uri))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
     await store_outcome.end_lease(
         publisher,

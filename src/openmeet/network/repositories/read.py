@@ -15,7 +15,8 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.repo.commit import verify_commit
 from at_protocol.repo.proof import RecordProof, verify_record_proof
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.at_uri import AtUri
+from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
@@ -24,6 +25,7 @@ from openmeet.domain.identities.model import PROFILE
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import is_visible, one_line
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.export_reader import WholeRepository, limits_of, read_whole
@@ -51,7 +53,7 @@ class AccountStatus:
 
 
 class BadRecordProof(RemoteFailed):
-    """A server's proof of a record is invalid, or lacks the record."""
+    """A server's proof of a record is invalid, or of a repository without revs."""
 
 
 async def prove_record(network: NetworkClients, did: Did, collection: str, rkey: str) -> RecordProof:
@@ -79,6 +81,27 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
         return verify_record_proof(response.body, did=did, key=_key_of(document), path=path)
     except Malformed as wrong:
         raise BadRecordProof(RepositoryReason.BAD_PROOF, did=did, path=path) from wrong
+
+
+def message_of_proof(uri: AtUri, proof: RecordProof) -> RecordMessage:
+    """Return the record of a proof, or its absence, as a message with the rev of the commit that the proof refers to.
+
+    Raises BadRecordProof if the commit has no rev, because then the message cannot be ordered. ``uri`` names one record.
+    """
+    did = parse_did(uri.authority)
+    if proof.commit.rev is None or uri.collection is None or uri.rkey is None:
+        raise BadRecordProof(RepositoryReason.OLD_REPOSITORY, did=did)
+    return RecordMessage(
+        did=did,
+        collection=uri.collection,
+        rkey=uri.rkey,
+        rev=proof.commit.rev,
+        operation=RecordOperation.DELETE if proof.cid is None else RecordOperation.UPDATE,
+        cid=None if proof.cid is None else str(proof.cid),
+        body=proof.record,
+        is_verified=True,
+        is_read=True,
+    )
 
 
 async def download_repository(network: NetworkClients, did: Did, collections: Collection[Nsid]) -> WholeRepository:
