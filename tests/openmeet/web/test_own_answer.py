@@ -186,3 +186,23 @@ async def test_changed_details_are_confirmed_although_the_answer_stays(
             page = await browser.get(answered.headers["location"])
             said.append(("Nothing was changed." in page.text, "Saved." in page.text))
     assert said == [(False, False), (True, False), (False, True)]
+
+
+async def test_the_list_of_dates_says_what_an_answer_changed(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """As the page of the event does: changing only the number of people makes nobody newly "going"."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        hanna, ben = [await person(tx, name) for name in ("Hanna", "Ben")]
+        event = await event_by(tx, hanna)
+        await event_hosting.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=3))
+    async with signed_in(site, ben.user_id) as guest:
+        for more in ({}, {"series": "walks", "in_list": "yes"}):
+            await guest.post(f"/events/{event.slug}/answer", data={"reply": "declined"})
+            for party, words in (("1", "You’re going."), ("2", "Saved."), ("2", "Nothing was changed.")):
+                answer = {"reply": "going", "party": party, **more}
+                await guest.post(f"/events/{event.slug}/answer", data=answer)
+                assert words in _flash((await guest.get("/my/events")).text)
+
+
+def _flash(page: str) -> str:
+    return page.partition('<div class="flash"')[2].partition("</div>")[0]
