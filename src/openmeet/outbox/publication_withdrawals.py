@@ -16,16 +16,19 @@ _SET_WITHDRAWN = """
 """
 _WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"
 _WITHDRAW = f"{_SET_WITHDRAWN} where kind = :kind and subject_id = :subject_id"
+# The URI is stored before the record is written, and removed once it is deleted.
+_HAS_COPY = "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
 
 _ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 
 
 async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
     """Retract a record because its owner asked for it. It is not sent again until ``publications.retry_now`` is called
-    or the owner consents to publishing again.
+    or the owner consents to publishing again. Returns whether there is a copy to delete, or one that may be written now.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(_WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
+    await tx.execute(_WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now)
+    return await tx.fetch_one(_HAS_COPY, kind=kind, subject_id=subject_id) is not None
 
 
 async def withdraw_record(

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from at_protocol.crypto.k256 import K256PrivateKey
 
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
 from at_protocol.repo.commit import sign_commit
 from at_protocol.repo.proof import RecordProof

@@ -8,20 +8,32 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.site_under_test import site_on
+from tests.openmeet.site_under_test import signed_in, site_on
+
+NOTHING_TO_DELETE, NOTHING_TO_SYNC = "There’s no copy of it in your account.", "There’s nothing to sync right now."
+NOTHING_CHANGES = (NOTHING_TO_DELETE, NOTHING_TO_SYNC)
 
 
 async def press(deployment: Deployment, who: Caller, path: str) -> str:
-    """Press a button on the event's page. Return the page as it was before."""
-    async with deployment.db.transaction() as tx:
-        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
-    async with site_on(deployment.db, deployment.clock).browser() as browser:
-        browser.cookies.set("openmeet_session", session.token)
-        shown = await browser.get("/".join(path.split("/")[:3]))
+    """Press a button on the event's page. Return the page as it was before.
+
+    The page afterwards does not say that nothing changes.
+    """
+    async with signed_in(site_on(deployment.db, deployment.clock), who.user_id) as browser:
+        event_page = "/".join(path.split("/")[:3])
+        shown = await browser.get(event_page)
         assert f'action="{path}"' in shown.text
-        said = await browser.post(path)
-    assert said.status_code == 303
+        assert (await browser.post(path)).status_code == 303
+        said = (await browser.get(event_page)).text
+        assert not any(words in said for words in NOTHING_CHANGES)
     return shown.text
+
+
+async def press_too_late(deployment: Deployment, who: Caller, path: str) -> str:
+    """Press a button of a page that is no longer up to date. Return what the next page says."""
+    async with signed_in(site_on(deployment.db, deployment.clock), who.user_id) as browser:
+        assert (await browser.post(path)).status_code == 303
+        return (await browser.get("/".join(path.split("/")[:3]))).text
 
 
 async def is_there(deployment: Deployment, uri: str) -> bool:
@@ -42,6 +54,7 @@ async def test_an_event_is_unpublished_and_published_again(deployment: Deploymen
     await press(deployment, cleo, f"/events/{tea.slug}/unpublish")
     await deployment.deliver_publications()
     assert not await is_there(deployment, uri)
+    assert NOTHING_TO_DELETE in await press_too_late(deployment, cleo, f"/events/{tea.slug}/unpublish")
     tea = await deployment.revise(cleo, tea.slug, title="Coffee")
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).uri is None
@@ -71,12 +84,14 @@ async def test_an_answer_is_unpublished_and_still_counts_here(deployment: Deploy
     await deployment.deliver_publications()
     await deployment.listen(cleo.user_id)
     assert not await is_there(deployment, uri)
+    assert NOTHING_TO_DELETE in await press_too_late(deployment, cleo, f"/events/{tea.slug}/answer/unpublish")
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where id = :id", id=mine.id)
     assert [row["status"] for row in rows] == ["attending"]
     await press(deployment, cleo, f"/events/{tea.slug}/answer/publish")
     await deployment.deliver_publications()
     assert await is_there(deployment, uri)
+    assert NOTHING_TO_SYNC in await press_too_late(deployment, cleo, f"/events/{tea.slug}/answer/publish")
 
 
 async def test_nobody_else_can_unpublish_an_event(deployment: Deployment):

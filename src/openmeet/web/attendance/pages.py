@@ -117,7 +117,9 @@ async def save_reply(request: Request) -> Response:
     if series_slug := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
         date = f"#{quote(slug)}" if "in_list" in form else ""
-        return go(f"{series_path(series_slug)}{date}", flash=_flash_after_reply(event_registration.event, own_rsvp, saved))
+        return go(
+            f"{series_path(series_slug)}{date}", flash=_flash_after_reply(event_registration.event, own_rsvp, saved)
+        )
     return _redirect_after_reply(event_registration.event, reply, own_rsvp, saved)
 
 
@@ -145,8 +147,8 @@ async def publish(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
-        await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(event_path(slug), flash="answer_tried")
+        is_due = await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
+    return go(event_path(slug), flash="answer_tried" if is_due else "nothing_to_sync")
 
 
 async def unpublish(request: Request) -> Response:
@@ -154,8 +156,10 @@ async def unpublish(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
-        await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(event_path(slug), flash="answer_taken_back")
+        has_copy = await publication_withdrawals.withdraw(
+            tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id
+        )
+    return go(event_path(slug), flash="answer_taken_back" if has_copy else "nothing_to_take_back")
 
 
 async def _answer_page(

@@ -58,8 +58,10 @@ async def retract_record(request: Request) -> Response:
     """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
     event = await hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
-    return go(event_path(event.slug), flash="taken_back")
+        has_copy = await publication_withdrawals.withdraw(
+            tx, kind=publications.PublicationKind.EVENT, subject_id=event.id
+        )
+    return go(event_path(event.slug), flash="taken_back" if has_copy else "nothing_to_take_back")
 
 
 async def decide_record(request: Request) -> Response:

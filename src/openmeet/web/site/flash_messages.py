@@ -199,7 +199,9 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "answer_taken_back": lazy(
         "We’re removing the copy from your account. Your answer stays here. Copies that others made may remain."
     ),
+    "nothing_to_take_back": lazy("There’s no copy of it in your account."),
     "answer_tried": lazy("We’re syncing your answer."),
+    "nothing_to_sync": lazy("There’s nothing to sync right now."),
     "choice_kept": lazy("Done. Your choice applies."),
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
