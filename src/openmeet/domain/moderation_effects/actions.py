@@ -169,6 +169,8 @@ async def _notify_host(tx: Transaction, event_id: EventId, status_change: Status
     await notify_webhooks(tx, [event])
     if status_change.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, event.author_id)
+        # Its record was not updated while it was hidden.
+        await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=[event.id])
     if status_change.before in _WAITING and status_change.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody on this site was notified that it is held.
         return
@@ -178,13 +180,14 @@ async def _notify_host(tx: Transaction, event_id: EventId, status_change: Status
 
 
 async def _notify_group(tx: Transaction, group_id: GroupId, status_change: StatusChange) -> None:
-    """Notify the group's admins. If the group is shown, publish the records of its events that became due while it was
-    hidden.
+    """Notify the group's admins. If the group is shown, publish the records of it, its members and its events that
+    became due while it was hidden.
     """
     group = await group_queries.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
     if status_change.after is not SubjectVisibility.HIDDEN:
+        await publications.recheck(tx, kind=publications.PublicationKind.GROUP, subject_ids=[group.id])
         await group_hosting.recheck_records(tx, group.id)
     about = Moderated(
         group_id=group.id, is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason

@@ -62,13 +62,13 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
     share = share_of(group)
     if share is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
-    if group.is_hidden:
-        return DoNothing() if publication.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
     record_holder = record_holder_of(group)
     if not (await identity_queries.consent(reader, record_holder)).is_given:
         return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
+    if group.is_hidden:
+        return _decide_if_hidden(publication)
     identity = await repository_for(reader, record_holder, publication.did if publication.may_exist_remotely else None)
     if identity is None:
         return (
@@ -124,6 +124,8 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     where = await group_repository(reader, group, publication)
     if not isinstance(where, Identity):
         return where
+    if group.is_hidden:
+        return _decide_if_hidden(publication)
     if event.record_uri is None or event.record_cid is None:
         reason = PublicationReason.NO_EVENT_RECORD
         return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
@@ -170,6 +172,8 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
         return Withhold(PublicationReason.WITHDRAWN)
     if not group.is_read_only and share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
+    if group.is_hidden:
+        return _decide_if_hidden(publication)
     uri = group.network.record_uri
     if uri is None:
         reason = PublicationReason.NO_GROUP_RECORD
@@ -224,6 +228,8 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     where = await group_repository(reader, group, publication)
     if not isinstance(where, Identity):
         return where
+    if group.is_hidden:
+        return _decide_if_hidden(publication)
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -233,12 +239,19 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
 
 
 async def _membership_and_group(reader: Reader, publication: Publication) -> tuple[Membership, Group] | None:
-    """Return the membership and its group; None if either is gone, or if a moderator has hidden the group."""
+    """Return the membership and its group; None if either is gone."""
     membership = next(iter((await members_by_ids(reader, [publication.subject_id])).values()), None)
     group = None if membership is None else await queries.by_id(reader, membership.group_id)
-    if membership is None or group is None or group.deleted_at is not None or group.is_hidden:
+    if membership is None or group is None or group.deleted_at is not None:
         return None
     return membership, group
+
+
+def _decide_if_hidden(publication: Publication) -> Decision:
+    """Decide about a record of a group that moderators hide. Published records stay as they are, because only their
+    authors retract them; none is written.
+    """
+    return DoNothing() if publication.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
 
 
 async def _member_statement(reader: Reader, group: Group, membership: Membership) -> StrongRef | None:
