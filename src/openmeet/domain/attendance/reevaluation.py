@@ -36,6 +36,10 @@ async def end_rsvp(
 ) -> bool:
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
     that no record still says that they are going.
+
+    No e-mail says so, not even to end a calendar entry: nobody is told that they were blocked or banned, and somebody
+    who left a private group may no longer learn anything about its events. Calendars subscribed to on this site no
+    longer have the event.
     """
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if rsvp is None:
