@@ -5,11 +5,13 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from openmeet.domain.attendance import actions, event_hosting, lists, queries
-from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
+from openmeet.domain.search import my_event_lists
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
+from tests.openmeet.attendance.network_answers import apply_network_answer, insert_strangers
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, site_on
 from tests.visible_text import visible_text
 
@@ -203,3 +205,29 @@ async def test_a_party_is_counted_as_people_where_people_are_counted(site: Site)
             assert row is not None
             await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, RsvpReply.GOING, ReplyDetails(party=3))
         assert "3 people want to join" in (await ana.get(f"/events/{event.slug}")).text
+
+
+async def test_an_unclear_answer_is_no_request(site: Site) -> None:
+    """An RSVP record with an unknown status does not say that its author wants to come. Hosts see it in their list."""
+    async with site.browser() as browser:
+        event = await host_asking(site, browser)
+        async with site.db.transaction() as tx:
+            (eva,) = await insert_strangers(tx, 1)
+            unclear = await apply_network_answer(tx, event, eva, RsvpRecordStatus.UNKNOWN)
+            assert unclear is not None
+            assert (unclear.status, unclear.pending_for) == (AttendanceStatus.PENDING, PendingFor.UNKNOWN)
+        page = visible_text((await browser.get(f"/events/{event.slug}")).text)
+        assert "wants to join" not in page
+        mine = visible_text((await browser.get("/my/events?tab=hosting")).text)
+        assert "1 to decide" not in mine
+        async with site.db.reader() as reader:
+            counts = (await queries.counts(reader, [event.id]))[event.id]
+            assert (counts.pending, counts.requests) == (0, 0)
+            assert await lists.join_requests(reader, [event.id], 10) == []
+            host = event.author_id
+            assert await my_event_lists.with_requests(reader, host, 10) == []
+            assert await my_event_lists.waiting_for(reader, host, 10) == []
+        await ask(site, event, "Ben")
+        attendees = visible_text((await browser.get(f"/events/{event.slug}/attendees?tab=asking")).text)
+        assert "unclear answer" in attendees
+        assert "Approve all" not in attendees

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader, Row
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.moved_dates import smallest_move
-from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
+from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN, awaits_decision
 from openmeet.domain.attendance.seats import NO_LIMITS, SeatLimits, is_too_large
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import packed, unpacked
@@ -288,14 +288,14 @@ def _after_in_hosts_order(after: AttendeeCursor | None) -> tuple[str, dict[str, 
 
 
 async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
-    """People who ask to join one of these events, those who have waited longest first."""
+    """People who ask to join one of these events and are not hidden, those who have waited longest first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
         f"""
         select {_COLUMNS}, a.event_id from attendances a join users u on u.id = a.user_id
-         where a.event_id in :wanted and a.status = 'pending' and not {IS_LEAVING} order by a.answered_at, a.id
-             limit :limit
+         where a.event_id in :wanted and {awaits_decision("a")} and not {IS_HIDDEN}
+         order by a.answered_at, a.id limit :limit
         """,
         wanted=sorted(event_ids),
         limit=limit,

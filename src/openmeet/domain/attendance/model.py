@@ -217,7 +217,7 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs.
+    ``pending`` counts people about whom a host can decide (``queries.awaits_decision``), and ``requests`` their RSVPs.
     ``awaiting_approval`` counts those of them whom the host has to approve. ``seats`` counts places held. It includes
     ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is the number
     of those going who attend online.

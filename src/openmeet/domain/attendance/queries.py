@@ -51,6 +51,14 @@ ERASABLE: Mapping[Engine, str] = {
 # Statuses that hold a seat. An index has the same list.
 HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)"
 
+
+def awaits_decision(table: str) -> str:
+    """SQL condition: a host can let in the person whose RSVP this is. An RSVP with an unknown network status does not say
+    that they want to come.
+    """
+    return f"({table}.status = 'pending' and coalesce({table}.pending_for, '') <> '{PendingFor.UNKNOWN}')"
+
+
 # RSVPs of inactive accounts and of people blocked by a moderator or hidden by a label. They are neither shown nor
 # counted, but stay unchanged.
 IS_HIDDEN = f"""(exists (
@@ -211,14 +219,11 @@ async def in_order_of_arrival(
 
 
 async def requests(reader: Reader, event_id: EventId, *, limit: int) -> list[Attendance]:
-    """The next RSVPs that wait for a host's decision and are not hidden, in order of arrival. Those with an unknown
-    status are left out.
-    """
+    """The next RSVPs that wait for a host's decision and are not hidden, in order of arrival."""
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendances a where event_id = :event_id and status = 'pending'"
-        f" and coalesce(pending_for, '') <> :unknown and not {IS_HIDDEN} order by answered_at, id limit :limit",
+        f"select {COLUMNS} from attendances a where event_id = :event_id and {awaits_decision('a')}"
+        f" and not {IS_HIDDEN} order by answered_at, id limit :limit",
         event_id=event_id,
-        unknown=PendingFor.UNKNOWN.value,
         limit=limit,
     )
     return [attendance_of(row) for row in rows]
@@ -263,8 +268,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
-               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
-               cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
+               cast(sum(case when {awaits_decision("counted")} then shown else 0 end) as bigint) as pending,
+               cast(sum(case when {awaits_decision("counted")} and shown > 0 then 1 else 0 end) as bigint) as requests,
                cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
                  as awaiting_approval,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,

@@ -378,7 +378,9 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     counts = people.counts
     # Only hosts decide about requests. They see everybody who waits above the list, with decision buttons. Everybody else
     # sees at most their own request.
-    own_requests = sum(one.party for one in people.attendees if one.pending_for is PendingFor.APPROVAL)
+    own_requests = sum(
+        one.party for one in people.attendees if one.pending_for in {PendingFor.APPROVAL, PendingFor.UNKNOWN}
+    )
     totals = {
         _GROUPS[AttendanceStatus.ATTENDING]: counts.going,
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
