@@ -111,4 +111,4 @@ async def test_platform_without_the_key_counts_as_one_client(open_both_servers: 
     assert await attempt(browser, "password of ada", OWNERS) == 303
     assert [await attempt(browser, "wrong", STRANGERS) for _ in range(GUESSES + 1)] == [401] * GUESSES + [429]
     assert await attempt(browser, "password of ada", OWNERS) == 429
-    assert await deployment.count("known_places") == 0
+    assert await deployment.count("known_sources") == 0

@@ -37,7 +37,9 @@ class OperatorGuesses:
         if source_hash == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
         limit = OPERATOR_GUESSES if source_hash == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
-        return await password_guesses.take(self.guess_context, _subject(name), source, limit, place=source_hash or None)
+        return await password_guesses.take(
+            self.guess_context, _subject(name), source, limit, source_hash=source_hash or None
+        )
 
     async def require_left(self, name: str, source: SignInSource) -> None:
         """Raise TooMany if even the right password would be refused now."""
@@ -64,7 +66,7 @@ class OperatorGuesses:
         if source.is_local and not source.device:
             return _THIS_MACHINE
         async with self.guess_context.db.reader() as reader:
-            return await password_guesses.known_place(reader, self.guess_context, _subject(name), source)
+            return await password_guesses.known_source(reader, self.guess_context, _subject(name), source)
 
     def _limit(self, limit: Limit) -> Limit:
         return widen(limit) if self.guess_context.is_wide else limit

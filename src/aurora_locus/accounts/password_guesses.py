@@ -35,29 +35,33 @@ MAX_KNOWN = 20
 _NOTED = DAY
 
 _TAKE = """
-    insert into password_guesses (subject, place, used, resets_at) values (:subject, :place, 1, :ends_at)
-    on conflict (subject, place) do update
+    insert into password_guesses (subject, source_hash, used, resets_at) values (:subject, :source_hash, 1, :ends_at)
+    on conflict (subject, source_hash) do update
        set used = case when password_guesses.resets_at <= :now then 1 else password_guesses.used + 1 end,
            resets_at = case when password_guesses.resets_at <= :now then excluded.resets_at
                else password_guesses.resets_at end
      where password_guesses.resets_at <= :now or password_guesses.used < :points
     returning used
 """
-_GIVE_BACK = "update password_guesses set used = used - 1 where subject = :subject and place = :place and used > 0"
-_FIND = "select used, resets_at from password_guesses where subject = :subject and place = :place and resets_at > :now"
-_KNOWN = "select seen_at from known_places where subject = :subject and place = :place and seen_at > :after"
+_GIVE_BACK = (
+    "update password_guesses set used = used - 1 where subject = :subject and source_hash = :source_hash and used > 0"
+)
+_FIND = "select used, resets_at from password_guesses where subject = :subject and source_hash = :source_hash and resets_at > :now"
+_KNOWN = (
+    "select seen_at from known_sources where subject = :subject and source_hash = :source_hash and seen_at > :after"
+)
 _NOTE = """
-    insert into known_places (subject, place, seen_at) values (:subject, :place, :now)
-    on conflict (subject, place) do update set seen_at = excluded.seen_at
+    insert into known_sources (subject, source_hash, seen_at) values (:subject, :source_hash, :now)
+    on conflict (subject, source_hash) do update set seen_at = excluded.seen_at
 """
 _FORGET_OLDEST = """
-    delete from known_places where subject = :subject and place not in
-       (select place from known_places where subject = :subject order by seen_at desc, place limit :kept)
+    delete from known_sources where subject = :subject and source_hash not in
+       (select source_hash from known_sources where subject = :subject order by seen_at desc, source_hash limit :kept)
 """
 _FORGET_GUESSES = "delete from password_guesses where subject = :subject"
-_FORGET_PLACES = "delete from known_places where subject = :subject"
+_FORGET_SOURCES = "delete from known_sources where subject = :subject"
 _SWEEP_GUESSES = "delete from password_guesses where resets_at <= :now"
-_SWEEP_PLACES = "delete from known_places where seen_at <= :after"
+_SWEEP_SOURCES = "delete from known_sources where seen_at <= :after"
 
 
 class GuessesUsedUp(RateLimited):
@@ -73,10 +77,10 @@ class GuessesUsedUp(RateLimited):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One counted guess. ``place`` is the source whose counter it used."""
+    """One counted guess. ``source_hash`` is the source whose counter it used."""
 
     subject: str
-    place: bytes
+    source_hash: bytes
 
 
 async def verify_password(
@@ -98,7 +102,7 @@ async def verify_password(
             account.did,
             source,
             WRONG_PASSWORDS,
-            place=link.place if link and with_link else None,
+            source_hash=link.token_hash if link and with_link else None,
         )
     except GuessesUsedUp:
         proof = await sessions.verify_app_password(registry.db, registry.passwords, account, password)
@@ -131,10 +135,10 @@ async def authenticate(
 
 
 async def take(
-    guess_context: GuessContext, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
+    guess_context: GuessContext, subject: str, source: SignInSource, limit: Limit, *, source_hash: bytes | None = None
 ) -> Guess:
-    """Count a guess before it is checked. It counts at ``place`` if given, otherwise at the known source, otherwise in
-    the shared counter.
+    """Count a guess before it is checked. It counts for ``source_hash`` if given, otherwise for the known source,
+    otherwise in the shared counter.
 
     Raises GuessesUsedUp if none is left.
     """
@@ -142,8 +146,12 @@ async def take(
     ends_in = limit.window_seconds * SECOND
 
     def work(w: Writer) -> tuple[bytes, bool]:
-        at = place or next((one for one in source.places(guess_context.key) if _is_known(w, subject, one)), ANYWHERE)
-        row = w.fetch_one(_TAKE, subject=subject, place=at, ends_at=w.now + ends_in, now=w.now, points=limit.points)
+        at = source_hash or next(
+            (one for one in source.hashes(guess_context.key) if _is_known(w, subject, one)), ANYWHERE
+        )
+        row = w.fetch_one(
+            _TAKE, subject=subject, source_hash=at, ends_at=w.now + ends_in, now=w.now, points=limit.points
+        )
         return at, row is not None
 
     at, is_taken = await guess_context.db.write(work)
@@ -155,30 +163,32 @@ async def take(
 
 async def give_back(guess_context: GuessContext, guess: Guess) -> None:
     """Refund a guess whose password was right."""
-    await guess_context.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
+    await guess_context.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, source_hash=guess.source_hash))
 
 
-async def require_left(reader: Reader, guess_context: GuessContext, subject: str, place: bytes, limit: Limit) -> None:
+async def require_left(
+    reader: Reader, guess_context: GuessContext, subject: str, source_hash: bytes, limit: Limit
+) -> None:
     """Raise GuessesUsedUp if even a right password would be refused."""
     limit = _effective_limits(guess_context, limit)
-    window = await _read_window(reader, subject, place)
+    window = await _read_window(reader, subject, source_hash)
     if window is not None and window[0] >= limit.points:
         raise guesses_used_up(limit, window, reader.now)
 
 
-async def known_place(reader: Reader, guess_context: GuessContext, subject: str, source: SignInSource) -> bytes:
-    """Return the first place of this source that is known from an earlier sign-in; ``ANYWHERE`` if there is none."""
+async def known_source(reader: Reader, guess_context: GuessContext, subject: str, source: SignInSource) -> bytes:
+    """Return the hash of the device or address from which the owner signed in before; ``ANYWHERE`` if neither is known."""
     after = reader.now - KNOWN_FOR
-    for place in source.places(guess_context.key):
-        if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=after) is not None:
-            return place
+    for source_hash in source.hashes(guess_context.key):
+        if await reader.fetch_one(_KNOWN, subject=subject, source_hash=source_hash, after=after) is not None:
+            return source_hash
     return ANYWHERE
 
 
 async def is_noted(reader: Reader, guess_context: GuessContext, subject: str, source: SignInSource) -> bool:
     """Whether everything that ``note`` would write was recently written."""
-    for place in source.places(guess_context.key):
-        if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
+    for source_hash in source.hashes(guess_context.key):
+        if await reader.fetch_one(_KNOWN, subject=subject, source_hash=source_hash, after=reader.now - _NOTED) is None:
             return False
     return True
 
@@ -187,21 +197,21 @@ def note(w: Writer, guess_context: GuessContext, subject: str, source: SignInSou
     """Record that somebody signed in from this source. From then on, wrong guesses from other sources do not count
     against it.
     """
-    for place in source.places(guess_context.key):
-        if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
-            w.execute(_NOTE, subject=subject, place=place, now=w.now)
+    for source_hash in source.hashes(guess_context.key):
+        if w.fetch_one(_KNOWN, subject=subject, source_hash=source_hash, after=w.now - _NOTED) is None:
+            w.execute(_NOTE, subject=subject, source_hash=source_hash, now=w.now)
             w.execute(_FORGET_OLDEST, subject=subject, kept=MAX_KNOWN)
 
 
 def forget(w: Writer, subject: str) -> None:
     """Reset the counters and known sources. Called after a new password, and when the account is deleted."""
     w.execute(_FORGET_GUESSES, subject=subject)
-    w.execute(_FORGET_PLACES, subject=subject)
+    w.execute(_FORGET_SOURCES, subject=subject)
 
 
 def sweep(w: Writer) -> int:
     """Delete expired counters, and sources that were not used for a long time. Return the number of counters."""
-    w.execute(_SWEEP_PLACES, after=w.now - KNOWN_FOR)
+    w.execute(_SWEEP_SOURCES, after=w.now - KNOWN_FOR)
     return w.execute(_SWEEP_GUESSES, now=w.now)
 
 
@@ -224,8 +234,8 @@ async def _refuse_unknown(registry: Registry, identifier: str, password: str) ->
     return await sessions.verify_password(registry.db, registry.passwords, None, password)
 
 
-async def _read_window(reader: Reader, subject: str, place: bytes) -> tuple[int, Instant] | None:
-    row = await reader.fetch_one(_FIND, subject=subject, place=place, now=reader.now)
+async def _read_window(reader: Reader, subject: str, source_hash: bytes) -> tuple[int, Instant] | None:
+    row = await reader.fetch_one(_FIND, subject=subject, source_hash=source_hash, now=reader.now)
     return None if row is None else (row["used"], Instant(row["resets_at"]))
 
 
@@ -233,5 +243,5 @@ def _effective_limits(guess_context: GuessContext, limit: Limit) -> Limit:
     return widen(limit) if guess_context.is_wide else limit
 
 
-def _is_known(w: Writer, subject: str, place: bytes) -> bool:
-    return w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - KNOWN_FOR) is not None
+def _is_known(w: Writer, subject: str, source_hash: bytes) -> bool:
+    return w.fetch_one(_KNOWN, subject=subject, source_hash=source_hash, after=w.now - KNOWN_FOR) is not None

@@ -42,10 +42,10 @@ _SWEEP = "delete from sign_in_links where requested_at <= :after"
 
 @dataclass(frozen=True, slots=True)
 class SignInLink:
-    """A valid link. ``place`` is the key under which guesses made with the link are counted."""
+    """A valid link. Guesses made with the link are counted by its ``token_hash``."""
 
     did: Did
-    place: bytes
+    token_hash: bytes
 
 
 async def send_link(registry: Registry, identifier: str) -> None:
@@ -104,7 +104,7 @@ async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
 
 def spend(w: Writer, link: SignInLink) -> None:
     """Delete a link after its owner has signed in with it."""
-    w.execute(_SPEND, token_hash=link.place)
+    w.execute(_SPEND, token_hash=link.token_hash)
 
 
 def forget(w: Writer, did: Did) -> None:

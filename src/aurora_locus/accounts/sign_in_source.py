@@ -32,12 +32,12 @@ class SignInSource:
         """The unit of counting: an IPv4 address, or the /64 network of an IPv6 address."""
         return network_of(self.address)
 
-    def places(self, key: bytes) -> Sequence[bytes]:
+    def hashes(self, key: bytes) -> Sequence[bytes]:
         """Return keyed hashes of the device and the address, the more specific first. They are keyed, because without a
         key all addresses could be tried.
         """
-        device = [_place_digest(key, "device", self.device)] if self.device else []
-        address = [_place_digest(key, "address", self.network)] if self.is_personal else []
+        device = [_hash_of(key, "device", self.device)] if self.device else []
+        address = [_hash_of(key, "address", self.network)] if self.is_personal else []
         return [*device, *address]
 
 
@@ -50,5 +50,5 @@ def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO
     return SignInSource(client_address(connection), has_personal_address(connection), is_local(connection), device)
 
 
-def _place_digest(key: bytes, kind: str, text: str) -> bytes:
+def _hash_of(key: bytes, kind: str, text: str) -> bytes:
     return digest(key, f"place\n{kind}\n{text}".encode(errors="replace"), sha256)[:16]

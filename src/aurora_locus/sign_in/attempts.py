@@ -108,9 +108,9 @@ async def _count_try(registry: Registry, identifier: str, source: SignInSource, 
         account = await queries.find_by_identifier(reader, identifier)
         source_hash = b""
         if account is not None:
-            source_hash = await password_guesses.known_place(reader, registry.guess_context, account.did, source)
+            source_hash = await password_guesses.known_source(reader, registry.guess_context, account.did, source)
     if link is not None and account is not None and link.did == account.did:
-        source_hash = link.place
+        source_hash = link.token_hash
     charges = [
         (effective_limit(registry, limit), f"{key_of_identifier(identifier)} {source_hash.hex() or source.network}")
         for limit in (SIGN_IN, SIGN_IN_DAILY)

@@ -395,7 +395,7 @@ async def test_new_password_resets_the_counts(deployment: Deployment, ada: Perso
     body = {"did": ada.did, "password": "another password"}
     answer = await deployment.administration.post("com.atproto.admin.updateAccountPassword", body)
     assert answer.status_code == 200
-    assert await deployment.count("known_places") == 0
+    assert await deployment.count("known_sources") == 0
     assert (await attempt(deployment, "another password")).status_code == 200
 
 
@@ -406,7 +406,7 @@ async def test_neither_address_nor_device_nor_link_is_in_the_database(deployment
     await attempt(deployment, RIGHT, address=OWNERS)
     await ask_for_link(browser)
     async with deployment.db.reader() as reader:
-        places = [bytes(row[0]) for row in await reader.fetch("select place from known_places")]
+        places = [bytes(row[0]) for row in await reader.fetch("select source_hash from known_sources")]
         hashes = [bytes(row[0]) for row in await reader.fetch("select token_hash from sign_in_links")]
     assert (len(places), len(hashes)) == (2, 1)
     secrets = [OWNERS, browser.cookies()["aurora_known"]]

@@ -171,7 +171,7 @@ async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(d
         await record_changes.apply_from_network(
             tx, uri=PARTY_URI, cid="cid1", author_id=author, event=PARTY_FROM_NETWORK
         )
-        await record_changes.remove_from_network(tx, uri=PARTY_URI)
+        await record_changes.apply_deletion(tx, uri=PARTY_URI)
         removed = await event_records.by_record_uri(tx, PARTY_URI)
         await record_changes.apply_from_network(
             tx, uri=PARTY_URI, cid="cid2", author_id=author, event=PARTY_FROM_NETWORK

@@ -88,7 +88,7 @@ async def test_past_deleted_undated_and_private_events_are_not_coming(db, clock)
             tx, uri=PARTY_URI, cid="c", author_id=ana.user_id, event=PARTY_FROM_NETWORK
         )
         assert await all_of(tx, SearchQuery()) == ["Party"]
-        await record_changes.remove_from_network(tx, uri=PARTY_URI)
+        await record_changes.apply_deletion(tx, uri=PARTY_URI)
         assert await all_of(tx, SearchQuery()) == []
         await event_by(tx, ana, title="Last")
     clock.turn(365 * DAY)

@@ -138,7 +138,7 @@ class ExcludedEvent:
     starts_at: Instant | None
 
     def is_entry(self, entry: CalendarEntry) -> bool:
-        """Whether this entry is the event itself."""
+        """Whether this entry is the event, or its copy in a subscribed calendar (same title and start)."""
         is_copy = entry.kind is EntryKind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
         return entry.key == self.event_id or is_copy
 

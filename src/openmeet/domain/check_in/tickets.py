@@ -127,7 +127,7 @@ async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
     return ArrivalCounts(row["there"], row["expected"], row["brought"]) if row else ArrivalCounts(0, 0, 0)
 
 
-async def checked_in_since(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
+async def check_in_times_of(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
     """The check-in times of these attendees. People who have not checked in are left out."""
     rows = await reader.fetch(
         """

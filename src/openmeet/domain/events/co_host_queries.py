@@ -164,7 +164,7 @@ async def put(tx: Transaction, host: CoHost) -> None:
 
 
 async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
-    """Co-hosts of all dates of a series. Each person is listed once, with the row of any date."""
+    """People who accepted to be co-hosts of a whole series, once each, with their row of any date."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from event_co_hosts where id in (

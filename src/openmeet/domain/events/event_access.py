@@ -93,7 +93,9 @@ async def seen(
 
 
 async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
-    """The role of this person in the event."""
+    """The role of this person in the event: NOBODY for visitors, FORMER for an author who may no longer manage events of
+    the group.
+    """
     if viewer is None:
         return EventRole.NOBODY
     if viewer == event.author_id:

@@ -115,7 +115,9 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
 
 
 async def pass_to_heir_of(tx: Transaction, event_id: EventId, owner: UserId) -> bool:
-    """``pass_to_heir`` for an event of this owner. Return False if there is no heir or the event is no longer theirs."""
+    """``pass_to_heir`` for an event of this owner. Return False if there is no heir, or the event is no
+    longer theirs, over or deleted.
+    """
     event = await queries.lock_for_update(tx, event_id)
     if event is None or event.author_id != owner or event.is_gone or event.is_over(tx.now):
         return False

@@ -84,7 +84,7 @@ def _next_revision(before: Event, after: Event) -> Event:
     return after if is_same else replace(after, revision=before.revision + 1)
 
 
-async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
+async def apply_deletion(tx: Transaction, *, uri: str) -> EventId | None:
     """Mark the event as removed, because its record was deleted from its repository. It is no longer in any list.
     Return None if the record is unknown.
     """

@@ -41,7 +41,7 @@ async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
 
 
 async def of_decision(tx: Transaction, group: Group, membership: Membership) -> None:
-    """Notify a requester of the decision."""
+    """Notify a person who asked to join of the decision."""
     about = RoleDecided(group_id=group.id, role=membership.role.value)
     to, revision = [membership.user_id], membership.revision
     await notify(tx, group_kinds.JOIN_DECIDED, Notice(to, membership.id, revision, about, bundle=group.id))

@@ -21,7 +21,7 @@ ELSEWHERE: Final = "From another app"
 _BY_LABEL: Final = {words.message: category for category, words in CATEGORY_LABELS.items()}
 
 
-def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
+def category_values(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str, ...]:
     """Convert an event's categories and tags to values of ``CATEGORIES``."""
     return (*(CATEGORY_LABELS[one].message for one in categories), *tags)
 

@@ -22,7 +22,7 @@ from groundwork.clock import DAY, SECOND, Instant, to_datetime
 from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.values import NOWHERE, Mode, Venue
 from openmeet.domain.icalendar.components import Text, texts
-from openmeet.domain.icalendar.properties import topics_of, written_place
+from openmeet.domain.icalendar.properties import category_values, written_place
 from openmeet.domain.icalendar.time_zones import vtimezone
 from openmeet.domain.series.dates import original_of
 from openmeet.i18n.markdown import one_line
@@ -130,7 +130,7 @@ def vevent_of(
         named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=sequence,
-        categories=topics_of(event.content.categories, event.content.tags),
+        categories=category_values(event.content.categories, event.content.tags),
     )
 
 

@@ -142,7 +142,7 @@ class _Importer:
             on_progress("series", number, len(self._plan.parts))
 
     async def singles(self, on_progress: OnProgress) -> None:
-        """Import every single event."""
+        """Import the events that belong to no series."""
         count = 0
         for chunk in _chunks(self._plan.singles, _DATES):
             await self._events(chunk, None)

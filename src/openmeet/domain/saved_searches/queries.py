@@ -264,8 +264,8 @@ def _facts_of(row: Row) -> SearchFacts:
 async def candidates(
     reader: Reader, event: Event, subject: str, keys: Sequence[str], *, since: Instant, after: str, limit: int
 ) -> list[SavedSearch]:
-    """Searches that share a key with the event and were saved before it was created, ordered by id, starting after
-    ``after``.
+    """Searches that may match the event because they share a key (a word or a tile of the map) with it, and were saved
+    before it was created; ordered by id, starting after ``after``.
 
     Leaves out searches whose owner already knows of the event.
     """

@@ -86,8 +86,8 @@ async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title
             return
 
 
-async def remove_from_network(tx: Transaction, uri: str) -> None:
-    """Handle the deletion of a series record: its dates stay as single events."""
+async def apply_deletion(tx: Transaction, uri: str) -> None:
+    """Delete the series of another installation, after its record was deleted. Its dates stay as single events."""
     unlocked = await queries.by_record_uri(tx, uri)
     series = None if unlocked is None else await queries.lock(tx, unlocked.id)
     if series is None or series.record_uri != uri or not series.is_read_only:

@@ -276,7 +276,9 @@ _LEFT_GROUPS: Final = f"select group_id from group_members where user_id = :user
 
 
 def left_group_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.LEFT_GROUP``. The job's subject is a person. Idempotent."""
+    """Return the handler of ``JobKind.LEFT_GROUP``, which ends RSVPs of somebody who has left a group. The job's subject
+    is the person. Idempotent.
+    """
 
     async def handle(job: Job) -> None:
         await end_rsvps(db, UserId(job.subject))

@@ -54,8 +54,8 @@ async def newest_notifications(
     kinds: Collection[str] = (),
     is_unread: bool = False,
 ) -> tuple[list[Notification], str | None]:
-    """Return a person's newest notifications, or those after a cursor, and the cursor of the previous page (None on the
-    first page).
+    """Return a person's newest notifications, or those after a cursor, and the cursor of the next page, which has
+    older ones (None on the last page).
 
     ``kinds``: return only these kinds. ``is_unread``: return only unread notifications.
 

@@ -93,7 +93,7 @@ def point(
     title: str = "",
     is_shut_out: bool = False,
 ) -> Point:
-    """The text of an e-mail about notifications of one kind. ``payloads``: the payloads of all of them, oldest first."""
+    """One item of an e-mail, about notifications of one kind. ``payloads``: the payloads of all of them, oldest first."""
     context = _template_context(payload, payloads or [payload], state, names, title, is_shut_out=is_shut_out)
     heading, text, action = (_one_line(_render_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()

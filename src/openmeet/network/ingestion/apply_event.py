@@ -162,7 +162,7 @@ async def remove(
         if await event_records.set_record_deleted(tx, event.id):
             await event_records.count_retraction(tx, event.id)
         return
-    await record_changes.remove_from_network(tx, uri=uri)
+    await record_changes.apply_deletion(tx, uri=uri)
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:

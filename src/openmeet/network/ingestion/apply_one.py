@@ -296,7 +296,7 @@ async def _delete(
     elif message.collection in SERIES_COLLECTIONS:
         await links.note_superseded_gone(tx, message.uri)
         if publication is None:
-            await remote_records.remove_from_network(tx, message.uri)
+            await remote_records.apply_deletion(tx, message.uri)
         elif not publication.has_unanswered_delete:
             reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)

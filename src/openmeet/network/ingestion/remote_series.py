@@ -159,7 +159,7 @@ async def place(
     if by_rule and not names_own and "rrule" in record:
         await _start_series_by_rule(tx, version, record, network_event, event_id)
     elif by_rule:
-        await remote_records.remove_from_network(tx, version.uri)
+        await remote_records.apply_deletion(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
         await _assign_to_named_series(tx, event_id, link if names_own else None, freed)
 
@@ -189,7 +189,7 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
     started.
     """
     if event.place_in_series is not None and event.record_uri is not None:
-        await remote_records.remove_from_network(tx, event.record_uri)
+        await remote_records.apply_deletion(tx, event.record_uri)
     series = await _series_of_date(tx, event)
     if series is not None and event.place_in_series is not None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)

@@ -248,7 +248,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         return
     publication = await _owned(tx, uri)
     if collection in EVENTS:
-        await remote_records.remove_from_network(tx, uri)
+        await remote_records.apply_deletion(tx, uri)
         await apply_event.remove(tx, context, uri=uri, rev=rev, publication=publication, last=None)
     elif collection in GROUP_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
@@ -264,7 +264,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
     else:
         series = await series_queries.by_record_uri(tx, uri)
         if series is not None and series.is_read_only:
-            await remote_records.remove_from_network(tx, uri)
+            await remote_records.apply_deletion(tx, uri)
         elif series is not None:
             await links.note_series(tx, series.id, None)
 

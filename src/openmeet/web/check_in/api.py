@@ -69,7 +69,7 @@ async def check_in(request: Request) -> Response:
             attendance_id = AttendanceId(body.attendance_id)
         else:
             attendance_id = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
-        before = attendance_id in await actions.checked_in_since(tx, [attendance_id])
+        before = attendance_id in await actions.check_in_times_of(tx, [attendance_id])
         saved = await host_decisions.check_in(tx, caller, event.slug, attendance_id)
         shown = await _check_in_output(tx, saved, is_repeated=before)
     return json_response(shown)
@@ -101,7 +101,7 @@ async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: b
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
     name = lists.row_of(listed[0], names).name
-    since = (await actions.checked_in_since(tx, [saved.id])).get(saved.id)
+    since = (await actions.check_in_times_of(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,
         name,

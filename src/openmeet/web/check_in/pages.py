@@ -72,7 +72,7 @@ async def check_in(request: Request) -> Response:
             selected_id = form.get("attendance", "")
             code = form.get("code", "")
             attendance_id = AttendanceId(selected_id) if selected_id else await actions.of_code(tx, key, event, code)
-            was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
+            was_there = attendance_id in await actions.check_in_times_of(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _check_in_page(request, FormState(form, wrong.problems), status=400)
@@ -162,7 +162,7 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
                 form_state = FormState({"code": code}, wrong.problems)
         attendance_ids = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in attendance_ids])
-        since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
+        since = await actions.check_in_times_of(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
         people = [lists.row_of(one, names) for one in rows]

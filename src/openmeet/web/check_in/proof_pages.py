@@ -68,7 +68,7 @@ def open_routes() -> list[Route]:
 
 
 async def show_own(request: Request) -> Response:
-    """The page of the person who was checked in."""
+    """Show attendees their own proof of attendance."""
     return await _own_page(request, {})
 
 

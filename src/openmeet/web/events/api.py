@@ -86,8 +86,8 @@ class EventList(msgspec.Struct, rename="camel"):
 
 
 class FoundEvents(EventList, rename="camel"):
-    """If no event matches ``q``, ``searchedFor`` has the corrected words that were searched for instead. Otherwise it
-    is null.
+    """Events found by a search. If no event matches ``q``, ``searchedFor`` has the corrected words that were searched
+    for instead. Otherwise it is null.
     """
 
     searched_for: str | None = None

@@ -66,7 +66,7 @@ class EventForm:
 
     @property
     def is_new(self) -> bool:
-        """Whether nobody else has seen what the form is about."""
+        """Whether the form is for a new event or a draft, which nobody else has seen."""
         return not self.series_path and (self.event is None or self.event.is_draft)
 
     @property

@@ -111,7 +111,7 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """Show a page that asks for confirmation, because opening a link must not act at once."""
+    """Redirect to the page of the invitation, which asks for confirmation: opening a link must not act at once."""
     return go(f"/groups/invitations/{quote(request.path_params['token'])}")
 
 

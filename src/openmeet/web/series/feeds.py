@@ -19,7 +19,7 @@ from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
-from openmeet.domain.icalendar.properties import topics_of
+from openmeet.domain.icalendar.properties import category_values
 from openmeet.domain.icalendar.write import (
     NAMED_STATUSES,
     TENTATIVE_STATUSES,
@@ -161,7 +161,7 @@ def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cance
         is_cancelled=is_cancelled,
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
-        categories=topics_of(content.categories, content.tags),
+        categories=category_values(content.categories, content.tags),
     )
 
 
@@ -235,7 +235,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
         sequence=number,
-        categories=topics_of(details.content.categories, details.content.tags),
+        categories=category_values(details.content.categories, details.content.tags),
     )
 
 

@@ -45,7 +45,7 @@ class CodeInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class CodeSent(msgspec.Struct, rename="camel"):
-    """The challenge to answer with the code."""
+    """A code was sent. ``challengeId`` must be sent back with the code, before ``expiresAt``."""
 
     challenge_id: str
     expires_at: str

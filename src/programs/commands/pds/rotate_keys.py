@@ -20,7 +20,7 @@ def account(
     """Replace an account's signing key in the directory and here, and announce the change. The server must be running."""
     with loading():
         from programs.operations.pds import rotate_keys
-    rotate_keys.account(did, url, settings_file, as_json=as_json)
+    rotate_keys.signing_key(did, url, settings_file, as_json=as_json)
 
 
 @app.command()

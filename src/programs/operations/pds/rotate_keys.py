@@ -21,7 +21,7 @@ from programs.progress_bars import progress_bars
 from programs.running import VERSION
 
 
-def account(did: str, url: str, settings_file: Path | None, *, as_json: bool) -> None:
+def signing_key(did: str, url: str, settings_file: Path | None, *, as_json: bool) -> None:
     """Replace an account's signing key in the directory and here, and announce the change. The server must be running."""
     whose = did_of(did)
 
