@@ -219,13 +219,17 @@ class ChatRemoval(msgspec.Struct, rename="camel"):
 
 
 class ChatSanction(msgspec.Struct, rename="camel"):
-    """A mute or ban in force."""
+    """A mute or ban in force. ``decided_by``: the id of the person who decided it. ``of_site``: the moderators of the site
+    imposed it, and only they can lift it.
+    """
 
     person_id: str
     kind: Literal["mute", "ban"]
     reason: str
     until: str | None
+    decided_by: str
     at: str
+    of_site: bool
 
 
 class ChatSanctions(msgspec.Struct, rename="camel"):

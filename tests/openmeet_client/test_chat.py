@@ -80,7 +80,9 @@ async def test_hosts_moderate_the_chat(ana: OpenMeet, ben: OpenMeet, room: str) 
     await ana.chat_moderation.sanction(room, host, "mute", "Enough")
     with pytest.raises(errors.Forbidden):
         await ben.chat.send(room, NewChatMessage("2", "But"))
-    assert [one.kind for one in await ana.chat_moderation.sanctions(room, host)] == ["mute"]
+    (muted,) = await ana.chat_moderation.sanctions(room, host)
+    said_by_host = await ana.chat.send(room, NewChatMessage("3", "Please be kind"))
+    assert (muted.kind, muted.of_site, muted.decided_by) == ("mute", False, said_by_host.author_id)
     await ana.chat_moderation.lift(room, host)
     await ana.chat.archive(room)
     assert (await ana.chat.room(room)).closed_at is not None

@@ -6,9 +6,7 @@ from unicodedata import normalize
 from babel import Locale
 
 from openmeet.i18n.catalogue import current
-
-# Country names are understood in these languages, and in the language of the page.
-_LANGUAGES = ("en", "es", "fr", "de")
+from openmeet.i18n.languages import UNDERSTOOD_LANGUAGES
 
 # Codes in the table that are not countries: they are reserved for unions, for tests and for "unknown".
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
@@ -58,9 +56,9 @@ def _codes_in(locale: str) -> dict[str, str]:
 @cache
 def _codes() -> dict[str, str]:
     codes = dict(_ALSO_CALLED)
-    for language in reversed(_LANGUAGES):
+    for language in reversed(UNDERSTOOD_LANGUAGES):
         codes.update((name.casefold(), code) for code, name in _names_in(language).items())
-    codes.update((code.casefold(), code) for code in _names_in(_LANGUAGES[0]))
+    codes.update((code.casefold(), code) for code in _names_in(UNDERSTOOD_LANGUAGES[0]))
     return codes
 
 

@@ -9,8 +9,9 @@ from babel import Locale
 
 from openmeet.i18n.catalogue import current
 
-# Language names are understood in these languages, and in each language itself.
-_UNDERSTOOD = ("en", "es", "fr", "de")
+# Names of languages and countries are understood in these languages, whatever the language of the page, and in the
+# reader's own. If a name means different things, that of the first language counts.
+UNDERSTOOD_LANGUAGES: Final = ("en", "es", "fr", "de")
 
 # Codes in the table that are not languages: undetermined, multiple, none.
 _NO_LANGUAGES = frozenset({"und", "mul", "zxx", "mis", "root"})
@@ -56,13 +57,13 @@ def _names_in(language: str) -> dict[str, str]:
 
 @cache
 def _names() -> dict[str, str]:
-    return _names_in(_UNDERSTOOD[0])
+    return _names_in(UNDERSTOOD_LANGUAGES[0])
 
 
 @cache
 def _codes() -> dict[str, str]:
     codes = {name.casefold(): code for code, name in own_names().items()}
-    for language in reversed(_UNDERSTOOD):
+    for language in reversed(UNDERSTOOD_LANGUAGES):
         codes.update((name.casefold(), code) for code, name in _names_in(language).items())
     return codes
 

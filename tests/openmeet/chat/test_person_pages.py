@@ -102,6 +102,7 @@ async def test_a_banned_person_reads_why_and_a_host_lifts_the_ban(muting):
         assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303
         # A person who never wrote could not be unbanned from a message.
         assert (await as_ana.get(them)).status_code == 200
+        assert (await as_ana.post(f"{them}/lift", data={"kind": "other"})).status_code == 400
         assert (await as_ana.post(f"{them}/lift", data={"kind": "ban"})).status_code == 303
         assert await _access(muting) is Access.WRITE
 

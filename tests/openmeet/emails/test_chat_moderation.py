@@ -195,6 +195,21 @@ async def test_a_later_decision_replaces_the_earlier_one(post, chat):
         assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)
 
 
+async def test_every_kind_of_sanction_has_its_own_words(post, chat):
+    """Also if it has an end, and if a moderator of the site decided it."""
+    _, room, ana, ben, _, mod = chat
+    end = post.site.clock.now() + DAY
+    lines = []
+    for kind in sanctions.SanctionKind:
+        for by, until, of_site in ((ana, None, False), (ana, end, False), (mod, None, True)):
+            async with post.db.transaction() as tx:
+                await sanctions.sanction(tx, by, room.id, ben.user_id, kind, reason="x", until=until, of_site=of_site)
+            lines.append((await notification_texts(post, ben))[0])
+            async with post.db.transaction() as tx:
+                await sanctions.lift(tx, by, room.id, ben.user_id, of_site=of_site)
+    assert len(lines) == len(set(lines)) == 3 * len(sanctions.SanctionKind)
+
+
 async def test_a_muted_guest_reads_why_through_the_e_mails_link(post, chat):
     event, room, ana, *_ = chat
     async with post.db.transaction() as tx:

@@ -5,7 +5,7 @@ reason.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -37,6 +37,39 @@ class SanctionKind(StrEnum):
 
     MUTE = "mute"
     BAN = "ban"
+
+    @property
+    def severity(self) -> int:
+        """Of several sanctions, people are told about the one with the highest severity."""
+        match self:
+            case SanctionKind.MUTE:
+                return 1
+            case SanctionKind.BAN:
+                return 2
+            case _:
+                assert_never(self)
+
+    @property
+    def act(self) -> ModerationAct:
+        """The decision to impose it, in the moderation log."""
+        match self:
+            case SanctionKind.MUTE:
+                return ModerationAct.MUTED
+            case SanctionKind.BAN:
+                return ModerationAct.BANNED
+            case _:
+                assert_never(self)
+
+    @property
+    def lifting_act(self) -> ModerationAct:
+        """The decision to lift it, in the moderation log."""
+        match self:
+            case SanctionKind.MUTE:
+                return ModerationAct.UNMUTED
+            case SanctionKind.BAN:
+                return ModerationAct.UNBANNED
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +175,7 @@ async def sanction(
         by=caller.user_id,
         now=tx.now,
     )
-    act = ModerationAct.MUTED if kind is SanctionKind.MUTE else ModerationAct.BANNED
-    await note_act(tx, room, act, by=caller.user_id, about=person, reason=checked_reason, until=until)
+    await note_act(tx, room, kind.act, by=caller.user_id, about=person, reason=checked_reason, until=until)
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(
         tx, chat_kinds.CHAT_SANCTIONED, Notice([person], room, number, ChatSanctioned(kind=kind.value, of_site=of_site))
@@ -198,8 +230,9 @@ async def lift(
             kind=one.kind.value,
             of_site=int(of_site),
         )
-        act = ModerationAct.UNMUTED if one.kind is SanctionKind.MUTE else ModerationAct.UNBANNED
-        await note_act(tx, room, act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON])
+        await note_act(
+            tx, room, one.kind.lifting_act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON]
+        )
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(tx, chat_kinds.CHAT_LIFTED, Notice([person], room, number, ChatSanctioned(of_site=of_site)))
 

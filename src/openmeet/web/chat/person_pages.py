@@ -2,9 +2,10 @@
 banned person sees.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,14 +68,20 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
 async def lift(find: Find, request: Request) -> Response:
     """End a mute or a ban that hosts imposed."""
     form = await read_form(request)
-    kind = SanctionKind.BAN if form.get("kind") == "ban" else SanctionKind.MUTE
     try:
         async with database_of(request).transaction() as tx:
             room_page, room, person = await _find_room_and_person(find, tx, request)
-            await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
+            await sanctions.lift(tx, caller_of(request), room.id, person, kind=_kind_in(form))
     except Refused as refused:
         return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
     return go(room_page.page("people", person), flash="act_done")
+
+
+def _kind_in(form: Mapping[str, str]) -> SanctionKind:
+    try:
+        return SanctionKind(form.get("kind", ""))
+    except ValueError:
+        raise InvalidInput("kind", GeneralReason.CHOOSE_ONE, choices=", ".join(SanctionKind)) from None
 
 
 async def decide_in_group(find: Find, request: Request) -> Response:
@@ -136,33 +143,56 @@ async def sanction_notice(
     active_sanctions = await sanctions.sanctions_in(reader, room.id, viewer)
     if not active_sanctions:
         return None
-    strictest = min(active_sanctions, key=lambda one: one.kind is not SanctionKind.BAN)
+    strictest = max(active_sanctions, key=lambda one: one.kind.severity)
     until = "" if strictest.until is None else view.time_label(strictest.until, reader.now, zone)
-    if strictest.of_site:
-        words = gettext("A moderator of this site decided that you can’t write here.")
-    elif strictest.kind is SanctionKind.BAN:
-        words = (
-            gettext("A host has banned you from this chat until %(until)s.", until=until)
-            if until
-            else gettext("A host has banned you from this chat.")
-        )
-    elif not until:
-        words = gettext("A host has muted you in this chat. You can read it, but not write.")
-    else:
-        words = gettext(
-            "A host has muted you in this chat until %(until)s. You can read it, but not write.", until=until
-        )
+    words = (
+        gettext("A moderator of this site decided that you can’t write here.")
+        if strictest.of_site
+        else _words_to_person(strictest.kind, until)
+    )
     if hosts and not strictest.of_site:
         return SanctionNotice(words, strictest.reason, hosts, gettext("Ask the hosts"))
     return SanctionNotice(words, strictest.reason, "/help", gettext("Ask the people who run this site"))
 
 
+def _words_to_person(kind: SanctionKind, until: str) -> str:
+    """A decision of the hosts, for the person. ``until`` is empty if it lasts until it is lifted."""
+    match kind:
+        case SanctionKind.BAN if until:
+            return gettext("A host has banned you from this chat until %(until)s.", until=until)
+        case SanctionKind.BAN:
+            return gettext("A host has banned you from this chat.")
+        case SanctionKind.MUTE if until:
+            return gettext(
+                "A host has muted you in this chat until %(until)s. You can read it, but not write.", until=until
+            )
+        case SanctionKind.MUTE:
+            return gettext("A host has muted you in this chat. You can read it, but not write.")
+        case _:
+            assert_never(kind)
+
+
 def _words_of(person_sanction: Sanction, now: Instant, zone: str) -> str:
-    is_ban = person_sanction.kind is SanctionKind.BAN
-    if person_sanction.until is None:
-        return gettext("Banned") if is_ban else gettext("Muted")
-    until = view.time_label(person_sanction.until, now, zone)
-    return gettext("Banned until %(until)s", until=until) if is_ban else gettext("Muted until %(until)s", until=until)
+    """The sanction in a list for moderators."""
+    until = "" if person_sanction.until is None else view.time_label(person_sanction.until, now, zone)
+    match person_sanction.kind:
+        case SanctionKind.BAN:
+            return gettext("Banned until %(until)s", until=until) if until else gettext("Banned")
+        case SanctionKind.MUTE:
+            return gettext("Muted until %(until)s", until=until) if until else gettext("Muted")
+        case _:
+            assert_never(person_sanction.kind)
+
+
+def _lift_label(kind: SanctionKind) -> str:
+    """The button that lifts it."""
+    match kind:
+        case SanctionKind.BAN:
+            return gettext("Lift the ban")
+        case SanctionKind.MUTE:
+            return gettext("Let them write again")
+        case _:
+            assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +274,7 @@ async def _person_page(find: Find, request: Request, form_state: FormState, stat
                 "reason": one.reason,
                 "by": gettext("A moderator of this site") if one.of_site else by[one.by_user_id],
                 "of_site": one.of_site,
+                "lift_label": _lift_label(one.kind),
             }
             for one in active_sanctions
         ],

@@ -22,6 +22,7 @@ from openmeet.domain.places.model import CREDIT, MAX_NAME, Place, PlaceMatch, Pl
 from openmeet.domain.search import query
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import current, gettext
+from openmeet.i18n.languages import UNDERSTOOD_LANGUAGES
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.api.problem import PlaceOutput
@@ -29,8 +30,6 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
 _BY_NUMBER: Final = "geonames:"
-# Country names are understood in these languages and in the reader's.
-_UNDERSTOOD: Final = ("en", "de", "fr", "es")
 # Each of these look-ups may send a request to another server.
 _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 # A place named by the words of a text search must have at least this population, unless it is in the reader's country.
@@ -238,7 +237,7 @@ def place_outputs(places: Sequence[Place]) -> list[PlaceOutput]:
 
 def country_names(code: str) -> list[str]:
     """The names of a country that readers might type."""
-    languages = dict.fromkeys((*_UNDERSTOOD, current().locale))
+    languages = dict.fromkeys((*UNDERSTOOD_LANGUAGES, current().locale))
     return [name for language in languages if (name := Locale.parse(language).territories.get(code))]
 
 
