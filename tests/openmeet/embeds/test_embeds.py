@@ -125,6 +125,23 @@ async def test_only_what_is_public_is_shown(site: Site, ana: Caller, visitor: ht
     assert (await visitor.get(f"/embed{walk}")).status_code == 200
 
 
+async def test_an_unlisted_group_is_not_embedded(site: Site, visitor: httpx.AsyncClient) -> None:
+    """Its link shows the group to everyone who has it, but no code for other websites."""
+    async with site.browser() as host:
+        await sign_up(host, "zoe@example.org", "Zoe")
+        made_group = await host.post("/groups/new", data=GROUP | {"visibility": "unlisted"})
+        group = made_group.headers["location"].partition("?")[0]
+        await host.post("/events/new", data=EVENT | {"group": group.rpartition("/")[2]})
+        offering = "Show it on your website"
+        for tab in ("", "/events"):
+            shown = await host.get(f"{group}{tab}")
+            assert (shown.status_code, offering in shown.text) == (200, False)
+    assert (await visitor.get(group)).status_code == 200
+    for path in (f"/embed{group}", f"{group}/embed"):
+        answer = await visitor.get(path)
+        assert (answer.status_code, "Walk" in answer.text) == (404, False), path
+
+
 async def test_a_deleted_event_says_so_in_its_frame(site: Site, visitor: httpx.AsyncClient) -> None:
     async with site.browser() as host:
         await sign_up(host, "zoe@example.org", "Zoe")

@@ -1,5 +1,5 @@
-"""Content of embeds: only public information, no matter who views the embed. Private and unlisted events are never
-included.
+"""Content of embeds: only public information, no matter who views the embed. Private and unlisted events, series and
+groups are never included, because everybody who finds the website would find them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,6 +17,8 @@ from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups.model import GroupVisibility
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import event_path, group_path, series_path
@@ -105,8 +107,10 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
-    """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
+    """The upcoming events of a public group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await view_group_as_stranger(reader, request)
+    if group.details.visibility is not GroupVisibility.PUBLIC:
+        raise NotFound(GroupReason.NO_SUCH_GROUP)
     events = await shown_in_group(reader, group.id, None, most, member=None)
     return await _list_content(request, reader, group.details.name, group_path(group.slug), events)
 
