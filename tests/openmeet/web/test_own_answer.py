@@ -8,7 +8,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
-from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
+from tests.openmeet.site_under_test import Site, details, event_by, person, sign_up, signed_in, site_on
 
 OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
 REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
@@ -206,3 +206,25 @@ async def test_the_list_of_dates_says_what_an_answer_changed(make_sqlite: MakeDa
 
 def _flash(page: str) -> str:
     return page.partition('<div class="flash"')[2].partition("</div>")[0]
+
+
+async def test_only_a_yes_confirms_the_new_time(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    confirmed = "You’ve confirmed the new time."
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+    path = f"/events/{event.slug}"
+    async with signed_in(site, ben.user_id) as browser:
+
+        async def flash_after(starts: str, reply: str) -> str:
+            async with site.db.transaction() as tx:
+                later = details(starts=starts, ends="2026-07-09T20:00")
+                await event_hosting.revise(tx, ana, event.slug, later)
+            answered = await browser.post(f"{path}/answer", data={"reply": reply})
+            return (await browser.get(answered.headers["location"])).text
+
+        await browser.post(f"{path}/answer", data={"reply": "declined"})
+        assert confirmed not in await flash_after("2026-07-05T18:00", "declined")
+        await browser.post(f"{path}/answer", data={"reply": "going"})
+        assert confirmed in await flash_after("2026-07-06T18:00", "going")

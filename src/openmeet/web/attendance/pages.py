@@ -118,14 +118,15 @@ async def save_reply(request: Request) -> Response:
         # The person came from the list of dates of a series, where they may want to answer further dates.
         date = f"#{quote(slug)}" if "in_list" in form else ""
         return go(
-            f"{series_path(series_slug)}{date}", flash=_flash_after_reply(event_registration.event, own_rsvp, saved)
+            f"{series_path(series_slug)}{date}",
+            flash=_flash_after_reply(event_registration.event, reply, own_rsvp, saved),
         )
     return _redirect_after_reply(event_registration.event, reply, own_rsvp, saved)
 
 
 def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
     """Redirect to the event page with a flash message, and a button to undo the reply if it changed the status."""
-    path, flash = event_path(event.slug), _flash_after_reply(event, before, saved)
+    path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
     if before is not None and before.status is saved.status:
         return go(path, flash=flash)
     undo = RsvpReply.DECLINED if before is None else _UNDO_REPLY.get(before.status, RsvpReply.DECLINED)
@@ -133,11 +134,11 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
     return go(f"{path}{query}", flash=flash)
 
 
-def _flash_after_reply(event: Event, before: Attendance | None, saved: Attendance) -> str:
+def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> str:
     """The flash message that says what the reply changed."""
     if before is None or before.status is not saved.status:
         return FLASH_AFTER_REPLY.get(saved.status, "")
-    if moved_dates.is_moved_since(event, before.known_starts_at):
+    if reply is RsvpReply.GOING and moved_dates.is_moved_since(event, before.known_starts_at):
         return "new_time_works"
     return "answer_kept" if before.revision == saved.revision else "answer_saved"
 
