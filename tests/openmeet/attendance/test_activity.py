@@ -91,6 +91,20 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
         assert await activity.past_attendance(reader, ben.user_id) == {}
 
 
+async def test_an_event_without_an_end_is_past_an_hour_after_its_start(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana, starts="2026-07-04T18:00", ends="")
+        assert event.starts_at is not None
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    clock.turn(event.starts_at + HOUR - 1 - clock.now())
+    async with db.reader() as reader:
+        assert await activity.past_attendance(reader, ana.user_id, people=[ben.user_id]) == {}
+    clock.turn(1)
+    async with db.reader() as reader:
+        assert set(await activity.past_attendance(reader, ana.user_id, people=[ben.user_id])) == {ben.user_id}
+
+
 async def test_an_invited_address_without_an_answer_is_not_a_past_guest(db: Database, clock: HandClock) -> None:
     """A person who was invited by address and never answered is not listed, because otherwise a host could learn who
     owns an address.

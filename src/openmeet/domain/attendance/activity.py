@@ -102,7 +102,7 @@ async def past_attendance(
         select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
                      then 1 else 0 end as is_checked
           from events e
-         where e.author_id = :host and coalesce(e.ends_at, e.starts_at) < :now
+         where e.author_id = :host and e.over_at <= :now
            and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
          order by e.starts_at desc, e.id desc limit :latest
         """,
