@@ -15,7 +15,7 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
-from openmeet.domain.attendance.lists import Attendee, AttendeeCursor
+from openmeet.domain.attendance.lists import Attendee, AttendeeCursor, AttendeeFilter
 from openmeet.domain.attendance.model import SHOWN_STATUSES, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
@@ -76,14 +76,24 @@ def after_last(page: list[Attendee]) -> AttendeeCursor | None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed: int):
-    """Attendees come first, by time of answer, then the waitlist by number. Nobody is missing or listed twice."""
+    """Attendees come first, by time of answer, then the waitlist by number. Nobody is missing or listed twice, also in
+    the list of the hosts.
+    """
     chosen = random.Random(seed)
     async with db.transaction() as tx:
-        event = await answered(tx, f"{seed}", [chosen.choice(list(S)) for _ in range(60)])
+        # People whom a host puts first on the waitlist get the numbers 0, -1 and so on.
+        event = await answered(tx, f"{seed}", [chosen.choice(list(S)) for _ in range(60)], first=-20)
         whole = await listed(tx, event, 100)
-        key = [(one.waitlist_number, one.answered_at, one.attendance_id) for one in whole]
+        key = [(one.status is S.WAITLISTED, one.waitlist_number, one.answered_at, one.attendance_id) for one in whole]
         assert len(whole) == 60
         assert key == sorted(key)
+        assert await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 100) == whole
+        positions = await lists.positions_for_hosts(tx, event.id, None, 100)
+        assert [one.cursor.attendance_id for one in positions] == [one.attendance_id for one in whole]
+        assert [
+            one.attendance_id
+            for one in await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after_last(whole[:30]), 100)
+        ] == [one.attendance_id for one in whole[30:]]
         paged = await listed(tx, event, PAGE)
         while more := await listed(tx, event, PAGE, after_last(paged)):
             paged += more

@@ -33,8 +33,9 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDED: lazy("checked in"),
 }
 
-# Less than every waitlist number, which can be negative.
-_BEFORE_WAITLIST: Final = -(2**62)
+# The number that the lists give to people who are not on the waitlist. It is less than every waitlist number, which can
+# be negative.
+_BEFORE_WAITLIST: Final = -(10**17)
 
 # RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
 # should know that they got no place.
@@ -50,7 +51,7 @@ LISTED_STATUSES = (
 _IS_FOR_HOSTS_ONLY: Final = f"coalesce(a.pending_for, '') in ('{PendingFor.APPROVAL}', '{PendingFor.UNKNOWN}')"
 
 _COLUMNS_OF_ALL: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
+       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) as waitlist_number,
        case when {IS_GUEST} then 1 else 0 end as is_guest"""
 _COLUMNS: Final = f"""{_COLUMNS_OF_ALL},
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
@@ -78,7 +79,7 @@ class Attendee:
     offered_until: Instant | None = None
     guest_names: tuple[str, ...] = ()
     invited_as: str = ""
-    waitlist_number: int = 0
+    waitlist_number: int = _BEFORE_WAITLIST
     is_unanswered_invitation: bool = False
 
 
@@ -101,7 +102,7 @@ async def attendees(
     with_private: bool = False,
     after: AttendeeCursor | None = None,
 ) -> list[Attendee]:
-    """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
+    """List people of an event in these statuses, by time of answer, then waitlisted people in their order.
 
     ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
     (``with_private``), so are people who do not want to be seen, including guests without an account, and RSVPs that
@@ -133,7 +134,6 @@ async def attendees(
 def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None) -> str:
     """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list.
 
-    Only waitlisted people have a number, which may be negative; the others are listed as if their number were 0.
     Returns "" if the previous page already ended after everyone with this status.
     """
     waits = status is AttendanceStatus.WAITLISTED
@@ -145,9 +145,9 @@ def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None)
         if after is not None:
             after_clause = """and (a.waitlist_number, a.answered_at, a.id)
                       > (cast(:waitlist_number as bigint), cast(:answered_at as bigint), :id)"""
-    elif after is not None and after.waitlist_number > 0:
+    elif after is not None and after.waitlist_number > _BEFORE_WAITLIST:
         return ""
-    elif after is not None and after.waitlist_number == 0:
+    elif after is not None:
         after_clause = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
     return f"""
         select * from (
@@ -229,7 +229,7 @@ async def for_hosts(
         f"""
         select {_COLUMNS} from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status in :wanted and not {IS_LEAVING} {search} {after_clause}
-         order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
+         order by coalesce(a.waitlist_number, {_BEFORE_WAITLIST}), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         wanted=[status.value for status in attendee_filter.statuses],
@@ -255,11 +255,11 @@ async def positions_for_hosts(
     after_clause, values = _after_in_hosts_order(after)
     rows = await reader.fetch(
         f"""
-        select a.id, coalesce(a.waitlist_number, 0) as waitlist_number, a.answered_at,
+        select a.id, coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) as waitlist_number, a.answered_at,
                case when a.replies <> '{{}}' then 1 else 0 end as has_responses
           from attendances a
          where a.event_id = :event_id and not {IS_LEAVING} {after_clause}
-         order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
+         order by coalesce(a.waitlist_number, {_BEFORE_WAITLIST}), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
         limit=limit,
@@ -278,7 +278,7 @@ def _after_in_hosts_order(after: AttendeeCursor | None) -> tuple[str, dict[str, 
     """SQL for the RSVPs behind a position in the order of ``for_hosts``, and its parameters."""
     if after is None:
         return "", {}
-    sql = """and (coalesce(a.waitlist_number, 0) > :waitlist_number or (coalesce(a.waitlist_number, 0) = :waitlist_number and
+    sql = f"""and (coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) > :waitlist_number or (coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) = :waitlist_number and
                     (a.answered_at > :answered_at or (a.answered_at = :answered_at and a.id > :last_id))))"""
     return sql, {
         "waitlist_number": after.waitlist_number,
