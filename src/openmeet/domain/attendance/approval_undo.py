@@ -82,7 +82,7 @@ async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[H
     undone = 0
     for entry in entries:
         rsvp = await queries.by_id(tx, entry.attendance_id)
-        if rsvp is None or rsvp.status is not entry.after or await _is_told(tx, event, rsvp):
+        if rsvp is None or rsvp.status is not entry.after or not await _withdraw_notice(tx, event, rsvp):
             continue
         request = replace(
             rsvp,
@@ -99,11 +99,11 @@ async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[H
     return undone
 
 
-async def _is_told(tx: Transaction, event: Event, rsvp: Attendance) -> bool:
-    """Whether the guest knows that they were approved. Withdraws the notification if they do not."""
+async def _withdraw_notice(tx: Transaction, event: Event, rsvp: Attendance) -> bool:
+    """Withdraw the notification that the guest was approved. False if the guest has been told already."""
     if await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id):
-        return False
-    return await notifications.is_notified(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id, rsvp.revision)
+        return True
+    return not await notifications.is_notified(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id, rsvp.revision)
 
 
 _IN_BATCH = f"""
