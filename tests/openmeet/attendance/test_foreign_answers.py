@@ -3,10 +3,21 @@
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.domain.attendance import actions, host_decisions, lists, queries, registration, rsvp_records
+from openmeet.domain.attendance import (
+    actions,
+    history,
+    host_decisions,
+    lists,
+    locked_event,
+    queries,
+    reevaluation,
+    registration,
+    rsvp_records,
+)
 from openmeet.domain.attendance.model import (
     SHOWN_STATUSES,
     AttendanceStatus,
+    ChangeChannel,
     PendingFor,
     RsvpCounts,
     RsvpRecordStatus,
@@ -154,6 +165,27 @@ async def test_a_stranger_who_signs_in_can_take_a_place(db):
         await users.claim_shadow(tx, stranger, display_name="Ben")
         caller = type(ana)(stranger, "Ben")
         assert (await actions.answer(tx, caller, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
+
+
+async def test_nobody_made_the_change_when_a_known_person_gets_a_place(db):
+    """The host's settings gave the record no place as long as its author was unknown. Signing in is no reply."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1")
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
+        await users.claim_shadow(tx, stranger, display_name="Ben")
+        assert await reevaluation.reevaluate_foreign(tx, stranger) == 1
+        mine = await queries.find(tx, event.id, stranger)
+        last = (await history.of_rsvp(tx, mine.id))[-1]
+        assert (mine.status, last.through, last.actor_id) == (AttendanceStatus.ATTENDING, ChangeChannel.NETWORK, None)
+
+
+async def test_the_end_of_the_waitlist_is_not_read_without_a_limit(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        unlimited, limited = await event_by(tx, ana), await event_by(tx, ana, capacity="1")
+        ends = [await locked_event.lock_for_reply(tx, one.slug, ana.user_id) for one in (unlimited, limited)]
+        assert [one.seats.last_number for one in ends] == [None, 0]
 
 
 async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):

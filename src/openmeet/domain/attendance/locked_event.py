@@ -19,13 +19,14 @@ from openmeet.domain.webhooks.queries import HAS_ENABLED_WEBHOOK
 @dataclass(frozen=True, slots=True)
 class SeatUsage:
     """Data that decides whether there is room. ``has_expired_offers``: some offers expired unanswered.
-    ``has_waitlist``: there is a waitlist, which ends at ``last_number``.
+    ``has_waitlist``: there is a waitlist, which ends at ``last_number`` (None if the event has no limit, because then it
+    is not read).
     """
 
     held: SeatsTaken
     has_expired_offers: bool
     has_waitlist: bool
-    last_number: int
+    last_number: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,9 @@ def _seats_table(event_id: str) -> str:
                case when exists (select 1 from attendances
                                   where event_id = {event_id} and status = 'waitlisted' and offered_until is null)
                     then 1 else 0 end as has_waitlist,
-               (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id}) as last_number
+               case when {event_id} is not null
+                    then (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id})
+                    end as last_number
           from attendances where event_id = {event_id} and {HOLDS_SEAT}) seats"""
 
 

@@ -266,7 +266,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
                 details,
                 source=RsvpSource.NETWORK,
                 through=ChangeChannel.NETWORK,
-                actor_id=user_id,
+                actor_id=None,
                 answered_at=rsvp.answered_at,
             ),
         )

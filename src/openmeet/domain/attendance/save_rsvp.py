@@ -264,7 +264,7 @@ async def _waitlist_number(tx: Transaction, change: RsvpChange, last_number: int
     before = change.before
     if before is not None and before.waitlist_number is not None and _needs_no_more_seats(before, change.details):
         return before.waitlist_number
-    return (last_number or await waitlist.last_number(tx, change.event.id)) + 1
+    return (await waitlist.last_number(tx, change.event.id) if last_number is None else last_number) + 1
 
 
 def _needs_no_more_seats(rsvp: Attendance, details: RsvpDetails) -> bool:
