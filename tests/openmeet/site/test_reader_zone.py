@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from groundwork.clock import Instant, from_datetime
-from openmeet.web.site.reader_zone import set_reader_zone, shown_zone, zone_of_dates
+from openmeet.i18n.reader_zone import set_reader_zone
+from openmeet.web.site.reader_zone import shown_zone, zone_of_dates
 
 
 def at(text: str) -> Instant:

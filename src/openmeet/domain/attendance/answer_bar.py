@@ -17,8 +17,8 @@ from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegis
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.time_and_place import local_time
 from openmeet.domain.events.values import Mode
-from openmeet.recurrence import wall_time
 
 # How long before the start the bar begins to offer the join link.
 _JOIN_BEFORE = 15 * MINUTE
@@ -340,7 +340,7 @@ def is_visited_today(event: Event, now: Instant) -> bool:
         return False
     if now >= starts_at:
         return True
-    starts_on, today = (wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now))
+    starts_on, today = (local_time(event, at).date() for at in (starts_at, now))
     return starts_at - now < DAY and starts_on == today
 
 

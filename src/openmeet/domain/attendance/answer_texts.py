@@ -14,7 +14,6 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.recurrence import wall_time
 
 REPLY_LABELS: Final[Mapping[RsvpReply, LazyText]] = {
     RsvpReply.GOING: lazy("I’m going"),
@@ -234,7 +233,7 @@ def _today_sentence(bar_input: AnswerBarInput) -> str:
     event = bar_input.event
     if event.starts_at is None or event.is_all_day:
         return gettext("You’re going. It’s today.")
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = time_and_place.local_time(event, event.starts_at)
     if event.starts_at <= bar_input.now:
         return gettext("Started %(ago)s.", ago=formatting.ago(event.starts_at, bar_input.now))
     return gettext("You’re going. Starts at %(time)s.", time=formatting.clock(starts))
@@ -297,7 +296,7 @@ def _closed_sentence(bar_input: AnswerBarInput) -> str:
     at = bar_input.event_registration.closes_at
     if at is None:
         return gettext("This event takes no answers.")
-    local, now = (wall_time.local_of(one, bar_input.event.time_zone) for one in (at, bar_input.now))
+    local, now = (time_and_place.local_time(bar_input.event, one) for one in (at, bar_input.now))
     when = formatting.day_and_time(formatting.short_day(local, now.date()), local)
     return gettext("Answers closed on %(when)s.", when=when)
 
@@ -325,14 +324,14 @@ def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) ->
     """Return the sentence that says a place is held and until when; empty if no place is held."""
     if rsvp.offered_until is None or not rsvp.has_offer(bar_input.now):
         return ""
-    until = wall_time.local_of(rsvp.offered_until, event.time_zone)
+    until = time_and_place.local_time(event, rsvp.offered_until)
     return ngettext(
         "A place is held for you until %(until)s.",
         "%(number)s places are held for you until %(until)s.",
         rsvp.party,
         until=(
             f"{formatting.day_and_time(formatting.short_day(until), until)},"
-            f" {formatting.zone_label(until, event.time_zone)}"
+            f" {formatting.zone_label(until, time_and_place.zone_shown(event))}"
         ),
     )
 

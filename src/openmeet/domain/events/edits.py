@@ -9,8 +9,17 @@ from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
 from openmeet.domain.events import content
 from openmeet.domain.events.content import Content, extension_of
-from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, NetworkEvent, RecordOrigin
-from openmeet.domain.events.values import NOWHERE, Audience, Visibility
+from openmeet.domain.events.model import (
+    Details,
+    Event,
+    EventId,
+    EventSlug,
+    EventStatus,
+    NetworkEvent,
+    RecordOrigin,
+    ZoneSource,
+)
+from openmeet.domain.events.values import NOWHERE, Audience, Mode, Visibility
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
@@ -66,7 +75,6 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
 
 
 def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> Event:
-    zone = event.time_zone if wall_time.is_zone(event.time_zone) else "UTC"
     ends_at = event.ends_at
     if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
         ends_at = None
@@ -81,6 +89,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         links=event.links,
         **extension_of(event),
     )
+    zone, source = _zone_of_record(before, stated, event)
     return replace(
         before,
         content=stated,
@@ -90,6 +99,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         starts_text=event.starts_text,
         ends_text=event.ends_text,
         time_zone=zone,
+        zone_source=source,
         status=event.status,
         status_reason=before.status_reason if event.status is EventStatus.CANCELLED else "",
         is_all_day=event.is_all_day
@@ -105,6 +115,25 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
     )
 
 
+def _zone_of_record(before: Event, content: Content, event: NetworkEvent) -> tuple[str, ZoneSource]:
+    """The zone after this version of the record, which has this content. The zone of the place is kept until the place
+    changes or the record names a zone.
+    """
+    if not event.is_zone_assumed or event.time_zone != "UTC":
+        return event.time_zone if wall_time.is_zone(event.time_zone) else "UTC", ZoneSource.NAMED
+    if before.zone_source is ZoneSource.NAMED or event.is_all_day or not _is_same_place(before.content, content):
+        return "UTC", ZoneSource.UNKNOWN
+    return before.time_zone, before.zone_source
+
+
+def _is_same_place(one: Content, other: Content) -> bool:
+    """Whether both are at the same point or in the same town, so that they have the same time zone."""
+    return all(
+        getattr(one.venue, part) == getattr(other.venue, part)
+        for part in ("latitude", "longitude", "locality", "region", "country")
+    ) and (one.mode is Mode.ONLINE) == (other.mode is Mode.ONLINE)
+
+
 # Fields of ``NetworkEvent`` that have another name in ``Event`` and its ``Content``.
 _OWN_NAMES: Final = {"name": "title", "venues": "venue"}
 
@@ -113,6 +142,8 @@ def record_value(event: Event, name: str) -> object:
     """The value of a field that is named and typed as in ``NetworkEvent``."""
     if name == "venues":
         return () if event.content.venue.is_empty else (event.content.venue,)
+    if name == "time_zone":
+        return event.named_zone
     own_name = _OWN_NAMES.get(name, name)
     return getattr(event.content if own_name in content.NAMES else event, own_name)
 
@@ -123,14 +154,21 @@ def with_values(event: Event, values: Mapping[str, Any]) -> Event:
     if "venue" in own_values:
         # A record can have several places. An event here has the first one.
         own_values["venue"] = next(iter(own_values["venue"]), NOWHERE)
+    if own_values.get("time_zone") == event.named_zone:
+        del own_values["time_zone"]
+    elif "time_zone" in own_values:
+        own_values["zone_source"] = ZoneSource.NAMED
     content_values = {name: own_values.pop(name) for name in content.NAMES if name in own_values}
-    return replace(event, content=replace(event.content, **content_values), **own_values)
+    after = replace(event, content=replace(event.content, **content_values), **own_values)
+    return _without_zone_of_other_place(event, after)
 
 
 def with_details(event: Event, details: Details) -> Event:
     visibility = details.content.visibility
+    # A zone that was looked up counts as named only if the host chooses another one.
+    keeps_zone = details.time_zone == event.time_zone and not details.is_all_day
     # Keep the original text of an instant until the instant changes, because a different text would change the CID.
-    return replace(
+    after = replace(
         event,
         content=details.content,
         starts_at=details.starts_at,
@@ -139,11 +177,22 @@ def with_details(event: Event, details: Details) -> Event:
         starts_text=event.starts_text if details.starts_at == event.starts_at else "",
         ends_text=event.ends_text if details.ends_at == event.ends_at else "",
         time_zone=details.time_zone,
+        zone_source=event.zone_source if keeps_zone else ZoneSource.NAMED,
         is_all_day=details.is_all_day,
         # The host agreed to announce the earlier content, but not the new content.
         record=event.record if visibility is event.content.visibility else replace(event.record, is_announced=False),
         # Unpublished events do not wait for a record. A draft waits for its host.
         is_held=event.is_held and (visibility is Visibility.PUBLIC or event.is_draft),
+    )
+    return _without_zone_of_other_place(event, after)
+
+
+def _without_zone_of_other_place(before: Event, after: Event) -> Event:
+    """Forget the zone of the place if the place changed. The instant stays."""
+    if after.zone_source is ZoneSource.NAMED or _is_same_place(before.content, after.content):
+        return after
+    return replace(
+        after, time_zone="UTC", starts_local=local_text(after.starts_at, "UTC"), zone_source=ZoneSource.UNKNOWN
     )
 
 

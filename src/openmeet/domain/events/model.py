@@ -55,6 +55,18 @@ class RecordOrigin(StrEnum):
     NETWORK = "network"
 
 
+class ZoneSource(StrEnum):
+    """Where the time zone of an event comes from: its host or record named it (as a zone or an offset), or it is that of
+    its place. ``UNKNOWN`` and ``NOT_FOUND``: nobody named one, so it is UTC; the zone of its place was not looked up
+    yet, or no town is near.
+    """
+
+    NAMED = "named"
+    PLACE = "place"
+    UNKNOWN = "unknown"
+    NOT_FOUND = "not_found"
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """The details of one event that its host decides: content and time. Validated by ``rules.check``.
@@ -85,8 +97,9 @@ else:
 class NetworkEvent(_Extension):
     """Content of an event record, mapped but not validated. ``starts_text`` and ``ends_text`` are verbatim.
 
-    ``is_all_day``: an OpenMeet instance wrote the record, and the times are whole days in the time zone. The class also
-    has the fields that OpenMeet adds to the calendar Lexicon (``content.EXTENDED``).
+    ``is_all_day``: an OpenMeet instance wrote the record, and the times are whole days in the time zone.
+    ``is_zone_assumed``: the record names neither a zone nor an offset. The class also has the fields that OpenMeet adds
+    to the calendar Lexicon (``content.EXTENDED``).
     """
 
     name: str
@@ -104,6 +117,7 @@ class NetworkEvent(_Extension):
     is_discoverable: bool
     created_at: Instant
     is_all_day: bool = False
+    is_zone_assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +185,7 @@ class Event:
     approved what is published. ``retractions``: how many of its records were deleted from a repository.
     ``record_deleted_at``: when another app deleted the record of an event created on this site, until its hosts have
     decided what happens next. ``derived_spot``: the position of the town ``derived_from``, if the host gave no point.
-    Never published.
+    Never published. ``time_zone``: the zone in which its times are shown; ``named_zone`` is the one for records.
     """
 
     id: EventId
@@ -211,6 +225,7 @@ class Event:
     record_deleted_at: Instant | None = None
     derived_from: str = ""
     derived_spot: Spot | None = None
+    zone_source: ZoneSource = ZoneSource.NAMED
 
     @property
     def title(self) -> str:
@@ -243,6 +258,16 @@ class Event:
         if place.latitude or not place.locality or self.content.place_audience is not Audience.EVERYONE:
             return ""
         return f"{place.locality}|{place.region}|{place.country}"
+
+    @property
+    def has_zone(self) -> bool:
+        """Whether its time zone is known. Otherwise it is UTC, because nobody named one."""
+        return self.zone_source in {ZoneSource.NAMED, ZoneSource.PLACE}
+
+    @property
+    def named_zone(self) -> str:
+        """The time zone that its host or record named; UTC if none did. Records never contain any other."""
+        return self.time_zone if self.zone_source is ZoneSource.NAMED else "UTC"
 
     @property
     def is_cancelled(self) -> bool:

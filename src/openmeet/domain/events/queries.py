@@ -24,6 +24,7 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
     RecordOrigin,
     RecordSettings,
+    ZoneSource,
 )
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
@@ -36,10 +37,11 @@ _STORED = (
     " origin, record_uri, record_cid, record_did, revision, is_read_only, is_held, external_source, removed_at,"
     " deleted_at, created_at, updated_at, series_id, original_date, overridden_fields, is_published_by_policy, group_id,"
     " is_all_day, is_draft, publish_at, needs_author_approval, record_wanted, record_detail, record_announced,"
-    " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z"
+    " record_answers, retractions, record_deleted_at, derived_from, place_x, place_y, place_z,"
+    " zone_source"
 )
 
-# Woken after a commit of events that have a town and no position (``town_positions``).
+# Woken after a commit of events that have a town and no position, or a position and no time zone (``town_positions``).
 MISSING_POSITIONS: Final = Wakeups()
 
 # The cells of an emptied event, and their assignments in an update. Of its content, only the visibility is kept.
@@ -101,6 +103,7 @@ def event_of(row: Row) -> Event:
         record_deleted_at=cells["record_deleted_at"],
         derived_from=cells["derived_from"],
         derived_spot=_derived_spot(cells),
+        zone_source=ZoneSource(cells["zone_source"]),
     )
 
 
@@ -310,51 +313,16 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
 
 
 def _announce_missing_positions(tx: Transaction, rows: Sequence[Mapping[str, object]]) -> None:
-    if any(row["locality"] and row["place_x"] is None and not row["derived_from"] for row in rows):
+    if any(_lacks_position(row) or _lacks_zone(row) for row in rows):
         tx.after_commit(MISSING_POSITIONS.wake)
 
 
-async def without_position(reader: Reader, limit: int) -> list[Event]:
-    """Events with a town and no position whose town was not looked up yet."""
-    rows = await reader.fetch(
-        f"""
-        select {COLUMNS} from events
-         where place_x is null and derived_from = '' and locality <> '' and latitude = ''
-           and place_audience = 'everyone' and mode <> 'online' and deleted_at is null and removed_at is null
-         order by id limit :limit
-        """,
-        limit=limit,
-    )
-    return [event_of(row) for row in rows]
+def _lacks_position(row: Mapping[str, object]) -> bool:
+    return bool(row["locality"]) and row["place_x"] is None and not row["derived_from"]
 
 
-async def set_derived_positions(tx: Transaction, positions: Sequence[tuple[EventId, str, Spot | None]]) -> None:
-    """Store the position of each event's town, or that the town is unknown, unless it has a position by now."""
-    for event_id, town, place in positions:
-        x, y, z = place or (None, None, None)
-        await tx.execute(
-            "update events set derived_from = :town, place_x = :x, place_y = :y, place_z = :z"
-            " where id = :id and place_x is null and derived_from = ''",
-            id=event_id,
-            town=town,
-            x=x,
-            y=y,
-            z=z,
-        )
-
-
-async def forget_unknown_towns(tx: Transaction, limit: int) -> int:
-    """Forget that the towns of these upcoming events were looked up without success. Return how many."""
-    return await tx.execute(
-        """
-        update events set derived_from = ''
-         where id in (select id from events
-                       where place_x is null and derived_from <> '' and (over_at is null or over_at > :now)
-                       order by id limit :limit)
-        """,
-        now=tx.now,
-        limit=limit,
-    )
+def _lacks_zone(row: Mapping[str, object]) -> bool:
+    return row["zone_source"] == ZoneSource.UNKNOWN and row["place_x"] is not None
 
 
 async def due_for_removal(reader: Reader, after: Position, limit: int) -> list[tuple[int, EventId]]:
@@ -461,6 +429,7 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "place_y": y,
         "place_z": z,
         "derived_from": town,
+        "zone_source": event.zone_source.value,
         "removed_at": event.removed_at,
         "deleted_at": event.deleted_at,
         "created_at": event.created_at,

@@ -1,7 +1,7 @@
 """When and where an event takes place, as text: with time of day and time zone, or as days for all-day events. Pure."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
@@ -13,6 +13,7 @@ from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.countries import known_code
+from openmeet.i18n.reader_zone import reader_zone
 from openmeet.recurrence import wall_time
 
 TO_BE_ANNOUNCED = lazy("Date to be announced")
@@ -21,12 +22,25 @@ ANNOUNCED_LATER = lazy("Place to be announced")
 NEVER_ANNOUNCED = lazy("No place given")
 
 
+def zone_shown(event: Event | Details) -> str:
+    """The time zone in which the times of an event are shown: its own. For online events whose zone nobody named, it is
+    that of the reader, if it is known.
+    """
+    is_zoneless = isinstance(event, Event) and not event.has_zone and not event.is_all_day
+    return (is_zoneless and event.content.mode is Mode.ONLINE and reader_zone()) or event.time_zone
+
+
+def local_time(event: Event | Details, at: Instant) -> datetime:
+    """The wall-clock time of an instant in the time zone in which the times of the event are shown."""
+    return wall_time.local_of(at, zone_shown(event))
+
+
 def days_of(event: Event | Details) -> tuple[date, date] | None:
     """First and last day of an all-day event; None for all others."""
     if not event.is_all_day or event.starts_at is None:
         return None
-    first = all_day.first_day(event.starts_at, event.time_zone)
-    return first, first if event.ends_at is None else all_day.last_day(event.ends_at, event.time_zone)
+    first = all_day.first_day(event.starts_at, zone_shown(event))
+    return first, first if event.ends_at is None else all_day.last_day(event.ends_at, zone_shown(event))
 
 
 def span_label(event: Event | Details, now: Instant | None = None) -> str:
@@ -39,8 +53,8 @@ def span_label(event: Event | Details, now: Instant | None = None) -> str:
     days = days_of(event)
     if days is not None:
         return formatting.days(*days, today)
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
-    ends = None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone)
+    starts = local_time(event, event.starts_at)
+    ends = None if event.ends_at is None else local_time(event, event.ends_at)
     return formatting.span(starts, ends, today)
 
 
@@ -54,15 +68,15 @@ def start_label(event: Event | Details, now: Instant | None = None) -> str:
     days = days_of(event)
     if days is not None:
         return formatting.days(*days, today)
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return f"{formatting.span(starts, None, today)} {formatting.zone_label(starts, event.time_zone)}"
+    starts = local_time(event, event.starts_at)
+    return f"{formatting.span(starts, None, today)} {formatting.zone_label(starts, zone_shown(event))}"
 
 
 def short_start_label(event: Event | Details, now: Instant | None = None) -> str:
     """``Tue 24 Nov, 19:00``; for all-day events only the day. With ``now``, the year is added where it is unclear."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = local_time(event, event.starts_at)
     day = formatting.short_day(starts, _today(event, now))
     return day if event.is_all_day else formatting.day_and_time(day, starts)
 
@@ -71,7 +85,7 @@ def zone_label(event: Event | Details) -> str:
     """The time zone to show after a time of day; empty for all-day events."""
     if event.starts_at is None or event.is_all_day:
         return ""
-    return formatting.zone_label(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
+    return formatting.zone_label(local_time(event, event.starts_at), zone_shown(event))
 
 
 def time_for_reader(event: Event | Details, zone: str | None) -> str:
@@ -80,7 +94,7 @@ def time_for_reader(event: Event | Details, zone: str | None) -> str:
     """
     if event.starts_at is None or event.is_all_day or not zone:
         return ""
-    there, here = (wall_time.local_of(event.starts_at, one) for one in (event.time_zone, zone))
+    there, here = (wall_time.local_of(event.starts_at, one) for one in (zone_shown(event), zone))
     if there.replace(tzinfo=None) == here.replace(tzinfo=None):
         return ""
     clock = formatting.time_of_day(here)
@@ -94,10 +108,10 @@ def clock_label(event: Event | Details) -> str:
     days = days_of(event)
     if days is not None:
         return gettext("All day") if days[0] == days[1] else gettext("Until %(day)s", day=formatting.short_day(days[1]))
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = local_time(event, event.starts_at)
     if event.ends_at is None:
         return formatting.time_of_day(starts)
-    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    ends = local_time(event, event.ends_at)
     if ends.date() == starts.date():
         return formatting.hours(starts, ends)
     return f"{formatting.time_of_day(starts)} – {formatting.short_day(ends)}"
@@ -112,11 +126,11 @@ def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
     if days is not None:
         first, last = (formatting.day_tag(one, formatting.day(one, today)) for one in days)
         return first if days[0] == days[1] else first + " – " + last
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = local_time(event, event.starts_at)
     opening = formatting.span(starts, None, today)
     if event.ends_at is None:
         return formatting.time_tag(event.starts_at, opening)
-    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    ends = local_time(event, event.ends_at)
     if ends.date() != starts.date():
         closing = formatting.span(ends, None, today)
         return formatting.time_tag(event.starts_at, opening) + " – " + formatting.time_tag(event.ends_at, closing)
@@ -126,7 +140,7 @@ def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
 
 def _today(event: Event | Details, now: Instant | None) -> date | None:
     """Today's date where the event takes place."""
-    return None if now is None else wall_time.local_of(now, event.time_zone).date()
+    return None if now is None else local_time(event, now).date()
 
 
 def _tagged_range(starts_at: Instant, start: str, ends_at: Instant, end: str) -> Markup:
@@ -141,11 +155,11 @@ def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, M
     """
     if event.starts_at is None or event.is_all_day:
         return tagged(event, now), ""
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = local_time(event, event.starts_at)
     day = formatting.day_tag(starts.date(), formatting.day(starts, _today(event, now)))
     if event.ends_at is None:
         return day, formatting.time_tag(event.starts_at, formatting.clock(starts))
-    ends = wall_time.local_of(event.ends_at, event.time_zone)
+    ends = local_time(event, event.ends_at)
     if ends.date() != starts.date():
         return tagged(event, now), ""
     start, end = formatting.clocks(starts, ends)
@@ -164,8 +178,8 @@ def join_from_label(event: Event, private: PrivateDetails) -> str:
     """When the join link will be shown, for people who still have to wait; empty for everyone else."""
     if private.join_from is None:
         return ""
-    local = wall_time.local_of(private.join_from, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
+    local = local_time(event, private.join_from)
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, zone_shown(event))}"
 
 
 def removal_day(event: Event, now: Instant) -> str:
@@ -173,7 +187,7 @@ def removal_day(event: Event, now: Instant) -> str:
     if event.removes_at is None:
         return ""
     at = Instant(max(event.removes_at, now))
-    return formatting.day(wall_time.local_of(at, event.time_zone), wall_time.local_of(now, event.time_zone).date())
+    return formatting.day(local_time(event, at), local_time(event, now).date())
 
 
 def removal_notice(event: Event, now: Instant) -> str:

@@ -1,21 +1,25 @@
-"""Positions of events whose host gave a town but no point, so that searches near a place find them approximately.
+"""What events get from the list of places: a position, if their host gave a town but no point, so that searches near a
+place find them approximately; and the time zone of their place, if nobody named one.
 
 A derived position is only in the search index. Records, feeds and structured data contain only what the host gave. An
-event with a restricted address gets none (decision 0071).
+event with a restricted address gets none (decision 0071). A derived time zone is for display: no record contains it
+(``Event.named_zone``).
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
 from groundwork.geo_points import Spot, degrees_of, spot, spot_in
-from openmeet.domain.events import queries
-from openmeet.domain.events.model import Event
+from openmeet.domain.events import position_queries
+from openmeet.domain.events.edits import local_text
+from openmeet.domain.events.model import Event, ZoneSource
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
 from openmeet.i18n import countries
+from openmeet.recurrence import wall_time
 
 # Events per transaction. The next round follows in a few seconds.
 _AT_ONCE: Final = 200
@@ -60,35 +64,57 @@ class _HasTown(Protocol):
 
 
 async def derive(db: Database, gazetteer: Gazetteer, *, at_once: int = _AT_ONCE) -> int:
-    """Set the position of events that have a town and no point. Return how many were looked at.
+    """Set the position of events that have a town and no point, then the zone of events that have a position and no
+    zone. Return how many were looked at.
 
     ``at_once``: events per transaction. Does nothing until the list of places has been built, which the first search by
     name does.
     """
     looked_at = 0
-    while gazetteer.is_built and looked_at < _ROUND:
-        async with db.transaction() as tx:
-            events = await queries.without_position(tx, at_once)
-            await queries.set_derived_positions(
-                tx, [(event.id, event.town, _spot_of(event, gazetteer)) for event in events]
-            )
-        looked_at += len(events)
-        if len(events) < at_once:
-            break
+    for derive_some in (_derive_positions, _derive_zones):
+        while gazetteer.is_built and looked_at < _ROUND:
+            async with db.transaction() as tx:
+                number = await derive_some(tx, gazetteer, at_once)
+            looked_at += number
+            if number < at_once:
+                break
     return looked_at
 
 
+async def _derive_positions(tx: Transaction, gazetteer: Gazetteer, at_once: int) -> int:
+    events = await position_queries.without_position(tx, at_once)
+    await position_queries.set_derived_positions(
+        tx, [(event.id, event.town, _spot_of(event, gazetteer)) for event in events]
+    )
+    return len(events)
+
+
+async def _derive_zones(tx: Transaction, gazetteer: Gazetteer, at_once: int) -> int:
+    events = await position_queries.without_zone(tx, at_once)
+    await position_queries.set_zones(tx, [_in_zone_of_place(event, place, gazetteer) for event, place in events])
+    return len(events)
+
+
+def _in_zone_of_place(event: Event, place: Spot, gazetteer: Gazetteer) -> Event:
+    latitude, longitude = degrees_of(place)
+    zone = gazetteer.zone_at(latitude, longitude, country=countries.known_code(event.place.country) or "")
+    if zone not in wall_time.zone_names():
+        return replace(event, zone_source=ZoneSource.NOT_FOUND)
+    return replace(event, time_zone=zone, starts_local=local_text(event.starts_at, zone), zone_source=ZoneSource.PLACE)
+
+
 async def retry_unknown_towns(db: Database) -> int:
-    """Let ``derive`` look up the towns of upcoming events again that were unknown or ambiguous, because the list of places
-    has changed. Return how many.
+    """Let ``derive`` look up again the towns of upcoming events that were unknown or ambiguous, and the zones of those
+    that were far from any town, because the list of places has changed. Return how many.
     """
     number = 0
-    while True:
-        async with db.transaction() as tx:
-            forgotten = await queries.forget_unknown_towns(tx, _AT_ONCE)
-        number += forgotten
-        if forgotten < _AT_ONCE:
-            return number
+    for forget in (position_queries.forget_unknown_towns, position_queries.forget_missing_zones):
+        forgotten = _AT_ONCE
+        while forgotten == _AT_ONCE:
+            async with db.transaction() as tx:
+                forgotten = await forget(tx, _AT_ONCE)
+            number += forgotten
+    return number
 
 
 def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:

@@ -68,7 +68,7 @@ EVENTS: Final = (
                 " series_id original_date is_modified_occurrence overridden_fields is_published_by_policy external_cid group_id"
                 " is_all_day is_draft publish_at needs_author_approval"
                 " is_cancelled_with_series completed_at record_wanted record_detail record_announced record_answers"
-                " group_notice retractions record_deleted_at"
+                " group_notice retractions record_deleted_at zone_source"
             ),
         ),
         PersonExport.IMPORTED,

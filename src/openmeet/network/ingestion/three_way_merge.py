@@ -284,7 +284,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
         ends_at=event.ends_at,
         starts_text=event.starts_text,
         ends_text=event.ends_text,
-        time_zone=event.time_zone,
+        time_zone=event.named_zone,
         mode=event.content.mode,
         status=event.status,
         venues=() if event.content.venue.is_empty else (event.content.venue,),
@@ -293,6 +293,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
         is_discoverable=merged.is_discoverable,
         created_at=event.created_at,
         is_all_day=event.is_all_day,
+        is_zone_assumed=merged.is_zone_assumed,
         **extension_of(event.content),
     )
     changed = {

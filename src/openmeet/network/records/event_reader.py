@@ -118,7 +118,8 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
     name = _name(record, description, notes)
     starts_at, starts_text = _start(record, notes)
     ends_at, ends_text = _end(record, starts_at, notes)
-    time_zone = _zone(record, starts_text, notes)
+    named_zone = _zone(record, starts_text, notes)
+    time_zone = named_zone or "UTC"
     places = read_places(record, notes)
     stated_mode = _stated_mode(record, notes)
     mode = stated_mode or _mode_by_places(places, notes)
@@ -142,6 +143,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
         is_discoverable=_is_discoverable(record, notes),
         created_at=_created(record, rkey, indexed_at, notes),
         is_all_day=_is_all_day(details, starts_at, ends_at, time_zone, notes),
+        is_zone_assumed=not named_zone,
         **extension_of(details),
     )
     _note_foreign_keys(record, notes)
@@ -264,6 +266,7 @@ def _instant(value: object) -> Instant | None:
 
 
 def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
+    """Return the zone or offset that the record names; empty if it names none."""
     stated_zone = record.get("timezone")
     if isinstance(stated_zone, str) and stated_zone in zone_names():
         notes.read("time zone", "timezone", stated_zone)
@@ -275,7 +278,7 @@ def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
         notes.read("time zone", "offset of startsAt", offset)
         return offset
     notes.read("time zone", "nothing better", str(UTC))
-    return "UTC"
+    return ""
 
 
 def _stated_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:

@@ -13,7 +13,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
+from openmeet.domain.events.model import Event, EventStatus, NetworkEvent, ZoneSource
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
 from openmeet.domain.events.values import NOWHERE, Audience, EventLink, Mode, Venue, public_place
 from openmeet.domain.page_paths import event_path
@@ -80,7 +80,9 @@ class WrittenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Publishable:
-    """The public part of an event. ``page_url`` is the event's page on this installation."""
+    """The public part of an event. ``page_url`` is the event's page on this installation. ``time_zone`` is empty if nobody
+    named one.
+    """
 
     title: str
     description: str
@@ -125,7 +127,7 @@ def publishable(
         description=note.format(page_url) if is_minimal else event.content.description,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
-        time_zone=event.time_zone,
+        time_zone="" if event.zone_source is not ZoneSource.NAMED else event.time_zone,
         mode=event.content.mode,
         status=event.status,
         venue=NOWHERE if is_minimal else public_place(event.content.venue, event.content.place_audience),

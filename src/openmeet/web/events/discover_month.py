@@ -11,12 +11,11 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.queries import several
-from openmeet.domain.events.time_and_place import place_label
+from openmeet.domain.events.time_and_place import local_time, place_label
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import search
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar_layout.grid import DAYS, Covered
 from openmeet.web.calendar_layout.month_view import MonthCell, cells, month_layout
 from openmeet.web.calendar_layout.view import EntryLook, Period, View, period_of
@@ -128,7 +127,7 @@ def _look_of(event: Event) -> EntryLook:
         path=event_path(event.slug),
         look="sure",
         tone=tone_for(event.content),
-        clock="" if event.starts_at is None else formatting.clock(local_of(event.starts_at, event.time_zone)),
+        clock="" if event.starts_at is None else formatting.clock(local_time(event, event.starts_at)),
         place="",
         words=gettext("Cancelled") if is_cancelled else place_label(event),
         is_cancelled=is_cancelled,

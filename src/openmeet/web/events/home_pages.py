@@ -232,7 +232,7 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
 
 
 def _next_event(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
-    starts = wall_time.local_of(event.starts_at or now, event.time_zone)
+    starts = time_and_place.local_time(event, event.starts_at or now)
     when = f"{formatting.short_day(starts)} · {time_and_place.clock_label(event)}"
     return NextEvent(card_of(event, facts), _countdown_label(event, now), when)
 
@@ -242,14 +242,14 @@ def _countdown_label(event: Event, now: Instant) -> str:
     starts_at = event.starts_at or now
     if starts_at <= now:
         return gettext("On now")
-    starts, today = (wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now))
+    starts, today = (time_and_place.local_time(event, at).date() for at in (starts_at, now))
     number = (starts - today).days
     return formatting.relative_day(starts, today) or ngettext("In %(number)s day", "In %(number)s days", number)
 
 
 def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) -> WeekRow:
     """``counts_guests``: for an event that the viewer hosts, the row says how many people are going."""
-    starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
+    starts = time_and_place.local_time(event, event.starts_at or Instant(0))
     bar = facts.bars[event.id]
     badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].people_asking)
     label = "" if badge is None else str(badge.words)

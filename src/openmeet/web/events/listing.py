@@ -35,7 +35,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publication_status, publications
 from openmeet.outbox.reasons import RecordStatus
-from openmeet.recurrence import expansion, wall_time
+from openmeet.recurrence import expansion
 from openmeet.web.events import badges
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.media.drawings import thumbnail
@@ -202,8 +202,8 @@ def with_days(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
 def _day_heading(event: Event, now: Instant) -> tuple[str, str, str]:
     if event.starts_at is None:
         return "later", gettext("Date to be announced"), gettext("Date to be announced")
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
-    today = wall_time.local_of(now, event.time_zone).date()
+    starts = time_and_place.local_time(event, event.starts_at)
+    today = time_and_place.local_time(event, now).date()
     return starts.date().isoformat(), formatting.day(starts, today), formatting.short_day(starts, today)
 
 
@@ -211,7 +211,7 @@ def _relative_day(event: Event, now: Instant) -> str:
     """``Today`` or ``Tomorrow`` in the event's time zone, or empty."""
     if event.starts_at is None:
         return ""
-    starts, today = (wall_time.local_of(at, event.time_zone).date() for at in (event.starts_at, now))
+    starts, today = (time_and_place.local_time(event, at).date() for at in (event.starts_at, now))
     return formatting.relative_day(starts, today)
 
 
@@ -252,7 +252,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
 def _tile_of(event: Event) -> DateTile | None:
     if event.starts_at is None:
         return None
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = time_and_place.local_time(event, event.starts_at)
     return DateTile(formatting.weekday_in_short(starts), formatting.month(starts), starts.day)
 
 

@@ -282,13 +282,13 @@ def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     if event.starts_at is None:
         keys = "when when_day when_clock when_ahead zone starts_iso dt_start dt_end tile_month tile_day"
         return dict.fromkeys(keys.split(), "")
-    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    starts = time_and_place.local_time(event, event.starts_at)
     when_day, when_clock = time_and_place.tagged_in_two(event, now)
     return {
         "when": time_and_place.tagged(event, now),
         "when_day": when_day,
         "when_clock": when_clock,
-        "when_ahead": _days_ahead_label((starts.date() - wall_time.local_of(now, event.time_zone).date()).days),
+        "when_ahead": _days_ahead_label((starts.date() - time_and_place.local_time(event, now).date()).days),
         "zone": zone_of(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
@@ -313,7 +313,7 @@ def _microformat_dates(event: Event) -> tuple[str, str]:
     days = time_and_place.days_of(event)
     if days is not None:
         return days[0].isoformat(), days[1].isoformat()
-    zone = wall_time.zone(event.time_zone)
+    zone = wall_time.zone(time_and_place.zone_shown(event))
     start, end = (
         "" if at is None else to_datetime(at).astimezone(zone).isoformat() for at in (event.starts_at, event.ends_at)
     )
@@ -323,8 +323,8 @@ def _microformat_dates(event: Event) -> tuple[str, str]:
 def _publish_at_label(event: Event) -> str:
     if event.publish_at is None:
         return ""
-    local = wall_time.local_of(event.publish_at, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
+    local = time_and_place.local_time(event, event.publish_at)
+    return f"{formatting.span(local, None)} {formatting.zone_label(local, time_and_place.zone_shown(event))}"
 
 
 def about_of(event: Event) -> dict[str, object]:
@@ -445,9 +445,11 @@ async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> l
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
     itself = ExcludedEvent(event.id, event.title, event.starts_at)
     [entries] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
-    day = local_of(event.starts_at, event.time_zone).date()
+    day = time_and_place.local_time(event, event.starts_at).date()
     return [
-        Meanwhile(one.title, event_path(one.slug) if one.slug else "", _time_label(one, event.time_zone, day))
+        Meanwhile(
+            one.title, event_path(one.slug) if one.slug else "", _time_label(one, time_and_place.zone_shown(event), day)
+        )
         for one in entries[:MAX_CONFLICTS]
     ]
 

@@ -16,8 +16,8 @@ from groundwork.errors import NotSignedIn
 from groundwork.settings import SettingsRefused
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import available, is_known, negotiated, speaking, switch_to
+from openmeet.i18n.reader_zone import set_reader_zone
 from openmeet.settings import PREFIX
-from openmeet.web.site.reader_zone import set_reader_zone
 from openmeet.web.site.reasons import SiteReason
 
 _SAVES_DATA: ContextVar[bool] = ContextVar("saves_data", default=False)

@@ -5,7 +5,6 @@ are now, and decides again.
 """
 
 from collections.abc import Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -14,9 +13,8 @@ from groundwork.clock import DAY, Instant
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Details, Event
 from openmeet.i18n import formatting
+from openmeet.i18n.reader_zone import reader_zone
 from openmeet.recurrence.wall_time import local_of
-
-_ZONE: ContextVar[str | None] = ContextVar("reader_zone", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +28,15 @@ class ShownZone:
     is_hidden: bool = False
 
 
-def set_reader_zone(zone: str | None) -> None:
-    """Set the zone of the current request's reader; None if they have not chosen one."""
-    _ZONE.set(zone)
-
-
 def reader_zone_or(zone: str) -> str:
     """The zone that the reader has chosen, or this one. For times at which something was done, not for times of events."""
-    return _ZONE.get() or zone
+    return reader_zone() or zone
 
 
 def shown_zone(zone: str, label: str, instants: Iterable[Instant]) -> ShownZone:
     """A zone for times at these instants. It is hidden if the reader's zone has the same offset at all of them."""
     moments = tuple(instants)
-    own = _ZONE.get()
+    own = reader_zone()
     is_same = own is not None and all(
         local_of(one, zone).utcoffset() == local_of(one, own).utcoffset() for one in moments
     )
@@ -54,7 +47,8 @@ def shown_zone(zone: str, label: str, instants: Iterable[Instant]) -> ShownZone:
 def zone_of(event: Event | Details) -> ShownZone | None:
     """The zone to show after the time of an event; None if it has no time of day."""
     label = time_and_place.zone_label(event)
-    return shown_zone(event.time_zone, label, [event.starts_at]) if label and event.starts_at is not None else None
+    zone = time_and_place.zone_shown(event)
+    return shown_zone(zone, label, [event.starts_at]) if label and event.starts_at is not None else None
 
 
 def zone_of_dates(zone: str, now: Instant) -> ShownZone:
