@@ -1,10 +1,13 @@
 """A host who sets the limit below the attendance is asked to confirm once, with the numbers. Nobody loses a place."""
 
 from dataclasses import replace
+from functools import partial
 
+import httpx
 import pytest
 
 from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions, capacity_change, queries, registration
 from openmeet.domain.attendance.model import AttendanceMode, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -12,8 +15,10 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.plan import plan_all
+from openmeet.domain.users.model import Caller
 from openmeet.web.series.json_views import consequences
 from tests.databases import MakeDatabase
+from tests.openmeet.interleaving import run, run_acts_interleaved
 from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on
 
@@ -186,3 +191,57 @@ async def test_an_edit_of_a_series_counts_it_over_all_dates(site: Site) -> None:
         held = await date_queries.stored(tx, series.id)
         counted = await consequences(tx, series, plan_all(series, smaller, series.timing, held, tx.now))
     assert (counted.people_over_limit, counted.parties_too_large) == (3 + 1, 1)
+
+
+@pytest.mark.parametrize("lowered", ["the places of the event", "the places in person"])
+async def test_a_place_taken_at_the_same_moment_needs_confirmation(
+    make_database: MakeDatabase, clock: HandClock, lowered: str
+) -> None:
+    """Cleo takes the second place while the host lowers the limit to one, with a pause before each of her statements.
+    She gets it and the host is asked, or the limit is saved and she waits.
+    """
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    wanted = {"title": "Tea", "startsLocal": "2026-07-04T18:00", "timeZone": "UTC", "mode": "hybrid"}
+    wanted |= {"onlineUrl": "https://meet.example/x"}
+    taken: set[int] = set()
+    async with site.browser() as api:
+        ana = await api_session(api, "ana@example.org", "Ana")
+        at, is_paused = 0, True
+        while is_paused:
+            at += 1
+            headers = {**ana, "idempotency-key": f"tea-{at}"}
+            path = (await api.post("/api/events", json={**wanted, "capacity": 5}, headers=headers)).headers["location"]
+            async with site.db.transaction() as tx:
+                event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+                assert event is not None
+                ben, cleo = [await person(tx, f"{name} {at}") for name in ("Ben", "Cleo")]
+                await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+            if lowered == "the places of the event":
+                target, body = path, {**wanted, "capacity": 1}
+            else:
+                target, body = f"{path}/joining", {"limitInPerson": 1}
+            answers: list[int] = []
+            is_paused = await run_acts_interleaved(
+                site.db, partial(_takes_a_place, cleo, event), partial(_lowers, api, target, body, ana, answers), at
+            )
+            async with site.db.reader() as reader:
+                seats = await queries.seats_taken(reader, event.id)
+            assert (*answers, seats) in {(200, 1), (422, 2)}
+            taken.add(seats)
+    assert at > 2, "nothing ran at the same time"
+    assert 2 in taken
+
+
+async def _takes_a_place(who: Caller, event: Event, db: Database) -> None:
+    await run(db, lambda tx: actions.answer(tx, who, event.slug, RsvpReply.GOING))
+
+
+async def _lowers(
+    api: httpx.AsyncClient,
+    path: str,
+    body: dict[str, object],
+    headers: dict[str, str],
+    answers: list[int],
+    _db: Database,
+) -> None:
+    answers.append((await api.put(path, json=body, headers=headers)).status_code)

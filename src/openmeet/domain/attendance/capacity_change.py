@@ -1,5 +1,6 @@
 """Effect of a lowered capacity on existing RSVPs, computed before saving. It is shown to hosts because nobody loses a
-place, so they might not notice that too many places are taken.
+place, so they might not notice that too many places are taken. Callers hold the locks of the events; otherwise a place
+could be taken unnoticed before the new limit is saved.
 """
 
 from collections.abc import Mapping, Sequence

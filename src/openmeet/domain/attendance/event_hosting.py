@@ -25,11 +25,19 @@ from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.users.model import Caller
 
 
+async def lock(tx: Transaction, slug: EventSlug) -> Event | None:
+    """Lock the event. If it is a date of a series, lock the series first, because another date may have to be published
+    now.
+    """
+    await lock_series_of(tx, slug)
+    return await lock_by_slug(tx, slug)
+
+
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
     """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves."""
-    before = await _lock(tx, slug)
+    before = await lock(tx, slug)
     event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
@@ -48,7 +56,7 @@ async def cancel(
 
     If another app deleted the event's record, it stays unpublished.
     """
-    before = await _lock(tx, slug)
+    before = await lock(tx, slug)
     event = await event_actions.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await record_changes.keep_here(tx, event)
@@ -61,7 +69,7 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 
     Nobody is notified, because nothing changes for attendees.
     """
-    await _lock(tx, slug)
+    await lock(tx, slug)
     event = await record_changes.decide_deletion(tx, caller, slug, decision)
     await recheck_rsvp_records(tx, [event.id])
     return event
@@ -69,14 +77,14 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Reinstate a cancelled event with ``events.actions.reinstate`` and notify its attendees."""
-    before = await _lock(tx, slug)
+    before = await lock(tx, slug)
     event = await event_actions.reinstate(tx, caller, slug, expected_revision=expected_revision)
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Delete an event with ``events.actions.delete``. Its attendees are notified, and their RSVP records are deleted."""
-    before = await _lock(tx, slug)
+    before = await lock(tx, slug)
     event = await event_actions.delete(tx, caller, slug, expected_revision=expected_revision)
     await recheck_rsvp_records(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_DELETED)
@@ -121,10 +129,7 @@ async def change_registration_settings(
     Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
     PreconditionFailed.
     """
-    await host_decisions.find_for_host(tx, caller, slug)
-    if for_series:
-        await lock_series_and_dates_of(tx, slug)
-    event = await host_decisions.lock_for_host(tx, caller, slug)
+    event = await lock_for_settings(tx, caller, slug, for_series=for_series)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
     if not for_series or event.place_in_series is None:
@@ -136,6 +141,14 @@ async def change_registration_settings(
     waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
     await waitlist.fill_several(tx, await several(tx, waited_for))
     return saved
+
+
+async def lock_for_settings(tx: Transaction, caller: Caller, slug: EventSlug, *, for_series: bool) -> Event:
+    """Lock the event, or all dates of its series, for one of its hosts. Raises NotFound, Forbidden."""
+    await host_decisions.find_for_host(tx, caller, slug)
+    if for_series:
+        await lock_series_and_dates_of(tx, slug)
+    return await host_decisions.lock_for_host(tx, caller, slug)
 
 
 async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
@@ -171,14 +184,6 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
         event_kinds.MENTION,
         notifications.Notice(to, event.id, revision, about, starts_at=starts_at, sources=sources),
     )
-
-
-async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
-    """Lock the event. If it is a date of a series, lock the series first, because another date may have to be published
-    now.
-    """
-    await lock_series_of(tx, slug)
-    return await lock_by_slug(tx, slug)
 
 
 async def _notify_attendees(

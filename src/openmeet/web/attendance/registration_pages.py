@@ -93,7 +93,8 @@ async def save(request: Request) -> Response:
     try:
         new_settings = check(submission_of(form, questions), event, before)
         async with database_of(request).transaction() as tx:
-            dates = await event_hosting.dates_with_same_settings(tx, event) if for_series else [event]
+            locked = await event_hosting.lock_for_settings(tx, caller, slug, for_series=for_series)
+            dates = await event_hosting.dates_with_same_settings(tx, locked) if for_series else [locked]
             impact = await capacity_change.impact_of_settings(tx, dates, new_settings)
             # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
             in_person_only = replace(new_settings, limit_online=before.limit_online)
@@ -289,12 +290,12 @@ async def save_settings(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, RegistrationSettingsBody)
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.find_for_host(tx, caller, event_slug_of(request))
+        for_series = request.query_params.get("scope") == "series"
+        event = await event_hosting.lock_for_settings(tx, caller, event_slug_of(request), for_series=for_series)
         before = await registration.settings_of(tx, event)
         current = _settings_body(before)
         body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
         settings = check(_submission_of_body(body), event, before)
-        for_series = request.query_params.get("scope") == "series"
         dates = await event_hosting.dates_with_same_settings(tx, event) if for_series else [event]
         impact = await capacity_change.impact_of_settings(tx, dates, settings)
         saved = await event_hosting.change_registration_settings(
@@ -305,6 +306,7 @@ async def save_settings(request: Request) -> Response:
             for_series=for_series,
             expected_revision=expected_revision(request),
         )
+        # After the save, so that an outdated version is refused first. If it raises, nothing is saved.
         require_confirmed_lower_limit(request, impact)
         revision = await registration.revision_of(tx, event)
     return json_response(_settings_body(saved), headers=etag_of(revision))

@@ -77,6 +77,7 @@ async def save(request: Request) -> Response:
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
+        before = await event_hosting.lock(tx, before.slug) or before
         body = await with_current_values(request, body, _who_sees_what(before))
         details = checked_details(body, tx.now, before)
         impact = await capacity_change.impact_of_details(tx, [(before, details)])

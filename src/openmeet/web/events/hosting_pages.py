@@ -93,11 +93,12 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         place_field.require_known_town(request, form, details, event)
         require_confirmed_past_start(request, form, details, event, SAVE_LABEL)
         async with database_of(request).transaction() as tx:
+            locked = await event_hosting.lock(tx, event.slug) or event
             ask_to_confirm_lower_limit(
                 form,
                 "capacity",
                 key=f"{submission.capacity} {submission.mode}",
-                impact=await capacity_change.impact_of_details(tx, [(event, details)]),
+                impact=await capacity_change.impact_of_details(tx, [(locked, details)]),
             )
             saved = await event_hosting.revise(
                 tx,
