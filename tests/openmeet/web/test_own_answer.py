@@ -3,9 +3,14 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
+
 from groundwork.clock import HandClock, from_datetime
+from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.validation import GeneralReason
+from openmeet.web.attendance.forms import AnswerFields, reply_details_of
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, details, event_by, person, sign_up, signed_in, site_on
@@ -228,3 +233,13 @@ async def test_only_a_yes_confirms_the_new_time(make_sqlite: MakeDatabase, clock
         assert confirmed not in await flash_after("2026-07-05T18:00", "declined")
         await browser.post(f"{path}/answer", data={"reply": "going"})
         assert confirmed in await flash_after("2026-07-06T18:00", "going")
+
+
+def test_an_unknown_way_to_take_part_is_answered_with_the_offered_ones() -> None:
+    """By their labels, which are in the language of the page."""
+    fields = AnswerFields(
+        (), asks_names=False, modes=(("in_person", "Vor Ort", ""), ("online", "Online", "")), questions=()
+    )
+    with pytest.raises(InvalidForm) as wrong:
+        reply_details_of({"mode": "by post"}, fields)
+    assert wrong.value.problems == {"mode": GeneralReason.CHOOSE_ONE(choices="Vor Ort, Online")}

@@ -192,7 +192,7 @@ async def undo_approvals(request: Request) -> Response:
     form = await read_form(request)
     batch = ApprovalBatch.parse(form.get("approved", ""))
     if batch is None:
-        raise InvalidInput("approved", GeneralReason.CHOOSE_ONE, choices="")
+        raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     numbers = await approval_undo.undo_approvals(database_of(request), caller, slug, batch)
     path = event_path(slug) if form.get("next") == "event" else _attendees_path(slug, tab="asking")
     return go(path, flash="approvals_undone", numbers=numbers)

@@ -165,7 +165,9 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
     if mode and fields.modes and mode not in set(AttendanceMode):
-        raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
+        raise InvalidForm(
+            {"mode": GeneralReason.CHOOSE_ONE(choices=", ".join(label for _, label in fields.mode_options))}
+        )
     form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
     is_whole = FULL_FORM_FIELD in form
     return ReplyDetails(

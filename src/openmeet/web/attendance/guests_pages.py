@@ -86,7 +86,7 @@ async def request_answer(request: Request) -> Response:
     except InvalidForm as wrong:
         problems |= wrong.problems
     if form.get("reply", "") not in set(RsvpReply):
-        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices=", ".join(RsvpReply))
     asked = guest_form.fields.names
     if asked and not problems and forms.FULL_FORM_FIELD not in form and asked.isdisjoint(form):
         # The form on the event's page does not have these fields. They are the next step and not a mistake.

@@ -105,7 +105,7 @@ async def save_reply(request: Request) -> Response:
     try:
         reply = RsvpReply(form.get("reply", ""))
     except ValueError:
-        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices=", ".join(RsvpReply)) from None
     try:
         async with database_of(request).transaction() as tx:
             link, event = await _answerable(tx, request)
