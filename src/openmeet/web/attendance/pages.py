@@ -22,7 +22,7 @@ from openmeet.domain.attendance import (
     visibility,
     waitlist,
 )
-from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
@@ -38,14 +38,6 @@ from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
-
-# The reply that restores the previous RSVP. If there was none, undo withdraws the new one.
-_UNDO_REPLY = {
-    AttendanceStatus.ATTENDING: RsvpReply.GOING,
-    AttendanceStatus.WAITLISTED: RsvpReply.GOING,
-    AttendanceStatus.PENDING: RsvpReply.GOING,
-    AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
-}
 
 
 def routes() -> list[Route]:
@@ -82,7 +74,7 @@ async def save_reply(request: Request) -> Response:
     try:
         reply = RsvpReply(form.get("reply", ""))
     except ValueError:
-        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
+        raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices=", ".join(RsvpReply)) from None
     caller = caller_or_none(request)
     if caller is None:
         click = resume_click.path_of(slug, reply, form)
@@ -129,7 +121,8 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
     path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
     if before is not None and before.status is saved.status:
         return go(path, flash=flash)
-    undo = RsvpReply.DECLINED if before is None else _UNDO_REPLY.get(before.status, RsvpReply.DECLINED)
+    # The reply that restores the previous RSVP. If there was none, undo withdraws the new one.
+    undo = RsvpReply.DECLINED if before is None else REPLY_OF_STATUS.get(before.status, RsvpReply.DECLINED)
     query = f"?undo={undo.value}" if undo is not reply else ""
     return go(f"{path}{query}", flash=flash)
 
