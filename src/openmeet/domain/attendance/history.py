@@ -5,6 +5,7 @@ An appended entry also enqueues the webhook deliveries about it.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, insert_rows_sql
@@ -42,6 +43,10 @@ _COLUMN_TYPES = {
 }
 _INSERT = f"insert into attendance_history ({', '.join(_COLUMN_TYPES)}) values ({', '.join(f':{name}' for name in _COLUMN_TYPES)})"
 _INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
+
+# SQL for when the person of the RSVP ``a`` was checked in, or null unless they are checked in now.
+CHECKED_IN_AT: Final = """case when a.status = 'attended'
+    then (select max(c.changed_at) from attendance_history c where c.attendance_id = a.id and c.after_status = 'attended') end"""
 
 COLUMNS = (
     "id, attendance_id, actor_id, through, before_status, before_pending_for, after_status, party, mode, is_offered,"

@@ -11,6 +11,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Why
+from openmeet.domain.attendance.history import CHECKED_IN_AT
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
     MAX_FORM_RESPONSE,
@@ -18,7 +19,6 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceMode,
-    AttendanceStatus,
     ReplyDetails,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -201,10 +201,8 @@ async def attendee_details(
         return {}
     rows = await reader.fetch(
         f"""
-        select a.id, a.status, case when {IS_UNANSWERED_INVITATION} then '{{}}' else a.replies end as replies,
-               a.reply_words,
-               (select max(c.changed_at) from attendance_history c
-                 where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
+        select a.id, case when {IS_UNANSWERED_INVITATION} then '{{}}' else a.replies end as replies,
+               a.reply_words, {CHECKED_IN_AT} as checked_in_at
           from attendances a where a.event_id = :event_id and a.id in :ids order by a.id
         """,
         event_id=event_registration.event.id,
@@ -217,7 +215,7 @@ async def attendee_details(
                 msgspec.json.decode(row["replies"]),
                 msgspec.json.decode(row["reply_words"]),
             ),
-            row["checked_in_at"] if row["status"] == AttendanceStatus.ATTENDED else None,
+            row["checked_in_at"],
         )
         for row in rows
     }

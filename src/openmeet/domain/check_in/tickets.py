@@ -12,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Reason
 from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance.history import CHECKED_IN_AT
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.visibility import visible_event
@@ -130,11 +131,8 @@ async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
 async def check_in_times_of(reader: Reader, attendance_ids: Sequence[AttendanceId]) -> dict[AttendanceId, Instant]:
     """The check-in times of these attendees. People who have not checked in are left out."""
     rows = await reader.fetch(
-        """
-        select a.id, max(c.changed_at) as since
-          from attendances a join attendance_history c on c.attendance_id = a.id and c.after_status = 'attended'
-         where a.id in :ids and a.status = 'attended' group by a.id
-        """,
+        f"select a.id, {CHECKED_IN_AT} as since from attendances a"
+        f" where a.id in :ids and {CHECKED_IN_AT} is not null order by a.id",
         ids=attendance_ids,
     )
     return {AttendanceId(row["id"]): Instant(row["since"]) for row in rows}
