@@ -8,6 +8,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
+from groundwork.errors import Refused
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
@@ -149,3 +150,14 @@ Decision = (
     | MoveBack
     | AwaitFeatureFlag
 )
+
+
+def superseded_writer(link: Callable[[str, Mapping[str, Value]], dict[str, Value]], successor_uri: str) -> RecordWriter:
+    """Return the writer of a superseded record, which ``link`` links to its successor."""
+
+    def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
+        if previous is None:
+            raise Refused(PublicationReason.SUPERSEDED_RECORD_GONE)
+        return link(successor_uri, previous)
+
+    return write

@@ -2,15 +2,11 @@
 11).
 """
 
-from collections.abc import Mapping
-
 from at_protocol.data import cbor
-from at_protocol.data.model import Value
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Refused
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import are_rsvps_publishable
@@ -47,6 +43,7 @@ from openmeet.network.publishing.decision import (
     RetractDuplicate,
     Wait,
     Withhold,
+    superseded_writer,
 )
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
@@ -345,13 +342,9 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
     identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
     if identity is None:
         return ForgetRecord()
-
-    def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-        if previous is None:
-            raise Refused(PublicationReason.SUPERSEDED_RECORD_GONE)
-        return write_superseded(successor_uri, previous)
-
-    return PublishPlain(identity, _collection(superseded.kind), None, write)
+    return PublishPlain(
+        identity, _collection(superseded.kind), None, superseded_writer(write_superseded, successor_uri)
+    )
 
 
 async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:

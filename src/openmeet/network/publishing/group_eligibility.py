@@ -13,7 +13,6 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Refused
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -35,6 +34,7 @@ from openmeet.network.publishing.decision import (
     PublishPlain,
     Wait,
     Withhold,
+    superseded_writer,
 )
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
@@ -98,13 +98,7 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
     identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
     if identity is None:
         return ForgetRecord()
-
-    def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-        if previous is None:
-            raise Refused(PublicationReason.SUPERSEDED_RECORD_GONE)
-        return write_superseded(successor_uri, previous)
-
-    return PublishPlain(identity, GROUP, None, write)
+    return PublishPlain(identity, GROUP, None, superseded_writer(write_superseded, successor_uri))
 
 
 async def decide_group_event(reader: Reader, publication: Publication) -> Decision:
