@@ -283,7 +283,7 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
         await tx.execute("update identities set is_default = 0 where user_id = :from_user", from_user=from_user)
     await hand_over(tx, "identities", "user_id", from_user, to_user)
     consent = await identity_queries.consent(tx, to_user)
-    if consent.is_given and not any(one.can_write for one in await identity_queries.of_user(tx, to_user)):
+    if consent.is_given and not (await identity_queries.writable_of_user(tx, to_user)):
         # The merged user has only just consented, and their repository is still being created.
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 

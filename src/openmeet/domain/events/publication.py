@@ -168,7 +168,7 @@ async def is_held_at_first(
         return False
     if Flag.EVENTS_OUT not in await flags.switches(reader):
         return False
-    writable = [one for one in await identity_queries.of_user(reader, author_id) if one.can_write]
+    writable = await identity_queries.writable_of_user(reader, author_id)
     return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
 
 

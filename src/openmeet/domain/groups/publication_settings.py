@@ -55,7 +55,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if group.network.account_id is not None:
-        if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
+        if await identity_queries.writable_of_user(tx, group.network.account_id):
             raise Refused(GroupReason.HAS_REPOSITORY, name="HasRepository")
         # The earlier handle turned out to be taken: use the same account with another handle.
         await identity_actions.grant_consent(tx, group.network.account_id, handle=handle)

@@ -79,7 +79,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
     """
     identity = await queries.find(tx, did)
     if identity is None:
-        is_first = not any(one.can_write for one in await queries.of_user(tx, user_id))
+        is_first = not (await queries.writable_of_user(tx, user_id))
         made = await queries.insert(
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=is_first
         )
@@ -110,7 +110,7 @@ async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> Non
     """
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_withdrawals.allow_all_of(tx, user_id)
-    if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
+    if await queries.writable_of_user(tx, user_id):
         await publications.recheck_unpublished_of(tx, user_id)
     else:
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)

@@ -90,7 +90,7 @@ def granted_features(session: SealedSession) -> list[Feature]:
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
     """The repository for this user's new records (empty: none), and whether its permission must be requested first."""
-    own_identities = [one for one in await queries.of_user(reader, user_id) if one.can_write]
+    own_identities = await queries.writable_of_user(reader, user_id)
     session = await session_queries.find(reader, own_identities[0].did) if own_identities else None
     if session is None:
         return (own_identities[0].did if own_identities else ""), False

@@ -130,6 +130,11 @@ async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
     return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
 
 
+async def writable_of_user(reader: Reader, user_id: UserId) -> list[Identity]:
+    """Those of ``of_user`` to whose repositories we can write."""
+    return [one for one in await of_user(reader, user_id) if one.can_write]
+
+
 async def own_handles(reader: Reader, user_id: UserId) -> list[str]:
     """The handles of a user's accounts."""
     return [one.handle for one in await of_user(reader, user_id) if one.handle]

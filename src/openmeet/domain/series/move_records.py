@@ -80,7 +80,7 @@ class StartedMove:
 
 async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     """Number of records in each of a person's repositories, starting with the one for new records."""
-    accounts = [account for account in await identity_queries.of_user(reader, user_id) if account.can_write]
+    accounts = await identity_queries.writable_of_user(reader, user_id)
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
     record_counts: list[RecordCounts] = []
@@ -135,7 +135,7 @@ def moving_handler(db: Database) -> JobHandler:
 
 async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
     """Whether the account has been disconnected since, or is again the account for new records."""
-    dids = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    dids = [one.did for one in await identity_queries.writable_of_user(reader, user_id)]
     return source not in dids or dids[0] == source
 
 
@@ -158,7 +158,7 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Publica
 
 
 async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:
-    accounts = [one for one in await identity_queries.of_user(tx, user_id) if one.can_write]
+    accounts = await identity_queries.writable_of_user(tx, user_id)
     if source not in {one.did for one in accounts}:
         raise NotFound(SeriesReason.NOT_YOUR_ACCOUNT)
     if accounts[0].did == source:

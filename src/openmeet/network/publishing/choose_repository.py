@@ -32,7 +32,7 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
     """Return the repository ``did``, which has the record already, or without ``did`` the one for new records. None if
     the user cannot write there.
     """
-    own_identities = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    own_identities = await identity_queries.writable_of_user(reader, user_id)
     if did is not None:
         return next((one for one in own_identities if one.did == did), None)
     return own_identities[0] if own_identities else None
@@ -54,7 +54,7 @@ async def repository_for_rsvp(
     reader: Reader, publication: Publication, subject_uri: str, source: RsvpSource
 ) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
     """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
-    identities = [one for one in await identity_queries.of_user(reader, UserId(publication.user_id)) if one.can_write]
+    identities = await identity_queries.writable_of_user(reader, UserId(publication.user_id))
     if (
         not publication.may_exist_remotely
         and len(identities) > 1

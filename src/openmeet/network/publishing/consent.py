@@ -100,7 +100,7 @@ class ConsentState:
 
 async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
     """Return the current consent state of one person."""
-    own_identities = [one for one in await queries.of_user(reader, user_id) if one.can_write]
+    own_identities = await queries.writable_of_user(reader, user_id)
     return ConsentState(
         await queries.consent(reader, user_id),
         own_identities[0] if own_identities else None,

@@ -138,7 +138,7 @@ async def _store_request(
     is_first = is_given_up = False
     async with db.transaction() as tx:
         consent = await queries.consent(tx, user_id)
-        if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
+        if not consent.is_given or bool(await queries.writable_of_user(tx, user_id)):
             return None
         existing_account = await queries.custodial_account(tx, user_id)
         if existing_account is None or (existing_account.did is None and existing_account.handle != consent.handle):

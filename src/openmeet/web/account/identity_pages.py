@@ -170,7 +170,7 @@ async def sign_out_everywhere(request: Request) -> Response:
 async def _identities_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        writable_identities = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
+        writable_identities = await queries.writable_of_user(reader, caller.user_id)
         opened = {
             one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _can_unseal(request, one)
         }

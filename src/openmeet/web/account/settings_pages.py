@@ -21,8 +21,7 @@ from openmeet.domain.chat import matrix_people
 from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import INSIDE
-from openmeet.domain.identities.queries import consent
-from openmeet.domain.identities.queries import of_user as identities_of
+from openmeet.domain.identities.queries import consent, own_handles, writable_of_user
 from openmeet.domain.moderation.blocks import blocked_by, mutes_of
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel
@@ -100,7 +99,7 @@ async def show_list(request: Request) -> Response:
         if user is None:
             raise NotFound(GeneralReason.NO_SUCH_PERSON)
         groups = await _settings_groups(reader, request, user)
-        handles = [one.handle for one in await identities_of(reader, user.id) if one.handle]
+        handles = await own_handles(reader, user.id)
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {
         "groups": groups,
@@ -238,7 +237,7 @@ async def _own_rows(reader: Reader, user: User) -> list[SettingsRow]:
 
 
 async def _account_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
-    identities = [one for one in await identities_of(reader, user.id) if one.can_write]
+    identities = await writable_of_user(reader, user.id)
     return [
         SettingsRow("/settings/profile", "mail", gettext("Account"), user.email or gettext("No e-mail address")),
         SettingsRow(

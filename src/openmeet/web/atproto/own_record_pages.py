@@ -265,7 +265,7 @@ def permission_redirect(request: Request) -> Response:
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
     """The accounts whose repositories can be shown, the default one first."""
-    return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]
+    return [one for one in await queries.writable_of_user(reader, user_id) if one.pds_url]
 
 
 async def show_new_answer(request: Request) -> Response:
