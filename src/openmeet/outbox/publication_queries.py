@@ -49,12 +49,12 @@ class Publication:
     was_lost: bool
 
     @property
-    def has_unanswered_delete(self) -> bool:
+    def has_delete_in_flight(self) -> bool:
         """Whether a delete of ours may have taken effect or may still do so. If the record disappears, we may have
         deleted it ourselves.
         """
-        is_unanswered = self.deleting_cid is not None and self.deleting_cid == self.base_cid
-        return is_unanswered or self.state is PublicationState.RETRACTING
+        is_deleting = self.deleting_cid is not None and self.deleting_cid == self.base_cid
+        return is_deleting or self.state is PublicationState.RETRACTING
 
     @property
     def is_pending(self) -> bool:

@@ -173,4 +173,4 @@ async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
         assert {one.user_id for one in listed} == {ben.user_id, cleo.user_id}
         removed = await host_decisions.remove(tx, ana, event.slug, [one.attendance_id for one in listed])
         assert removed.removed == 2
-        assert (await lists.by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2
+        assert (await lists.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2

@@ -55,7 +55,7 @@ async def answer(
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people) and InvalidForm (a registration field is missing or invalid).
     """
-    locked = await locked_event.lock_for_reply(tx, slug, caller.user_id)
+    locked = await locked_event.lock_by_slug(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     event, event_registration = locked.event, locked.event_registration

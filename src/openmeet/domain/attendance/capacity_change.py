@@ -89,7 +89,7 @@ async def impact_of_settings(
     )
 
 
-def describe(impact: CapacityImpact) -> str:
+def impact_text(impact: CapacityImpact) -> str:
     """Describe the effect in sentences; empty if there is none."""
     sentences = []
     if impact.over:

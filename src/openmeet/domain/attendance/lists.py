@@ -316,7 +316,7 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
     return [attendee_of(row) for row in rows]
 
 
-async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
+async def count_by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
     """Number of RSVPs in each status, as ``for_hosts`` lists them. For numbers of people, see ``queries.counts``."""
     rows = await reader.fetch(
         f"select a.status, count(*) as n from attendances a where a.event_id = :event_id and not {IS_LEAVING}"

@@ -49,13 +49,13 @@ class LockedEvent:
         return self.event_registration.event
 
 
-async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
-    """Lock an event for an RSVP of this person. Return None if there is no such event."""
+async def lock_by_slug(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
+    """Lock an event, and read it with this person's RSVP. Return None if there is no such event."""
     return await _lock(tx, "slug", slug, user_id)
 
 
-async def lock_for_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
-    """Lock an event for an RSVP record of this person."""
+async def lock_by_id(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
+    """Like ``lock_by_slug``, for the event with this id."""
     return await _lock(tx, "id", event_id, user_id)
 
 

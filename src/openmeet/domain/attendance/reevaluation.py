@@ -131,7 +131,7 @@ async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id:
 
     If they can see the event, their record stays as it is: nothing is said in their name.
     """
-    locked = await locked_event.lock_for_record(tx, event_id, user_id)
+    locked = await locked_event.lock_by_id(tx, event_id, user_id)
     if locked is None or locked.rsvp is None:
         return False
     event = locked.event
@@ -176,19 +176,19 @@ async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
 async def end_rsvps_to_host(tx: Transaction, user_id: UserId, host: UserId) -> None:
     """End a person's RSVPs to the upcoming events of a host who blocks them. Locks events in id order."""
     for event_id in await upcoming_events(tx, user_id, host=host):
-        locked = await locked_event.lock_for_record(tx, event_id, user_id)
+        locked = await locked_event.lock_by_id(tx, event_id, user_id)
         if locked is not None:
             await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=host, publishes=False)
 
 
 async def end_rsvp_of_unwelcome(tx: Transaction, event_id: EventId, user_id: UserId) -> None:
     """End the RSVP of a person whom a moderator has blocked, unless they have been unblocked since."""
-    locked = await locked_event.lock_for_record(tx, event_id, user_id)
+    locked = await locked_event.lock_by_id(tx, event_id, user_id)
     if locked is not None and locked.is_unwelcome:
         await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=None, publishes=False)
 
 
-_BLOCKED_GUESTS: Final = """
+_BLOCKED_PEOPLE: Final = """
     select count(distinct a.user_id) as number from attendances a
       join events e on e.id = a.event_id
       join user_blocks k on k.user_id = :host and k.blocked_id = a.user_id
@@ -198,11 +198,11 @@ _BLOCKED_GUESTS: Final = """
 """
 
 
-async def count_blocked_guests(reader: Reader, subject: str, host: UserId) -> int:
+async def count_blocked_people(reader: Reader, subject: str, host: UserId) -> int:
     """How many people this host has blocked among those who answered an event or the upcoming dates of a series. Their
     RSVPs end if the host takes it over.
     """
-    row = await reader.fetch_one(_BLOCKED_GUESTS, subject=subject, host=host, now=reader.now)
+    row = await reader.fetch_one(_BLOCKED_PEOPLE, subject=subject, host=host, now=reader.now)
     return 0 if row is None else int(row["number"])
 
 

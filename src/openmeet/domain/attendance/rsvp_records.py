@@ -55,7 +55,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     a private event, and anyone can write a record (invariant 3). There is one decision per person and event, so a
     repeated message neither takes a seat away nor assigns a second one.
     """
-    locked = await locked_event.lock_for_record(tx, record.event_id, record.user_id)
+    locked = await locked_event.lock_by_id(tx, record.event_id, record.user_id)
     user = await user_by_id(tx, record.user_id)
     if locked is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
@@ -160,7 +160,7 @@ async def restore_reply(
     (``reevaluation.end_rsvp``). Raises NotFound.
     """
     unlocked = await queries.by_id(tx, attendance_id)
-    locked = await locked_event.lock_for_record(tx, unlocked.event_id, unlocked.user_id) if unlocked else None
+    locked = await locked_event.lock_by_id(tx, unlocked.event_id, unlocked.user_id) if unlocked else None
     if locked is None or locked.rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp

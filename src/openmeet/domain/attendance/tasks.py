@@ -82,7 +82,7 @@ async def remind(db: Database) -> int:
             f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
         )
 
-    async def remind_guests(event_id: EventId) -> int:
+    async def remind_attendees(event_id: EventId) -> int:
         reminded = 0
         after: UserId | None = UserId("")
         while after is not None:
@@ -92,7 +92,7 @@ async def remind(db: Database) -> int:
             after = people[-1] if len(people) == REMINDED_AT_ONCE else None
         return reminded
 
-    return await each_with_backoff(db, "reminders", [EventId(row["id"]) for row in rows], remind_guests)
+    return await each_with_backoff(db, "reminders", [EventId(row["id"]) for row in rows], remind_attendees)
 
 
 async def end_offers(db: Database) -> int:

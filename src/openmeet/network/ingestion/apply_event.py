@@ -137,13 +137,13 @@ async def remove(
     """
     superseded = await _superseded_record(tx, uri, publication)
     if superseded is not None:
-        if publication is not None and not publication.has_unanswered_delete:
+        if publication is not None and not publication.has_delete_in_flight:
             await publication_echoes.mark_deleted_elsewhere(
                 tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
             )
         await record_links.note_superseded_gone(tx, uri)
         return
-    if publication is not None and publication.has_unanswered_delete:
+    if publication is not None and publication.has_delete_in_flight:
         await record_changes.forget_record(tx, EventId(publication.subject_id), uri)
         return
     if publication is not None:

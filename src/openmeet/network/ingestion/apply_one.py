@@ -297,7 +297,7 @@ async def _delete(
         await links.note_superseded_gone(tx, message.uri)
         if publication is None:
             await remote_records.apply_deletion(tx, message.uri)
-        elif not publication.has_unanswered_delete:
+        elif not publication.has_delete_in_flight:
             reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
@@ -310,7 +310,7 @@ async def _delete(
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
-    if publication is not None and not publication.has_unanswered_delete:
+    if publication is not None and not publication.has_delete_in_flight:
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:

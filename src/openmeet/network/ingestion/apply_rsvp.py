@@ -165,7 +165,7 @@ async def withdraw(
 ) -> None:
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
     publication = await publication_queries.find_by_uri(tx, uri)
-    if publication is not None and publication.has_unanswered_delete:
+    if publication is not None and publication.has_delete_in_flight:
         recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
         if recorded_attendance is not None:
             await rsvp_records.forget_record(tx, recorded_attendance.id)

@@ -91,7 +91,7 @@ async def delete(tx: Transaction, context: IngestionContext, message: RecordMess
     """
     if publication.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
-    if not publication.has_unanswered_delete:
+    if not publication.has_delete_in_flight:
         await record_deleted(tx, context, uri=message.uri, rev=message.rev, publication=publication)
     elif publication.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(publication.subject_id), None)

@@ -81,7 +81,7 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
 
 async def _create_of(publisher: Publisher, publication: Publication) -> _Create | None:
     """Return the first write of a row; None if the row needs something else."""
-    if publication.attempts > 0 or publication.has_unanswered_delete:
+    if publication.attempts > 0 or publication.has_delete_in_flight:
         return None
     async with publisher.db.reader() as reader:
         decision = await decide(reader, publication, publisher.flags)

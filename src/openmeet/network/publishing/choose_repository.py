@@ -68,16 +68,16 @@ async def repository_for_rsvp(
     if not publication.may_exist_remotely:
         last_used = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
         return last_used or await target_repository(reader, UserId(publication.user_id), publication)
-    home = await target_repository(reader, UserId(publication.user_id), publication)
+    current_repository = await target_repository(reader, UserId(publication.user_id), publication)
     if (
         not seen_records
         or seen_records[0].uri == publication.uri
         or source is not RsvpSource.HERE
-        or not isinstance(home, Identity)
+        or not isinstance(current_repository, Identity)
     ):
-        return home
+        return current_repository
     other = next(one for one in identities if one.did == seen_records[0].did)
-    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else home
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else current_repository
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:

@@ -123,7 +123,7 @@ async def deliver_one(publisher: Publisher, publication: Publication) -> None:
 async def _apply_decision(publisher: Publisher, publication: Publication) -> None:
     async with publisher.db.reader() as reader:
         decision = await decide(reader, publication, publisher.flags)
-    is_retracting = publication.has_unanswered_delete
+    is_retracting = publication.has_delete_in_flight
     if is_retracting and publication.state is not PublicationState.RETRACTING:
         # The publication was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
@@ -180,7 +180,7 @@ async def _finish_unwanted_retraction(publisher: Publisher, publication: Publica
     if current_record is not None and current_record.cid is None:
         await store_outcome.forget_record(publisher, publication, current_record)
     elif current_record is not None and current_record.cid in {publication.base_cid, publication.chosen_cid}:
-        # An unanswered delete may still be in flight. If it took effect later, it would look like a deletion by
+        # A delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
         await _retract(publisher, publication)
     else:

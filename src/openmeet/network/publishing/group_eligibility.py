@@ -115,9 +115,9 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
         return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
         return Withhold(PublicationReason.GROUP_OF_EVENT_HIDDEN)
-    where = await group_repository(reader, group, publication)
-    if not isinstance(where, Identity):
-        return where
+    repository = await group_repository(reader, group, publication)
+    if not isinstance(repository, Identity):
+        return repository
     if group.is_hidden:
         return _decide_if_hidden(publication)
     if event.record_uri is None or event.record_cid is None:
@@ -128,7 +128,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_group_event(uri, listed, now, previous)
 
-    return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
+    return PublishPlain(repository, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
 async def group_repository(reader: Reader, group: Group, publication: Publication) -> Identity | Decision:
@@ -157,8 +157,8 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
     if not membership.sync_enabled:
         return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
     # For a group of another installation, the statement is also the request to join.
-    asks = membership.role is GroupRole.PENDING and group.is_read_only
-    if membership.role not in INSIDE and not asks:
+    is_join_request = membership.role is GroupRole.PENDING and group.is_read_only
+    if membership.role not in INSIDE and not is_join_request:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
@@ -219,9 +219,9 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     statement = await _member_statement(reader, group, membership)
     if statement is None:
         return Withhold(PublicationReason.NO_STATEMENT)
-    where = await group_repository(reader, group, publication)
-    if not isinstance(where, Identity):
-        return where
+    repository = await group_repository(reader, group, publication)
+    if not isinstance(repository, Identity):
+        return repository
     if group.is_hidden:
         return _decide_if_hidden(publication)
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
@@ -229,7 +229,7 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_acceptance(uri, member, statement, value, now, previous)
 
-    return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
+    return PublishPlain(repository, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
 
 async def _membership_and_group(reader: Reader, publication: Publication) -> tuple[Membership, Group] | None:

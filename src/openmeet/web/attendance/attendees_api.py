@@ -150,7 +150,7 @@ async def list_managed(request: Request) -> Response:
         )
         page = rows[:limit]
         shown = await _attendee_outputs(reader, event, page)
-        numbers = await lists.by_status(reader, event.id)
+        numbers = await lists.count_by_status(reader, event.id)
     cursor = lists.format_cursor(page[-1]) if len(rows) > len(page) else None
     return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
 

@@ -275,7 +275,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     after = lists.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
-        answers_by_status = await lists.by_status(reader, event.id)
+        answers_by_status = await lists.count_by_status(reader, event.id)
         tab = query_params.get("tab", "")
         counts = (await queries.counts(reader, [event.id]))[event.id]
         if tab not in _TABS:

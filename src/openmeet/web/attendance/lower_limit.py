@@ -6,7 +6,7 @@ from typing import Final
 from starlette.requests import Request
 
 from groundwork.errors import Refused
-from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
+from openmeet.domain.attendance.capacity_change import CapacityImpact, impact_text
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.web.api.operations import Parameter
 from openmeet.web.site.confirmation import NeedsConfirmation
@@ -25,7 +25,7 @@ def ask_to_confirm_lower_limit(form: Mapping[str, str], field: str, *, key: str,
     """Raise NeedsConfirmation, beside ``field``, if the new limits have an impact and the form does not confirm them.
     ``key`` identifies the limits.
     """
-    text = describe(impact)
+    text = impact_text(impact)
     if text and form.get(CONFIRMED_LIMITS) != key:
         raise NeedsConfirmation(
             field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=CONFIRMED_LIMITS, key=key
@@ -34,7 +34,7 @@ def ask_to_confirm_lower_limit(form: Mapping[str, str], field: str, *, key: str,
 
 def require_confirmed_lower_limit(request: Request, impact: CapacityImpact) -> None:
     """Raise Refused (``LimitBelowPlaces``) if the new limits have an impact and the request does not confirm them."""
-    text = describe(impact)
+    text = impact_text(impact)
     if text and request.query_params.get(CONFIRM_LOWER_LIMIT.name) != "true":
         raise Refused(
             AttendanceReason.LIMIT_BELOW_PLACES, text=text, label=CONFIRM_LOWER_LIMIT.name, name="LimitBelowPlaces"

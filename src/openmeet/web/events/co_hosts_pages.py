@@ -170,7 +170,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
         is_offered_to_me = offered is not None and offered.user_id == caller.user_id
-        blocked = await reevaluation.count_blocked_guests(reader, event.id, caller.user_id) if is_offered_to_me else 0
+        blocked = await reevaluation.count_blocked_people(reader, event.id, caller.user_id) if is_offered_to_me else 0
         lines: list[HostLine] = lines_of(hosts, names, reader.now, services(request).code_key, offered)
     context = {
         "event": event,

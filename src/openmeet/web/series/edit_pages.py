@@ -402,7 +402,7 @@ def _counts_text(counted: EditConsequences, *, has_later: bool) -> str:
         sentences.append(_notified_sentence(counted))
     if not sentences:
         sentences.append(gettext("No answers yet."))
-    sentences.append(capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large)))
+    sentences.append(capacity_change.impact_text(CapacityImpact(counted.people_over_limit, counted.parties_too_large)))
     if counted.scope != "this":
         sentences.append(
             gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")

@@ -184,7 +184,7 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
             "series": series,
             "address": series_path(series.slug),
             "host": name,
-            "blocked": await reevaluation.count_blocked_guests(reader, series.id, caller.user_id),
+            "blocked": await reevaluation.count_blocked_people(reader, series.id, caller.user_id),
         }
         return page(request, "series/take_over.html", context)
     await agenda.require_host(reader, series, caller.user_id)
