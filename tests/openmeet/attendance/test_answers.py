@@ -395,6 +395,6 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNKNOWN)
+        await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNCLEAR)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.pending) == (0, 0, 0)

@@ -213,9 +213,9 @@ async def test_an_unclear_answer_is_no_request(site: Site) -> None:
         event = await host_asking(site, browser)
         async with site.db.transaction() as tx:
             (eva,) = await insert_strangers(tx, 1)
-            unclear = await apply_network_answer(tx, event, eva, RsvpRecordStatus.UNKNOWN)
+            unclear = await apply_network_answer(tx, event, eva, RsvpRecordStatus.UNCLEAR)
             assert unclear is not None
-            assert (unclear.status, unclear.pending_for) == (AttendanceStatus.PENDING, PendingFor.UNKNOWN)
+            assert (unclear.status, unclear.pending_for) == (AttendanceStatus.PENDING, PendingFor.UNCLEAR)
         page = visible_text((await browser.get(f"/events/{event.slug}")).text)
         assert "wants to join" not in page
         mine = visible_text((await browser.get("/my/events?tab=hosting")).text)

@@ -138,7 +138,7 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await insert_strangers(tx, 1)
-        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
+        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNCLEAR)
         assert await host_decisions.approve_next(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 
@@ -147,7 +147,7 @@ async def test_only_hosts_see_an_unknown_status(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await insert_strangers(tx, 1)
-        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
+        await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNCLEAR)
         assert [one.user_id for one in await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
         seen = await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9, with_private=True)
         assert [one.user_id for one in seen] == [stranger]

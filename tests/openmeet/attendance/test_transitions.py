@@ -32,7 +32,7 @@ RECORDS = {
     AttendanceAction.NETWORK_GOING: RsvpRecordStatus.GOING,
     AttendanceAction.NETWORK_INTERESTED: RsvpRecordStatus.INTERESTED,
     AttendanceAction.NETWORK_NOT_GOING: RsvpRecordStatus.NOT_GOING,
-    AttendanceAction.NETWORK_UNKNOWN: RsvpRecordStatus.UNKNOWN,
+    AttendanceAction.NETWORK_UNCLEAR: RsvpRecordStatus.UNCLEAR,
 }
 URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
@@ -43,7 +43,7 @@ def expected(act: AttendanceAction, before: AttendanceStatus | None) -> Attendan
     """
     outcome = TRANSITIONS[act][before]
     match outcome:
-        case AttendanceTransition.KEEP | AttendanceTransition.ACCEPT_OFFER | AttendanceTransition.SEAT_IF_UNKNOWN:
+        case AttendanceTransition.KEEP | AttendanceTransition.ACCEPT_OFFER | AttendanceTransition.SEAT_IF_UNCLEAR:
             # Nobody waits if there is room for everyone.
             return S.ATTENDING if outcome is AttendanceTransition.ACCEPT_OFFER else before
         case AttendanceTransition.SEAT | AttendanceTransition.APPROVE_AND_SEAT:
@@ -58,6 +58,8 @@ def expected(act: AttendanceAction, before: AttendanceStatus | None) -> Attendan
             return "CheckedIn"
         case AttendanceTransition.NO_ANSWER:
             return "NotFound"
+        case AttendanceTransition.PENDING_UNCLEAR:
+            return S.PENDING
         case _:
             return AttendanceStatus(outcome.value)
 

@@ -56,8 +56,8 @@ def test_captured_answers():
         ("not-going", RsvpRecordStatus.NOT_GOING),
         ("declined", RsvpRecordStatus.NOT_GOING),
         ("no", RsvpRecordStatus.NOT_GOING),
-        ("teleporting", RsvpRecordStatus.UNKNOWN),
-        (7, RsvpRecordStatus.UNKNOWN),
+        ("teleporting", RsvpRecordStatus.UNCLEAR),
+        (7, RsvpRecordStatus.UNCLEAR),
         (None, RsvpRecordStatus.GOING),
     ],
 )

@@ -132,7 +132,7 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
 
 
 async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> DecisionCounts:
-    """Approve the next ``DECIDED_AT_ONCE`` who wait for approval. RSVPs with an unknown network status are left out."""
+    """Approve the next ``DECIDED_AT_ONCE`` who wait for approval. RSVPs with an unclear status are left out."""
     event = await lock_for_host(tx, caller, slug)
     return await _approve(tx, event, caller.user_id, await queries.requests(tx, event.id, limit=DECIDED_AT_ONCE))
 

@@ -105,7 +105,7 @@ async def _invite_to_date(
         nobody = await guests.make(tx, display_name="", email=None)
         return await _save_invitation(tx, event, replace(invitee, user_id=nobody), None, is_private=True), False
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
-        if rsvp.pending_for is PendingFor.UNKNOWN:
+        if rsvp.pending_for is PendingFor.UNCLEAR:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
         has_room = await save_rsvp.expire_offers_and_check_room(

@@ -48,7 +48,7 @@ LISTED_STATUSES = (
 
 
 # Only hosts see requests that are not approved yet, and RSVP records with a status that we do not know.
-_IS_FOR_HOSTS_ONLY: Final = f"coalesce(a.pending_for, '') in ('{PendingFor.APPROVAL}', '{PendingFor.UNKNOWN}')"
+_IS_FOR_HOSTS_ONLY: Final = f"coalesce(a.pending_for, '') in ('{PendingFor.APPROVAL}', '{PendingFor.UNCLEAR}')"
 
 _COLUMNS_OF_ALL: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) as waitlist_number,
@@ -396,7 +396,7 @@ def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits =
         words = gettext("more people than there are places, so others move up first")
     elif attendee.pending_for is PendingFor.APART:
         words = gettext("needs confirmation: from another app, late, or not a member")
-    elif attendee.pending_for is PendingFor.UNKNOWN:
+    elif attendee.pending_for is PendingFor.UNCLEAR:
         words = gettext("unclear answer")
     return AttendeeRow(
         attendance_id=attendee.attendance_id,

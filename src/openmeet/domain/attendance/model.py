@@ -44,14 +44,14 @@ class RsvpReply(StrEnum):
 
 
 class RsvpRecordStatus(StrEnum):
-    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, but takes no seat, and only
+    """Status in an RSVP record. UNCLEAR is one that we do not know: the RSVP is kept, but takes no seat, and only
     hosts see it.
     """
 
     GOING = "going"
     INTERESTED = "interested"
     NOT_GOING = "not_going"
-    UNKNOWN = "other"
+    UNCLEAR = "unclear"
 
 
 class RsvpSource(StrEnum):
@@ -81,7 +81,8 @@ class AttendanceMode(StrEnum):
 
 
 class PendingFor(StrEnum):
-    """Why an RSVP takes no seat yet: it needs approval, it is kept apart, or its status is unknown.
+    """Why an RSVP takes no seat yet: it needs approval, it is kept apart, or its record has an unclear
+    status.
 
     Kept apart are records that no setting of the host lets in: foreign, written after the deadline, or by a person who
     is not a member.
@@ -89,7 +90,7 @@ class PendingFor(StrEnum):
 
     APPROVAL = "approval"
     APART = "apart"
-    UNKNOWN = "unclear"
+    UNCLEAR = "unclear"
 
 
 # Statuses that hold a seat. An offered seat is also held until the offer expires.

@@ -53,10 +53,10 @@ HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)
 
 
 def awaits_decision(table: str) -> str:
-    """SQL condition: a host can let in the person whose RSVP this is. An RSVP with an unknown network status does not say
+    """SQL condition: a host can let in the person whose RSVP this is. An RSVP with an unclear status does not say
     that they want to come.
     """
-    return f"({table}.status = 'pending' and coalesce({table}.pending_for, '') <> '{PendingFor.UNKNOWN}')"
+    return f"({table}.status = 'pending' and coalesce({table}.pending_for, '') <> '{PendingFor.UNCLEAR}')"
 
 
 # RSVPs of inactive accounts and of people blocked by a moderator or hidden by a label. They are neither shown nor

@@ -154,7 +154,7 @@ def _checked_responses(
 
 
 # Shown as the question of a response from before questions were stored with responses.
-UNKNOWN = lazy("An earlier question")
+EARLIER_QUESTION = lazy("An earlier question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def responses_shown(
     """Responses to the current questions in their order, followed by those to changed and removed questions."""
     questions = {question.id: question.words for question in registration_settings.questions}
     responses = [
-        FormResponse(name, words.get(name) or questions.get(name) or str(UNKNOWN), text)
+        FormResponse(name, words.get(name) or questions.get(name) or str(EARLIER_QUESTION), text)
         for name, text in form_responses.items()
     ]
     position = {

@@ -116,11 +116,11 @@ def decide(
         case AttendanceTransition.ACCEPT_OFFER if rsvp is not None and unchanged is not None:
             # An offer is for a party of a certain size. There may be no room for a larger one (invariant 4).
             return RsvpDecision(AttendanceStatus.ATTENDING) if has_room else unchanged
-        case AttendanceTransition.SEAT_IF_UNKNOWN if (
-            unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN
+        case AttendanceTransition.SEAT_IF_UNCLEAR if (
+            unchanged is not None and unchanged.pending_for is not PendingFor.UNCLEAR
         ):
             return unchanged
-        case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
+        case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNCLEAR:
             pending_for = _pending_for(event_registration, rsvp, action, relationship, now)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
         case AttendanceTransition.APPROVE_AND_SEAT:
@@ -129,8 +129,8 @@ def decide(
             if not has_room:
                 raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
             return RsvpDecision(AttendanceStatus.ATTENDING)
-        case AttendanceTransition.PENDING:
-            return RsvpDecision(AttendanceStatus.PENDING, PendingFor.UNKNOWN)
+        case AttendanceTransition.PENDING_UNCLEAR:
+            return RsvpDecision(AttendanceStatus.PENDING, PendingFor.UNCLEAR)
         case (
             AttendanceTransition.ATTENDING
             | AttendanceTransition.INTERESTED
@@ -172,7 +172,7 @@ def record_asks_for_seat(
     """
     if is_uncounted(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
-    seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNKNOWN)
+    seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNCLEAR)
     return TRANSITIONS[action][rsvp.status if rsvp else None] in seating
 
 

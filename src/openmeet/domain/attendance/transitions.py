@@ -1,7 +1,7 @@
 """RSVP transitions: one table of every action and every status.
 
-A cell gives the result, apart from capacity: for ``SEAT`` and similar cells, ``rules`` checks whether there is room. No
-other code decides a status. A test covers every cell.
+A cell gives the result, apart from capacity: for ``SEAT`` and similar cells, ``rules`` checks whether there is room. A
+test covers every cell. Only statuses restored from the history and merged RSVPs are decided elsewhere.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class AttendanceAction(StrEnum):
     NETWORK_GOING = "network_going"
     NETWORK_INTERESTED = "network_interested"
     NETWORK_NOT_GOING = "network_not_going"
-    NETWORK_UNKNOWN = "network_unclear"
+    NETWORK_UNCLEAR = "network_unclear"
     NETWORK_GONE = "network_gone"
     # by a host
     INVITE = "invite"
@@ -44,12 +44,12 @@ class AttendanceTransition(StrEnum):
     APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
     SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused, because nobody joins a waitlist at check-in
     ACCEPT_OFFER = "accept_offer"  # the offered place, or a free one; otherwise unchanged
-    SEAT_IF_UNKNOWN = "seat_if_unknown"  # SEAT if the status was unknown; otherwise unchanged
+    SEAT_IF_UNCLEAR = "seat_if_unclear"  # SEAT if the status was unclear; otherwise unchanged
     RESTORE_PREVIOUS = "restore_previous"  # back to the status before the host's action
     ATTENDING = "attending"
     INTERESTED = "interested"
     DECLINED = "declined"
-    PENDING = "pending"
+    PENDING_UNCLEAR = "pending_unclear"  # pending, because the record’s status is unclear
     INVITED = "invited"
     REJECTED = "rejected"
     REFUSE_REJECTED = "refuse_rejected"  # refused: the host rejected them
@@ -64,12 +64,12 @@ _KEEP, _SEAT, _APPROVE, _SEAT_NOW, _ACCEPT = (
     AttendanceTransition.SEAT_OR_REFUSE,
     AttendanceTransition.ACCEPT_OFFER,
 )
-_IF_UNKNOWN, _RESTORE = AttendanceTransition.SEAT_IF_UNKNOWN, AttendanceTransition.RESTORE_PREVIOUS
-_ATTENDING, _INTERESTED, _DECLINED, _PENDING, _INVITED, _REJECTED = (
+_IF_UNCLEAR, _RESTORE = AttendanceTransition.SEAT_IF_UNCLEAR, AttendanceTransition.RESTORE_PREVIOUS
+_ATTENDING, _INTERESTED, _DECLINED, _UNCLEAR, _INVITED, _REJECTED = (
     AttendanceTransition.ATTENDING,
     AttendanceTransition.INTERESTED,
     AttendanceTransition.DECLINED,
-    AttendanceTransition.PENDING,
+    AttendanceTransition.PENDING_UNCLEAR,
     AttendanceTransition.INVITED,
     AttendanceTransition.REJECTED,
 )
@@ -100,10 +100,10 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.INTERESTED:         (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _REFUSE_REJECTED, _REFUSE_CHECKED_IN),
     AttendanceAction.DECLINE:            (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _REFUSE_CHECKED_IN),
     # A record says what its author wants. It cannot undo a rejection by the host or a check-in.
-    AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNKNOWN, _KEEP,       _SEAT,       _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNCLEAR, _KEEP,       _SEAT,       _KEEP,            _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _KEEP,            _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
-    AttendanceAction.NETWORK_UNKNOWN:    (_PENDING,    _PENDING,    _PENDING,  _PENDING,    _KEEP,       _PENDING,    _PENDING,    _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_UNCLEAR:    (_UNCLEAR,    _UNCLEAR,    _UNCLEAR,  _UNCLEAR,    _KEEP,       _UNCLEAR,    _UNCLEAR,    _KEEP,            _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
     # The invitation also approves a person who said yes and is waiting for approval.
     AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
@@ -134,5 +134,5 @@ ACTION_OF_RECORD: Mapping[RsvpRecordStatus, AttendanceAction] = {
     RsvpRecordStatus.GOING: AttendanceAction.NETWORK_GOING,
     RsvpRecordStatus.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
     RsvpRecordStatus.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,
-    RsvpRecordStatus.UNKNOWN: AttendanceAction.NETWORK_UNKNOWN,
+    RsvpRecordStatus.UNCLEAR: AttendanceAction.NETWORK_UNCLEAR,
 }

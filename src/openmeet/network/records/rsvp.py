@@ -112,9 +112,9 @@ def _status(record: Mapping[str, object], notes: Notes) -> RsvpRecordStatus:
         return RsvpRecordStatus.GOING
     text = text_of(raw)
     status = (
-        _STATUS_OF_TOKEN.get(token_of(text), RsvpRecordStatus.UNKNOWN) if text is not None else RsvpRecordStatus.UNKNOWN
+        _STATUS_OF_TOKEN.get(token_of(text), RsvpRecordStatus.UNCLEAR) if text is not None else RsvpRecordStatus.UNCLEAR
     )
-    if status is RsvpRecordStatus.UNKNOWN:
+    if status is RsvpRecordStatus.UNCLEAR:
         notes.keep("status", f"is an unknown status: {raw!r}")
     else:
         notes.read("answer", "status", status.value)

@@ -379,7 +379,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     # Only hosts decide about requests. They see everybody who waits above the list, with decision buttons. Everybody else
     # sees at most their own request.
     own_requests = sum(
-        one.party for one in people.attendees if one.pending_for in {PendingFor.APPROVAL, PendingFor.UNKNOWN}
+        one.party for one in people.attendees if one.pending_for in {PendingFor.APPROVAL, PendingFor.UNCLEAR}
     )
     totals = {
         _GROUPS[AttendanceStatus.ATTENDING]: counts.going,
