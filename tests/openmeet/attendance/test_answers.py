@@ -391,7 +391,7 @@ async def test_a_seat_freed_from_the_network_goes_to_the_waitlist(db):
         assert (await queries.find(tx, event.id, cleo.user_id)).has_offer(tx.now)
 
 
-async def test_an_unknown_status_is_kept_but_not_counted(db):
+async def test_an_unclear_status_is_kept_but_not_counted(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)

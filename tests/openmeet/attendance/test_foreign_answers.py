@@ -184,7 +184,7 @@ async def test_the_end_of_the_waitlist_is_not_read_without_a_limit(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         unlimited, limited = await event_by(tx, ana), await event_by(tx, ana, capacity="1")
-        ends = [await locked_event.lock_for_reply(tx, one.slug, ana.user_id) for one in (unlimited, limited)]
+        ends = [await locked_event.lock_by_slug(tx, one.slug, ana.user_id) for one in (unlimited, limited)]
         assert [one.seats.last_number for one in ends] == [None, 0]
 
 
