@@ -4,7 +4,7 @@ Contacts are imported from a file and invited once by e-mail. They become attend
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -183,10 +183,27 @@ async def addresses_to_invite(reader: Reader, caller: Caller, kind: ImportKind, 
     return [one.email for one in waiting]
 
 
+@dataclass(frozen=True, slots=True)
+class SentInvitations:
+    """``number``: how many people are sent the invitation. ``left_out``: the others, who stay on the list."""
+
+    target: InvitationTarget
+    number: int
+    left_out: Sequence[ImportedContact]
+
+
 async def invite(
-    tx: Transaction, caller: Caller, kind: ImportKind, slug: str, *, message: str, expected: int
-) -> tuple[InvitationTarget, int]:
-    """Enqueue one invitation for everybody on the list who has none yet. ``expected``: the number shown to the host.
+    tx: Transaction,
+    caller: Caller,
+    kind: ImportKind,
+    slug: str,
+    *,
+    message: str,
+    expected: int,
+    without: Collection[str] = (),
+) -> SentInvitations:
+    """Enqueue one invitation for everybody on the list who has none yet, except for the addresses in ``without``.
+    ``expected``: the number shown to the host, with these addresses.
 
     Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``,
     ``EventHidden``), TooMany.
@@ -205,10 +222,11 @@ async def invite(
         raise TooMany(ImportReason.TOO_MANY_PEOPLE, most=MAX_INVITED, after_seconds=24 * 3600)
     if len(waiting) != expected:
         raise PreconditionFailed(ImportReason.LIST_CHANGED, length=len(waiting), expected=expected)
-    await queries.invite(tx, [one.id for one in waiting], text, caller.user_id)
-    for one in waiting:
+    invited = [one for one in waiting if one.email not in without]
+    await queries.invite(tx, [one.id for one in invited], text, caller.user_id)
+    for one in invited:
         await enqueue_email(tx, kind=ARRIVAL_MAIL, person=one.id, subject_id=one.id)
-    return target, len(waiting)
+    return SentInvitations(target, len(invited), [one for one in waiting if one.email in without])
 
 
 async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:

@@ -167,9 +167,12 @@ class InvitationsInput(msgspec.Struct, rename="camel", forbid_unknown_fields=Tru
 
 
 class InvitationsSent(msgspec.Struct, rename="camel"):
-    """The number of people who are sent the invitation."""
+    """The number of people who are sent the invitation. ``leftOut``: the addresses that have already got too many
+    invitations today. They stay on the list and can be invited tomorrow.
+    """
 
     people: int
+    left_out: list[str]
 
 
 async def create(request: Request) -> Response:
@@ -248,14 +251,21 @@ async def invite(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         listed = await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
         addresses = await people.addresses_to_invite(reader, caller, listed.what, listed.slug)
+    left_out: set[str] = set()
     if len(addresses) == body.expected_people:
-        await spend_on_list_invitations(request, caller.user_id, addresses)
+        left_out = await spend_on_list_invitations(request, caller.user_id, addresses)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
-        _, sent_number = await people.invite(
-            tx, caller, target.what, target.slug, message=body.message, expected=body.expected_people
+        sent = await people.invite(
+            tx,
+            caller,
+            target.what,
+            target.slug,
+            message=body.message,
+            expected=body.expected_people,
+            without=left_out,
         )
-    return json_response(InvitationsSent(sent_number))
+    return json_response(InvitationsSent(sent.number, [one.email for one in sent.left_out]))
 
 
 async def _import_response(

@@ -54,7 +54,7 @@ from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import reading_of, receive_import
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.rate_limits import spend_on_list_invitations
+from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS, spend_on_list_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -62,6 +62,8 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 SHOWN_ROWS = 50
 # Maximum number of list rows that can be chosen individually. For the rest, the status decides.
 TICKED_ROWS = 500
+# Maximum number of addresses that the page names after they were left out of an invitation.
+_NAMED_LEFT_OUT = 20
 
 _MATCH_LABELS = {
     ImportMatch.NEW: "",
@@ -178,17 +180,19 @@ async def send(request: Request) -> Response:
     expected = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else -1
     async with database_of(request).reader() as reader:
         addresses = await people.addresses_to_invite(reader, caller, target_kind, slug)
+    left_out: set[str] = set()
     if len(addresses) == expected:
-        await spend_on_list_invitations(request, caller.user_id, addresses)
+        left_out = await spend_on_list_invitations(request, caller.user_id, addresses)
     try:
         async with database_of(request).transaction() as tx:
-            target, _ = await people.invite(
+            sent = await people.invite(
                 tx,
                 caller,
                 target_kind,
                 slug,
                 message=form.get("message", ""),
                 expected=expected,
+                without=left_out,
             )
     except InvalidForm as wrong:
         return await _invitations_page(request, caller, form_with_problems(form, wrong), status=400)
@@ -201,7 +205,10 @@ async def send(request: Request) -> Response:
             raise
         # The page itself says why.
         return await _invitations_page(request, caller, FormState(form), status=422)
-    return go(_list_path(target), flash="people_invited")
+    # Contacts are named by their ids, because addresses must not get into URLs.
+    ids = ",".join(one.id for one in sent.left_out[:_NAMED_LEFT_OUT])
+    query = f"?left_out={ids}" if ids else ""
+    return go(f"{_list_path(sent.target)}{query}", flash="people_invited" if sent.number else "")
 
 
 async def _own_import(reader: Reader, request: Request, caller: Caller) -> Import:
@@ -341,12 +348,15 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         group = await group_by_id(reader, GroupId(target.id)) if target.what is ImportKind.MEMBERS else None
         now = reader.now
     link = f"{settings.public_url}/arrivals/…"
+    left_out = request.query_params.get("left_out", "").split(",")
     context = {
         "typed": form_state,
         "target": target,
         "waiting": waiting,
         "names": names,
         "named": named,
+        "left_out": [one.email for one in waiting if one.id in left_out],
+        "most_per_address": INVITATIONS_TO_ADDRESS.points,
         "count": counts.get(ContactStage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
         "subject": guest_list_subject(caller.display_name, event, group),

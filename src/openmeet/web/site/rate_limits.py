@@ -52,12 +52,16 @@ async def spend_on_invitations(request: Request, person: UserId, addresses: Coll
     await _spend_all(request, by_person + _charges_of_addresses(request, addresses))
 
 
-async def spend_on_list_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
-    """Like ``spend_on_invitations``, for the e-mails to everybody on an imported list."""
-    if services(request).settings.is_unlimited or not addresses:
-        return
+async def spend_on_list_invitations(request: Request, person: UserId, addresses: Sequence[str]) -> set[str]:
+    """Like ``spend_on_invitations``, for the e-mails to everybody on an imported list. Returns the addresses that get no
+    more invitations today: they are left out, so that they do not keep the others from being invited.
+    """
+    site = services(request)
+    if site.settings.is_unlimited or not addresses:
+        return set()
     await _spend_all(request, [(LIST_INVITATIONS_BY_PERSON, str(person))], points=len(addresses))
-    await _spend_all(request, _charges_of_addresses(request, addresses))
+    states = await site.counters.add_each(_charges_of_addresses(request, addresses), 1, site.clock.now())
+    return {address for address, state in zip(addresses, states, strict=True) if state.is_refused}
 
 
 def _charges_of_addresses(request: Request, addresses: Collection[str]) -> list[tuple[Limit, str]]:
