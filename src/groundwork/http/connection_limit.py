@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode
 
 from groundwork.http.addresses import network_of
 from groundwork.http.bounded_heads import BoundedHeads
@@ -253,7 +254,9 @@ class LimitedConnection(BoundedHeads):
 
 
 class CountedStream(WebSocketsSansIOProtocol):
-    """The protocol of a WebSocket. A client that sends too much is disconnected."""
+    """The protocol of a WebSocket. A client that sends too much is disconnected, and so is one whose text is not UTF-8
+    (RFC 6455, section 8.1).
+    """
 
     def __init__(self, limit: ConnectionLimit, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -294,6 +297,23 @@ class CountedStream(WebSocketsSansIOProtocol):
             self.transport.abort()
             return
         super().handle_events()
+
+    def send_receive_event_to_app(self) -> None:
+        # Uvicorn does the same, but also logs a traceback for each such message of a stranger.
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(CloseCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _address(client: tuple[str, int] | None) -> str:

@@ -81,3 +81,33 @@ async def test_client_may_send_its_largest_message_and_answers_to_pings() -> Non
         assert app.messages == 101
         with pytest.raises(ConnectionClosed):
             await stream.recv()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [frame(1, b"\xff\xfe"), frame(1, b"\xc3", is_last=False) + frame(0, b"(")],
+    ids=["one frame", "fragments"],
+)
+async def test_text_that_is_not_utf8_ends_the_stream(message: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """With code 1007 (RFC 6455, section 8.1), and without a traceback for each such message of a stranger."""
+    async with counting() as (port, app):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(message)
+        assert await reader.read() == bytes([0x88, 2]) + (1007).to_bytes(2)
+        await app.is_over.wait()
+        assert app.messages == 0
+        writer.close()
+    assert [one for one in caplog.records if one.exc_info] == []
+
+
+async def test_a_character_may_be_split_between_frames() -> None:
+    async with counting() as (port, app):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(UPGRADE)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(1, b"\xc3", is_last=False) + frame(0, b"\xa9") + frame(8, b""))
+        await app.is_over.wait()
+        assert app.messages == 1
+        writer.close()
