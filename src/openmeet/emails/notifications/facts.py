@@ -14,7 +14,7 @@ from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.event_kinds import PHOTOS_ADDED
+from openmeet.domain.notifications.event_kinds import GROUP_EVENT, PHOTOS_ADDED
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationId, SubjectType
 from openmeet.domain.notifications.queries import Notification
@@ -32,7 +32,8 @@ from openmeet.i18n.markdown import one_line
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The current state of everything that the notifications of ``viewer`` are about. ``seen``: the events that they
-    may see. ``next_dates``: see ``CurrentState.next_date``. ``with_photos``: the events whose photos they may still see.
+    may see. ``groups``: those that the notifications are about, and those whose new events they are about.
+    ``next_dates``: see ``CurrentState.next_date``. ``with_photos``: the events whose photos they may still see.
     """
 
     viewer: UserId
@@ -50,10 +51,12 @@ class Facts:
     with_photos: Collection[EventId]
 
     def of_event(self, event: Event) -> CurrentState:
+        group = self.groups.get(event.group.id) if event.group else None
         return CurrentState(
             self.viewer,
             self.now,
             event=event,
+            group=group if group is not None and rules.may_see(group, self.roles.get(group.id)) else None,
             own_rsvp=self.answers.get(event.id),
             next_date=self.next_dates.get(event.id),
             has_photos=event.id in self.with_photos,
@@ -85,6 +88,8 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     about = {type_: [one.subject_id for one in news if one.kind.subject is type_] for type_ in SubjectType}
     groups = [GroupId(one.payload.group_id) for one in news if one.kind.is_of_group and one.payload.group_id]
     events = await events_by_ids(reader, [EventId(one) for one in dict.fromkeys(about[SubjectType.EVENT])])
+    new_in_group = [events.get(EventId(one.subject_id)) for one in news if one.kind is GROUP_EVENT]
+    groups += [one.group.id for one in new_in_group if one is not None and one.group is not None]
     return Facts(
         viewer,
         reader.now,
