@@ -6,6 +6,7 @@ may find that no e-mail is needed any more. The Message-ID is derived from the j
 e-mail that was sent twice (invariant 10).
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, Priority
 from openmeet.outbox.kinds import JobKind
+
+# E-mails composed at the same time; any number is sent at the same time. Each is composed in a transaction, and on SQLite,
+# where all share one writer, everybody who answers meanwhile waits for those that are ahead.
+COMPOSED_AT_ONCE: Final = 2
 
 # Reason code of a job whose e-mail a mail server refused permanently, usually because the address does not exist.
 _REFUSED: Final = "MailRefused"
@@ -163,10 +168,12 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     Message-ID. It raises RemoteSlow only if the reply was lost after the message had been sent. The e-mail is then sent
     again; a second lost reply counts as sent, because a third copy would help nobody.
     """
+    composing = asyncio.Semaphore(COMPOSED_AT_ONCE)
 
     async def deliver(job: Job) -> None:
         due_email = due_email_of(job)
-        email = await composers[due_email.kind](db, due_email)
+        async with composing:
+            email = await composers[due_email.kind](db, due_email)
         if email is None:
             return
         try:

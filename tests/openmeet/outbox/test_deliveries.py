@@ -1,13 +1,16 @@
 """E-mail jobs: one e-mail per person, kind, subject and revision."""
 
+import asyncio
+
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
-from openmeet.outbox.emails import DueEmail, OutgoingEmail, email_handler, enqueue_email
+from openmeet.outbox.emails import COMPOSED_AT_ONCE, DueEmail, OutgoingEmail, email_handler, enqueue_email
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 class _Post:
@@ -73,3 +76,34 @@ async def test_a_lost_response_is_retried_once_with_the_same_message_id(make_sql
         clock.turn(HOUR)
     assert len(post.taken) == 2
     assert len({message_id for _, message_id in post.taken}) == 1
+
+
+async def test_few_mails_are_composed_at_once_and_all_are_sent_at_once(make_sqlite: MakeDatabase):
+    """Somebody who answers waits only for the mails that are being composed, also if many are due or a mail server is
+    slow.
+    """
+    db, due = await make_sqlite("openmeet"), 10
+    composing, most, sending, all_are_sending = 0, 0, 0, asyncio.Event()
+
+    async def compose_in_transaction(db: Database, due_email: DueEmail) -> OutgoingEmail | None:
+        nonlocal composing, most
+        composing += 1
+        most = max(most, composing)
+        async with db.transaction() as tx:
+            await tx.fetch("select 1 as one")
+        composing -= 1
+        return await compose(db, due_email)
+
+    async def send_slowly(_email: OutgoingEmail, _message_id: str) -> None:
+        nonlocal sending
+        sending += 1
+        if sending == due:
+            all_are_sending.set()
+        await all_are_sending.wait()
+
+    for number in range(due):
+        await enqueue(db, f"tea {number}")
+    handler = email_handler(db, {"news": compose_in_transaction}, send_slowly)
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await run_once(db, {JobKind.MAIL: one_by_one(handler)})
+    assert (most, sending) == (COMPOSED_AT_ONCE, due)
