@@ -47,7 +47,7 @@ async def _is_banned(tx: Transaction, _event: Event, group: Group, host: Caller,
 async def _is_removed(tx: Transaction, event: Event, _group: Group, host: Caller, guest: Caller) -> object:
     mine = await attendance_queries.find(tx, event.id, guest.user_id)
     assert mine is not None
-    return await host_decisions.remove(tx, host, event.slug, [mine.id])
+    return await host_decisions.reject(tx, host, event.slug, [mine.id])
 
 
 async def _is_blocked(tx: Transaction, _event: Event, _group: Group, host: Caller, guest: Caller) -> object:

@@ -67,9 +67,9 @@ async def needs_decisions(tx: Transaction, who: People, event: Event) -> None:
     await actions.answer(tx, who.cleo, event.slug, GOING)
 
 
-async def turned_down(tx: Transaction, who: People, event: Event) -> None:
+async def rejected(tx: Transaction, who: People, event: Event) -> None:
     mine = await actions.answer(tx, who.ben, event.slug, GOING)
-    await host_decisions.remove(tx, who.ana, event.slug, [mine.id])
+    await host_decisions.reject(tx, who.ana, event.slug, [mine.id])
 
 
 async def checked_in(tx: Transaction, who: People, event: Event) -> None:
@@ -141,7 +141,7 @@ STORIES: dict[AnswerState, tuple[dict[str, str], Story]] = {
     S.OVER: (YESTERDAY, nothing),
     S.NEEDS_DECISIONS: (LATER, needs_decisions),
     S.HOSTING: (LATER, nothing),
-    S.TURNED_DOWN: (LATER, turned_down),
+    S.REJECTED: (LATER, rejected),
     S.NOT_WELCOME: (LATER, nothing),
     S.CHECKED_IN: (TONIGHT, checked_in),
     S.JOIN_NOW: (NOW | {"mode": "online", "online_url": "https://meet.example/x"}, says(GOING)),

@@ -128,7 +128,7 @@ CASES = [
         "7 of 12 places taken.",
     ),
     (
-        AnswerState.TURNED_DOWN,
+        AnswerState.REJECTED,
         AnswerBarInput(event(), mine(S.REJECTED), NOW, may_message=True),
         (A.ASK_HOSTS, None),
         ("Message the host",),
@@ -388,7 +388,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
                 assert is_welcome
         assert badge_of(bar) is None or str(getattr(badge_of(bar), "words", ""))
         assert isinstance(sentence_of(bar, bar_input), str)
-    assert {AnswerState.NOT_PUBLISHED, AnswerState.NOT_WELCOME, AnswerState.TURNED_DOWN, AnswerState.CLOSED} <= seen
+    assert {AnswerState.NOT_PUBLISHED, AnswerState.NOT_WELCOME, AnswerState.REJECTED, AnswerState.CLOSED} <= seen
 
 
 def test_drafts_and_cancelled_events_take_no_new_answers() -> None:

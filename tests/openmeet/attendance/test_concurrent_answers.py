@@ -53,7 +53,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                 if mine is not None and mine.status is AttendanceStatus.REJECTED:
                     await host_decisions.restore(tx, ana, event.slug, mine.id)
                 elif mine is not None:
-                    await host_decisions.remove(tx, ana, event.slug, [mine.id])
+                    await host_decisions.reject(tx, ana, event.slug, [mine.id])
             else:
                 await rsvp_records.apply_from_network(
                     tx,
@@ -66,7 +66,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                     ),
                 )
     except Refused:
-        pass  # turned down by the host, or not enough places: they keep their status
+        pass  # rejected by the host, or not enough places: they keep their status
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -130,7 +130,7 @@ DEEDS: dict[str, Deed] = {
     "a waiting guest takes back": answers("Cleo", RsvpReply.DECLINED),
     "somebody answers from the network": answer_from_network,
     "the host approves": lambda tx, on: host_decisions.approve(tx, on.who["Hedi"], on.event.slug, [on.rsvps["Dan"]]),
-    "the host removes a guest": lambda tx, on: host_decisions.remove(
+    "the host removes a guest": lambda tx, on: host_decisions.reject(
         tx, on.who["Hedi"], on.event.slug, [on.rsvps["Ben"]]
     ),
     "the co-host gives a place": lambda tx, on: host_decisions.give_places(

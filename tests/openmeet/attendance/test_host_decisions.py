@@ -84,8 +84,8 @@ async def test_a_removed_person_is_told_and_stays_out(db, full_event):
     ana, ben, cleo, event = full_event
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
-        assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(removed=1)
-        assert event_kinds.ANSWER_DECLINED in await kinds_received(tx, ben)
+        assert await host_decisions.reject(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(rejected=1)
+        assert event_kinds.ANSWER_REJECTED in await kinds_received(tx, ben)
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, GOING)
@@ -116,10 +116,10 @@ async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full_event
     ana, ben, cleo, event = full_event
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
-        await host_decisions.remove(tx, ana, event.slug, [wait.id])
+        await host_decisions.reject(tx, ana, event.slug, [wait.id])
         await host_decisions.restore(tx, ana, event.slug, wait.id)
         assert (await of(tx, event, cleo)).status is S.WAITLISTED
-        await host_decisions.remove(tx, ana, event.slug, [seat.id])
+        await host_decisions.reject(tx, ana, event.slug, [seat.id])
         # Cleo has been offered the place meanwhile. She keeps the offer, and Ben is next.
         back = await host_decisions.restore(tx, ana, event.slug, seat.id)
         assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
@@ -132,7 +132,7 @@ async def test_an_immediate_undo_leaves_no_trace(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, capacity="1")
         mine = await actions.answer(tx, ben, event.slug, GOING)
-        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.reject(tx, ana, event.slug, [mine.id])
         assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
         lines = await history.of_rsvp(tx, mine.id)
     assert [(one.before, one.after, one.through) for one in lines] == [
@@ -301,7 +301,7 @@ async def test_only_hosts_can_decide(db, full_event):
         other = await event_by(tx, ana, visibility="private")
     attempts = (
         lambda tx: host_decisions.approve_next(tx, ben, event.slug),
-        lambda tx: host_decisions.remove(tx, ben, event.slug, [mine.id]),
+        lambda tx: host_decisions.reject(tx, ben, event.slug, [mine.id]),
         lambda tx: host_decisions.restore(tx, ben, event.slug, mine.id),
         lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
         lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
@@ -317,7 +317,7 @@ async def test_only_hosts_can_decide(db, full_event):
             await host_decisions.approve_next(tx, ben, other.slug)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await host_decisions.remove(tx, ana, other.slug, [mine.id])
+            await host_decisions.reject(tx, ana, other.slug, [mine.id])
 
 
 async def test_a_private_answer_is_counted_but_not_shown(db):
@@ -460,7 +460,7 @@ async def test_approving_all_takes_several_transactions(db, monkeypatch):
         for one in people:
             await actions.answer(tx, one, event.slug, GOING)
         rejected = await actions.answer(tx, await person(tx, "Zoe"), event.slug, GOING)
-        await host_decisions.remove(tx, ana, event.slug, [rejected.id])
+        await host_decisions.reject(tx, ana, event.slug, [rejected.id])
     approve_next, transactions = host_decisions.approve_next, set()
 
     async def noting(tx, caller, slug):

@@ -101,7 +101,7 @@ async def test_an_answered_invitation_is_not_repeated(site: Site) -> None:
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         again = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert (again.id, again.status) == (first.id, AttendanceStatus.ATTENDING)
-        await host_decisions.remove(tx, ana, event.slug, [first.id])
+        await host_decisions.reject(tx, ana, event.slug, [first.id])
         back = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert (back.id, back.status) == (first.id, AttendanceStatus.INVITED)
 
@@ -171,6 +171,6 @@ async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
         everybody = lists.AttendeeFilter(list(AttendanceStatus))
         listed = await lists.for_hosts(tx, event.id, everybody, None, 9)
         assert {one.user_id for one in listed} == {ben.user_id, cleo.user_id}
-        removed = await host_decisions.remove(tx, ana, event.slug, [one.attendance_id for one in listed])
+        removed = await host_decisions.reject(tx, ana, event.slug, [one.attendance_id for one in listed])
         assert removed.removed == 2
         assert (await lists.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2

@@ -68,7 +68,7 @@ async def test_a_hosts_decision_survives_a_merge(db, clock):
         event = await event_by(tx, ana)
         shadow = Caller(await users.create_shadow(tx), "")
         out = await actions.answer(tx, shadow, event.slug, RsvpReply.GOING)
-        await host_decisions.remove(tx, ana, event.slug, [out.id])
+        await host_decisions.reject(tx, ana, event.slug, [out.id])
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)

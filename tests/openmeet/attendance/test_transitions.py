@@ -20,6 +20,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.transitions import STATUSES_BEFORE, TRANSITIONS, AttendanceAction, AttendanceTransition
+from openmeet.domain.moderation import blocks
 from tests.openmeet.site_under_test import event_by, person
 
 S = AttendanceStatus
@@ -33,6 +34,7 @@ RECORDS = {
     AttendanceAction.NETWORK_INTERESTED: RsvpRecordStatus.INTERESTED,
     AttendanceAction.NETWORK_NOT_GOING: RsvpRecordStatus.NOT_GOING,
     AttendanceAction.NETWORK_UNCLEAR: RsvpRecordStatus.UNCLEAR,
+    AttendanceAction.END: RsvpRecordStatus.GOING,  # by somebody whom the host has blocked
 }
 URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
@@ -93,6 +95,8 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     if act in REPLIES:
         await actions.answer(tx, who, event.slug, REPLIES[act])
     elif act in RECORDS:
+        if act is AttendanceAction.END:
+            await blocks.block(tx, host.user_id, who.user_id)
         await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
@@ -105,8 +109,8 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
         await rsvp_records.withdraw_from_network(tx, record_uri=uri)
     elif act is AttendanceAction.APPROVE:
         await host_decisions.approve(tx, host, event.slug, [some_id])
-    elif act is AttendanceAction.REMOVE:
-        await host_decisions.remove(tx, host, event.slug, [some_id])
+    elif act is AttendanceAction.REJECT:
+        await host_decisions.reject(tx, host, event.slug, [some_id])
     elif act is AttendanceAction.RESTORE:
         await host_decisions.restore(tx, host, event.slug, some_id)
     elif act is AttendanceAction.INVITE:
@@ -175,7 +179,7 @@ def test_the_table_is_complete():
 
 
 @pytest.mark.parametrize("status", [S.REJECTED, S.ATTENDED])
-def test_records_do_not_change_removed_or_checked_in_people(status):
+def test_records_do_not_change_rejected_or_checked_in_people(status):
     assert {TRANSITIONS[act][status] for act in AttendanceAction if act.value.startswith("network")} == {
         AttendanceTransition.KEEP
     }

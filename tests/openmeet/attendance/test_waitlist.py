@@ -365,7 +365,7 @@ async def act_as_attendee(tx, chance, host, event, who):
         if mine.status is S.REJECTED:
             await host_decisions.restore(tx, host, event.slug, mine.id)
         else:
-            await host_decisions.remove(tx, host, event.slug, [mine.id])
+            await host_decisions.reject(tx, host, event.slug, [mine.id])
     elif act < 0.97:
         await safety.block(tx, host, who.user_id)
     else:

@@ -44,7 +44,7 @@ async def supper(post: Post):
 async def remove(post: Post, ana, ben, event):
     async with post.db.transaction() as tx:
         mine = await find(tx, event.id, ben.user_id)
-        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.reject(tx, ana, event.slug, [mine.id])
         return mine
 
 

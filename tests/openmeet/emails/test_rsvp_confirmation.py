@@ -220,7 +220,7 @@ async def test_the_removal_e_mail_cancels_the_entry(post: Post, evening) -> None
     await turned(post)
     async with post.db.transaction() as tx:
         mine = await find(tx, event.id, ben.user_id)
-        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.reject(tx, ana, event.slug, [mine.id])
     post.site.clock.turn(HOUR)
     assert await turned(post) == [("No place: Board games, Sat 4 Jul", "CANCEL")]
 
@@ -241,7 +241,7 @@ async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evenin
     ):
         async with post.db.transaction() as tx:
             mine = await find(tx, event.id, ben.user_id)
-            await host_decisions.remove(tx, ana, event.slug, [mine.id])
+            await host_decisions.reject(tx, ana, event.slug, [mine.id])
         post.site.clock.turn(waits)
         seen = [await mailed(post)]
         async with post.db.transaction() as tx:
@@ -251,7 +251,7 @@ async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evenin
         assert seen == mails
     async with post.db.transaction() as tx:
         found = [one.kind for one in await newest(tx, ben.user_id, 9)]
-    assert found == [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_DECLINED]
+    assert found == [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_REJECTED]
 
 
 async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> None:

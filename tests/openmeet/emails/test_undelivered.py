@@ -69,7 +69,7 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
     async with post.db.transaction() as tx:
         jonas = await guests.by_email(tx, "jonas@exmaple.org")
         mine = await queries.find(tx, event.id, jonas)
-        await host_decisions.remove(tx, ana, event.slug, [mine.id])
+        await host_decisions.reject(tx, ana, event.slug, [mine.id])
     assert [source for source, _, _ in await known_to(post, ana)] == ["guest_list"]
 
 

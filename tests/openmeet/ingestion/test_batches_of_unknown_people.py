@@ -124,7 +124,7 @@ async def _decide(db: Database, host: Caller) -> None:
                 id=asking["id"],
             )
         }
-        await host_decisions.remove(tx, host, asking["slug"], [mine[did_of_stranger(REJECTED)]])
+        await host_decisions.reject(tx, host, asking["slug"], [mine[did_of_stranger(REJECTED)]])
         await host_decisions.approve(tx, host, asking["slug"], [mine[did_of_stranger(APPROVED)]])
         blocked = await identity_queries.find(tx, did_of_stranger(BLOCKED))
         assert blocked is not None

@@ -62,7 +62,7 @@ async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
 
 
 @pytest.mark.parametrize(
-    "kind", [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_DECLINED, event_kinds.MOVED_UP], ids=repr
+    "kind", [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_REJECTED, event_kinds.MOVED_UP], ids=repr
 )
 async def test_news_about_a_place_waits_only_for_the_host_to_undo_it(db, ana, clock, kind):
     """It does not wait for the half hour of an e-mail that was open before, but takes its notifications along."""

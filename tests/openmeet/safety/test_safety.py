@@ -248,7 +248,7 @@ async def test_a_host_does_not_learn_whose_address_they_invited(db):
         event = await event_by(tx, ana, visibility="private")
         invitation = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert not await may_know(tx, ana.user_id, ben.user_id)
-        await host_decisions.remove(tx, ana, event.slug, [invitation.id])
+        await host_decisions.reject(tx, ana, event.slug, [invitation.id])
         assert not await may_know(tx, ana.user_id, ben.user_id)
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
         await attendance.answer(tx, ben, event.slug, GOING)

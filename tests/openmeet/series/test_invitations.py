@@ -103,7 +103,7 @@ async def test_a_removed_person_is_not_invited_to_further_dates(db, clock):
         ana, ben, series = await invited(tx)
         second = (await dates(tx, series))[1]
         mine = await queries.find(tx, second.id, ben.user_id)
-        await host_decisions.remove(tx, ana, second.slug, [mine.id])
+        await host_decisions.reject(tx, ana, second.slug, [mine.id])
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
         made = await materialize.store_window(tx, await lock_series(tx, ana, series))

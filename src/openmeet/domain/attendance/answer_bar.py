@@ -32,7 +32,7 @@ class AnswerState(StrEnum):
     OVER = "over"
     NEEDS_DECISIONS = "needs_decisions"
     HOSTING = "hosting"
-    TURNED_DOWN = "turned_down"
+    REJECTED = "turned_down"
     NOT_WELCOME = "not_welcome"
     CHECKED_IN = "checked_in"
     JOIN_NOW = "join_now"
@@ -110,7 +110,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     ),
     AnswerState.NEEDS_DECISIONS: AnswerRow(_Action.DECIDE, _Action.CHECK_IN, instead_of_secondary=(_Action.EDIT,)),
     AnswerState.HOSTING: AnswerRow(_Action.CHECK_IN, _Action.EDIT, instead_of_primary=(_Action.INVITE,)),
-    AnswerState.TURNED_DOWN: AnswerRow(_Action.ASK_HOSTS),
+    AnswerState.REJECTED: AnswerRow(_Action.ASK_HOSTS),
     AnswerState.NOT_WELCOME: AnswerRow(None, _Action.DECLINED),
     AnswerState.CHECKED_IN: AnswerRow(_Action.TICKET, _Action.PHOTOS),
     AnswerState.JOIN_NOW: AnswerRow(_Action.JOIN, _Action.CHANGE),
@@ -258,7 +258,7 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if bar_input.is_hosting:
         return AnswerState.NEEDS_DECISIONS if bar_input.people_asking else AnswerState.HOSTING
     if rsvp is not None and rsvp.status is AttendanceStatus.REJECTED:
-        return AnswerState.TURNED_DOWN
+        return AnswerState.REJECTED
     if rsvp is not None and rsvp.is_seated:
         return _state_when_seated(bar_input, rsvp)
     if not bar_input.is_welcome:

@@ -73,7 +73,7 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
 # Sentences of the states that need no figures.
 _FIXED_SENTENCES: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.NOT_PUBLISHED: lazy("People can answer once it’s published."),
-    AnswerState.TURNED_DOWN: lazy("The host has declined your answer."),
+    AnswerState.REJECTED: lazy("The host has declined your answer."),
     AnswerState.NOT_WELCOME: lazy("You can’t answer this event."),
     AnswerState.CHECKED_IN: lazy("You’re checked in."),
     AnswerState.MEMBERS_ONLY: lazy("Only members of its group can come."),

@@ -1,4 +1,4 @@
-"""Host decisions on RSVPs: approve, decline, give a place, remove, restore, add, check in. For inviting, see
+"""Host decisions on RSVPs: approve, reject, give a place, restore, add, check in. For inviting, see
 ``invitations``. The event row is locked first.
 """
 
@@ -56,11 +56,11 @@ DECIDED_AT_ONCE: Final = 500
 
 
 class HostDecision(StrEnum):
-    """What a host can decide about several RSVPs at once."""
+    """What a host can decide about several RSVPs at once. Pages and the API use these values."""
 
     APPROVE = "approve"
-    PLACE = "place"
-    REMOVE = "remove"
+    GIVE_PLACE = "place"
+    REJECT = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class DecisionCounts:
 
     seated: int = 0
     waiting: int = 0
-    removed: int = 0
+    rejected: int = 0
     first_at: Instant | None = None
     last_at: Instant | None = None
 
@@ -94,14 +94,14 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
 async def decide(
     tx: Transaction, caller: Caller, slug: EventSlug, decision: HostDecision, ids: Sequence[AttendanceId]
 ) -> DecisionCounts:
-    """Apply a decision to these RSVPs: ``approve``, ``give_places`` or ``remove``."""
+    """Apply a decision to these RSVPs: ``approve``, ``give_places`` or ``reject``."""
     match decision:
         case HostDecision.APPROVE:
             return await approve(tx, caller, slug, ids)
-        case HostDecision.PLACE:
+        case HostDecision.GIVE_PLACE:
             return await give_places(tx, caller, slug, ids)
-        case HostDecision.REMOVE:
-            return await remove(tx, caller, slug, ids)
+        case HostDecision.REJECT:
+            return await reject(tx, caller, slug, ids)
         case _:
             assert_never(decision)
 
@@ -190,38 +190,38 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     return DecisionCounts(len(seated), len(waiting))
 
 
-async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
+async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
     """Reject these RSVPs, whatever their status, and give their seats to the waitlist. ``restore`` undoes the
     rejection.
 
     People invited to all dates of a series are not invited to any further ones.
     """
     event = await lock_for_host(tx, caller, slug)
-    removed = []
-    for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REMOVE):
+    rejected = []
+    for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT):
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-        removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller.user_id))
-    await notify_people(tx, event, removed, event_kinds.ANSWER_DECLINED, _last_known_details(event))
-    if removed and event.place_in_series is not None:
-        await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
-    if removed:
+        rejected.append(await apply_host_action(tx, event, one, AttendanceAction.REJECT, caller.user_id))
+    await notify_people(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
+    if rejected and event.place_in_series is not None:
+        await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in rejected])
+    if rejected:
         await waitlist.fill(tx, await registration.registration_of(tx, event))
-    return DecisionCounts(removed=len(removed))
+    return DecisionCounts(rejected=len(rejected))
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Undo a removal. If another person has the seat by now, the removed person becomes first on the waitlist.
+    """Undo a rejection. If another person has the seat by now, the rejected person becomes first on the waitlist.
 
-    They are notified only if they were notified of the removal.
+    They are notified only if they were notified of the rejection.
     """
     event = await lock_for_host(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is not AttendanceStatus.REJECTED:
         return rsvp
-    removal = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
-    was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_DECLINED, event.id)
-    saved = await _restore_status(tx, event, caller.user_id, rsvp, removal, AttendanceStatus.DECLINED)
+    rejection = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
+    was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_REJECTED, event.id)
+    saved = await _restore_status(tx, event, caller.user_id, rsvp, rejection, AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
         await notify_approved(tx, event, [saved])
@@ -302,7 +302,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.REJECTED:
-        raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
+        raise Refused(AttendanceReason.YOU_REJECTED_IT, name="AnswerRejected")
     # Raises Refused if there is no room. Otherwise the person has arrived, so the result is known.
     rules.decide(
         event_registration,
@@ -356,13 +356,13 @@ async def _rsvps_to_change(
 ) -> list[Attendance]:
     """Those of these RSVPs that the action changes, in order of arrival, without those decided in the meantime.
 
-    Hosts can remove everybody whom they see in their list, but let in nobody who is hidden from other people. Raises
+    Hosts can reject everybody whom they see in their list, but let in nobody who is hidden from other people. Raises
     NotFound if there is only one id and it does not belong to this event.
     """
     if len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
     statuses = [status for status in AttendanceStatus if TRANSITIONS[action][status] is not AttendanceTransition.KEEP]
-    with_hidden = action is AttendanceAction.REMOVE
+    with_hidden = action is AttendanceAction.REJECT
     return await queries.in_order_of_arrival(tx, event.id, statuses, ids, with_hidden=with_hidden)
 
 

@@ -47,7 +47,7 @@ async def end_rsvp(
     decision = rules.decide(
         event_registration,
         rsvp,
-        AttendanceAction.NETWORK_NOT_GOING,
+        AttendanceAction.END,
         relationship=EventRelationship(),
         has_room=False,
         now=tx.now,

@@ -66,7 +66,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
         return None
     # Somebody who may not come can still write a record. The record is applied as "not going".
     may_come = not locked.is_unwelcome and await _may_still_see(tx, event, user.id)
-    action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.NETWORK_NOT_GOING
+    action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.END
     relationship = await _relationship_of_record_author(tx, locked, user)
     details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
@@ -166,7 +166,7 @@ async def restore_reply(
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     may_see = await _may_still_see(tx, event, rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
-    action = ACTION_OF_RECORD[rules.record_status_of(status)] if may_come else AttendanceAction.NETWORK_NOT_GOING
+    action = ACTION_OF_RECORD[rules.record_status_of(status)] if may_come else AttendanceAction.END
     details = save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats

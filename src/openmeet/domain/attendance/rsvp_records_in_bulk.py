@@ -156,7 +156,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether this person can see it is checked one at a time
-    action = AttendanceAction.NETWORK_NOT_GOING if record.key in batch.unwelcome else ACTION_OF_RECORD[record.status]
+    action = AttendanceAction.END if record.key in batch.unwelcome else ACTION_OF_RECORD[record.status]
     is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
     relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
     asks_for_seat = rules.record_asks_for_seat(event_registration, rsvp, action, relationship)

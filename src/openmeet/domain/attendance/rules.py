@@ -140,7 +140,7 @@ def decide(
         ):
             return RsvpDecision(AttendanceStatus(transition.value))
         case AttendanceTransition.REFUSE_REJECTED:
-            raise Refused(AttendanceReason.DECLINED_BY_HOST, name="AnswerRejected")
+            raise Refused(AttendanceReason.REJECTED_BY_HOST, name="AnswerRejected")
         case AttendanceTransition.REFUSE_CHECKED_IN:
             raise Refused(AttendanceReason.CHECKED_IN, name="CheckedIn")
         case (

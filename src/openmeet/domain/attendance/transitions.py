@@ -23,11 +23,13 @@ class AttendanceAction(StrEnum):
     NETWORK_NOT_GOING = "network_not_going"
     NETWORK_UNCLEAR = "network_unclear"
     NETWORK_GONE = "network_gone"
+    # because they may no longer come: banned, blocked, or no longer able to see the event
+    END = "end"
     # by a host
     INVITE = "invite"
     ADD = "add"
     APPROVE = "approve"
-    REMOVE = "remove"
+    REJECT = "reject"
     RESTORE = "restore"
     CHECK_IN = "check_in"
     UNDO_CHECK_IN = "undo_check_in"
@@ -105,11 +107,12 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
     AttendanceAction.NETWORK_UNCLEAR:    (_UNCLEAR,    _UNCLEAR,    _UNCLEAR,  _UNCLEAR,    _KEEP,       _UNCLEAR,    _UNCLEAR,    _KEEP,            _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
+    AttendanceAction.END:                (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
     # The invitation also approves a person who said yes and is waiting for approval.
     AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
     AttendanceAction.ADD:                (_SEAT_NOW,   _KEEP,       _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _ACCEPT,     _SEAT_NOW,   _SEAT_NOW,        _KEEP),
     AttendanceAction.APPROVE:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _APPROVE,         _KEEP),
-    AttendanceAction.REMOVE:             (_NO_ANSWER,  _REJECTED,   _REJECTED, _REJECTED,   _REJECTED,   _REJECTED,   _REJECTED,   _KEEP,            _REJECTED),
+    AttendanceAction.REJECT:             (_NO_ANSWER,  _REJECTED,   _REJECTED, _REJECTED,   _REJECTED,   _REJECTED,   _REJECTED,   _KEEP,            _REJECTED),
     AttendanceAction.RESTORE:            (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _RESTORE,         _KEEP),
     AttendanceAction.CHECK_IN:           (_NO_ANSWER,  _SEAT_NOW,   _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _SEAT_NOW,   _REFUSE_REJECTED, _KEEP),
     AttendanceAction.UNDO_CHECK_IN:      (_NO_ANSWER,  _KEEP,       _KEEP,     _KEEP,       _KEEP,       _KEEP,       _KEEP,       _KEEP,            _RESTORE),

@@ -305,7 +305,7 @@ SEAT_OFFERED: Final = NotificationKind(
 ANSWER_APPROVED: Final = NotificationKind(
     "answer_approved", _Topic.WAITLIST, _EVENT, Approval, _Urgency.SOON, in_calendar=True, still_true=_if_approved
 )
-ANSWER_DECLINED: Final = NotificationKind(
+ANSWER_REJECTED: Final = NotificationKind(
     "answer_declined", _Topic.WAITLIST, _EVENT, Rejection, _Urgency.SOON, still_true=_if_rejected
 )
 INVITED: Final = NotificationKind(

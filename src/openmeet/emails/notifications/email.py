@@ -411,7 +411,7 @@ def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[
     """
     if event.is_over(facts.now):
         return []
-    point = texts.point(event_kinds.ANSWER_DECLINED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
+    point = texts.point(event_kinds.ANSWER_REJECTED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
     title, when = one_line(event.title), texts.when_label(event, facts.now)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 

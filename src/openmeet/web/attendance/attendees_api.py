@@ -181,7 +181,9 @@ async def decide(request: Request) -> Response:
     else:
         async with database_of(request).transaction() as tx:
             decision_counts = await host_decisions.decide(tx, caller, event_slug_of(request), body.decision, ids)
-    return json_response(DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.removed))
+    return json_response(
+        DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.rejected)
+    )
 
 
 async def restore(request: Request) -> Response:

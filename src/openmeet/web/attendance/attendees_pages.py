@@ -126,23 +126,23 @@ async def decide(request: Request) -> Response:
     else:
         async with database_of(request).transaction() as tx:
             decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(action), ids)
-    undo: dict[str, str] = {"removed": ids[0]} if action == HostDecision.REMOVE and len(ids) == 1 else {}
+    undo: dict[str, str] = {"removed": ids[0]} if action == HostDecision.REJECT and len(ids) == 1 else {}
     if decision_counts.first_at is not None and decision_counts.last_at is not None:
         undo = {"approved": str(ApprovalBatch(decision_counts.first_at, decision_counts.last_at))}
     if back == "event" and "approved" in undo:
         return _redirect_with_counts(f"{event_path(slug)}?{urlencode(undo)}", action, decision_counts)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
-    if "removed" in undo and decision_counts.removed:
+    if "removed" in undo and decision_counts.rejected:
         # The page names who was removed, so it needs no flash message.
         return go(_attendees_path(slug, tab=tab, **undo))
     return _redirect_with_counts(_attendees_path(slug, tab=tab, **undo), action, decision_counts)
 
 
 def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
-    if action == HostDecision.REMOVE:
-        return go(path, flash="answers_declined", numbers=(decision_counts.removed,))
-    flash = "places_given" if action == HostDecision.PLACE else "answers_approved"
+    if action == HostDecision.REJECT:
+        return go(path, flash="answers_declined", numbers=(decision_counts.rejected,))
+    flash = "places_given" if action == HostDecision.GIVE_PLACE else "answers_approved"
     return go(path, flash=flash, numbers=(decision_counts.seated, decision_counts.waiting))
 
 

@@ -227,7 +227,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.OVER: replace(bar_input(lately), has_next_date=True, sees_photos=True),
         AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8, requests=8),
         AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
-        AnswerState.TURNED_DOWN: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
+        AnswerState.REJECTED: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
         AnswerState.NOT_WELCOME: replace(bar_input(soon, maybe), is_welcome=False),
         AnswerState.CHECKED_IN: bar_input(tonight, _sample_rsvp(tonight, _S.ATTENDED, now)),
         AnswerState.JOIN_NOW: replace(bar_input(online, going), may_join=True),
