@@ -82,7 +82,7 @@ async def _strangers_come(db: Database) -> None:
             await apply_answers_of(tx, event, await insert_strangers(tx, _AT_ONCE))
     async with db.transaction() as tx:
         counts = (await queries.counts(tx, [event.id]))[event.id]
-        assert counts == RsvpCounts(going=1, seats=1, pending=STRANGERS, requests=STRANGERS), f"{counts}"
+        assert counts == RsvpCounts(going=1, seats=1, pending_people=STRANGERS, pending_rsvps=STRANGERS), f"{counts}"
         told = [one.kind for one in await newest(tx, ana.user_id, 50)]
         assert told.count(event_kinds.FOREIGN_ANSWERS) == 1, f"the host was notified of {told}"
         last = await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)

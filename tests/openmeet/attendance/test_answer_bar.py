@@ -115,7 +115,7 @@ CASES = [
     ),
     (
         AnswerState.NEEDS_DECISIONS,
-        AnswerBarInput(event(), None, NOW, is_hosting=True, people_asking=9, requests=8, may_edit=True),
+        AnswerBarInput(event(), None, NOW, is_hosting=True, pending_people=9, pending_rsvps=8, may_edit=True),
         (A.DECIDE, A.EDIT),
         ("Review 8 requests", "Edit"),
         "9 people are waiting for you.",
@@ -276,7 +276,7 @@ def test_each_row_of_the_table_gives_its_bar(
     shown = [one for one in (bar.primary, bar.secondary) if one is not None]
     sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6, taken=7))
     assert (bar.state, (bar.primary, bar.secondary)) == (state, actions)
-    assert tuple(label_of(bar, one, bar_input.requests) for one in shown) == labels
+    assert tuple(label_of(bar, one, bar_input.pending_rsvps) for one in shown) == labels
     assert said in sentence
     assert bool(sentence) is bool(said)
 
@@ -292,7 +292,7 @@ def test_hosts_check_guests_in_on_the_day_of_the_event() -> None:
 
     assert buttons(HOUR) == buttons(-HOUR) == (A.CHECK_IN, A.EDIT)
     assert buttons(DAY) == buttons(HOUR, content=ONLINE) == (A.INVITE, A.EDIT)
-    assert buttons(HOUR, people_asking=2, requests=2) == (A.DECIDE, A.CHECK_IN)
+    assert buttons(HOUR, pending_people=2, pending_rsvps=2) == (A.DECIDE, A.CHECK_IN)
 
 
 def test_hosts_of_a_hidden_event_are_not_offered_to_invite() -> None:

@@ -397,4 +397,4 @@ async def test_an_unclear_status_is_kept_but_not_counted(db):
         event = await event_by(tx, ana)
         await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNCLEAR)
         found = await counts(tx, event)
-    assert (found.going, found.interested, found.pending) == (0, 0, 0)
+    assert (found.going, found.interested, found.pending_people) == (0, 0, 0)

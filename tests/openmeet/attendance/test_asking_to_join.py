@@ -222,7 +222,7 @@ async def test_an_unclear_answer_is_no_request(site: Site) -> None:
         assert "1 to decide" not in mine
         async with site.db.reader() as reader:
             counts = (await queries.counts(reader, [event.id]))[event.id]
-            assert (counts.pending, counts.requests) == (0, 0)
+            assert (counts.pending_people, counts.pending_rsvps) == (0, 0)
             assert await lists.join_requests(reader, [event.id], 10) == []
             host = event.author_id
             assert await my_event_lists.with_requests(reader, host, 10) == []

@@ -69,7 +69,7 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
         # While the notification is unread, it covers all of them, also on later days.
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
-        assert await counts(tx, event) == RsvpCounts(going=1, seats=1, pending=MANY, requests=MANY)
+        assert await counts(tx, event) == RsvpCounts(going=1, seats=1, pending_people=MANY, pending_rsvps=MANY)
         assert (await kinds_received(tx, ana)).count(event_kinds.FOREIGN_ANSWERS) == 1
         assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
 

@@ -172,5 +172,5 @@ async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
         listed = await lists.for_hosts(tx, event.id, everybody, None, 9)
         assert {one.user_id for one in listed} == {ben.user_id, cleo.user_id}
         removed = await host_decisions.reject(tx, ana, event.slug, [one.attendance_id for one in listed])
-        assert removed.removed == 2
+        assert removed.rejected == 2
         assert (await lists.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2

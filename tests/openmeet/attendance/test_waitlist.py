@@ -384,7 +384,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
         ana, *crowd = await people(tx, 9)
         event = await event_by(tx, ana, **typed)
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3))
-    held = seats.SeatsTaken({})
+    held = seats.SeatsHeld({})
     for step in range(80):
         with contextlib.suppress(InvalidForm, NotFound, Refused):
             async with db.transaction() as tx:

@@ -90,7 +90,7 @@ def badge_in_list(
     the waitlist is next to the badge, which says that the event is full.
     """
     event = bar_input.event
-    answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.people_asking)
+    answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.pending_people)
     if bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
         answer = None
     if bar.state is AnswerState.HOSTING and is_own_list:
@@ -117,10 +117,10 @@ def badges_on_page(bar_input: AnswerBarInput, bar: AnswerBar) -> list[Badge]:
     return [one for one in (answer, free) if one is not None]
 
 
-def badge_of(bar: AnswerBar, people_asking: int = 0) -> Badge | None:
+def badge_of(bar: AnswerBar, pending_people: int = 0) -> Badge | None:
     """Return the badge for a state, or None if there is nothing to say."""
     if bar.state is AnswerState.NEEDS_DECISIONS:
-        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
+        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", pending_people)
         return Badge(words, "hold")
     if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
         return _NEW_TIME

@@ -142,8 +142,8 @@ class AnswerBarInput:
     """Everything that the state depends on: an event, a person's RSVP to it, the time, and more.
 
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
-    ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
-    ``requests``: number of their answers, each of which can be for several people.
+    ``is_full``: a new answer joins the waitlist. ``pending_people``: number of people waiting for a decision.
+    ``pending_rsvps``: number of their answers, each of which can be for several people.
     ``has_missed_offer``: a place was held for them, and they did not take it in time. ``may_join``: they may use the
     link to join online. ``has_directions``: they know where it is. ``sees_photos``: they may see and add photos of it
     (``photos.access``).
@@ -157,8 +157,8 @@ class AnswerBarInput:
     is_hosting: bool = False
     is_welcome: bool = True
     is_full: bool = False
-    people_asking: int = 0
-    requests: int = 0
+    pending_people: int = 0
+    pending_rsvps: int = 0
     has_missed_offer: bool = False
     may_join: bool = False
     has_directions: bool = False
@@ -256,7 +256,7 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if event.is_over(now):
         return AnswerState.OVER
     if bar_input.is_hosting:
-        return AnswerState.NEEDS_DECISIONS if bar_input.people_asking else AnswerState.HOSTING
+        return AnswerState.NEEDS_DECISIONS if bar_input.pending_people else AnswerState.HOSTING
     if rsvp is not None and rsvp.status is AttendanceStatus.REJECTED:
         return AnswerState.REJECTED
     if rsvp is not None and rsvp.is_seated:

@@ -48,8 +48,8 @@ async def bar_inputs_of(
             is_welcome=event.id not in unwelcome,
             is_full=event.id in full,
             has_missed_offer=event.id in own_rsvps and own_rsvps[event.id].id in missed,
-            people_asking=counts.get(event.id, NO_COUNTS).pending,
-            requests=counts.get(event.id, NO_COUNTS).requests,
+            pending_people=counts.get(event.id, NO_COUNTS).pending_people,
+            pending_rsvps=counts.get(event.id, NO_COUNTS).pending_rsvps,
         )
         for event in events
     }

@@ -112,7 +112,7 @@ class AnswerFigures:
 NO_FIGURES = AnswerFigures()
 
 
-def label_of(bar: AnswerBar, action: AnswerAction, requests: int = 0) -> str:
+def label_of(bar: AnswerBar, action: AnswerAction, pending_rsvps: int = 0) -> str:
     """Return the label of a button of the bar."""
     match action:
         case AnswerAction.GOING:
@@ -122,7 +122,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, requests: int = 0) -> str:
         case AnswerAction.DECLINED:
             return str(_WITHDRAW_LABELS.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
         case AnswerAction.DECIDE:
-            return ngettext("Review %(number)s request", "Review %(number)s requests", requests)
+            return ngettext("Review %(number)s request", "Review %(number)s requests", pending_rsvps)
         case _:
             return str(_LINK_LABELS[action])
 
@@ -165,7 +165,7 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
             return ngettext(
                 "%(number)s person is waiting for you.",
                 "%(number)s people are waiting for you.",
-                bar_input.people_asking,
+                bar_input.pending_people,
             )
         case AnswerState.HOSTING:
             return _seats_sentence(event, figures)

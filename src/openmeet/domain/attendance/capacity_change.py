@@ -11,7 +11,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceMode
 from openmeet.domain.attendance.queries import seats_by_mode_of_each
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, is_too_large, limits_of
+from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.i18n.catalogue import gettext, ngettext
 
@@ -56,9 +56,8 @@ async def impact_of_limits(
             stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
     over = {}
     for event_id, (before, after) in changed_limits.items():
-        taken = held[event_id]
-        more = _beyond(after, taken)
-        if more > _beyond(before, taken):
+        more = _beyond(after, held[event_id])
+        if more > _beyond(before, held[event_id]):
             over[event_id] = more
     return CapacityImpact(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
 
@@ -113,7 +112,7 @@ def impact_text(impact: CapacityImpact) -> str:
     return " ".join(sentences)
 
 
-def _beyond(limits: SeatLimits, held: SeatsTaken) -> int:
+def _beyond(limits: SeatLimits, held: SeatsHeld) -> int:
     """How many people hold a place beyond the limit."""
     of_modes = [held.of(mode) - limit for mode, limit in limits.of_mode.items()]
     in_all = 0 if limits.total is None else held.total - limits.total

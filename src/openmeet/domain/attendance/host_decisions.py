@@ -134,7 +134,7 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
 async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> DecisionCounts:
     """Approve the next ``DECIDED_AT_ONCE`` who wait for approval. RSVPs with an unclear status are left out."""
     event = await lock_for_host(tx, caller, slug)
-    return await _approve(tx, event, caller.user_id, await queries.requests(tx, event.id, limit=DECIDED_AT_ONCE))
+    return await _approve(tx, event, caller.user_id, await queries.next_to_approve(tx, event.id, limit=DECIDED_AT_ONCE))
 
 
 async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Sequence[Attendance]) -> DecisionCounts:

@@ -8,7 +8,7 @@ from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import Attendance, AttendanceMode
 from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegistration
-from openmeet.domain.attendance.seats import SeatsTaken
+from openmeet.domain.attendance.seats import SeatsHeld
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.groups.membership_queries import is_unwelcome_at
@@ -23,7 +23,7 @@ class SeatUsage:
     is not read).
     """
 
-    held: SeatsTaken
+    held: SeatsHeld
     has_expired_offers: bool
     has_waitlist: bool
     last_number: int | None
@@ -161,7 +161,7 @@ def _seat_usage_of(row: Row) -> SeatUsage:
     """Parse a row with ``_SEAT_COLUMNS``."""
     held = {None: row["without_mode"], AttendanceMode.IN_PERSON: row["in_person"], AttendanceMode.ONLINE: row["online"]}
     return SeatUsage(
-        SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
+        SeatsHeld({mode: number for mode, number in held.items() if number}),
         bool(row["has_expired_offers"]),
         bool(row["has_waitlist"]),
         row["last_number"],

@@ -218,17 +218,17 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``pending`` counts people about whom a host can decide (``queries.awaits_decision``), and ``requests`` their RSVPs.
-    ``awaiting_approval`` counts those of them whom the host has to approve. ``seats`` counts places held. It includes
-    ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is the number
-    of those going who attend online.
+    ``pending_people`` counts people about whom a host can decide (``queries.awaits_decision``), and ``pending_rsvps``
+    their RSVPs. ``awaiting_approval`` counts those people whom the host has to approve. ``seats`` counts places held.
+    It includes ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is
+    the number of those going who attend online.
     """
 
     going: int = 0
     interested: int = 0
     waitlisted: int = 0
-    pending: int = 0
-    requests: int = 0
+    pending_people: int = 0
+    pending_rsvps: int = 0
     awaiting_approval: int = 0
     seats: int = 0
     offered: int = 0

@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import (
     RsvpCounts,
     RsvpSource,
 )
-from openmeet.domain.attendance.seats import SeatsTaken
+from openmeet.domain.attendance.seats import SeatsHeld
 from openmeet.domain.events.model import EventId
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
@@ -162,23 +162,23 @@ async def seats_taken(reader: Reader, event_id: EventId) -> int:
     return (await seats_by_mode(reader, event_id)).total
 
 
-async def seats_by_mode(reader: Reader, event_id: EventId) -> SeatsTaken:
-    """Seats held or offered, by mode. Lock the event row first if a decision depends on the result."""
+async def seats_by_mode(reader: Reader, event_id: EventId) -> SeatsHeld:
+    """Seats held, by mode. Lock the event row first if a decision depends on the result."""
     return (await seats_by_mode_of_each(reader, [event_id]))[event_id]
 
 
-async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
+async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsHeld]:
     """``seats_by_mode`` of several events, in one query."""
-    taken: dict[EventId, dict[AttendanceMode | None, int]] = {event_id: {} for event_id in event_ids}
-    if taken:
+    held: dict[EventId, dict[AttendanceMode | None, int]] = {event_id: {} for event_id in event_ids}
+    if held:
         rows = await reader.fetch(
-            "select event_id, mode, cast(sum(party) as bigint) as taken from attendances"
+            "select event_id, mode, cast(sum(party) as bigint) as held from attendances"
             f" where event_id in :event_ids and {HOLDS_SEAT} group by event_id, mode order by event_id, mode",
-            event_ids=sorted(taken),
+            event_ids=sorted(held),
         )
         for row in rows:
-            taken[EventId(row["event_id"])][AttendanceMode(row["mode"]) if row["mode"] else None] = int(row["taken"])
-    return {event_id: SeatsTaken(by_mode) for event_id, by_mode in taken.items()}
+            held[EventId(row["event_id"])][AttendanceMode(row["mode"]) if row["mode"] else None] = int(row["held"])
+    return {event_id: SeatsHeld(by_mode) for event_id, by_mode in held.items()}
 
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
@@ -218,7 +218,7 @@ async def in_order_of_arrival(
     return [attendance_of(row) for row in rows]
 
 
-async def requests(reader: Reader, event_id: EventId, *, limit: int) -> list[Attendance]:
+async def next_to_approve(reader: Reader, event_id: EventId, *, limit: int) -> list[Attendance]:
     """The next RSVPs that wait for a host's decision and are not hidden, in order of arrival."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and {awaits_decision('a')}"
@@ -268,8 +268,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
-               cast(sum(case when {awaits_decision("counted")} then shown else 0 end) as bigint) as pending,
-               cast(sum(case when {awaits_decision("counted")} and shown > 0 then 1 else 0 end) as bigint) as requests,
+               cast(sum(case when {awaits_decision("counted")} then shown else 0 end) as bigint) as pending_people,
+               cast(sum(case when {awaits_decision("counted")} and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
                cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
                  as awaiting_approval,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,

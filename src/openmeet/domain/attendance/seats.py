@@ -47,8 +47,8 @@ class HasParty(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SeatsTaken:
-    """Seats taken or offered, by mode."""
+class SeatsHeld:
+    """Seats taken, or held for somebody to whom they are offered, by mode."""
 
     by_mode: Mapping[AttendanceMode | None, int] = field(default_factory=dict)
 
@@ -61,9 +61,9 @@ class SeatsTaken:
         without_mode = self.by_mode.get(None, 0) if mode is AttendanceMode.IN_PERSON else 0
         return self.by_mode.get(mode, 0) + without_mode
 
-    def plus(self, party: int, mode: AttendanceMode | None) -> "SeatsTaken":
+    def plus(self, party: int, mode: AttendanceMode | None) -> "SeatsHeld":
         """The seats with one more party (or one less, if negative)."""
-        return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
+        return SeatsHeld({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
 def limits_of(event_registration: EventRegistration) -> SeatLimits:
@@ -79,7 +79,7 @@ def limits_of(event_registration: EventRegistration) -> SeatLimits:
     )
 
 
-def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AttendanceMode | None) -> bool:
+def fits(limits: SeatLimits, held: SeatsHeld, party: int, mode: AttendanceMode | None) -> bool:
     """Whether there are seats for the whole party."""
     if limits.total is not None and held.total + party > limits.total:
         return False
@@ -100,14 +100,14 @@ def is_too_large(limits: SeatLimits, party: HasParty) -> bool:
     return most is not None and party.party > most
 
 
-def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
+def are_exceeded(limits: SeatLimits, held: SeatsHeld) -> bool:
     """Whether more seats are held than exist, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
         return True
     return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
 
 
-def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AttendanceMode | None) -> bool:
+def is_exceeded_for(limits: SeatLimits, held: SeatsHeld, mode: AttendanceMode | None) -> bool:
     """Whether more seats are held than exist in total or of this mode."""
     return not fits(limits, held, 0, mode)
 
@@ -120,7 +120,7 @@ def is_last_call(event: Event, now: Instant) -> bool:
 
 
 def next_up(
-    limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, allows_overtaking: bool
+    limits: SeatLimits, held: SeatsHeld, waitlist: Iterable[Attendance], *, allows_overtaking: bool
 ) -> list[Attendance]:
     """The waitlisted parties that get seats now, in waitlist order. A party that can never fit does not hold up the
     others.
@@ -147,7 +147,7 @@ def next_up(
 
 
 def overtakes_nobody(
-    limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AttendanceMode | None
+    limits: SeatLimits, held: SeatsHeld, first: Iterable[Attendance], mode: AttendanceMode | None
 ) -> bool:
     """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
     none of them fits now.

@@ -9,7 +9,7 @@ from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, ChangeChannel
 from openmeet.domain.attendance.registration import EventRegistration
-from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken
+from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld
 from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
@@ -162,9 +162,9 @@ async def full_event_ids(reader: Reader, events: Collection[EventRegistration]) 
     queries.
     """
     limited = {one.event.id: (one.event, limits) for one in events if not (limits := seats.limits_of(one)).is_unlimited}
-    taken = await queries.seats_by_mode_of_each(reader, list(limited))
+    held = await queries.seats_by_mode_of_each(reader, list(limited))
     free = {
-        event_id: [mode for mode in _modes(limits) if seats.fits(limits, taken[event_id], 1, mode)]
+        event_id: [mode for mode in _modes(limits) if seats.fits(limits, held[event_id], 1, mode)]
         for event_id, (_, limits) in limited.items()
     }
     in_doubt = [
@@ -177,7 +177,7 @@ async def full_event_ids(reader: Reader, events: Collection[EventRegistration]) 
         event_id
         for event_id in in_doubt
         if not any(
-            seats.overtakes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
+            seats.overtakes_nobody(limited[event_id][1], held[event_id], waits.get(event_id, ()), mode)
             for mode in free[event_id]
         )
     )
@@ -309,7 +309,7 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     await _notify(tx, event, offered, event_kinds.SEAT_OFFERED)
 
 
-async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> SeatsTaken:
+async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsHeld) -> SeatsHeld:
     """After capacity was lowered, withdraw offers of seats that no longer exist. These people get their old waiting
     position back and are notified. Return the seats that are still held.
     """

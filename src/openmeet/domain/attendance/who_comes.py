@@ -53,7 +53,7 @@ async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[Eve
         note_unrecorded()
     read = await queries.counts(reader, [one for one in event_ids if one not in counts_by_event])
     for event_id, counts in read.items():
-        if counts.going + counts.interested + counts.waitlisted + counts.pending >= CACHED_FROM:
+        if counts.going + counts.interested + counts.waitlisted + counts.pending_people >= CACHED_FROM:
             _cache[event_id] = (now, counts)
             _cache.move_to_end(event_id)
     while len(_cache) > _MAX_CACHED:

@@ -279,7 +279,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         tab = query_params.get("tab", "")
         counts = (await queries.counts(reader, [event.id]))[event.id]
         if tab not in _TABS:
-            tab = "asking" if counts.requests else "going"
+            tab = "asking" if counts.pending_rsvps else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
         rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
         event_registration = await registration.registration_of(reader, event)
@@ -309,7 +309,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         # What the tab says already is not repeated in its rows.
         "tab_words": str(lists.STATUS_LABELS[_TABS[tab][1][0]]),
         "q": search_words,
-        "asking": counts.requests,
+        "asking": counts.pending_rsvps,
         "more": urlencode({"tab": tab, "q": search_words, "after": lists.format_cursor(rows[PAGE_SIZE - 1])})
         if len(rows) > PAGE_SIZE
         else "",

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import MAX_PARTY, Attendance, AttendanceMo
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion
-from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, fits, largest_party, limits_of
+from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld, fits, largest_party, limits_of
 from openmeet.domain.attendance.waitlist import is_full_now
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
@@ -72,11 +72,11 @@ class AnswerFields:
 def fields_of(
     event_registration: EventRegistration,
     own_rsvp: Attendance | None,
-    taken: SeatsTaken | None = None,
+    held: SeatsHeld | None = None,
 ) -> AnswerFields:
     """The fields for an event and an existing RSVP.
 
-    With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options
+    With ``held``, the places that are held now, the options say which parties would wait for places. Options
     that would be refused because the person already has a place are left out.
     """
     event, settings = event_registration.event, event_registration.settings
@@ -88,7 +88,7 @@ def fields_of(
         min(max(settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
         own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
-    fits_now = most if taken is None else _largest_party_now(limits, answer_modes, own_rsvp, taken, most)
+    fits_now = most if held is None else _largest_party_now(limits, answer_modes, own_rsvp, held, most)
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
     if own_rsvp is not None and holds_seat:
         most = min(most, max(fits_now, own_rsvp.party))
@@ -125,15 +125,15 @@ def _largest_party_now(
     limits: SeatLimits,
     modes: Sequence[AttendanceMode | None],
     own_rsvp: Attendance | None,
-    taken: SeatsTaken,
+    held: SeatsHeld,
     most: int,
 ) -> int:
     """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places
     that the person has.
     """
     if own_rsvp is not None and own_rsvp.holds_seat:
-        taken = taken.plus(-own_rsvp.party, own_rsvp.mode)
-    return max((n for n in range(1, most + 1) if any(fits(limits, taken, n, mode) for mode in modes)), default=0)
+        held = held.plus(-own_rsvp.party, own_rsvp.mode)
+    return max((n for n in range(1, most + 1) if any(fits(limits, held, n, mode) for mode in modes)), default=0)
 
 
 def _party_label(party: int, *, waits: bool) -> str:

@@ -225,7 +225,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.NOT_PUBLISHED: bar_input(replace(soon, is_draft=True, is_held=True)),
         AnswerState.CANCELLED: replace(bar_input(cancelled, going), has_next_date=True),
         AnswerState.OVER: replace(bar_input(lately), has_next_date=True, sees_photos=True),
-        AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8, requests=8),
+        AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, pending_people=8, pending_rsvps=8),
         AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
         AnswerState.REJECTED: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
         AnswerState.NOT_WELCOME: replace(bar_input(soon, maybe), is_welcome=False),

@@ -158,8 +158,8 @@ async def page_answer_bar(
         is_hosting=facts.is_hosting,
         is_welcome=is_welcome,
         is_full=await waitlist.is_full_now(reader, event_registration),
-        people_asking=facts.counts.pending,
-        requests=facts.counts.requests,
+        pending_people=facts.counts.pending_people,
+        pending_rsvps=facts.counts.pending_rsvps,
         has_missed_offer=await history.has_missed_offer(reader, own_rsvp),
         may_join=bool(facts.join_url),
         has_directions=bool(facts.directions_url),
@@ -247,7 +247,7 @@ def _button(
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_texts.label_of(bar, action, bar_input.requests)
+    words = answer_texts.label_of(bar, action, bar_input.pending_rsvps)
     if bar.shows_answer and action is bar.primary:
         accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, accessible_name, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)

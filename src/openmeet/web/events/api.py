@@ -230,7 +230,7 @@ async def list_attendees(request: Request) -> Response:
         shown = await portraits.shown(reader, caller.user_id if caller else None, list(names))
     return json_response(
         AttendeeList(
-            CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.pending),
+            CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.pending_people),
             [
                 AttendeeOutput(
                     one.user_id,
@@ -296,7 +296,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 **surroundings.fields(event),
                 host_name=names[event.author_id],
                 co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
-                counts=CountsOutput(count.going, count.interested, count.waitlisted, count.pending),
+                counts=CountsOutput(count.going, count.interested, count.waitlisted, count.pending_people),
                 my_status=answer.status if answer else None,
                 answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state,
                 needs_approval=bar_inputs[event.id].registration_settings.needs_approval,

@@ -251,7 +251,7 @@ def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) 
     """``counts_guests``: for an event that the viewer hosts, the row says how many people are going."""
     starts = time_and_place.local_time(event, event.starts_at or Instant(0))
     bar = facts.bars[event.id]
-    badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].people_asking)
+    badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].pending_people)
     label = "" if badge is None else str(badge.words)
     if bar.state is AnswerState.HOSTING:
         label = (going_label(event, facts) or gettext("Nobody yet")) if counts_guests else gettext("You host")

@@ -212,12 +212,12 @@ async def _dashboard(
     """
     join_requests = await my_event_lists.with_requests(reader, viewer, _MAX_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
-    most_pending = max(join_requests, key=lambda one: numbers[one.id].pending, default=None)
+    most_pending = max(join_requests, key=lambda one: numbers[one.id].pending_people, default=None)
     me = await user_by_id(reader, viewer)
     zone = (me and me.time_zone) or services(request).settings.time_zone
     return HostDashboard(
         await oldest_join_requests(reader, join_requests, viewer),
-        sum(one.pending for one in numbers.values()),
+        sum(one.pending_people for one in numbers.values()),
         "" if most_pending is None else event_path(most_pending.slug),
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0], further) if hosted else None,
@@ -244,8 +244,8 @@ async def _next_hosted(
 def _other_answers(counts: RsvpCounts) -> list[str]:
     """``2 to decide``, ``3 interested``."""
     labels = []
-    if counts.pending:
-        labels.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending))
+    if counts.pending_people:
+        labels.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending_people))
     if counts.waiting:
         labels.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
     if counts.interested:

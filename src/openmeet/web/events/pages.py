@@ -347,11 +347,11 @@ async def _hosting_context(
     lately = []
     if not event.is_draft:
         changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
-        lately = attendance_view.change_parts(changes, counts.pending)
+        lately = attendance_view.change_parts(changes, counts.pending_people)
     return {
         "checked_in": (await tickets.counts(reader, event.id)).there if event.is_over(reader.now) else 0,
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, event_registration)
-        if counts.pending
+        if counts.pending_people
         else [],
         "lately": lately,
         "new_time": lists.new_time_sentence(counts.going, await lists.count_new_time_unconfirmed(reader, event))

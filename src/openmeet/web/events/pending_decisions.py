@@ -154,7 +154,7 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
     for action in (bar.primary, bar.secondary):
         if action is None or (action is AnswerAction.EDIT):
             continue
-        words = answer_texts.label_of(bar, action, bar_input.requests)
+        words = answer_texts.label_of(bar, action, bar_input.pending_rsvps)
         # The start tells dates of a series apart.
         accessible_name = f"{words}: {card.title}, {starts}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:

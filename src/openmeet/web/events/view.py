@@ -386,7 +386,9 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
         _OFFERED: counts.offered,
         _WAITLISTED: counts.waiting,
-        _GROUPS[AttendanceStatus.PENDING]: 0 if is_host else counts.pending - counts.awaiting_approval + own_requests,
+        _GROUPS[AttendanceStatus.PENDING]: 0
+        if is_host
+        else counts.pending_people - counts.awaiting_approval + own_requests,
     }
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in people.attendees:

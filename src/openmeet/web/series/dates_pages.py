@@ -278,8 +278,8 @@ def _answers_label(line: AgendaOccurrence) -> str:
             parts.append(ngettext("%(number)s place", "%(number)s places", places))
     if counts.waiting:
         parts.append(gettext("%(number)s waiting", number=counts.waiting))
-    if counts.pending:
-        parts.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending))
+    if counts.pending_people:
+        parts.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending_people))
     if counts.interested:
         parts.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
     return ", ".join(parts)

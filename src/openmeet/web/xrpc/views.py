@@ -71,7 +71,7 @@ def counts_of(counted: RsvpCounts) -> Counts:
         going=counted.going,
         interested=counted.interested,
         waitlisted=counted.waitlisted,
-        unconfirmed=counted.pending,
+        unconfirmed=counted.pending_people,
     )
 
 
