@@ -1,6 +1,7 @@
 """The life of a blob over real sockets: uploaded, referred to, public, deleted."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -208,6 +209,22 @@ async def test_upload_without_length_is_stopped_at_the_limit(served: str, as_ada
     writer.close()
     async with ada.repositories.db.reader() as r:
         assert await r.fetch("select 1 from blobs") == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+async def test_a_compressed_upload_is_stored_as_it_was(as_ada: Client, ada: HostedRepository, encoding: str):
+    """The blob is what was compressed, and the limit counts its bytes."""
+    compress = gzip.compress if encoding == "gzip" else pytest.importorskip("brotli").compress
+    headers = {**as_ada.headers, "content-type": "text/plain", "content-encoding": encoding}
+    path = f"/xrpc/{REPO}.uploadBlob"
+    stored = await as_ada.http.post(path, content=compress(PNG), headers=headers)
+    assert stored.status_code == 200, stored.text
+    assert stored.json()["blob"]["ref"] == {"$link": str(Cid.for_raw(PNG))}
+    assert stored.json()["blob"]["size"] == len(PNG)
+    bomb = await as_ada.http.post(path, content=compress(bytes(LIMITS.max_blob_bytes + 1)), headers=headers)
+    assert bomb.status_code == 413
+    async with ada.repositories.db.reader() as reader:
+        assert len(await reader.fetch("select 1 from blobs")) == 1
 
 
 async def test_upload_that_breaks_off_leaves_nothing(served: str, as_ada: Client, ada: HostedRepository):
