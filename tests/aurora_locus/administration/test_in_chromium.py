@@ -1,5 +1,6 @@
 """The operators' pages in a real browser: usable on a phone and a desktop, and without scripts."""
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ async def test_pages_are_usable(deployment: Deployment, browser: Browser, size: 
         small = [one for one in await small_targets(page) if 'type="checkbox"' not in one]  # their label is the target
         found += [f"{path}: small {one}" for one in small]
     assert found == []
+
+
+async def test_the_current_entry_of_the_navigation_covers_no_other(deployment: Deployment, browser: Browser) -> None:
+    """On a phone, the line of entries scrolls. The current one is visible, between its neighbours."""
+    page = await signed_in(browser, deployment, viewport=PHONE)
+    for path in ("/admin", "/admin/storage", "/admin/operators"):
+        await page.goto(path)
+        await page.locator(".rooms ul").evaluate("line => { line.scrollLeft = 0; }")
+        boxes = [await one.bounding_box() for one in await page.locator(".rooms li").all()]
+        edges = [(box["x"], box["x"] + box["width"]) for box in boxes if box is not None]
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(edges)), path
 
 
 async def test_report_is_handled_without_scripts(deployment: Deployment, browser: Browser) -> None:
