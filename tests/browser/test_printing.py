@@ -72,6 +72,25 @@ async def test_printed_ticket_of_an_online_event_has_the_link(browser: Browser, 
         await expect(days_left).to_be_visible()
 
 
+async def test_a_poster_has_no_link_to_join(browser: Browser, openmeet: Deployment) -> None:
+    """Everybody can read a poster. The person who prints it may be the only one who may see the link."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        soon = to_datetime(Instant(tx.now + 3 * DAY)).strftime("%Y-%m-%dT%H:%M")
+        event = await event_by(
+            tx, ana, title="Webinar", starts=soon, ends="", mode="online", online_url="https://meet.example/room"
+        )
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=A4) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        links = page.locator("a[href='https://meet.example/room']:visible")
+        assert await links.count() > 0
+        await page.emulate_media(media="print")
+        assert await links.count() == 0
+
+
 @pytest.mark.parametrize("width", [720, 1_040])
 async def test_the_printed_front_page_has_no_search(browser: Browser, openmeet: Deployment, width: int) -> None:
     """On wide paper, the pictures that stand on the height of the search are left out with it."""

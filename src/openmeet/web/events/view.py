@@ -185,7 +185,7 @@ def event_context(
         "cover": cover_for(event.content),
         "tone": tone_for(event.content),
         "is_over": event.is_over(now),
-        "links": [_link_view(link) for link in event.content.links[:SHOWN_LINKS]],
+        "links": [_link_view(link) for link in links_apart(event)[:SHOWN_LINKS]],
         "chips": _event_chips(event, now),
         # A record that another app deleted no longer has a URI.
         "record_uri": None if event.is_without_record else event.record_uri,
@@ -280,7 +280,7 @@ def directions_to(place: Venue) -> str:
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     """The date and time of the event, in words for its page."""
     if event.starts_at is None:
-        keys = "when when_day when_clock when_ahead zone starts_iso dt_start dt_end tile_month tile_day"
+        keys = "when when_day when_clock when_ahead zone zone_shown starts_iso dt_start dt_end tile_month tile_day"
         return dict.fromkeys(keys.split(), "")
     starts = time_and_place.local_time(event, event.starts_at)
     when_day, when_clock = time_and_place.tagged_in_two(event, now)
@@ -290,6 +290,7 @@ def date_words_of(event: Event, now: Instant) -> dict[str, object]:
         "when_clock": when_clock,
         "when_ahead": _days_ahead_label((starts.date() - time_and_place.local_time(event, now).date()).days),
         "zone": zone_of(event),
+        "zone_shown": time_and_place.zone_shown(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
         **dict(zip(("dt_start", "dt_end"), _microformat_dates(event), strict=True)),
@@ -349,6 +350,12 @@ def category_links(content: Content) -> list[TopicLink]:
     return [
         TopicLink(str(CATEGORY_LABELS[one]), "/?" + urlencode({"category": one.value})) for one in content.categories
     ]
+
+
+def links_apart(event: Event) -> list[EventLink]:
+    """The links of the event without the one to join it, which records repeat among the others."""
+    joins = event.content.online_url if event.content.mode is not Mode.IN_PERSON else ""
+    return [link for link in event.content.links if link.uri != joins]
 
 
 def _link_view(link: EventLink) -> ShownLink:
