@@ -24,7 +24,7 @@ _SMALLEST_MOVE: Final = 1
 _SMALLEST_MOVE_OF_DAYS: Final = DAY // 2
 
 # SQL condition: the person ``:user_id``, whose RSVP is ``a``, is asked whether the new time of the event ``e`` works. Must
-# agree with ``answer_bar.AnswerState.MOVED``. People without a place are not asked if they may not answer.
+# agree with ``answer_bar.AnswerState.MOVED``, except for people who may not answer (``_MAY_ANSWER``).
 ASKS_ABOUT_NEW_TIME: Final = f"""
     (a.status in ('attending', 'waitlisted', 'pending') and coalesce(a.pending_for, 'approval') = 'approval'
      and not (a.status = 'waitlisted' and coalesce(a.offered_until, 0) > :now)
@@ -32,9 +32,13 @@ ASKS_ABOUT_NEW_TIME: Final = f"""
      and abs(a.known_starts_at - e.starts_at)
          >= case when e.is_all_day = 1 then {_SMALLEST_MOVE_OF_DAYS} else {_SMALLEST_MOVE} end
      and e.is_draft = 0 and e.is_held = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
-     and e.author_id <> :user_id and e.id not in ({CO_HOSTED})
-     and (a.status = 'attending' or not {is_unwelcome_at("e.author_id", "e.group_id", ":user_id")}))
+     and e.author_id <> :user_id and e.id not in ({CO_HOSTED}))
 """
+
+# SQL condition: the person may confirm the new time of an event that asks about it. Somebody on the waitlist whom the host
+# has blocked may not. Lists of events leave them out by the state of the answer bar, because PostgreSQL would read all
+# events for a query with both conditions.
+_MAY_ANSWER: Final = f"(a.status = 'attending' or not {is_unwelcome_at('e.author_id', 'e.group_id', ':user_id')})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ async def moved_dates(reader: Reader, user_id: UserId, series_ids: Collection[st
         f"""
         select s.id, s.slug, count(*) as found
           from attendances a join events e on e.id = a.event_id join event_series s on s.id = e.series_id
-         where a.user_id = :user_id and e.series_id in :series_ids and {ASKS_ABOUT_NEW_TIME}
+         where a.user_id = :user_id and e.series_id in :series_ids and {ASKS_ABOUT_NEW_TIME} and {_MAY_ANSWER}
          group by s.id, s.slug order by s.id
         """,
         user_id=user_id,
@@ -88,7 +92,7 @@ async def slugs_of_moved(reader: Reader, user_id: UserId, series_id: str) -> lis
     rows = await reader.fetch(
         f"""
         select e.slug from attendances a join events e on e.id = a.event_id
-         where a.user_id = :user_id and e.series_id = :series_id and {ASKS_ABOUT_NEW_TIME}
+         where a.user_id = :user_id and e.series_id = :series_id and {ASKS_ABOUT_NEW_TIME} and {_MAY_ANSWER}
          order by e.starts_at, e.id
         """,
         user_id=user_id,
