@@ -32,7 +32,7 @@ pytestmark = needs("reference", "chromium")
 async def sign_in(remote: RemoteSite, page: Page, name: str) -> Caller:
     """Sign in by OAuth and consent to publishing."""
     await page.goto("/sign-in")
-    await page.get_by_label("E-mail or handle").fill(f"{name}.test")
+    await page.get_by_label("E-mail or account name").fill(f"{name}.test")
     await page.get_by_role("button", name="Sign in").click()
     await authorize_on_pds(page)
     await expect(page).to_have_url(f"{remote.url}/home")

@@ -44,7 +44,7 @@ class Shared:
         if kind is PdsSessionKind.OAUTH:
             async with chromium() as browser, self.remote.phone(browser) as page:
                 await page.goto("/sign-in")
-                await page.get_by_label("E-mail or handle").fill("ana.test")
+                await page.get_by_label("E-mail or account name").fill("ana.test")
                 await page.get_by_role("button", name="Sign in").click()
                 await authorize_on_pds(page)
                 await expect(page).to_have_url(f"{self.remote.url}/home")

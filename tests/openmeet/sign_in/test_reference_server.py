@@ -32,7 +32,7 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(r
     async with chromium() as browser, remote.phone(browser) as page:
         await page.goto(f"/events/{event.slug}")
         await page.locator("button[value=going]").first.click()
-        await page.get_by_label("E-mail or handle").fill("ana.test")
+        await page.get_by_label("E-mail or account name").fill("ana.test")
         await page.get_by_role("button", name="Sign in").click()
         await authorize_on_pds(page)
         await expect(page).to_have_url(f"{remote.url}/events/{event.slug}")

@@ -64,7 +64,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.sign_in
     "sign_in.email_needed": mark("Enter your e-mail address."),
     "sign_in.email_or_handle_needed": mark(
-        "Enter your e-mail address, like ana@example.org, or your handle, like ana.bsky.social."
+        "Enter your e-mail address, like ana@example.org, or your account name, like ana.bsky.social."
     ),
     "sign_in.malformed_email": mark("This doesn’t look like an e-mail address. It should be like ana@example.org."),
     "sign_in.codes_used_up": mark("Too many wrong codes for this address today. Try again tomorrow."),

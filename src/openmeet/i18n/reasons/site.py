@@ -122,7 +122,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.nothing_to_change": mark("There’s nothing to do. It’s already set like that."),
     "moderation.text_needed": mark("Say in a few words what’s wrong."),
     "moderation.explanation_needed": mark("Say why. The owner will see it."),
-    "moderation.malformed_pds": mark("Enter the address of a PDS, like https://pds.example."),
+    "moderation.malformed_pds": mark("Enter the address of an account server, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),
     "moderation.changed_since_opened": mark(
         "This has been changed since you opened it. Read it again, then change it."
@@ -134,7 +134,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.moderators_only": mark("This is for the moderators of this site."),
     "moderation.no_such_subject": mark("This item doesn’t exist."),
     "moderation.malformed_subject": mark(
-        "Enter a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
+        "Enter a DID, like did:plc:…, or the address of an account server, like https://pds.example."
     ),
     "moderation.number_out_of_range": mark("Enter a whole number from %(least)s to %(most)s."),
     # reasons of openmeet.domain.moderation_effects

@@ -35,7 +35,7 @@ KIND_LABELS: Final = {
     ModeratedKind.PERSON: lazy("Person"),
     ModeratedKind.PHOTO: lazy("Photo"),
     ModeratedKind.DID: lazy("Account from another app"),
-    ModeratedKind.HOST: lazy("Host of repositories"),
+    ModeratedKind.HOST: lazy("Account server"),
 }
 STATE_LABELS: Final = {
     SubjectVisibility.SHOWN: lazy("Shown"),
@@ -193,10 +193,10 @@ RULE_LABELS: Final[Mapping[str, LazyText]] = {
     "holds_first_events": lazy("Review the first public event of new accounts"),
     "new_account_days": lazy("An account is new for"),
     "new_author_minutes": lazy("New people wait"),
-    "most_events_of_author": lazy("Events of one author"),
-    "most_authors_of_host": lazy("New authors of one host"),
-    "most_events_of_host": lazy("Events of new authors of one host"),
-    "most_new_hosts": lazy("Unknown hosts"),
+    "most_events_of_author": lazy("Events by one author"),
+    "most_authors_of_host": lazy("New authors on one server"),
+    "most_events_of_host": lazy("Events by new authors on one server"),
+    "most_new_hosts": lazy("Unknown servers"),
 }
 
 
