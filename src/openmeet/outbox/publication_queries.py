@@ -57,7 +57,7 @@ class Publication:
         return is_deleting or self.state is PublicationState.RETRACTING
 
     @property
-    def is_pending(self) -> bool:
+    def has_unsent_revision(self) -> bool:
         """Whether there is an edit made here that the PDS has not confirmed."""
         return self.revision > self.sent_revision
 

@@ -293,7 +293,7 @@ async def test_a_create_that_never_arrived_does_not_count_as_published(db: Datab
         await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
         queued = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
-    assert (found.state, found.uri, found.chosen_cid, found.is_pending) == (
+    assert (found.state, found.uri, found.chosen_cid, found.has_unsent_revision) == (
         PublicationState.WITHHELD,
         None,
         None,
@@ -308,7 +308,7 @@ async def test_a_record_published_with_consent_stays_published(db: Database):
         await place(tx, PublicationState.REFUSED)
         await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
-    assert (found.state, found.uri, found.is_pending) == (PublicationState.PUBLISHED, URI, False)
+    assert (found.state, found.uri, found.has_unsent_revision) == (PublicationState.PUBLISHED, URI, False)
 
 
 async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase):

@@ -184,13 +184,21 @@ async def _unsent(tx: Transaction, context: IngestionContext, uri: str, publicat
         if publication.kind is PublicationKind.EVENT
         else None
     )
-    if event is None or publication.base_body is None or not (publication.is_pending or _keeps_edits_local(event)):
+    if (
+        event is None
+        or publication.base_body is None
+        or not (publication.has_unsent_revision or _keeps_edits_local(event))
+    ):
         return None
     rkey = uri.rpartition("/")[2]
     agreed = RecordVersion(uri, publication.base_rev or "", publication.base_cid or "", publication.base_body)
     network_event = read_event(EVENT, _record(publication.base_body), rkey=rkey, indexed_at=tx.now).event
     base, ours, _ = await _sides(tx, context, agreed, network_event, publication, event)
-    edits = _edits_since(publication, base, ours) if publication.is_pending else MERGE_RULE.edits_between(base, ours)
+    edits = (
+        _edits_since(publication, base, ours)
+        if publication.has_unsent_revision
+        else MERGE_RULE.edits_between(base, ours)
+    )
     return UnsentEdits(encode_edits(edits), MERGE_RULE.encode(ours)) if edits else None
 
 
@@ -223,7 +231,7 @@ async def _keep_superseded(
     if publication is None:
         return
     await publication_echoes.adopt(tx, version)
-    if publication.is_pending:
+    if publication.has_unsent_revision:
         await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], is_edit=True)
 
 
@@ -348,8 +356,8 @@ async def _merge_with_edits(
 ) -> None:
     base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
     edits: dict[str, Any] = {}
-    is_pending = publication.is_pending
-    if is_pending:
+    has_unsent_revision = publication.has_unsent_revision
+    if has_unsent_revision:
         edits = _edits_since(publication, base, ours)
     elif publication.base_body is not None and (
         _keeps_edits_local(event) or publication.state is PublicationState.RETRACTED or publication.edits is not None
@@ -357,7 +365,7 @@ async def _merge_with_edits(
         # Completed without being sent: the edits made here are in no record and must not be overwritten (invariant 6).
         edits = _edits_since(publication, base, ours)
         # Edits that lost their record through a deletion are enqueued again when the record is back.
-        is_pending = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
+        has_unsent_revision = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
         ours_at=publication.edited_at,
@@ -371,7 +379,7 @@ async def _merge_with_edits(
         # record.
         await record_links.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
-    ours_before = ours if is_pending or edits or publication.base_body is None else base
+    ours_before = ours if has_unsent_revision or edits or publication.base_body is None else base
     await _apply_with_consequences(
         tx,
         uri=version.uri,
@@ -386,7 +394,7 @@ async def _merge_with_edits(
     await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=merged.decisions
     )
-    if is_pending:
+    if has_unsent_revision:
         await publication_echoes.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=MERGE_RULE.encode(merged.value)
         )

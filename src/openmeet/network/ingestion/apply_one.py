@@ -209,7 +209,7 @@ async def _put_series(
     if not is_newest or (seen_record is not None and seen_record.cid == message.cid and seen_record.state is state):
         return IngestResult.KNOWN
     if publication is not None:
-        if not publication.is_pending and message.cid is not None and message.body is not None:
+        if not publication.has_unsent_revision and message.cid is not None and message.body is not None:
             await publication_echoes.adopt(tx, version_of(message))
         return IngestResult.APPLIED
     if parsed_series is None:
@@ -241,7 +241,7 @@ async def _put_of_group(
         publication is not None
         and not is_same
         and not is_echo
-        and not publication.is_pending
+        and not publication.has_unsent_revision
         and message.body is not None
     ):
         await publication_echoes.adopt(tx, version_of(message))

@@ -173,8 +173,8 @@ async def withdraw(
     if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
-        is_newer = publication.is_pending and publication.edited_at > moment_of_rev(deleted_by, tx.now)
-        if publication.is_pending and (not is_newer or deleted_by != rev):
+        is_newer = publication.has_unsent_revision and publication.edited_at > moment_of_rev(deleted_by, tx.now)
+        if publication.has_unsent_revision and (not is_newer or deleted_by != rev):
             await store_deletion_decision(
                 tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
             )
@@ -210,7 +210,7 @@ async def _is_latest_again(
     publication = (
         None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
     )
-    if own_attendance is None or publication is None or publication.is_pending:
+    if own_attendance is None or publication is None or publication.has_unsent_revision:
         return False
     overridden_value = await merge_decisions.overridden_local_value(
         tx, uri=uri, field=FIELD, ours_revision=publication.revision, besides=DELETED
@@ -297,17 +297,17 @@ async def gives_way(tx: Transaction, publication: Publication, attendance: Atten
         # These are our own bytes, but the local status may be more specific. If the status came from another record
         # that is no longer effective, ours becomes effective again.
         is_anothers = attendance.source is RsvpSource.NETWORK and attendance.record_uri != effective.uri
-        return is_anothers and not publication.is_pending
+        return is_anothers and not publication.has_unsent_revision
     if attendance.status is AttendanceStatus.INVITED and attendance.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
-        if publication.is_pending:
+        if publication.has_unsent_revision:
             await publication_echoes.abandon_revision(tx, publication)
         return True
     parsed_rsvp = read_of(effective)
-    differs = attendance.source is RsvpSource.HERE and parsed_rsvp.status is not attendance_rules.record_status_of(
+    differs = attendance.source is RsvpSource.HERE and parsed_rsvp.status is not attendance_rules.replied_status_of(
         attendance.status
     )
-    if publication.is_pending or (differs and attendance.status in UNPUBLISHED):
+    if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED):
         return await _gives_way_unsent(tx, publication, attendance, effective, parsed_rsvp)
     if is_own_record:
         await _adopt(tx, effective)
@@ -322,7 +322,7 @@ async def _gives_way_unsent(
     replied_at = await _replied_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, replied_at, effective.cid or ""))
     await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
-    if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
+    if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.has_unsent_revision):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
         await publication_echoes.abandon_revision(tx, publication)

@@ -58,7 +58,7 @@ def unsent_edits(rule: MergeRule[T], publication: Publication, base: T, ours: T)
     ``ours``, with which later edits are compared.
     """
     edits: dict[str, Any] = {}
-    if publication.is_pending:
+    if publication.has_unsent_revision:
         edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
         edits.update(rule.edits_between(edits_since(rule, publication, base), ours))
     return UnsentEdits(encode_edits(edits), rule.encode(ours))
@@ -101,7 +101,7 @@ async def store_merge(
         ours_revision=publication.revision,
         decisions=result.merged.decisions,
     )
-    if publication.is_pending or result.edits:
+    if publication.has_unsent_revision or result.edits:
         merged = rule.encode(result.merged.value)
         await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(result.edits), merged=merged)
     else:

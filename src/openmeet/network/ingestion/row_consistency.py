@@ -95,7 +95,9 @@ async def _differing(
         publication = await publication_queries.find_by_uri(reader, uri)
         if publication is None and await _is_edited_here(reader, uri):
             return ()
-    if publication is not None and (publication.state is not PublicationState.PUBLISHED or publication.is_pending):
+    if publication is not None and (
+        publication.state is not PublicationState.PUBLISHED or publication.has_unsent_revision
+    ):
         return ()
     if publication is not None and publication.kind is PublicationKind.RSVP:
         fields = await _differing_rsvp(db, publication, uri)
@@ -126,7 +128,7 @@ async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> t
         return ()
     return (
         ()
-        if apply_rsvp.read_of(seen_record).status is attendance_rules.record_status_of(attendance.status)
+        if apply_rsvp.read_of(seen_record).status is attendance_rules.replied_status_of(attendance.status)
         else ("status",)
     )
 

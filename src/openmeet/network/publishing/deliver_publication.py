@@ -318,7 +318,7 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
     elif retry.is_worth_retrying(failure):
         await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:
-        await store_outcome.refuse(publisher, publication, reason_of(failure))
+        await store_outcome.store_refusal(publisher, publication, reason_of(failure))
 
 
 async def _raise_session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:

@@ -297,11 +297,11 @@ def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str
 async def _rsvp_record(
     publisher: Publisher, publication: Publication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
-    answer, now = decision.attendance, publisher.network.clock.now()
+    rsvp, now = decision.attendance, publisher.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
     # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
     replied_at = (
-        min(answer.answered_at + publication.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
+        min(rsvp.answered_at + publication.lease * _MILLISECOND, now) if rsvp.source is RsvpSource.HERE else now
     )
     return write_rsvp(
         decision.status_token,

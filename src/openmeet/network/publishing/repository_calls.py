@@ -71,7 +71,7 @@ async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
         raise Refused(PublicationReason.RECORD_LOSSY) from wrong
     cid = response.get("cid")
     if not isinstance(record, dict) or not isinstance(cid, str):
-        raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_RECORD)
+        raise RemoteFailed(PublicationReason.RESPONSE_WITHOUT_RECORD)
     body = cbor.encode(record)
     if str(Cid.for_cbor(body)) != cid:
         # Writing it back would change it, so it must not be touched.
@@ -190,7 +190,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         )
         listed = page.get("records")
         if not isinstance(listed, list):
-            raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_LIST)
+            raise RemoteFailed(PublicationReason.RESPONSE_WITHOUT_LIST)
         for entry in listed:
             rsvp = _rsvp_of(entry)
             if rsvp is not None:

@@ -227,7 +227,7 @@ async def retry_later(
     await end_lease(publisher, publication, state, reason=reason, due_at=due_at, is_failure=True)
 
 
-async def refuse(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:
+async def store_refusal(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:
     """Store that the PDS refused the record. It is not retried, except for retractions, which are retried in an hour."""
     log.error("publication.refused", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason))
     if publication.state is PublicationState.RETRACTING:
