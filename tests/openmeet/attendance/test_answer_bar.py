@@ -199,7 +199,7 @@ CASES = [
     ),
     (
         AnswerState.UNCONFIRMED,
-        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.APART), NOW),
+        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.UNCONFIRMED), NOW),
         (A.GOING, A.DECLINED),
         ("Not confirmed yet", "Withdraw"),
         "You don’t have a place yet",

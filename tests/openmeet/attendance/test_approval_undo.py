@@ -194,7 +194,7 @@ async def test_answers_that_were_kept_apart_are_kept_apart_again(site: Site) -> 
         event = await event_by(tx, ana)
         for one in (ben, cleo):
             rsvp = await actions.answer(tx, one, event.slug, RsvpReply.GOING)
-            apart = replace(rsvp, status=S.PENDING, pending_for=PendingFor.APART)
+            apart = replace(rsvp, status=S.PENDING, pending_for=PendingFor.UNCONFIRMED)
             await queries.save(tx, apart)
     async with signed_in(site, ana.user_id) as browser:
         path = f"/events/{event.slug}/attendees"
@@ -206,8 +206,8 @@ async def test_answers_that_were_kept_apart_are_kept_apart_again(site: Site) -> 
         assert await pending(site, event, [ben, cleo]) == [None] * 2
         for rejected in found:
             await browser.post(f"{path}/restore", data={"who": rejected.id if rejected else ""})
-    assert [one and one.pending_for for one in found] == [PendingFor.APART] * 2
-    assert await pending(site, event, [ben, cleo]) == [PendingFor.APART] * 2
+    assert [one and one.pending_for for one in found] == [PendingFor.UNCONFIRMED] * 2
+    assert await pending(site, event, [ben, cleo]) == [PendingFor.UNCONFIRMED] * 2
 
 
 async def pending(site: Site, event: Event, people: list[Caller]) -> list[PendingFor | None]:

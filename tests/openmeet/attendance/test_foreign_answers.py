@@ -79,8 +79,8 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
     [
         (ForeignAnswers.COUNT, AttendanceStatus.ATTENDING, None),
         (ForeignAnswers.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
-        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.APART),
-        (None, AttendanceStatus.PENDING, PendingFor.APART),
+        (ForeignAnswers.UNCONFIRMED, AttendanceStatus.PENDING, PendingFor.UNCONFIRMED),
+        (None, AttendanceStatus.PENDING, PendingFor.UNCONFIRMED),
     ],
 )
 async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
@@ -108,7 +108,7 @@ async def test_a_late_record_of_a_local_person_is_named_as_such(db, clock):
         await apply_answers_of(tx, event, [ben.user_id])
         mine = await queries.find(tx, event.id, ben.user_id)
         (shown,) = await lists.by_ids(tx, event.id, [mine.id])
-    assert mine.pending_for is PendingFor.APART
+    assert mine.pending_for is PendingFor.UNCONFIRMED
     assert "late" in lists.row_of(shown, {ben.user_id: "Ben"}).status_words
 
 

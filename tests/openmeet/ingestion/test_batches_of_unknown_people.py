@@ -45,7 +45,7 @@ JOININGS = {
     "open": RegistrationSettings(),
     "hybrid": RegistrationSettings(),
     "asking": RegistrationSettings(needs_approval=True),
-    "apart": RegistrationSettings(foreign_answers=ForeignAnswers.APART),
+    "apart": RegistrationSettings(foreign_answers=ForeignAnswers.UNCONFIRMED),
     "private": RegistrationSettings(),
 }
 THEIRS = [f"at://{did(HOST)}/{EVENT}/{name}" for name in JOININGS]

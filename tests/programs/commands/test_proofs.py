@@ -20,7 +20,7 @@ async def test_a_key_is_revoked_by_its_id(tmp_path: Path):
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         assert "no key yet" in openmeet(environment, "keys").stdout
         async with platform.db.transaction() as tx:
-            await proof_keys.require_key(tx, platform.code_key)
+            await proof_keys.ensure_key(tx, platform.code_key)
         (key,) = json.loads(openmeet(environment, "keys", "--json").stdout)
         assert (key["replacedOn"], key["revokedOn"]) == (None, None)
         assert openmeet(environment, "revoke-key", key["key"]).stdout == f"{key['key']} is revoked.\n"

@@ -13,8 +13,8 @@ from openmeet.domain.users.model import UserId
 
 # Quarter hours: in every time zone, midnight is the start of a quarter hour.
 QUARTER: Final = 15 * MINUTE
-# A regular came to at least this many of the host's latest events.
-REGULARS_CAME_TO: Final = 3
+# A regular said yes to at least this many of the host's latest events.
+REGULARS_SAID_YES_TO: Final = 3
 LATEST_EVENTS: Final = 5
 
 _NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
@@ -125,7 +125,7 @@ async def past_attendance(
         """,
         wanted=[row["id"] for row in events],
         host=host,
-        least=REGULARS_CAME_TO if people is None else 1,
+        least=REGULARS_SAID_YES_TO if people is None else 1,
         limit=limit if people is None else len(people),
         **parameters,
     )

@@ -19,7 +19,7 @@ from openmeet.domain.attendance.notify import (
     people_to_notify_of_events,
 )
 from openmeet.domain.attendance.queries import IS_GUEST
-from openmeet.domain.attendance.visibility import people_who_see
+from openmeet.domain.attendance.visibility import people_who_see_by_role
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_subject
@@ -153,7 +153,7 @@ async def _listeners_of_group(
         return NOBODY_LEFT
     people = await listeners(tx, event.group.id, after=UserId(after), limit=limit + 1)
     some = people[:limit]
-    seeing = await people_who_see(tx, event, [one for one in some if one != event.author_id])
+    seeing = await people_who_see_by_role(tx, event, [one for one in some if one != event.author_id])
     mentioned = [one for one in await mentioned_in(tx, event.content.description) if one in set(seeing)]
     of_mention = await reachable_among(tx, mentioned, event_kinds.MENTION)
     others = [one for one in seeing if one not in of_mention]

@@ -81,4 +81,4 @@ IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and (a.st
 
 # The person is deleting their account, so hosts do not see their answer either. An address that has not answered stays in
 # the list, because its disappearance would reveal who owns it.
-IS_LEAVING: Final = f"({is_leaving('a.user_id')} and not {IS_UNANSWERED_INVITATION})"
+IS_HIDDEN_FROM_HOSTS: Final = f"({is_leaving('a.user_id')} and not {IS_UNANSWERED_INVITATION})"

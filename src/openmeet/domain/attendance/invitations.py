@@ -102,8 +102,8 @@ async def _invite_to_date(
     """Return the row under which the host sees this address, and whether it was invited just now. The event is locked."""
     rsvp = await queries.by_invited_as(tx, event.id, invitee.invited_as)
     if rsvp is None and await queries.find(tx, event.id, invitee.user_id) is not None:
-        nobody = await guests.make(tx, display_name="", email=None)
-        return await _save_invitation(tx, event, replace(invitee, user_id=nobody), None, is_private=True), False
+        stand_in = await guests.make(tx, display_name="", email=None)
+        return await _save_invitation(tx, event, replace(invitee, user_id=stand_in), None, is_private=True), False
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         if rsvp.pending_for is PendingFor.UNCLEAR:
             return rsvp, False  # it is not known whether they will come

@@ -12,10 +12,14 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
-from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
+from openmeet.domain.attendance.invitation_queries import (
+    IS_HIDDEN_FROM_HOSTS,
+    IS_UNANSWERED_INVITATION,
+    REMOVED_ADDRESS,
+)
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.moved_dates import smallest_move
-from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN, awaits_decision
+from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN, awaits_decision_sql
 from openmeet.domain.attendance.seats import NO_LIMITS, SeatLimits, is_too_large
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import packed, unpacked
@@ -115,7 +119,7 @@ async def attendees(
         else f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"
         f" and not {_IS_FOR_HOSTS_ONLY} and a.status <> 'waitlisted')"
     )
-    parts = [part for status in statuses if (part := _first_of(status, seen, after))]
+    parts = [part for status in statuses if (part := _first_of_sql(status, seen, after))]
     if not parts:
         return []
     sql = f"select * from ({' union all '.join(parts)}) as found order by waitlist_number, answered_at, id limit :limit"
@@ -131,7 +135,7 @@ async def attendees(
     return [attendee_of(row) for row in rows]
 
 
-def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None) -> str:
+def _first_of_sql(status: AttendanceStatus, seen: str, after: AttendeeCursor | None) -> str:
     """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list.
 
     Returns "" if the previous page already ended after everyone with this status.
@@ -228,7 +232,7 @@ async def for_hosts(
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and not {IS_LEAVING} {search} {after_clause}
+         where a.event_id = :event_id and a.status in :wanted and not {IS_HIDDEN_FROM_HOSTS} {search} {after_clause}
          order by coalesce(a.waitlist_number, {_BEFORE_WAITLIST}), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -258,7 +262,7 @@ async def positions_for_hosts(
         select a.id, coalesce(a.waitlist_number, {_BEFORE_WAITLIST}) as waitlist_number, a.answered_at,
                case when a.replies <> '{{}}' then 1 else 0 end as has_responses
           from attendances a
-         where a.event_id = :event_id and not {IS_LEAVING} {after_clause}
+         where a.event_id = :event_id and not {IS_HIDDEN_FROM_HOSTS} {after_clause}
          order by coalesce(a.waitlist_number, {_BEFORE_WAITLIST}), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -294,7 +298,7 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
     rows = await reader.fetch(
         f"""
         select {_COLUMNS}, a.event_id from attendances a join users u on u.id = a.user_id
-         where a.event_id in :wanted and {awaits_decision("a")} and not {IS_HIDDEN}
+         where a.event_id in :wanted and {awaits_decision_sql("a")} and not {IS_HIDDEN}
          order by a.answered_at, a.id limit :limit
         """,
         wanted=sorted(event_ids),
@@ -309,7 +313,7 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
         return []
     rows = await reader.fetch(
         f"select {_COLUMNS} from attendances a join users u on u.id = a.user_id"
-        f" where a.event_id = :event_id and a.id in :ids and not {IS_LEAVING} order by a.id",
+        f" where a.event_id = :event_id and a.id in :ids and not {IS_HIDDEN_FROM_HOSTS} order by a.id",
         event_id=event_id,
         ids=list(ids),
     )
@@ -319,7 +323,7 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
 async def count_by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
     """Number of RSVPs in each status, as ``for_hosts`` lists them. For numbers of people, see ``queries.counts``."""
     rows = await reader.fetch(
-        f"select a.status, count(*) as n from attendances a where a.event_id = :event_id and not {IS_LEAVING}"
+        f"select a.status, count(*) as n from attendances a where a.event_id = :event_id and not {IS_HIDDEN_FROM_HOSTS}"
         " group by a.status order by a.status",
         event_id=event_id,
     )
@@ -394,7 +398,7 @@ def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits =
         words = gettext("a place is held")
     elif attendee.status is AttendanceStatus.WAITLISTED and is_too_large(limits, attendee):
         words = gettext("more people than there are places, so others move up first")
-    elif attendee.pending_for is PendingFor.APART:
+    elif attendee.pending_for is PendingFor.UNCONFIRMED:
         words = gettext("needs confirmation: from another app, late, or not a member")
     elif attendee.pending_for is PendingFor.UNCLEAR:
         words = gettext("unclear answer")

@@ -71,7 +71,7 @@ _SEAT_COLUMNS = (
 _BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
 
 
-def _seats_table(event_id: str) -> str:
+def _seats_table_sql(event_id: str) -> str:
     """SQL for a one-row table ``seats`` of the event. ``event_id`` is an SQL expression; the query needs the parameter
     ``now``.
     """
@@ -92,7 +92,7 @@ def _seats_table(event_id: str) -> str:
           from attendances where event_id = {event_id} and {HOLDS_SEAT}) seats"""
 
 
-_SEAT_USAGE = f"select {_SEAT_COLUMNS} from {_seats_table(':event_id')}"
+_SEAT_USAGE = f"select {_SEAT_COLUMNS} from {_seats_table_sql(':event_id')}"
 
 
 _RSVP_COLUMNS = [name.strip() for name in queries.COLUMNS.split(",")]
@@ -125,7 +125,7 @@ def _lock_sql(column: str) -> str:
       left join registration_settings j on j.subject_id =
                 case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id
                     else e.series_id end
-      left join {_seats_table("(select id from limited)")} on 1 = 1
+      left join {_seats_table_sql("(select id from limited)")} on 1 = 1
       left join event_co_hosts h on h.event_id = e.id and h.state = 'accepted'
      where e.{column} = :event order by h.user_id
 """

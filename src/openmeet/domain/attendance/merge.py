@@ -46,14 +46,14 @@ async def events_of(reader: Reader, user_id: UserId) -> list[EventId]:
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_events``."""
-    joined = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
+    dropped = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
     # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
-    freed = [one.event_id for one in joined if one.holds_seat]
+    freed = [one.event_id for one in dropped if one.holds_seat]
     await waitlist.fill_several(tx, await several(tx, freed))
-    return moved + len(joined)
+    return moved + len(dropped)
 
 
 async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tuple[Attendance, Attendance]]:
@@ -109,12 +109,12 @@ async def merge_rsvps(
     with_publication = await subjects_with_publication(
         tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
     )
-    joined = [
+    merged = [
         publication_moves.MergedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered
         if not with_publication.isdisjoint({kept.id, dropped.id})
     ]
-    await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, joined, to_user)
+    await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, merged, to_user)
     return [dropped for _, dropped in ordered]
 
 
@@ -130,7 +130,7 @@ def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
 
 
 def _is_same_reply(one: Attendance, other: Attendance) -> bool:
-    return rules.record_status_of(one.status) is rules.record_status_of(other.status)
+    return rules.replied_status_of(one.status) is rules.replied_status_of(other.status)
 
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:

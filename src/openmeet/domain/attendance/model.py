@@ -81,15 +81,15 @@ class AttendanceMode(StrEnum):
 
 
 class PendingFor(StrEnum):
-    """Why an RSVP takes no seat yet: it needs approval, it is kept apart, or its record has an unclear
-    status.
+    """Why an RSVP takes no seat yet: it needs approval, no host has confirmed it, or its record has an
+    unclear status.
 
-    Kept apart are records that no setting of the host lets in: foreign, written after the deadline, or by a person who
-    is not a member.
+    Unconfirmed are records that no setting of the host lets in: foreign, written after the deadline, or by a person
+    who is not a member.
     """
 
     APPROVAL = "approval"
-    APART = "apart"
+    UNCONFIRMED = "apart"
     UNCLEAR = "unclear"
 
 
@@ -218,7 +218,7 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``pending_people`` counts people about whom a host can decide (``queries.awaits_decision``), and ``pending_rsvps``
+    ``pending_people`` counts people about whom a host can decide (``queries.awaits_decision_sql``), and ``pending_rsvps``
     their RSVPs. ``awaiting_approval`` counts those people whom the host has to approve. ``seats`` counts places held.
     It includes ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is
     the number of those going who attend online.

@@ -110,10 +110,10 @@ async def earliest_answered(
         """
         select user_id, event_id, total
           from (select a.user_id, a.event_id, count(*) over (partition by a.user_id) as total,
-                       row_number() over (partition by a.user_id order by e.starts_at, e.id) as place
+                       row_number() over (partition by a.user_id order by e.starts_at, e.id) as position
                   from attendances a join events e on e.id = a.event_id
                  where a.event_id in :events and a.user_id in :people and a.status in :wanted) answered
-         where place <= :at_most order by user_id, place
+         where position <= :at_most order by user_id, position
         """,
         at_most=at_most,
         events=list(event_ids),

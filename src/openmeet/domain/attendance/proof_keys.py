@@ -39,8 +39,8 @@ def sealer_of(key: SigningKey) -> Sealer:
     return key.sealer(b"openmeet/attendance_proof_keys")
 
 
-async def require_key(tx: Transaction, key: SigningKey) -> None:
-    """Make the first key. Raises Unavailable if there is one that cannot be opened.
+async def ensure_key(tx: Transaction, key: SigningKey) -> None:
+    """Make the first key if there is none. Raises Unavailable if there is one that cannot be opened.
 
     Only the scheduler replaces keys. While the server's key is changed, web processes may still have the old list of
     keys, and would replace each other's.

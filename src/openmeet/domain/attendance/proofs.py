@@ -202,7 +202,7 @@ async def make(
         raise Refused(options.why_not, name="NoProof")
     if shown_as is ShownAs.ACCOUNT and options.account is None:
         raise Refused(AttendanceReason.PROOF_NEEDS_ACCOUNT, name="NoAccount")
-    await proof_keys.require_key(tx, key)
+    await proof_keys.ensure_key(tx, key)
     if replaces:
         await _withdraw(tx, options.rsvp.id, replaces)
     proof_id = new_id(tx.now)

@@ -8,7 +8,7 @@ import msgspec
 from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
 from groundwork.database.columns import ENGINES, authority_of, qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from openmeet.domain.attendance.invitation_queries import IS_LEAVING, REMOVED_ADDRESS
+from openmeet.domain.attendance.invitation_queries import IS_HIDDEN_FROM_HOSTS, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
     NO_COUNTS,
     Attendance,
@@ -52,7 +52,7 @@ ERASABLE: Mapping[Engine, str] = {
 HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)"
 
 
-def awaits_decision(table: str) -> str:
+def awaits_decision_sql(table: str) -> str:
     """SQL condition: a host can let in the person whose RSVP this is. An RSVP with an unclear status does not say
     that they want to come.
     """
@@ -210,7 +210,7 @@ async def in_order_of_arrival(
         return []
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted"
-        f" and not {IS_LEAVING if with_hidden else IS_HIDDEN} and id in :ids order by answered_at, id",
+        f" and not {IS_HIDDEN_FROM_HOSTS if with_hidden else IS_HIDDEN} and id in :ids order by answered_at, id",
         event_id=event_id,
         wanted=[status.value for status in statuses],
         ids=list(ids),
@@ -221,7 +221,7 @@ async def in_order_of_arrival(
 async def next_to_approve(reader: Reader, event_id: EventId, *, limit: int) -> list[Attendance]:
     """The next RSVPs that wait for a host's decision and are not hidden, in order of arrival."""
     rows = await reader.fetch(
-        f"select {COLUMNS} from attendances a where event_id = :event_id and {awaits_decision('a')}"
+        f"select {COLUMNS} from attendances a where event_id = :event_id and {awaits_decision_sql('a')}"
         f" and not {IS_HIDDEN} order by answered_at, id limit :limit",
         event_id=event_id,
         limit=limit,
@@ -268,8 +268,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
-               cast(sum(case when {awaits_decision("counted")} then shown else 0 end) as bigint) as pending_people,
-               cast(sum(case when {awaits_decision("counted")} and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
+               cast(sum(case when {awaits_decision_sql("counted")} then shown else 0 end) as bigint) as pending_people,
+               cast(sum(case when {awaits_decision_sql("counted")} and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
                cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
                  as awaiting_approval,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,

@@ -152,7 +152,7 @@ _UPCOMING_EVENTS = f"""
 """
 
 
-def has_rsvp_to(host: str, person: str) -> str:
+def has_rsvp_to_sql(host: str, person: str) -> str:
     """SQL condition: this person has an RSVP to an upcoming event of this host. Needs the parameter ``now``."""
     return (
         "exists (select 1 from attendances a join events e on e.id = a.event_id"
@@ -216,7 +216,7 @@ async def upcoming_events(reader: Reader, user_id: UserId, *, host: UserId | Non
     return [EventId(row["event_id"]) for row in rows]
 
 
-_REEVALUATED: Final = (PendingFor.APART, PendingFor.APPROVAL)
+_REEVALUATED: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
 _PENDING_RSVPS: Final = """

@@ -44,7 +44,7 @@ class ForeignAnswers(StrEnum):
 
     COUNT = "count"
     APPROVE = "need_approval"
-    APART = "apart"
+    UNCONFIRMED = "apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,9 @@ class EventRegistration:
     @property
     def foreign_answers(self) -> ForeignAnswers:
         """How foreign RSVPs are treated: as the host chose, or else they take no places if places are limited."""
-        return self.settings.foreign_answers or (ForeignAnswers.APART if self.is_limited else ForeignAnswers.COUNT)
+        return self.settings.foreign_answers or (
+            ForeignAnswers.UNCONFIRMED if self.is_limited else ForeignAnswers.COUNT
+        )
 
 
 def _new_question_id() -> str:
@@ -219,19 +221,19 @@ def _questions(
     """The questions. An id from outside could be that of another question, or the name of another field."""
     questions: list[RegistrationQuestion] = []
     free_ids = set(stored_ids)
-    for place, one in enumerate(typed, 1):
+    for position, one in enumerate(typed, 1):
         text = one_line(one.words)
         options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in one.choices.split("\n")))))
         if not text:
             if options:
-                problems[f"question_{place}"] = AttendanceReason.QUESTION_NEEDED
+                problems[f"question_{position}"] = AttendanceReason.QUESTION_NEEDED
             continue
         if len(text) > MAX_QUESTION:
-            problems[f"question_{place}"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
+            problems[f"question_{position}"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
         if len(options) == 1:
-            problems[f"choices_{place}"] = AttendanceReason.TOO_FEW_CHOICES
+            problems[f"choices_{position}"] = AttendanceReason.TOO_FEW_CHOICES
         if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE for option in options):
-            problems[f"choices_{place}"] = AttendanceReason.TOO_MANY_CHOICES(
+            problems[f"choices_{position}"] = AttendanceReason.TOO_MANY_CHOICES(
                 max_choices=MAX_CHOICES, max_choice=MAX_CHOICE
             )
         question_id = one.id if one.id in free_ids else _new_question_id()

@@ -122,7 +122,7 @@ async def _has_room_for_record(
 ) -> bool:
     """Whether the RSVP record asks for seats and there are enough for the whole party.
 
-    There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
+    There can be very many foreign RSVPs. Unconfirmed RSVPs take no seat, so seats are not counted for them.
     """
     if not rules.record_asks_for_seat(locked.event_registration, locked.rsvp, action, relationship):
         return False
@@ -166,7 +166,7 @@ async def restore_reply(
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     may_see = await _may_still_see(tx, event, rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
-    action = ACTION_OF_RECORD[rules.record_status_of(status)] if may_come else AttendanceAction.END
+    action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.END
     details = save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats

@@ -20,7 +20,7 @@ from openmeet.domain.events.values import Visibility
 @dataclass(frozen=True, slots=True)
 class EventRelationship:
     """How a person relates to an event. ``is_member``: they are in its group; it is looked up only where that decides.
-    ``is_foreign``: they never signed in to this site, are not in its group and were not invited.
+    ``is_foreign``: they never signed in to this site and are not in its group.
     """
 
     is_host: bool = False
@@ -167,9 +167,7 @@ def record_asks_for_seat(
     action: AttendanceAction,
     relationship: EventRelationship,
 ) -> bool:
-    """Whether this action of an RSVP record gives the person a seat if there is room. RSVPs that are kept apart take
-    none.
-    """
+    """Whether this action of an RSVP record gives the person a seat if there is room. Unconfirmed RSVPs take none."""
     if is_uncounted(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNCLEAR)
@@ -184,8 +182,8 @@ def decide_without_record(rsvp: Attendance) -> RsvpDecision:
     return RsvpDecision(AttendanceStatus(transition.value))
 
 
-def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
-    """The status in the person's RSVP record. It says what they replied, regardless of capacity and approval."""
+def replied_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
+    """What the person replied, in the words of an RSVP record, regardless of capacity and approval."""
     match status:
         case AttendanceStatus.DECLINED:
             return RsvpRecordStatus.NOT_GOING
@@ -216,12 +214,12 @@ def _pending_for(
         return None
     if action is not AttendanceAction.GOING:
         # The reply is a record. On this site, ``require_open`` would refuse such a reply; the record exists already, so
-        # it is kept apart.
+        # it stays unconfirmed.
         closes_at = event_registration.closes_at
         is_closed = closes_at is not None and closes_at <= now
         policy = event_registration.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
-        if policy is ForeignAnswers.APART or is_closed or shuts_out(event_registration, relationship):
-            return PendingFor.APART
+        if policy is ForeignAnswers.UNCONFIRMED or is_closed or shuts_out(event_registration, relationship):
+            return PendingFor.UNCONFIRMED
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL
     return PendingFor.APPROVAL if event_registration.settings.needs_approval else None

@@ -67,7 +67,7 @@ async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) ->
     return {event.id for event in await event_access.seen(reader, list(events), user_id, with_access)}
 
 
-async def people_who_see(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
+async def people_who_see_by_role(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
     """Return which of these people may see the event by their role in its group, in the order given."""
     roles = await roles_of(reader, event.group.id, people) if event.group else {}
     return [

@@ -30,7 +30,7 @@ _ADMINISTERING = roles_sql(roles_with(GroupPermission.EDIT_ANY_EVENT))
 _PRIVATE_SERIES = """(s.template like '%"visibility":"private"%' or s.template like '%"visibility": "private"%')"""
 _PUBLIC_SERIES = """s.template like '%"visibility":"public"%'"""
 # An answer from a record that was not confirmed does not count at an event with limited places.
-_COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.APART}'"
+_COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.UNCONFIRMED}'"
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Reason
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.history import CHECKED_IN_AT
-from openmeet.domain.attendance.invitation_queries import IS_LEAVING
+from openmeet.domain.attendance.invitation_queries import IS_HIDDEN_FROM_HOSTS
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -108,7 +108,7 @@ async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[Atten
     """
     rows = await reader.fetch(
         "select a.id from attendances a where a.event_id = :event_id and substr(a.id, 32) = :tail"
-        f" and not {IS_LEAVING} order by a.id",
+        f" and not {IS_HIDDEN_FROM_HOSTS} order by a.id",
         event_id=event_id,
         tail=tail,
     )
@@ -121,7 +121,7 @@ async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
         select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
                cast(coalesce(sum(party), 0) as bigint) as expected,
                cast(coalesce(sum(party - 1), 0) as bigint) as brought
-          from attendances a where event_id = :event_id and status in ('attending', 'attended') and not {IS_LEAVING}
+          from attendances a where event_id = :event_id and status in ('attending', 'attended') and not {IS_HIDDEN_FROM_HOSTS}
         """,
         event_id=event_id,
     )

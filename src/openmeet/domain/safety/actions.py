@@ -114,7 +114,7 @@ def apply_blocks_handler(db: Database) -> JobHandler:
 # Most people whom a host has blocked take part in nothing of theirs, and need no transaction.
 _BLOCKED = f"""
     select b.blocked_id,
-           case when {reevaluation.has_rsvp_to("b.user_id", "b.blocked_id")}
+           case when {reevaluation.has_rsvp_to_sql("b.user_id", "b.blocked_id")}
                   or {follower_queries.takes_part_in_series_of("b.user_id", "b.blocked_id")}
                   or {membership_queries.follows_group_of("b.user_id", "b.blocked_id")}
                 then 1 else 0 end as takes_part

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.moved_dates import ASKS_ABOUT_NEW_TIME
-from openmeet.domain.attendance.queries import awaits_decision
+from openmeet.domain.attendance.queries import awaits_decision_sql
 from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
@@ -156,7 +156,7 @@ async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Eve
                         select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted')
            and {_COMING_UP} and e.deleted_at is null and e.removed_at is null
            and e.is_draft = 0 and e.status <> 'cancelled'
-           and (select p.id from attendances p where p.event_id = e.id and {awaits_decision("p")} limit 1) is not null
+           and (select p.id from attendances p where p.event_id = e.id and {awaits_decision_sql("p")} limit 1) is not null
          order by coalesce(e.starts_at, {UNDATED}), e.id limit :limit
         """,
         user_id=user_id,
@@ -236,7 +236,7 @@ _WAITING: Final = f"""
     {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
     and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
       or {ASKS_ABOUT_NEW_TIME}
-      or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and {awaits_decision("p")}))
+      or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and {awaits_decision_sql("p")}))
 """
 # 1 for the date that represents all moved dates of a series that the person is asked about, and for every other event.
 _PLACE_AMONG_MOVED: Final = f"""

@@ -16,7 +16,7 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import removal_notice
-from openmeet.domain.guest_rsvps import actions
+from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestRsvpId
 from openmeet.domain.guest_rsvps.queries import find as find_request
@@ -94,9 +94,9 @@ async def request_answer(request: Request) -> Response:
     try:
         reply_details = forms.reply_details_of(form, guest_form.fields)
         if not problems:
-            await spend_on(request, actions.GUEST_EMAIL_LIMIT)
+            await spend_on(request, guest_rsvp_actions.GUEST_EMAIL_LIMIT)
             async with database_of(request).transaction() as tx:
-                guest_rsvp = await actions.request_rsvp(
+                guest_rsvp = await guest_rsvp_actions.request_rsvp(
                     tx,
                     slug,
                     email=email,
@@ -120,7 +120,7 @@ async def show_sent(request: Request) -> Response:
     """Say where the link was sent. Only the browser in which the address was entered shows it."""
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
-        event = (await actions.open_to_guests(reader, slug)).event
+        event = (await guest_rsvp_actions.open_to_guests(reader, slug)).event
         sent = await find_request(reader, GuestRsvpId(read_cookie(request, _SENT)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
@@ -134,10 +134,10 @@ async def show_confirm(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         try:
-            guest_rsvp, event = await actions.pending_rsvp(reader, _rsvp_id(request))
+            guest_rsvp, event = await guest_rsvp_actions.pending_rsvp(reader, _rsvp_id(request))
         except NotFound as over:
             return await _form_again(reader, request, over)
-        person = await actions.answering_person(reader, guest_rsvp)
+        person = await guest_rsvp_actions.answering_person(reader, guest_rsvp)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
         event_registration = await registration.registration_of(reader, event)
         bar_input = await bar_input_of(reader, event_registration, person, rsvp=own_rsvp)
@@ -165,7 +165,7 @@ async def confirm(request: Request) -> Response:
     """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
     try:
         async with database_of(request).transaction() as tx:
-            event, _, saved = await actions.confirm(tx, _rsvp_id(request))
+            event, _, saved = await guest_rsvp_actions.confirm(tx, _rsvp_id(request))
             token = await email_links.token_for(
                 tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
             )
@@ -188,7 +188,7 @@ async def _form_again(reader: Reader, request: Request, over: NotFound) -> Respo
 
 
 def _rsvp_id(request: Request) -> GuestRsvpId:
-    rsvp_id = actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
+    rsvp_id = guest_rsvp_actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
     if rsvp_id is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return rsvp_id
@@ -206,7 +206,7 @@ class GuestForm:
 
 async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
     """Raises NotFound, Refused."""
-    event_registration = await actions.open_to_guests(reader, slug)
+    event_registration = await guest_rsvp_actions.open_to_guests(reader, slug)
     bar_input = await bar_input_of(reader, event_registration, None, rsvp=None)
     bar = answer_bar_of(bar_input)
     return GuestForm(

@@ -237,7 +237,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.PLACE_HELD: bar_input(soon, replace(waiting, offered_until=Instant(now + HOUR))),
         AnswerState.WAITLISTED: replace(bar_input(soon, waiting), is_full=True),
         AnswerState.REQUESTED: bar_input(soon, replace(requested, pending_for=PendingFor.APPROVAL), _ASKS),
-        AnswerState.UNCONFIRMED: bar_input(soon, replace(requested, pending_for=PendingFor.APART)),
+        AnswerState.UNCONFIRMED: bar_input(soon, replace(requested, pending_for=PendingFor.UNCONFIRMED)),
         AnswerState.MEMBERS_ONLY: bar_input(replace(soon, group=_GROUP), None, _MEMBERS),
         AnswerState.CLOSED: bar_input(soon, None, _CLOSED),
         AnswerState.MAYBE: bar_input(soon, maybe),
