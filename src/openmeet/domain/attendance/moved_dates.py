@@ -24,7 +24,8 @@ _SMALLEST_MOVE: Final = 1
 _SMALLEST_MOVE_OF_DAYS: Final = DAY // 2
 
 # SQL condition: the person ``:user_id``, whose RSVP is ``a``, is asked whether the new time of the event ``e`` works. Must
-# agree with ``answer_bar.AnswerState.MOVED``, except for people who may not answer (``_MAY_ANSWER``).
+# agree with ``answer_bar.AnswerState.MOVED``, except for people who may not answer (``_MAY_ANSWER``);
+# ``test_moved_condition`` compares them.
 ASKS_ABOUT_NEW_TIME: Final = f"""
     (a.status in ('attending', 'waitlisted', 'pending') and coalesce(a.pending_for, 'approval') = 'approval'
      and not (a.status = 'waitlisted' and coalesce(a.offered_until, 0) > :now)
