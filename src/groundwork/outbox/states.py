@@ -35,9 +35,16 @@ class StateGraph(Generic[State]):
         """Return every state from which ``target`` can be reached in one move, in the order of the enum."""
         return tuple(state for state in self.moves if target in self.moves[state])
 
-    def sql_sources_of(self, target: State) -> str:
-        """Return ``sources_of`` as SQL literals. States are enum members in our code, never input."""
-        return sql_literals(self.sources_of(target))
+    def sql_sources_of(self, target: State, *, only: Iterable[State] | None = None) -> str:
+        """Return ``sources_of``, or only these of them, as SQL literals. States are enum members in our code, never
+        input. Raises ImpossibleMove.
+        """
+        if only is None:
+            return sql_literals(self.sources_of(target))
+        sources = tuple(only)
+        for source in sources:
+            self.require(source, target)
+        return sql_literals(sources)
 
 
 def sql_literals(states: Iterable[StrEnum]) -> str:

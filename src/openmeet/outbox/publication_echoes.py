@@ -1,8 +1,9 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
 else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
 
-A statement that sets a new state does so only from the states that ``GRAPH`` allows, except for ``_ERASE``, which
-retracts from any state. The result of a handler that still holds a lease on the row then changes nothing.
+A statement that sets a new state does so only from states that ``GRAPH`` allows, some of them or all, except for
+``_ERASE``, which retracts from any state. The result of a handler that still holds a lease on the row then changes
+nothing.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,14 @@ from openmeet.outbox import in_flight
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
+
+_S = PublicationState
+
+
+def _from(*states: PublicationState) -> str:
+    """The states, as SQL literals, from which a statement makes a row due. Checked when the module is imported."""
+    return GRAPH.sql_sources_of(_S.DUE, only=states)
+
 
 # The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant
 # 3).
@@ -36,10 +45,10 @@ _COMPLETE_BY_ECHO = f"""
 #
 # If there is no base, the write may be from before the record was lost, because the record of an RSVP reuses its key.
 # If the base has the same bytes again, the write may be one of our versions in between.
-_COMPLETE_BY_LATE_ECHO = """
+_COMPLETE_BY_LATE_ECHO = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           state = case when state in ('retrying', 'published') then 'due' else state end,
+           state = case when state in ({_from(_S.RETRYING, _S.PUBLISHED)}) then 'due' else state end,
            due_at = :now, changed_at = :now
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
@@ -72,17 +81,18 @@ _KEEP_EDITS = """
 
 # The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
 # record to write them to.
-_ENQUEUE_AGAIN = """
+_ENQUEUE_AGAIN = f"""
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
-     where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
+     where uri = :uri and (state in ({_from(_S.DUE)}) and was_lost = 1
+                           or state in ({_from(_S.WITHHELD)}) and edits is not null)
 """
 
 # Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
-_REMEMBER_MERGE = """
+_REMEMBER_MERGE = f"""
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
-           state = case when state in ('due', 'retrying', 'published') then 'due' else state end
+           state = case when state in ({_from(_S.DUE, _S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
      where uri = :uri
 """
 
@@ -115,12 +125,12 @@ _ERASE = """
 """
 
 # A publication that was retracted because its record was deleted is decided again, because the record is back.
-_ATTACH = """
+_ATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
-           state = case when state = 'retracted' then 'due' else state end,
-           due_at = case when state = 'retracted' then :now else due_at end,
-           changed_at = case when state = 'retracted' then :now else changed_at end
+           state = case when state in ({_from(_S.RETRACTED)}) then 'due' else state end,
+           due_at = case when state in ({_from(_S.RETRACTED)}) then :now else due_at end,
+           changed_at = case when state in ({_from(_S.RETRACTED)}) then :now else changed_at end
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 

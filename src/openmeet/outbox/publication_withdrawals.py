@@ -2,16 +2,23 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
-from openmeet.outbox.publications import PublicationKind, create_for_record, recheck
+from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, create_for_record, recheck
+
+_S = PublicationState
+
+# The states of rows whose record is retracted at once, if there is one.
+_RETRACTED_AT_ONCE = GRAPH.sql_sources_of(
+    _S.DUE, only=(_S.PUBLISHED, _S.WAITING, _S.REFUSED, _S.CONFLICTED, _S.RETRYING, _S.BLOCKED)
+)
 
 # A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark
 # (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
-_SET_WITHDRAWN = """
+_SET_WITHDRAWN = f"""
     update publications
        set is_withdrawn = 1, changed_at = :now,
-           state = case when uri is not null and state in ('published', 'waiting', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
+           state = case when uri is not null and state in ({_RETRACTED_AT_ONCE}) then 'due'
                         else state end,
-           due_at = case when uri is not null and state in ('published', 'waiting', 'refused', 'conflicted', 'retrying', 'blocked') then :now
+           due_at = case when uri is not null and state in ({_RETRACTED_AT_ONCE}) then :now
                          else due_at end
 """
 _WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"
