@@ -4,7 +4,16 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.errors import TooMany
-from openmeet.domain.attendance import actions, host_decisions, invitations, lists, registration
+from openmeet.domain.attendance import (
+    actions,
+    host_decisions,
+    invitation_queries,
+    invitations,
+    lists,
+    queries,
+    registration,
+)
+from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.erasure import actions as erasure
@@ -174,3 +183,35 @@ async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
         removed = await host_decisions.reject(tx, ana, event.slug, [one.attendance_id for one in listed])
         assert removed.rejected == 2
         assert (await lists.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2
+
+
+@pytest.mark.parametrize("is_undone", [False, True])
+async def test_undoing_a_rejection_restores_the_invitation_to_later_dates(site: Site, is_undone: bool) -> None:
+    """Only that which the rejection ended. Whoever is invited again is invited by that host."""
+    async with site.db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben = await person(tx, "Ben")
+        first, second, *_ = await dates(tx, series)
+        await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        for one in (first, second):
+            await actions.answer(tx, ben, one.slug, RsvpReply.GOING)
+    ids = []
+    for one in (first, second):
+        async with site.db.transaction() as tx:
+            mine = await queries.find(tx, one.id, ben.user_id)
+            assert mine is not None
+            ids.append(mine.id)
+            await host_decisions.reject(tx, ana, one.slug, [mine.id])
+        site.clock.turn(1)
+    async with site.db.transaction() as tx:
+        assert await invitation_queries.of_series(tx, series.id) == []
+        # The second rejection ended nothing.
+        await host_decisions.restore(tx, ana, second.slug, ids[1])
+        assert await invitation_queries.of_series(tx, series.id) == []
+        if is_undone:
+            await host_decisions.restore(tx, ana, first.slug, ids[0])
+        else:
+            await invitations.invite(tx, ana, second.slug, "ben@example.org", for_series=True)
+        assert await invitation_queries.of_series(tx, series.id) == [
+            Invitee(ben.user_id, ana.user_id, "ben@example.org")
+        ]

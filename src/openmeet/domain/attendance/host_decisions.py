@@ -191,10 +191,8 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
 
 
 async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Reject these RSVPs, whatever their status, and give their seats to the waitlist. ``restore`` undoes the
-    rejection.
-
-    People invited to all dates of a series are not invited to any further ones.
+    """Reject these RSVPs, whatever their status, and give their seats to the waitlist. People invited to all dates of a
+    series are not invited to any further ones. ``restore`` undoes both.
     """
     event = await lock_for_host(tx, caller, slug)
     rejected = []
@@ -211,7 +209,8 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Undo a rejection. If another person has the seat by now, the rejected person becomes first on the waitlist.
+    """Undo a rejection. If another person has the seat by now, the rejected person becomes first on the waitlist. If the
+    rejection ended their invitation to all dates of the series, they are invited to further ones again.
 
     They are notified only if they were notified of the rejection.
     """
@@ -222,6 +221,9 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     rejection = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
     was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_REJECTED, event.id)
     saved = await _restore_status(tx, event, caller.user_id, rsvp, rejection, AttendanceStatus.DECLINED)
+    if rejection is not None and event.place_in_series is not None:
+        series_id = event.place_in_series.series_id
+        await invitation_queries.resume(tx, series_id, rsvp.user_id, ended_at=rejection.changed_at)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
         await notify_approved(tx, event, [saved])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -31,7 +32,11 @@ async def put(tx: Transaction, series_id: str, invitee: Invitee) -> None:
     await tx.execute(
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
-        values (:series_id, :user_id, :invited_by, :invited_as, :now) on conflict (series_id, user_id) do nothing
+        values (:series_id, :user_id, :invited_by, :invited_as, :now)
+            on conflict (series_id, user_id) do update
+           set invited_by = excluded.invited_by, invited_as = excluded.invited_as, created_at = excluded.created_at,
+               ended_at = null
+         where event_series_invitations.ended_at is not null
         """,
         series_id=series_id,
         user_id=invitee.user_id,
@@ -45,7 +50,7 @@ async def of_series(reader: Reader, series_id: str) -> list[Invitee]:
     """Invited people, in order of invitation."""
     rows = await reader.fetch(
         "select user_id, invited_by, invited_as from event_series_invitations where series_id = :series_id"
-        " order by created_at, user_id",
+        " and ended_at is null order by created_at, user_id",
         series_id=series_id,
     )
     return [Invitee(UserId(row["user_id"]), UserId(row["invited_by"]), row["invited_as"]) for row in rows]
@@ -57,7 +62,7 @@ async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
         select :to_id, user_id, invited_by, invited_as, created_at from event_series_invitations
-         where series_id = :from_id on conflict (series_id, user_id) do nothing
+         where series_id = :from_id and ended_at is null on conflict (series_id, user_id) do nothing
         """,
         from_id=from_id,
         to_id=to_id,
@@ -65,11 +70,24 @@ async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
 
 
 async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None:
-    """Stop inviting these people to further dates."""
+    """Stop inviting these people to further dates. ``resume`` undoes it."""
     await tx.execute(
-        "delete from event_series_invitations where series_id = :series_id and user_id in :people",
+        "update event_series_invitations set ended_at = :now"
+        " where series_id = :series_id and user_id in :people and ended_at is null",
         series_id=series_id,
         people=list(people),
+        now=tx.now,
+    )
+
+
+async def resume(tx: Transaction, series_id: str, user_id: UserId, *, ended_at: Instant) -> None:
+    """Invite this person to further dates again, if ``end`` was called at this instant."""
+    await tx.execute(
+        "update event_series_invitations set ended_at = null"
+        " where series_id = :series_id and user_id = :user_id and ended_at = :ended_at",
+        series_id=series_id,
+        user_id=user_id,
+        ended_at=ended_at,
     )
 
 

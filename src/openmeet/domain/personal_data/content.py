@@ -228,7 +228,7 @@ SERIES: Final = (
             person(ColumnAudience.HOSTS, "user_id", unique_with="series_id"),
             person(ColumnAudience.HOSTS, "invited_by"),
             personal(ColumnAudience.HOSTS, "invited_as"),
-            plain("series_id created_at"),
+            plain("series_id created_at ended_at"),
         ),
         not_exported="people whom hosts will invite to later dates; invitations to present dates are exported with the answers",
         remaining_rows="people whom they invited stay invited, with the id of the empty row",
