@@ -39,8 +39,8 @@ NEWEST_PUBLIC = f"""
 """
 
 
-# What ``eligibility`` will publish after consent. Records from the person's other apps are already on the network and
-# are written only if they were changed here.
+# What ``eligibility`` will publish after consent; ``test_consent_counts`` compares them. Records from the person's other
+# apps are already on the network and are written only if they were changed here.
 _HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
