@@ -120,13 +120,13 @@ def _keys(messages: Iterable[Message]) -> set[tuple[str | None, tuple[str, ...]]
 
 
 def good_german(server: Catalogue) -> None:
-    """German texts have no banned word, use German quotation marks, and keep a time and “Uhr” on one line."""
+    """German texts have no banned word, use German quotation marks, and keep a number and its unit on one line."""
     said = [text for one in _messages(server, "de") for text in _forms(one.string)]
     # Parameter names, "&nbsp;" and addresses are not part of a sentence.
     assert [text for text in said if _BANNED_IN_GERMAN.search(_TAG.sub("", text))] == []
     # German texts use German quotation marks, except around JSON.
     assert [text for text in said if "”" in text or ('"' in _TAG.sub("", text) and "{" not in text)] == []
-    assert [text for text in said if re.search(r"%\(\w+\)s(</\w+>)? Uhr", text)] == []
+    assert [text for text in said if re.search(r"%\(\w+\)s(</\w+>)? (Uhr|km|MB|Bytes)\b", text)] == []
 
 
 def counted(server: Server) -> None:
