@@ -36,6 +36,14 @@ async def test_a_new_event_has_its_picture(ana):
     assert again.headers["location"] == made.headers["location"], "one form creates one event"
 
 
+async def test_the_description_is_not_called_optional(ana):
+    """A picture needs one, and a form without a picture needs none."""
+    label = re.search(r'<label for="alt".*?</label>', (await ana.get("/events/new")).text, re.DOTALL)
+    assert label
+    assert "optional" not in label[0]
+    assert (await ana.post("/events/new", data=ONCE | {"alt": ""})).status_code == 303
+
+
 async def test_every_date_of_a_new_series_has_its_picture(ana):
     made = await ana.post("/events/new", data=SERIES_FORM | WORDS, files=FILE)
     first = re.search(r'href="(/events/practice[^"/]+)"', (await ana.get(made.headers["location"])).text)
