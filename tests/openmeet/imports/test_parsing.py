@@ -8,7 +8,7 @@ from groundwork.errors import InvalidInput, TooLarge
 from openmeet.domain.events.rules import check
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
-from openmeet.domain.imports.guest_list import parse_list
+from openmeet.domain.imports.guest_list import means_no, parse_list
 from openmeet.domain.imports.model import MAX_CSV, Column
 from tests.openmeet.imports.sample_files import LUMA_GUESTS
 
@@ -50,6 +50,21 @@ def test_an_end_with_another_offset_than_the_start_is_the_same_instant(start: st
     page = f'<script type="application/ld+json">{json.dumps(node)}</script>'
     (event,) = parse_page(page.encode(), "https://talks.example", "Europe/Berlin").events
     assert event.typed.ends == expected
+
+
+def test_a_german_list_is_read() -> None:
+    """Columns and statuses of a table with German words."""
+    table = (
+        "Vorname;Nachname;E-Mail-Adresse;Teilnahmestatus\n"
+        "Ana;Silva;ana@example.org;Zugesagt\nBen;Okri;ben@example.org;Abgesagt\n"
+        "Cleo;Marx;cleo@example.org;Auf der Warteliste\nDan;Roth;dan@example.org;Nein\n"
+    )
+    assert [(row.name, row.email, means_no(row.status)) for row in parse_list(table.encode()).usable] == [
+        ("Ana Silva", "ana@example.org", False),
+        ("Ben Okri", "ben@example.org", True),
+        ("Cleo Marx", "cleo@example.org", True),
+        ("Dan Roth", "dan@example.org", True),
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -115,11 +130,11 @@ EVENT = {
     "startDate": "2027-03-02T18:00:00+01:00",
     "endDate": "2027-03-02T20:00:00+01:00",
     "eventStatus": "https://schema.org/EventScheduled",
-    "description": "<p>Come.</p><p>Sing <b>along</b>.</p>",
+    "description": "<p>Come.</p><p>Sing <b>along</b>&#8230; &lt;3</p>",
     "url": "https://choir.example/2027",
     "location": {
         "@type": "Place",
-        "name": "Church",
+        "name": "St Mary&#8217;s",
         "address": {
             "@type": "PostalAddress",
             "streetAddress": "Main Street 1",
@@ -139,11 +154,12 @@ def test_an_event_page_is_read(node: object) -> None:
     """
     (found,) = parse_page(page(node), "https://choir.example/2027", "Europe/Berlin").events
     details = check(found.typed)
+    assert details.content.title == "Choir & friends"
     assert (details.starts_local, details.time_zone) == ("2027-03-02T18:00:00", "Europe/Berlin")
     assert details.ends_at == details.starts_at + 2 * 3_600_000_000
     assert (details.content.venue.latitude, details.content.venue.longitude) == ("52.51", "13.4")
-    assert details.content.venue.lines == ("Church", "Main Street 1", "10178 Berlin", "Germany")
-    assert details.content.description == "Come.\nSing along."
+    assert details.content.venue.lines == ("St Mary’s", "Main Street 1", "10178 Berlin", "Germany")
+    assert details.content.description == "Come.\nSing along… <3"
     assert found.uid == "page:https://choir.example/2027#2027-03-02T18:00"
 
 

@@ -3,6 +3,7 @@
 Pages are parsed as text, and no script is run. All events of a page are returned; everything else is ignored.
 """
 
+import html
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
@@ -115,7 +116,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     address = _text(node.get("url"))
     status = _text(node.get("eventStatus")).rpartition("/")[2]
     submission = Submission(
-        title=one_line(_text(node.get("name")))[:MAX_TITLE],
+        title=_line(node.get("name"))[:MAX_TITLE],
         starts="" if starts is None else starts.isoformat(timespec="minutes"),
         ends=_ends(starts, ends, is_day=is_day, ends_is_day=ends_is_day, doubts=doubts),
         time_zone=zone_label,
@@ -178,7 +179,7 @@ def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
 
 def _venue(place: object) -> dict[str, str]:
     if isinstance(place, str):
-        return {"venue_name": one_line(place)[:MAX_PLACE_PART]}
+        return {"venue_name": _line(place)[:MAX_PLACE_PART]}
     if not isinstance(place, Mapping):
         return {}
     address = place.get("address", place if _is(place, "PostalAddress") else {})
@@ -195,9 +196,7 @@ def _venue(place: object) -> dict[str, str]:
             "region": _text(address.get("addressRegion")),
             "country": _text(country) if known_code(one_line(_text(country))) else "",
         }
-    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in fields.items()} | {
-        "point": _point(place.get("geo"))
-    }
+    return {name: _line(text)[:MAX_PLACE_PART] for name, text in fields.items()} | {"point": _point(place.get("geo"))}
 
 
 def _point(geo: object) -> str:
@@ -222,6 +221,12 @@ def _text(value: object) -> str:
     return value.replace("\x00", "") if isinstance(value, str) else ""
 
 
+def _line(value: object) -> str:
+    """A title or a part of an address. JSON-LD is not HTML, but many sites write “Choir &amp; friends” into it."""
+    return one_line(html.unescape(_text(value)).replace("\x00", ""))
+
+
 def _plain(text: str) -> str:
     """Remove markup from a description but keep its line breaks."""
-    return _TAG.sub("", _BREAK.sub("\n", text)).replace("\r\n", "\n").strip()
+    words = html.unescape(_TAG.sub("", _BREAK.sub("\n", text)))
+    return words.replace("\x00", "").replace("\r\n", "\n").strip()

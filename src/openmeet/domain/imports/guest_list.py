@@ -23,15 +23,39 @@ MAX_FIELD = 10_000
 _MAX_COLUMNS = 200
 
 _NAMES: Mapping[Column, tuple[str, ...]] = {
-    Column.EMAIL: ("email", "email address", "e-mail", "e-mail address", "attendee email", "mail", "guest email"),
-    Column.NAME: ("name", "full name", "attendee name", "guest name", "member name", "display name"),
-    Column.FIRST_NAME: ("first name", "given name", "attendee first name", "firstname"),
-    Column.LAST_NAME: ("last name", "surname", "family name", "attendee last name", "attendee surname", "lastname"),
-    Column.STATUS: ("approval status", "attendee status", "rsvp", "status", "registration status"),
-    Column.NOTE: ("ticket name", "ticket type", "title", "note", "notes"),
+    Column.EMAIL: (
+        *("email", "email address", "e-mail", "e-mail address", "attendee email", "mail", "guest email"),
+        *("e-mail-adresse", "email-adresse", "mailadresse"),
+    ),
+    Column.NAME: (
+        *("name", "full name", "attendee name", "guest name", "member name", "display name"),
+        *("vollständiger name", "vor- und nachname"),
+    ),
+    Column.FIRST_NAME: ("first name", "given name", "attendee first name", "firstname", "vorname"),
+    Column.LAST_NAME: (
+        *("last name", "surname", "family name", "attendee last name", "attendee surname", "lastname"),
+        *("nachname", "familienname"),
+    ),
+    Column.STATUS: (
+        *("approval status", "attendee status", "rsvp", "status", "registration status"),
+        *("teilnahmestatus", "anmeldestatus", "antwort", "zusage"),
+    ),
+    Column.NOTE: (
+        *("ticket name", "ticket type", "title", "note", "notes"),
+        *("tickettyp", "ticketart", "notiz", "bemerkung"),
+    ),
 }
-# Statuses of people who are not coming, in addition to those with a word that ``means_no`` lists.
-_NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"})
+# Statuses of people who are not coming, in addition to those that contain one of ``_NO_WORDS``.
+_NO = frozenset(
+    {
+        *("no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"),
+        *("nein", "kommt nicht", "nimmt nicht teil", "gelöscht", "entfernt", "wartet"),
+    }
+)
+_NO_WORDS = (
+    *("declin", "cancel", "waitlist", "wait list", "reject", "refund"),
+    *("absage", "abgesagt", "abgelehnt", "storn", "warteliste", "erstattet"),
+)
 _WORD = re.compile(r"[\s_]+")
 
 
@@ -64,9 +88,7 @@ def parse_list(data: bytes, chosen_columns: Mapping[str, str] | None = None) -> 
 def means_no(status: str) -> bool:
     """Whether this status means that the person is not coming. Such people are invited only if the host chooses to."""
     plain = _WORD.sub(" ", status.lower()).strip(" .")
-    return plain in _NO or any(
-        word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
-    )
+    return plain in _NO or any(word in plain for word in _NO_WORDS)
 
 
 def _decoded(data: bytes, warnings: list[str]) -> str:
