@@ -113,6 +113,7 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
                 await stack.enter_async_context(listen_balanced(HOST, public, ports[kind]))
             except OSError as error:
                 raise Refused(f"Port {public} of {HOST} cannot be used: {error.strerror or error}.") from error
+        typer.echo(f"Starting {len(members)} processes. Their logs are in {options.folder}.")
         over = asyncio.Event()
         watches: list[asyncio.Task[None]] = []
         stack.push_async_callback(_stop, over, watches, members)

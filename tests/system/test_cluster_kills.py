@@ -32,6 +32,7 @@ async def test_stopping_during_the_start_leaves_no_process(tmp_path: Path, postg
 
         await eventually(has_begun, TIMEOUT_SECONDS)
         assert program.process is not None
+        assert "Starting 11 processes. Their logs are in" in program.said()
         program.process.terminate()
         assert await asyncio.wait_for(program.process.wait(), 60) == 1
         assert "Stopped before all parts had started" in program.said()
