@@ -45,7 +45,7 @@ from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.in_flight_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler, custodial_deletion_handler
@@ -144,7 +144,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.LATE_CREATE: one_by_one(late_create_handler(publisher(platform))),
+        JobKind.LATE_WRITE: one_by_one(late_write_handler(publisher(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),
         JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), batch=2, lease_seconds=600.0),

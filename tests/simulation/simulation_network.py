@@ -67,7 +67,7 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.in_flight_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients
@@ -299,7 +299,7 @@ class Deployment:
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
                 JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
-                JobKind.LATE_CREATE: one_by_one(late_create_handler(self.publisher)),
+                JobKind.LATE_WRITE: one_by_one(late_write_handler(self.publisher)),
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
                 JobKind.REFRESH_IDENTITY: one_by_one(
                     identity_refresh.identity_handler(

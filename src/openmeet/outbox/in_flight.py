@@ -40,13 +40,13 @@ _DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid =
 _DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
 _STORE_UPDATE = """
-    insert into in_flight_updates (uri, cid, instead_of, did, sends, last_sent_at)
-    values (:uri, :cid, :instead_of, :did, 1, :now)
-        on conflict (uri, cid, instead_of) do update
+    insert into in_flight_updates (uri, cid, replaced_cid, did, sends, last_sent_at)
+    values (:uri, :cid, :replaced_cid, :did, 1, :now)
+        on conflict (uri, cid, replaced_cid) do update
        set sends = in_flight_updates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
-_UPDATE = "uri = :uri and cid = :cid and instead_of = :instead_of"
+_UPDATE = "uri = :uri and cid = :cid and replaced_cid = :replaced_cid"
 _DELETE_UPDATE_IF_SENT_ONCE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
 _DECREMENT_UPDATE_SENDS = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
 _FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
@@ -106,7 +106,7 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     if sent.replaced_cid is None:
         await tx.execute(_STORE_CREATE, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
-        await tx.execute(_STORE_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now)
+        await tx.execute(_STORE_UPDATE, uri=sent.uri, cid=sent.cid, replaced_cid=sent.replaced_cid, did=did, now=tx.now)
 
 
 async def remove(tx: Transaction, sent: InFlightWrite) -> None:
@@ -115,7 +115,7 @@ async def remove(tx: Transaction, sent: InFlightWrite) -> None:
         if await tx.execute(_DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(_DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
     else:
-        names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.replaced_cid}
+        names = {"uri": sent.uri, "cid": sent.cid, "replaced_cid": sent.replaced_cid}
         if await tx.execute(_DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
             await tx.execute(_DECREMENT_UPDATE_SENDS, **names)
 
@@ -162,8 +162,8 @@ async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
     """Enqueue another check, even if one is enqueued already. Two concurrent callers enqueue one job, due at either
     caller's time.
     """
-    before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
-    await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+    before = await jobs.find(tx, JobKind.LATE_WRITE, uri)
+    await jobs.enqueue(tx, JobKind.LATE_WRITE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
@@ -183,6 +183,6 @@ async def forget_old(tx: Transaction) -> int:
 async def erase(tx: Transaction, did: str) -> None:
     """Delete the writes to a deleted account's repository."""
     for row in await tx.fetch(_URIS_OF, did=did):
-        await jobs.forget(tx, JobKind.LATE_CREATE, row["uri"])
+        await jobs.forget(tx, JobKind.LATE_WRITE, row["uri"])
     await tx.execute(_ERASE, did=did)
     await tx.execute(_ERASE_UPDATES, did=did)

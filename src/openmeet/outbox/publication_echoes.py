@@ -54,7 +54,7 @@ _COMPLETE_BY_LATE_ECHO = f"""
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
             or (base_cid is null and exists (select 1 from in_flight_creates d where d.uri = :uri and d.cid = :cid))
             or exists (select 1 from in_flight_updates d
-                        where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
+                        where d.uri = :uri and d.cid = :cid and d.replaced_cid = publications.base_cid))
 """
 
 # The echo of a write that is already completed, read again at a later rev. Only the rev changes.

@@ -8,7 +8,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.publishing.in_flight_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications
 
@@ -40,7 +40,7 @@ async def run_jobs_for_minutes(deployment: Deployment, *people: Caller) -> None:
                 JobKind.FETCH_SUBJECT: one_by_one(
                     fetch.subject_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
                 ),
-                JobKind.LATE_CREATE: one_by_one(late_create_handler(deployment.publisher)),
+                JobKind.LATE_WRITE: one_by_one(late_write_handler(deployment.publisher)),
             },
         )
         for who in people:

@@ -19,7 +19,7 @@ from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, rsvps_awaiting_event
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.in_flight_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -216,7 +216,7 @@ class History:
                 {
                     JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
                     JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(deployment.db)),
-                    JobKind.LATE_CREATE: one_by_one(late_create_handler(deployment.publisher)),
+                    JobKind.LATE_WRITE: one_by_one(late_write_handler(deployment.publisher)),
                 },
             )
             await self.read_stream()

@@ -33,18 +33,18 @@ async def test_an_event_is_created_read_changed_and_deleted(deployment: Deployme
     did = (await deployment.identity(cleo.user_id)).did
     uri = AtUri(did, EVENT, KEY)
     assert await get_record(agent, uri) is None
-    made = await put_record(agent, uri, tea(), swap=None)
+    made = await put_record(agent, uri, tea(), replaced_cid=None)
     with pytest.raises(Conflict):
-        await put_record(agent, uri, tea("Another"), swap=None)
+        await put_record(agent, uri, tea("Another"), replaced_cid=None)
     current = await get_record(agent, uri)
     assert current is not None
     assert (current.record, current.cid) == (tea(), made.cid)
-    changed = await put_record(agent, uri, current.record | {"name": "Coffee"}, swap=current.cid)
+    changed = await put_record(agent, uri, current.record | {"name": "Coffee"}, replaced_cid=current.cid)
     with pytest.raises(Conflict):
-        await put_record(agent, uri, tea("Too late"), swap=current.cid)
+        await put_record(agent, uri, tea("Too late"), replaced_cid=current.cid)
     assert (await deployment.record(str(uri)))["com.example.mark"] == {"kept": True}
-    assert await delete_record(agent, uri, expected=changed.cid) is not None
-    assert await delete_record(agent, uri, expected=None) is None
+    assert await delete_record(agent, uri, known_cid=changed.cid) is not None
+    assert await delete_record(agent, uri, known_cid=None) is None
 
 
 async def test_a_series_is_created_and_changed(deployment: Deployment):
@@ -59,8 +59,8 @@ async def test_a_series_is_created_and_changed(deployment: Deployment):
         "rrule": ["FREQ=WEEKLY"],
         "createdAt": "2026-01-01T00:00:00Z",
     }
-    made = await put_record(agent, uri, record, swap=None)
-    await put_record(agent, uri, record | {"rrule": ["FREQ=DAILY"]}, swap=made.cid)
+    made = await put_record(agent, uri, record, replaced_cid=None)
+    await put_record(agent, uri, record | {"rrule": ["FREQ=DAILY"]}, replaced_cid=made.cid)
     assert (await deployment.record(str(uri)))["rrule"] == ["FREQ=DAILY"]
 
 
@@ -68,18 +68,18 @@ async def test_answers_are_written_listed_page_by_page_and_deleted(deployment: D
     cleo = await deployment.connected()
     agent = await agent_for(deployment.db, deployment.network, await deployment.identity(cleo.user_id))
     did = (await deployment.identity(cleo.user_id)).did
-    made = await put_record(agent, AtUri(did, EVENT, KEY), tea(), swap=None)
+    made = await put_record(agent, AtUri(did, EVENT, KEY), tea(), replaced_cid=None)
     for number in range(3):
         about = parse_at_uri(f"at://{did}/{EVENT}/3mqdau33ozs{number + 2}n")
         record = {"$type": RSVP, "subject": {"uri": str(about), "cid": made.cid}, "status": f"{RSVP}#going"}
         uri = AtUri(did, RSVP, RecordKey(record_key_for(about)))
-        first = await put_record(agent, uri, record, swap=None)
-        await put_record(agent, uri, record | {"status": f"{RSVP}#notgoing"}, swap=first.cid)
+        first = await put_record(agent, uri, record, replaced_cid=None)
+        await put_record(agent, uri, record | {"status": f"{RSVP}#notgoing"}, replaced_cid=first.cid)
     found = [one async for one in list_rsvps(agent, did)]
     assert {one.record["status"] for one in found} == {f"{RSVP}#notgoing"}
     assert len({one.subject for one in found}) == 3
     for one in found:
-        assert await delete_record(agent, one.uri, expected=one.cid) is not None
+        assert await delete_record(agent, one.uri, known_cid=one.cid) is not None
     assert [one async for one in list_rsvps(agent, did)] == []
 
 

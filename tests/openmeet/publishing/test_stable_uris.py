@@ -18,7 +18,7 @@ from openmeet.domain.series import actions, cancel_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.publishing.in_flight_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
@@ -118,7 +118,7 @@ class History:
     async def run_until_idle(self) -> None:
         for _ in range(5):
             await self.deployment.deliver_publications()
-            handlers = {JobKind.LATE_CREATE: one_by_one(late_create_handler(self.deployment.publisher))}
+            handlers = {JobKind.LATE_WRITE: one_by_one(late_write_handler(self.deployment.publisher))}
             await dispatcher.run_once(self.deployment.db, handlers)
             await self.deployment.listen(self.owner.user_id)
             self.deployment.clock.turn(HOUR)

@@ -156,7 +156,7 @@ PUBLISHING: Final = (
         _BY_DID,
         Retention.SHORT,
         OnErasure.DELETE,
-        (account(ColumnAudience.NOBODY, "uri did"), plain("cid instead_of sends last_sent_at")),
+        (account(ColumnAudience.NOBODY, "uri did"), plain("cid replaced_cid sends last_sent_at")),
         not_exported="what was sent to an account server that has not answered yet",
     ),
     StoredTable(

@@ -148,7 +148,7 @@ async def _apply_wave(
         if refusal is not None:
             outcomes[index] = refusal
             continue
-        if batch.is_late_create(message):
+        if batch.is_late_write(message):
             remaining[index] = parsed
             continue
         if before is not None and _needs_proof(message, before):

@@ -51,7 +51,7 @@ async def apply_one(
 ) -> IngestResult:
     """Apply a message that ``Batch.refusal`` allows. ``seen_record``: its record as last seen, which is locked."""
     message = parsed.message
-    if batch.is_late_create(message):
+    if batch.is_late_write(message):
         return await _retract_again(tx, parsed)
     is_ours = message.uri in batch.published_uris
     publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None

@@ -72,10 +72,10 @@ class Batch:
             return IngestResult.FROM_THE_FUTURE
         if message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, "")):
             return IngestResult.KNOWN
-        return None if self.is_late_create(message) or self._is_accepted(message) else IngestResult.SWITCHED_OFF
+        return None if self.is_late_write(message) or self._is_accepted(message) else IngestResult.SWITCHED_OFF
 
-    def is_late_create(self, message: RecordMessage) -> bool:
-        """Whether this message reports a create of ours under a record key that we have abandoned."""
+    def is_late_write(self, message: RecordMessage) -> bool:
+        """Whether this message reports a write of ours under a record key that we have abandoned."""
         return message.uri not in self.published_uris and (message.uri, message.cid) in self.in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
@@ -89,7 +89,7 @@ class Batch:
             seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.superseded_uris
         )
         is_new = seen_record is None or (is_free and seen_record.rev < message.rev)
-        is_new = is_new and message.uri not in self.published_uris and not self.is_late_create(message)
+        is_new = is_new and message.uri not in self.published_uris and not self.is_late_write(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_accepted(self, message: RecordMessage) -> bool:

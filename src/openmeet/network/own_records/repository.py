@@ -152,7 +152,7 @@ async def create(
     record = written(record, None, form, zone)
     agent = await agent_for(db, network, identity)
     try:
-        await put_record(agent, uri, checked(EVENT, record, "name"), swap=None)
+        await put_record(agent, uri, checked(EVENT, record, "name"), replaced_cid=None)
     except Conflict:
         # The same form was submitted twice, or again with different content after browser Back.
         current = await get_record(agent, uri)
@@ -181,13 +181,13 @@ async def edit(
         return
     # A record of another app does not have to be valid here; the PDS validates it.
     await put_record(
-        agent, uri, checked(EVENT, record, "name") if _is_valid(current.record) else record, swap=current.cid
+        agent, uri, checked(EVENT, record, "name") if _is_valid(current.record) else record, replaced_cid=current.cid
     )
 
 
 async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
     """Delete an event from the repository."""
-    await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
+    await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), known_cid=None)
 
 
 def _is_key(text: str) -> bool:

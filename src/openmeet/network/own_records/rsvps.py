@@ -67,7 +67,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
         previous=None,
     )
     try:
-        await put_record(agent, uri, checked(RSVP, record, "event"), swap=None)
+        await put_record(agent, uri, checked(RSVP, record, "event"), replaced_cid=None)
     except Conflict:
         return await _existing_if_same(agent, uri, token)
     return uri
@@ -101,12 +101,12 @@ async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: 
         previous=current.record,
     )
     if record != current.record:
-        await put_record(agent, uri, checked(RSVP, record, "event"), swap=current.cid)
+        await put_record(agent, uri, checked(RSVP, record, "event"), replaced_cid=current.cid)
 
 
 async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
     """Delete an RSVP from the repository."""
-    await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), expected=None)
+    await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), known_cid=None)
 
 
 async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:

@@ -265,7 +265,7 @@ async def _delete(publisher: Publisher, client: XrpcClient, retracting: Publicat
     async with publisher.db.transaction() as tx:
         await leased_publications.store_before_deleting(tx, retracting)
     try:
-        return await delete_record(client, uri, expected=retracting.base_cid)
+        return await delete_record(client, uri, known_cid=retracting.base_cid)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             async with publisher.db.transaction() as tx:

@@ -65,8 +65,8 @@ async def clear_in_flight(publisher: Publisher, writes: Sequence[InFlightWrite])
             await in_flight.remove(tx, one)
 
 
-def late_create_handler(publisher: Publisher) -> JobHandler:
-    """Return the handler of ``JobKind.LATE_CREATE``. The subject of the job is the record's AT URI, with a DID as its
+def late_write_handler(publisher: Publisher) -> JobHandler:
+    """Return the handler of ``JobKind.LATE_WRITE``. The subject of the job is the record's AT URI, with a DID as its
     authority.
     """
 
@@ -75,13 +75,13 @@ def late_create_handler(publisher: Publisher) -> JobHandler:
             uri = parse_at_uri(job.subject)
         except Malformed as wrong:
             raise InvalidInput("uri", wrong.why) from wrong
-        await delete_late_create(publisher, uri)
+        await delete_late_write(publisher, uri)
 
     return handle
 
 
-async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
-    """Read what is stored under an abandoned key, and delete it if it is a create of ours that took effect late.
+async def delete_late_write(publisher: Publisher, uri: AtUri) -> None:
+    """Read what is stored under an abandoned key, and delete it if it is a write of ours that took effect late.
 
     Raises the errors of the calls; the job then stays enqueued.
     """

@@ -56,7 +56,7 @@ async def publish(client: XrpcClient, did: Did, authority: str) -> list[Publishe
         current = await get_record(client, uri)
         is_changed = current is None or current.record != record
         if is_changed:
-            await put_record(client, uri, record, swap=None if current is None else current.cid)
+            await put_record(client, uri, record, replaced_cid=None if current is None else current.cid)
         done.append(PublishedLexicon(nsid, str(uri), is_changed))
     return done
 

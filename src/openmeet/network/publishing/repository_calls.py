@@ -2,7 +2,7 @@
 are made here.
 
 ``client`` comes from ``repositories.agents.agent_for``: it sends a DPoP proof with each request, repeats requests
-whose nonce was old, and stays below the server's rate limits. A write states the version it replaces (``swap``, a CID;
+whose nonce was old, and stays below the server's rate limits. A write states the version it replaces (``replaced_cid``;
 None: no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our
 fields are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay.
 What is handed to ingestion, and what was sent without an answer, is read with proof.
@@ -79,8 +79,10 @@ async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
     return CurrentRecord(record, cid, body)
 
 
-async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
-    """Write a record that replaces the version with CID ``swap`` (None: no record may exist).
+async def put_record(
+    client: XrpcClient, uri: AtUri, record: dict[str, Value], *, replaced_cid: str | None
+) -> WriteReceipt:
+    """Write a record that replaces the version with this CID (None: no record may exist).
 
     Raises Conflict (``InvalidSwap``) if the repository has another version.
     """
@@ -91,7 +93,7 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
             "collection": str(uri.collection),
             "rkey": str(uri.rkey),
             "record": json_form.to_json(record),
-            "swapRecord": swap,
+            "swapRecord": replaced_cid,
         },
     )
     return _receipt_of(response)
@@ -125,19 +127,19 @@ async def apply_creates(
     return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in cids), _rev(response))
 
 
-async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
+async def delete_record(client: XrpcClient, uri: AtUri, *, known_cid: str | None) -> str | None:
     """Delete a record in any version; return the rev of the commit, or None if there was nothing to delete.
 
-    ``expected``: the CID that it most likely has. Each call specifies a CID, so that a delete that arrives late cannot
+    ``known_cid``: the CID that it most likely has. Each call specifies a CID, so that a delete that arrives late cannot
     remove a newer record.
     """
-    if expected is None:
+    if known_cid is None:
         current = await get_record(client, uri)
         if current is None:
             return None
-        expected = current.cid
+        known_cid = current.cid
     try:
-        return await _delete(client, uri, expected)
+        return await _delete(client, uri, known_cid)
     except Conflict:
         current = await get_record(client, uri)
         return None if current is None else await _delete(client, uri, current.cid)
@@ -148,10 +150,10 @@ async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None
     return await _delete(client, uri, cid)
 
 
-async def _delete(client: XrpcClient, uri: AtUri, swap: str) -> str | None:
+async def _delete(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
     response = await client.procedure(
         "com.atproto.repo.deleteRecord",
-        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), "swapRecord": swap},
+        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), "swapRecord": cid},
     )
     return _rev(response)
 

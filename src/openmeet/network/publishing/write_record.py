@@ -117,7 +117,7 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
         return
     try:
         async with clearing_if_refused(publisher, [sent]):
-            receipt = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
+            receipt = await put_record(client, draft.uri, written.record, replaced_cid=sent.replaced_cid)
     except Conflict:
         await _after_conflict(publisher, publication, draft.uri, cid, written.body)
         return
