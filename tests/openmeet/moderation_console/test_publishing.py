@@ -11,9 +11,11 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
+from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import (
@@ -30,6 +32,7 @@ from tests.openmeet.publishing.published_groups import (
     revise_group,
     show_membership,
 )
+from tests.openmeet.publishing.weekly_series import change_publish_policy, publish_series
 
 __all__ = ["deployment"]
 
@@ -54,19 +57,42 @@ async def test_a_first_event_is_published_once_a_moderator_has_released_it(deplo
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state == "published"
 
 
-async def test_a_record_stays_while_its_event_is_hidden_and_is_updated_afterwards(deployment: Deployment):
+@pytest.mark.parametrize("kind", [ModeratedKind.EVENT, ModeratedKind.PERSON, ModeratedKind.DID])
+async def test_a_record_stays_while_its_event_or_author_is_hidden_and_is_updated_afterwards(
+    deployment: Deployment, kind: ModeratedKind
+):
     mo, ana = await deployment.person("Mo", agrees=False), await deployment.person("Ana")
     event = await deployment.event(ana)
     await deployment.deliver_publications()
+    did = (await deployment.identity(ana.user_id)).did
+    subject = {ModeratedKind.EVENT: event.id, ModeratedKind.PERSON: ana.user_id, ModeratedKind.DID: did}[kind]
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
-    await decide(deployment, mo, ModeratedKind.EVENT, event.id, SubjectVisibility.HIDDEN)
+    await decide(deployment, mo, kind, subject, SubjectVisibility.HIDDEN)
     await deployment.revise(ana, event.slug, title="Another title")
     await deployment.deliver_publications()
     assert (await deployment.record(row["record_uri"]))["name"] == "Tea in the park"
-    await decide(deployment, mo, ModeratedKind.EVENT, event.id, SubjectVisibility.SHOWN)
+    await decide(deployment, mo, kind, subject, SubjectVisibility.SHOWN)
     await deployment.deliver_publications()
     assert (await deployment.record(row["record_uri"]))["name"] == "Another title"
+
+
+async def test_records_of_a_series_stay_while_it_is_hidden_and_are_updated_afterwards(deployment: Deployment):
+    mo = await deployment.person("Mo", agrees=False)
+    ana, series = await publish_series(deployment)
+    await change_publish_policy(deployment, ana, series, PublishPolicy.WINDOW)
+    async with deployment.db.reader() as reader:
+        dates = [one.event for one in await date_queries.stored(reader, series.id)]
+    await decide(deployment, mo, ModeratedKind.SERIES, series.id, SubjectVisibility.HIDDEN)
+    for event in dates[-2:]:
+        await deployment.revise(ana, event.slug, title="Another title")
+    await deliver_all_publications(deployment)
+    published = await records_of(deployment, ana, EVENT)
+    assert "Another title" not in [record["name"] for record in published.values()]
+    await decide(deployment, mo, ModeratedKind.SERIES, series.id, SubjectVisibility.SHOWN)
+    await deliver_all_publications(deployment)
+    updated = await records_of(deployment, ana, EVENT)
+    assert [record["name"] for record in updated.values()].count("Another title") == 2
 
 
 Records = dict[str, dict[str, dict]]

@@ -150,6 +150,9 @@ async def _apply_effects(tx: Transaction, status_changes: Sequence[StatusChange]
 async def _apply_to_person(tx: Transaction, person: UserId, status_change: StatusChange) -> None:
     if status_change.after is SubjectVisibility.HIDDEN:
         await enqueue(tx, JobKind.SUSPENDED_PERSON, person, int(tx.now))
+    elif status_change.before is SubjectVisibility.HIDDEN:
+        # Their records were not updated while they were hidden.
+        await publications.recheck_all_of(tx, person)
     if status_change.before is SubjectVisibility.FIRST_EVENT and status_change.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, person)
         row = await tx.fetch_one(
@@ -200,6 +203,13 @@ async def _notify_group(tx: Transaction, group_id: GroupId, status_change: Statu
 
 async def _notify_host_of_series(tx: Transaction, status_change: StatusChange) -> None:
     """Notify the author of a series. The notification is about its next date, because dates have pages."""
+    if status_change.before is SubjectVisibility.HIDDEN:
+        # Its records and those of its dates were not updated while it was hidden.
+        series_id, dates_of_series = status_change.subject.id, "select id from events where series_id = :series_id"
+        await publications.recheck(tx, kind=publications.PublicationKind.SERIES, subject_ids=[series_id])
+        await publications.recheck_where(
+            tx, kind=publications.PublicationKind.EVENT, subselect=dates_of_series, series_id=series_id
+        )
     dates = [one.event for one in await date_queries.stored(tx, SeriesId(status_change.subject.id))]
     coming = [event for event in dates if not event.is_gone and not event.is_over(tx.now)] or dates[-1:]
     if coming:
