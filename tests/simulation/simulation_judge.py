@@ -23,8 +23,8 @@ STANDS_FOR = {
 }
 # The statuses that are written to repositories. The others stay on OpenMeet.
 TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
-# The stored reason why an event that a person keeps off the network is not published.
-TAKEN_BACK = '{"code":"publication.recalled","params":{}}'
+# The stored reason why a record that its owner withdrew is not published.
+WITHDRAWN = '{"code":"publication.withdrawn","params":{}}'
 # The kind of the publications of superseded records.
 FORMER_EVENT = "former_event"
 # The fields that a host gives an event, and their names in records.
@@ -123,7 +123,7 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
         publication = facts.publications.get(("event", row["id"]))
         # If an event was cancelled while its record was deleted by another app, its host keeps it off the network. So
         # does a host who withdraws the record.
-        is_kept_here = publication is not None and (publication["reason"] == TAKEN_BACK or publication["is_withdrawn"])
+        is_kept_here = publication is not None and (publication["reason"] == WITHDRAWN or publication["is_withdrawn"])
         if is_queued and not row["is_read_only"] and not is_kept_here:
             expect(
                 row["record_uri"], f"{row['id']} is public and was never published: {publication and dict(publication)}"

@@ -98,7 +98,7 @@ class PublicationStatus:
                 return RecordStatus.WAITING_FOR_ACCOUNTS()
             case PublicationState.WAITING, _:
                 return RecordStatus.WAITING_FOR_EVENT()
-            case PublicationState.RETRYING, PublicationReason.SWITCHED_OFF:
+            case PublicationState.RETRYING, PublicationReason.FLAG_OFF:
                 return RecordStatus.SWITCHED_OFF()
             case PublicationState.RETRYING, _:
                 return _next_try(self.due_at - now)

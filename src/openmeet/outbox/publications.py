@@ -424,7 +424,7 @@ async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
     return await tx.execute(
-        _WAKE_SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
+        _WAKE_SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.FLAG_OFF), now=tx.now
     )
 
 

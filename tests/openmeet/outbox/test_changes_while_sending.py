@@ -59,7 +59,7 @@ OUTCOMES: dict[str, Outcome] = {
     "refused": _move(PublicationState.REFUSED),
     "blocked": _move(PublicationState.BLOCKED),
     "conflicted": _move(PublicationState.CONFLICTED),
-    "switched off": _move(PublicationState.RETRYING, PublicationReason.SWITCHED_OFF),
+    "switched off": _move(PublicationState.RETRYING, PublicationReason.FLAG_OFF),
 }
 
 

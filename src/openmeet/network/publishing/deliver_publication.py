@@ -151,7 +151,7 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
         case AwaitFeatureFlag():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await store_outcome.end_lease(
-                publisher, publication, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
+                publisher, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
