@@ -7,6 +7,7 @@ import gc
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,6 +16,8 @@ import msgspec
 import typer
 from rich.filesize import decimal
 from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from groundwork.clock import Instant, to_datetime
 
 _ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -127,6 +130,10 @@ def say_table(rows: Iterable[Sequence[str | int]]) -> None:
             for cell, text, width in zip(row, shown, widths, strict=True)
         ]
         say("  ".join(cells).rstrip())
+
+
+def format_instant(instant: Instant) -> str:
+    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -1,16 +1,15 @@
 """Show the queue, and list, retry and delete dead letters (``openmeet queue …``)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
 from pathlib import Path
 
 import typer
 
-from groundwork.clock import Instant, SystemClock, to_datetime
+from groundwork.clock import SystemClock
 from groundwork.queue.contract import Queue
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import DeadLetterView
-from programs.command_line import print_json, say
+from programs.command_line import format_instant, print_json, say
 from programs.community_queues import open_queue_alone
 from programs.platform_settings import read_settings_of_installation
 from programs.running import run_command
@@ -24,7 +23,7 @@ def show_status(tenant: str, settings_file: Path | None, *, as_json: bool) -> No
         if as_json:
             print_json(depth)
             return
-        since = f", the oldest since {_format_instant(depth.oldest_at)}" if depth.oldest_at is not None else ""
+        since = f", the oldest since {format_instant(depth.oldest_at)}" if depth.oldest_at is not None else ""
         typer.echo(f"waiting       {depth.waiting}{since}")
         typer.echo(f"dead letters  {depth.dead}")
 
@@ -91,13 +90,9 @@ async def _selected_letters(queue: Queue, letter_ids: list[str] | None, *, every
     return selected
 
 
-def _format_instant(instant: Instant) -> str:
-    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _letter_lines(letter: DeadLetterView) -> str:
     about = letter.about or letter.partition
     return (
         f"{letter.letter_id}  {letter.routing_key}  {about}\n"
-        f"    {letter.reason} ({letter.attempts} attempts, failed {_format_instant(letter.buried_at)})"
+        f"    {letter.reason} ({letter.attempts} attempts, failed {format_instant(letter.buried_at)})"
     )

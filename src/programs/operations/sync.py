@@ -15,6 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import jobs
+from groundwork.outbox.jobs import JobState
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.upstreams import authority
@@ -27,9 +28,9 @@ from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResu
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import READ_IN_ORDER
-from openmeet.network.status import SyncDependencies, sync_status
+from openmeet.network.status import JobCount, SyncDependencies, sync_status
 from openmeet.outbox.kinds import JobKind
-from programs.command_line import print_json, say
+from programs.command_line import format_instant, print_json, say
 from programs.platform import Platform, run_on_platform
 
 _COMPARE = "Nothing was enqueued. Compare it with the DID that the account itself shows."
@@ -63,9 +64,18 @@ def show_status(tenant: str, settings_file: Path | None, *, as_json: bool) -> No
         if as_json:
             print_json(state)
         else:
-            say(_as_text(state))
+            say(_as_text(state | {"jobs": {f"{one.kind} {one.state}": _job_text(one) for one in now.jobs}}))
 
     run_on_platform(settings_file, tenant, show)
+
+
+def _job_text(count: JobCount) -> str:
+    """The number of jobs. Due jobs may be enqueued for later, such as e-mails that are combined, so their time is
+    included.
+    """
+    if count.state != JobState.DUE:
+        return str(count.number)
+    return f"{count.number}, the first at {format_instant(count.oldest_at)}"
 
 
 def show_rejected(tenant: str, settings_file: Path | None, *, as_json: bool) -> None:

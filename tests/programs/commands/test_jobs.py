@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.fork_server import FORK_SERVER
 from tests.programs.commands.command_output import output_of, run_command
 from tests.programs.platforms import open_platform, read_platform_settings
 
-from groundwork.clock import SystemClock
+from groundwork.clock import SystemClock, from_datetime
 from groundwork.errors import FailureReason, Refused, with_stored_reason
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
@@ -44,6 +45,20 @@ async def test_columns_do_not_run_together(environment: dict[str, str]):
         assert re.search(r"dead letters +0$", said, re.MULTILINE)
     words = output_of(environment, "services", "make", "--help")
     assert [scope for scope in ServiceScope if scope not in words] == []
+
+
+async def test_the_status_says_when_waiting_jobs_are_due(environment: dict[str, str]):
+    """Many jobs are enqueued for later: their number alone looks as if nothing were delivered."""
+    first = datetime(2031, 3, 4, 18, tzinfo=UTC)
+    async with (
+        open_platform(read_platform_settings(None, environment), SystemClock()) as platform,
+        platform.db.transaction() as tx,
+    ):
+        await jobs.enqueue(tx, JobKind.MAIL, "a", due_at=from_datetime(first))
+        await jobs.enqueue(tx, JobKind.MAIL, "b", due_at=from_datetime(first + timedelta(days=1)))
+    said = output_of(environment, "sync", "status")
+    assert re.search(r"mail due +2, the first at 2031-03-04 18:00:00 UTC$", said, re.MULTILINE)
+    assert json.loads(output_of(environment, "sync", "status", "--json"))["jobs"] == {"mail due": 2}
 
 
 async def refuse(_job: Job) -> None:

@@ -1,6 +1,5 @@
 """Inspect the stored event log, whether or not the server is running (``openmeet pds sequence …``)."""
 
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ from at_protocol.sync import events
 from at_protocol.sync.frames import ErrorFrame
 from aurora_locus.sequencer import queries
 from aurora_locus.settings import PdsSettings
-from groundwork.clock import Instant, to_datetime
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
-from programs.command_line import print_json, say, say_table, with_count
+from programs.command_line import format_instant, print_json, say, say_table, with_count
 from programs.operations.pds.reaching import run_on_database
 from programs.progress_bars import progress_bars
 
@@ -36,7 +34,7 @@ def status(settings_file: Path | None, *, as_json: bool) -> None:
         say(f"newest number  {fields['head']}")
         say(f"deleted up to  {fields['retired_up_to']}")
         say_table(
-            (kind, number, f"events, the oldest of {_format_instant(oldest)}")
+            (kind, number, f"events, the oldest of {format_instant(oldest)}")
             for kind, (number, oldest) in fields["kept"].items()
         )
 
@@ -54,7 +52,7 @@ def list_events(after: int | None, limit: int, did: str, settings_file: Path | N
             )
             return
         # Sequence numbers have no separators, so that they can be pasted into `sequence show`.
-        say_table((str(one.seq), _format_instant(one.at), one.kind, one.size, "bytes", one.did) for one in rows)
+        say_table((str(one.seq), format_instant(one.at), one.kind, one.size, "bytes", one.did) for one in rows)
         if not rows:
             say("There are no events.")
 
@@ -133,7 +131,3 @@ def _readable(value: object) -> object:
             return value
         case _:
             return str(value)
-
-
-def _format_instant(instant: Instant) -> str:
-    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
