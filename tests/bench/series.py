@@ -15,7 +15,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.model import PlaceInSeries
+from openmeet.domain.events.model import PositionInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.series import actions, apply_edits, date_queries, materialize, queries, tasks
@@ -114,7 +114,7 @@ async def _with_series(db: Database) -> None:
     host = await _host(db)
     async with db.transaction() as tx:
         first = await actions.create(tx, host, Content("Practice"), _weekly())
-        known = [held.event.place_in_series for held in await date_queries.stored(tx, first.id)]
+        known = [held.event.position_in_series for held in await date_queries.stored(tx, first.id)]
     names = [datetime.fromisoformat(place.original_date) for place in known if place]
     for start in range(1, SERIES, 500):
         made = [_copy(first, number) for number in range(start, min(start + 500, SERIES))]
@@ -125,7 +125,7 @@ async def _with_series(db: Database) -> None:
         for part in range(0, len(made), 100):
             async with db.transaction() as tx:
                 dates = [
-                    (details_of(one.content, one.timing, at), PlaceInSeries(one.id, original_text(at)))
+                    (details_of(one.content, one.timing, at), PositionInSeries(one.id, original_text(at)))
                     for one in made[part : part + 100]
                     for at in names
                 ]

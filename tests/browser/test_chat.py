@@ -346,7 +346,7 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
         )
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
         await send_text(tx, ana, room, "Bring water")
-        at = (await dates(tx, series))[2].place_in_series.original_date
+        at = (await dates(tx, series))[2].position_in_series.original_date
         await split_series(tx, await find_for_host(tx, series.slug, ana.user_id), at, "Practice, later")
         tail = (await tx.fetch_one("select slug from event_series where split_from = :id", id=series.id))["slug"]
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
@@ -372,7 +372,7 @@ async def test_chat_of_one_date_updates_automatically(openmeet, browser):
         )
         room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
         first, second = (await dates(tx, series))[:2]
-        abouts = [one.place_in_series.original_date for one in (first, second)]
+        abouts = [one.position_in_series.original_date for one in (first, second)]
         await send_text(tx, ana, room, "Of the first", about=abouts[0])
         token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
     async with window(browser, openmeet, token, viewport=PHONE) as page:

@@ -137,7 +137,7 @@ async def attended_dates(
 
     Returns all such dates, so that a repeated e-mail is the same.
     """
-    if event.place_in_series is None:
+    if event.position_in_series is None:
         return [], {}
-    dates, own_rsvps = await answered_dates(reader, SeriesId(event.place_in_series.series_id), user_id)
+    dates, own_rsvps = await answered_dates(reader, SeriesId(event.position_in_series.series_id), user_id)
     return [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR], own_rsvps

@@ -414,7 +414,7 @@ async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
         )
         held = await lock_series(tx, ana, series)
         stored = await date_queries.stored(tx, held.id)
-        named = coming[1].place_in_series
+        named = coming[1].position_in_series
         assert named is not None
         edit = series_edits.Edit(scope, named.original_date, later, frozenset({"starts_local"}))
         await apply_plan(tx, held, series_edits.plan_of(held, edit, stored, tx.now))

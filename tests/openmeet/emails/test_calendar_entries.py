@@ -81,7 +81,7 @@ async def test_after_a_split_each_date_has_one_entry(post: Post, practice) -> No
     ana, _, series, calendar = practice
     async with post.db.transaction() as tx:
         second = (await dates(tx, series))[1]
-        behind = await later(tx, ana, series, second.place_in_series.original_date, timedelta(hours=1))
+        behind = await later(tx, ana, series, second.position_in_series.original_date, timedelta(hours=1))
         moved_to = [str(one.starts_at) for one in await dates(tx, behind)][:2]
     assert len(moved_to) == 2
     await heard_of(post, calendar)
@@ -98,7 +98,7 @@ async def test_an_undone_split_restores_the_entries(post: Post, practice) -> Non
     before = calendar.shown()
     async with post.db.transaction() as tx:
         second = (await dates(tx, series))[1]
-        behind = await later(tx, ana, series, second.place_in_series.original_date, timedelta(hours=1))
+        behind = await later(tx, ana, series, second.position_in_series.original_date, timedelta(hours=1))
     await heard_of(post, calendar)
     assert f"{behind.id}@{HOST}" in {uid for _, uid in calendar.shown()}
     post.site.clock.turn(HOUR // 10)

@@ -343,4 +343,4 @@ async def test_declining_one_date_cancels_only_that_entry(post: Post) -> None:
 
 
 def _day_of(event) -> date:
-    return date.fromisoformat(event.place_in_series.original_date[:10])
+    return date.fromisoformat(event.position_in_series.original_date[:10])

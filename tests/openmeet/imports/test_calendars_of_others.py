@@ -228,5 +228,7 @@ async def test_the_preview_warns_about_changes_that_no_rule_expresses(
     async with db.transaction() as tx:
         stored = [one.event for part in await parts_of(tx, path) for one in await date_queries.stored(tx, part.id)]
     name = datetime.strptime(original, "%Y%m%dT%H%M%S").isoformat()  # noqa: DTZ007  # wall clock
-    (moved,) = [one for one in stored if one.place_in_series is not None and one.place_in_series.original_date == name]
+    (moved,) = [
+        one for one in stored if one.position_in_series is not None and one.position_in_series.original_date == name
+    ]
     assert (moved.starts_local[:10], moved.title) == (at.isoformat(), "Choir 1")

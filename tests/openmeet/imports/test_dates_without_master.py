@@ -92,7 +92,9 @@ async def test_every_date_of_a_feed_is_imported_once(db: Database) -> None:
     outcome = await brought(db, ana, FEED)
     assert (len(outcome.made), outcome.left_out) == (1, [])
     by_name = {
-        one.place_in_series.original_date: one for one in await dates_of(db, outcome.made[0]) if one.place_in_series
+        one.position_in_series.original_date: one
+        for one in await dates_of(db, outcome.made[0])
+        if one.position_in_series
     }
     off = by_name["2027-03-09T18:00:00"]
     assert (off.is_cancelled, off.status_reason) == (True, "The conductor is ill.")

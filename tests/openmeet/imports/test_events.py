@@ -115,7 +115,7 @@ async def test_a_calendar_becomes_drafts_and_a_series_that_only_its_host_sees(db
         told = await tx.fetch_one("select count(*) as found from notifications")
     assert choir.content.visibility is Visibility.PRIVATE
     assert {date.content.visibility for date in dates} == {Visibility.PRIVATE}
-    by_name = {date.place_in_series.original_date: date for date in dates if date.place_in_series}
+    by_name = {date.position_in_series.original_date: date for date in dates if date.position_in_series}
     assert "2026-03-14T18:00:00" not in by_name
     assert by_name["2026-03-21T18:00:00"].title == "Choir with guests"
     assert by_name["2026-03-21T18:00:00"].starts_local == "2026-03-21T19:00:00"

@@ -220,7 +220,7 @@ async def test_single_events_come_back_the_same(
     db: Database, other_db: Database, ana: Caller, clock: HandClock
 ) -> None:
     _, events = await home_events(db, ana)
-    single = [event for event in events if event.place_in_series is None]
+    single = [event for event in events if event.position_in_series is None]
     file = alone(*single)
     said = said_by(file, clock.now())
     assert len(said) == len(single)
@@ -238,7 +238,7 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
         numbers = await sequences(tx, [one.id for one in events])
-        dates = [one for one in events if one.place_in_series]
+        dates = [one for one in events if one.position_in_series]
         file = series_feed.calendar_of([(series, dates)], numbers, tx.now, URL)
     said = said_by(file, clock.now())
     assert len(said) == 5
@@ -257,9 +257,9 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         numbers = await sequences(tx, [one.id for one in events])
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
-            dates = [(event, True) for event in ours if event.place_in_series]
+            dates = [(event, True) for event in ours if event.position_in_series]
             whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
-            single = [event for event in ours if event.place_in_series is None]
+            single = [event for event in ours if event.position_in_series is None]
             file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL, is_public=True)
             # The text avoids protocol addresses, which mean nothing in a calendar.
             assert b"From another app" in file

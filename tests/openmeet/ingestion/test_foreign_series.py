@@ -36,7 +36,7 @@ async def known(db: Database, uri: str = WEEKLY_URI) -> tuple[Series, list[str]]
         found = await queries.by_record_uri(reader, uri)
         assert found is not None
         held = await date_queries.stored(reader, found.id)
-    return found, [one.event.place_in_series.original_date for one in held if one.event.place_in_series]
+    return found, [one.event.position_in_series.original_date for one in held if one.event.position_in_series]
 
 
 @pytest.mark.usefixtures("flags_on")
@@ -168,7 +168,7 @@ async def shown(db: Database) -> list[tuple[str, list[str]]]:
             one = await queries.by_record_uri(reader, row["record_uri"])
             assert one is not None
             held = await date_queries.stored(reader, one.id)
-            names = [each.event.place_in_series.original_date for each in held if each.event.place_in_series]
+            names = [each.event.position_in_series.original_date for each in held if each.event.position_in_series]
             found.append((row["record_uri"].rpartition("/")[2], names))
         return found
 

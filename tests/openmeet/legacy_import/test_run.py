@@ -180,8 +180,8 @@ async def test_urls_rooms_and_status_are_preserved(db: Database, tmp_path: Path)
     assert host is not None
     assert series.owner_id == host.id
     assert first is not None
-    assert first.place_in_series is not None
-    assert first.place_in_series.series_id == series.id
+    assert first.position_in_series is not None
+    assert first.position_in_series.series_id == series.id
     assert second is not None
     assert second.status is EventStatus.CANCELLED
     assert {row[0] for row in rows_with(rooms)} == {"!date:old", "!series:old"}

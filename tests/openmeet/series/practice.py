@@ -43,7 +43,7 @@ async def dates(reader: Reader, series: Series) -> list[Event]:
 
 
 def original_dates(events: Sequence[Event]) -> list[str]:
-    return [event.place_in_series.original_date for event in events if event.place_in_series]
+    return [event.position_in_series.original_date for event in events if event.position_in_series]
 
 
 async def lock_series(tx: Transaction, caller: Caller, series: Series) -> Series:

@@ -45,7 +45,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 def names(events_: list[Event]) -> list[str]:
-    return [event.place_in_series.original_date for event in events_ if event.place_in_series]
+    return [event.position_in_series.original_date for event in events_ if event.position_in_series]
 
 
 async def open_date_again(tx: Transaction, series: Series, time: str) -> str:
@@ -114,7 +114,7 @@ async def test_the_next_date_enqueues_a_record_and_then_the_one_after_it(db: Dat
     await tasks.roll_windows(db, clock.now())
     async with db.transaction() as tx:
         chosen = [
-            event.place_in_series.original_date for event in await dates(tx, series) if event.is_published_by_policy
+            event.position_in_series.original_date for event in await dates(tx, series) if event.is_published_by_policy
         ]
     assert chosen[-1] == "2026-12-08T18:00:00"
 
@@ -175,7 +175,7 @@ async def test_an_edit_of_all_keeps_what_a_date_has_of_its_own(db: Database) -> 
         found = await dates(tx, series)
     assert [event.title for event in found[:3]] == ["Rehearsal", "With guests", "Rehearsal"]
     assert {event.content.description for event in found} == {"Bring a stand"}
-    assert found[1].place_in_series.overridden == ("capacity", "title")
+    assert found[1].position_in_series.overridden == ("capacity", "title")
     assert (found[1].content.capacity, found[0].content.capacity) == (20, None)
 
 
@@ -200,8 +200,8 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
         plan = plan_one(series, held, replace(later, content=replace(later.content, title="Late")))
         await apply_edits.apply_plan(tx, series, plan)
         event = (await dates(tx, series))[2]
-    assert event.place_in_series.overridden == ("starts", "title")
-    assert event.place_in_series.original_date == "2026-12-08T18:00:00"
+    assert event.position_in_series.overridden == ("starts", "title")
+    assert event.position_in_series.original_date == "2026-12-08T18:00:00"
     assert event.starts_local == "2026-12-08T20:00:00"
 
 
@@ -262,7 +262,7 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
         after = await dates(tx, series)
         assert before[1].id in {event.id for event in after}
         kept = next(event for event in after if event.id == before[1].id)
-        assert kept.place_in_series.overridden == ("starts",)
+        assert kept.position_in_series.overridden == ("starts",)
         # The change is reversed: the dates that were removed are created again.
         series = await lock_series(tx, ana, series)
         back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
@@ -397,7 +397,7 @@ async def test_a_deleted_series_deletes_or_keeps_its_dates(db: Database, keeps_e
         for event in found:
             after = await event_by_id(tx, event.id)
             assert after is not None
-            assert (after.place_in_series is None) is keeps_events
+            assert (after.position_in_series is None) is keeps_events
             assert after.is_gone is not keeps_events
 
 

@@ -112,8 +112,8 @@ async def test_after_a_split_old_names_lead_to_the_new_part(practice_db: Databas
         assert new.id != series.id
         assert (await opened(tx, series, STORED)).id == before.id
         far = await opened(tx, series, COMPUTED)
-        assert far.place_in_series is not None
-        assert (far.place_in_series.series_id, far.title) == (new.id, "Rehearsal")
+        assert far.position_in_series is not None
+        assert (far.position_in_series.series_id, far.title) == (new.id, "Rehearsal")
         # The URL also works when that part is moved and split again.
         await move_all_dates(tx, await lock_series(tx, ana, new), timedelta(minutes=30))
         third = await split_series(tx, await lock_series(tx, ana, new), "2027-06-01T18:30:00", "Concert")
@@ -195,5 +195,5 @@ async def test_a_series_split_undone_and_split_again_is_found_by_its_first_url(
     async with practice_db.transaction() as tx:
         again = await split_series(tx, await lock_series(tx, ana, series), "2026-12-08T18:00:00", "Rehearsal")
         far = await opened(tx, undone, COMPUTED)
-    assert far.place_in_series is not None
-    assert (far.place_in_series.series_id, far.place_in_series.original_date) == (again.id, COMPUTED)
+    assert far.position_in_series is not None
+    assert (far.position_in_series.series_id, far.position_in_series.original_date) == (again.id, COMPUTED)

@@ -171,7 +171,7 @@ class Histories(OnDatabases):
             event = await self._event(tx, week)
             held = await date_queries.stored(tx, series.id)
             template = replace(series.content, title=title)
-            plan = plan_following(series, event.place_in_series.original_date, template, None, held, tx.now)
+            plan = plan_following(series, event.position_in_series.original_date, template, None, held, tx.now)
             return (await apply_edits.apply_plan(tx, series, plan)).id
 
         behind = self.run(work)
@@ -221,7 +221,7 @@ class Histories(OnDatabases):
 
         async def work(tx: Any) -> None:
             series = await self._locked(tx, half)
-            name = (await self._event(tx, week)).place_in_series.original_date
+            name = (await self._event(tx, week)).position_in_series.original_date
             if off:
                 await cancel_dates.cancel_dates(tx, series, [name], "ill")
             else:

@@ -118,7 +118,7 @@ class Rules(OnDatabases):
 
     async def _names(self, tx: Any, series: str) -> dict[str, datetime]:
         return {
-            event.id: datetime.fromisoformat(event.place_in_series.original_date)
+            event.id: datetime.fromisoformat(event.position_in_series.original_date)
             for event in await self._held(tx, series)
         }
 
@@ -237,7 +237,7 @@ class Rules(OnDatabases):
 
     async def _kept_for(self, tx: Any, series: str, ids: set[str]) -> set[str]:
         rows = await tx.fetch("select distinct event_id from attendances")
-        own = {event.id for event in await self._held(tx, series) if event.place_in_series.overridden}
+        own = {event.id for event in await self._held(tx, series) if event.position_in_series.overridden}
         return (own | {row["event_id"] for row in rows}) & ids
 
     @precondition(lambda self: self.past is not None)
@@ -285,7 +285,7 @@ class Rules(OnDatabases):
             return {
                 event.id: (
                     series,
-                    event.place_in_series.original_date,
+                    event.position_in_series.original_date,
                     event.starts_local,
                     event.title,
                     {row["display_name"] for row in going if row["event_id"] == event.id},

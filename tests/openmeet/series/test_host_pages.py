@@ -62,9 +62,9 @@ async def dates(site: Site, series: Series) -> dict[str, str]:
     async with site.db.reader() as reader:
         held = [one.event for one in await date_queries.stored(reader, series.id)]
     return {
-        event.place_in_series.original_date: event.status.value
+        event.position_in_series.original_date: event.status.value
         for event in held
-        if event.place_in_series and not event.is_gone
+        if event.position_in_series and not event.is_gone
     }
 
 

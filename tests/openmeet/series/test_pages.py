@@ -53,9 +53,9 @@ async def stored(site: Site, series: Series) -> list[tuple[str, str, str]]:
     async with site.db.reader() as reader:
         held = await date_queries.stored(reader, series.id)
     return [
-        (one.event.place_in_series.original_date, one.event.title, one.event.status.value)
+        (one.event.position_in_series.original_date, one.event.title, one.event.status.value)
         for one in held
-        if one.event.place_in_series and not one.event.is_gone
+        if one.event.position_in_series and not one.event.is_gone
     ]
 
 

@@ -83,8 +83,8 @@ async def test_a_left_over_date_does_not_take_another_dates_place(db: Database) 
 
 
 def original_of(event: Event) -> str:
-    assert event.place_in_series is not None
-    return event.place_in_series.original_date
+    assert event.position_in_series is not None
+    return event.position_in_series.original_date
 
 
 async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -> None:

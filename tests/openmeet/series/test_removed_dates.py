@@ -55,8 +55,8 @@ async def test_a_date_can_have_its_own_choice(practice_db: Database, clock: Hand
         ana, series = await create_weekly_series(tx, remove_after=RemovalDelay.DAY)
         first, second, *_ = await dates(tx, series)
         kept = await event_hosting.revise(tx, ana, first.slug, edited_details(first, remove_after=RemovalDelay.NEVER))
-        assert kept.place_in_series is not None
-        assert kept.place_in_series.overridden == ("remove_after",)
+        assert kept.position_in_series is not None
+        assert kept.position_in_series.overridden == ("remove_after",)
     clock.turn((second.ends_at or 0) + DAY - clock.now())
     assert await sweep(practice_db, clock) == 1
     async with practice_db.transaction() as tx:

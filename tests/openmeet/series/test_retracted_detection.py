@@ -252,7 +252,7 @@ async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Call
         await detection_actions.undo(tx, ana, one.id)
         again = await by_id(tx, alone.id)
     assert again is not None
-    assert (again.is_gone, again.place_in_series, again.is_published_by_policy) == (False, None, True)
+    assert (again.is_gone, again.position_in_series, again.is_published_by_policy) == (False, None, True)
 
 
 async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -56,7 +56,7 @@ async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
     now = await queries.by_id(reader, series.id)
     assert now is not None
     seen = [
-        (one.id, details_in(one), one.place_in_series, one.status, one.status_reason)
+        (one.id, details_in(one), one.position_in_series, one.status, one.status_reason)
         for one in await dates(reader, now)
     ]
     return (now.content, now.timing, now.status, now.status_reason, now.deleted_at, seen)
@@ -126,7 +126,11 @@ async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) 
         again = await by_id(tx, alone.id)
         assert again is not None
         assert was is not None
-        assert (again.place_in_series, again.is_published_by_policy, details_in(again)) == (None, True, details_in(was))
+        assert (again.position_in_series, again.is_published_by_policy, details_in(again)) == (
+            None,
+            True,
+            details_in(was),
+        )
         assert await status_of(tx, again, ben) == "attending"
         assert (await tx.fetch("select count(*) as n from events where is_published_by_policy = 1"))[0]["n"] == 2
     assert await _heard_by(practice_db, ben, cleo) == heard_before

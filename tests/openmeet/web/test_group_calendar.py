@@ -100,8 +100,8 @@ async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Databa
 
 
 def place_of(event: Event) -> str:
-    assert event.place_in_series is not None
-    return event.place_in_series.original_date
+    assert event.position_in_series is not None
+    return event.position_in_series.original_date
 
 
 async def test_dates_hidden_from_a_reader_are_not_in_their_file(db: Database, clock: HandClock) -> None:

@@ -190,13 +190,13 @@ async def test_pages_contain_the_best_date_of_each_series_once(site: Site, monke
                 every = await search.coming(reader, wanted, None, 500)
                 best: dict[str, tuple[object, ...]] = {}
                 for one in every:
-                    if one.place_in_series is None:
+                    if one.position_in_series is None:
                         continue
                     by = one.over_at if first is None else one.starts_at
                     rank = (search.position_in(wanted, one).part, one.is_cancelled, by, one.id)
-                    best[one.place_in_series.series_id] = min(rank, best.get(one.place_in_series.series_id, rank))
+                    best[one.position_in_series.series_id] = min(rank, best.get(one.position_in_series.series_id, rank))
                 chosen_ids = {rank[-1] for rank in best.values()}
-                expected = [one.id for one in every if one.place_in_series is None or one.id in chosen_ids]
+                expected = [one.id for one in every if one.position_in_series is None or one.id in chosen_ids]
                 found, after = [], None
                 once = replace(wanted, once_per_series=True)
                 while page := await search.coming(reader, once, after, 2):

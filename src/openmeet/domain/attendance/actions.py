@@ -138,10 +138,10 @@ async def _rsvp_to_last_date(
     reader: Reader, event_registration: EventRegistration, caller: Caller
 ) -> Attendance | None:
     """The caller's most recent RSVP in the same series, whose details a first reply to the next date keeps."""
-    place = event_registration.event.place_in_series
-    if place is None:
+    position = event_registration.event.position_in_series
+    if position is None:
         return None
-    attendance = await queries.latest_in_series(reader, place.series_id, caller.user_id)
+    attendance = await queries.latest_in_series(reader, position.series_id, caller.user_id)
     if attendance is None:
         return None
     most = seats.largest_party(seats.limits_of(event_registration), attendance.mode)

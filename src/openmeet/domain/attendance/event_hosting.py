@@ -108,7 +108,7 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     event = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     if event.is_draft:
         return event
-    if event.place_in_series is not None:
+    if event.position_in_series is not None:
         raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
     if await queries.has_rsvps(tx, event.id):
         raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
@@ -132,13 +132,13 @@ async def change_registration_settings(
     event = await lock_for_settings(tx, caller, slug, for_series=for_series)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
-    if not for_series or event.place_in_series is None:
+    if not for_series or event.position_in_series is None:
         saved = await registration.put(tx, event.id, new_settings)
         await waitlist.fill(tx, EventRegistration(event, saved))
         return saved
     await registration.delete_own_settings(tx, event.id)
-    saved = await registration.put(tx, event.place_in_series.series_id, new_settings)
-    waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
+    saved = await registration.put(tx, event.position_in_series.series_id, new_settings)
+    waited_for = await waitlist.dates_with_waitlist(tx, event.position_in_series.series_id)
     await waitlist.fill_several(tx, await several(tx, waited_for))
     return saved
 
@@ -153,9 +153,9 @@ async def lock_for_settings(tx: Transaction, caller: Caller, slug: EventSlug, *,
 
 async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
     """An event and the upcoming dates of its series that have no settings of their own."""
-    if event.place_in_series is None:
+    if event.position_in_series is None:
         return [event]
-    ids = await registration.dates_without_own_settings(reader, event.place_in_series.series_id)
+    ids = await registration.dates_without_own_settings(reader, event.position_in_series.series_id)
     return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 

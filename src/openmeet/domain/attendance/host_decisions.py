@@ -201,8 +201,8 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
         rejected.append(await apply_host_action(tx, event, one, AttendanceAction.REJECT, caller.user_id))
     await notify_people(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
-    if rejected and event.place_in_series is not None:
-        await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in rejected])
+    if rejected and event.position_in_series is not None:
+        await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
     if rejected:
         await waitlist.fill(tx, await registration.registration_of(tx, event))
     return DecisionCounts(rejected=len(rejected))
@@ -221,8 +221,8 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     rejection = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
     was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_REJECTED, event.id)
     saved = await _restore_status(tx, event, caller.user_id, rsvp, rejection, AttendanceStatus.DECLINED)
-    if rejection is not None and event.place_in_series is not None:
-        series_id = event.place_in_series.series_id
+    if rejection is not None and event.position_in_series is not None:
+        series_id = event.position_in_series.series_id
         await invitation_queries.resume(tx, series_id, rsvp.user_id, ended_at=rejection.changed_at)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:

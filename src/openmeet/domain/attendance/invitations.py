@@ -56,7 +56,7 @@ async def invite(
     if for_series:
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_for_host(tx, caller, slug)
-    if for_series and event.place_in_series is None:
+    if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": AttendanceReason.NOT_A_DATE})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
@@ -69,9 +69,9 @@ async def invite(
     user_id = invited_user.id if invited_user else await guests.find_or_make(tx, email=email, display_name="")
     invited = Invitee(user_id, caller.user_id, email)
     dates = [event]
-    if for_series and event.place_in_series is not None:
-        await invitation_queries.put(tx, event.place_in_series.series_id, invited)
-        locked_dates = await lock_dates(tx, event.place_in_series.series_id)
+    if for_series and event.position_in_series is not None:
+        await invitation_queries.put(tx, event.position_in_series.series_id, invited)
+        locked_dates = await lock_dates(tx, event.position_in_series.series_id)
         dates += [
             date
             for date in locked_dates

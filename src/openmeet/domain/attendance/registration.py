@@ -286,7 +286,7 @@ async def registrations_of(reader: Reader, events: Sequence[Event]) -> dict[Even
         # The settings of the dates themselves and those of their series.
         subjects=sorted(
             {event.id for event in events}
-            | {event.place_in_series.series_id for event in events if event.place_in_series}
+            | {event.position_in_series.series_id for event in events if event.position_in_series}
         ),
     )
     by_subject = {row["subject_id"]: registration_settings_of(row) for row in rows}
@@ -294,7 +294,7 @@ async def registrations_of(reader: Reader, events: Sequence[Event]) -> dict[Even
         event.id: EventRegistration(
             event,
             by_subject.get(event.id)
-            or by_subject.get(event.place_in_series.series_id if event.place_in_series else "")
+            or by_subject.get(event.position_in_series.series_id if event.position_in_series else "")
             or DEFAULT_SETTINGS,
         )
         for event in events
@@ -311,8 +311,8 @@ async def revision_of(reader: Reader, event: Event) -> int:
     """The revision for the ETag. It covers the settings of the event and of its series, because an edit of all dates
     replaces both.
     """
-    place = event.place_in_series
-    subjects = [event.id] if place is None else [event.id, place.series_id]
+    position = event.position_in_series
+    subjects = [event.id] if position is None else [event.id, position.series_id]
     rows = await reader.fetch(
         "select subject_id, revision from registration_settings where subject_id in :subjects order by subject_id",
         subjects=subjects,

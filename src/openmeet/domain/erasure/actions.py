@@ -314,7 +314,7 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.author_id != user_id or event.is_cancelled or event.is_gone:
         return
-    if event.place_in_series is not None or not await ownership.pass_to_heir(tx, event):
+    if event.position_in_series is not None or not await ownership.pass_to_heir(tx, event):
         await event_hosting.cancel(tx, Caller(user_id, ""), event.slug, "")
     else:
         await recheck_rsvp_records(tx, [event.id])

@@ -35,7 +35,7 @@ from openmeet.domain.events.model import (
     EventStatus,
     GroupOfEvent,
     NetworkEvent,
-    PlaceInSeries,
+    PositionInSeries,
 )
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import enqueue_record, notify_webhooks, settle_merges, waits_for_author
@@ -118,7 +118,7 @@ async def create_imported(
     details: Details,
     *,
     slug: EventSlug | None = None,
-    place: PlaceInSeries | None = None,
+    position: PositionInSeries | None = None,
     group: GroupOfEvent | None = None,
     is_cancelled: bool = False,
 ) -> Event | None:
@@ -132,12 +132,12 @@ async def create_imported(
         new,
         slug=slug or new.slug,
         content=details.content,
-        place_in_series=place,
+        position_in_series=position,
         group=group,
         status=EventStatus.CANCELLED if is_cancelled else new.status,
     )
     event = with_details(event, details)
-    event = replace(event, is_published_by_policy=place is None and not event.is_over(tx.now))
+    event = replace(event, is_published_by_policy=position is None and not event.is_over(tx.now))
     is_new = await queries.insert(tx, event, search_text=search_text(event), submission=None)
     return event if is_new else None
 
@@ -155,11 +155,11 @@ async def revise(
     after = with_details(before, details)
     if after == before:
         return before
-    place = before.place_in_series
-    if place is not None:
+    position = before.position_in_series
+    if position is not None:
         # Fields changed on one date no longer follow the series.
-        own = {*place.overridden, *differing(details, details_in(before))}
-        after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
+        own = {*position.overridden, *differing(details, details_in(before))}
+        after = replace(after, position_in_series=replace(position, overridden=tuple(sorted(own))))
     return await _save(tx, before, after, caller)
 
 
@@ -219,10 +219,10 @@ async def remove_picture(
 
 
 def _with_picture(before: Event, picture: Picture | None) -> Event:
-    place = before.place_in_series
-    if place is not None:
-        place = replace(place, overridden=tuple(sorted({*place.overridden, "picture"})))
-    return replace(before, content=replace(before.content, picture=picture), place_in_series=place)
+    position = before.position_in_series
+    if position is not None:
+        position = replace(position, overridden=tuple(sorted({*position.overridden, "picture"})))
+    return replace(before, content=replace(before.content, picture=picture), position_in_series=position)
 
 
 async def replace_link(

@@ -49,7 +49,7 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
-    if for_series and event.place_in_series is None:
+    if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": EventReason.NOT_A_DATE})
     text = whom.strip()
     if not text:
@@ -88,8 +88,8 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     await co_host_queries.put(tx, yes)
     # RSVPs that they gave in other apps may have been pending until they can see the event.
     await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
-    if yes.is_for_series and event.place_in_series is not None:
-        dates = await queries.lock_dates(tx, event.place_in_series.series_id)
+    if yes.is_for_series and event.position_in_series is not None:
+        dates = await queries.lock_dates(tx, event.position_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
         await co_host_queries.add_to_events(tx, [yes], others)
     await _notify_inviter(tx, event, yes, is_accepted=True, is_for_series=yes.is_for_series)
@@ -160,8 +160,8 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: C
 
 
 async def _end_in_series(tx: Transaction, event: Event, host: CoHost, state: CoHostState) -> None:
-    if host.is_for_series and host.user_id is not None and event.place_in_series is not None:
-        await co_host_queries.end_in_series(tx, event.place_in_series.series_id, host.user_id, state)
+    if host.is_for_series and host.user_id is not None and event.position_in_series is not None:
+        await co_host_queries.end_in_series(tx, event.position_in_series.series_id, host.user_id, state)
 
 
 async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, for_series: bool) -> CoHost:

@@ -49,7 +49,7 @@ async def lets_its_author(reader: Reader, event: Event) -> bool:
     """
     if event.group is None:
         return True
-    if event.is_draft or event.place_in_series is not None:
+    if event.is_draft or event.position_in_series is not None:
         return await may_make_events(reader, event.group, event.author_id)
     return access_by(await role_in(reader, event.group.id, event.author_id)) is not GroupEventAccess.SHUT_OUT
 

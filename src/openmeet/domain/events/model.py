@@ -121,7 +121,7 @@ class NetworkEvent(_Extension):
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceInSeries:
+class PositionInSeries:
     """Position of a date in its series.
 
     ``original_date`` is the wall-clock time given by the rule (``YYYY-MM-DDTHH:MM:SS``). It identifies the date and
@@ -176,7 +176,7 @@ class Event:
     """A stored event. ``starts_at`` is None for network events whose date has not been announced yet.
 
     ``removed_at``: when its record was deleted from its author's repository. ``deleted_at``: when its host deleted it
-    on this site. ``place_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates
+    on this site. ``position_in_series``: which date of which series it is. ``is_published_by_policy``: False for dates
     that the policy of their series does not publish. ``is_held``: hidden from other people until its author's PDS has
     accepted the record (``publication``). ``is_hidden``: the account whose repository has its record is deactivated,
     suspended, taken down or deleted, or moderation withholds the event. Computed, never stored. ``is_draft``: not
@@ -213,7 +213,7 @@ class Event:
     created_at: Instant
     updated_at: Instant
     is_hidden: bool = False
-    place_in_series: PlaceInSeries | None = None
+    position_in_series: PositionInSeries | None = None
     is_published_by_policy: bool = True
     group: GroupOfEvent | None = None
     is_all_day: bool = False

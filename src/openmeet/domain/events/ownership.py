@@ -52,7 +52,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
     """
     event = await event_access.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await event_access.require_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
-    if event.place_in_series is not None:
+    if event.position_in_series is not None:
         raise Refused(EventReason.DATE_OF_SERIES, name="DateOfSeries")
     if event.is_draft:
         raise Refused(EventReason.CANNOT_HAND_OVER_DRAFT, name="Draft")

@@ -21,7 +21,7 @@ from openmeet.domain.events.model import (
     EventSlug,
     EventStatus,
     GroupOfEvent,
-    PlaceInSeries,
+    PositionInSeries,
     RecordOrigin,
     RecordSettings,
     ZoneSource,
@@ -91,7 +91,7 @@ def event_of(row: Row) -> Event:
         deleted_at=cells["deleted_at"],
         created_at=cells["created_at"],
         updated_at=cells["updated_at"],
-        place_in_series=_place_in_series(cells),
+        position_in_series=_position_in_series(cells),
         is_published_by_policy=bool(cells["is_published_by_policy"]),
         group=_group_of(cells),
         is_all_day=bool(cells["is_all_day"]),
@@ -143,11 +143,11 @@ def record_columns(settings: RecordSettings) -> dict[str, object]:
     }
 
 
-def _place_in_series(row: Row) -> PlaceInSeries | None:
+def _position_in_series(row: Row) -> PositionInSeries | None:
     if row["series_id"] is None:
         return None
     overridden = tuple(filter(None, row["overridden_fields"].split(",")))
-    return PlaceInSeries(row["series_id"], row["original_date"], overridden)
+    return PositionInSeries(row["series_id"], row["original_date"], overridden)
 
 
 async def by_slug(reader: Reader, slug: EventSlug) -> Event | None:
@@ -269,7 +269,7 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
     values["submission_key"], values["submission_digest"] = submission or (None, None)
     names = ", ".join(values)
     marks = ", ".join(f":{name}" for name in values)
-    taken = "series_id, original_date" if event.place_in_series else "author_id, submission_key"
+    taken = "series_id, original_date" if event.position_in_series else "author_id, submission_key"
     made = await tx.execute(f"insert into events ({names}) values ({marks}) on conflict ({taken}) do nothing", **values)
     _announce_missing_positions(tx, [values])
     return made == 1
@@ -394,7 +394,7 @@ async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
 
 
 def _values(event: Event, search_text: str) -> dict[str, object]:
-    place = event.place_in_series
+    position = event.position_in_series
     # A derived position is kept until the town changes.
     town = event.town if event.town == event.derived_from else ""
     derived = event.derived_spot if town else None
@@ -434,10 +434,10 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "deleted_at": event.deleted_at,
         "created_at": event.created_at,
         "updated_at": event.updated_at,
-        "series_id": place.series_id if place else None,
-        "original_date": place.original_date if place else None,
-        "is_modified_occurrence": int(bool(place and place.overridden)),
-        "overridden_fields": ",".join(place.overridden) if place else "",
+        "series_id": position.series_id if position else None,
+        "original_date": position.original_date if position else None,
+        "is_modified_occurrence": int(bool(position and position.overridden)),
+        "overridden_fields": ",".join(position.overridden) if position else "",
         "is_published_by_policy": int(event.is_published_by_policy),
         "group_id": event.group.id if event.group else None,
         "is_all_day": int(event.is_all_day),

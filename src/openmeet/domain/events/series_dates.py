@@ -21,7 +21,7 @@ from openmeet.domain.events.model import (
     EventId,
     EventStatus,
     GroupOfEvent,
-    PlaceInSeries,
+    PositionInSeries,
     RecordSettings,
 )
 from openmeet.domain.events.publication import notify_webhooks, settle_merges, waiting_for_authors
@@ -37,7 +37,7 @@ from openmeet.outbox.publications import SubjectRevision
 async def create_dates(
     tx: Transaction,
     author_id: UserId,
-    dates: Sequence[tuple[Details, PlaceInSeries]],
+    dates: Sequence[tuple[Details, PositionInSeries]],
     *,
     is_published_by_policy: bool,
     group: GroupOfEvent | None = None,
@@ -48,17 +48,17 @@ async def create_dates(
     made = [
         with_details(
             replace(
-                blank_event(tx.now, _slug_text(details, place), author_id),
+                blank_event(tx.now, _slug_text(details, position), author_id),
                 content=details.content,
                 record=record,
-                place_in_series=place,
+                position_in_series=position,
                 is_published_by_policy=is_published_by_policy,
                 group=group,
                 needs_author_approval=needs_author_approval,
             ),
             details,
         )
-        for details, place in dates
+        for details, position in dates
     ]
     await queries.insert_each(tx, [(event, search_text(event)) for event in made])
     if made:
@@ -82,9 +82,9 @@ async def revise_dates(
     """
     revised = []
     for event, details, overridden in revisions:
-        assert event.place_in_series is not None  # noqa: S101  # a date of a series
+        assert event.position_in_series is not None  # noqa: S101  # a date of a series
         after = replace(
-            with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden)
+            with_details(event, details), position_in_series=replace(event.position_in_series, overridden=overridden)
         )
         revised.append(after if after == event else _next(tx, after))
     return await _save_changed(tx, [event for event, _, _ in revisions], revised, by)
@@ -103,9 +103,9 @@ async def restore_dates(
             with_details(now, details_in(before)),
             status=before.status,
             status_reason=before.status_reason,
-            place_in_series=before.place_in_series,
+            position_in_series=before.position_in_series,
             # The series decides whether its dates are published. A single event has its own setting.
-            is_published_by_policy=now.is_published_by_policy or before.place_in_series is None,
+            is_published_by_policy=now.is_published_by_policy or before.position_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
             updated_at=tx.now,
@@ -165,7 +165,7 @@ async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
 
 async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> None:
     """Detach locked dates from the series. They continue as single events."""
-    left = [_next(tx, replace(one, place_in_series=None, is_published_by_policy=True)) for one in dates]
+    left = [_next(tx, replace(one, position_in_series=None, is_published_by_policy=True)) for one in dates]
     await _save_changed(tx, dates, left, by)
 
 
@@ -195,11 +195,11 @@ async def toggle_policy_publication(tx: Transaction, dates: Sequence[Event]) -> 
     await _enqueue(tx, turned)
 
 
-def _slug_text(details: Details, place: PlaceInSeries) -> str:
+def _slug_text(details: Details, position: PositionInSeries) -> str:
     """Text for a date's slug. It includes the day, because all dates of a series have the same title, and slugs are
     unique.
     """
-    return f"{details.content.title[:30]} {place.original_date[:10]}"
+    return f"{details.content.title[:30]} {position.original_date[:10]}"
 
 
 def _next(tx: Transaction, after: Event) -> Event:
@@ -273,7 +273,7 @@ _MORE = f"""
 
 async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, int]:
     """For each event, how many other stored upcoming dates of its series may be revealed to its viewers."""
-    dates = [event.id for event in events if event.place_in_series is not None]
+    dates = [event.id for event in events if event.position_in_series is not None]
     if not dates:
         return {}
     rows = await reader.fetch(_MORE, event_ids=dates, now=reader.now)
@@ -357,17 +357,17 @@ async def exception_dates(reader: Reader, series_id: str, *, since: str) -> list
         since=since,
         limit=_MAX_EXCEPTIONS,
     )
-    places = [(one, one.place_in_series) for one in map(event_of, rows)]
+    positions = [(one, one.position_in_series) for one in map(event_of, rows)]
     return [
-        place.original_date
-        for one, place in places
-        if place is not None
+        position.original_date
+        for one, position in positions
+        if position is not None
         and (
             one.is_cancelled
             or one.is_gone
             or one.is_published_by_policy
             or one.record_uri
-            or STARTS in place.overridden
+            or STARTS in position.overridden
         )
     ]
 

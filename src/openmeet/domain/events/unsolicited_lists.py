@@ -79,7 +79,7 @@ async def is_announced_to_strangers(reader: Reader, event: Event, shown: FrontPa
 
 def announced_sources(event: Event) -> tuple[str, ...]:
     """The people, groups and series whose blocking or muting keeps a person from being notified of this event."""
-    series_id = event.place_in_series.series_id if event.place_in_series else None
+    series_id = event.position_in_series.series_id if event.position_in_series else None
     return tuple(filter(None, (event.author_id, event.group.id if event.group else None, series_id)))
 
 
@@ -122,6 +122,6 @@ async def _has_another(reader: Reader, event: Event) -> bool:
         " and id <> :id and (series_id is null or series_id <> :series_id) limit 1",
         author_id=event.author_id,
         id=event.id,
-        series_id=event.place_in_series.series_id if event.place_in_series else "",
+        series_id=event.position_in_series.series_id if event.position_in_series else "",
     )
     return row is not None

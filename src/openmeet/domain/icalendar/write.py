@@ -104,7 +104,7 @@ def vevent_of(
     # A fixed offset is not a zone that a calendar program could look up.
     zone = event.time_zone if event.time_zone in zone_names() else "UTC"
     where = event.place if place is None else place
-    date = event.place_in_series
+    date = event.position_in_series
     length = None
     if event.ends_at is not None:
         length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
@@ -136,8 +136,8 @@ def vevent_of(
 
 def uid_of(event: Event, host: str) -> str:
     """The UID of an event. ``host`` is the host name of the site (RFC 7986, section 5.3)."""
-    place = event.place_in_series
-    return f"{event.id if place is None else place.series_id}@{host}"
+    position = event.position_in_series
+    return f"{event.id if position is None else position.series_id}@{host}"
 
 
 def geo_of(venue: Venue) -> tuple[float, float] | None:

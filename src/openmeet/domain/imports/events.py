@@ -310,9 +310,9 @@ async def _change_dates(tx: Transaction, created: Series, changes: Sequence[Occu
     changes = await materialize.store_existing(tx, locked, changes, name=lambda change: change.original)
     edited = [change for change in changes if not change.is_cancelled]
     stored = {
-        one.event.place_in_series.original_date: one
+        one.event.position_in_series.original_date: one
         for one in (await date_queries.stored(tx, locked.id) if edited else [])
-        if one.event.place_in_series is not None
+        if one.event.position_in_series is not None
     }
     plans = [
         plan_one(

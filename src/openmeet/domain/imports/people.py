@@ -295,7 +295,7 @@ async def _is_hidden_by_moderator(reader: Reader, event: Event) -> bool:
     """Whether a moderator decided to hide the event. Events that only wait for a moderator are not included: the
     e-mails of their guest list are not sent twice, so that they must not be dropped.
     """
-    place, group = event.place_in_series, event.group
+    place, group = event.position_in_series, event.group
     subjects = (
         event.id,
         event.author_id,

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import imported_rsvps as attendance
 from openmeet.domain.attendance.imported_rsvps import ImportedRsvp
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.event_records import find as find_by_record
-from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
+from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PositionInSeries
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries
 from openmeet.domain.groups import queries as group_queries
@@ -200,13 +200,15 @@ class _Importer:
             existing = await find_by_record(tx, record[0])
             if existing is not None:
                 return LegacyRowKind.KNOWN_EVENT, existing.id
-        place = None if series_id is None else PlaceInSeries(series_id, planned_event.name, planned_event.overridden)
+        position = (
+            None if series_id is None else PositionInSeries(series_id, planned_event.name, planned_event.overridden)
+        )
         event = await event_actions.create_imported(
             tx,
             self._people[old.user_id or 0],
             planned_event.details,
             slug=EventSlug(old.slug) if old.slug and old.slug not in taken_slugs else None,
-            place=place,
+            position=position,
             group=await self._group(tx, old),
             is_cancelled=planned_event.is_cancelled,
         )

@@ -299,15 +299,15 @@ async def is_first_of_series(reader: Reader, event: Event) -> bool:
     """Whether this is the first date of its series: no date was created before it, or together with it for an earlier
     day.
     """
-    place = event.place_in_series
-    if place is None:
+    position = event.position_in_series
+    if position is None:
         return True
     row = await reader.fetch_one(
         """
         select 1 as found from events o where o.series_id = :series_id and o.id <> :id
            and (o.created_at < :created_at or (o.created_at = :created_at and o.starts_at < :starts_at)) limit 1
         """,
-        series_id=place.series_id,
+        series_id=position.series_id,
         id=event.id,
         created_at=event.created_at,
         starts_at=event.starts_at,

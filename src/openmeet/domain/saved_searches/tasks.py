@@ -101,7 +101,7 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
         return NOBODY_LEFT
     facts = await queries.facts(tx, event.id)
     # Only the first date of a series is announced.
-    subject = event.place_in_series.series_id if event.place_in_series else event.id
+    subject = event.position_in_series.series_id if event.position_in_series else event.id
     searches = await queries.candidates(
         tx, event, subject, matching.keys_in(facts), since=notice.since, after=after, limit=limit + 1
     )

@@ -140,7 +140,7 @@ async def related(reader: Reader, event: Event, viewer: UserId | None, limit: in
 
 
 def _series_key(event: Event) -> str:
-    return event.place_in_series.series_id if event.place_in_series else event.id
+    return event.position_in_series.series_id if event.position_in_series else event.id
 
 
 def _score(suggestion: Suggestion, home: Spot | None, now: Instant) -> float:

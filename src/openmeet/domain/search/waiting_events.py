@@ -35,9 +35,9 @@ async def series_moved(
 ) -> dict[EventId, MovedDates]:
     """The moved dates of a series, for each event that represents several of them."""
     series = {
-        event.id: event.place_in_series.series_id
+        event.id: event.position_in_series.series_id
         for event in events
-        if event.place_in_series is not None and bars[event.id].state is AnswerState.MOVED
+        if event.position_in_series is not None and bars[event.id].state is AnswerState.MOVED
     }
     moved_by_series = await moved_dates(reader, viewer, set(series.values()))
     return {

@@ -58,8 +58,8 @@ class AgendaOccurrence:
 
     @property
     def differs_in(self) -> tuple[str, ...]:
-        place = self.event.place_in_series if self.event else None
-        return place.overridden if place else ()
+        position = self.event.position_in_series if self.event else None
+        return position.overridden if position else ()
 
     def opens_at(self, now: Instant) -> Instant | None:
         """The time at which a date that is too far ahead gets a page. None if it has one or gets one when opened."""
@@ -165,7 +165,7 @@ async def between(
     missed = await history.missed_offers(reader, list(rsvps.values()))
     lines = [
         AgendaOccurrence(
-            event.place_in_series.original_date,
+            event.position_in_series.original_date,
             details_in(event),
             event,
             counts[event.id],
@@ -173,7 +173,7 @@ async def between(
             rsvp is not None and rsvp.id in missed,
         )
         for event in seen
-        if event.place_in_series is not None
+        if event.position_in_series is not None
     ]
     first, last = max(start, _EARLIEST), min(end, _LATEST)
     if series.status is SeriesStatus.ACTIVE and first < last:
@@ -193,7 +193,7 @@ async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> 
     """A stored date, or an event that was one. The caller has checked that the viewer may see it."""
     rsvp = (await attendance_queries.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance_queries.counts(reader, [event.id])
-    name = event.place_in_series.original_date if event.place_in_series else event.starts_local
+    name = event.position_in_series.original_date if event.position_in_series else event.starts_local
     has_missed_offer = await history.has_missed_offer(reader, rsvp)
     return AgendaOccurrence(name, details_in(event), event, counts[event.id], rsvp, has_missed_offer)
 
@@ -248,10 +248,10 @@ async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: 
     counts = await attendance_queries.counts(reader, [event.id for event in events])
     return [
         AgendaOccurrence(
-            event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
+            event.position_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
         )
         for event in await _seen(reader, events, viewer, rsvps)
-        if event.place_in_series is not None and event.is_over(reader.now)
+        if event.position_in_series is not None and event.is_over(reader.now)
     ]
 
 

@@ -117,15 +117,15 @@ def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]
     return [
         (event.id, target.id, name)
         for event, name in places
-        if event.place_in_series is None
-        or (event.place_in_series.series_id, event.place_in_series.original_date) != (target.id, name)
+        if event.position_in_series is None
+        or (event.position_in_series.series_id, event.position_in_series.original_date) != (target.id, name)
     ]
 
 
 def _at_position(event: Event, series_id: SeriesId, original_date: str) -> Event:
-    place = event.place_in_series
-    assert place is not None  # noqa: S101  # a date of a series
-    return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))
+    position = event.position_in_series
+    assert position is not None  # noqa: S101  # a date of a series
+    return replace(event, position_in_series=replace(position, series_id=series_id, original_date=original_date))
 
 
 async def set_picture(

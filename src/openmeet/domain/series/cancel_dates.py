@@ -60,8 +60,8 @@ async def cancel_for_reasons(
     async def call_off(dates: list[Event]) -> list[Event]:
         by_reason: dict[str, list[Event]] = {}
         for one in dates:
-            assert one.place_in_series is not None  # noqa: S101  # a date of the series
-            by_reason.setdefault(reasons[one.place_in_series.original_date], []).append(one)
+            assert one.position_in_series is not None  # noqa: S101  # a date of the series
+            by_reason.setdefault(reasons[one.position_in_series.original_date], []).append(one)
         cancelled = {
             one.id: one
             for reason, some in by_reason.items()
@@ -142,7 +142,9 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     to_delete = [
         event
         for event in await lock_dates(tx, series.id)
-        if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
+        if event.position_in_series is not None
+        and event.position_in_series.original_date in named
+        and not event.is_gone
     ]
     deleted = await delete_each(tx, to_delete)
     await recheck_rsvp_records(tx, [event.id for event in deleted])
@@ -223,7 +225,9 @@ async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list
     return [
         event
         for event in await lock_dates(tx, series.id)
-        if event.place_in_series is not None and event.place_in_series.original_date in name_set and not event.is_gone
+        if event.position_in_series is not None
+        and event.position_in_series.original_date in name_set
+        and not event.is_gone
     ]
 
 

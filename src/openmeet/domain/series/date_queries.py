@@ -127,7 +127,7 @@ async def next_of_each(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[S
         now=reader.now,
     )
     events = [event_of(row) for row in rows]
-    return {SeriesId(one.place_in_series.series_id): one for one in events if one.place_in_series is not None}
+    return {SeriesId(one.position_in_series.series_id): one for one in events if one.position_in_series is not None}
 
 
 async def next_after_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
@@ -343,10 +343,13 @@ async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None,
 
 async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> None:
     """Add this field to the overridden fields of these locked dates."""
-    places = [(date.id, date.place_in_series) for date in dates if date.place_in_series is not None]
+    positions = [(date.id, date.position_in_series) for date in dates if date.position_in_series is not None]
     await tx.execute_many(
         "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
-        [{"fields": ",".join(sorted({*place.overridden, field})), "id": event_id} for event_id, place in places],
+        [
+            {"fields": ",".join(sorted({*position.overridden, field})), "id": event_id}
+            for event_id, position in positions
+        ],
     )
 
 
@@ -375,8 +378,8 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
     invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
     lines: dict[str, list[tuple[Event, Attendance | None]]] = {}
     for event in await seen(reader, upcoming, viewer, invited):
-        if event.place_in_series is not None:
-            lines.setdefault(event.place_in_series.series_id, []).append((event, rsvps.get(event.id)))
+        if event.position_in_series is not None:
+            lines.setdefault(event.position_in_series.series_id, []).append((event, rsvps.get(event.id)))
     limited = await registration.limited_among(reader, [event for some in lines.values() for event, _ in some])
     return {series_id: _counted(lines.get(series_id, []), limited) for series_id in series_ids}
 

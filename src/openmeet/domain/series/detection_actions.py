@@ -236,7 +236,7 @@ async def _add_later_events(
         return
     parts = await _parts(tx, detection.series_id, detection.user_id)
     for event in fitting:
-        for part in parts if event.place_in_series is None else []:
+        for part in parts if event.position_in_series is None else []:
             at = local_of(_start_of(event), part.zone_name).replace(tzinfo=None, microsecond=0)
             is_of_part = part is parts[-1] or part.timing.pattern.start <= at
             is_date = is_of_part if detection.found.is_named else expansion.is_date_of(part.timing.pattern, at)

@@ -115,7 +115,7 @@ async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     await event_access.require_editable(tx, event, caller.user_id)
     if event.is_draft:
         raise Refused(SeriesReason.EVENT_IS_DRAFT, name="Draft")
-    if event.place_in_series is not None:
+    if event.position_in_series is not None:
         raise Refused(SeriesReason.EVENT_IN_SERIES, name="InSeries")
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
@@ -225,7 +225,7 @@ async def undo_acceptance(tx: Transaction, detection: Detection) -> UndoneAccept
         [
             event.id
             for event in all_dates
-            if event.is_gone and event.place_in_series and event.place_in_series.original_date in names
+            if event.is_gone and event.position_in_series and event.position_in_series.original_date in names
         ],
     )
     for part in own_continuations:
@@ -311,15 +311,15 @@ async def _names_after_undo(
 
 
 def _belongs_to_series(event: Event, detection: Detection, parts: Collection[SeriesId]) -> bool:
-    place = event.place_in_series
-    return event.author_id == detection.user_id and (place is None or place.series_id in parts)
+    position = event.position_in_series
+    return event.author_id == detection.user_id and (position is None or position.series_id in parts)
 
 
 def _free_name(event: Event, taken: Collection[datetime]) -> datetime:
     """The date's name, or the next free minute, because another rule may have given it the name of a detected event."""
-    assert event.place_in_series is not None  # noqa: S101  # a date of a series
+    assert event.position_in_series is not None  # noqa: S101  # a date of a series
     assert event.starts_at is not None  # noqa: S101  # dates of a series have a start
-    name = event.place_in_series.original_date
+    name = event.position_in_series.original_date
     at = (
         local_of(event.starts_at, event.time_zone).replace(tzinfo=None, second=0, microsecond=0)
         if name == event.id

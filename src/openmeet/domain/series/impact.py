@@ -165,7 +165,7 @@ async def impact_of_action(
     return SeriesImpact(
         len(held) if dates is None else dates,
         sum(one.rsvp_count for one in held),
-        sum(bool(one.event.place_in_series and one.event.place_in_series.overridden) for one in held),
+        sum(bool(one.event.position_in_series and one.event.position_in_series.overridden) for one in held),
         counted.notified,
         counted.mailed,
     )

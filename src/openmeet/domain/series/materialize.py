@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.invitations import invite_to_new_dates
 from openmeet.domain.events import co_hosts, series_dates
-from openmeet.domain.events.model import Event, PlaceInSeries
+from openmeet.domain.events.model import Event, PositionInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.series import date_queries, queries, standing_rsvps
 from openmeet.domain.series.dates import details_of, original_of, original_text
@@ -83,7 +83,7 @@ async def store(
         tx,
         series.owner_id,
         [
-            (details_of(series.content, series.timing, one), PlaceInSeries(series.id, original_text(one)))
+            (details_of(series.content, series.timing, one), PositionInSeries(series.id, original_text(one)))
             for one in originals
         ],
         is_published_by_policy=series.policy is PublishPolicy.WINDOW,
@@ -143,9 +143,11 @@ async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list
     existing_names: set[str] = set()
     if plan.scope is EditScope.ALL:
         existing_names |= await date_queries.stored_names(reader, series.id, since=earliest_name(target, reader.now))
-        places = (one.event.place_in_series for one in plan.changes)
-        existing_names -= {place.original_date for place in places if place is not None}
-        existing_names -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
+        positions = (one.event.position_in_series for one in plan.changes)
+        existing_names -= {position.original_date for position in positions if position is not None}
+        existing_names -= {
+            event.position_in_series.original_date for event in plan.vanishing if event.position_in_series
+        }
     existing_names |= {change.original_date for change in plan.changes}
     existing_names |= {stored_date.original_date for stored_date in plan.stranded}
     return [one for one in window(target, reader.now) if original_text(one.original) not in existing_names]
@@ -188,6 +190,6 @@ def original_in(series: Series, name: str) -> datetime:
 
 async def with_series(reader: Reader, event: Event) -> Series | None:
     """The series of an event; None if the event is not a date of one."""
-    if event.place_in_series is None:
+    if event.position_in_series is None:
         return None
-    return await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
+    return await queries.by_id(reader, SeriesId(event.position_in_series.series_id))

@@ -118,8 +118,8 @@ class StoredOccurrence:
     @property
     def original_date(self) -> str:
         """The name of the date in its series."""
-        assert self.event.place_in_series is not None  # noqa: S101  # stored dates have one
-        return self.event.place_in_series.original_date
+        assert self.event.position_in_series is not None  # noqa: S101  # stored dates have one
+        return self.event.position_in_series.original_date
 
 
 @dataclass(frozen=True, slots=True)

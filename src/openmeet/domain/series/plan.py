@@ -78,8 +78,8 @@ class EditPlan:
 def plan_one(series: Series, stored_date: StoredOccurrence, details: Details) -> EditPlan:
     """Plan an edit of this date only. It becomes an exception in the fields that differ."""
     event = stored_date.event
-    assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    original = event.place_in_series.original_date
+    assert event.position_in_series is not None  # noqa: S101  # a date of a series
+    original = event.position_in_series.original_date
     usual = details_of(series.content, series.timing, original_of(original))
     change = OccurrenceChange(event, original, details, differing(details, usual), stored_date.rsvp_count)
     return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
@@ -224,9 +224,9 @@ def _plan_dates(
     changes, stranded, vanishing = [], [], []
     for stored_date in coming:
         event = stored_date.event
-        assert event.place_in_series is not None  # noqa: S101  # stored dates have one
-        position = positions[original_of(event.place_in_series.original_date)]
-        overridden = () if drop else event.place_in_series.overridden
+        assert event.position_in_series is not None  # noqa: S101  # stored dates have one
+        position = positions[original_of(event.position_in_series.original_date)]
+        overridden = () if drop else event.position_in_series.overridden
         if position is None:
             if stored_date.rsvp_count or overridden:
                 stranded.append(stored_date)

@@ -54,9 +54,9 @@ async def require_own_series(reader: Reader, caller: Caller, slug: str) -> Serie
 
 async def own_series_around(reader: Reader, caller: Caller, event: Event) -> Series | None:
     """The series that this event is a date of, if it belongs to the caller."""
-    if event.place_in_series is None:
+    if event.position_in_series is None:
         return None
-    series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
+    series = await queries.by_id(reader, SeriesId(event.position_in_series.series_id))
     return series if series is not None and series.owner_id == caller.user_id else None
 
 

@@ -107,7 +107,7 @@ async def attach_date(tx: Transaction, series: Series, event_id: EventId, name: 
     if event is None or event.author_id != series.owner_id or not named:
         return False
     # The author's statement takes precedence over detection.
-    if event.place_in_series is not None and not await detection_queries.leave_inferred(tx, event.id):
+    if event.position_in_series is not None and not await detection_queries.leave_inferred(tx, event.id):
         return False
     holder = await date_queries.date_of(tx, series.id, named)
     if holder is not None:

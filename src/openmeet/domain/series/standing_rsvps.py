@@ -237,10 +237,10 @@ def standing_rsvps_handler(db: Database) -> JobHandler:
 async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | None) -> list[StandingRsvp]:
     """Apply the standing RSVPs after ``last`` to a date, a batch at a time. Returns the batch."""
     event = await by_id(tx, event_id)
-    if event is None or event.place_in_series is None or event.is_gone:
+    if event is None or event.position_in_series is None or event.is_gone:
         return []
     # Ending a standing RSVP also takes this lock.
-    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
+    series = await queries.lock(tx, SeriesId(event.position_in_series.series_id))
     if series is None:
         return []
     some = await follower_queries.standing_rsvps(tx, series.id, limit=BATCH, after=last, without_rsvp_to=event_id)

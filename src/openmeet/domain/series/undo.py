@@ -345,7 +345,7 @@ async def _notify_of_undo(
 ) -> None:
     """Notify the people whom the action affected. ``pairs`` are the restored dates (before, after)."""
     is_silent = plan.action.is_silent
-    dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
+    dates = [(before, after) for before, after in pairs if after.position_in_series is not None]
     # After a split, people were notified of the rule of the later part, which is now deleted.
     last_pattern = (plan.made or series).timing.pattern
     news = notify.with_rule(_news(restored, dates, is_silent=is_silent), last_pattern, restored.timing.pattern)
@@ -359,7 +359,7 @@ def digest_of(date: OccurrenceRow) -> str:
     event = date.event
     content = (
         None if event.starts_at is None else details_in(event),
-        event.place_in_series,
+        event.position_in_series,
         event.status,
         event.status_reason,
         event.deleted_at,
@@ -431,22 +431,22 @@ def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
 
 def _with_series_details(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
     """The event, details and overridden fields of a date that follows the series again, except in its own overrides."""
-    place = event.place_in_series
-    assert place is not None  # noqa: S101  # a date of a series
-    usual = details_of(series.content, series.timing, original_of(place.original_date))
-    details = apply_series_details(details_in(event), usual, place.overridden)
-    placed = replace(event, place_in_series=replace(place, series_id=series.id))
+    position = event.position_in_series
+    assert position is not None  # noqa: S101  # a date of a series
+    usual = details_of(series.content, series.timing, original_of(position.original_date))
+    details = apply_series_details(details_in(event), usual, position.overridden)
+    placed = replace(event, position_in_series=replace(position, series_id=series.id))
     return placed, details, differing(details, usual)
 
 
 def _is_date(date: ChangedDate) -> bool:
     """Whether the event was a date of a series before the action."""
-    return date.before.event.place_in_series is not None
+    return date.before.event.position_in_series is not None
 
 
 def _name(event: Event) -> str:
-    assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    return event.place_in_series.original_date
+    assert event.position_in_series is not None  # noqa: S101  # a date of a series
+    return event.position_in_series.original_date
 
 
 def _day(event: Event) -> str:

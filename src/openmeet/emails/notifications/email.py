@@ -364,7 +364,7 @@ async def _story(
     offer = next((point.action for point in news_points if point.action), "")
     bar = await _answer_bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
-    in_series = event.place_in_series if bar is not None and bar.state is AnswerState.MOVED else None
+    in_series = event.position_in_series if bar is not None and bar.state is AnswerState.MOVED else None
     moved = None if in_series is None else await several_moved(tx, user.id, in_series.series_id)
     labels = {} if bar is None or has_answered else answer_texts.reply_labels(bar, moved)
     if offer:

@@ -114,7 +114,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 
 async def _next_dates(reader: Reader, events: Iterable[Event], viewer: UserId) -> dict[EventId, Event]:
     """The next date of the series after each cancelled event."""
-    cancelled = [one.id for one in events if one.is_cancelled and one.place_in_series is not None]
+    cancelled = [one.id for one in events if one.is_cancelled and one.position_in_series is not None]
     next_dates = await date_queries.next_after_each(reader, cancelled)
     seen = await seen_by(reader, list(next_dates.values()), viewer)
     return {event_id: one for event_id, one in next_dates.items() if one.id in seen}

@@ -74,12 +74,12 @@ async def apply_rule_of_date(
     """
     base, record = record_of(publication.base_body), record_of(version.body)
     event = await event_queries.by_id(tx, event_id)
-    if event is None or event.place_in_series is None or NATIVE not in origin_mark_of(base) or "rrule" not in record:
+    if event is None or event.position_in_series is None or NATIVE not in origin_mark_of(base) or "rrule" not in record:
         return
     was, stated = _rule_in(base, event), _rule_in(record, event)
     if was is None or (stated is not None and _fields(stated) == _fields(was)):
         return
-    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
+    series = await queries.lock(tx, SeriesId(event.position_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
     refusal: Explanation | None
@@ -90,7 +90,7 @@ async def apply_rule_of_date(
     elif not await _is_current_rule(tx, context, event, was):
         refusal = RecordReason.SERIES_CHANGED_HERE()
     else:
-        refusal = await _revise(tx, series, event.place_in_series.original_date, was, stated)
+        refusal = await _revise(tx, series, event.position_in_series.original_date, was, stated)
     if refusal is not None:
         decision = FieldDecision(
             _FIELD,
@@ -170,11 +170,11 @@ def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], stated: tuple
 
 def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
     """Return the rule in a record of this date; None if there is none, or if it is not supported."""
-    zone, place_in_series = event.time_zone, event.place_in_series
-    if place_in_series is None:
+    zone, position_in_series = event.time_zone, event.position_in_series
+    if position_in_series is None:
         return None
     native_rule = read_native(
-        record, event.title, "", zone, instant_of(original_of(place_in_series.original_date), zone)
+        record, event.title, "", zone, instant_of(original_of(position_in_series.original_date), zone)
     )
     return None if native_rule is None else native_rule.timing.pattern
 

@@ -134,7 +134,7 @@ def series_named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
 def changes_recurrence(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
     """Whether an event's record starts or stops being recurring, in a form that is currently read."""
     link = read_link(record)
-    may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None
+    may_name = (link is not None and bool(link.uri)) or event.position_in_series is not None
     return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
 
 
@@ -172,8 +172,8 @@ async def _assign_to_named_series(
     if event is None:
         return
     before = await _series_of_date(tx, event)
-    if before is not None and event.place_in_series is not None:
-        name = event.place_in_series.original_date
+    if before is not None and event.position_in_series is not None:
+        name = event.position_in_series.original_date
         if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
             return
         await date_queries.detach(tx, [event.id])
@@ -188,11 +188,11 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
     """Add the date of an event whose record was deleted to ``freed``, and remove a series that the event's rule
     started.
     """
-    if event.place_in_series is not None and event.record_uri is not None:
+    if event.position_in_series is not None and event.record_uri is not None:
         await remote_records.apply_deletion(tx, event.record_uri)
     series = await _series_of_date(tx, event)
-    if series is not None and event.place_in_series is not None:
-        freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
+    if series is not None and event.position_in_series is not None:
+        freed.setdefault(series.record_uri or "", set()).add(event.position_in_series.original_date)
 
 
 async def fill_freed_dates(tx: Transaction, freed: Freed, changed_series: Collection[str] = frozenset()) -> None:
@@ -257,9 +257,9 @@ async def _assign_freed(
 
 async def _series_of_date(tx: Transaction, event: Event) -> Series | None:
     """Lock and return the foreign series that this event is a date of, if the series has a record of its own."""
-    if event.place_in_series is None:
+    if event.position_in_series is None:
         return None
-    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
+    series = await queries.lock(tx, SeriesId(event.position_in_series.series_id))
     is_read = series is not None and series.is_read_only and _is_series(series.record_uri or "")
     return series if is_read else None
 

@@ -93,8 +93,8 @@ async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str)
     event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
     return (
         []
-        if event is None or event.place_in_series is None
-        else [(PublicationKind.SERIES, event.place_in_series.series_id)]
+        if event is None or event.position_in_series is None
+        else [(PublicationKind.SERIES, event.position_in_series.series_id)]
     )
 
 

@@ -233,11 +233,11 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
     """Whether a moderation decision, made or pending, hides the event from others. The state of the account does not
     count.
     """
-    place_in_series, group = event.place_in_series, event.group
+    position_in_series, group = event.position_in_series, event.group
     subjects = (
         event.id,
         event.author_id,
-        place_in_series.series_id if place_in_series else None,
+        position_in_series.series_id if position_in_series else None,
         group.id if group else None,
         event.record_did,
     )

@@ -283,15 +283,15 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     ``native``: the rule as fields of the record itself. Only for the date that represents the series, and only if this
     is turned on. It leaves out dates that are cancelled, moved, or have a record of their own.
     """
-    if event.place_in_series is None or reach_of(event) is not PublishLevel.FULL:
+    if event.position_in_series is None or reach_of(event) is not PublishLevel.FULL:
         return None
-    series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
+    series = await queries.by_id(reader, SeriesId(event.position_in_series.series_id))
     if series is None or series.deleted_at is not None or series.is_read_only or series.is_hidden:
         return None
     if series.visibility is not Visibility.PUBLIC:
         return None
     url = series_page(instance, series)
-    name = event.place_in_series.original_date
+    name = event.position_in_series.original_date
     native: Mapping[str, Value] = {}
     if Flag.NATIVE_RECURRENCE in await switches(reader) and await _stands_for(reader, series, event):
         exception_dates = [
@@ -311,12 +311,12 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
     if series.policy is not PublishPolicy.NEXT or series.status is not SeriesStatus.ACTIVE:
         return False
     if (
-        event.place_in_series is None
+        event.position_in_series is None
         or event.starts_at is None
         or event.id != await series_dates.next_date_id(reader, series.id)
     ):
         return False
-    original = original_of(event.place_in_series.original_date)
+    original = original_of(event.position_in_series.original_date)
     starts_local = local_of(event.starts_at, event.time_zone).replace(tzinfo=None)
     is_usual = (starts_local, event.time_zone) == (original, series.zone_name)
     return is_usual and original not in series.timing.pattern.added

@@ -337,9 +337,9 @@ def _record_standing(
     is_allowed: bool,
     their_record: str | None,
 ) -> RecordStanding:
-    place = event.place_in_series
+    position = event.position_in_series
     status = publication.shown(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
-    shown = _output(kind, event.slug, place.original_date if place else None, publication, status, their_record)
+    shown = _output(kind, event.slug, position.original_date if position else None, publication, status, their_record)
     if kind == "rsvp" or event.record_deleted_at is None:
         return shown
     return msgspec.structs.replace(

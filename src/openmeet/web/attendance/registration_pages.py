@@ -198,7 +198,7 @@ def _registration_page(
         ),
         "rows": numbered,
         "is_hybrid": event.content.mode is Mode.HYBRID,
-        "is_in_series": event.place_in_series is not None,
+        "is_in_series": event.position_in_series is not None,
         "parties": [
             (
                 str(n),

@@ -98,7 +98,7 @@ Find = Callable[[Reader, Request], Awaitable[RoomPage]]
 async def of_event(reader: Reader, request: Request) -> RoomPage:
     """The conversation of an event. For a date of a series, that of the series, opened at that date. Raises NotFound."""
     event = await _visible_event(reader, request)
-    of_series = event.place_in_series
+    of_series = event.position_in_series
     return await _room_page_of(
         reader,
         request,

@@ -268,6 +268,6 @@ async def _next_dates(reader: Reader, room_page: RoomPage) -> list[tuple[str, st
     if room_page.target.kind is not RoomKind.SERIES:
         return []
     parts = await chain_of(reader, SeriesId(room_page.target.subject.id))
-    upcoming_dates = [one.place_in_series for one in await date_queries.upcoming_of(reader, parts)]
+    upcoming_dates = [one.position_in_series for one in await date_queries.upcoming_of(reader, parts)]
     names = [one.original_date for one in upcoming_dates if one is not None][:MAX_CHOICES]
     return [(f"date_{name}", view.occurrence_label(name, reader.now, room_page.time_zone), "") for name in names]

@@ -144,7 +144,9 @@ async def _confirm_new_times(request: Request) -> Response:
         link, event = await _answerable(tx, request)
         user = await user_by_id(tx, link.user_id)
         series = (
-            None if event.place_in_series is None else await series_by_id(tx, SeriesId(event.place_in_series.series_id))
+            None
+            if event.position_in_series is None
+            else await series_by_id(tx, SeriesId(event.position_in_series.series_id))
         )
         if user is None or series is None:
             raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
@@ -232,7 +234,7 @@ async def _answer_page(
     bar_input = await bar_input_of(reader, event_registration, user_id, rsvp=own_rsvp)
     bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
-    in_series = event.place_in_series if bar.state is AnswerState.MOVED else None
+    in_series = event.position_in_series if bar.state is AnswerState.MOVED else None
     moved = None if in_series is None else await several_moved(reader, user_id, in_series.series_id)
     replies = answer_texts.reply_labels(bar, moved)
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}

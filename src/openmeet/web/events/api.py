@@ -129,16 +129,16 @@ class Surroundings:
 
     def fields(self, event: Event) -> dict[str, Any]:
         """The fields of ``EventOutput`` that do not come from the event itself."""
-        place = event.place_in_series
-        series = self.series.get(SeriesId(place.series_id)) if place else None
+        position = event.position_in_series
+        series = self.series.get(SeriesId(position.series_id)) if position else None
         group = self.groups.get(event.group.id) if event.group else None
         series_url = f"{self.public_url}{series_path(series.slug)}" if series else ""
         group_url = f"{self.public_url}{group_path(group.slug)}" if group else ""
         return {
             "series": None if series is None else SeriesNamed(series.slug, series.content.title, series_url),
-            "original_date": place.original_date if place and series else None,
-            "is_modified_occurrence": bool(place and series and place.overridden),
-            "differs_in": [json_name(name) for name in place.overridden] if place and series else [],
+            "original_date": position.original_date if position and series else None,
+            "is_modified_occurrence": bool(position and series and position.overridden),
+            "differs_in": [json_name(name) for name in position.overridden] if position and series else [],
             "group": None if group is None else GroupNamed(group.slug, group.details.name, group_url),
             "source": self.sources[event.id],
         }
@@ -320,7 +320,9 @@ async def load_surroundings(
     reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str
 ) -> Surroundings:
     """Load the series and groups of several events. The number of queries does not depend on the number of events."""
-    series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
+    series_ids = {
+        SeriesId(event.position_in_series.series_id) for event in events if event.position_in_series is not None
+    }
     series_by_id = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
     existing_series = [one for one in series_by_id.values() if one.deleted_at is None]
     seen = {one.id: one for one in await visibility.seen(reader, existing_series, viewer)}

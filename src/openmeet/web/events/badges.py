@@ -52,10 +52,10 @@ async def in_a_list(
     named_apps: set[str] = set()
     for event in events:
         app_badge = next(iter(sources.get(event.id, ())), None)
-        place = event.place_in_series
+        position = event.position_in_series
         # Only the first listed date of a series has the badge.
-        series = None if place is None or place.series_id in named_apps else OF_A_SERIES
-        named_apps |= set() if place is None else {place.series_id}
+        series = None if position is None or position.series_id in named_apps else OF_A_SERIES
+        named_apps |= set() if position is None else {position.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
         badges[event.id] = tuple(one for one in (app_badge, series, group) if one is not None)
     return badges

@@ -114,7 +114,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     except PreconditionFailed:
         newest = await hosted_event(request)
         return await _edit_form_page(request, _outdated(shown, newest), newest, status=409)
-    flash = "date_saved" if event.place_in_series else "event_saved"
+    flash = "date_saved" if event.position_in_series else "event_saved"
     if saved.revision == event.revision:
         flash = "event_unchanged"
     places = saved.content.capacity

@@ -299,7 +299,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
     are left out.
     """
     series_id_by_event = {
-        event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series
+        event.id: SeriesId(event.position_in_series.series_id) for event in events if event.position_in_series
     }
     series = await series_queries.by_ids(reader, list(dict.fromkeys(series_id_by_event.values())))
     numbers = await more_dates(reader, events)

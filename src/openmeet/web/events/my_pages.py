@@ -192,7 +192,7 @@ def _next_dates(events: Sequence[Event]) -> list[Event]:
     """The events without the later dates of a series, which would push everything else off a host's page."""
     first_by_series: dict[str, Event] = {}
     for event in events:
-        first_by_series.setdefault(event.place_in_series.series_id if event.place_in_series else event.id, event)
+        first_by_series.setdefault(event.position_in_series.series_id if event.position_in_series else event.id, event)
     return list(first_by_series.values())
 
 

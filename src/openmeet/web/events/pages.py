@@ -362,8 +362,8 @@ async def _hosting_context(
 
 async def _moved_context(reader: Reader, event: Event, viewer: UserId | None, state: AnswerState) -> dict[str, object]:
     """The moved dates of the event's series that the viewer is asked about, if there are several."""
-    place = event.place_in_series if state is AnswerState.MOVED else None
-    moved = None if viewer is None or place is None else await several_moved(reader, viewer, place.series_id)
+    position = event.position_in_series if state is AnswerState.MOVED else None
+    moved = None if viewer is None or position is None else await several_moved(reader, viewer, position.series_id)
     return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 
@@ -373,17 +373,21 @@ def _edit_path(event: Event, series: SeriesContext | None, context: Mapping[str,
 
 async def _suggests_following(reader: Reader, event: Event, own_rsvp: Attendance | None) -> bool:
     """Whether to suggest following the series, which happens after somebody's first RSVP to one of its dates."""
-    place = event.place_in_series
-    if place is None or own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+    position = event.position_in_series
+    if (
+        position is None
+        or own_rsvp is None
+        or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}
+    ):
         return False
-    return await follower_queries.suggests(reader, SeriesId(place.series_id), own_rsvp.user_id)
+    return await follower_queries.suggests(reader, SeriesId(position.series_id), own_rsvp.user_id)
 
 
 async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
     """The event's moderation status, for its host, if moderation hides the event from others."""
     if not event.is_hidden:
         return None
-    place, group = event.place_in_series, event.group
+    place, group = event.position_in_series, event.group
     named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
     statuses = await visibility.statuses_of(reader, [one for one in named if one is not None])
     return next(

@@ -50,7 +50,7 @@ class SeriesContext:
 async def series_context_of(reader: Reader, event: Event, viewer: UserId | None) -> SeriesContext | None:
     """The series of an event, with the neighbouring dates. None if it has none or the viewer may not see it."""
     series = await with_series(reader, event)
-    if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
+    if series is None or event.starts_at is None or event.position_in_series is None or series.deleted_at is not None:
         return None
     if not await visibility.may_see(reader, series, viewer):
         return None
@@ -62,7 +62,7 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
     return SeriesContext(
         series.content.title,
         path,
-        f"{path}/edit?date={event.place_in_series.original_date}",
+        f"{path}/edit?date={event.position_in_series.original_date}",
         describe(series.timing.pattern),
         series.visibility is not Visibility.PRIVATE,
         _neighbour(series, before) if before else None,

@@ -235,7 +235,7 @@ async def _events_context(reader: Reader, seen: ViewedGroup, public_url: str) ->
     """The next events, or the last ones if there are no next ones."""
     upcoming = await shown_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
     # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
-    is_one_series = len(upcoming) == 1 and upcoming[0].group is not None and upcoming[0].place_in_series is not None
+    is_one_series = len(upcoming) == 1 and upcoming[0].group is not None and upcoming[0].position_in_series is not None
     if is_one_series:
         upcoming = await coming_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
     past = [] if upcoming else await past_in_group(reader, seen.group.id, None, NEXT_SHOWN, member=seen.member)

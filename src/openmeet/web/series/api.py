@@ -196,7 +196,7 @@ async def answer_all(request: Request) -> Response:
         AnswersOutput(
             [
                 AnswerOutcome(
-                    original_date=one.event.place_in_series.original_date if one.event.place_in_series else "",
+                    original_date=one.event.position_in_series.original_date if one.event.position_in_series else "",
                     slug=one.event.slug,
                     status=one.status,
                     refused=one.refused or None,

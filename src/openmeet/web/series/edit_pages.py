@@ -290,7 +290,7 @@ async def _edit_plan(
 
 
 def _is_named(occurrence: StoredOccurrence, name: str) -> bool:
-    position = occurrence.event.place_in_series
+    position = occurrence.event.position_in_series
     return position is not None and position.original_date == name
 
 

@@ -244,8 +244,8 @@ def _details_by_rule(series: Series, event: Event) -> Details:
 
 
 def _original_start(event: Event) -> datetime:
-    assert event.place_in_series is not None  # noqa: S101  # a date of a series
-    return original_of(event.place_in_series.original_date)
+    assert event.position_in_series is not None  # noqa: S101  # a date of a series
+    return original_of(event.position_in_series.original_date)
 
 
 def _public_venue(content: Content) -> Venue:
@@ -301,8 +301,8 @@ async def with_stored_dates(
     for begin in sorted(set(begins.values())):
         some = [series_id for series_id, at in begins.items() if at == begin]
         for event, is_seen in await _stored_dates(reader, some, begin, seen, values):
-            assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
-            dates[event.place_in_series.series_id].append((event, is_seen))
+            assert event.position_in_series is not None  # noqa: S101  # asked for dates of series
+            dates[event.position_in_series.series_id].append((event, is_seen))
     return [WholeSeries.of(one, dates[one.id], begins[one.id]) for one in included]
 
 

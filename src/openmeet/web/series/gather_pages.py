@@ -161,7 +161,7 @@ async def _own_event(request: Request) -> Event:
         await event_access.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
-    if event.place_in_series is not None:
+    if event.position_in_series is not None:
         raise Refused(SeriesReason.EVENT_IN_SERIES, name="InSeries")
     return event
 

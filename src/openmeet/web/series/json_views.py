@@ -179,7 +179,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
 
 def _date_change(change: OccurrenceChange) -> DateChange:
     before = details_in(change.event)
-    position = change.event.place_in_series
+    position = change.event.position_in_series
     return DateChange(
         original_date=position.original_date if position else change.original_date,
         new_original_date=change.original_date,
@@ -195,7 +195,7 @@ def _date_change(change: OccurrenceChange) -> DateChange:
 def _touched(occurrence: StoredOccurrence) -> DateTouched:
     event = occurrence.event
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
-    position = event.place_in_series
+    position = event.position_in_series
     return DateTouched(
         position.original_date if position else "", event.slug, iso(event.starts_at), occurrence.rsvp_count
     )

@@ -94,7 +94,9 @@ async def search(request: Request) -> Response:
         cursor = (
             my_event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
         )
-        ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
+        ids = [
+            SeriesId(one.position_in_series.series_id) for one in dates[:limit] if one.position_in_series is not None
+        ]
         series = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url
         shown = [

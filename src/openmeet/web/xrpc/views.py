@@ -104,7 +104,9 @@ async def _view_facts(call: LexiconCall, events: Sequence[Event]) -> _ViewFacts:
     reader, viewer = call.reader, call.viewer
     ids = [event.id for event in events]
     group_ids = [event.group.id for event in events if event.group is not None]
-    series_ids = [SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None]
+    series_ids = [
+        SeriesId(event.position_in_series.series_id) for event in events if event.position_in_series is not None
+    ]
     return _ViewFacts(
         viewer=viewer,
         public_url=call.public_url,
@@ -178,7 +180,7 @@ def _series_link(event: Event, facts: _ViewFacts) -> SeriesLink | None:
 
     Attendees of a single date learn nothing about such a series.
     """
-    position = event.place_in_series
+    position = event.position_in_series
     series = facts.series.get(SeriesId(position.series_id)) if position is not None else None
     if position is None or series is None or series.deleted_at is not None:
         return None
