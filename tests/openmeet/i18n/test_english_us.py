@@ -17,6 +17,8 @@ from openmeet.i18n.catalogue import choices, gettext, negotiated, speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.chat.view import time_in_sentence, time_label
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.i18n.mailing_site import MailingSite
@@ -97,6 +99,14 @@ def test_no_time_of_day_breaks_into_two_lines() -> None:
     with speaking("en-US"):
         assert formatting.clock(_STARTS) == "7:00\xa0PM"
         assert formatting.full_hour(19) == "7\xa0PM"
+
+
+def test_a_time_in_a_sentence_of_a_chat_has_its_word() -> None:
+    """In German, “bis 19:00 Uhr”, also if the time is today's. Next to a message the time is enough."""
+    now, later = instant_of(_MORNING, "UTC"), instant_of(_STARTS, "UTC")
+    with speaking("de"):
+        assert time_label(later, now, "UTC") == "19:00"
+        assert time_in_sentence(later, now, "UTC") == "19:00\xa0Uhr"
 
 
 def test_it_is_offered_after_english() -> None:

@@ -144,7 +144,7 @@ async def sanction_notice(
     if not active_sanctions:
         return None
     strictest = max(active_sanctions, key=lambda one: one.kind.severity)
-    until = "" if strictest.until is None else view.time_label(strictest.until, reader.now, zone)
+    until = "" if strictest.until is None else view.time_in_sentence(strictest.until, reader.now, zone)
     words = (
         gettext("A moderator of this site decided that you can’t write here.")
         if strictest.of_site
@@ -174,7 +174,7 @@ def _words_to_person(kind: SanctionKind, until: str) -> str:
 
 def _words_of(person_sanction: Sanction, now: Instant, zone: str) -> str:
     """The sanction in a list for moderators."""
-    until = "" if person_sanction.until is None else view.time_label(person_sanction.until, now, zone)
+    until = "" if person_sanction.until is None else view.time_in_sentence(person_sanction.until, now, zone)
     match person_sanction.kind:
         case SanctionKind.BAN:
             return gettext("Banned until %(until)s", until=until) if until else gettext("Banned")

@@ -240,7 +240,7 @@ def _poll_view(shown: ShownMessage, zone: str, now: Instant) -> PollView | None:
     if poll.is_over(now):
         note = gettext("This poll has ended.")
     elif poll.ends_at is not None:
-        ends = time_label(poll.ends_at, now, zone)
+        ends = time_in_sentence(poll.ends_at, now, zone)
         note = (
             gettext("Choose as many as you like, until %(time)s.", time=ends)
             if poll.several
@@ -367,6 +367,13 @@ def time_label(at: Instant, now: Instant, zone: str) -> str:
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
     return gettext("%(day)s %(time)s", day=day_heading(moment.date(), now, zone), time=formatting.clock(moment))
+
+
+def time_in_sentence(at: Instant, now: Instant, zone: str) -> str:
+    """The same as part of a sentence, such as “until 18:02”."""
+    moment = local_of(at, zone)
+    is_today = moment.date() == local_of(now, zone).date()
+    return formatting.time_of_day(moment) if is_today else time_label(at, now, zone)
 
 
 def short_time(at: Instant, now: Instant, zone: str) -> str:
