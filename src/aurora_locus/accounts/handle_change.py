@@ -48,14 +48,14 @@ async def require_own(registry: Registry, did: Did, text: str, *, allow_any_vali
 def _why_not(handle: Handle, did: Did, resolved_did: Did | None) -> Explanation:
     if resolved_did is None:
         return localizable(
-            "The handle %(handle)s doesn’t lead to %(did)s. Put the DID into the TXT record _atproto.%(handle)s, or at "
+            "The handle %(handle)s doesn’t point to %(did)s. Put the DID into the TXT record _atproto.%(handle)s, or at "
             "https://%(handle)s/.well-known/atproto-did.",
             handle=handle,
             did=did,
         )
     return localizable(
-        "The handle %(handle)s doesn’t lead to %(did)s, but to %(other)s. Put the DID into the TXT record "
-        "_atproto.%(handle)s, or at https://%(handle)s/.well-known/atproto-did.",
+        "The handle %(handle)s points to %(other)s, not to %(did)s. Put the DID into the TXT record _atproto.%(handle)s, "
+        "or at https://%(handle)s/.well-known/atproto-did.",
         handle=handle,
         did=did,
         other=resolved_did,

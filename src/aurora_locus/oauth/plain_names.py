@@ -46,7 +46,7 @@ KINDS: Final[Mapping[str, LazyText]] = {
     "app.bsky.graph.listitem": lazy("Who is on your lists"),
     "app.bsky.graph.starterpack": lazy("Your starter packs"),
     "app.bsky.graph.verification": lazy("Who you verify"),
-    "chat.bsky.actor.declaration": lazy("Who may write to you"),
+    "chat.bsky.actor.declaration": lazy("Who can message you"),
     "community.lexicon.calendar.event": lazy("Your events"),
     "community.lexicon.calendar.rsvp": lazy("Your answers to events"),
 }

@@ -240,16 +240,16 @@ async def test_the_page_asks_and_undoes(make_sqlite: MakeDatabase, clock: HandCl
         assert "Every Tuesday" in shown
         assert "8 dates" in shown
         for does, words in (
-            ("accept", "You say it’s a series"),
+            ("accept", "You said it’s a series"),
             ("undo", "Yes, it’s a series"),
-            ("refuse", "You say they’re single events"),
+            ("refuse", "You said they’re single events"),
         ):
             done = await browser.post(f"/my/series/found/{one.id}", data={"does": does})
             assert done.status_code == 303
             assert words in (await browser.get("/my/series/found")).text
             assert "/my/series/found" in (await browser.get("/my/series")).text
         assert (await browser.post(f"/my/series/found/{one.id}", data={"does": "unknown"})).status_code == 400
-        assert "You say they’re single events" in (await browser.get("/my/series/found")).text
+        assert "You said they’re single events" in (await browser.get("/my/series/found")).text
 
 
 async def test_the_api_does_the_same(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -140,7 +140,7 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
             for one in await membership_queries.other_members_by_seniority(tx, group.id, besides=group.owner_id)
         ]
         if others and rules.ranks_above(others[0], role):
-            raise Refused(GroupReason.NOT_NEXT_IN_LINE, value=others[0].value, name="NotNextInLine")
+            raise Refused(GroupReason.NOT_NEXT_IN_LINE, name="NotNextInLine")
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         raise Refused(GroupReason.OWNER_IS_HERE, name="OwnerIsHere")
     return await _begin(tx, group, caller.user_id, role)

@@ -129,7 +129,7 @@ def _close(open_: list[Component], name: str, warnings: list[str]) -> None:
         return
     while open_.pop().name != name:
         _warn(
-            warnings, gettext("%(inner)s has no END before that of %(outer)s.", inner=names[-1][:40], outer=name[:40])
+            warnings, gettext("%(inner)s has no END line before %(outer)s ends.", inner=names[-1][:40], outer=name[:40])
         )
 
 

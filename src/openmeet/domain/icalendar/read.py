@@ -117,7 +117,7 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     try:
         event = Event.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _Skipped(gettext("It isn’t written as calendars are (%(error)s).", error=error)) from None
+        raise _Skipped(gettext("It isn’t a valid calendar entry (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
         raise _Skipped(gettext("The entry isn’t an event."))
     findings = [_unreadable(name, str(problem)) for name, problem in event.errors[:MAX_EVENT_WARNINGS]]

@@ -137,7 +137,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.no_such_page": mark("This page doesn’t exist."),
     # reasons of openmeet.domain.api_tokens
     "api_token.service_name_needed": mark("Describe the service in up to %(most)s characters."),
-    "api_token.service_scope_needed": mark("Choose at least one thing that the service may do."),
+    "api_token.service_scope_needed": mark("Choose at least one thing that the service can do."),
     "api_token.no_such_credential": mark("This credential doesn’t exist."),
     "api_token.label_needed": mark("Say what the token is for."),
     "api_token.scope_needed": mark("Choose at least one thing that the token may do."),

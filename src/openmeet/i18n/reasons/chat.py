@@ -77,7 +77,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.too_many_reactions": mark("A message can have up to %(most)s kinds of reactions."),
     "chat.too_many_own_reactions": mark("A message can have up to %(most)s emoji from you. Remove one first."),
     "chat.too_many_pins": mark("At most %(most)s messages can be pinned. Unpin one first."),
-    "chat.no_such_choice": mark("Choose from the choices of this poll."),
+    "chat.no_such_choice": mark("Choose one of this poll’s choices."),
     "chat.text_too_long_for_choice": mark("A choice can have up to %(most)s characters."),
     "chat.choices_out_of_range": mark("Give %(least)s to %(most)s different choices."),
     "chat.not_a_poll": mark("This message isn’t a poll."),

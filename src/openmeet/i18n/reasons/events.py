@@ -141,7 +141,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.check_in
     "check_in.wrong_ticket": mark("This isn’t a ticket for this event."),
     "check_in.malformed_code": mark("A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."),
-    "check_in.no_ticket": mark("You have no ticket for an event like that."),
+    "check_in.no_ticket": mark("You have no ticket for this event, or it doesn’t exist."),
     "check_in.ticket_needed": mark("Give a ticket’s code, or the id of an answer."),
     # reasons of openmeet.domain.places
     "place.streets_not_asked": mark("We can’t look up streets right now. Try a town."),
@@ -151,7 +151,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "place.several": mark("Several places have this name: %(choices)s."),
     "place.which_town": mark("There’s more than one %(name)s. Choose yours below."),
-    "place.no_such_place": mark("This place number doesn’t exist."),
+    "place.no_such_place": mark("There’s no such place in this site’s list."),
     # reasons of openmeet.domain.media
     "media.too_narrow": mark("This picture is too narrow. Send a wider one."),
     "media.too_large": mark("A picture can have up to %(most)s MB."),
@@ -261,7 +261,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.check_in_needs_date": mark("Check-in opens a day before the start, and this event has no date yet."),
     "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
-    "attendance.not_answered": mark("You haven’t answered an event like that."),
+    "attendance.not_answered": mark("You haven’t answered this event, or it doesn’t exist."),
     "attendance.name_or_email_needed": mark("Enter a name or an e-mail address."),
     "attendance.person_needed": mark("Choose who to remove."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),

@@ -44,7 +44,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.asked_already": mark("Somebody else has already asked."),
     "group.owner_is_here": mark("The owner was here recently. Talk to them."),
     "group.only_parties_end_request": mark("Only the owner and the person who asked can end this."),
-    "group.not_next_in_line": mark("You need a higher role for this. Ask somebody who is %(value)s."),
+    "group.not_next_in_line": mark("Somebody else in this group has a higher role than you. Ask them to take it over."),
     "group.no_picture": mark("This group has no picture yet."),
     "group.has_repository": mark("This group already has its own account."),
     "group.kept_elsewhere": mark("This group comes from another app and is only shown here."),

@@ -51,7 +51,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "record.owner_may_not_change_series": mark(
         "The record is in the account of somebody who can’t change the series any more."
     ),
-    "record.no_statement_of_member": mark("It no longer says that the group has this member."),
+    "record.no_statement_of_member": mark("The group no longer says that this person is a member."),
     "record.date_moved": mark("This date was moved with it, so it no longer represents the other dates."),
     "record.series_changed_here": mark("The series has been changed on this site since then."),
     "record.rule_not_supported": mark("The rule of the series isn’t supported."),
@@ -211,7 +211,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.no_date_published": mark("None of this series’ dates are synced."),
     "publication.no_new_record": mark("There’s no new copy yet."),
     "publication.not_for_everybody": mark("It’s no longer for everyone."),
-    "publication.record_too_detailed": mark("The copy shows more than everyone can now see of the event."),
+    "publication.record_too_detailed": mark("The copy shows more of the event than everyone can see now."),
     "publication.group_deleted": mark("The group was deleted."),
     "publication.group_publishing_turned_off": mark("The owner doesn’t share the group with other apps."),
     "publication.group_not_public": mark("Other apps only get public groups that allow it."),

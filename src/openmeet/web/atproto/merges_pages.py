@@ -45,7 +45,7 @@ _WHY = {
     MergeReason.MANUAL_EDIT_IS_KEPT: lazy("We kept the version from this site."),
     MergeReason.ORIGIN_WINS: lazy("We kept the version from where it was created."),
     MergeReason.PARTS_ADD_UP: lazy("Both changed different parts, so we kept both changes."),
-    MergeReason.MORE_RESTRICTIVE: lazy("We use the more cautious of the two until you decide."),
+    MergeReason.MORE_RESTRICTIVE: lazy("Until you decide, we use the stricter of the two."),
     MergeReason.MOST_RECENT: lazy("We kept the later change."),
     MergeReason.LATEST_ANSWER: lazy("We kept the later answer."),
 }

@@ -338,7 +338,7 @@ TERMS: Final = (
         "harass or deceive anyone."
     ),
     lazy(
-        "**Be a good host.** Say truthfully what happens, where and when, and what it costs. Tell your "
+        "**Be a good host.** Be honest about what happens, where and when, and what it costs. Tell your "
         "guests when something changes."
     ),
     lazy(

@@ -47,7 +47,7 @@ STATE_LABELS: Final = {
 }
 ACT_LABELS: Final = {
     ModerationAction.HIDE: lazy("hid"),
-    ModerationAction.SHOW: lazy("showed again"),
+    ModerationAction.SHOW: lazy("restored"),
     ModerationAction.BLOCK: lazy("blocked"),
     ModerationAction.UNBLOCK: lazy("unblocked"),
     ModerationAction.RELEASE: lazy("released"),

@@ -411,15 +411,15 @@ def _counts_text(counted: EditConsequences, *, has_later: bool) -> str:
 
 
 def _dates_sentence(counted: EditConsequences, *, has_later: bool) -> str:
-    """``8 dates change.``, or ``8 dates until Tue 19 Jan and later ones change.``"""
+    """``8 dates change.``, or ``8 dates (until Tue 19 Jan) and all later ones change.``"""
     if not has_later:
         return ngettext("%(number)s date changes.", "%(number)s dates change.", counted.dates_changed)
     if not counted.changes:
         return gettext("Later dates change.")
     last = max(datetime.fromisoformat(one.new_original_date) for one in counted.changes)
     return ngettext(
-        "%(number)s date on %(day)s and later ones change.",
-        "%(number)s dates until %(day)s and later ones change.",
+        "%(number)s date (%(day)s) and all later ones change.",
+        "%(number)s dates (until %(day)s) and all later ones change.",
         counted.dates_changed,
         day=formatting.short_day(last),
     )

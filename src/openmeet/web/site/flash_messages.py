@@ -279,13 +279,13 @@ def _answers_approved(approved: int, waitlisted: int) -> str:
 
 def _approvals_undone(undone: int, kept: int) -> str:
     if not undone:
-        return gettext("Nothing was undone: they already know, or their answer has changed.")
+        return gettext("Nothing was undone: they’ve already been told, or have changed their answer.")
     words = ngettext("Undone. %(number)s request is open again.", "Undone. %(number)s requests are open again.", undone)
     if not kept:
         return words
     rest = ngettext(
-        "%(number)s person already knows, or has changed their answer, and stays as they are.",
-        "%(number)s people already know, or have changed their answer, and stay as they are.",
+        "Nothing changed for %(number)s person, who has already been told or has changed their answer.",
+        "Nothing changed for %(number)s people, who have already been told or have changed their answers.",
         kept,
     )
     return f"{words} {rest}"
