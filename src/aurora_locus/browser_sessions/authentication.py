@@ -226,7 +226,9 @@ async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
     visit = visit_of(connection)
     signed_in_account = next((account for account in visit.accounts if account.did == did), None)
     if signed_in_account is None or visit.id_hash is None:
-        raise NotSignedIn(gettext_noop("This account isn’t signed in here any more."), name="AuthMissing")
+        raise NotSignedIn(
+            gettext_noop("This account isn’t signed in here any more. Sign in again."), name="AuthMissing"
+        )
     id_hash = visit.id_hash
     await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, signed_in_account.did))
     _note(connection, visit.accounts, signed_in_account.did)

@@ -45,8 +45,8 @@ _EVERY_DAY: Final = _ByInterval(
     lazy("every other day"),
 )
 _EVERY_DAY_WHERE: Final = _ByInterval(
-    plural("every day, where that is %(limits)s", "every %(number)s days, where that is %(limits)s"),
-    lazy("every other day, where that is %(limits)s"),
+    plural("every day, if that’s %(limits)s", "every %(number)s days, if that’s %(limits)s"),
+    lazy("every other day, if that’s %(limits)s"),
 )
 _EVERY_WEEK: Final = _ByInterval(
     plural("every week %(on_days)s", "every %(number)s weeks %(on_days)s"),

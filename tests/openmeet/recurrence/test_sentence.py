@@ -74,9 +74,9 @@ def test_sentences_have_clean_punctuation() -> None:
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        ("FREQ=DAILY;BYDAY=MO;BYMONTHDAY=13", "Every day, where that is a Monday and the 13th of the month, at 18:00"),
+        ("FREQ=DAILY;BYDAY=MO;BYMONTHDAY=13", "Every day, if that’s a Monday and the 13th of the month, at 18:00"),
         ("FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", "Every weekday (Monday to Friday) at 18:00"),
-        ("FREQ=DAILY;INTERVAL=2;BYDAY=SA,SU", "Every other day, where that is a Saturday or Sunday, at 18:00"),
+        ("FREQ=DAILY;INTERVAL=2;BYDAY=SA,SU", "Every other day, if that’s a Saturday or Sunday, at 18:00"),
         (
             "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=3",
             "Every weekday (Monday to Friday) at 18:00, but only the last of these in each week, 3 times",
@@ -95,7 +95,7 @@ def test_sentences_have_clean_punctuation() -> None:
         ("FREQ=DAILY;INTERVAL=3", "Every 3 days at 18:00"),
         (
             "FREQ=DAILY;INTERVAL=3;BYMONTHDAY=13;BYMONTH=6",
-            "Every 3 days, where that is the 13th of the month, in June at 18:00",
+            "Every 3 days, if that’s the 13th of the month, in June at 18:00",
         ),
         ("FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,TU;BYMONTH=6", "Every 3 weeks on Monday and Tuesday in June at 18:00"),
         ("FREQ=WEEKLY;INTERVAL=3", "Every third Tuesday at 18:00"),

@@ -228,7 +228,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.not_a_member": mark("They aren’t in this group."),
     "publication.no_statement": mark("They haven’t made their membership public themselves."),
     "publication.superseded_record_gone": mark("The previous copy is gone."),
-    "publication.record_too_large": mark("It’s too large for other apps: more than %(most)s bytes."),
+    "publication.record_too_large": mark("It’s too large for other apps: more than %(most)s bytes. Shorten its text."),
     "publication.record_invalid": mark("Other apps couldn’t read it (%(lexicon)s)."),
     "publication.record_lossy": mark("The copy contains something from another app that our change would delete."),
     "publication.cid_mismatch": mark("The account server sent something different from what it stored."),

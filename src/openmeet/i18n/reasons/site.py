@@ -73,7 +73,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api.no_version_in_form": mark("We can’t tell which version this form was opened for. Open the page again."),
     "api.unknown_version": mark("If-Match doesn’t match any version that this server sent."),
     "api.nothing_to_match": mark("Nothing exists here yet, so there’s nothing for If-Match to match."),
-    "api.changed_since_read": mark("It was changed since you read it. Read it again, then change it."),
+    "api.changed_since_read": mark("It has changed since you read it. Read it again, then change it."),
     "api.malformed_key": mark("A key has 1 to %(most)s visible characters."),
     "api.in_progress": mark("This request is already being processed. Try again in a moment."),
     "api.key_reused": mark("You already used this key for another request. Use a new key for each request."),

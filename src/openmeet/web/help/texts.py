@@ -76,8 +76,7 @@ QUESTIONS: Final = (
         lazy("How do I answer an invitation?"),
         (
             lazy(
-                "Open the event and press the button at the bottom. It says what happens: “I’m going”, “Ask to join” "
-                "or “Join waitlist”."
+                "Open the event and press the large button. It says what happens: “I’m going”, “Ask to join” or “Join waitlist”."
             ),
             lazy("You can change your answer later on the same page."),
             lazy(
