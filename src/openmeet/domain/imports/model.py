@@ -62,7 +62,7 @@ class ImportReason(Reason):
     TARGET_GONE = "import.target_gone"
     GROUP_GONE = "import.group_gone"
     EVENT_GONE = "import.event_gone"
-    DECLINED_BY_HOST = "import.declined_by_host"
+    REJECTED_BY_HOST = "import.rejected_by_host"
     COLUMNS_CHANGED = "import.columns_changed"
     NO_SUCH_EVENT = "import.no_such_event"
     NO_SUCH_SERIES = "import.no_such_series"

@@ -348,7 +348,7 @@ async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) ->
         raise NotFound(ImportReason.EVENT_GONE)
     own_attendance = await attendance_queries.find(tx, event.id, caller.user_id)
     if own_attendance is not None and own_attendance.status is AttendanceStatus.REJECTED:
-        raise Forbidden(ImportReason.DECLINED_BY_HOST)
+        raise Forbidden(ImportReason.REJECTED_BY_HOST)
     if own_attendance is None:
         # Invited people can see a private event.
         await imported_rsvps.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])

@@ -45,7 +45,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.target_gone": mark("What you were invited to no longer exists."),
     "import.group_gone": mark("That group no longer exists."),
     "import.event_gone": mark("That event no longer exists."),
-    "import.declined_by_host": mark("The host has declined your answer."),
+    "import.rejected_by_host": mark("The host has declined your answer."),
     "import.columns_changed": mark("Somebody changed the columns of this list. Take another look."),
     "import.no_such_event": mark("That event no longer exists."),
     "import.no_such_series": mark("That series no longer exists."),

@@ -196,7 +196,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "Somebody has already answered. Cancel the event instead, so that they get an e-mail."
     ),
     "attendance.event_cancelled": mark("This event is cancelled."),
-    "attendance.answer_rejected": mark("You’ve declined this answer. Bring it back first."),
+    "attendance.you_rejected_it": mark("You’ve declined this answer. Bring it back first."),
     "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
     "attendance.name_needed": mark("Enter the name."),
     "attendance.host_cannot_be_removed": mark(
@@ -222,7 +222,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.event_over": mark("This event is over."),
     "attendance.members_only": mark("Only members of its group can come to this event."),
     "attendance.answers_closed": mark("Answers are closed."),
-    "attendance.declined_by_host": mark("The host has declined your answer to this event."),
+    "attendance.rejected_by_host": mark("The host has declined your answer to this event."),
     "attendance.checked_in": mark("You’re checked in at this event."),
     "attendance.no_such_proof": mark("There’s no proof of attendance at this address. Check the link."),
     "attendance.proof_withdrawn": mark("This proof was withdrawn. Ask the person who gave you the link for a new one."),
