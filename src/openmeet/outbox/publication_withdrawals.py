@@ -1,4 +1,4 @@
-"""Withdrawals: a person retracts one record, or withdraws their consent to all of them."""
+"""Withdrawals: a person withdraws one record, or their consent to all of them."""
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers

@@ -45,7 +45,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/answer", show, methods=["GET"]),
         Route("/events/{slug}/answer", save_reply, methods=["POST"]),
         Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
-        Route("/events/{slug}/answer/unpublish", unpublish, methods=["POST"]),
+        Route("/events/{slug}/answer/unpublish", retract_record, methods=["POST"]),
     ]
 
 
@@ -145,7 +145,7 @@ async def publish(request: Request) -> Response:
     return go(event_path(slug), flash="answer_tried" if is_due else "nothing_to_sync")
 
 
-async def unpublish(request: Request) -> Response:
+async def retract_record(request: Request) -> Response:
     """Retract the record of the caller's RSVP. The RSVP itself stays."""
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
