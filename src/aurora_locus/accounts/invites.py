@@ -24,12 +24,12 @@ _INSERT = """
     insert into invite_codes (code, available_uses, for_account, created_by, created_at)
     values (:code, :uses, :for_account, :created_by, :created_at)
 """
-# The codes of an account that may not invite, or that is taken down or suspended, cannot be used as long as that lasts.
+# The codes of an account that is taken down or suspended cannot be used as long as that lasts.
 _USABLE = """
     code = :code and disabled = 0 and available_uses > 0
        and not exists (select 1 from accounts a
                         where a.did = invite_codes.for_account
-                          and (a.invites_disabled = 1 or a.takedown_ref is not null or a.suspended_at is not null))
+                          and (a.takedown_ref is not null or a.suspended_at is not null))
 """
 # This statement settles races: of two sign-ups that want the last use, one gets it.
 _TAKE = f"update invite_codes set available_uses = available_uses - 1 where {_USABLE}"
@@ -40,7 +40,7 @@ _OF_ACCOUNTS = f"select {_COLUMNS} from invite_codes c where c.for_account in :a
 _USED_BY = f"""
     select u.used_by, {_COLUMNS} from invite_code_uses u join invite_codes c on c.code = u.code where u.used_by in :dids
 """
-_USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at, used_by"
+_USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at desc, used_by"
 _USES = "(select count(*) from invite_code_uses u where u.code = c.code)"
 # The keyset is (key, code), both descending, so that comparing one pair finds the next page.
 _PAGES = {

@@ -32,7 +32,7 @@ _EXISTS = "select 1 from accounts where did = :did"
 
 
 async def allow_invites(registry: Registry, audit: AuditContext, did: Did, *, allowed: bool, note: str | None) -> None:
-    """Enable or disable the account's invite codes. Raises NotFound, Forbidden."""
+    """Let the account earn invite codes, or no more. Its codes stay valid. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         row = w.fetch_one(_INVITES, did=did)

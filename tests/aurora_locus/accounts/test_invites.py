@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from aurora_locus.accounts import invites
+from groundwork.clock import MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment
 
@@ -35,6 +36,22 @@ async def test_each_account_sees_its_own_codes(make_deployment: MakeDeployment) 
     assert [use["usedBy"] for one in mine for use in one["uses"]] == [eva.did]
     unused = (await ana.get(MINE, includeUsed="false")).json()["codes"]
     assert [one["code"] for one in unused] == [made[0]["codes"][1]]
+
+
+async def test_accounts_do_not_see_disabled_codes(make_deployment: MakeDeployment) -> None:
+    """A disabled code is not listed for its owner, who would pass it on. The newest use of a code is listed first."""
+    deployment = await make_deployment(invite_required=False)
+    host = deployment.administration
+    ana = await deployment.sign_up("ana")
+    wish = {"codeCount": 2, "useCount": 2, "forAccounts": [ana.did]}
+    first, second = (await host.post(MANY, wish)).json()["codes"][0]["codes"]
+    guests = []
+    for name in ("ben", "eva"):
+        guests.append((await deployment.sign_up(name, inviteCode=second)).did)
+        deployment.clock.turn(MINUTE)
+    assert named(await host.post("com.atproto.admin.disableInviteCodes", {"codes": [first]})) == (200, "")
+    (mine,) = (await ana.get(MINE)).json()["codes"]
+    assert (mine["code"], [use["usedBy"] for use in mine["uses"]]) == (second, guests[::-1])
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

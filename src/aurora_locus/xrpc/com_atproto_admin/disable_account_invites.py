@@ -1,4 +1,4 @@
-"""Disable the invite codes of an account until they are enabled again."""
+"""Disable invites of an account: it earns no codes until they are enabled again."""
 
 from aurora_locus.moderation import account_actions
 from aurora_locus.xrpc.authentication import Need
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
 async def disable_account_invites(call: XrpcCall) -> Outcome:
-    """Disable the invite codes of the account. Raises NotFound if it is not on this server."""
+    """Let the account earn no more codes. Its codes stay valid. Raises NotFound if it is not on this server."""
     note = call.body.get("note")
     did = await account_named(call.registry, call.body["account"])
     await account_actions.allow_invites(call.registry, audit_of(call, note or ""), did, allowed=False, note=note)

@@ -1,4 +1,4 @@
-"""Enable the invite codes of an account again."""
+"""Enable invites of an account again: it earns codes."""
 
 from aurora_locus.moderation import account_actions
 from aurora_locus.xrpc.authentication import Need
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall, procedure
 
 
 async def enable_account_invites(call: XrpcCall) -> Outcome:
-    """Enable the invite codes of the account. Raises NotFound if it is not on this server."""
+    """Let the account earn codes again. Raises NotFound if it is not on this server."""
     note = call.body.get("note")
     did = await account_named(call.registry, call.body["account"])
     await account_actions.allow_invites(call.registry, audit_of(call, note or ""), did, allowed=True, note=note)

@@ -10,7 +10,8 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 async def get_account_invite_codes(call: XrpcCall) -> Outcome:
     """Return the caller's invite codes. With ``createAvailable``, first create those earned since the last request.
-    Without ``includeUsed``, codes that are used up are left out.
+    Disabled
+    codes are left out, and without ``includeUsed`` also those that are used up.
     """
     registry = call.registry
     did = call.did
@@ -19,7 +20,8 @@ async def get_account_invite_codes(call: XrpcCall) -> Outcome:
         await registry.db.write(lambda w: invites.earn(w, registry.earning, did, hostname))
     async with registry.db.reader() as reader:
         codes = await invites.of_account(reader, did)
-    return {"codes": [invite_view(code) for code in codes if code.left > 0 or call.parameters["includeUsed"]]}
+    with_used = call.parameters["includeUsed"]
+    return {"codes": [invite_view(code) for code in codes if not code.is_disabled and (code.left > 0 or with_used)]}
 
 
 METHOD = query("com.atproto.server.getAccountInviteCodes", get_account_invite_codes, Need.FULL_ACCESS)
