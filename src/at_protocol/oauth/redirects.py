@@ -1,8 +1,8 @@
 """Redirect URIs: which ones a client may declare, and whether a requested one is declared.
 
-Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. URIs are compared as text, with one
-exception: on the loopback interface the operating system chooses the port, so it is ignored unless the declared URI has
-one.
+Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. URIs are compared as text, except on the
+loopback interface: there the operating system chooses the port, so it is ignored unless the declared URI has one, and
+an empty path is the same as ``/``.
 """
 
 import re
@@ -52,13 +52,13 @@ def is_declared(requested: str, declared: str) -> bool:
     try:
         declared_parts, requested_parts = urlsplit(declared), urlsplit(requested)
         # A declared port must match. Without one, the app may use any port.
-        if declared_parts.port is not None or requested_parts.port is None:
-            return False
+        is_any_port = declared_parts.port is None and requested_parts.port is not None
+        host = f"{declared_parts.netloc}:{requested_parts.port}" if is_any_port else declared_parts.netloc
     except ValueError:
         return False
     return (
         declared_parts.hostname in _LOOPBACK
-        and requested_parts.netloc == f"{declared_parts.netloc}:{requested_parts.port}"
+        and requested_parts.netloc == host
         and (requested_parts.path or "/") == (declared_parts.path or "/")
         and requested_parts.query == declared_parts.query
         and "#" not in requested

@@ -1,8 +1,8 @@
 """The grammar that all scopes share: ``resource[:positional][?name=value[&name=value...]]``.
 
-Source: atproto permissions specification, "Scope String Syntax". Scopes are case-sensitive and consist of printable
-ASCII without the space, which separates scopes. The positional value and the parameter values are percent-decoded. An
-array is a name that occurs more than once.
+Source: atproto permissions specification, "Scope String Syntax"; RFC 6749 section 3.3. Scopes are case-sensitive and
+consist of printable ASCII without quotation marks, backslashes and the space, which separates scopes. The positional
+value and the parameter values are percent-decoded. An array is a name that occurs more than once.
 """
 
 import re
@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 from at_protocol.failures import Malformed
 
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_PERMITTED = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _RESOURCE = re.compile(r"[A-Za-z0-9_.-]+")
 
 # Characters that are left unescaped in a written scope. ``#``, ``&``, ``=``, ``+`` and ``%`` have a meaning there.
@@ -30,8 +30,10 @@ class ScopeText:
 
 def read_scope(text: str) -> ScopeText:
     """Parse a scope. Raises Malformed (kind ``scope``)."""
-    if _PRINTABLE.fullmatch(text) is None:
-        raise Malformed("scope", text, "a scope has printable ASCII characters only")
+    if _PERMITTED.fullmatch(text) is None:
+        raise Malformed(
+            "scope", text, "a scope has printable ASCII characters only, and no quotation mark or backslash"
+        )
     before, question_mark, query = text.partition("?")
     resource, _, positional = before.partition(":")
     if _RESOURCE.fullmatch(resource) is None:
@@ -56,8 +58,12 @@ def split_scopes(text: str) -> list[str]:
     empty one and for extra spaces.
     """
     scopes = text.split(" ")
-    if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
-        raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")
+    if any(_PERMITTED.fullmatch(scope) is None for scope in scopes):
+        raise Malformed(
+            "scope",
+            text,
+            "scopes are printable ASCII without quotation marks and backslashes, separated by single spaces",
+        )
     return list(dict.fromkeys(scopes))
 
 

@@ -226,6 +226,15 @@ def test_no_apps_under_development(client_id):
         ("http://127.0.0.1:5000@evil.example/c", "http://127.0.0.1/c", False),
         ("http://127.0.0.1.evil.example:5000/c", "http://127.0.0.1/c", False),
         ("http://127.0.0.1:99999/c", "http://127.0.0.1/c", False),
+        ("http://127.0.0.1", "http://127.0.0.1/", True),
+        ("http://127.0.0.1:5000", "http://127.0.0.1/", True),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000/", True),
+        ("http://127.0.0.1", "http://127.0.0.1/c", False),
+        ("http://127.0.0.1/", "http://127.0.0.1:5000/", False),
+        ("http://127.0.0.1/#", "http://127.0.0.1/", False),
+        ("http://me@127.0.0.1/", "http://127.0.0.1/", False),
+        ("http://127.0.0.1:/", "http://127.0.0.1/", False),
+        ("https://a.example", "https://a.example/", False),
     ],
 )
 def test_redirects_match_what_was_declared(asked, declared, same):

@@ -71,7 +71,9 @@ def test_any_value_survives_writing(positional, parameters):
     ]
 
 
-@pytest.mark.parametrize("text", ["", " atproto", "atproto  x", "atproto\tx", "atproto é"])
+@pytest.mark.parametrize(
+    "text", ["", " atproto", "atproto  x", "atproto\tx", "atproto é", 'atproto a"b', "atproto a\\b"]
+)
 def test_a_list_of_scopes_has_single_spaces(text):
     with pytest.raises(Malformed):
         split_scopes(text)
