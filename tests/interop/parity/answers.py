@@ -48,7 +48,9 @@ COUNTED = ("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "rateli
 HTTP_STATUS = "HTTP status"
 
 # Values of each server's own, or derived from random keys: only their type counts.
-_OWN = frozenset({"message", "error_description", "version", "cursor", "repoBlocks", "expires_in", "request_uri"})
+_OWN = frozenset(
+    {"message", "error_description", "version", "cursor", "repoBlocks", "expires_in", "request_uri", "sig"}
+)
 
 
 @dataclass(frozen=True)

@@ -195,4 +195,125 @@ async def tokens(side: Side) -> None:
         await app.send(label, "/oauth/revoke", form)
 
 
-GROUPS = {"apps, pushed requests": pushed_requests, "apps, tokens": tokens}
+def _loopback(*parameters: tuple[str, str]) -> str:
+    return "http://localhost" + ("?" + urlencode(parameters) if parameters else "")
+
+
+async def loopback_clients(side: Side) -> None:
+    """Apps under development, which describe themselves in their client_id."""
+    app = _App(side)
+    await app.send("without a nonce", "/oauth/par", _wish())
+    scope, redirect = ("scope", _SCOPE), ("redirect_uri", _REDIRECT)
+    for label, client_id in {
+        "nothing": _loopback(),
+        "a slash": "http://localhost/",
+        "an empty query": "http://localhost?",
+        "a slash and a query": "http://localhost/?" + urlencode([scope, redirect]),
+        "a fragment": _loopback(scope, redirect) + "#more",
+        "a user": "http://me@localhost?" + urlencode([scope, redirect]),
+        "capitals": "http://LOCALHOST?" + urlencode([scope, redirect]),
+        "an address": "http://127.0.0.1?" + urlencode([scope, redirect]),
+        "https": "https://localhost?" + urlencode([scope, redirect]),
+        "a scope alone": _loopback(scope),
+        "a redirect_uri alone": _loopback(redirect),
+        "a scope twice": _loopback(scope, scope, redirect),
+        "an empty scope": _loopback(("scope", ""), redirect),
+        "a scope without atproto": _loopback(("scope", "transition:generic"), redirect),
+        "a scope that nobody knows": _loopback(("scope", "atproto nonsense"), redirect),
+        "a scope with a word twice": _loopback(("scope", "atproto atproto transition:generic"), redirect),
+        "a scope with two spaces": _loopback(("scope", "atproto  transition:generic"), redirect),
+        "several redirect_uris": _loopback(scope, redirect, ("redirect_uri", "http://[::1]/callback")),
+        "a redirect_uri twice": _loopback(scope, redirect, redirect),
+        "an empty redirect_uri": _loopback(scope, ("redirect_uri", "")),
+        "a redirect_uri of localhost": _loopback(scope, redirect, ("redirect_uri", "http://localhost/callback")),
+        "a redirect_uri elsewhere": _loopback(scope, redirect, ("redirect_uri", "https://example.org/callback")),
+        "a redirect_uri of an app": _loopback(scope, redirect, ("redirect_uri", "org.example.app:/callback")),
+        "a redirect_uri with https": _loopback(scope, redirect, ("redirect_uri", "https://127.0.0.1/callback")),
+        "a redirect_uri with a port": _loopback(scope, ("redirect_uri", "http://127.0.0.1:8080/callback")),
+        "a redirect_uri with a query": _loopback(scope, redirect, ("redirect_uri", "http://127.0.0.1/callback?a=b")),
+        "a redirect_uri with a fragment": _loopback(scope, redirect, ("redirect_uri", "http://127.0.0.1/callback#a")),
+        "a redirect_uri with a user": _loopback(scope, redirect, ("redirect_uri", "http://me@127.0.0.1/callback")),
+        "a name": _loopback(scope, redirect, ("client_name", "an app")),
+        "a logo": _loopback(scope, redirect, ("logo_uri", "https://example.org/logo.png")),
+        "a type": _loopback(scope, redirect, ("application_type", "web")),
+        "a key": _loopback(scope, redirect, ("jwks_uri", "https://example.org/keys")),
+        "a long query": _loopback(scope, redirect, *((f"x{number}", "y" * 50) for number in range(60))),
+    }.items():
+        await app.send(f"a client_id with {label}", "/oauth/par", _wish(client_id=client_id))
+    for redirect_uri in (
+        "http://127.0.0.1",
+        "http://127.0.0.1/",
+        "http://127.0.0.1:8080/",
+        "http://127.0.0.1:99999/",
+        "http://[::1]/",
+        "http://[::1]:8080/",
+        "http://localhost/",
+        "http://127.0.0.2/",
+        "http://127.0.0.1/?",
+        "http://127.0.0.1/?a=b",
+        "http://127.0.0.1/#",
+        "http://127.0.0.1/callback",
+        "HTTP://127.0.0.1/",
+        "//127.0.0.1/",
+        "nonsense",
+        "",
+        "javascript:alert(1)",
+    ):
+        for client_id in (_loopback(scope), _loopback(scope, ("redirect_uri", "http://127.0.0.1:3000/"))):
+            label = f"{redirect_uri!r} of {'any' if client_id == _loopback(scope) else 'one'}"
+            await app.send(label, "/oauth/par", _wish(client_id=client_id, redirect_uri=redirect_uri))
+
+
+async def permissions(side: Side) -> None:
+    """Requested permissions, right and wrong, with sets of permissions that can and cannot be found."""
+    app = _App(side)
+    await app.send("without a nonce", "/oauth/par", _wish())
+    for each in (
+        "transition:chat.bsky",
+        "transition:nonsense",
+        "repo:*",
+        "repo:org.example.note",
+        "repo:org.example.note?action=create",
+        "repo:org.example.note?action=nonsense",
+        "repo?collection=org.example.note&collection=org.example.other",
+        "repo:nonsense",
+        "repo",
+        "rpc:*?aud=*",
+        "rpc:app.bsky.feed.getTimeline?aud=*",
+        "rpc:app.bsky.feed.getTimeline?aud=did:web:x.test%23service",
+        "rpc:app.bsky.feed.getTimeline",
+        "rpc:*?aud=did:web:x.test%23service",
+        "blob:*/*",
+        "blob:image/*",
+        "blob:nonsense",
+        "account:email",
+        "account:email?action=manage",
+        "account:nonsense",
+        "identity:*",
+        "identity:handle",
+        "identity:nonsense",
+        "include:org.example.nothing",
+        "include:org.example.nothing?aud=did:web:x.test%23service",
+        "include:nonsense",
+        "include:",
+        "include:*",
+        "include:org.example.nothing include:org.example.other",
+        "REPO:*",
+        "repo:*?",
+        "repo:%2A",
+        "a" * 3000,
+        "openid",
+        "email",
+        'a"b',
+    ):
+        wish = f"atproto {each}"
+        client_id = _loopback(("scope", wish), ("redirect_uri", _REDIRECT))
+        await app.send(f"asking for {each[:60]}", "/oauth/par", _wish(client_id=client_id, scope=wish))
+
+
+GROUPS = {
+    "apps, loopback clients": loopback_clients,
+    "apps, permissions": permissions,
+    "apps, pushed requests": pushed_requests,
+    "apps, tokens": tokens,
+}

@@ -49,6 +49,7 @@ DELIBERATE = (
         ("app passwords", "a name that is taken", _500),
         ("edges, imports", "nothing|nonsense|zeros", _500),
         ("other services", "* where it names a DID of a method that nobody knows", _500),
+        ("administration, subjects", "*a record by handle, *|a record of nobody, *|a blob of nobody, *", _500),
     ),
     _row(
         "the reference fails where the wish can be granted: integers are of 64 bits, and what is gone need not be deleted",
@@ -218,6 +219,11 @@ DELIBERATE = (
             "HTTP status: 401, reference: ?00|error: AccountTakedown, reference: *",
         ),
         ("taken down", "its session, taken down|its status, taken down", _GRANTED),
+        (
+            "identities, inactive",
+            "the credentials*, taken down|a code, taken down|signing, taken down|submitting, taken down",
+            "HTTP status: 401, reference: ?00|error: AccountTakedown, reference: *",
+        ),
     ),
     _row(
         "what a blob is, its first bytes say; a pattern is no type",
@@ -260,6 +266,66 @@ DELIBERATE = (
     _row(
         "the host is told that there is no such account",
         ("the host", "* of nobody", "HTTP status: 400, reference: 200|error: NotFound, reference: *"),
+        (
+            "administration, subjects",
+            "an account of nobody, *|a blob that is not there, *|a record that is not there, restored again",
+            "HTTP status: 400, reference: 200|error: NotFound, reference: *",
+        ),
+        ("administration, e-mails", "nobody", "error: NotFound, reference: InvalidRequest"),
+    ),
+    _row(
+        "whoever moderates is told what cannot be done, where the reference does nothing or half of it",
+        (
+            "administration, subjects",
+            "a record*, deactivated|a record*, reactivated|a record*, both|a record*, neither",
+            _REFUSED,
+        ),
+        (
+            "administration, subjects",
+            "a blob*, deactivated|a blob*, reactivated|a blob*, both|a blob*, neither",
+            _REFUSED,
+        ),
+        ("administration, subjects", "an account of an unknown type, *|a message, *", _REFUSED),
+        ("administration, subjects", "a record by handle, undecided", _REFUSED),
+        ("administration, subjects", "the status of a * both", "takedown.*: *"),
+        ("administration, subjects", "the status of a collection", "error: InvalidRequest, reference: NotFound"),
+    ),
+    _row(
+        "a takedown without a reference has none; the reference makes one of the time",
+        ("administration, subjects", "the status of *", "takedown.ref: absent, reference: <instant>"),
+    ),
+    _row(
+        "an e-mail has a text, and a subject of one line",
+        ("administration, e-mails", "a subject of two lines|a long subject|an empty text", _REFUSED),
+    ),
+    _row(
+        "nobody needs no codes, or a code for millions; an account named twice gets its codes once",
+        ("administration, invites", "createInviteCode {'useCount': 2147483648}", _REFUSED),
+        ("administration, invites", "createInviteCodes *:aaa*", "codes: list of 1, reference: list of 2|codes[[]1].*"),
+        ("administration, invites", "createInviteCodes {'codeCount': 0*|createInviteCodes {'codeCount': -1*", _REFUSED),
+    ),
+    _row(
+        "moderators read the note of those who disabled the invites",
+        ("administration, invites", "its account after *", "inviteNote: a note, reference: absent"),
+    ),
+    _row(
+        "an operation that the directory would refuse is not signed; a refusal of the directory is named as such",
+        (
+            "identities, signatures",
+            "signing * rotation keys|signing a rotation key *|signing a name twice|signing a long name|signing many names|signing a server *|signing a key *",
+            _REFUSED,
+        ),
+        ("identities, submissions", "submitting *", "error: InvalidPlcOperation, reference: InvalidRequest"),
+    ),
+    _row(
+        "readers can verify what changed since a commit: the file begins with the commit, and has each block that a later commit wrote again",
+        ("files, orders", "the whole|since *|the old way", "first block: *"),
+        ("files, orders", "since *", "blocks: *"),
+    ),
+    _row(
+        "a file is written as it is read; records at several keys are repeated, and blocks come in the order asked for",
+        ("files, orders", "the whole|since ''|the old way", "repeated blocks: *"),
+        ("files, orders", "three*", "first block: *"),
     ),
     _row(
         "beside the methods errors are problems (RFC 9457) with the status that fits, and pages for people are not for scripts of other sites",
@@ -303,6 +369,8 @@ DELIBERATE = (
         "errors of OAuth as its specifications name them (RFC 6749 5.2, RFC 9126 2.3, RFC 9449 5)",
         ("apps, *", "without client_id|nothing|without grant_type", "error: invalid_request, reference: invalid_*"),
         ("apps, tokens", "a password|client credentials", "error: unsupported_grant_type, reference: invalid_grant"),
+        ("apps, permissions", "asking for a*b", "error: invalid_client_metadata, reference: invalid_request"),
+        ("apps, loopback clients", "*with a user", "error: invalid_client_metadata, reference: invalid_redirect_uri"),
         (
             "apps, pushed requests",
             "without response_type",
@@ -319,6 +387,12 @@ DELIBERATE = (
             "without redirect_uri|without state|a short code_challenge|response_mode form_post|a request*|an assertion",
             "HTTP status: 40?, reference: 201|error: *, reference: absent",
         ),
+        (
+            "apps, loopback clients",
+            "*with a fragment|'http://127.0.0.1/[?#]' of any",
+            "HTTP status: 400, reference: 201|error: *, reference: absent",
+        ),
+        ("apps, permissions", "asking for aaa*", "HTTP status: 400, reference: 201|error: *, reference: absent"),
     ),
     _row(
         "parameters without a meaning here are ignored, whatever they say",
@@ -326,6 +400,11 @@ DELIBERATE = (
             "apps, *",
             "display nonsense|max_age|revoking with a hint that nobody knows",
             "HTTP status: 20?, reference: 400|error: absent, reference: invalid_request",
+        ),
+        (
+            "apps, permissions",
+            "asking for openid",
+            "HTTP status: 201, reference: 400|error: absent, reference: invalid_scope",
         ),
     ),
     _row(

@@ -2,7 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.interop.parity import addresses, app_view, apps, edges, formats, people, rare, reading, streaming, writing
+from tests.interop.parity import (
+    addresses,
+    administration,
+    app_view,
+    apps,
+    edges,
+    files,
+    formats,
+    identities,
+    people,
+    rare,
+    reading,
+    streaming,
+    writing,
+)
 from tests.interop.parity.generated import ask_all, methods_of
 from tests.interop.parity.sides import Side
 
@@ -74,6 +88,9 @@ GROUPS: dict[str, Asking] = {
     **edges.GROUPS,
     **formats.GROUPS,
     **rare.GROUPS,
+    **files.GROUPS,
+    **identities.GROUPS,
+    **administration.GROUPS,
     **apps.GROUPS,
     **app_view.GROUPS,
 }
