@@ -108,6 +108,17 @@ async def test_count_of_the_map_keeps_its_width(
             assert viewport == DESK or views["width"] == pytest.approx(line["width"], abs=1), "its own line is filled"
 
 
+async def test_a_short_count_shares_the_line_of_the_views_on_a_phone(browser: Browser, openmeet: Deployment) -> None:
+    """Otherwise the first event begins a line further down."""
+    async with context(browser, openmeet, viewport=PHONE) as somebody:
+        page = await somebody.new_page()
+        await page.goto("/?view=map")
+        count, views = [await page.locator(one).bounding_box() or {} for one in (".found > p", ".found > .segments")]
+        assert views["y"] < count["y"] + count["height"]
+        assert not await sideways(page)
+        assert await squeezed_texts(page) == []
+
+
 async def test_enlarged_text_fits_a_phone_in_german(browser: Browser, openmeet: Deployment) -> None:
     """German words are longer, and the choice between list and map has two of them beside each other."""
     async with context(browser, openmeet, locale="de-DE") as somebody:
