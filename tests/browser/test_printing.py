@@ -91,6 +91,38 @@ async def test_a_poster_has_no_link_to_join(browser: Browser, openmeet: Deployme
         assert await links.count() == 0
 
 
+async def test_the_poster_that_a_host_prints_names_the_host(browser: Browser, openmeet: Deployment) -> None:
+    """On the screen, a host who hosts alone does not read it. On paper, “(you)” would be somebody else."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana Lindqvist")
+        event = await event_by(tx, ana, title="Supper club")
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=A4) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        hosted_by = page.locator(".event-head").get_by_text("Hosted by")
+        await expect(hosted_by).to_be_hidden()
+        await page.emulate_media(media="print")
+        await expect(hosted_by).to_be_visible()
+        await expect(hosted_by).to_contain_text("Ana Lindqvist")
+        await expect(page.get_by_text("(you)")).to_be_hidden()
+
+
+async def test_a_poster_has_only_the_local_time(browser: Browser, openmeet: Deployment) -> None:
+    """“Your time” is that of the person who prints it. Readers of the poster are where the event is."""
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), title="Supper club")
+    async with context(browser, openmeet, viewport=A4, timezone_id="America/New_York") as opened:
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        their_time = page.locator(".fact [data-your-time]")
+        await expect(their_time).to_contain_text("your time")
+        await expect(their_time).to_be_visible()
+        await page.emulate_media(media="print")
+        await expect(their_time).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", [720, 1_040])
 async def test_the_printed_front_page_has_no_search(browser: Browser, openmeet: Deployment, width: int) -> None:
     """On wide paper, the pictures that stand on the height of the search are left out with it."""
