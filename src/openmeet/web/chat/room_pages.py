@@ -21,7 +21,7 @@ from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, R
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.time_and_place import removal_notice
+from openmeet.domain.events.time_and_place import removal_notice, short_start_label
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
@@ -35,6 +35,7 @@ from openmeet.web.chat.room_faces import face_of_question, group_picture
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.faces import Avatar, avatar_of
+from openmeet.web.site.reader_zone import ShownZone, zone_of
 from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 
 
@@ -60,6 +61,9 @@ class RoomPage:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
+    # Start of an event in words, and its zone if it has to be named.
+    when: str = ""
+    zone: ShownZone | None = None
     # Says that the event is removed after its date.
     removal_notice: str = ""
     # The group itself, or the group that the event or series belongs to.
@@ -210,6 +214,8 @@ async def _room_page_of(
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
+        when=short_start_label(about, reader.now) if isinstance(about, Event) else "",
+        zone=zone_of(about) if isinstance(about, Event) else None,
         removal_notice=removal_notice(about, reader.now) if isinstance(about, Event) else "",
         group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
         picture=_picture_of(about, is_direct=is_direct),
