@@ -15,7 +15,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "This address has a name or password in it. We don’t keep passwords of other sites. Use a link "
         "without one, or upload the file."
     ),
-    "calendar.times_out_of_range": mark("Ask about 1 to %(most)s times at once."),
+    "calendar.times_out_of_range": mark("Ask about at least one time, and at most %(most)s at once."),
     "calendar.url_or_file_needed": mark("Send either url or ics."),
     "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.malformed_time": mark("The end must be after the start, and no more than 366 days later."),

@@ -66,7 +66,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.hours": plural("%(number)s hour", "%(number)s hours", by="number"),
     # reasons of openmeet.web.api
     "api.not_for_services": mark("A service can’t do this."),
-    "api.session_needed": mark("Tokens can’t do this. Open a session instead."),
+    "api.session_needed": mark("Tokens can’t do this. Sign in to do it."),
     "api.insufficient_scope": mark("This token can’t do that: it lacks the scope %(needed)s."),
     "api.services_only": mark("This is for services with a credential from the operator."),
     "api.credential_lacks_scope": mark("This credential can’t do that: it lacks the scope %(needed)s."),

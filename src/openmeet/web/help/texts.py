@@ -79,10 +79,7 @@ QUESTIONS: Final = (
                 "Open the event and press the large button. It says what happens: “I’m going”, “Ask to join” or “Join waitlist”."
             ),
             lazy("You can change your answer later on the same page."),
-            lazy(
-                "If the host approves guests, you hear from us as soon as they decide. Until then you don’t have a "
-                "place."
-            ),
+            lazy("If the host approves guests, we tell you as soon as they decide. Until then you don’t have a place."),
             lazy(
                 "You don’t need an account: choose “Answer by e-mail, without an account” and confirm it in the "
                 "e-mail that we send you."
@@ -144,7 +141,7 @@ QUESTIONS: Final = (
                 "[Choose how](/settings/notifications)."
             ),
             lazy(
-                "**You’re in a photo and don’t want that?** Open it and ask the hosts to remove it, or report it to "
+                "**You’re in a photo and don’t want to be?** Open it and ask the hosts to remove it, or report it to "
                 "the moderators."
             ),
             lazy(
