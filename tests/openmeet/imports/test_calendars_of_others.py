@@ -42,7 +42,9 @@ async def brought(db: Database, who: Caller, content: bytes, zone: str) -> Impor
         import_id = await queries.insert(
             tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await import_events(db, WORKERS, who, import_id, SelectedEvents(), FileReading(zone), HOST)
+    # Chosen one by one, because some of them are over.
+    selection = SelectedEvents(frozenset(event.uid for event in parse_calendar(content, zone).events))
+    return await import_events(db, WORKERS, who, import_id, selection, FileReading(zone), HOST)
 
 
 async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:

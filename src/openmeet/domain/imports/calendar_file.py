@@ -19,6 +19,7 @@ from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport, start_label
+from openmeet.domain.imports.past import with_end
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -133,7 +134,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
     repeats = bool(pattern.rule or pattern.added) and master.overrides is None
     length = master.length
     changes, findings = _changes(master, group, zone) if repeats else ((), ())
-    return ImportedEvent(
+    imported = ImportedEvent(
         uid=master.uid,
         typed=submission_of(master, zone),
         when=_when(pattern, repeats=repeats),
@@ -148,6 +149,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
         named_status=master.named_status,
         has_guessed_zone=any(event.unknown_zone or event.is_floating for event in group),
     )
+    return with_end(imported, pattern if repeats else None)
 
 
 def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:

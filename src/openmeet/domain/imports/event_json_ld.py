@@ -17,6 +17,7 @@ from openmeet.domain.events.place_text import coordinate_of, point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, ImportReason, ParsedImport, start_label
+from openmeet.domain.imports.past import with_end
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line
@@ -128,13 +129,14 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
     submission = _with(submission, mode=mode.value)
     when = gettext("To be announced") if starts is None else start_label(starts, is_all_day=is_day)
-    return ImportedEvent(
+    imported = ImportedEvent(
         uid=f"page:{_text(node.get('@id')) or address or url}#{submission.starts}"[:1000],
         typed=submission,
         when=when,
         is_cancelled=status == "EventCancelled",
         warnings=tuple(doubts),
     )
+    return with_end(imported)
 
 
 def _with(submission: Submission, **more: str) -> Submission:

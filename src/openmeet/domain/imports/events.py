@@ -178,8 +178,8 @@ async def import_events(
 ) -> ImportResult:
     """Import the selected events of an upload. Idempotent, even when run concurrently.
 
-    Likely duplicates of the caller's own events are imported only if they were selected one by one. ``host``: the host
-    name of this site, by which its own events are recognised.
+    Likely duplicates of the caller's own events, and past events, are imported only if they were selected one by one.
+    ``host``: the host name of this site, by which its own events are recognised.
 
     Raises NotFound (no such import, or it expired).
     """
@@ -197,6 +197,7 @@ async def import_events(
         matches_by_uid = await matches(reader, caller.user_id, selected, host)
         lookalikes_by_uid = await lookalikes(reader, caller.user_id, selected) if takes_all else {}
         updates_by_uid = await updates.updates_of(reader, caller.user_id, to_update)
+        now = reader.now
     result = ImportResult()
     for event in parsed.events:
         if event.uid in updates_by_uid:
@@ -208,6 +209,8 @@ async def import_events(
             has_path = bool(lookalikes_by_uid[event.uid].path)
             reason = ImportReason.LOOKS_LIKE_YOURS if has_path else ImportReason.LOOKS_LIKE_EARLIER
             result.left_out.append(_left_out(event, reason))
+        elif takes_all and event.is_over(now):
+            result.left_out.append(_left_out(event, ImportReason.OVER))
         else:
             await _import_event(db, caller, event, result)
     async with db.transaction() as tx:

@@ -78,6 +78,7 @@ class ImportReason(Reason):
     LEFT_OUT_UNTITLED = "import.left_out_untitled"
     LOOKS_LIKE_YOURS = "import.looks_like_yours"
     LOOKS_LIKE_EARLIER = "import.looks_like_earlier"
+    OVER = "import.over"
 
 
 class ImportKind(StrEnum):
@@ -109,8 +110,8 @@ class FileReading:
 
 @dataclass(frozen=True, slots=True)
 class SelectedEvents:
-    """Which events of an upload to import, by UID. ``to_create``: None for all. ``to_update``: events imported before,
-    whose changes in the file are applied.
+    """Which events of an upload to import, by UID. ``to_create``: None for all that are not over and have no likely
+    duplicate. ``to_update``: events imported before, whose changes in the file are applied.
     """
 
     to_create: frozenset[str] | None = None
@@ -173,7 +174,8 @@ class ImportedEvent:
 
     ``reason``: why it is cancelled, if given. ``named_status``: its status if it was exported from this site (planned,
     postponed), which the import restores for single events. ``has_guessed_zone``: the file has no zone or an unknown
-    one, so the zone was chosen for it.
+    one, so the zone was chosen for it. ``over_at``: when it, or the last date of its series, is over; None if the series
+    does not end or the start is not known.
     """
 
     uid: str
@@ -189,10 +191,14 @@ class ImportedEvent:
     warnings: tuple[str, ...] = ()
     has_guessed_zone: bool = False
     named_status: EventStatus | None = None
+    over_at: Instant | None = None
 
     @property
     def repeats(self) -> bool:
         return bool(self.rule or self.added)
+
+    def is_over(self, now: Instant) -> bool:
+        return self.over_at is not None and self.over_at <= now
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.left_out_untitled": mark("An event without a title: %(problem)s"),
     "import.looks_like_yours": mark("you already have one like it. Select this one to have both."),
     "import.looks_like_earlier": mark("there’s one like it earlier in the file. Select this one to have both."),
+    "import.over": mark("it’s over. Select it to import it, too."),
     # reasons of openmeet.domain.legacy_import
     "legacy_import.year_out_of_range": mark("%(label)s isn’t between %(first_year)s and %(last_year)s: %(value)s."),
     "legacy_import.unknown_row": mark('Line %(number)s of the dump isn’t {"table": …, "row": {…}}.'),

@@ -67,9 +67,11 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     ``new`` are imported.
 
     ``looksLike`` is the path of an event of the caller that is probably the same, or empty. An event with ``looksLike``
-    is imported only if the request names it. ``differences`` lists changes in the file since the event at ``path`` was
-    imported. They are applied only if the request names the event. In them, ``dates`` counts changed single dates, and
-    ``status`` means that the event is cancelled.
+    is imported only if the request names it, and so is an event that ``isOver``.
+
+    ``differences`` lists changes in the file since the event at ``path`` was imported. They are applied only if the
+    request names the event. In them, ``dates`` counts changed single dates, and ``status`` means that the event is
+    cancelled.
     """
 
     uid: str
@@ -79,6 +81,7 @@ class FoundEvent(msgspec.Struct, rename="camel"):
     recurrence: str
     changes: int
     is_cancelled: bool
+    is_over: bool
     standing: Literal["new", "known", "own"]
     warnings: list[str]
     looks_like: str
@@ -146,7 +149,8 @@ class ImportOutput(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events`` are the UIDs to import. Null means all new events that have no likely duplicate.
+    """``events`` are the UIDs to import. Null means all new events that are not over and have no likely
+    duplicate.
 
     ``updates`` are the UIDs of previously imported events to which to apply the ``differences``. ``people`` are line
     numbers of a list to add. Null means all new people except those whose status means that they are not coming.
@@ -315,6 +319,7 @@ async def _add_events(
         matches = await events.matches(reader, caller.user_id, whole.events, host)
         alike = await lookalikes(reader, caller.user_id, whole.events)
         differing = await updates_of(reader, caller.user_id, whole.events)
+        now = reader.now
     output.warnings = list(whole.warnings)
     page, output.cursor = requested_page.cut(
         list(enumerate(whole.events, 1))[_offset(requested_page) :], _number_cursor
@@ -328,6 +333,7 @@ async def _add_events(
             event.rule,
             len(event.changes),
             event.is_cancelled,
+            event.is_over(now),
             matches[event.uid].value,
             list(event.warnings),
             one.path,

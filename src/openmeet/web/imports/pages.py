@@ -272,6 +272,11 @@ async def _found_events_context(
         matches = await events.matches(reader, caller.user_id, whole.events, host)
         alike = await lookalikes(reader, caller.user_id, whole.events)
         differing = await updates_of(reader, caller.user_id, whole.events)
+        now = reader.now
+    is_new = {uid: match is ImportMatch.NEW for uid, match in matches.items()}
+    looks_like = {event.uid: alike.get(event.uid, NOTHING) if is_new[event.uid] else NOTHING for event in whole.events}
+    past = {one.uid for one in whole.events if is_new[one.uid] and looks_like[one.uid] == NOTHING and one.is_over(now)}
+    selects_past = request.query_params.get("past") == "yes"
     return {
         "outcome": None,
         "left_out": [],
@@ -293,8 +298,10 @@ async def _found_events_context(
                 "changes": len(event.changes),
                 "is_cancelled": event.is_cancelled,
                 "match": _MATCH_LABELS[matches[event.uid]],
-                "is_new": matches[event.uid] is ImportMatch.NEW,
-                "looks_like": alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING,
+                "is_new": is_new[event.uid],
+                "is_over": event.is_over(now),
+                "is_selected": looks_like[event.uid] == NOTHING and (selects_past or event.uid not in past),
+                "looks_like": looks_like[event.uid],
                 "warnings": event.warnings,
                 "difference": differing.get(event.uid),
                 "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
@@ -302,7 +309,9 @@ async def _found_events_context(
             for number, event in enumerate(whole.events)
         ],
         "differing": len(differing),
-        "new": sum(match is ImportMatch.NEW for match in matches.values()),
+        "new": sum(is_new.values()),
+        "past": len(past),
+        "selects_past": selects_past,
     }
 
 
