@@ -112,9 +112,10 @@ DELIBERATE = (
         "a cursor that nobody gave is refused; the reference answers with a page that it does not stand for",
         (
             "com.atproto.repo.listMissingBlobs|com.atproto.repo.listRecords|com.atproto.sync.listBlobs",
-            "cursor is nonsense",
+            "cursor is nonsense|cursor is long|cursor is a NUL",
             _REFUSED,
         ),
+        ("com.atproto.repo.listMissingBlobs|com.atproto.sync.listBlobs", "cursor is a number", _REFUSED),
     ),
     _row(
         "kept by this server where the operator names no service for it: preferences, and reports to the host",
@@ -146,6 +147,14 @@ DELIBERATE = (
         "what a write expects to find is checked also where nothing would change",
         ("com.atproto.repo.putRecord|swaps", "swapRecord is null|deleteRecord expecting one", _REFUSED),
         ("edges, swaps", "putRecord of the same on *|deleteRecord of nothing on *", _REFUSED),
+    ),
+    _row(
+        "bodies of every method may be compressed with Brotli; those of the reference's JSON methods may not",
+        (
+            "edges, media types",
+            "coded br, but not really",
+            "HTTP status: 400, reference: 415|error: InvalidRequest, reference: UnsupportedMediaTypeError",
+        ),
     ),
     _row(
         "whoever runs the host makes accounts without an invite code",
@@ -319,13 +328,11 @@ DELIBERATE = (
     ),
     _row(
         "readers can verify what changed since a commit: the file begins with the commit, and has each block that a later commit wrote again",
-        ("files, orders", "the whole|since *|the old way", "first block: *"),
         ("files, orders", "since *", "blocks: *"),
     ),
     _row(
-        "a file is written as it is read; records at several keys are repeated, and blocks come in the order asked for",
+        "a file is written as it is read, so a record at several keys is repeated",
         ("files, orders", "the whole|since ''|the old way", "repeated blocks: *"),
-        ("files, orders", "three*", "first block: *"),
     ),
     _row(
         "beside the methods errors are problems (RFC 9457) with the status that fits, and pages for people are not for scripts of other sites",

@@ -1,4 +1,4 @@
-"""The blocks of CAR files, in their order: whole repositories, parts of them, proofs and single blocks."""
+"""The blocks of CAR files: whole repositories, parts of them, proofs and single blocks."""
 
 from typing import Any
 
@@ -42,7 +42,6 @@ class _Reader:
         names = [self._name(cid) for cid in file.blocks]
         return {
             "roots": str([self._name(root) for root in file.roots]),
-            "first block": names[0] if names else "none",
             "blocks": " ".join(sorted(names)),
             "repeated blocks": str(file.section_count - len(names)),
         }

@@ -74,6 +74,8 @@ _BY_FORMAT: dict[str, Any] = {
     "uri": "https://example.org/",
 }
 _BAD_TEXT = "not right at all!"
+_LONG = 5000
+_MANY = 200
 
 
 @dataclass(frozen=True)
@@ -206,13 +208,19 @@ def _wrong_texts(schema: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield "is given twice", ("5", "6")
         case BooleanType():
             yield "is 1", ("1",)
+            yield "is a word", ("maybe",)
             yield "is given twice", ("true", "false")
         case ArrayType():
             yield "holds nonsense", (_BAD_TEXT,)
+            yield "holds many", ("x",) * _MANY
         case StringType():
             yield "is nonsense", (_BAD_TEXT,)
             text = _value("", schema)
             yield "is given twice", (text, text)
+            yield "is given twice, once wrong", (text, _BAD_TEXT)
+            yield "is long", ("a" * _LONG,)
+            yield "is a NUL", ("\0",)
+            yield "is a number", ("5",)
 
 
 def _wrong_bodies(nsid: str, right: Request, definition: ProcedureType) -> Iterator[Request]:
