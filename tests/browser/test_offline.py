@@ -224,6 +224,26 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
         await expect(rows.locator("[data-offline-answer]:visible svg")).to_have_count(1)
 
 
+async def test_stored_events_say_whether_they_are_in_the_morning(browser, openmeet: Deployment) -> None:
+    """In American English, only the end of “6:00–8:00 PM” says so."""
+    async with context(browser, openmeet, locale="en-US", service_workers="allow") as opened:
+        page = await opened.new_page()
+        ida = await sign_up_and_cache(page, openmeet, "Ida")
+        async with openmeet.db.transaction() as tx:
+            evening = await event_by(tx, ida, starts="2126-07-04T18:00", ends="2126-07-04T20:00")
+            weekend = await event_by(tx, ida, starts="2126-07-06T18:00", ends="2126-07-08T12:00")
+        for event in (evening, weekend):
+            await cache_page(page, f"/events/{event.slug}")
+        await switch_offline(opened, page, offline=True)
+        await page.goto("/groups")
+        await expect(page.locator("[data-offline-events] .when")).to_have_text(
+            [
+                "Thursday, July 4, 2126 · 6:00–8:00 PM",
+                "Saturday, July 6, 2126, 6:00 PM – Monday, July 8, 2126, 12:00 PM",
+            ]
+        )
+
+
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()

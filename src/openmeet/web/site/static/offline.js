@@ -223,8 +223,9 @@ function card({ path, page, at }, waiting) {
   const tone = /tone-\d/.exec(page.querySelector("main [class*=tone-]:has(.event-title)")?.className ?? "");
   if (tone) made.querySelector("article").classList.add(tone[0]);
   made.querySelector("img").src = page.querySelector(".event-cover, .event-picture")?.getAttribute("src") ?? "";
-  const times = [...page.querySelectorAll(".facts .fact:first-child time")].slice(0, 2).map((one) => one.textContent);
-  made.querySelector(".when").textContent = at ? times.join(" · ") : words(".facts .fact-main");
+  // The day, and the time from start to end. In English, only the end says whether it is in the morning.
+  const when = [words(".facts .fact-main"), at && words(".facts .fact:first-child .hint > span:first-child:has(time)")];
+  made.querySelector(".when").textContent = when.filter(Boolean).join(" · ");
   const link = made.querySelector("a");
   link.href = path;
   link.textContent = words(".event-title");
