@@ -32,6 +32,7 @@ from tests.openmeet.series.detection import detect_series_of
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 from tests.openmeet.web.query_plans import ExplainingReader, reads_all_events
+from tests.visible_text import visible_text
 
 DAILY = "FREQ=DAILY"
 
@@ -82,6 +83,7 @@ async def test_the_host_sees_the_next_date_of_a_series_and_every_other_event(sit
     assert re.findall(r'<h3[^>]*><a href="/events/([^"]+)"', page) == [first.slug, gala.slug]
     assert not any(one.slug in page for one in others)
     assert "11 more dates of Morning swim" in links_to(page, series.slug)
+    assert "· 11 more dates" not in visible_text(page), "the chip needs no dot in front of it"
 
 
 async def test_an_endless_series_shows_no_number_of_dates(site: Site) -> None:
