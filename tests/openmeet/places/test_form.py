@@ -168,7 +168,7 @@ async def test_the_end_of_an_imported_place_is_a_town_only_if_it_is_known(
     upload = Import(
         ImportId("1"), UserId("u"), ImportKind.EVENTS, Medium.ICS, "", "a.ics", content, {}, None, clock.now()
     )
-    parsed = await parse_upload(WORKERS, upload, FileReading("Europe/Berlin", find_town=world.find))
+    parsed = await parse_upload(WORKERS, upload, FileReading("Europe/Berlin", places=world))
     (event,) = parsed.events
     typed = [event.typed, *(one.typed for one in event.changes)]
     assert [(one.venue_name, one.locality) for one in typed] == [said, said]

@@ -7,7 +7,7 @@ similar title and the same start do not prove a duplicate, so the user sees the 
 """
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -41,7 +41,8 @@ from openmeet.domain.imports.model import (
     SelectedEvents,
     last_import_of,
 )
-from openmeet.domain.places.model import PlaceMatch
+from openmeet.domain.imports.zone_of_place import with_zones_of_places
+from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
@@ -66,9 +67,12 @@ async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReadin
     else:
         work = partial(parse_calendar, upload.content, zone, is_chosen=bool(chosen_zone), call_hosts=reading.call_hosts)
     parsed: ParsedImport = await workers.run(partial(in_language, current().tag, work))
-    return (
-        parsed if upload.medium is Medium.PAGE or reading.find_town is None else _with_towns(parsed, reading.find_town)
-    )
+    # The worker process has no list of places.
+    if reading.places is None:
+        return parsed
+    if upload.medium is Medium.PAGE:
+        return replace(parsed, events=with_zones_of_places(parsed.events, reading.places))
+    return _with_towns(parsed, reading.places)
 
 
 # Look-ups of one file. Most calendars have a handful of places.
@@ -88,13 +92,13 @@ class Likeness:
 NOTHING = Likeness()
 
 
-def _with_towns(parsed: ParsedImport, find_town: Callable[[str], PlaceMatch]) -> ParsedImport:
-    """The events, except that ``Hall, Some House`` is a name again. The worker process has no list of places, so it
-    took the last part for the town.
+def _with_towns(parsed: ParsedImport, places: Gazetteer) -> ParsedImport:
+    """The events, except that ``Hall, Some House`` is a name again, of which the parser took the last part for the
+    town.
     """
     submissions = [typed for event in parsed.events for typed in (event.typed, *(one.typed for one in event.changes))]
     named = dict.fromkeys(typed.locality for typed in submissions if _has_guessed_town(typed))
-    towns = {name: find_town(name) for name in list(named)[:_MAX_TOWNS]}
+    towns = {name: places.find(name) for name in list(named)[:_MAX_TOWNS]}
     unknown = {name for name, found in towns.items() if found.place is None and not found.choices}
 
     def corrected(typed: Submission) -> Submission:

@@ -13,9 +13,9 @@ import msgspec
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidForm, Reason
 from openmeet.domain.events.model import EventStatus
-from openmeet.domain.events.place_text import FindPlace
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of, values_of_event
+from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 
@@ -100,12 +100,12 @@ class Medium(StrEnum):
 @dataclass(frozen=True, slots=True)
 class FileReading:
     """Settings for parsing a user's files: the zone of times without one, and the call servers of this installation.
-    ``find_town`` looks up a name in the list of places; None if there is no list.
+    ``places`` is the list of places; None if there is none.
     """
 
     zone: str
     call_hosts: tuple[str, ...] = ()
-    find_town: FindPlace = None
+    places: Gazetteer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,8 @@ async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileRe
     """The parser settings for this caller's files."""
     hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
     places = services(request).places
-    find_town = places.find if places is not None and places.is_built else None
-    return FileReading(await zone_of(request, reader, caller.user_id), hosts, find_town)
+    zone = await zone_of(request, reader, caller.user_id)
+    return FileReading(zone, hosts, places if places is not None and places.is_built else None)
 
 
 async def _fetch(request: Request, url: str) -> tuple[bytes, Medium]:
