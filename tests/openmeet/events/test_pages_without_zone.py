@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.record_changes import apply_from_network
@@ -73,6 +75,19 @@ async def test_events_of_more_like_this_name_their_zone(site: Site):
     async with site.browser() as browser:
         page = (await browser.get(f"/events/{event.slug}")).text
     assert ">New York time</span>" in page.partition("More like this")[2]
+
+
+async def test_the_week_of_a_reader_without_a_zone_says_that_a_time_is_in_utc(site: Site):
+    """The first event of the week is a card of its own. All others are rows beside it."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for title in ("Near call", "Far call"):
+            call = await event_by(tx, ana, title=title, mode="online", online_url=ROOM, time_zone="UTC")
+            await attendance.answer(tx, ana, call.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as browser:
+        page = text_of((await browser.get("/home")).text)
+    week = page.partition('<ul class="week">')[2].partition("</ul>")[0]
+    assert week.count(">UTC</span>") == week.count("<li") > 0
 
 
 async def test_the_link_to_join_is_not_repeated_among_the_links(site: Site):

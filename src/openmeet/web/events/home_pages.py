@@ -43,10 +43,12 @@ from openmeet.web.events.listing import (
     grouped_by_day,
     title_of,
     with_days,
+    zone_in_list,
 )
 from openmeet.web.events.pending_decisions import READ_WAITING, rows_of, tasks_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page, viewer_moderates
+from openmeet.web.site.reader_zone import ShownZone
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -68,14 +70,18 @@ _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReaso
 
 @dataclass(frozen=True, slots=True)
 class WeekRow:
-    """An event in the coming days. ``weekday`` and ``day`` are shown in its date block."""
+    """An event in the coming days. ``weekday`` and ``day`` are shown in its date block. ``label`` is the viewer's answer,
+    or what a host has to know.
+    """
 
     path: str
     title: str
     tone: int
     weekday: str
     day: str
-    line: str
+    clock: str
+    zone: ShownZone | None
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +261,13 @@ def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) 
     label = "" if badge is None else str(badge.words)
     if bar.state is AnswerState.HOSTING:
         label = (going_label(event, facts) or gettext("Nobody yet")) if counts_guests else gettext("You host")
-    clock = time_and_place.clock_label(event)
     return WeekRow(
         event_path(event.slug),
         title_of(event),
         tone_for(event.content),
         formatting.weekday_in_short(starts),
         str(starts.day),
-        " · ".join(one for one in (clock, label) if one),
+        time_and_place.clock_label(event),
+        zone_in_list(event),
+        label,
     )

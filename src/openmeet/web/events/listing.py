@@ -220,15 +220,22 @@ def title_of(event: Event) -> str:
     return event.title or gettext("Untitled draft")
 
 
+def zone_in_list(event: Event) -> ShownZone | None:
+    """The zone to show after the time of an event in a list.
+
+    People who attend in person need the local time of the place, which needs no zone. If the record of another app names
+    no zone, the time is in UTC instead.
+    """
+    return None if event.content.mode is Mode.IN_PERSON and event.time_zone != "UTC" else zone_of(event)
+
+
 def card_of(event: Event, facts: ListedFacts) -> EventCard:
     """The card of one event."""
     return EventCard(
         slug=event.slug,
         title=title_of(event),
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
-        # People who attend in person need the local time of the place, which needs no zone. If the record of another app
-        # names no zone, the time is in UTC instead.
-        zone=None if event.content.mode is Mode.IN_PERSON and event.time_zone != "UTC" else zone_of(event),
+        zone=zone_in_list(event),
         place=place_label(event, is_over=event.is_over(facts.bar_inputs[event.id].now)),
         host=facts.names[event.author_id],
         small_square=thumbnail(event.content, Size.SMALL_SQUARE),
