@@ -75,7 +75,9 @@ ENVIRONMENT_FILE = "openmeet.env"
 
 
 class ClusterReady(msgspec.Struct, frozen=True):
-    """Content of ``members.json`` in the folder. The file is rewritten whenever a member is started."""
+    """Content of ``members.json`` in the folder. The file is rewritten whenever a member is started, and deleted when the
+    cluster has stopped.
+    """
 
     openmeet: str
     communities: dict[str, str]
@@ -108,6 +110,7 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
         await _make_schemas(options)
         members, ports = _members(options, home)
         shown = _MembersFile(options, home, members)
+        stack.callback(shown.delete)
         for public, kind in ((options.pds_port, "pds"), (options.web_port, "web")):
             try:
                 await stack.enter_async_context(listen_balanced(HOST, public, ports[kind]))
@@ -154,8 +157,15 @@ class _MembersFile:
             },
         )
 
+    @property
+    def path(self) -> Path:
+        return self.options.folder / "members.json"
+
     def write(self) -> None:
-        private_file.write(self.options.folder / "members.json", msgspec.json.encode(self.ready()))
+        private_file.write(self.path, msgspec.json.encode(self.ready()))
+
+    def delete(self) -> None:
+        self.path.unlink(missing_ok=True)
 
     def write_environment(self) -> None:
         """Write a shell file with the environment for commands that operate on the cluster. It contains the

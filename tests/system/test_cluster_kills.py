@@ -20,6 +20,7 @@ async def test_every_kind_of_process_may_be_killed_under_load(tmp_path: Path, po
     assert report.restarts >= len(KINDS), "no process was killed"
     assert report.records > len(KINDS)
     assert report.answers_here > 0
+    assert not (tmp_path / "cluster" / "members.json").exists(), "the file names processes that have ended"
 
 
 @needs("rabbitmq", "redis", "postgresql")
