@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from groundwork.errors import Why
 from groundwork.http.forms import FormState
+from groundwork.http.security_headers import content_policy
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import rules
 from openmeet.domain.events.model import Details, Event
@@ -137,7 +138,9 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         "motifs": json.dumps(MOTIFS),
         "has_picture": form.event is not None and form.event.content.picture is not None,
     }
-    return page(request, "events/form.html", context, status=status)
+    # Scripts show a chosen picture before it is uploaded.
+    headers = {"content-security-policy": content_policy(img_src="'self' data: blob:")}
+    return page(request, "events/form.html", context, status=status, headers=headers)
 
 
 def _submit_label(request: Request, form: EventForm) -> LazyText:

@@ -148,6 +148,34 @@ for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   });
 }
 
+// A picture that was chosen is shown in place of the cover. A file that the browser cannot show changes nothing.
+for (const input of document.querySelectorAll('.make-cover input[name="picture"]')) {
+  const cover = document.querySelector(".make-picture");
+  const preview = new Image();
+  const show = () => {
+    const isShown = preview.naturalWidth > 0;
+    URL.revokeObjectURL(preview.src);
+    if (isShown) cover.after(preview);
+    else preview.remove();
+    for (const hidden of [cover, ...document.querySelectorAll("[data-shuffle]")]) hidden.hidden = isShown;
+  };
+  const choose = () => {
+    const [file] = input.files;
+    if (file) preview.src = URL.createObjectURL(file);
+    else {
+      preview.removeAttribute("src");
+      show();
+    }
+  };
+  preview.className = "make-picture";
+  preview.alt = "";
+  preview.addEventListener("load", show);
+  preview.addEventListener("error", show);
+  input.addEventListener("change", choose);
+  input.form.addEventListener("reset", () => setTimeout(choose));
+  addEventListener("pageshow", choose);
+}
+
 // Suggests towns for the place field while the user types. Choosing one fills in the parts of the address and the time zone. Parts
 // typed by hand are kept if the chosen place does not have them (openmeet/web/events/place_field.py).
 for (const answer of document.querySelectorAll("[data-place-choices]")) {
