@@ -399,7 +399,7 @@ async def test_notification_settings_are_a_table_that_fits_a_phone(browser, open
         await page.get_by_role("button", name="Save").click()
         await page.get_by_text("Saved. This applies from now on.").wait_for()
         assert await page.get_by_role("radio", name="Changes by e-mail: daily").is_checked()
-        assert not await page.get_by_role("radio", name="Changes by e-mail: at once").is_checked()
+        assert not await page.get_by_role("radio", name="Changes by e-mail: soon").is_checked()
         assert not await page.get_by_role("checkbox", name="Reminders: on the Notifications page").is_checked()
 
 

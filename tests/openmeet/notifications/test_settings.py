@@ -56,6 +56,19 @@ async def test_choices_are_saved_and_shown(site):
     assert '<option value="18" selected>18:00</option>' in shown.text
 
 
+@pytest.mark.parametrize(
+    ("language", "column", "meaning"),
+    [("en", "Soon", "“Soon” means at once for invitations"), ("de", "Bald", "„Bald“ heißt sofort bei Einladungen")],
+)
+async def test_the_text_explains_the_column_of_e_mails_that_are_not_daily(site, language, column, meaning):
+    """Some of them are combined, so the column must not say that all are sent at once."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        page = (await browser.get(PATH, headers={"accept-language": language})).text
+    assert f'<th scope="col">{column}</th>' in page
+    assert meaning in page
+
+
 async def test_errors_are_reported_and_typed_values_kept(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -192,7 +192,7 @@ _TOPICS = (
 )
 # Hidden field with the version of the preferences that the form shows.
 _VERSION: Final = "version"
-_MAIL = (("email", lazy("At once")), ("digest", lazy("Daily")), ("", lazy("None")))
+_MAIL = (("email", lazy("Soon")), ("digest", lazy("Daily")), ("", lazy("None")))
 
 
 def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
