@@ -2,7 +2,7 @@
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import (
     actions,
     history,
@@ -19,6 +19,7 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     ChangeChannel,
     PendingFor,
+    RecordedRsvp,
     RsvpCounts,
     RsvpRecordStatus,
     RsvpReply,
@@ -178,6 +179,47 @@ async def test_nobody_made_the_change_when_a_known_person_gets_a_place(db):
         mine = await queries.find(tx, event.id, stranger)
         last = (await history.of_rsvp(tx, mine.id))[-1]
         assert (mine.status, last.through, last.actor_id) == (AttendanceStatus.ATTENDING, ChangeChannel.NETWORK, None)
+
+
+@pytest.mark.parametrize("needs_approval", [False, True])
+async def test_who_signs_in_after_the_deadline_has_answered_before_it(db, clock, needs_approval):
+    """The deadline is for the reply. Signing in, and merging accounts later, are none."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1")
+        settings = RegistrationSettings(closes_hours_before=2, needs_approval=needs_approval)
+        await registration.put(tx, event.id, settings)
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger])
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        await users.claim_shadow(tx, stranger, display_name="Ben")
+        assert await reevaluation.reevaluate_foreign(tx, stranger) == 1
+        mine = await queries.find(tx, event.id, stranger)
+        expected = (
+            (AttendanceStatus.PENDING, PendingFor.APPROVAL) if needs_approval else (AttendanceStatus.ATTENDING, None)
+        )
+        assert (mine.status, mine.pending_for) == expected
+    clock.turn(DAY // 48)
+    async with db.transaction() as tx:
+        assert await reevaluation.reevaluate_foreign(tx, stranger) == 0
+
+
+@pytest.mark.parametrize("earlier", [RsvpRecordStatus.NOT_GOING, RsvpRecordStatus.UNCLEAR])
+async def test_a_record_that_says_going_only_after_the_deadline_is_late(db, clock, earlier):
+    """That the same record was first seen before the deadline, with another reply, changes nothing."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), capacity="1")
+        await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=2))
+        (stranger,) = await insert_strangers(tx, 1)
+        await apply_answers_of(tx, event, [stranger], earlier)
+        first_seen = tx.now
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        record = RecordedRsvp(event.id, stranger, f"at://{stranger}", RsvpRecordStatus.GOING, first_seen)
+        await rsvp_records.apply_from_network(tx, record)
+        await users.claim_shadow(tx, stranger, display_name="Ben")
+        assert await reevaluation.reevaluate_foreign(tx, stranger) == 0
+        assert (await queries.find(tx, event.id, stranger)).pending_for is PendingFor.UNCONFIRMED
 
 
 async def test_the_end_of_the_waitlist_is_not_read_without_a_limit(db):

@@ -135,6 +135,24 @@ async def latest_change_to(
     return entry_of(row) if row else None
 
 
+async def record_counted_at(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
+    """When a record of the person last made this pending RSVP a request to come. None if no entry says so.
+
+    ``answered_at`` may be earlier, because it is when the URI of the record was first seen, and the record may have said
+    something else then.
+    """
+    row = await reader.fetch_one(
+        "select max(changed_at) as at from attendance_history where attendance_id = :attendance_id"
+        " and through = :network and after_status = :pending"
+        " and (before_status is null or before_status <> :pending or before_pending_for = :unclear)",
+        attendance_id=attendance_id,
+        network=ChangeChannel.NETWORK.value,
+        pending=AttendanceStatus.PENDING.value,
+        unclear=PendingFor.UNCLEAR.value,
+    )
+    return None if row is None or row["at"] is None else Instant(row["at"])
+
+
 async def status_at(reader: Reader, attendance_id: AttendanceId, at: Instant) -> AttendanceStatus | None:
     """The status that an RSVP had at this instant. None if it did not exist yet."""
     row = await reader.fetch_one(

@@ -7,7 +7,7 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_selected
-from openmeet.domain.attendance import locked_event, queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import history, locked_event, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import is_member
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
@@ -230,7 +230,8 @@ _PENDING_RSVPS: Final = """
 async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
     """Reevaluate the foreign and pending RSVPs of a person who is no longer foreign. Return how many changed.
 
-    Each gets a place, joins the end of the waitlist or waits for approval.
+    Each gets a place, joins the end of the waitlist or waits for approval. The deadline is compared with the time when
+    the record arrived, not with the time of the sign-in.
     """
     changed = 0
     for row in await tx.fetch(_PENDING_RSVPS, user_id=user_id, now=tx.now):
@@ -252,7 +253,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
             AttendanceAction.NETWORK_GOING,
             relationship=relationship,
             has_room=has_room,
-            now=tx.now,
+            now=await history.record_counted_at(tx, rsvp.id) or tx.now,
         )
         if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
             continue

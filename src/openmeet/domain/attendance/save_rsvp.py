@@ -16,6 +16,7 @@ from openmeet.domain.attendance.model import (
     AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
+    PendingFor,
     RsvpSource,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -93,8 +94,12 @@ def is_changed(event: Event, rsvp: Attendance | None, decision: RsvpDecision, de
 
 
 def belongs_in_history(before: Attendance, after: Attendance) -> bool:
-    """Whether the change is recorded in the history of the RSVP. Webhooks are called for the same changes."""
-    return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
+    """Whether the change is recorded in the history of the RSVP. Webhooks are called for the same changes.
+
+    Of the changes between two kinds of pending, only those from an unclear status are replies.
+    """
+    is_clear_now = before.pending_for is PendingFor.UNCLEAR and after.pending_for is not PendingFor.UNCLEAR
+    return is_clear_now or (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
 def require_room_for_change(
