@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import host_decisions, invitations, queries
+from openmeet.domain.attendance import history, host_decisions, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import event_kinds
@@ -60,6 +60,32 @@ async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
         far = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
         assert await kinds_received(tx, ben) == [event_kinds.INVITED]
+
+
+async def test_only_invitations_that_hosts_send_count_for_the_limit(db, clock):
+    """A new date invites people by itself, and an undone check-in or rejection invites nobody again."""
+    async with db.transaction() as tx:
+        ana, _, series = await invited(tx)
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        series = await lock_series(tx, ana, series)
+        await materialize.store_window(tx, series)
+        made = await materialize.ensure_stored(tx, series, "2028-03-07T18:00:00")
+        cleo = await invitations.invite(tx, ana, made.slug, "cleo@example.org")
+        dora = await invitations.invite(tx, ana, made.slug, "dora@example.org")
+        assert await history.count_invitations(tx, made.id, tx.now) == 2
+    clock.turn(made.starts_at - clock.now())
+    since = clock.now()
+    async with db.transaction() as tx:
+        ben = await queries.by_invited_as(tx, made.id, "ben@example.org")
+        await host_decisions.reject(tx, ana, made.slug, [ben.id])
+        assert (await host_decisions.restore(tx, ana, made.slug, ben.id)).status is S.INVITED
+        await host_decisions.check_in(tx, ana, made.slug, cleo.id)
+        assert (await host_decisions.undo_check_in(tx, ana, made.slug, cleo.id)).status is S.INVITED
+        assert await history.count_invitations(tx, made.id, since) == 0
+        await host_decisions.reject(tx, ana, made.slug, [dora.id])
+        await invitations.invite(tx, ana, made.slug, "dora@example.org")
+        assert await history.count_invitations(tx, made.id, since) == 1
 
 
 async def test_an_answer_to_one_date_stays(db):

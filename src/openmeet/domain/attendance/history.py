@@ -227,15 +227,31 @@ async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
+# Only these changes are invitations: a mistaken check-in that is undone makes a person "invited" again. People who were
+# invited to the whole series before are invited to a new date without an e-mail.
+_INVITATIONS: Final = """
+    select count(*) as n from attendance_history h
+     where h.event_id = :event_id and h.through = :through and h.changed_at >= :since and h.after_status = :invited
+       and (h.before_status is null or h.before_status = :rejected)
+       and not exists (select 1 from attendances a
+                         join events e on e.id = a.event_id
+                         join event_series_invitations s on s.series_id = e.series_id and s.user_id = a.user_id
+                        where a.id = h.attendance_id and s.created_at < h.changed_at
+                          and (s.ended_at is null or s.ended_at > h.changed_at))
+"""
+
+
 async def count_invitations(reader: Reader, event_id: EventId, since: int) -> int:
-    """Return how many invitations to the event the hosts have sent since this instant."""
+    """Return how many invitations to the event the hosts have sent since this instant. Those to people who have already
+    answered count too, although no e-mail is sent: the limit must not reveal who they are.
+    """
     row = await reader.fetch_one(
-        "select count(*) as n from attendance_history where event_id = :event_id and through = :through"
-        " and changed_at >= :since and after_status = :invited",
+        _INVITATIONS,
         event_id=event_id,
         through=ChangeChannel.HOST.value,
         since=since,
         invited=AttendanceStatus.INVITED.value,
+        rejected=AttendanceStatus.REJECTED.value,
     )
     return int(row["n"]) if row else 0
 
