@@ -7,9 +7,8 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Refused
 from openmeet.domain.attendance import history, queries, registration, save_rsvp, waitlist
-from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_for_host
+from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_to_let_in
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceStatus,
@@ -17,7 +16,6 @@ from openmeet.domain.attendance.model import (
     HistoryEntry,
     PendingFor,
 )
-from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
@@ -63,9 +61,7 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
     undone, total, after, is_last = 0, 0, "", False
     while not is_last:
         async with db.transaction() as tx:
-            event = await lock_for_host(tx, caller, slug)
-            if event.is_cancelled or event.is_gone:
-                raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+            event = await lock_to_let_in(tx, caller, slug)
             total = total or await _count(tx, event.id, caller.user_id, batch, _IN_BATCH)
             entries = await _next_unchanged(tx, event.id, caller.user_id, batch, after)
             is_last = len(entries) < DECIDED_AT_ONCE

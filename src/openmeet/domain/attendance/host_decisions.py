@@ -84,6 +84,17 @@ async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
     return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
+async def lock_to_let_in(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """Like ``lock_for_host``, for decisions by which people come. Raises Refused (``EventCancelled``) if nobody can come.
+
+    Hosts can still reject people, because an RSVP lets them see a private event, and undo that.
+    """
+    event = await lock_for_host(tx, caller, slug)
+    if event.is_cancelled or event.is_gone:
+        raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+    return event
+
+
 async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
     """Whether the caller may decide about the RSVPs of an event, as its author or as a co-host."""
     if caller is None:
@@ -107,13 +118,15 @@ async def decide(
 
 
 async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist."""
-    event = await lock_for_host(tx, caller, slug)
+    """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. Raises Refused
+    (``EventCancelled``).
+    """
+    event = await lock_to_let_in(tx, caller, slug)
     return await _approve(tx, event, caller.user_id, await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE))
 
 
 async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> DecisionCounts:
-    """Approve everyone who waits for approval, in order of arrival.
+    """Approve everyone who waits for a decision, in order of arrival. Raises Refused (``EventCancelled``).
 
     Thousands do not fit into one transaction. If a transaction fails, those before it stay approved.
     """
@@ -132,8 +145,8 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
 
 
 async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> DecisionCounts:
-    """Approve the next ``DECIDED_AT_ONCE`` who wait for approval. RSVPs with an unclear status are left out."""
-    event = await lock_for_host(tx, caller, slug)
+    """Approve the next ``DECIDED_AT_ONCE`` who wait for a decision. RSVPs with an unclear status are left out."""
+    event = await lock_to_let_in(tx, caller, slug)
     return await _approve(tx, event, caller.user_id, await queries.next_to_approve(tx, event.id, limit=DECIDED_AT_ONCE))
 
 
@@ -166,9 +179,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
 
     Raises Refused (``EventCancelled``).
     """
-    event = await lock_for_host(tx, caller, slug)
-    if event.is_cancelled or event.is_gone:
-        raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+    event = await lock_to_let_in(tx, caller, slug)
     event_registration = await registration.registration_of(tx, event)
     limits = seats.limits_of(event_registration)
     await waitlist.expire_offers(tx, event)
@@ -212,7 +223,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     """Undo a rejection. If another person has the seat by now, the rejected person becomes first on the waitlist. If the
     rejection ended their invitation to all dates of the series, they are invited to further ones again.
 
-    They are notified only if they were notified of the rejection.
+    They are notified only if they were notified of the rejection, and not once the event is cancelled.
     """
     event = await lock_for_host(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
@@ -225,7 +236,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
         series_id = event.position_in_series.series_id
         await invitation_queries.resume(tx, series_id, rsvp.user_id, ended_at=rejection.changed_at)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
-    if was_notified and comes:
+    if was_notified and comes and not event.is_cancelled:
         await notify_approved(tx, event, [saved])
     return saved
 
@@ -289,10 +300,10 @@ async def add(
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Check a person in, with their party. Idempotent. Raises Refused (full, rejected, ``CheckInClosed``), NotFound."""
-    event = await lock_for_host(tx, caller, slug)
-    if event.is_cancelled or event.is_gone:
-        raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+    """Check a person in, with their party. Idempotent. Raises NotFound, Refused (full, rejected,
+    ``EventCancelled``, ``CheckInClosed``).
+    """
+    event = await lock_to_let_in(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.ATTENDED:
         return rsvp

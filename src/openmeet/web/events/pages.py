@@ -351,7 +351,7 @@ async def _hosting_context(
     return {
         "checked_in": (await tickets.counts(reader, event.id)).there if event.is_over(reader.now) else 0,
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, event_registration)
-        if counts.pending_people
+        if counts.pending_people and not event.is_cancelled
         else [],
         "lately": lately,
         "new_time": lists.new_time_sentence(counts.going, await lists.count_new_time_unconfirmed(reader, event))
