@@ -144,6 +144,31 @@ async def test_slow_server_does_not_delay_other_repositories(deployment: Deploym
         await paying
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_delivery_goes_on_when_the_request_no_longer_waits(deployment: Deployment):
+    held, is_asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(_request: web.Request) -> None:
+        is_asked.set()
+        await held.wait()
+
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    deployment.proxy.meanwhile = waits
+    event = await deployment.event(cleo, title="Slow")
+    try:
+        assert not await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=0)
+        # The event loop holds tasks weakly, so somebody else must hold the delivery.
+        (delivery,) = deployment.publisher.deliveries
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await is_asked.wait()
+            held.set()
+            await delivery
+    finally:
+        held.set()
+    assert not deployment.publisher.deliveries
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
 async def until_published(deployment: Deployment, event: Event) -> None:
     while (await deployment.status_of(PublicationKind.EVENT, event.id)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
         await asyncio.sleep(0.01)

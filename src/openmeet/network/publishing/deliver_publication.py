@@ -80,6 +80,8 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     if due:
         # If the request stops waiting, delivery continues under its own lease.
         task = asyncio.create_task(_deliver_each(publisher, due))
+        publisher.deliveries.add(task)
+        task.add_done_callback(publisher.deliveries.discard)
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
         after = await publication_queries.find(reader, kind, subject_id)

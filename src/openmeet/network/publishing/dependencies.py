@@ -1,5 +1,6 @@
 """Dependencies of publishing, assembled once by ``programs/``."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ class Publisher:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
     ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public
-    address.
+    address. ``deliveries`` are those that go on although the request that started them no longer waits; without this
+    reference, they could be garbage-collected.
     """
 
     db: Database
@@ -38,3 +40,4 @@ class Publisher:
     count_rsvp: CountRsvp = lambda _operation, _status: None
     count_result: CountResult = lambda _kind, _result: None
     flags: Switchboard = field(default_factory=Switchboard)
+    deliveries: set[asyncio.Task[None]] = field(default_factory=set)
