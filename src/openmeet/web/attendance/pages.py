@@ -121,10 +121,19 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
     path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
     if before is not None and before.status is saved.status:
         return go(path, flash=flash)
-    # The reply that restores the previous RSVP. If there was none, undo withdraws the new one.
-    undo = RsvpReply.DECLINED if before is None else REPLY_OF_STATUS.get(before.status, RsvpReply.DECLINED)
-    query = f"?undo={undo.value}" if undo is not reply else ""
+    undo = _reply_to_undo(before)
+    query = f"?undo={undo.value}" if undo is not None and undo is not reply else ""
     return go(f"{path}{query}", flash=flash)
+
+
+def _reply_to_undo(before: Attendance | None) -> RsvpReply | None:
+    """The reply that gives somebody their previous status again, "going" only if there is room. If they had no RSVP, it
+    withdraws the new one. None if no reply can: it neither gives back a place on the waitlist or a held place, nor
+    makes an answered invitation an open one.
+    """
+    if before is None:
+        return RsvpReply.DECLINED
+    return None if before.status is AttendanceStatus.WAITLISTED else REPLY_OF_STATUS.get(before.status)
 
 
 def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> str:
