@@ -3,7 +3,7 @@
 import re
 
 from openmeet.domain.attendance import actions, event_hosting, invitations
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ContactRow, ImportKind
@@ -50,6 +50,18 @@ async def test_an_invitation_is_e_mailed_at_once(make_sqlite, clock):
         await invitations.invite(tx, ana, event.slug, "eve@example.org")
         (email,) = await tx.fetch("select due_at from notification_emails")
         assert email["due_at"] == tx.now
+
+
+async def test_the_history_names_the_mode_of_a_reply(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(mode=AttendanceMode.IN_PERSON))
+    path = f"/events/{event.slug}/attendees/{mine.id}"
+    async with signed_in(site, ana.user_id) as browser:
+        for language, words in (("en", "(in person)"), ("de", "(vor Ort)")):
+            assert words in (await browser.get(path, headers={"accept-language": language})).text
 
 
 async def test_the_page_says_that_nobody_is_going_yet(make_sqlite, clock):

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import activity, lists, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.lists import STATUS_LABELS
-from openmeet.domain.attendance.model import AttendanceId, ChangeChannel, HistoryEntry
+from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, ChangeChannel, HistoryEntry
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
@@ -19,12 +19,17 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import local_of, midnight
-from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.reader_zone import reader_zone_or
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
+
+# Within a sentence. Other languages do not always use a small letter there.
+_MODES: Mapping[AttendanceMode, LazyText] = {
+    AttendanceMode.IN_PERSON: lazy("in person"),
+    AttendanceMode.ONLINE: lazy("online"),
+}
 
 _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.PAGE: lazy("on the page"),
@@ -121,7 +126,7 @@ def _change_text(entry: HistoryEntry) -> str:
     if entry.before is not None and (entry.before is not entry.after or entry.is_offered):
         words = f"{STATUS_LABELS[entry.before]} → {words}"
     more = [ngettext("%(number)s person", "%(number)s people", entry.party)] if entry.party > 1 else []
-    more += [str(MODE_LABELS[entry.mode]).lower()] if entry.mode else []
+    more += [str(_MODES[entry.mode])] if entry.mode else []
     return f"{words} ({', '.join(more)})" if more else words
 
 
