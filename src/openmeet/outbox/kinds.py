@@ -40,7 +40,8 @@ class JobKind(StrEnum):
     )
     # one call to the homeserver: redact with its room and event, or join or leave with a room
     MATRIX_CALL = "matrix_call"
-    LATE_WRITE = "late_create"  # the at-uri of an abandoned record with a create in flight
+    # the at-uri of an abandoned record with a create in flight; stored jobs have this value
+    LATE_WRITE = "late_create"
 
 
 # The names of the kinds for operators, in the plural.

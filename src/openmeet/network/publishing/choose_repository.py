@@ -60,8 +60,8 @@ async def repository_for_rsvp(
         and len(identities) > 1
         and (until := await _read_until(reader, identities)) is not None
     ):
-        # With a single account, the server is queried (``write_record``). With several accounts, some may be
-        # unreachable.
+        # With a single account, the server is queried (``draft_record._existing_rsvp_uri``). With several accounts,
+        # some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]
     seen_records = await seen_rsvps.rsvps_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])

@@ -132,6 +132,8 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
             if not await leased_publications.start_retracting(tx, publication):
                 return
         publication = leased_publications.in_retracting_state(publication)
+    # The order counts. A delete in flight may still take effect, so what wants the record, or waits for that, comes
+    # after ``case _ if is_retracting``.
     match decision:
         case Withhold(why) | RetractDuplicate(why):
             await _withhold_or_retract(publisher, publication, why)
