@@ -4,7 +4,7 @@ merging two people changes whose they are, and only ``forget`` deletes them.
 An appended entry also enqueues the webhook deliveries about it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
@@ -70,8 +70,8 @@ async def append(
     if not has_webhooks:
         return
     group_id = event.group.id if event.group else None
-    people = (event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ()), after.user_id)
-    await enqueue_deliveries(tx, WebhookEvent.ANSWER, [ChangedSubject(after.id, people, group_id)])
+    subject = _changed_subject(after, event.author_id, await co_hosts_of(tx, [event.id]), group_id)
+    await enqueue_deliveries(tx, WebhookEvent.ANSWER, [subject])
 
 
 async def append_many(
@@ -88,7 +88,7 @@ async def append_many(
 
 
 async def _notify_webhooks(tx: Transaction, rsvps: Sequence[Attendance]) -> None:
-    """Call the webhooks that subscribe to RSVP changes and belong to the person, the hosts or the event's group."""
+    """Enqueue the webhook deliveries about these RSVPs, whose events need not be loaded."""
     if not rsvps:
         return
     rows = await tx.fetch(
@@ -100,15 +100,18 @@ async def _notify_webhooks(tx: Transaction, rsvps: Sequence[Attendance]) -> None
         tx,
         WebhookEvent.ANSWER,
         [
-            ChangedSubject(
-                one.id,
-                (UserId(events[one.event_id]["author_id"]), *co_hosts.get(one.event_id, ()), one.user_id),
-                events[one.event_id]["group_id"],
-            )
+            _changed_subject(one, UserId(events[one.event_id]["author_id"]), co_hosts, events[one.event_id]["group_id"])
             for one in rsvps
             if one.event_id in events
         ],
     )
+
+
+def _changed_subject(
+    rsvp: Attendance, author_id: UserId, co_hosts: Mapping[EventId, Sequence[UserId]], group_id: str | None
+) -> ChangedSubject:
+    """The RSVP for webhooks that belong to the person, the hosts or the event's group."""
+    return ChangedSubject(rsvp.id, (author_id, *co_hosts.get(rsvp.event_id, ()), rsvp.user_id), group_id)
 
 
 async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = ALL_ROWS) -> list[HistoryEntry]:

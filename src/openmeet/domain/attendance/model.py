@@ -89,7 +89,7 @@ class PendingFor(StrEnum):
     """
 
     APPROVAL = "approval"
-    UNCONFIRMED = "apart"
+    UNCONFIRMED = "apart"  # as stored, and as in ``registration.ForeignAnswers``
     UNCLEAR = "unclear"
 
 

@@ -8,14 +8,13 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.attendance import history, locked_event, queries, registration, rules, save_rsvp, waitlist
-from openmeet.domain.attendance.actions import is_member
+from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import event_access
-from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.values import Visibility
@@ -219,9 +218,9 @@ async def upcoming_events(reader: Reader, user_id: UserId, *, host: UserId | Non
 _REEVALUATED: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
-_PENDING_RSVPS: Final = """
+_PENDING_RSVPS: Final = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
-     where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ('apart', 'approval')
+     where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
        and a.source = 'network'
        and (e.over_at is null or e.over_at > :now) order by a.event_id
 """
@@ -240,10 +239,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:
             continue
         event_registration = await registration.registration_of(tx, event)
-        relationship = EventRelationship(
-            is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
-            is_member=await is_member(tx, event, user_id),
-        )
+        relationship = await relationship_of(tx, event_registration, user_id)
         details = save_rsvp.stored_details(rsvp)
         has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details)
         # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.

@@ -32,8 +32,8 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
-from openmeet.web.attendance.resume_click import FLASH_AFTER_REPLY, store_click
-from openmeet.web.attendance.view import history_lines
+from openmeet.web.attendance.resume_click import store_click
+from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_lines
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of

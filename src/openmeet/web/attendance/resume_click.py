@@ -13,27 +13,18 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure, InvalidForm
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
 from openmeet.web.attendance import forms
+from openmeet.web.attendance.view import FLASH_AFTER_REPLY
 from openmeet.web.site.cookies import forget_cookie, read_cookie, set_cookie
 
 _CLICK = "openmeet_click"
 
 SIGNED_IN = "signed_in"
-
-# Flash messages for a saved RSVP.
-FLASH_AFTER_REPLY = {
-    AttendanceStatus.ATTENDING: "going",
-    AttendanceStatus.ATTENDED: "going",
-    AttendanceStatus.WAITLISTED: "waitlisted",
-    AttendanceStatus.INTERESTED: "interested",
-    AttendanceStatus.DECLINED: "declined",
-    AttendanceStatus.PENDING: "asked_host",
-}
 
 
 @dataclass(frozen=True, slots=True)

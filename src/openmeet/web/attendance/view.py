@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import activity, lists, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.lists import STATUS_LABELS
-from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, ChangeChannel, HistoryEntry
+from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, ChangeChannel, HistoryEntry
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
@@ -24,6 +24,16 @@ from openmeet.web.site.reader_zone import reader_zone_or
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
+
+# Flash messages for a saved reply (keys of ``site.flash_messages.FLASH_MESSAGES``).
+FLASH_AFTER_REPLY: Mapping[AttendanceStatus, str] = {
+    AttendanceStatus.ATTENDING: "going",
+    AttendanceStatus.ATTENDED: "going",
+    AttendanceStatus.WAITLISTED: "waitlisted",
+    AttendanceStatus.INTERESTED: "interested",
+    AttendanceStatus.DECLINED: "declined",
+    AttendanceStatus.PENDING: "asked_host",
+}
 
 # Within a sentence. Other languages do not always use a small letter there.
 _MODES: Mapping[AttendanceMode, LazyText] = {

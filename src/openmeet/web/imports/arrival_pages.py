@@ -31,7 +31,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.attendance.resume_click import FLASH_AFTER_REPLY
+from openmeet.web.attendance.view import FLASH_AFTER_REPLY
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of
