@@ -169,7 +169,7 @@ async def test_the_host_reads_whether_people_are_notified_of_a_cancellation(site
     more = {"is_silent": "yes"} if is_silent else {}
     await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="", **more)
     said = visible_text((await ana.get(path)).text)
-    assert ("Nobody gets a notification." in said, "We’re letting everyone know" in said) == (is_silent, not is_silent)
+    assert ("Nobody gets a notification." in said, "We’re telling everyone" in said) == (is_silent, not is_silent)
 
 
 async def test_a_range_whose_dates_changed_is_shown_again(site, ana) -> None:
