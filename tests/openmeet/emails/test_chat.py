@@ -231,7 +231,7 @@ async def test_a_private_event_is_not_quoted(post):
     await say_and_notify(post, ana, room, "@ben the code is 4711")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert "Ana mentioned you in the chat." in text_of(mail)
+    assert "Ana wrote about you in the chat." in text_of(mail)
     assert "4711" not in text_of(mail) + html_of(mail)
 
 
