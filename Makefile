@@ -63,7 +63,7 @@ test: install-dev check  ## Run the checks and the tests of all packages, as CI 
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --short --workers $(WORKERS)
 
-test-all: install-dev check  ## Run the checks and every test, in 35 to 75 minutes on two cores
+test-all: install-dev check  ## Run the checks and every test, in about an hour on two cores
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --workers $(WORKERS)
 
