@@ -16,7 +16,8 @@ import msgspec
 class Reason(StrEnum):
     """Base of reason codes. Each package has one enum of them, with values such as ``event.full``.
 
-    The values are stored, so they must not change even if the sentence does, except by a migration.
+    The values are stored, and a few are sent to clients (``lastError`` of a chat on Matrix). So they must not change even
+    if the sentence does, except by a migration.
     """
 
     def __call__(self, **params: object) -> "Explanation":

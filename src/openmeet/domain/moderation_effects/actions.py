@@ -165,7 +165,9 @@ async def _apply_to_person(tx: Transaction, person: UserId, status_change: Statu
 
 
 async def _notify_host(tx: Transaction, event_id: EventId, status_change: StatusChange) -> None:
-    """Notify the author of the decision and its reason, and subscribers to event changes."""
+    """Notify the author of the decision and its reason, and subscribers to event changes. If the event is shown, publish
+    what became due while it was hidden.
+    """
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
@@ -202,7 +204,9 @@ async def _notify_group(tx: Transaction, group_id: GroupId, status_change: Statu
 
 
 async def _notify_host_of_series(tx: Transaction, status_change: StatusChange) -> None:
-    """Notify the author of a series. The notification is about its next date, because dates have pages."""
+    """Notify the author of a series, and update its records if it is shown again. The notification is about its next
+    date, because dates have pages.
+    """
     if status_change.before is SubjectVisibility.HIDDEN:
         # Its records and those of its dates were not updated while it was hidden.
         series_id, dates_of_series = status_change.subject.id, "select id from events where series_id = :series_id"
