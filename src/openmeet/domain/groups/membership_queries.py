@@ -11,6 +11,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Memb
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
 from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation.blocks import is_out_of_lists, is_unwelcome
+from openmeet.domain.moderation.visibility import NOT_HIDING
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -176,7 +177,7 @@ IS_KNOWN = (
 # treated the same way.
 _WAITS = (
     "(g.is_read_only = 1 and exists (select 1 from identities wi join moderation_states ws on ws.subject = wi.did"
-    " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
+    f" where wi.user_id = g.owner_id and ws.state not in ({NOT_HIDING})))"
 )
 
 # A real search has fewer words. Each word is one more `like` over the same rows.

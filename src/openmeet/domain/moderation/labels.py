@@ -11,6 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import UserId
 
 # Label values that hide content. Others are only shown to moderators as warnings.
@@ -52,7 +53,7 @@ def _holds(label: str) -> str:
 
 
 def _is_trusted(*subjects: str) -> str:
-    return f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) and lt.state = 'trusted')"
+    return f"exists (select 1 from moderation_states lt where lt.subject in ({', '.join(subjects)}) and lt.state = '{SubjectVisibility.TRUSTED}')"
 
 
 def hides_person(person: str, *things: str) -> str:

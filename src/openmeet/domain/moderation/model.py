@@ -62,7 +62,7 @@ MUTED: Final = (ModeratedKind.PERSON, ModeratedKind.GROUP)
 
 
 class SubjectVisibility(StrEnum):
-    """Moderation status of a subject. All except the first and the last hide it from everybody but its owner.
+    """Moderation status of a subject. It has one at a time. Most hide it from everybody but its owner (``hides``).
 
     ``FIRST_EVENT``: a new user's public events wait for a moderator. ``ARRIVAL``: the author is new on the network and
     is held for some time. ``BURST``: too many authors or events came at once; they are held until a moderator decides.
@@ -75,6 +75,11 @@ class SubjectVisibility(StrEnum):
     ARRIVAL = "arrival"
     BURST = "burst"
     TRUSTED = "trusted"
+
+    @property
+    def hides(self) -> bool:
+        """Whether it hides the subject, or some of its events, from everybody but its owner."""
+        return self not in {SubjectVisibility.SHOWN, SubjectVisibility.TRUSTED}
 
 
 class ReportReason(StrEnum):

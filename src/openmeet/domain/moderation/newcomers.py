@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.moderation.model import SubjectVisibility
 
 # The period over which rates are measured.
 WINDOW = HOUR
+
+# Decisions about an author that end with their account.
+_FORGOTTEN = (SubjectVisibility.ARRIVAL.value, SubjectVisibility.BURST.value, SubjectVisibility.TRUSTED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +166,5 @@ async def forget(tx: Transaction, did: str) -> None:
     """Forget an author whose account was deleted. A moderator's block of the DID stays."""
     await tx.execute("delete from remote_authors where did = :did", did=did)
     await tx.execute(
-        "delete from moderation_states where subject = :did and state in ('arrival', 'burst', 'trusted')", did=did
+        "delete from moderation_states where subject = :did and state in :states", did=did, states=_FORGOTTEN
     )

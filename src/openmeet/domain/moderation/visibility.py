@@ -5,6 +5,7 @@ equivalents for series and groups).
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -13,6 +14,9 @@ from openmeet.domain.users.model import UserId
 
 _COLUMNS = "subject, kind, state, reason, decided_by, since"
 
+# The statuses with which a subject has a row but is not hidden, as a list of SQL literals.
+NOT_HIDING: Final = ", ".join(f"'{one}'" for one in SubjectVisibility if not one.hides)
+
 
 def is_withheld(*subjects: str, is_public: str) -> str:
     """SQL condition: a subject in one of these columns is shown only to its owner.
@@ -20,8 +24,8 @@ def is_withheld(*subjects: str, is_public: str) -> str:
     ``is_public`` is a condition for ``FIRST_EVENT``, which hides only a user's public events.
     """
     return (
-        f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state <> 'trusted'"
-        f" and (w.state <> 'first_event' or {is_public}))"
+        f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)})"
+        f" and w.state not in ({NOT_HIDING}) and (w.state <> 'first_event' or {is_public}))"
     )
 
 

@@ -20,7 +20,6 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
@@ -242,7 +241,7 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
         event.record_did,
     )
     visibilities = await visibility.statuses_of(reader, [one for one in subjects if one is not None])
-    return any(one.state is not SubjectVisibility.TRUSTED for one in visibilities.values())
+    return any(one.state.hides for one in visibilities.values())
 
 
 def _why_not_public(event: Event) -> PublicationReason:

@@ -43,7 +43,7 @@ from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
-from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
+from openmeet.domain.moderation.model import ModerationStatus
 from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.photos.access import access_with_role
 from openmeet.domain.photos.model import PhotoAccess
@@ -390,10 +390,7 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
     place, group = event.position_in_series, event.group
     named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
     statuses = await visibility.statuses_of(reader, [one for one in named if one is not None])
-    return next(
-        (statuses[one] for one in named if one in statuses and statuses[one].state is not SubjectVisibility.TRUSTED),
-        None,
-    )
+    return next((statuses[one] for one in named if one in statuses and statuses[one].state.hides), None)
 
 
 async def _sync_context(

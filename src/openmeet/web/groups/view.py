@@ -38,7 +38,6 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as moderation_visibility
 from openmeet.domain.moderation.labels import NetworkLabel
-from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.search.group_event_lists import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
@@ -309,7 +308,7 @@ async def _hiding_labels(reader: Reader, group: Group) -> list[NetworkLabel]:
     if not group.is_hidden:
         return []
     decided = await moderation_visibility.statuses_of(reader, [group.id, group.owner_id])
-    if any(one.state is not SubjectVisibility.TRUSTED for one in decided.values()):
+    if any(one.state.hides for one in decided.values()):
         return []
     return await labels.hiding(reader, None, group.owner_id)
 

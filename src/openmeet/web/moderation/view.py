@@ -92,7 +92,7 @@ class SubjectCard:
 
     @property
     def is_shown(self) -> bool:
-        return self.state in {SubjectVisibility.SHOWN, SubjectVisibility.TRUSTED} and not self.is_labelled_away
+        return not self.state.hides and not self.is_labelled_away
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
-from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
+from openmeet.domain.moderation.model import ModerationStatus
 from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import (
     actions,
@@ -304,11 +304,7 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     ]
     statuses = await visibility.statuses_of(reader, subject_ids)
     return next(
-        (
-            statuses[one]
-            for one in subject_ids
-            if one in statuses and statuses[one].state is not SubjectVisibility.TRUSTED
-        ),
+        (statuses[one] for one in subject_ids if one in statuses and statuses[one].state.hides),
         None,
     )
 
