@@ -408,3 +408,19 @@ async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, cli
     assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     await client.post(one, data={"do": "remove"})
     assert await select_rows(stage.site.db, "select id from webhooks") == []
+
+
+async def test_the_page_says_what_a_webhook_is_notified_about(stage, client):
+    """In the words of the form, and in the reader's language."""
+    await sign_up(client, "ana@example.org", "Ana")
+    fields = {"url": stage.receiver.url, "kind_answer": "on", "kind_chat": "on", "group": ""}
+    await client.post("/settings/webhooks", data=fields)
+    (row,) = await select_rows(stage.site.db, "select id from webhooks")
+    page = f"/settings/webhooks/{row['id']}"
+    for language, labels in (
+        ("en", ["Somebody answers, or their answer changes", "in a chat that you host"]),
+        ("de", ["Jemand antwortet", "in einem Chat"]),
+    ):
+        text = (await client.get(page, headers={"accept-language": language})).text
+        assert [one for one in labels if one not in text] == []
+        assert "An event is created" not in text

@@ -108,6 +108,7 @@ async def _webhook_page(request: Request, *, problem: Failure | None = None, sta
         now = reader.now
     context = {
         "webhook": webhook,
+        "kinds": [label for kind, label in WEBHOOK_EVENT_LABELS.items() if kind in webhook.kinds],
         "deliveries": deliveries,
         "state_labels": _STATE_LABELS,
         "group": group,
