@@ -18,6 +18,9 @@ MAX_CHANGE, MAX_FILES, MAX_TESTS = 90, 1000, 100
 SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.<>-]+)*/?")
+# A path and the parentheses after it, and the name of something in a path.
+AFTER_PATH = re.compile(r"`([\w./<>-]+(?:/|\.\w+))` \(([^()]*(?:\(\)[^()]*)*)\)")
+NAME_IN_PATH = re.compile(r"`(\w+)` (?:in|of) `([\w./-]+)`")
 ENDINGS = frozenset({".py", ".html", ".jinja", ".css", ".js", ".json", ".po", ".txt", ".yml", ".example"})
 # Placeholders for a file that the change adds, or whose name it chooses.
 CHOSEN = frozenset({"api.py", "model.py", "notify.py", "pages.py", "queries.py", "table.py", "tasks.py"})
@@ -77,14 +80,39 @@ def test_files_of_row_exist(change: Change) -> None:
 
 @BY_NAME
 def test_names_of_row_are_in_its_files(change: Change) -> None:
-    places = [place for _, place in named_files(change.files, change.area) if place is not None]
-    names = [span.rstrip("=()") for span in SPAN.findall(change.files) if re.fullmatch(r"\w+(?:=|\(\))?", span)]
-    missing = [name for name in names if not any(re.search(rf"\b{name}\b", text_of(place)) for place in places)]
-    assert [name for name in missing if name not in CALLED] == []
+    """A name in parentheses is in the path directly before them, “`name` in `path`” is in this path, and any other name
+    is in one of the row’s files. So is a name after a file that the change adds.
+    """
+    everywhere = places_of(change.files, change.area)
+    claims = [("", name) for name in names_in(AFTER_PATH.sub("", change.files))]
+    claims += [(path, name) for path, words in AFTER_PATH.findall(change.files) for name in names_in(words)]
+    claims += [(path, name) for name, path in NAME_IN_PATH.findall(change.files)]
+    places = {path: places_of(f"`{path}`", change.area) or everywhere for path, _ in claims}
+    assert [(path, name) for path, name in claims if not is_in(name, places[path])] == []
+
+
+def places_of(cells: str, area: str) -> list[Path]:
+    return [place for _, place in named_files(cells, area) if place is not None]
+
+
+def names_in(text: str) -> list[str]:
+    return [span.rstrip("=()") for span in SPAN.findall(text) if re.fullmatch(r"\w+(?:=|\(\))?", span)]
+
+
+def is_in(name: str, places: list[Path]) -> bool:
+    return name in CALLED or any(re.search(rf"\b{name}\b", text_of(place)) for place in places)
 
 
 # Functions that a change calls, wherever the change is.
 CALLED = frozenset({"notify", "enqueue_email", "enqueue_deliveries", "Limit"})
+
+
+@BY_NAME
+def test_rows_that_a_row_names_exist(change: Change) -> None:
+    """“the row “…”” quotes the beginning of another row."""
+    changes_of_others = [LINK.sub(r"\1", other.change) for other in CHANGES if other is not change]
+    named = re.findall(r"\brow “([^”]+)”", change.files) + re.findall(r"\brow \[([^\]]+)\]", change.files)
+    assert [name for name in named if not any(other.startswith(name) for other in changes_of_others)] == []
 
 
 @BY_NAME

@@ -33,8 +33,8 @@ def published(nsid: str) -> Path:
     return PUBLISHED / (nsid.replace(".", "/") + ".json")
 
 
-# Record types that people write but that are not among the collected Lexicons. Of all but the first,
-# ``tests/interop/parity`` compares what is valid with the reference PDS.
+# Documents that are not among the collected Lexicons: record types that people write (of all but the first,
+# ``tests/interop/parity`` compares what is valid with the reference PDS), and any method that only this server has.
 UNCOLLECTED = {
     "chat.bsky.actor.declaration",
     "app.bsky.graph.referencelistoptout",
