@@ -15,6 +15,15 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publication_columns import (
+    COMPLETE_WRITE,
+    DUE_FROM_NOW,
+    END_LEASE,
+    FORGET_EDITS,
+    FORGET_RECORD,
+    RESET_ATTEMPTS,
+    SET_BASE,
+)
 from openmeet.outbox.publication_queries import COLUMNS, Publication, publication_of
 from openmeet.outbox.publications import (
     DUE_ON_NEW_REVISION,
@@ -101,9 +110,8 @@ _SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due'
            else 'published' end,
-           sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           deleting_cid = null, earlier_cids = '', was_lost = 0, was_merged = case when merged is null then 0 else was_merged end,
-           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = :reason, leased_until = null
+           sent_revision = :revision, {SET_BASE}, {COMPLETE_WRITE},
+           {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = :reason, {END_LEASE}
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
 
@@ -116,7 +124,7 @@ _SET_STATE = f"""
     update publications
        set state = case when {_IS_OUTDATED} then 'due' else cast(:state as text) end,
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
-           changed_at = :now, reason = :reason, leased_until = null,
+           changed_at = :now, reason = :reason, {END_LEASE},
            attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
      where {_HELD} and state in (:leased_as, :retracting)
 """
@@ -124,10 +132,9 @@ _SET_STATE = f"""
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
 _SET_RETRACTED = f"""
     update publications
-       set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
-           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0, was_lost = 0,
-           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
+       set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
+           {FORGET_RECORD}, {FORGET_EDITS}, was_lost = 0,
+           {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where {_HELD}
 """
 
@@ -135,7 +142,7 @@ _COMPLETE_WITHOUT_WRITE = f"""
     update publications
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld'
            else 'published' end,
-           sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
+           sent_revision = :revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE}
      where {_HELD} and state = 'sending'
 """
 

@@ -11,8 +11,23 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
 from openmeet.outbox import in_flight
+from openmeet.outbox.publication_columns import (
+    BREAK_LEASE,
+    COMPLETE_WRITE,
+    DUE_FROM_NOW,
+    END_LEASE,
+    FORGET_EDITS,
+    FORGET_RECORD,
+    RESET_ATTEMPTS,
+    SET_BASE,
+)
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.publications import (
+    GRAPH,
+    PublicationKind,
+    PublicationState,
+    RecordVersion,
+)
 from openmeet.outbox.reasons import PublicationReason
 
 _S = PublicationState
@@ -34,9 +49,7 @@ _COMPLETE_BY_ECHO = f"""
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
            else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
-           earlier_cids = '', was_lost = 0,
-           was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
-           due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
+           {COMPLETE_WRITE}, {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
@@ -47,9 +60,8 @@ _COMPLETE_BY_ECHO = f"""
 # If the base has the same bytes again, the write may be one of our versions in between.
 _COMPLETE_BY_LATE_ECHO = f"""
     update publications
-       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           state = case when state in ({_from(_S.RETRYING, _S.PUBLISHED)}) then 'due' else state end,
-           due_at = :now, changed_at = :now
+       set {SET_BASE}, {FORGET_EDITS}, {DUE_FROM_NOW},
+           state = case when state in ({_from(_S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
             or (base_cid is null and exists (select 1 from in_flight_creates d where d.uri = :uri and d.cid = :cid))
@@ -64,10 +76,10 @@ _TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base
 # the subject had, because the record may come back, and it may be edited here before that.
 _DELETED_ELSEWHERE = f"""
     update publications
-       set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = :edits, merged = :merged, was_merged = 0,
+       set state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end,
+           {FORGET_RECORD}, edits = :edits, merged = :merged,
            sent_revision = case when cast(:is_due_again as integer) = 1 then sent_revision else revision end,
-           due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
+           {DUE_FROM_NOW}, {END_LEASE}, reason = :reason,
            was_lost = 1 - cast(:is_due_again as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
@@ -83,7 +95,7 @@ _KEEP_EDITS = """
 # record to write them to.
 _ENQUEUE_AGAIN = f"""
     update publications
-       set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
+       set state = 'due', sent_revision = revision - 1, was_lost = 0, {DUE_FROM_NOW}, reason = ''
      where uri = :uri and (state in ({_from(_S.DUE)}) and was_lost = 1
                            or state in ({_from(_S.WITHHELD)}) and edits is not null)
 """
@@ -91,7 +103,7 @@ _ENQUEUE_AGAIN = f"""
 # Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
 _REMEMBER_MERGE = f"""
     update publications
-       set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
+       set edits = :edits, merged = :merged, was_merged = 1, {DUE_FROM_NOW}, reason = '',
            state = case when state in ({_from(_S.DUE, _S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
      where uri = :uri
 """
@@ -99,15 +111,14 @@ _REMEMBER_MERGE = f"""
 # There was never an agreed base for the fixed key, so the state "published" would be false.
 _GIVE_UP_KEY = f"""
     update publications
-       set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
-           uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null, edits = null, merged = null
+       set sent_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
      where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
        and state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
 _GIVE_UP_REVISION = f"""
     update publications
-       set sent_revision = revision, due_at = :now, changed_at = :now,
+       set sent_revision = revision, {DUE_FROM_NOW},
            state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
@@ -115,19 +126,17 @@ _GIVE_UP_REVISION = f"""
 """
 
 # Incrementing ``lease`` makes sure that the result of a handler that is running now changes nothing.
-_ERASE = """
+_ERASE = f"""
     update publications
-       set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0,
-           sent_revision = revision, changed_at = :now, lease = lease + 1, leased_until = null, attempts = 0, merge_rounds = 0,
-           reason = :reason
+       set state = 'retracted', did = null, {FORGET_RECORD}, {FORGET_EDITS}, sent_revision = revision,
+           changed_at = :now, {RESET_ATTEMPTS}, reason = :reason, {BREAK_LEASE}
      where did = :did
 """
 
 # A publication that was retracted because its record was deleted is decided again, because the record is back.
 _ATTACH = f"""
     update publications
-       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
+       set did = :did, uri = :uri, {SET_BASE},
            state = case when state in ({_from(_S.RETRACTED)}) then 'due' else state end,
            due_at = case when state in ({_from(_S.RETRACTED)}) then :now else due_at end,
            changed_at = case when state in ({_from(_S.RETRACTED)}) then :now else changed_at end
@@ -138,8 +147,8 @@ _ATTACH = f"""
 # echo. A publication that was withheld before its subject had a record stays withheld.
 _ADOPT = f"""
     update publications
-       set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
-           sent_revision = revision, was_merged = 1, was_lost = 0, reason = '', leased_until = null, due_at = :now, changed_at = :now,
+       set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', deleting_cid = null, was_merged = 1, was_lost = 0,
+           sent_revision = revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE},
            state = case when state = 'withheld' then state
                         when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri

@@ -5,6 +5,14 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
+from openmeet.outbox.publication_columns import (
+    BREAK_LEASE,
+    DUE_FROM_NOW,
+    END_LEASE,
+    FORGET_EDITS,
+    RESET_ATTEMPTS,
+    SET_BASE,
+)
 from openmeet.outbox.publication_queries import uri_of
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
@@ -40,7 +48,7 @@ _GIVE_TO_KEPT = """
 _REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
-           sent_revision = :sent_revision, edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
+           sent_revision = :sent_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
@@ -50,9 +58,9 @@ _REATTACH = f"""
 # published. The subject still says that its record was deleted; a series was withdrawn because of that.
 _REATTACH_DELETED = f"""
     update publications
-       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
+       set did = :did, uri = :uri, {SET_BASE}, was_lost = 0, attempts = 0, reason = '',
            is_withdrawn = case when kind = 'series' then 0 else is_withdrawn end,
-           state = 'due', due_at = :now, changed_at = :now, leased_until = null
+           state = 'due', {DUE_FROM_NOW}, {END_LEASE}
      where kind = :kind and subject_id = :subject_id and uri is null and (edits is null or kind <> 'event')
        and (was_lost = 1 or cast(:awaits_host_decision as integer) = 1)
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
@@ -139,7 +147,7 @@ async def move_to_subject(
     new_kind, new_subject = to
     await tx.execute(
         "update publications set kind = :new_kind, subject_id = :new_subject, user_id = :user_id, revision = :revision,"
-        " state = 'due', due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, lease = lease + 1, leased_until = null"
+        f" state = 'due', {DUE_FROM_NOW}, {RESET_ATTEMPTS}, {BREAK_LEASE}"
         " where kind = :kind and subject_id = :subject_id",
         kind=kind,
         subject_id=subject_id,

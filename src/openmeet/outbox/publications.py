@@ -20,6 +20,7 @@ from groundwork.outbox.states import StateGraph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
+from openmeet.outbox.publication_columns import DUE_FROM_NOW, RESET_ATTEMPTS
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -134,8 +135,8 @@ _IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
-           due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, attempts = 0,
-           merge_rounds = 0, writes = 0,
+           due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, {RESET_ATTEMPTS},
+           writes = 0,
            was_lost = case when publications.kind in ('group', 'series') then publications.was_lost else 0 end
      where excluded.revision > publications.revision
 """
@@ -150,8 +151,7 @@ _ENQUEUE = f"{_INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revisi
 
 # Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
 _RETRACT = f"""
-    update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
-           attempts = 0, reason = ''
+    update publications set state = 'retracting', revision = :revision, {DUE_FROM_NOW}, edited_at = :now, attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
@@ -162,8 +162,9 @@ _ATTACH_RECORD = """
 """
 
 # A retraction that has started is finished first. Then the row is decided again.
-_RETRY_NOW = """
-    update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, writes = 0,
+_RETRY_NOW = f"""
+    update publications
+       set state = case when state = 'retracting' then state else 'due' end, {DUE_FROM_NOW}, {RESET_ATTEMPTS}, writes = 0,
            reason = '', is_withdrawn = 0, was_lost = case when kind in ('group', 'series') then 0 else was_lost end
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
