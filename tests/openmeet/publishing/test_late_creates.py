@@ -93,6 +93,33 @@ async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, 
     assert await doubts(deployment) == (0, 0)
 
 
+@on_one_engine
+@pytest.mark.parametrize("is_edited", [False, True], ids=["echo", "echo and edit"])
+async def test_a_create_whose_response_comes_after_its_echo_is_not_in_doubt(
+    deployment: Deployment, cleo: Caller, *, is_edited: bool
+):
+    """The stream reports the record, and perhaps another app's edit of it, before the publisher gets the response."""
+    await deployment.event(cleo, title="Tea")
+    is_written, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def is_slow(request: web.Request) -> None:
+        if request.path.endswith(("putRecord", "applyWrites")):
+            is_written.set()
+            await goes_on.wait()
+
+    deployment.proxy.meanwhile = is_slow
+    slow = asyncio.create_task(schedule.run_once(deployment.publisher))
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await is_written.wait()
+        if is_edited:
+            (record,) = [one for one in await cleos_records(deployment, EVENT) if one["value"]["name"] == "Tea"]
+            await edit_cleos_record(deployment, record, theme="blue")
+        await deployment.listen(cleo.user_id)
+        goes_on.set()
+        await slow
+    assert await doubts(deployment) == (0, 0)
+
+
 async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: Deployment, cleo: Caller):
     """The stream brings the record. It does not become a second event on this site, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)

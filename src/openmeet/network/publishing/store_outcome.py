@@ -74,7 +74,7 @@ async def store_published(
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
-        if is_completed and answered_write is not None:
+        if answered_write is not None and (is_completed or await _is_base_as_new(tx, publication, version)):
             await in_flight.remove(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
         publisher.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
@@ -237,6 +237,19 @@ async def store_refusal(publisher: Publisher, publication: Publication, reason: 
         )
     else:
         await end_lease(publisher, publication, PublicationState.REFUSED, reason=reason)
+
+
+async def _is_base_as_new(tx: Transaction, publication: Publication, version: RecordVersion) -> bool:
+    """Whether the base is already this version or a later one, because the echo came before the response. If the key was
+    abandoned instead, the write stays in flight, because its record has to be deleted. The subject is locked.
+    """
+    current = await publication_queries.find(tx, publication.kind, publication.subject_id)
+    return (
+        current is not None
+        and current.uri == version.uri
+        and current.base_rev is not None
+        and current.base_rev >= version.rev
+    )
 
 
 async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
