@@ -4,9 +4,11 @@ everything arrives.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from at_network.circuits import CircuitState
 from at_protocol.sync.verify import check_rev
@@ -16,6 +18,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -167,6 +170,66 @@ async def test_a_delivery_goes_on_when_the_request_no_longer_waits(deployment: D
         held.set()
     assert not deployment.publisher.deliveries
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_what_a_request_delivers_is_counted(deployment: Deployment):
+    results = counted_results(deployment)
+    event = await deployment.event(await deployment.connected("cleo"))
+    assert await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=TIMEOUT_SECONDS)
+    assert results == [("event", Result.SUCCESS)]
+
+
+def counted_results(deployment: Deployment) -> list[tuple[str, Result]]:
+    """The results that the publisher counts from now on."""
+    results: list[tuple[str, Result]] = []
+    deployment.publisher = replace(
+        deployment.publisher, count_result=lambda kind, result: results.append((kind, result))
+    )
+    return results
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("names", [("cleo",), ("cleo", "dan")], ids=["written together", "written one by one"])
+async def test_an_outcome_that_cannot_be_stored_stops_no_other_delivery(deployment: Deployment, names: tuple[str, ...]):
+    """The other record is retried as usual, and what became of it is counted. The first one waits until its lease ends."""
+    people = await living_at(deployment, deployment.proxy, *names)
+    results = counted_results(deployment)
+    lost, other = await deployment.event(people[0]), await deployment.event(people[-1])
+    async with deployment.db.transaction() as tx:
+        await tx.execute(
+            "create trigger fails before update on publications"
+            f" when new.state = 'retrying' and new.subject_id = '{lost.id}'"
+            " begin select raise(abort, 'CHECK constraint failed: disk'); end"
+        )
+    deployment.proxy.stops = lambda _request: web.json_response({"error": "InternalServerError"}, status=500)
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.EVENT, lost.id)).state is PublicationState.SENDING
+    assert (await deployment.status_of(PublicationKind.EVENT, other.id)).state is PublicationState.RETRYING
+    assert results == [("event", Result.RETRIED)]
+    async with deployment.db.transaction() as tx:
+        await tx.execute("drop trigger fails")
+    deployment.proxy.stops = passes
+    await pass_time(deployment, 5 * MINUTE, 5)
+    assert await states(deployment, [lost, other]) == {PublicationState.PUBLISHED}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_a_request_whose_outcome_cannot_be_stored_raises_nothing(deployment: Deployment):
+    """Nobody awaits the delivery, so a failure in it would be reported as never retrieved."""
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    event = await deployment.event(cleo)
+    async with deployment.db.transaction() as tx:
+        await tx.execute(
+            "create trigger fails before update on publications when new.state = 'retrying'"
+            " begin select raise(abort, 'CHECK constraint failed: disk'); end"
+        )
+    deployment.proxy.stops = lambda _request: web.json_response({"error": "InternalServerError"}, status=500)
+    assert not await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=0)
+    (delivery,) = deployment.publisher.deliveries
+    with capture_logs() as lines:
+        await delivery
+    assert [line["subjects"] for line in lines if line["event"] == "publications.outcome_lost"] == [[event.id]]
 
 
 async def until_published(deployment: Deployment, event: Event) -> None:

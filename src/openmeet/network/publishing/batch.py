@@ -16,7 +16,7 @@ import msgspec
 
 from at_network.pacing import pause_seconds
 from at_protocol.data import json_form
-from groundwork.errors import Failure, NotSignedIn, reason_of
+from groundwork.errors import Explanation, Failure, NotSignedIn, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
@@ -75,7 +75,7 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
         else:
             by_did[create.draft.identity.did].append(create)
     batches = [batch for creates in by_did.values() for batch in _batches(creates)]
-    undelivered = await asyncio.gather(*(_send_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
+    undelivered = await asyncio.gather(*(_deliver_batch(publisher, batch) for batch in batches))
     return individual + [one for publications_left in undelivered for one in publications_left]
 
 
@@ -107,6 +107,16 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     return batches
 
 
+async def _deliver_batch(publisher: Publisher, batch: Sequence[_Create]) -> list[Publication]:
+    """Send one call; return the rows that must be written individually. Nothing is raised: if the outcome cannot be
+    stored, the leases expire and the rows are read back when they are retried.
+    """
+    remaining: list[Publication] = []
+    async with store_outcome.logging_lost_outcomes(*(one.publication for one in batch)):
+        remaining += await _send_batch(publisher, batch[0].draft.identity, batch)
+    return remaining
+
+
 async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
     """Send one call; return the rows that must be written individually."""
     uris = {str(one.draft.uri) for one in batch}
@@ -136,20 +146,24 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))
             return await _reload(publisher, to_send)
-        for one in to_send:
-            await store_outcome.retry_later(
-                publisher, one.publication, reason_of(failure), retry.retry_after_seconds(failure)
-            )
+        await _retry_later(publisher, to_send, reason_of(failure), retry.retry_after_seconds(failure))
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(to_send), error=repr(failure))
-        for one in to_send:
-            await store_outcome.retry_later(publisher, one.publication, reason_of(failure), None)
+        await _retry_later(publisher, to_send, reason_of(failure), None)
     return []
 
 
+async def _retry_later(
+    publisher: Publisher, to_send: Sequence[_Create], reason: Explanation, retry_after_seconds: float | None
+) -> None:
+    for one in to_send:
+        async with store_outcome.logging_lost_outcomes(one.publication):
+            await store_outcome.retry_later(publisher, one.publication, reason, retry_after_seconds)
+
+
 async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
-    """Store the writes that will be sent, each row under its lease. Rows whose lease has passed to another worker are
-    dropped.
+    """Store the writes that will be sent, each row under its lease. Rows that were withdrawn, or whose lease has passed
+    to another worker, are dropped.
 
     Rows that were written too often are dropped as well: they wait for their owner instead of the end of the lease.
     """

@@ -7,7 +7,7 @@ CID and bytes; the next worker reads back before it sends again.
 
 import asyncio
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
@@ -45,6 +45,7 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
 from openmeet.network.publishing.write_record import INGESTED_AFTER
 from openmeet.network.records import seen
+from openmeet.network.records.collections import Result
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import leased_publications, publication_queries
 from openmeet.outbox.kinds import JobKind
@@ -64,6 +65,20 @@ _ACCOUNT_IS_AWAY = frozenset(
 # How many rounds a retraction waits for ingestion of another app's change: about two hours in total
 # (``INGESTED_AFTER``, doubled each time), including earlier merge rounds.
 _MAX_INGESTION_ROUNDS = 8
+
+# A record that waits, is withheld or is already due for its next revision counts as none of these.
+_RESULTS: Final = {
+    PublicationState.PUBLISHED: Result.SUCCESS,
+    PublicationState.RETRACTED: Result.SUCCESS,
+    PublicationState.RETRYING: Result.RETRIED,
+    PublicationState.REFUSED: Result.FAILED,
+    PublicationState.CONFLICTED: Result.FAILED,
+    PublicationState.BLOCKED: Result.FAILED,
+}
+
+_AFTER_DELIVERY: Final = (
+    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+)
 
 
 async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
@@ -101,12 +116,25 @@ async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str)
 
 
 async def _deliver_each(publisher: Publisher, due: Sequence[Publication]) -> None:
-    for one in due:
-        await deliver_one(publisher, one)
+    """Deliver these publications in order and count the results. Nothing is raised, because nobody awaits the task."""
+    try:
+        for one in due:
+            await deliver_one(publisher, one)
+        await count_results(publisher, due)
+    except Exception as failure:  # noqa: BLE001 - the edge of the task: the database is unavailable
+        log.error("publications.results_not_counted", subjects=[one.subject_id for one in due], error=repr(failure))
 
 
 async def deliver_one(publisher: Publisher, publication: Publication) -> None:
-    """Handle one leased publication. Every outcome becomes a state of its row; nothing is raised."""
+    """Handle one leased publication. Every outcome becomes a state of its row. Nothing is raised; if the outcome cannot
+    be stored, the lease expires and the publication is delivered again.
+    """
+    async with store_outcome.logging_lost_outcomes(publication):
+        await _deliver(publisher, publication)
+
+
+async def _deliver(publisher: Publisher, publication: Publication) -> None:
+    """Handle one leased publication. Raises only if its outcome cannot be stored."""
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(publisher, publication)
@@ -120,6 +148,22 @@ async def deliver_one(publisher: Publisher, publication: Publication) -> None:
             error=repr(failure),
         )
         await store_outcome.retry_later(publisher, publication, reason_of(failure), None)
+
+
+async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
+    """Count the outcome of each leased publication in the metrics, once."""
+    for kind in PublicationKind:
+        ids = [one.subject_id for one in publications if one.kind is kind]
+        if not ids:
+            continue
+        before = {one.subject_id: (one.uri, one.base_cid) for one in publications if one.kind is kind}
+        async with publisher.db.reader() as reader:
+            rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
+        for row in rows:
+            result = _RESULTS.get(PublicationState(row["state"]))
+            is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
+            if result is not None and not (result is Result.SUCCESS and is_as_before):
+                publisher.count_result(kind.value, result)
 
 
 async def _apply_decision(publisher: Publisher, publication: Publication) -> None:

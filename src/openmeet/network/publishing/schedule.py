@@ -8,7 +8,6 @@ rows are tried one at a time until a call has tested the server.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
@@ -16,9 +15,8 @@ from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
-from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, deliver_one
+from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, count_results, deliver_one
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publication_queries import Publication
@@ -31,20 +29,6 @@ _MAX_ROUNDS = 50
 # Concurrent requests to a server whose last call failed. If the circuit breaker opens, all that are in flight fail.
 _MAX_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
-
-# A record that waits, is withheld or is already due for its next revision counts as none of these.
-_RESULTS: Final = {
-    PublicationState.PUBLISHED: Result.SUCCESS,
-    PublicationState.RETRACTED: Result.SUCCESS,
-    PublicationState.RETRYING: Result.RETRIED,
-    PublicationState.REFUSED: Result.FAILED,
-    PublicationState.CONFLICTED: Result.FAILED,
-    PublicationState.BLOCKED: Result.FAILED,
-}
-
-_AFTER_DELIVERY: Final = (
-    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
-)
 
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
@@ -166,19 +150,3 @@ async def _release(publisher: Publisher, server: str, publications: Sequence[Pub
     for one in publications:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
         await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
-
-
-async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
-    """Count the outcome of each leased publication in the metrics, once."""
-    for kind in PublicationKind:
-        ids = [one.subject_id for one in publications if one.kind is kind]
-        if not ids:
-            continue
-        before = {one.subject_id: (one.uri, one.base_cid) for one in publications if one.kind is kind}
-        async with publisher.db.reader() as reader:
-            rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
-        for row in rows:
-            result = _RESULTS.get(PublicationState(row["state"]))
-            is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
-            if result is not None and not (result is Result.SUCCESS and is_as_before):
-                publisher.count_result(kind.value, result)

@@ -3,6 +3,8 @@ network call.
 """
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
@@ -40,6 +42,18 @@ from openmeet.outbox import (
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
+
+
+@asynccontextmanager
+async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
+    """Context manager at the edge of the worker: an outcome that cannot be stored, for example because the database is
+    unavailable, is logged and does not stop other deliveries. The leases expire, and these publications are delivered
+    again.
+    """
+    try:
+        yield
+    except Exception as failure:  # noqa: BLE001 - the edge of the worker: the leases expire
+        log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
 async def store_published(
