@@ -80,7 +80,7 @@ _FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id =
 
 _FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
-_PUBLISHED_AMONG = "select uri from publications where uri in :uris"
+_OWN_AMONG = "select uri from publications where uri in :uris"
 
 
 async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Publication | None:
@@ -111,11 +111,11 @@ async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozens
     return frozenset(row["user_id"] for row in rows)
 
 
-async def published_among(reader: Reader, uris: Sequence[str]) -> set[str]:
-    """Which of these records are written by us."""
+async def own_among(reader: Reader, uris: Sequence[str]) -> set[str]:
+    """Which of these records belong to a publication. They may not have been written yet."""
     if not uris:
         return set()
-    return {row["uri"] for row in await reader.fetch(_PUBLISHED_AMONG, uris=list(uris))}
+    return {row["uri"] for row in await reader.fetch(_OWN_AMONG, uris=list(uris))}
 
 
 def publication_of(row: Row) -> Publication:

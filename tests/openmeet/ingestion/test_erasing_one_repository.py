@@ -16,7 +16,7 @@ from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, Me
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.account_deletion import erase_here
-from openmeet.network.ingestion.apply_rsvp import FIELD
+from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import superseded_records
@@ -37,7 +37,7 @@ PAIRS = [
     ("did:web:tea.example%3A8080", "did:web:tea.example"),
 ]
 TEA = event(1, "tea", 1)
-THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
+THEIRS = FieldDecision(RSVP_FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 
 # Tables with data of a repository, and the column with its URI.
 KEPT = {

@@ -23,7 +23,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
-from openmeet.network.ingestion.apply_rsvp import FIELD
+from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, ingestion_metrics, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
@@ -74,7 +74,7 @@ async def test_a_hint_locks_rows_in_the_order_of_batches(
     tea, cake = event(1, "tea", 1), event(1, "cake", 1)
     answers = [rsvp(2, "a", 2, tea.uri), rsvp(2, "b", 2, cake.uri)]
     await apply_messages(db, tea, cake, *answers)
-    theirs = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
+    theirs = FieldDecision(RSVP_FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
     async with db.transaction() as tx:
         for one in answers:
             await merge_decisions.store(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))

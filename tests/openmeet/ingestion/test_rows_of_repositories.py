@@ -11,7 +11,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
-from openmeet.network.ingestion.apply_rsvp import FIELD
+from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage
@@ -27,7 +27,7 @@ from tests.simulation.oracle import RSVP, Change
 # between "/" and "0".
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
-THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
+THEIRS = FieldDecision(RSVP_FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 
 
 @pytest.mark.usefixtures("new_connections")
@@ -39,14 +39,16 @@ async def test_decisions_about_records_of_one_repository(db: Database):
         for one in answers.values():
             await merge_decisions.store(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
         for did, answer in answers.items():
-            found = await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev(5))
+            found = await merge_decisions.with_unknown_time(tx, did, field=RSVP_FIELD, rev=rev(5))
             assert [one.uri for one in found] == [answer.uri]
 
 
 async def test_queries_about_decisions_read_no_records(db: Database):
     """A hint about a person with ten thousand records reads only their decisions, which are few."""
     async with db.transaction() as tx:
-        found = await query_plan(tx, merge_decisions.WITH_UNKNOWN_TIME[tx.engine], did=SHORT, field=FIELD, rev=rev(5))
+        found = await query_plan(
+            tx, merge_decisions.WITH_UNKNOWN_TIME[tx.engine], did=SHORT, field=RSVP_FIELD, rev=rev(5)
+        )
     assert "merge_decisions_by_repository" in found
     assert "records" not in found
 

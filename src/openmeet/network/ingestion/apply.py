@@ -73,7 +73,7 @@ async def _with_subjects_now(
     """Return the messages with RSVPs that refer to the current records of their events: a record of the previous wave may
     be the new record of a transferred event.
     """
-    if not any(parsed.event is not None and parsed.message.uri in batch.published_uris for parsed in parsed_messages):
+    if not any(parsed.event is not None and parsed.message.uri in batch.own_uris for parsed in parsed_messages):
         return parsed_messages
     subjects = {str(parsed.rsvp.subject) for parsed in parsed_messages if parsed.rsvp is not None}
     return replace(batch, current_uris=await event_records.current(tx, subjects)).with_current_subjects(parsed_messages)
@@ -111,7 +111,7 @@ def _waves(batch: Batch, parsed_messages: Sequence[ParsedMessage]) -> Iterator[l
     copies: set[object] = set()
     for index, parsed in enumerate(parsed_messages):
         message = parsed.message
-        if message.uri not in batch.published_uris:
+        if message.uri not in batch.own_uris:
             if _version(message) in copies:
                 continue
             copies.add(_version(message))
@@ -153,7 +153,7 @@ async def _apply_wave(
             continue
         if before is not None and _needs_proof(message, before):
             to_prove.append(message.uri)
-        if message.uri in batch.published_uris or message.uri in batch.superseded_uris:
+        if message.uri in batch.own_uris or message.uri in batch.superseded_uris:
             remaining[index] = parsed
         elif message.body is None:
             if before is None or before.state is RecordState.TOMBSTONE:
@@ -189,11 +189,11 @@ async def _delete_each(
     # Their events may have moved to other records in this batch.
     seen_records = await seen.find_many(tx, [message.uri for message in deletions.values()])
     outcomes: dict[int, IngestResult] = {}
-    of_kind = {
+    deleted = {
         index: apply_bulk.DeletedRecord(message, seen_records[message.uri]) for index, message in deletions.items()
     }
-    events = {index: one for index, one in of_kind.items() if one.message.collection in EVENTS}
-    replies = {index: one for index, one in of_kind.items() if one.message.collection in RSVPS}
+    events = {index: one for index, one in deleted.items() if one.message.collection in EVENTS}
+    replies = {index: one for index, one in deleted.items() if one.message.collection in RSVPS}
     outcomes.update(zip(events, await apply_bulk.delete_events(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.delete_rsvps(tx, list(replies.values())), strict=True))
     return outcomes
@@ -238,7 +238,7 @@ async def _apply_intake_rules(
     here_before = {uri for uri, seen_record in batch.seen_records.items() if seen_record.state is RecordState.MAPPED}
     for parsed, outcome in zip(parsed_messages, outcomes, strict=True):
         uri = parsed.message.uri
-        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.published_uris:
+        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.own_uris:
             continue
         if parsed.event is None:
             here_before.discard(uri)

@@ -53,7 +53,7 @@ async def apply_one(
     message = parsed.message
     if batch.is_late_write(message):
         return await _retract_again(tx, parsed)
-    is_ours = message.uri in batch.published_uris
+    is_ours = message.uri in batch.own_uris
     publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
     if publication is not None:
@@ -159,11 +159,11 @@ async def _put_event(
             # of our writes.
             await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
             if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
-                await _reattach(tx, context, message, publication)
+                await _merge_newest_again(tx, context, message, publication)
         return IngestResult.KNOWN
     if not is_newest:
         # Another app's edit overtook the echo. Now that the base is known, merge their version again.
-        await _reattach(tx, context, message, publication)
+        await _merge_newest_again(tx, context, message, publication)
         return IngestResult.ECHO
     if is_echo:
         await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
@@ -258,7 +258,7 @@ async def _put_of_group(
     return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
 
 
-async def _reattach(
+async def _merge_newest_again(
     tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication | None
 ) -> None:
     newest = await seen.find(tx, message.uri)

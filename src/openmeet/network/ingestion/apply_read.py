@@ -45,9 +45,9 @@ class ApplyResult:
 
 
 async def apply_of_repository(
-    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MAX_QUARANTINED
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, max_failures: int = MAX_QUARANTINED
 ) -> ApplyResult:
-    """Apply the messages of one repository in order. ``room``: the maximum number of failing records; if more fail, the
+    """Apply the messages of one repository in order. ``max_failures``: how many records may fail; if more fail, the
     call fails.
 
     Raises the database's errors if no record is the cause.
@@ -57,7 +57,7 @@ async def apply_of_repository(
         outcomes_and_failures = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
         is_whole = is_whole and IngestResult.SWITCHED_OFF not in outcomes_and_failures
         failed += _failed_of(outcomes_and_failures)
-        if len(failed) > room:
+        if len(failed) > max_failures:
             raise failed[-1].failure
     return ApplyResult(is_whole, failed)
 

@@ -71,7 +71,7 @@ async def derive(
         if (
             publication is not None
             and attendance is not None
-            and not await gives_way(tx, publication, attendance, effective)
+            and not await record_overrides_rsvp(tx, publication, attendance, effective)
         ):
             return
     record_status = _status_in_record(effective, parsed_with_cid)
@@ -213,7 +213,7 @@ async def _is_latest_again(
     if own_attendance is None or publication is None or publication.has_unsent_revision:
         return False
     overridden_value = await merge_decisions.overridden_local_value(
-        tx, uri=uri, field=FIELD, ours_revision=publication.revision, besides=DELETED
+        tx, uri=uri, field=RSVP_FIELD, ours_revision=publication.revision, besides=DELETED_VALUE
     )
     if overridden_value is None:
         return False
@@ -255,6 +255,8 @@ async def _was_given_after_deletion(tx: Transaction, *, did: Did, uri: str, rev:
 
 @dataclass(frozen=True, slots=True)
 class RecordAuthor:
+    """Author of records. ``is_shadow``: nobody has signed in here with any of their DIDs."""
+
     user_id: UserId
     is_shadow: bool
 
@@ -278,11 +280,12 @@ async def rsvps_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordA
     return person, await seen_rsvps.rsvps_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
-FIELD: Final = "answer"
-DELETED: Final = "deleted"
+# Stored in decisions about merges: the field, and their value if they deleted the record.
+RSVP_FIELD: Final = "answer"
+DELETED_VALUE: Final = "deleted"
 
 # Statuses that are never published but can be the person's latest RSVP.
-UNPUBLISHED: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
+UNPUBLISHED_STATUSES: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 def read_of(effective: SeenRecord) -> ParsedRsvp:
@@ -290,7 +293,9 @@ def read_of(effective: SeenRecord) -> ParsedRsvp:
     return read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
 
 
-async def gives_way(tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord) -> bool:
+async def record_overrides_rsvp(
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord
+) -> bool:
     """Whether the effective record overrides the RSVP given here. The decision is stored if both changed."""
     is_own_record = effective.uri == publication.uri
     if is_own_record and effective.cid in {publication.base_cid, publication.chosen_cid}:
@@ -307,18 +312,18 @@ async def gives_way(tx: Transaction, publication: Publication, attendance: Atten
     differs = attendance.source is RsvpSource.HERE and parsed_rsvp.status is not attendance_rules.replied_status_of(
         attendance.status
     )
-    if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED):
-        return await _gives_way_unsent(tx, publication, attendance, effective, parsed_rsvp)
+    if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED_STATUSES):
+        return await _record_overrides_unsent_rsvp(tx, publication, attendance, effective, parsed_rsvp)
     if is_own_record:
         await _adopt(tx, effective)
         return True
     return not (differs and await _is_newer_than_record(tx, publication, attendance, effective, parsed_rsvp))
 
 
-async def _gives_way_unsent(
+async def _record_overrides_unsent_rsvp(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, parsed_rsvp: ParsedRsvp
 ) -> bool:
-    """Like ``gives_way``, for an RSVP that was never published."""
+    """Like ``record_overrides_rsvp``, for an RSVP that was never published."""
     replied_at = await _replied_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, replied_at, effective.cid or ""))
     await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
@@ -405,7 +410,7 @@ async def _store_decision(
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=publication.revision,
-        decisions=(FieldDecision(FIELD, "", ours, parsed_rsvp.status.value, MergeReason.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(RSVP_FIELD, "", ours, parsed_rsvp.status.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 
@@ -422,6 +427,8 @@ async def store_deletion_decision(
         uri=uri,
         theirs_rev=rev,
         ours_revision=publication.revision,
-        decisions=(FieldDecision(FIELD, "", attendance.status.value, DELETED, MergeReason.LATEST_ANSWER, side),),
+        decisions=(
+            FieldDecision(RSVP_FIELD, "", attendance.status.value, DELETED_VALUE, MergeReason.LATEST_ANSWER, side),
+        ),
         after_rev=after_rev,
     )

@@ -201,7 +201,7 @@ async def apply_export(
     for _ in range(MAX_COMPARISONS):
         missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
         deletions_result = await apply_of_repository(
-            db, context, [_deleted(uri, rev) for uri in missing], room=MAX_QUARANTINED - len(applied.failed)
+            db, context, [_deleted(uri, rev) for uri in missing], max_failures=MAX_QUARANTINED - len(applied.failed)
         )
         result = ApplyResult(applied.is_whole, [*applied.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
@@ -280,7 +280,7 @@ async def apply_listing(
     uris = [*unknown, *missing]
     for start in range(0, len(uris), BATCH):
         proofs = await fetch_verified_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
-        result = await apply_of_repository(db, context, proofs.messages, room=MAX_QUARANTINED - len(failed))
+        result = await apply_of_repository(db, context, proofs.messages, max_failures=MAX_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
         is_whole = is_whole and result.is_whole
         if proofs.ended_by is not None:

@@ -37,8 +37,8 @@ class Batch:
 
     # Records as last seen, by URI.
     seen_records: dict[str, SeenRecord]
-    # Records that we write.
-    published_uris: set[str]
+    # Records that belong to a publication. They may not have been written yet.
+    own_uris: set[str]
     # Records of events that RSVPs await.
     awaited_uris: set[str]
     # (URI, CID) of our writes that may still arrive; under an abandoned key they are late creates.
@@ -76,7 +76,7 @@ class Batch:
 
     def is_late_write(self, message: RecordMessage) -> bool:
         """Whether this message reports a write of ours under a record key that we have abandoned."""
-        return message.uri not in self.published_uris and (message.uri, message.cid) in self.in_flight
+        return message.uri not in self.own_uris and (message.uri, message.cid) in self.in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
         """Whether we could have written this record, although we do not know it: before the database was restored, or
@@ -89,12 +89,12 @@ class Batch:
             seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.superseded_uris
         )
         is_new = seen_record is None or (is_free and seen_record.rev < message.rev)
-        is_new = is_new and message.uri not in self.published_uris and not self.is_late_write(message)
+        is_new = is_new and message.uri not in self.own_uris and not self.is_late_write(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_accepted(self, message: RecordMessage) -> bool:
         """Whether this site accepts such records at present. It always accepts deletions and our own records."""
-        is_always_accepted = message.body is None or message.uri in self.published_uris
+        is_always_accepted = message.body is None or message.uri in self.own_uris
         return is_always_accepted or _flag_of(message.collection) in self.switches
 
 
@@ -138,7 +138,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     superseded_uris |= await record_queries.superseded_among(tx, group_uris)
     batch = Batch(
         seen_records,
-        await publication_queries.published_among(tx, sorted(uris)),
+        await publication_queries.own_among(tx, sorted(uris)),
         await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - rsvp_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased_records.erased_up_to(
@@ -149,6 +149,4 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         current_uris=current_uris,
     )
     unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
-    return replace(
-        batch, published_uris=batch.published_uris | await origins.attach_own_records(tx, context.instance, unknown)
-    )
+    return replace(batch, own_uris=batch.own_uris | await origins.attach_own_records(tx, context.instance, unknown))

@@ -21,7 +21,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import EarlierDecision, MergeSide
 from openmeet.network.ingestion import apply_rsvp
 from openmeet.network.ingestion.apply_event import moment_of_rev
-from openmeet.network.ingestion.apply_rsvp import DELETED, FIELD, facts_of
+from openmeet.network.ingestion.apply_rsvp import DELETED_VALUE, RSVP_FIELD, facts_of
 from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
@@ -38,7 +38,7 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, seen_record: 
     """
     if message.is_read or seen_record is None or seen_record.cid != message.cid or seen_record.rev <= message.rev:
         return
-    decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
+    decision = await merge_decisions.of_commit(tx, uri=message.uri, field=RSVP_FIELD, rev=message.rev)
     if decision is not None:
         await _reconsider(tx, message.did, decision, seen_record, message.rev)
 
@@ -52,7 +52,7 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
     decisions = [
         one
         for did, rev in sorted(missed)
-        for one in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev)
+        for one in await merge_decisions.with_unknown_time(tx, did, field=RSVP_FIELD, rev=rev)
     ]
     uris = sorted({one.uri for one in decisions})
     await seen.lock_rsvps(tx, uris)
@@ -68,7 +68,7 @@ async def reconsider_missed(
     counts as the one that made the changes. ``locked`` is the result of ``lock_missed``.
     """
     for did, rev in sorted(missed):
-        for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):
+        for decision in await merge_decisions.with_unknown_time(tx, did, field=RSVP_FIELD, rev=rev):
             seen_record = locked.get(decision.uri)
             if seen_record is None or seen_record.subject_uri is None:
                 continue
@@ -97,10 +97,10 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
         revision = await rsvp_records.restore_reply(
             tx, own_attendance.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
-        await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
+        await merge_decisions.replace_result(tx, decision, field=RSVP_FIELD, result=side, ours_revision=revision)
     elif await _undo_result(tx, did, decision, seen_record.subject_uri, event_id, own_attendance, publication):
         await merge_decisions.replace_result(
-            tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision
+            tx, decision, field=RSVP_FIELD, result=side, ours_revision=decision.ours_revision
         )
 
 
@@ -116,7 +116,7 @@ async def _undo_result(
     """Let the change count after all, because it turned out to be later than the RSVP given here. Returns False if that
     RSVP is being sent to the repository already.
     """
-    is_deleted = decision.theirs == DELETED
+    is_deleted = decision.theirs == DELETED_VALUE
     if publication.state is PublicationState.SENDING or (is_deleted and publication.uri is not None):
         return False
     await publication_echoes.abandon_revision(tx, publication)

@@ -207,7 +207,7 @@ async def _base_and_ours(
     except Unmappable:
         base = theirs
     return base, replace(
-        ours, avatar=_our_avatar(group, publication, merge_local.edits_since(MERGE_RULE, publication, base).avatar)
+        ours, avatar=_our_avatar(group, publication, merge_local.compared_value(MERGE_RULE, publication, base).avatar)
     )
 
 
@@ -338,7 +338,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in stated and stated[one.refers_to].about == one.about
     ]
-    ours = await publication_queries.published_among(tx, [one.uri for one in accepted])
+    ours = await publication_queries.own_among(tx, [one.uri for one in accepted])
     member_statement = next((one for one in accepted if one.uri not in ours), None)
     if member_statement is not None:
         await _let_in(tx, locked, member_statement)

@@ -52,7 +52,7 @@ async def put(
         )
         if is_echo or (is_same and has_base):
             # Now that the base is known, merge again the version that overtook it.
-            await _reattach(tx, context, message, publication)
+            await _merge_newest_again(tx, context, message, publication)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
@@ -112,7 +112,7 @@ async def record_deleted(
             await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, publication=publication)
 
 
-async def _reattach(
+async def _merge_newest_again(
     tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication
 ) -> None:
     newest = await seen.find(tx, message.uri)

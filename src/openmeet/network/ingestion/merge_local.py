@@ -48,8 +48,10 @@ def agreed_record(publication: Publication, version: RecordVersion, now: Instant
     return record_of(body or version.body)
 
 
-def edits_since(rule: MergeRule[T], publication: Publication, base: T) -> T:
-    """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
+def compared_value(rule: MergeRule[T], publication: Publication, base: T) -> T:
+    """Return the value that ours is compared with to find the edits made here: the result of the last merge, or else the
+    agreed version.
+    """
     return base if publication.merged is None else rule.decode(publication.merged)
 
 
@@ -60,7 +62,7 @@ def unsent_edits(rule: MergeRule[T], publication: Publication, base: T, ours: T)
     edits: dict[str, Any] = {}
     if publication.has_unsent_revision:
         edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
-        edits.update(rule.edits_between(edits_since(rule, publication, base), ours))
+        edits.update(rule.edits_between(compared_value(rule, publication, base), ours))
     return UnsentEdits(encode_edits(edits), rule.encode(ours))
 
 
@@ -78,7 +80,7 @@ def merge_version(
     """
     base, ours, theirs = values
     edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
-    edits.update(rule.edits_between(edits_since(rule, publication, base), ours))
+    edits.update(rule.edits_between(compared_value(rule, publication, base), ours))
     edits.update((name, value) for name, value in fixed_values.items() if value != getattr(theirs, name))
     facts = MergeInput(
         origin=RecordOrigin.HERE,

@@ -34,7 +34,7 @@ from openmeet.network.ingestion import (
     remote_series,
 )
 from openmeet.network.ingestion.apply_event import IngestionContext
-from openmeet.network.ingestion.apply_rsvp import UNPUBLISHED
+from openmeet.network.ingestion.apply_rsvp import UNPUBLISHED_STATUSES
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
@@ -124,7 +124,12 @@ async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> t
     async with db.reader() as reader:
         attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
         seen_record = await seen.find(reader, uri)
-    if attendance is None or seen_record is None or seen_record.body is None or attendance.status in UNPUBLISHED:
+    if (
+        attendance is None
+        or seen_record is None
+        or seen_record.body is None
+        or attendance.status in UNPUBLISHED_STATUSES
+    ):
         return ()
     return (
         ()
