@@ -36,11 +36,11 @@ AlsoWrite = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """The result of applying the messages of a read. ``is_whole``: nothing was skipped because its kind is turned off.
+    """The result of applying the messages of a read. ``is_complete``: nothing was skipped because its kind is turned off.
     ``failed``: records to quarantine.
     """
 
-    is_whole: bool
+    is_complete: bool
     failed: Sequence[RecordFailure]
 
 
@@ -52,14 +52,14 @@ async def apply_of_repository(
 
     Raises the database's errors if no record is the cause.
     """
-    is_whole, failed = True, list[RecordFailure]()
+    is_complete, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
         outcomes_and_failures = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
-        is_whole = is_whole and IngestResult.SWITCHED_OFF not in outcomes_and_failures
+        is_complete = is_complete and IngestResult.SWITCHED_OFF not in outcomes_and_failures
         failed += _failed_of(outcomes_and_failures)
         if len(failed) > max_failures:
             raise failed[-1].failure
-    return ApplyResult(is_whole, failed)
+    return ApplyResult(is_complete, failed)
 
 
 async def apply_fetched(db: Database, context: IngestionContext, message: RecordMessage) -> None:

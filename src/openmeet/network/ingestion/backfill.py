@@ -203,7 +203,7 @@ async def apply_export(
         deletions_result = await apply_of_repository(
             db, context, [_deleted(uri, rev) for uri in missing], max_failures=MAX_QUARANTINED - len(applied.failed)
         )
-        result = ApplyResult(applied.is_whole, [*applied.failed, *deletions_result.failed])
+        result = ApplyResult(applied.is_complete, [*applied.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
         read_uris = frozenset([*listing.cids, *missing])
         if await mark_read(db, did, RepositoryRead(rev, len(messages), result, len(missing), listing, read_uris)):
@@ -276,19 +276,19 @@ async def apply_listing(
         async with db.transaction() as tx:
             await backfill_progress.set_total(tx, did, len(listing.cids))
             await backfill_progress.add_applied(tx, did, len(listing.cids) - len(unknown))
-    is_whole, failed = True, list[RecordFailure]()
+    is_complete, failed = True, list[RecordFailure]()
     uris = [*unknown, *missing]
     for start in range(0, len(uris), BATCH):
         proofs = await fetch_verified_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
         result = await apply_of_repository(db, context, proofs.messages, max_failures=MAX_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
-        is_whole = is_whole and result.is_whole
+        is_complete = is_complete and result.is_complete
         if proofs.ended_by is not None:
             raise proofs.ended_by
         if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     return RepositoryRead(
-        listing.rev, len(listing.cids), ApplyResult(is_whole, failed), len(missing), listing, frozenset(uris)
+        listing.rev, len(listing.cids), ApplyResult(is_complete, failed), len(missing), listing, frozenset(uris)
     )
 
 
@@ -305,7 +305,7 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
         if await _is_outdated(tx, did, repository_read.listing, repository_read.verified_uris):
             return False
         await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, repository_read.applied.failed)
-        if repository_read.applied.is_whole and not repository_read.applied.failed:
+        if repository_read.applied.is_complete and not repository_read.applied.failed:
             await repository_state.raise_floor(tx, did, repository_read.rev)
         else:
             # Records that were not applied will be read again at this same rev.

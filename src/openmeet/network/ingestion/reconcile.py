@@ -196,7 +196,7 @@ async def reconcile(
         options, lambda: apply_listing(db, network, context, listing, options.spend_on_host)
     )
     applied = ApplyResult(
-        applied_proofs.is_whole and repository_read.applied.is_whole,
+        applied_proofs.is_complete and repository_read.applied.is_complete,
         [*applied_proofs.failed, *repository_read.applied.failed],
     )
     await mark_read(db, did, replace(repository_read, applied=applied))
@@ -205,7 +205,7 @@ async def reconcile(
         db, network, context, did, [one for one in differences if one.uri not in quarantined], options
     )
     remaining = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
-    counted = [] if is_first or not applied.is_whole else await _worth_counting(db, differences)
+    counted = [] if is_first or not applied.is_complete else await _worth_counting(db, differences)
     repaired = [one for one in counted if (one.uri, one.kind) not in remaining]
     unrepaired = [one for one in counted if (one.uri, one.kind) in remaining]
     async with db.transaction() as tx:
