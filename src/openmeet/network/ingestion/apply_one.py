@@ -9,12 +9,8 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import rsvp_records
-from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import event_records
-from openmeet.domain.events.model import EventId
 from openmeet.domain.series import remote_records
-from openmeet.domain.series.model import SeriesId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     apply_bulk,
@@ -31,14 +27,13 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.apply_event import IngestionContext, version_of
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, repository_state, seen, seen_rsvps
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
 from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_queries
 from openmeet.outbox.publication_queries import Publication
@@ -72,7 +67,10 @@ async def apply_one(
         if is_echo or message.cid == publication.base_cid:
             _trace_return(publication, message)
         if is_echo:
-            publication = await _store_location(tx, message)
+            # The echo can arrive before the PDS's response.
+            publication = await publication_queries.find_by_uri(tx, message.uri)
+            if publication is not None:
+                await links.store_location(tx, publication.kind, publication.subject_id, version_of(message))
     if message.body is None:
         return await _delete(tx, context, batch, message, seen_record, publication)
     if message.collection in EVENTS:
@@ -112,31 +110,6 @@ def _trace_return(publication: Publication, message: RecordMessage) -> None:
     tracing.note(
         "record.came_back", publication.subject_id, kind=publication.kind.value, uri=message.uri, rev=str(message.rev)
     )
-
-
-async def _store_location(tx: Transaction, message: RecordMessage) -> Publication | None:
-    """Store the location of a record on its event, RSVP, series or group. The echo can arrive before the PDS's
-    response.
-    """
-    publication = await publication_queries.find_by_uri(tx, message.uri)
-    if publication is None or message.cid is None:
-        return publication
-    if publication.kind is PublicationKind.EVENT:
-        await links.note_event(tx, EventId(publication.subject_id), uri=message.uri, cid=message.cid, did=message.did)
-    elif publication.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(publication.subject_id), message.uri)
-    elif publication.kind is PublicationKind.RSVP:
-        about = subject_of(cbor.decode(message.body or b""))
-        await rsvp_records.store_record_uri(
-            tx,
-            AttendanceId(publication.subject_id),
-            uri=message.uri,
-            event_uri=about,
-            refers_to_event=seen_rsvps.refers_to_event,
-        )
-    else:
-        await links.note(tx, publication.kind, publication.subject_id, uri=message.uri, cid=message.cid)
-    return publication
 
 
 async def _put_event(

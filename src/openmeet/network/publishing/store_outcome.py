@@ -25,11 +25,11 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.records import links, repository_state, seen, seen_rsvps
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
-from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
+from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import (
     in_flight,
@@ -113,20 +113,7 @@ async def mark_published(
     await lock_row_of(tx, publication.kind, publication.subject_id)
     if not await leased_publications.set_published(tx, publication, version, revision=revision, reason=omitted):
         return False
-    if publication.kind is PublicationKind.EVENT:
-        await links.note_event(tx, EventId(publication.subject_id), uri=version.uri, cid=version.cid, did=version.did)
-    elif publication.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(publication.subject_id), version.uri)
-    elif publication.kind is PublicationKind.RSVP:
-        await rsvp_records.store_record_uri(
-            tx,
-            AttendanceId(publication.subject_id),
-            uri=version.uri,
-            event_uri=subject_of(cbor.decode(version.body)),
-            refers_to_event=seen_rsvps.refers_to_event,
-        )
-    else:
-        await links.note(tx, publication.kind, publication.subject_id, uri=version.uri, cid=version.cid)
+    await links.store_location(tx, publication.kind, publication.subject_id, version)
     if (version.uri, version.cid) != (publication.uri, publication.base_cid):
         tracing.note(
             "record.published",

@@ -8,9 +8,10 @@ requires only the lock on its own.
 
 from collections.abc import Collection
 
+from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from openmeet.domain.attendance import event_changes
+from openmeet.domain.attendance import event_changes, rsvp_records
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import event_records, record_changes
@@ -25,9 +26,28 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen, seen_rsvps
+from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.succession import Predecessors
 from openmeet.outbox import publications, superseded_records
-from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, RecordVersion
+
+
+async def store_location(tx: Transaction, kind: PublicationKind, subject_id: str, version: RecordVersion) -> None:
+    """Store where the record of a publication is: on its event, series, RSVP, group or membership."""
+    if kind is PublicationKind.EVENT:
+        await note_event(tx, EventId(subject_id), uri=version.uri, cid=version.cid, did=version.did)
+    elif kind is PublicationKind.SERIES:
+        await note_series(tx, SeriesId(subject_id), version.uri)
+    elif kind is PublicationKind.RSVP:
+        await rsvp_records.store_record_uri(
+            tx,
+            AttendanceId(subject_id),
+            uri=version.uri,
+            event_uri=subject_of(cbor.decode(version.body)),
+            refers_to_event=seen_rsvps.refers_to_event,
+        )
+    else:
+        await note(tx, kind, subject_id, uri=version.uri, cid=version.cid)
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
