@@ -38,6 +38,13 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
     return own_identities[0] if own_identities else None
 
 
+async def current_repository(reader: Reader, publication: Publication) -> Identity | None:
+    """Return the repository that has the record; None if there is no record, or if the user cannot write there."""
+    if publication.did is None:
+        return None
+    return await repository_for(reader, UserId(publication.user_id), publication.did)
+
+
 async def target_repository(
     reader: Reader, user_id: UserId, publication: Publication
 ) -> Identity | Withhold | AwaitPermission:
@@ -68,16 +75,16 @@ async def repository_for_rsvp(
     if not publication.may_exist_remotely:
         last_used = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
         return last_used or await target_repository(reader, UserId(publication.user_id), publication)
-    current_repository = await target_repository(reader, UserId(publication.user_id), publication)
+    target = await target_repository(reader, UserId(publication.user_id), publication)
     if (
         not seen_records
         or seen_records[0].uri == publication.uri
         or source is not RsvpSource.HERE
-        or not isinstance(current_repository, Identity)
+        or not isinstance(target, Identity)
     ):
-        return current_repository
+        return target
     other = next(one for one in identities if one.did == seen_records[0].did)
-    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else current_repository
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else target
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:

@@ -25,7 +25,12 @@ from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility
-from openmeet.network.publishing.choose_repository import repository_for, repository_for_rsvp, target_repository
+from openmeet.network.publishing.choose_repository import (
+    current_repository,
+    repository_for,
+    repository_for_rsvp,
+    target_repository,
+)
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -338,7 +343,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
         return Withhold(reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
     if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
-    identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
+    identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()
     return PublishPlain(

@@ -24,7 +24,7 @@ from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.choose_repository import repository_for, repository_to_clear
+from openmeet.network.publishing.choose_repository import current_repository, repository_for, repository_to_clear
 from openmeet.network.publishing.decision import (
     AwaitPermission,
     Decision,
@@ -95,7 +95,7 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
     successor_uri = group.network.record_uri
     if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
-    identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
+    identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()
     return PublishPlain(identity, GROUP, None, superseded_writer(write_superseded, successor_uri))
