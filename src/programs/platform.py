@@ -25,7 +25,7 @@ from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.store import open_pictures
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.collections import results_of
 from openmeet.network.repositories.clients import NetworkClients, app_of

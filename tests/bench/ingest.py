@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database
 from groundwork.queue.contract import Message
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import BATCH, Processor, next_limit, run_once
 from openmeet.network.records.message import RecordMessage, encode
 from tests.bench.figure import Figure, Peer, check

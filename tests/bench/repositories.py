@@ -36,8 +36,8 @@ from groundwork.outbox.jobs import enqueue_many
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
 from tests.bench.captured import EVENT

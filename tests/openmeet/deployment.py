@@ -59,7 +59,7 @@ from openmeet.network.firehose.upstreams import authority
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, rsvps_awaiting_event
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher

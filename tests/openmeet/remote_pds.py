@@ -36,7 +36,7 @@ from openmeet.network.firehose.metrics import firehose_metrics
 from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import identity_refresh, intake
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher

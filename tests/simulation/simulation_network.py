@@ -61,7 +61,7 @@ from openmeet.network.ingestion import (
     rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.account_deletion import ErasureContext
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.person_erasure import PersonErasureContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler

@@ -21,7 +21,7 @@ from openmeet.domain.moderation.labels import Labeler
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.dead_letters import DeadLetterView
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen

@@ -8,7 +8,7 @@ from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid, from_microseconds
 from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import IngestionMetrics, ingestion_metrics
 from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import RecordMessage, RecordOperation

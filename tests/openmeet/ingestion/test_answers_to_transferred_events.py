@@ -16,9 +16,9 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion.apply_event import version_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
+from openmeet.network.records.versions import version_of
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase

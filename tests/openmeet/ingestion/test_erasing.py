@@ -31,7 +31,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import account_deletion, dead_letters, identity_refresh
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase_here
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing.decision import Withhold

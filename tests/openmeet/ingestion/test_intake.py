@@ -21,7 +21,7 @@ from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
 from tests.openmeet.site_under_test import person, site_on

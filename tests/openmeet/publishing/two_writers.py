@@ -22,7 +22,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import firehose_metrics
 from openmeet.network.firehose.tenant_interests import default_interests, interests_of
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.message import RecordMessage, encode

@@ -13,9 +13,9 @@ from groundwork.database.transaction import ForeignKeyViolated, Transaction, Tra
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.events import event_records
 from openmeet.network.ingestion import apply_bulk, intake, late_change_times, ownership_transfer, remote_series
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_one import apply_one
 from openmeet.network.ingestion.batch import Batch, load_batch
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage, read
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS

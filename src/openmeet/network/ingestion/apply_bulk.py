@@ -22,9 +22,9 @@ from openmeet.network.ingestion import (
     remote_series,
     rsvps_awaiting_event,
 )
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.batch import Batch
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
@@ -32,6 +32,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.versions import version_of, version_seen
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publication_status import subjects_with_publication
@@ -122,7 +123,7 @@ async def _apply_events(
             await remote_groups.attribute(tx, after.id)
         if remote_series.changes_recurrence(one.parsed.record, after, batch.switches):
             network_event = records[one.parsed.message.uri].event
-            version = apply_event.version_of(one.parsed.message)
+            version = version_of(one.parsed.message)
             await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
 
 
@@ -146,8 +147,8 @@ async def _merge_with_edits(
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message = update.parsed.message
-    version = apply_event.version_of(message)
-    before = None if update.seen_record is None else apply_event.version_seen(update.seen_record)
+    version = version_of(message)
+    before = None if update.seen_record is None else version_seen(update.seen_record)
     owned = await apply_event.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if update.seen_record is not None:
@@ -379,7 +380,7 @@ async def apply_event_deletion(
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
     before = await event_records.by_record_uri(tx, message.uri)
-    last = None if seen_record is None else apply_event.version_seen(seen_record)
+    last = None if seen_record is None else version_seen(seen_record)
     await apply_event.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)

@@ -1,12 +1,10 @@
 """Apply a new version of an event record: adopt it, merge it with edits made here, or remove the event."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
-from at_protocol.syntax.tid import parse_tid, to_microseconds
-from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as event_actions
@@ -19,7 +17,7 @@ from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
-from openmeet.feature_flags.flags import Switchboard
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.three_way_merge import (
     MERGE_RULE,
     MergeInput,
@@ -33,43 +31,16 @@ from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import ours_as_read, own_links, publishable
 from openmeet.network.records.extension import has_details
 from openmeet.network.records.group import group_part
-from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.preserve import sentence_in, without_sentence
-from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
+from openmeet.network.records.versions import moment_of_rev
 from openmeet.outbox import publication_echoes, publication_moves, publication_queries, publications, superseded_records
 from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.outbox.superseded_records import SupersededRecord
-
-
-def version_of(message: RecordMessage) -> RecordVersion:
-    """Return the version in a message that is not a deletion."""
-    return RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
-
-
-def version_seen(seen_record: SeenRecord) -> RecordVersion | None:
-    """Return the version of a record as last seen; None if it was deleted."""
-    if seen_record.cid is None or seen_record.body is None:
-        return None
-    return RecordVersion(seen_record.uri, seen_record.rev, seen_record.cid, seen_record.body)
-
-
-@dataclass(frozen=True, slots=True)
-class IngestionContext:
-    """Settings of the installation that ingestion needs. ``instance``: its address, as written in our records.
-
-    ``erasure_keys``: see ``records.erased_records``; without any keys, nothing can have been erased.
-    ``trusted_origins``: see ``intake.receive``.
-    """
-
-    instance: str
-    erasure_keys: tuple[bytes, ...] = ()
-    flags: Switchboard = field(default_factory=Switchboard)
-    trusted_origins: frozenset[str] = frozenset()
 
 
 async def apply_record(
@@ -420,11 +391,6 @@ def _with_private_values(event: Event, merged: NetworkEvent) -> NetworkEvent:
         links=event.content.links,
         **extension_of(event.content),
     )
-
-
-def moment_of_rev(rev: str, now: Instant) -> Instant:
-    """Return the time in a remote commit's rev, but never later than now."""
-    return Instant(min(to_microseconds(parse_tid(rev)), now))
 
 
 def _record(body: bytes) -> dict[str, Value]:

@@ -24,8 +24,8 @@ from openmeet.network.ingestion import (
     remote_series,
     rsvps_awaiting_event,
 )
-from openmeet.network.ingestion.apply_event import IngestionContext, version_of
 from openmeet.network.ingestion.batch import Batch
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
@@ -35,6 +35,7 @@ from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.versions import version_of, version_seen
 from openmeet.outbox import in_flight, publication_echoes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
@@ -146,16 +147,14 @@ async def _put_event(
     if parsed_event is None:
         return IngestResult.RAW
     before = None if seen_record is None and publication is None else await event_records.find(tx, message.uri)
-    event_id = await apply_event.apply_record(
-        tx, context, apply_event.version_of(message), parsed_event.event, publication
-    )
+    event_id = await apply_event.apply_record(tx, context, version_of(message), parsed_event.event, publication)
     if (
         publication is not None
         and publication.kind is PublicationKind.EVENT
         and Flag.NATIVE_RECURRENCE in batch.switches
     ):
         await local_series.apply_rule_of_date(
-            tx, context, apply_event.version_of(message), parsed_event.event, publication, event_id
+            tx, context, version_of(message), parsed_event.event, publication, event_id
         )
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
@@ -235,7 +234,7 @@ async def _merge_newest_again(
     tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication | None
 ) -> None:
     newest = await seen.find(tx, message.uri)
-    version = None if newest is None else apply_event.version_seen(newest)
+    version = None if newest is None else version_seen(newest)
     if newest is None or version is None or publication is None or newest.cid == publication.base_cid:
         return
     parsed_event = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)

@@ -19,7 +19,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure, is_of_record
 from openmeet.network.records.collections import EVENTS

@@ -32,16 +32,16 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import restored_records
-from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import MergeInput, most_recent
 from openmeet.network.records import repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
+from openmeet.network.records.versions import moment_of_rev, version_seen
 from openmeet.outbox import publication_echoes, publication_queries, publications
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import PublicationKind, RecordVersion
+from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -355,8 +355,9 @@ async def _is_newer_than_record(
 
 async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
     """Adopt the content that another app has written into our own record."""
-    if effective.cid is not None and effective.body is not None:
-        await publication_echoes.adopt(tx, RecordVersion(effective.uri, effective.rev, effective.cid, effective.body))
+    version = version_seen(effective)
+    if version is not None:
+        await publication_echoes.adopt(tx, version)
 
 
 def facts_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:

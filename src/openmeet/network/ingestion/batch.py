@@ -10,7 +10,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import record_queries
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import (

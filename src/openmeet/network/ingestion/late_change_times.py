@@ -20,13 +20,13 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import EarlierDecision, MergeSide
 from openmeet.network.ingestion import apply_rsvp
-from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.apply_rsvp import DELETED_VALUE, RSVP_FIELD, facts_of
 from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
 from openmeet.network.records.seen import SeenRecord
+from openmeet.network.records.versions import moment_of_rev
 from openmeet.outbox import publication_echoes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState

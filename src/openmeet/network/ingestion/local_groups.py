@@ -34,7 +34,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
 from openmeet.domain.page_paths import group_path
 from openmeet.network.ingestion import merge_local
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, by_most_recent
 from openmeet.network.records import links, seen
@@ -44,6 +44,7 @@ from openmeet.network.records.group_statements import GroupStatement, StatementK
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
+from openmeet.network.records.versions import version_seen
 from openmeet.outbox import publication_echoes, publication_queries, publications
 from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
@@ -364,10 +365,10 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     else:
         membership = await _put(tx, group, membership, role, act, before=before)
     seen_record = await seen.find(tx, by.uri)
-    if seen_record is None or seen_record.cid is None or seen_record.body is None:
+    version = None if seen_record is None else version_seen(seen_record)
+    if version is None:
         return
     # This is now the record to update; a second one must never be written.
-    version = RecordVersion(by.uri, seen_record.rev, seen_record.cid, seen_record.body)
     await publication_echoes.attach(tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id)
     await publication_echoes.adopt(tx, version)
 

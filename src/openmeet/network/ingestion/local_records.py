@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
-from openmeet.network.ingestion.apply_event import IngestionContext, version_of, version_seen
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group
@@ -19,6 +19,7 @@ from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
+from openmeet.network.records.versions import version_of, version_seen
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 

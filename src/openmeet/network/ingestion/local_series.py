@@ -28,7 +28,7 @@ from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.domain.series.record_fields import SeriesRecordFields, fields_of, timing_of
 from openmeet.network.ingestion import merge_local
-from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, both_venues, by_most_recent
 from openmeet.network.records import links

@@ -13,10 +13,10 @@ from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
-from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeResult, MergeRule, T, encode_edits
 from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
+from openmeet.network.records.versions import moment_of_rev
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication

@@ -43,8 +43,9 @@ from openmeet.network.records.first_keys import first_key, ids_with_first_key
 from openmeet.network.records.group import is_group_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import is_series_of
+from openmeet.network.records.versions import version_of
 from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
-from openmeet.outbox.publications import PublicationKind, RecordVersion, SubjectRevision
+from openmeet.outbox.publications import PublicationKind, SubjectRevision
 
 SubjectId = TypeVar("SubjectId", bound=str)
 
@@ -121,7 +122,7 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
     )
     if not await publication_moves.reattach(
         tx,
-        RecordVersion(message.uri, message.rev, message.cid or "", message.body or b""),
+        version_of(message),
         kind=PublicationKind.EVENT,
         subject_id=event.id,
         sent_revision=version,
@@ -204,7 +205,7 @@ async def _was_lost(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
 
 async def _reattach_lost(tx: Transaction, message: RecordMessage, kind: PublicationKind, subject_id: str) -> bool:
     """Attach a record that another app had deleted and has restored: its owner wants it on the network again."""
-    version = RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
+    version = version_of(message)
     return await publication_moves.reattach_deleted(
         tx, version, kind=kind, subject_id=subject_id, awaits_host_decision=False
     )
@@ -219,7 +220,7 @@ async def _reattach_uncounted(
     await publications.enqueue_many(tx, kind=kind, subjects=[subject])
     return await publication_moves.reattach(
         tx,
-        RecordVersion(message.uri, message.rev, message.cid or "", message.body or b""),
+        version_of(message),
         kind=kind,
         subject_id=subject.subject_id,
         sent_revision=subject.revision,

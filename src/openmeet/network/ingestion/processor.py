@@ -32,8 +32,8 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics, stopwatch
 from openmeet.network.ingestion import late_change_times
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import apply_without_awaiting_rsvps
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import repository_state

@@ -24,9 +24,9 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_fetched, apply_of_repository
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     PublishedVersion,

@@ -28,13 +28,13 @@ from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.records import database_periods, seen
 from openmeet.network.records.collections import MEMBERSHIP, RSVP
 from openmeet.network.records.rsvp import record_key_for, subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.versions import moment_of_rev, version_seen
 from openmeet.outbox import publication_moves, publication_queries, publications
-from openmeet.outbox.publications import PublicationKind, RecordVersion
+from openmeet.outbox.publications import PublicationKind
 
 
 async def attach_rsvp(tx: Transaction, record: SeenRecord, user_id: UserId) -> bool:
@@ -104,13 +104,13 @@ async def _attach(
     tx: Transaction, record: SeenRecord, kind: PublicationKind, subject_id: str, user_id: UserId, revision: int
 ) -> bool:
     """Attach the record to the subject's publication, unless something was sent or its owner has withdrawn it."""
-    before = await publication_queries.find(tx, kind, subject_id)
-    if before is not None and (before.uri is not None or before.is_withdrawn):
+    before, version = await publication_queries.find(tx, kind, subject_id), version_seen(record)
+    if version is None or (before is not None and (before.uri is not None or before.is_withdrawn)):
         return False
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     return await publication_moves.reattach(
         tx,
-        RecordVersion(record.uri, record.rev, record.cid or "", record.body or b""),
+        version,
         kind=kind,
         subject_id=subject_id,
         sent_revision=revision,

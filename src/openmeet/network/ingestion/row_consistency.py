@@ -33,8 +33,8 @@ from openmeet.network.ingestion import (
     remote_groups,
     remote_series,
 )
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_rsvp import UNPUBLISHED_STATUSES
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
@@ -44,9 +44,10 @@ from openmeet.network.records.group_statements import OF_STATEMENTS, read_statem
 from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
+from openmeet.network.records.versions import version_seen
 from openmeet.outbox import publication_echoes, publication_queries, publications
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 
 _ROWS: Mapping[str, str] = {
@@ -201,14 +202,9 @@ async def derive_anew(
     """
     await seen.lock_rsvps(tx, [uri])
     seen_record = await seen.find(tx, uri)
-    if (
-        seen_record is None
-        or seen_record.state is not RecordState.MAPPED
-        or seen_record.cid is None
-        or seen_record.body is None
-    ):
+    version = None if seen_record is None else version_seen(seen_record)
+    if seen_record is None or version is None or seen_record.state is not RecordState.MAPPED:
         return
-    version = RecordVersion(uri, seen_record.rev, seen_record.cid, seen_record.body)
     if seen_record.collection in RSVPS:
         subject = await current_subject(tx, seen_record.subject_uri or "")
         event = await event_records.by_record_uri(tx, subject)
@@ -219,7 +215,7 @@ async def derive_anew(
     publication = await _owned(tx, uri)
     if publication is not None and forgets_base:
         publication = replace(publication, base_body=None)
-    record = cbor.decode(seen_record.body)
+    record = cbor.decode(version.body)
     if seen_record.collection in EVENTS and (
         publication is None or publication.kind is publications.PublicationKind.EVENT
     ):
@@ -233,7 +229,7 @@ async def derive_anew(
     elif publication is not None:
         await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
     elif seen_record.collection in GROUP_COLLECTIONS:
-        await remote_groups.apply_record(tx, did, uri, seen_record.cid, read_group(seen_record.collection, record))
+        await remote_groups.apply_record(tx, did, uri, version.cid, read_group(seen_record.collection, record))
     elif seen_record.collection in SERIES_COLLECTIONS:
         read_anew, changed_series = read_series(seen_record.collection, record), set[str]()
         await remote_series.apply_record(tx, did=did, uri=uri, parsed_series=read_anew, changed_series=changed_series)

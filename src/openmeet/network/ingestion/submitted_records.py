@@ -19,8 +19,8 @@ from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.transaction import Database
 from groundwork.errors import Explanation, InvalidInput
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import apply_submitted
+from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.records import message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation

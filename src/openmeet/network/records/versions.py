@@ -1,0 +1,24 @@
+"""Versions of records: from a message or as last seen, and the time of their commit."""
+
+from at_protocol.syntax.tid import parse_tid, to_microseconds
+from groundwork.clock import Instant
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.seen import SeenRecord
+from openmeet.outbox.publications import RecordVersion
+
+
+def version_of(message: RecordMessage) -> RecordVersion:
+    """Return the version in a message that is not a deletion."""
+    return RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
+
+
+def version_seen(seen_record: SeenRecord) -> RecordVersion | None:
+    """Return the version of a record as last seen; None if it was deleted."""
+    if seen_record.cid is None or seen_record.body is None:
+        return None
+    return RecordVersion(seen_record.uri, seen_record.rev, seen_record.cid, seen_record.body)
+
+
+def moment_of_rev(rev: str, now: Instant) -> Instant:
+    """Return the time in a remote commit's rev, but never later than now."""
+    return Instant(min(to_microseconds(parse_tid(rev)), now))
