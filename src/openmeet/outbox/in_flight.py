@@ -36,8 +36,8 @@ _STORE_CREATE = """
        set sends = in_flight_creates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
-_DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
-_DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
+_DELETE_CREATE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
+_DECREMENT_CREATE_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
 _STORE_UPDATE = """
     insert into in_flight_updates (uri, cid, replaced_cid, did, sends, last_sent_at)
@@ -65,17 +65,17 @@ _OF_URI = f"""
     select u.cid, u.last_sent_at from in_flight_updates u where u.uri = :uri and {_BEHIND_A_CREATE}
 """
 
-_FORGET_URI = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
+_FORGET_CREATES = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
 _FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
 
 # If a publication has the key, old rows are deleted without a check, because those writes can no longer arrive.
-_FORGET_OLD = """
+_FORGET_OLD_CREATES = """
     delete from in_flight_creates
      where last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
 """
 
-_URIS_OF = "select distinct uri from in_flight_creates where did = :did order by uri"
-_ERASE = "delete from in_flight_creates where did = :did"
+_URIS_OF_CREATES = "select distinct uri from in_flight_creates where did = :did order by uri"
+_ERASE_CREATES = "delete from in_flight_creates where did = :did"
 _ERASE_UPDATES = "delete from in_flight_updates where did = :did"
 
 
@@ -112,8 +112,8 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 async def remove(tx: Transaction, sent: InFlightWrite) -> None:
     """Delete a write that can no longer take effect: it got a response, successful or not, or it is not sent after all."""
     if sent.replaced_cid is None:
-        if await tx.execute(_DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
-            await tx.execute(_DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
+        if await tx.execute(_DELETE_CREATE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
+            await tx.execute(_DECREMENT_CREATE_SENDS, uri=sent.uri, cid=sent.cid)
     else:
         names = {"uri": sent.uri, "cid": sent.cid, "replaced_cid": sent.replaced_cid}
         if await tx.execute(_DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
@@ -168,7 +168,7 @@ async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
     """Delete the writes sent before an instant: they had no effect and can no longer have one."""
-    await tx.execute(_FORGET_URI, uri=uri, before=before)
+    await tx.execute(_FORGET_CREATES, uri=uri, before=before)
     await tx.execute(_FORGET_UPDATES, uri=uri, before=before)
 
 
@@ -177,12 +177,12 @@ async def forget_old(tx: Transaction) -> int:
     Returns how many.
     """
     before = tx.now - MAY_ARRIVE_FOR
-    return await tx.execute(_FORGET_OLD, before=before) + await tx.execute(_FORGET_OLD_UPDATES, before=before)
+    return await tx.execute(_FORGET_OLD_CREATES, before=before) + await tx.execute(_FORGET_OLD_UPDATES, before=before)
 
 
 async def erase(tx: Transaction, did: str) -> None:
     """Delete the writes to a deleted account's repository."""
-    for row in await tx.fetch(_URIS_OF, did=did):
+    for row in await tx.fetch(_URIS_OF_CREATES, did=did):
         await jobs.forget(tx, JobKind.LATE_WRITE, row["uri"])
-    await tx.execute(_ERASE, did=did)
+    await tx.execute(_ERASE_CREATES, did=did)
     await tx.execute(_ERASE_UPDATES, did=did)

@@ -40,7 +40,7 @@ class JobKind(StrEnum):
     )
     # one call to the homeserver: redact with its room and event, or join or leave with a room
     MATRIX_CALL = "matrix_call"
-    # the at-uri of an abandoned record with a create in flight; stored jobs have this value
+    # the at-uri of an abandoned record with a create in flight; the former name is kept, because stored jobs contain it
     LATE_WRITE = "late_create"
 
 
@@ -71,5 +71,5 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),
     JobKind.MATRIX_PERSON: lazy("People to update in Matrix"),
     JobKind.MATRIX_CALL: lazy("Calls to the Matrix server"),
-    JobKind.LATE_WRITE: lazy("Records that couldn’t be written"),
+    JobKind.LATE_WRITE: lazy("Late records to delete"),
 }

@@ -29,7 +29,8 @@ _PENDING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PublicationStatus:
-    """What a page shows about one record. ``due_at``: the next attempt. ``changed_at``: the last change of state.
+    """What a page shows about one record. ``due_at``: the next attempt. ``changed_at``: when the row was last changed by
+    an edit, a decision or a message; the state need not have changed.
 
     ``is_withdrawn``: its owner retracted it or withdrew their consent. It is not sent until they consent again.
     """
@@ -140,7 +141,7 @@ ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Insta
 
 _SELECT: Final = """
     select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
-      from publications where kind = :kind and subject_id in ({})
+      from publications where kind = :kind and subject_id in :ids
 """
 
 
@@ -149,8 +150,7 @@ async def statuses(reader: Reader, kind: PublicationKind, subject_ids: Sequence[
     statuses_by_subject = dict.fromkeys(subject_ids, ONLY_HERE)
     if not statuses_by_subject:
         return statuses_by_subject
-    names = {f"s{number}": subject_id for number, subject_id in enumerate(statuses_by_subject)}
-    rows = await reader.fetch(_SELECT.format(", ".join(f":{name}" for name in names)), kind=kind, **names)
+    rows = await reader.fetch(_SELECT, kind=kind, ids=list(statuses_by_subject))
     statuses_by_subject.update((row["subject_id"], _status_of(row)) for row in rows)
     return statuses_by_subject
 
