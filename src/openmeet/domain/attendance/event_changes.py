@@ -68,6 +68,11 @@ async def announce_change(
     )
     notice = EventNotice(kind.name, event.revision, about, by, starts_at)
     await fan_out.start(tx, ATTENDEES, event, notice)
+    await fill_seats(tx, event)
+
+
+async def fill_seats(tx: Transaction, event: Event) -> None:
+    """Give the free seats of a locked event to its waitlist, after a change that nobody is notified of."""
     await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 

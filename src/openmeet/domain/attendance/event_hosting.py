@@ -3,7 +3,12 @@
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed, Refused
 from openmeet.domain.attendance import host_decisions, queries, reevaluation, registration, waitlist
-from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
+from openmeet.domain.attendance.event_changes import (
+    announce_change,
+    fill_seats,
+    recheck_rsvp_records,
+    release_awaiting_rsvps,
+)
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
@@ -34,19 +39,38 @@ async def lock(tx: Transaction, slug: EventSlug) -> Event | None:
 
 
 async def revise(
-    tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    details: Details,
+    *,
+    expected_revision: int | None = None,
+    is_correction: bool = False,
 ) -> Event:
-    """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves."""
+    """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves.
+
+    ``is_correction``: nobody is notified of the change, unless the event was moved to another time.
+    """
     before = await lock(tx, slug)
     event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
         await release_awaiting_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
-    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED)
+    is_quiet = is_correction and before is not None and _has_same_time(before, event)
+    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_quiet=is_quiet)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
     return notified
+
+
+def _has_same_time(before: Event, after: Event) -> bool:
+    return (before.starts_at, before.ends_at, before.time_zone, before.is_all_day) == (
+        after.starts_at,
+        after.ends_at,
+        after.time_zone,
+        after.is_all_day,
+    )
 
 
 async def cancel(
@@ -187,10 +211,19 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
 
 
 async def _notify_attendees(
-    tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind[DatesChanged]
+    tx: Transaction,
+    caller: Caller,
+    before: Event | None,
+    event: Event,
+    kind: NotificationKind[DatesChanged],
+    *,
+    is_quiet: bool = False,
 ) -> Event:
     if before is None or before.revision != event.revision:
-        await announce_change(tx, event, kind, by=caller.user_id, before=before)
+        if is_quiet:
+            await fill_seats(tx, event)
+        else:
+            await announce_change(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.enqueue_series_of(tx, event.slug)
         # If the series update also changed this date, its revision is newer now.
         return await by_id(tx, event.id) or event

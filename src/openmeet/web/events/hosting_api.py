@@ -82,7 +82,12 @@ async def save(request: Request) -> Response:
         details = checked_details(body, tx.now, before)
         impact = await capacity_change.impact_of_details(tx, [(before, details)])
         event = await event_hosting.revise(
-            tx, caller, before.slug, details, expected_revision=expected_revision(request)
+            tx,
+            caller,
+            before.slug,
+            details,
+            expected_revision=expected_revision(request),
+            is_correction=body.is_correction,
         )
         # Checked last, so that the counts are not disclosed to callers without permission or with an outdated version.
         # If it raises, nothing is saved.

@@ -12,19 +12,21 @@ from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify, people_to_notify_of_events
 from openmeet.domain.events import event_access, permissions, rules, time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.page_paths import event_path
+from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
 from openmeet.web.events.form_page import (
     CONFIRMED_START,
+    IS_CORRECTION,
     SAVE_LABEL,
     EventForm,
     form_page,
@@ -86,8 +88,8 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     if place_field.is_sent_to_fill_in(form):
         filled, place_answer = await place_field.filled_in(request, {**values_of(submission), **form})
         return await _edit_form_page(request, FormState(filled), event, place_answer=place_answer)
-    confirmations = {name: form.get(name, "") for name in (CONFIRMED_START, CONFIRMED_LIMITS)}
-    shown = {**form, **values_of(submission), "revision": revision, **confirmations}
+    kept = {name: form.get(name, "") for name in (CONFIRMED_START, CONFIRMED_LIMITS, IS_CORRECTION)}
+    shown = {**form, **values_of(submission), "revision": revision, **kept}
     try:
         details = rules.check(submission, event)
         place_field.require_known_town(request, form, details, event)
@@ -106,6 +108,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
                 event.slug,
                 details,
                 expected_revision=revision_in_form(revision),
+                is_correction=bool(form.get(IS_CORRECTION)),
             )
             seats_taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
@@ -133,8 +136,15 @@ async def _edit_form_page(
 ) -> Response:
     async with database_of(request).reader() as reader:
         role = await event_access.role_of(reader, event, caller_of(request).user_id)
+        first_two = await people_to_notify_of_events(reader, [event.id], NOTIFIED_STATUSES, after=UserId(""), limit=2)
     may_remove = permissions.may(role, EventPermission.DELETE)
-    form = EventForm(typed=form_state, event=event, place_answer=place_answer, may_remove=may_remove)
+    form = EventForm(
+        typed=form_state,
+        event=event,
+        place_answer=place_answer,
+        may_remove=may_remove,
+        may_be_quiet=any(user_id != caller_of(request).user_id for user_id in first_two),
+    )
     return form_page(request, form, status=status)
 
 

@@ -171,7 +171,8 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
 
     ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name. A
     time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group`` is the slug of a
-    new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet.
+    new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet. With
+    ``isCorrection``, nobody is notified of a change, unless it is of the time.
     """
 
     starts_local: str
@@ -180,6 +181,7 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
     group: str = ""
     allow_past: bool = False
     is_draft: bool = False
+    is_correction: bool = False
 
     def submission(self) -> Submission:
         """The same values as a form submission, so that the same rules validate both."""
