@@ -16,7 +16,8 @@ class JobKind(StrEnum):
     DELETE_CUSTODIAL_ACCOUNT = "delete_custodial_account"
     REFRESH_IDENTITY = "refresh_identity"  # a DID that was reported as possibly changed
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
-    WAITING_ANSWERS = "waiting_answers"  # a person who gained access to events, for example by joining a group
+    # a person who gained access to events, for example by joining a group, or who signed in first or was merged
+    WAITING_ANSWERS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
     APPLY_BLOCKS = "apply_blocks"  # a person who took over events, a series or a group, and may have blocked others
     SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has blocked, and who may have RSVPs
@@ -51,7 +52,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
     JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
     JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
-    JobKind.WAITING_ANSWERS: lazy("Answers from people who can now see the event"),
+    JobKind.WAITING_ANSWERS: lazy("Answers to check again after people joined or signed in"),
     JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
     JobKind.APPLY_BLOCKS: lazy("Blocks to apply after a transfer"),
     JobKind.SUSPENDED_PERSON: lazy("Answers to withdraw after moderators blocked people"),

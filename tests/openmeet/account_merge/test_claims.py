@@ -8,11 +8,14 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.transaction import Database, TransactionConflict
 from groundwork.errors import NotFound, Refused
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.account_merge import actions, queries
+from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import AccountMergeReason, SignInResult
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -22,13 +25,17 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
+from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
+from tests.openmeet.attendance.network_answers import apply_network_answer, insert_strangers
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import event_by, person
-from tests.simulation.oracle import EVENT
+from tests.openmeet.statement_counter import StatementCounter
+from tests.simulation.oracle import EVENT, RSVP
 
 PDS = "https://pds.example"
 TEA = f"at://{did(2)}/{EVENT}/tea"
@@ -92,10 +99,69 @@ async def test_signing_in_confirms_a_strangers_rsvp(db: Database) -> None:
         )
     await take(db, rsvp(1, "r", 3, TEA), rsvp(3, "r", 4, TEA))
     known = [await signs_in(db, did(number)) for number in (1, 3)]
+    for one in known:
+        await rsvps_awaiting_event.recheck(db, one.user_id)
     async with db.reader() as reader:
         found = [await attendance_queries.find(reader, tea.id, one.user_id) for one in known]
     assert [one.status for one in found] == [AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED]
     assert ben.user_id not in {one.user_id for one in known}
+
+
+async def pending_at(db: Database, number: int, events: int) -> UserId:
+    """A person known only by a DID, with unconfirmed RSVPs to this many events."""
+    async with db.transaction() as tx:
+        (stranger,) = await insert_strangers(tx, 1)
+        await identity_queries.insert(
+            tx, did(number), stranger, IdentityKind.SHADOW, handle="", pds_url="", is_default=True
+        )
+        ana = await person(tx, f"Host {number}")
+        for key in range(events):
+            tea = await event_by(tx, ana, capacity="1")
+            uri = f"at://{did(number)}/{RSVP}/{key}"
+            await apply_network_answer(tx, tea, stranger, RsvpRecordStatus.GOING, uri=uri)
+    return stranger
+
+
+async def statuses_of(db: Database, who: UserId) -> set[str]:
+    async with db.reader() as reader:
+        rows = await reader.fetch(
+            "select distinct status from attendances where user_id = :who order by status", who=who
+        )
+    return {row["status"] for row in rows}
+
+
+async def test_signing_in_takes_the_same_time_however_many_rsvps_are_pending(db: Database) -> None:
+    """A job confirms the RSVPs afterwards, each in its own transaction."""
+    statements = []
+    for number, events in ((1, 2), (3, 40)):
+        stranger = await pending_at(db, number, events)
+        async with db.transaction() as tx:
+            counting = StatementCounter(tx)
+            await actions.sign_in_with_did(counting, did(number), handle="ana.example", pds_url=PDS)
+        statements.append(counting.statements)
+        assert await statuses_of(db, stranger) == {AttendanceStatus.PENDING}
+    assert statements[0] == statements[1]
+    while await dispatcher.run_once(
+        db, {JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(db))}
+    ):
+        pass
+    assert await statuses_of(db, stranger) == {AttendanceStatus.ATTENDING}
+
+
+async def test_merging_takes_the_same_time_however_many_rsvps_are_pending(db: Database) -> None:
+    """A person's RSVPs to events with a limit are pending until the account that signed in gets them."""
+    statements = []
+    for number, events in ((1, 2), (3, 40)):
+        stranger = await pending_at(db, number, events)
+        async with db.transaction() as tx:
+            ben = await person(tx, f"Ben {number}")
+            counting = StatementCounter(tx)
+            await merge(counting, stranger, ben.user_id)
+        statements.append(counting.statements)
+        assert await statuses_of(db, ben.user_id) == {AttendanceStatus.PENDING}
+    assert statements[0] == statements[1]
+    await rsvps_awaiting_event.recheck(db, ben.user_id)
+    assert await statuses_of(db, ben.user_id) == {AttendanceStatus.ATTENDING}
 
 
 async def test_linking_merges_only_after_confirmation(db: Database) -> None:

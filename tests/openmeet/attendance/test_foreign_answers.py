@@ -175,7 +175,7 @@ async def test_nobody_made_the_change_when_a_known_person_gets_a_place(db):
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger])
         await users.claim_shadow(tx, stranger, display_name="Ben")
-        assert await reevaluation.reevaluate_foreign(tx, stranger) == 1
+        assert await reevaluation.reevaluate_pending_rsvp(tx, event.id, stranger)
         mine = await queries.find(tx, event.id, stranger)
         last = (await history.of_rsvp(tx, mine.id))[-1]
         assert (mine.status, last.through, last.actor_id) == (AttendanceStatus.ATTENDING, ChangeChannel.NETWORK, None)
@@ -193,7 +193,7 @@ async def test_who_signs_in_after_the_deadline_has_answered_before_it(db, clock,
     clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
         await users.claim_shadow(tx, stranger, display_name="Ben")
-        assert await reevaluation.reevaluate_foreign(tx, stranger) == 1
+        assert await reevaluation.reevaluate_pending_rsvp(tx, event.id, stranger)
         mine = await queries.find(tx, event.id, stranger)
         expected = (
             (AttendanceStatus.PENDING, PendingFor.APPROVAL) if needs_approval else (AttendanceStatus.ATTENDING, None)
@@ -201,7 +201,7 @@ async def test_who_signs_in_after_the_deadline_has_answered_before_it(db, clock,
         assert (mine.status, mine.pending_for) == expected
     clock.turn(DAY // 48)
     async with db.transaction() as tx:
-        assert await reevaluation.reevaluate_foreign(tx, stranger) == 0
+        assert not await reevaluation.reevaluate_pending_rsvp(tx, event.id, stranger)
 
 
 @pytest.mark.parametrize("earlier", [RsvpRecordStatus.NOT_GOING, RsvpRecordStatus.UNCLEAR])
@@ -218,7 +218,7 @@ async def test_a_record_that_says_going_only_after_the_deadline_is_late(db, cloc
         record = RecordedRsvp(event.id, stranger, f"at://{stranger}", RsvpRecordStatus.GOING, first_seen)
         await rsvp_records.apply_from_network(tx, record)
         await users.claim_shadow(tx, stranger, display_name="Ben")
-        assert await reevaluation.reevaluate_foreign(tx, stranger) == 0
+        assert not await reevaluation.reevaluate_pending_rsvp(tx, event.id, stranger)
         assert (await queries.find(tx, event.id, stranger)).pending_for is PendingFor.UNCONFIRMED
 
 

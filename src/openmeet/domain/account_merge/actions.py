@@ -14,7 +14,6 @@ from openmeet.domain.account_merge.model import (
     OwnershipProof,
     SignInResult,
 )
-from openmeet.domain.attendance import reevaluation
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
@@ -50,7 +49,8 @@ async def _sign_in(
         was_shadow = holder is not None and await _is_shadow(tx, did)
         user_id = await identity_actions.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
-            await reevaluation.reevaluate_foreign(tx, user_id)
+            # A job, because they can have any number of RSVPs.
+            await enqueue(tx, JobKind.WAITING_ANSWERS, user_id, int(tx.now))
         return SignInResult(user_id)
     if holder is None or holder == caller:
         await identity_actions.link(tx, did, caller, handle=handle, pds_url=pds_url)

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
+from groundwork.outbox.jobs import enqueue
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries, reassignments
 from openmeet.domain.account_merge.model import Holding
 from openmeet.domain.attendance import merge as attendance
-from openmeet.domain.attendance import reevaluation
 from openmeet.domain.chat import merge as chat
 from openmeet.domain.groups import membership_queries as group_people
 from openmeet.domain.groups import queries as group_queries
@@ -22,6 +22,7 @@ from openmeet.domain.series import detection_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.outbox import publication_moves
+from openmeet.outbox.kinds import JobKind
 
 # On PostgreSQL, concurrent writers wait for the merge. SQLite has only one writer.
 _LOCK_USERS: Final = "select id from users where id in :ids order by id for update"
@@ -115,7 +116,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
     for reassign in REASSIGNMENTS:
         await reassign(tx, from_user, to_user)
     await queries.note_merged(tx, from_user, to_user)
-    await reevaluation.reevaluate_foreign(tx, to_user)
+    await enqueue(tx, JobKind.WAITING_ANSWERS, to_user, int(tx.now))
     log.info("people.joined", holdings={one.key: one.number for one in joined})
     return joined
 

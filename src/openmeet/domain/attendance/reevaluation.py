@@ -10,7 +10,7 @@ from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.attendance import history, locked_event, queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.locked_event import LockedEvent
-from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSource
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
@@ -159,7 +159,7 @@ def has_rsvp_to_sql(host: str, person: str) -> str:
     )
 
 
-_LOCK_UPCOMING: Final = """
+_LOCK_UPCOMING: Final = f"""
     select id from events
      where author_id = :host and deleted_at is null and (over_at is null or over_at > :now) order by id
        for no key update
@@ -187,7 +187,7 @@ async def end_rsvp_of_unwelcome(tx: Transaction, event_id: EventId, user_id: Use
         await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=None, publishes=False)
 
 
-_BLOCKED_PEOPLE: Final = """
+_BLOCKED_PEOPLE: Final = f"""
     select count(distinct a.user_id) as number from attendances a
       join events e on e.id = a.event_id
       join user_blocks k on k.user_id = :host and k.blocked_id = a.user_id
@@ -218,7 +218,7 @@ async def upcoming_events(reader: Reader, user_id: UserId, *, host: UserId | Non
 _REEVALUATED: Final = (PendingFor.UNCONFIRMED, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
-_PENDING_RSVPS: Final = f"""
+_WITH_PENDING_RSVP: Final = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
        and a.source = 'network'
@@ -226,46 +226,54 @@ _PENDING_RSVPS: Final = f"""
 """
 
 
-async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
-    """Reevaluate the foreign and pending RSVPs of a person who is no longer foreign. Return how many changed.
+async def events_with_pending_rsvp(reader: Reader, user_id: UserId) -> list[EventId]:
+    """The upcoming events for which an RSVP record of this person is unconfirmed or awaits approval. In id order."""
+    rows = await reader.fetch(_WITH_PENDING_RSVP, user_id=user_id, now=reader.now)
+    return [EventId(row["event_id"]) for row in rows]
 
-    Each gets a place, joins the end of the waitlist or waits for approval. The deadline is compared with the time when
-    the record arrived, not with the time of the sign-in.
+
+async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
+    """Reevaluate a pending RSVP of a person who is no longer foreign, or who is a member or host now. Return whether it
+    changed.
+
+    It gets a place, joins the end of the waitlist or waits for approval. The deadline is compared with the time when the
+    record arrived, not with the time of the sign-in.
     """
-    changed = 0
-    for row in await tx.fetch(_PENDING_RSVPS, user_id=user_id, now=tx.now):
-        event = await lock_for_update(tx, row["event_id"])
-        rsvp = await queries.find(tx, row["event_id"], user_id)
-        if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:
-            continue
-        event_registration = await registration.registration_of(tx, event)
-        relationship = await relationship_of(tx, event_registration, user_id)
-        details = save_rsvp.stored_details(rsvp)
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details)
-        # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
-        decision = rules.decide(
-            event_registration,
-            None,
-            AttendanceAction.NETWORK_GOING,
-            relationship=relationship,
-            has_room=has_room,
-            now=await history.record_counted_at(tx, rsvp.id) or tx.now,
-        )
-        if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
-            continue
-        await save_rsvp.save_decision(
-            tx,
-            RsvpChange(
-                event,
-                user_id,
-                rsvp,
-                decision,
-                details,
-                source=RsvpSource.NETWORK,
-                through=ChangeChannel.NETWORK,
-                actor_id=None,
-                answered_at=rsvp.answered_at,
-            ),
-        )
-        changed += 1
-    return changed
+    event = await lock_for_update(tx, event_id)
+    rsvp = await queries.find(tx, event_id, user_id)
+    if event is None or event.is_gone or rsvp is None or not _is_reevaluated(rsvp):
+        return False
+    event_registration = await registration.registration_of(tx, event)
+    relationship = await relationship_of(tx, event_registration, user_id)
+    details = save_rsvp.stored_details(rsvp)
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details)
+    # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
+    decision = rules.decide(
+        event_registration,
+        None,
+        AttendanceAction.NETWORK_GOING,
+        relationship=relationship,
+        has_room=has_room,
+        now=await history.asked_by_record_at(tx, rsvp.id) or tx.now,
+    )
+    if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
+        return False
+    await save_rsvp.save_decision(
+        tx,
+        RsvpChange(
+            event,
+            user_id,
+            rsvp,
+            decision,
+            details,
+            source=RsvpSource.NETWORK,
+            through=ChangeChannel.NETWORK,
+            actor_id=None,
+            answered_at=rsvp.answered_at,
+        ),
+    )
+    return True
+
+
+def _is_reevaluated(rsvp: Attendance) -> bool:
+    return rsvp.source is RsvpSource.NETWORK and rsvp.pending_for in _REEVALUATED

@@ -84,7 +84,7 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
 
 def recheck_handler(db: Database) -> JobHandler:
     """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the RSVPs of a person (its subject) that await an
-    event.
+    event or a host.
     """
 
     async def handle(job: Job) -> None:
@@ -94,15 +94,18 @@ def recheck_handler(db: Database) -> JobHandler:
 
 
 async def recheck(db: Database, user_id: UserId) -> None:
-    """Recheck a person's RSVPs that await an event. Each event has its own transaction, because others may wait for the
-    lock on it.
+    """Recheck a person's RSVPs that await an event or a host. Each event has its own transaction, because others may wait
+    for the lock on it, and a person can have any number of such RSVPs.
     """
     async with db.reader() as reader:
         rows = await reader.fetch(_AWAITED_AND_HERE, user_id=user_id)
     for row in rows:
         await make_effective_if_here(db, row["uri"])
-    async with db.transaction() as tx:
-        await reevaluation.reevaluate_foreign(tx, user_id)
+    async with db.reader() as reader:
+        event_ids = await reevaluation.events_with_pending_rsvp(reader, user_id)
+    for event_id in event_ids:
+        async with db.transaction() as tx:
+            await reevaluation.reevaluate_pending_rsvp(tx, event_id, user_id)
 
 
 async def make_effective_if_here(db: Database, uri: str) -> bool:
