@@ -195,19 +195,18 @@ async def undo_move_to_subject(
 
 @dataclass(frozen=True, slots=True)
 class MergedSubjects:
-    """Two subjects to be merged into one. ``revision``: the revision of the subject that stays, greater than any
-    enqueued for either.
+    """Two subjects to be merged into one. ``user_id``: whose repository has the record of the subject that stays.
+    ``revision``: its revision, greater than any enqueued for either.
     """
 
     kept: str
     dropped: str
+    user_id: str
     revision: int
     edited_at: Instant
 
 
-async def merge_subjects(
-    tx: Transaction, kind: PublicationKind, merged: Sequence[MergedSubjects], user_id: str
-) -> None:
+async def merge_subjects(tx: Transaction, kind: PublicationKind, merged: Sequence[MergedSubjects]) -> None:
     """Merge the publications of merged subjects: one record gets the content of ``kept``; a second one is retracted."""
     if not merged:
         return
@@ -215,11 +214,11 @@ async def merge_subjects(
     await tx.execute_many(_DROP_UNSENT_TWIN, subjects)
     await tx.execute_many(_GIVE_TO_KEPT, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in merged])
-    kept = [SubjectRevision(one.kept, user_id, one.revision, one.edited_at) for one in merged]
+    kept = [SubjectRevision(one.kept, one.user_id, one.revision, one.edited_at) for one in merged]
     await enqueue_many(tx, kind=kind, subjects=kept)
     with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in merged])
     retracted = [
-        SubjectRevision(one.dropped, user_id, one.revision) for one in merged if one.dropped in with_publication
+        SubjectRevision(one.dropped, one.user_id, one.revision) for one in merged if one.dropped in with_publication
     ]
     await enqueue_retractions(tx, kind=kind, subjects=retracted, record_uris={})
 

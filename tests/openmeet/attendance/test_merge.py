@@ -8,7 +8,9 @@ from openmeet.domain.attendance.merge import lock_events, reassign
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
+from tests.openmeet.attendance.network_answers import apply_network_answer, insert_strangers
 from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.statement_counter import StatementCounter
 
 S = AttendanceStatus
 
@@ -74,3 +76,28 @@ async def test_a_hosts_decision_survives_a_merge(db, clock):
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await reassign(tx, shadow.user_id, ben.user_id)
         assert (await queries.find(tx, event.id, ben.user_id)).status is S.REJECTED
+
+
+@pytest.mark.parametrize("later_is_kept", [True, False])
+async def test_merging_two_events_takes_the_same_number_of_statements_for_many_people(db, clock, later_is_kept):
+    """Everybody who answered both events has one RSVP afterwards: their later reply."""
+    statements = []
+    for people in (2, 50):
+        async with db.transaction() as tx:
+            ana = await person(tx, f"Host of {people}")
+            gone, kept = await event_by(tx, ana), await event_by(tx, ana)
+            strangers = await insert_strangers(tx, people)
+        replies = [(gone, RsvpRecordStatus.INTERESTED), (kept, RsvpRecordStatus.GOING)]
+        for event, status in replies if later_is_kept else reversed(replies):
+            clock.turn(MINUTE)
+            async with db.transaction() as tx:
+                for one in strangers:
+                    await apply_network_answer(tx, event, one, status, uri=f"at://{one}/{event.id}")
+        async with db.transaction() as tx:
+            counting = StatementCounter(tx)
+            assert await merge_events(counting, gone.id, kept.id) == sorted(strangers)
+            statements.append(counting.statements)
+            found = [await queries.find(tx, kept.id, one) for one in strangers]
+            assert {one.status for one in found} == {S.ATTENDING if later_is_kept else S.INTERESTED}
+            assert not await queries.has_rsvps(tx, gone.id)
+    assert statements[0] == statements[1]

@@ -160,8 +160,9 @@ async def _merge(tx: Transaction, theirs: Membership, membership: Membership) ->
     await queries.put_member(tx, stays)
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
         if is_said and await subjects_with_publication(tx, kind, [theirs.id]):
-            joined = publication_moves.MergedSubjects(membership.id, theirs.id, stays.revision + 1, tx.now)
-            await publication_moves.merge_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
+            holder = await _record_holder(tx, kind, stays)
+            joined = publication_moves.MergedSubjects(membership.id, theirs.id, holder, stays.revision + 1, tx.now)
+            await publication_moves.merge_subjects(tx, kind, [joined])
     if role is membership.role:
         return
     await audit_log.add(

@@ -6,6 +6,7 @@ not a reply. A person who confirmed a new time with either account is not asked 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
@@ -46,7 +47,7 @@ async def events_of(reader: Reader, user_id: UserId) -> list[EventId]:
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_events``."""
-    dropped = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
+    dropped = await _merge_rsvps(tx, await _pairs(tx, from_user, to_user))
     people = {"from_user": from_user, "to_user": to_user}
     # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
@@ -68,27 +69,38 @@ async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tup
     return [(both[from_user], both[to_user]) for both in rsvps.values() if len(both) == 2]  # both accounts answered
 
 
-async def merge_rsvps(
-    tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]], to_user: UserId
-) -> list[Attendance]:
-    """Merge each pair into one RSVP of the remaining account. Return the RSVPs that were dropped."""
-    ordered = [
-        (theirs, mine) if _order(theirs, mine) > _order(mine, theirs) else (mine, theirs) for theirs, mine in pairs
-    ]
+@dataclass(frozen=True, slots=True)
+class _MergedPair:
+    """Two RSVPs that become one: the one that is kept, the other, and the account to which the kept one belongs then."""
+
+    kept: Attendance
+    dropped: Attendance
+    user_id: UserId
+
+
+def _merged_pair(theirs: Attendance, mine: Attendance) -> _MergedPair:
+    is_theirs_kept = _order(theirs, mine) > _order(mine, theirs)
+    kept, dropped = (theirs, mine) if is_theirs_kept else (mine, theirs)
+    return _MergedPair(kept, dropped, mine.user_id)
+
+
+async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]]) -> list[Attendance]:
+    """Merge each pair into one RSVP of the person of its second one. Return the RSVPs that were dropped."""
+    merged = [_merged_pair(theirs, mine) for theirs, mine in pairs]
     # The merged RSVP gets the history of both.
     await tx.execute_many(
         "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
-        [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
+        [{"kept": one.kept.id, "dropped": one.dropped.id} for one in merged],
     )
-    await proofs.move(tx, [(kept.id, dropped.id) for kept, dropped in ordered])
+    await proofs.move(tx, [(one.kept.id, one.dropped.id) for one in merged])
     # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
     # is cancelled when it ends.
     await tx.execute_many(
         "update attendances set calendar_entry = :sent where id = :kept and exists ("
         "select 1 from attendances d where d.id = :dropped and d.calendar_entry = :sent)",
-        [{"kept": kept.id, "dropped": dropped.id, "sent": CALENDAR_ENTRY_SENT} for kept, dropped in ordered],
+        [{"kept": one.kept.id, "dropped": one.dropped.id, "sent": CALENDAR_ENTRY_SENT} for one in merged],
     )
-    await tx.execute_many("delete from attendances where id = :id", [{"id": dropped.id} for _, dropped in ordered])
+    await tx.execute_many("delete from attendances where id = :id", [{"id": one.dropped.id} for one in merged])
     await tx.execute_many(
         "update attendances set user_id = :to_user, record_uri = :record_uri, revision = :revision,"
         " is_private = :is_private, known_starts_at = case when cast(:other_known as bigint) ="
@@ -96,31 +108,33 @@ async def merge_rsvps(
         " where id = :id",
         [
             {
-                "id": kept.id,
-                "to_user": to_user,
-                "record_uri": kept.record_uri or dropped.record_uri,
-                "revision": _later_than_both(kept, dropped),
-                "is_private": int(kept.is_private or dropped.is_private),
-                "other_known": dropped.known_starts_at if _is_same_reply(kept, dropped) else None,
+                "id": one.kept.id,
+                "to_user": one.user_id,
+                "record_uri": one.kept.record_uri or one.dropped.record_uri,
+                "revision": _later_than_both(one),
+                "is_private": int(one.kept.is_private or one.dropped.is_private),
+                "other_known": one.dropped.known_starts_at if _is_same_reply(one.kept, one.dropped) else None,
             }
-            for kept, dropped in ordered
+            for one in merged
         ],
     )
     with_publication = await subjects_with_publication(
-        tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
+        tx, publications.PublicationKind.RSVP, [rsvp.id for one in merged for rsvp in (one.kept, one.dropped)]
     )
-    merged = [
-        publication_moves.MergedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
-        for kept, dropped in ordered
-        if not with_publication.isdisjoint({kept.id, dropped.id})
+    subjects = [
+        publication_moves.MergedSubjects(
+            one.kept.id, one.dropped.id, one.user_id, _later_than_both(one), one.kept.answered_at
+        )
+        for one in merged
+        if not with_publication.isdisjoint({one.kept.id, one.dropped.id})
     ]
-    await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, merged, to_user)
-    return [dropped for _, dropped in ordered]
+    await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, subjects)
+    return [one.dropped for one in merged]
 
 
-def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
+def _later_than_both(pair: _MergedPair) -> int:
     """A revision greater than both published ones, so that the publication is checked again."""
-    return max(kept.revision, dropped.revision) + 2
+    return max(pair.kept.revision, pair.dropped.revision) + 2
 
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
@@ -147,7 +161,6 @@ async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[Us
     for one in map(queries.attendance_of, rows):
         rsvps.setdefault(one.user_id, {})[one.event_id] = one
     both = [user_id for user_id, own_rsvps in rsvps.items() if len(own_rsvps) == 2]  # answered both events
-    for user_id in both:
-        await merge_rsvps(tx, [(rsvps[user_id][gone], rsvps[user_id][kept])], user_id)
+    await _merge_rsvps(tx, [(rsvps[user_id][gone], rsvps[user_id][kept]) for user_id in both])
     await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
     return both
