@@ -27,6 +27,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users import actions as users
 from tests.openmeet.attendance.network_answers import apply_answers_of, insert_strangers
 from tests.openmeet.site_under_test import event_by, person
@@ -177,7 +178,7 @@ async def test_nobody_made_the_change_when_a_known_person_gets_a_place(db):
         await users.claim_shadow(tx, stranger, display_name="Ben")
         assert await reevaluation.reevaluate_pending_rsvp(tx, event.id, stranger)
         mine = await queries.find(tx, event.id, stranger)
-        last = (await history.of_rsvp(tx, mine.id))[-1]
+        last = (await history.of_rsvp(tx, mine.id, ALL_ROWS))[-1]
         assert (mine.status, last.through, last.actor_id) == (AttendanceStatus.ATTENDING, ChangeChannel.NETWORK, None)
 
 

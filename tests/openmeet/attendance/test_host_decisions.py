@@ -39,6 +39,7 @@ from openmeet.domain.attendance.registration import (
 )
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import UserKind, unnamed
@@ -108,7 +109,7 @@ async def test_a_host_gives_a_place_from_the_waitlist_to_whom_they_choose(db, fu
         assert event_kinds.MOVED_UP in await kinds_received(tx, dora)
         # Nothing is left to do, and people who are not on the waitlist stay as they are.
         assert await host_decisions.give_places(tx, ana, event.slug, ids) == host_decisions.DecisionCounts()
-        last = (await history.of_rsvp(tx, ids[0]))[-1]
+        last = (await history.of_rsvp(tx, ids[0], ALL_ROWS))[-1]
         assert (last.after, last.through, last.actor_id) == (S.ATTENDING, ChangeChannel.HOST, ana.user_id)
 
 
@@ -134,7 +135,7 @@ async def test_an_immediate_undo_leaves_no_trace(db):
         mine = await actions.answer(tx, ben, event.slug, GOING)
         await host_decisions.reject(tx, ana, event.slug, [mine.id])
         assert (await host_decisions.restore(tx, ana, event.slug, mine.id)).status is S.ATTENDING
-        lines = await history.of_rsvp(tx, mine.id)
+        lines = await history.of_rsvp(tx, mine.id, ALL_ROWS)
     assert [(one.before, one.after, one.through) for one in lines] == [
         (None, S.ATTENDING, ChangeChannel.PAGE),
         (S.ATTENDING, S.REJECTED, ChangeChannel.HOST),

@@ -17,6 +17,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupVisibility
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, date_queries, follower_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_all
@@ -88,7 +89,7 @@ async def test_a_former_members_place_goes_to_the_waitlist(db, way):
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
         assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
-        last = (await history.of_rsvp(reader, mine[event.id].id))[-1]
+        last = (await history.of_rsvp(reader, mine[event.id].id, ALL_ROWS))[-1]
         assert (last.through, last.before, last.after) == (ChangeChannel.GROUP, GOING, DECLINED)
         next_one = await queries.find(reader, event.id, nan.user_id)
         assert next_one.status is GOING or next_one.offered_until is not None

@@ -4,8 +4,9 @@ import pytest
 
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions, history, host_decisions, queries
-from openmeet.domain.attendance.merge import lock_events, reassign
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.merge import lock_events, merge_events, reassign
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.attendance.network_answers import apply_network_answer, insert_strangers
@@ -55,7 +56,7 @@ async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, thei
         found = await queries.find(tx, event.id, ben.user_id)
         assert found.status is kept
         assert await queries.find(tx, event.id, shadow.user_id) is None
-        lines = await history.of_rsvp(tx, found.id)
+        lines = await history.of_rsvp(tx, found.id, ALL_ROWS)
         assert len(lines) == (2 if mine else 1)
         assert {one.actor_id for one in lines} == {ben.user_id}
         third = await queries.find(tx, event.id, cleo.user_id)

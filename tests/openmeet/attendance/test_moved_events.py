@@ -32,6 +32,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.values import Mode
 from openmeet.domain.moderation import blocks
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.search.my_event_lists import waiting_for
 from openmeet.domain.series import date_queries, undo
 from openmeet.domain.series import edits as series_edits
@@ -227,7 +228,7 @@ async def test_confirming_the_new_time_notifies_nobody_and_writes_no_record(db: 
         published = await publication_status.statuses(tx, kind, [before.id])
         after = await actions.answer(tx, one.ben, one.event.slug, GOING)
         assert await newest(tx, one.ana.user_id, 10) == news
-        assert len(await history.of_rsvp(tx, after.id)) == 1
+        assert len(await history.of_rsvp(tx, after.id, ALL_ROWS)) == 1
         assert await publication_status.statuses(tx, kind, [before.id]) == published
     starts_at = in_berlin(SUNDAY)
     assert after == replace(before, known_starts_at=starts_at, revision=before.revision + 1)

@@ -21,6 +21,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.transitions import STATUSES_BEFORE, TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.moderation import blocks
+from openmeet.domain.paging import ALL_ROWS
 from tests.openmeet.site_under_test import event_by, person
 
 S = AttendanceStatus
@@ -159,7 +160,7 @@ async def test_every_cell_gives_its_result(make_sqlite):
                 await do(tx, act, host, who, event, mine)
                 after = await queries.find(tx, event.id, who.user_id)
                 found = after and after.status
-                lines = await history.of_rsvp(tx, after.id) if after else []
+                lines = await history.of_rsvp(tx, after.id, ALL_ROWS) if after else []
                 is_told = bool(lines) == (found is not before)
                 wrong += [] if is_told else [(act, before, "history", lines)]
             except Refused as refused:

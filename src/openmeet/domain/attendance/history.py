@@ -22,7 +22,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.paging import ALL_ROWS, Page
+from openmeet.domain.paging import Page
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
@@ -114,11 +114,13 @@ def _changed_subject(
     return ChangedSubject(rsvp.id, (author_id, *co_hosts.get(rsvp.event_id, ()), rsvp.user_id), group_id)
 
 
-async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = ALL_ROWS) -> list[HistoryEntry]:
-    """The history of one RSVP, oldest first."""
+async def of_rsvp(
+    reader: Reader, attendance_id: AttendanceId, page: Page, *, newest_first: bool = False
+) -> list[HistoryEntry]:
+    """The history of one RSVP. It can have any number of entries, because each version of a record can add one."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id"
-        f"{page.clause('changed_at', 'id', newest_first=False)}",
+        f"{page.clause('changed_at', 'id', newest_first=newest_first)}",
         attendance_id=attendance_id,
         **page.values,
     )

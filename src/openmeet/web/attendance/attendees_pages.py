@@ -46,7 +46,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
-from openmeet.web.attendance.view import history_lines
+from openmeet.web.attendance.view import history_part
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -248,9 +248,15 @@ async def show_one(request: Request) -> Response:
         attendees = await lists.by_ids(reader, event.id, [attendance_id])
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history.of_rsvp(reader, attendance_id)
-        actors = [change.actor_id for change in changes if change.actor_id]
-        names = await shown_names(reader, [attendees[0].user_id, *actors])
+        changes = await history_part(
+            reader,
+            attendance_id,
+            caller.user_id,
+            event.time_zone,
+            path=f"{_attendees_path(event.slug)}/{attendance_id}",
+            cursor=request.query_params.get("before", ""),
+        )
+        names = await shown_names(reader, [attendees[0].user_id])
         event_registration = await registration.registration_of(reader, event)
         details = await rsvp_details.attendee_details(reader, event_registration, [attendance_id])
     attendee_row = lists.row_of(attendees[0], names, limits_of(event_registration))
@@ -258,7 +264,7 @@ async def show_one(request: Request) -> Response:
         "event": event,
         "one": attendee_row,
         "form_responses": [(given.words, given.text) for given in details[attendance_id].responses],
-        "history": history_lines(changes, names, caller.user_id, event.time_zone),
+        "history": changes,
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
         "keep_away": attendee_row.user_id

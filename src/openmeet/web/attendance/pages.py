@@ -16,7 +16,6 @@ from openmeet.domain.attendance import (
     actions,
     answer_bar_inputs,
     answer_texts,
-    history,
     moved_dates,
     registration,
     visibility,
@@ -26,14 +25,13 @@ from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, GoingLeadsTo,
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
-from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.resume_click import store_click
-from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_lines
+from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_part
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of
@@ -176,10 +174,16 @@ async def _answer_page(
     status: int = 200,
 ) -> Response:
     event = event_registration.event
-    changes = [] if own_rsvp is None else await history.of_rsvp(reader, own_rsvp.id)
-    names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
+    changes = own_rsvp and await history_part(
+        reader,
+        own_rsvp.id,
+        caller.user_id,
+        event.time_zone,
+        path=f"{event_path(event.slug)}/answer",
+        cursor=request.query_params.get("before", ""),
+    )
     bar = answer_bar_of(await answer_bar_inputs.bar_input_of(reader, event_registration, caller.user_id, rsvp=own_rsvp))
     fields = await forms.fields_now(reader, event_registration, own_rsvp)
     context = {
@@ -200,7 +204,7 @@ async def _answer_page(
             await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0,
             reader.now,
         ),
-        "history": history_lines(changes, names, caller.user_id, event.time_zone),
+        "history": changes,
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,

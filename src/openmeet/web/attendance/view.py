@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import activity, lists, rsvp_details
+from openmeet.domain.attendance import activity, history, lists, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, ChangeChannel, HistoryEntry
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.paging import page_of
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -24,6 +26,9 @@ from openmeet.web.site.reader_zone import reader_zone_or
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
+
+# Changes of an RSVP on one page. There can be many more, because each version of a record can be one.
+HISTORY_PAGE_SIZE: Final = 50
 
 # Flash messages for a saved reply (keys of ``site.flash_messages.FLASH_MESSAGES``).
 FLASH_AFTER_REPLY: Mapping[AttendanceStatus, str] = {
@@ -77,6 +82,15 @@ class HistoryLine:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryPart:
+    """Some changes of an RSVP, oldest first. ``older`` and ``newest`` are links to others, empty if there are none."""
+
+    lines: list[HistoryLine]
+    older: str = ""
+    newest: str = ""
+
+
 async def oldest_join_requests(
     reader: Reader, events: Sequence[Event], viewer: UserId, event_registration: EventRegistration | None = None
 ) -> list[JoinRequestRow]:
@@ -108,12 +122,26 @@ async def oldest_join_requests(
     ]
 
 
-def history_lines(
-    changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
-) -> list[HistoryLine]:
-    """The changes, with times by the reader's clock, or in ``zone`` if the reader has chosen none. ``names`` has the names
-    of the people who made the changes.
+async def history_part(
+    reader: Reader, attendance_id: AttendanceId, viewer: UserId, zone: str, *, path: str, cursor: str
+) -> HistoryPart:
+    """The latest changes of an RSVP, or those before ``cursor``, with times by the reader's clock, or in ``zone`` if the
+    reader has chosen none. ``path`` is the page that shows them. Raises InvalidInput (``cursor``).
     """
+    asked = page_of(str(HISTORY_PAGE_SIZE), cursor)
+    found = await history.of_rsvp(reader, attendance_id, asked, newest_first=True)
+    changes, older = asked.cut(found, lambda one: (one.changed_at, one.id))
+    names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
+    return HistoryPart(
+        _history_lines(changes[::-1], names, viewer, zone),
+        older=f"{path}?{urlencode({'before': older})}#history" if older else "",
+        newest=f"{path}#history" if cursor else "",
+    )
+
+
+def _history_lines(
+    changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId, zone: str
+) -> list[HistoryLine]:
     zone, lines = reader_zone_or(zone), []
     for one in changes:
         local = local_of(one.changed_at, zone)
