@@ -215,3 +215,25 @@ async def test_undoing_a_rejection_restores_the_invitation_to_later_dates(site: 
         assert await invitation_queries.of_series(tx, series.id) == [
             Invitee(ben.user_id, ana.user_id, "ben@example.org")
         ]
+
+
+@pytest.mark.parametrize(
+    ("addition", "field"),
+    [
+        ({"displayName": "Old Tom", "forSeries": True}, "forSeries"),
+        ({"email": "tom@example.org", "party": 2}, "party"),
+        ({"email": "tom@example.org", "mode": "online"}, "mode"),
+        ({"email": "tom@example.org", "displayName": "Old Tom"}, "displayName"),
+    ],
+)
+async def test_an_addition_with_fields_that_would_be_ignored_is_refused(
+    site: Site, addition: dict[str, object], field: str
+) -> None:
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        event = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=event, headers=ana)).headers["location"]
+        refused = await client.post(f"{path}/attendances", json=addition, headers=ana)
+        listed = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
+    assert (refused.status_code, listed) == (400, [])
+    assert list(refused.json()["fields"]) == [field], refused.text

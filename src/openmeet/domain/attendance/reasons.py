@@ -57,6 +57,8 @@ class AttendanceReason(Reason):
     CHECK_IN_OVER = "attendance.check_in_over"
     NOT_ANSWERED = "attendance.not_answered"
     NAME_OR_EMAIL_NEEDED = "attendance.name_or_email_needed"
+    SERIES_NEEDS_EMAIL = "attendance.series_needs_email"
+    INVITED_CHOOSE_THEMSELVES = "attendance.invited_choose_themselves"
     PERSON_NEEDED = "attendance.person_needed"
     PARTY_NEEDED = "attendance.party_needed"
     LIMIT_BELOW_PLACES = "attendance.limit_below_places"

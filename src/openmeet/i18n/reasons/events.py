@@ -263,6 +263,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
     "attendance.not_answered": mark("You haven’t answered this event, or it doesn’t exist."),
     "attendance.name_or_email_needed": mark("Enter a name or an e-mail address."),
+    "attendance.series_needs_email": mark("Only people with an e-mail address can be invited to all dates."),
+    "attendance.invited_choose_themselves": mark("People you invite choose this in their answer. Leave it out."),
     "attendance.person_needed": mark("Choose who to remove."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),
     "attendance.limit_below_places": mark("%(text)s If that’s right, send it again with %(label)s=true."),

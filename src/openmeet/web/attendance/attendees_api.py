@@ -97,6 +97,7 @@ class ManagedList(msgspec.Struct, rename="camel"):
 class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Add an attendee by name, or invite somebody by e-mail address. Send exactly one of the two.
 
+    ``party`` and ``mode`` are for somebody added by name; people who are invited choose them in their answer.
     ``forSeries`` requires an address. It sends an invitation to every upcoming date of the event's series, including
     dates added later.
     """
@@ -159,6 +160,11 @@ async def add(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, AdditionInput)
     if (body.display_name is None) is (body.email is None):
         raise InvalidInput("displayName", AttendanceReason.NAME_OR_EMAIL_NEEDED)
+    if body.email is None and body.for_series:
+        raise InvalidInput("forSeries", AttendanceReason.SERIES_NEEDS_EMAIL)
+    for field, is_given in (("party", body.party != 1), ("mode", body.mode is not None)):
+        if body.email is not None and is_given:
+            raise InvalidInput(field, AttendanceReason.INVITED_CHOOSE_THEMSELVES)
     async with database_of(request).transaction() as tx:
         if body.email is not None:
             saved = await invitations.invite(tx, caller, event_slug_of(request), body.email, for_series=body.for_series)
