@@ -1,16 +1,20 @@
 """Somebody uses the invitations of many events and groups to send unwanted e-mails through this site."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from groundwork.clock import HandClock
-from groundwork.rate_limit.contract import Limit
+from groundwork.clock import HandClock, Instant
+from groundwork.database.transaction import transaction_is_open
+from groundwork.rate_limit.contract import Limit, LimitState
+from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.web.site import rate_limits
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import api_session, change_services, event_by, person, signed_in, site_on
 
 _VICTIM = "victim@example.org"
 
@@ -91,3 +95,59 @@ async def test_invitations_from_lists_are_limited(
             left_out.append("left_out=" in sent.headers.get("location", ""))
     assert statuses == [303, 429, 303, 303]
     assert left_out == [False, False, False, True]
+
+
+async def test_only_hosts_use_up_the_invitations_of_an_address(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Somebody who may invite nobody cannot keep others from inviting this address, nor can a form without one."""
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event, group = await event_by(tx, ana), await group_by(tx, ana)
+    posts = [
+        (f"/events/{event.slug}/attendees/invite", {"email": _VICTIM}),
+        (f"/events/{event.slug}/hosts", {"whom": _VICTIM}),
+        (f"/groups/{group.slug}/invitations/mail", {"emails": _VICTIM, "step": "send"}),
+    ]
+    async with signed_in(site, ben.user_id) as browser:
+        for _ in range(INVITATIONS_TO_ADDRESS.points):
+            assert {(await browser.post(path, data=form)).status_code for path, form in posts} == {403}
+    async with signed_in(site, ana.user_id) as browser:
+        for path, form in posts:
+            for _ in range(INVITATIONS_TO_ADDRESS.points):
+                assert (await browser.post(path, data=dict.fromkeys(form, "") | {"step": "send"})).status_code == 400
+            assert (await browser.post(path, data=form)).status_code == 303
+
+
+class _CountersOutsideTransactions(InProcessCounters):
+    """Counters that refuse to be waited for while a transaction is open."""
+
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
+        assert not transaction_is_open()
+        return await super().add_each(charges, points, now)
+
+
+async def test_no_lock_is_held_while_invitations_are_counted(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Shared counters are on another machine. If that is slow, nobody else has to wait for the event or the group."""
+    db = await make_sqlite("openmeet", clock=clock)
+    site = site_on(db, clock)
+    change_services(site.app, counters=_CountersOutsideTransactions())
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event, group = await event_by(tx, ana), await group_by(tx, ana)
+    async with signed_in(site, ana.user_id) as browser:
+        for path, form in (
+            (f"/events/{event.slug}/attendees/invite", {"email": "a@example.org"}),
+            (f"/events/{event.slug}/hosts", {"whom": "a@example.org"}),
+            (f"/groups/{group.slug}/invitations/mail", {"emails": "a@example.org", "step": "send"}),
+        ):
+            assert (await browser.post(path, data=form)).status_code == 303
+    async with site.browser() as client:
+        headers = await api_session(client, "ana@example.org", "Ana")
+        for path, body in (
+            (f"/api/events/{event.slug}/attendances", {"email": "b@example.org"}),
+            (f"/api/events/{event.slug}/co-hosts", {"whom": "b@example.org"}),
+            (f"/api/groups/{group.slug}/mail-invitations", {"emails": ["b@example.org"]}),
+        ):
+            invited = await client.post(path, json=body, headers=headers)
+            assert invited.status_code in {200, 201}, invited.text

@@ -51,15 +51,35 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": EventReason.NOT_A_DATE})
-    text = whom.strip()
-    if not text:
-        raise InvalidForm({"whom": EventReason.INVITEE_NEEDED})
+    invitee = _checked_invitee(whom)
     states = [CoHostState.INVITED, CoHostState.ACCEPTED]
     if len(await co_host_queries.of_event(tx, event.id, states)) >= MAX_CO_HOSTS:
         raise Refused(EventReason.TOO_MANY_HOSTS, name="TooManyHosts", most=MAX_CO_HOSTS)
-    if "@" in text.lstrip("@"):
-        return await _by_mail(tx, caller, event, text, for_series=for_series)
-    return await _by_handle(tx, caller, event, text.removeprefix("@").lower(), for_series=for_series)
+    invite_one = _by_mail if "@" in invitee else _by_handle
+    return await invite_one(tx, caller, event, invitee, for_series=for_series)
+
+
+async def invitee_of(reader: Reader, caller: Caller, slug: EventSlug, whom: str) -> str:
+    """The address or handle that ``invite`` would invite, for checks before the event is locked. Raises NotFound,
+    Forbidden and InvalidForm (``whom``) like ``invite``.
+    """
+    event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
+    await event_access.require_permission(reader, event, caller.user_id, EventPermission.CHOOSE_HOSTS)
+    return _checked_invitee(whom)
+
+
+def _checked_invitee(whom: str) -> str:
+    """The e-mail address or handle that a host typed."""
+    text = whom.strip()
+    if not text:
+        raise InvalidForm({"whom": EventReason.INVITEE_NEEDED})
+    handle = text.lstrip("@")
+    if "@" not in handle:
+        return handle.lower()
+    try:
+        return check_email(text)
+    except InvalidForm as wrong:
+        raise InvalidForm({"whom": wrong.why}) from None
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
@@ -164,11 +184,7 @@ async def _end_in_series(tx: Transaction, event: Event, host: CoHost, state: CoH
         await co_host_queries.end_in_series(tx, event.position_in_series.series_id, host.user_id, state)
 
 
-async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, for_series: bool) -> CoHost:
-    try:
-        email = check_email(text)
-    except InvalidForm as wrong:
-        raise InvalidForm({"whom": wrong.why}) from None
+async def _by_mail(tx: Transaction, caller: Caller, event: Event, email: str, *, for_series: bool) -> CoHost:
     if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
         raise TooMany(EventReason.TOO_MANY_INVITATIONS, after_seconds=24 * 3600, most=MAX_MAILS_A_DAY)
     # Whether the address has a local account must not be revealed, so the row has no user before the invitation is

@@ -203,15 +203,8 @@ def _without_address(text: str) -> Iterator[str]:
                 yield part
 
 
-async def invite_by_mail(
-    tx: Transaction, key: SigningKey, caller: Caller, slug: GroupSlug, text: str
-) -> InvitationPreview:
-    """Enqueue an e-mail with a single-use link to each of these addresses.
-
-    People who were already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
-    """
-    group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
-    mails = await preview_invitations(tx, key, group, text)
+def require_sendable(mails: InvitationPreview) -> None:
+    """Raise InvalidForm (``emails``) if addresses are malformed, and TooMany if the group may not invite so many today."""
     if mails.malformed:
         raise InvalidForm({"emails": GroupReason.MALFORMED_ADDRESSES(addresses=", ".join(mails.malformed[:10]))})
     if len(mails.fresh) > mails.left_today:
@@ -221,6 +214,18 @@ async def invite_by_mail(
             left_today=mails.left_today,
             after_seconds=24 * 3600,
         )
+
+
+async def invite_by_mail(
+    tx: Transaction, key: SigningKey, caller: Caller, slug: GroupSlug, text: str
+) -> InvitationPreview:
+    """Enqueue an e-mail with a single-use link to each of these addresses.
+
+    People who were already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    """
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
+    mails = await preview_invitations(tx, key, group, text)
+    require_sendable(mails)
     for email in mails.fresh:
         invitation = await _invite(tx, caller, group, email=email, uses=1, life=INVITATION_LIFE)
         await enqueue_email(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)

@@ -31,8 +31,8 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.attendance import attendees_csv
 from openmeet.web.attendance.api import History, ModeName, history_output
+from openmeet.web.attendance.attendees_pages import spend_on_invitation
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -157,7 +157,8 @@ async def list_managed(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    caller, body = caller_of(request), await read_json(request, AdditionInput)
+    caller, slug = caller_of(request), event_slug_of(request)
+    body = await read_json(request, AdditionInput)
     if (body.display_name is None) is (body.email is None):
         raise InvalidInput("displayName", AttendanceReason.NAME_OR_EMAIL_NEEDED)
     if body.email is None and body.for_series:
@@ -165,15 +166,15 @@ async def add(request: Request) -> Response:
     for field, is_given in (("party", body.party != 1), ("mode", body.mode is not None)):
         if body.email is not None and is_given:
             raise InvalidInput(field, AttendanceReason.INVITED_CHOOSE_THEMSELVES)
+    if body.email is not None:
+        await spend_on_invitation(request, caller, slug, body.email)
     async with database_of(request).transaction() as tx:
         if body.email is not None:
-            saved = await invitations.invite(tx, caller, event_slug_of(request), body.email, for_series=body.for_series)
-            await spend_on_invitations(request, caller.user_id, [body.email])
+            saved = await invitations.invite(tx, caller, slug, body.email, for_series=body.for_series)
         else:
             mode = AttendanceMode(body.mode) if body.mode else None
-            name = body.display_name or ""
-            saved = await host_decisions.add(tx, caller, event_slug_of(request), name, party=body.party, mode=mode)
-        shown = await _one_attendee(tx, caller, event_slug_of(request), saved.id)
+            saved = await host_decisions.add(tx, caller, slug, body.display_name or "", party=body.party, mode=mode)
+        shown = await _one_attendee(tx, caller, slug, saved.id)
     return json_response(shown, 201)
 
 

@@ -41,7 +41,8 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind
 from openmeet.domain.page_paths import event_path
-from openmeet.domain.users.model import UserId
+from openmeet.domain.sign_in.model import check_email
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
@@ -168,15 +169,25 @@ async def invite(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
+        await spend_on_invitation(request, caller, slug, form.get("email", ""))
         async with database_of(request).transaction() as tx:
             await invitations.invite(tx, caller, slug, form.get("email", ""), for_series=bool(form.get("for_series")))
-            await spend_on_invitations(request, caller.user_id, [form.get("email", "")])
     except InvalidForm as wrong:
         return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
         status = kind_of(refused).http_status
         return await _attendees_page(request, FormState(form, {"email": refused.why}), status=status)
     return go(_attendees_path(slug, tab="invited"), flash="attendee_invited")
+
+
+async def spend_on_invitation(request: Request, caller: Caller, slug: EventSlug, address: str) -> None:
+    """Count an invitation by address, before the event is locked. Raises TooMany, InvalidForm (``email``), NotFound and
+    Forbidden.
+    """
+    email = check_email(address)
+    async with database_of(request).reader() as reader:
+        await host_decisions.find_for_host(reader, caller, slug)
+    await spend_on_invitations(request, caller.user_id, [email])
 
 
 async def restore(request: Request) -> Response:

@@ -19,9 +19,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.events.co_hosts_pages import asked_of
+from openmeet.web.events.co_hosts_pages import asked_of, spend_on_co_host
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -102,9 +101,9 @@ async def list_asked(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, CoHostInput)
+    await spend_on_co_host(request, caller, event_slug_of(request), body.whom)
     async with database_of(request).transaction() as tx:
         co_host = await co_hosts.invite(tx, caller, event_slug_of(request), body.whom, for_series=body.for_series)
-        await spend_on_invitations(request, caller.user_id, [co_host.email or body.whom])
         (shown,) = await _co_host_outputs(tx, [co_host])
     return json_response(shown, 201)
 

@@ -23,7 +23,7 @@ from openmeet.domain.events import (
     time_and_place,
 )
 from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState, invitation_in, token_of
-from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
@@ -63,20 +63,27 @@ async def show(request: Request) -> Response:
 
 
 async def invite(request: Request) -> Response:
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
+        await spend_on_co_host(request, caller, slug, form.get("whom", ""))
         async with database_of(request).transaction() as tx:
-            caller, invited_name = caller_of(request), form.get("whom", "")
-            co_host = await co_hosts.invite(
-                tx, caller, event_slug_of(request), invited_name, for_series=bool(form.get("for_series"))
-            )
-            await spend_on_invitations(request, caller.user_id, [co_host.email or invited_name])
+            await co_hosts.invite(tx, caller, slug, form.get("whom", ""), for_series=bool(form.get("for_series")))
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = kind_of(refused).http_status
         return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=status)
-    return go(f"{event_path(event_slug_of(request))}/hosts", flash="co_host_invited")
+    return go(f"{event_path(slug)}/hosts", flash="co_host_invited")
+
+
+async def spend_on_co_host(request: Request, caller: Caller, slug: EventSlug, whom: str) -> None:
+    """Count an invitation to co-host an event, before the event is locked. Raises TooMany, and like
+    ``co_hosts.invitee_of``.
+    """
+    async with database_of(request).reader() as reader:
+        invitee = await co_hosts.invitee_of(reader, caller, slug, whom)
+    await spend_on_invitations(request, caller.user_id, [invitee])
 
 
 async def leave(request: Request) -> Response:

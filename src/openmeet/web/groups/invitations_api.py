@@ -114,17 +114,18 @@ async def invite_by_mail(request: Request) -> Response:
     if len(body.emails) > MAX_ADDRESSES:
         raise InvalidInput("emails", GroupReason.TOO_MANY_ADDRESSES, most=MAX_ADDRESSES)
     text = "\n".join(body.emails)
+    async with database_of(request).reader() as reader:
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
+        preview = await administration.preview_invitations(reader, services(request).code_key, group, text)
     if body.is_preview:
-        async with database_of(request).reader() as reader:
-            group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
-            rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
-            mails = await administration.preview_invitations(reader, services(request).code_key, group, text)
-        return json_response(_mails_output(mails, is_sent=False))
+        return json_response(_mails_output(preview, is_sent=False))
+    administration.require_sendable(preview)
+    await spend_on_invitations(request, caller.user_id, preview.fresh)
     async with database_of(request).transaction() as tx:
         mails = await administration.invite_by_mail(
             tx, services(request).code_key, caller, group_slug_of(request), text
         )
-        await spend_on_invitations(request, caller.user_id, mails.fresh)
     return json_response(_mails_output(mails, is_sent=True))
 
 

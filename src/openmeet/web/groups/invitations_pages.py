@@ -161,16 +161,15 @@ async def send_mails(request: Request) -> Response:
     form = await read_form(request)
     text = form.get("emails", "")
     try:
+        async with database_of(request).reader() as reader:
+            seen = await view_group(reader, request, GroupPermission.INVITE)
+            preview = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
         if form.get("step") != "send":
-            async with database_of(request).reader() as reader:
-                seen = await view_group(reader, request, GroupPermission.INVITE)
-                mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
-            return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=mails)
+            return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=preview)
+        administration.require_sendable(preview)
+        await spend_on_invitations(request, caller.user_id, preview.fresh)
         async with database_of(request).transaction() as tx:
-            mails = await administration.invite_by_mail(
-                tx, services(request).code_key, caller, group_slug_of(request), text
-            )
-            await spend_on_invitations(request, caller.user_id, mails.fresh)
+            await administration.invite_by_mail(tx, services(request).code_key, caller, group_slug_of(request), text)
             group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
