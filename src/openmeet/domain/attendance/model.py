@@ -197,8 +197,9 @@ NO_NOTICES = ReplyNotices(hosts=False, calendar_email=False)
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One entry of the history: who changed what, when and how. ``actor_id`` is None for changes by the scheduler or
-    the network. ``before_pending_for``: why the RSVP took no seat before the change.
+    """One entry of the history: who changed what, when and how. ``actor_id`` is None if nobody made the change by hand: it
+    came from the network or the scheduler, or followed from a lower limit, from leaving a group or from a moderator's
+    block. ``before_pending_for``: why the RSVP took no seat before the change.
     """
 
     id: str

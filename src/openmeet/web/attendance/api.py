@@ -100,7 +100,9 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
 
 
 class ChangeOutput(msgspec.Struct, rename="camel"):
-    """One change of an RSVP. ``actorId`` is null if a record or the scheduler made the change."""
+    """One change of an RSVP. ``actorId`` is null if nobody made it by hand: a record, the scheduler,
+    a lower limit, leaving a group or a moderator’s block.
+    """
 
     status: AttendanceStatus
     status_before: AttendanceStatus | None

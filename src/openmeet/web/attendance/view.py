@@ -55,6 +55,9 @@ _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.GROUP: lazy("automatically, because they left the event’s group or were banned from it"),
     ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),
 }
+# Nobody made these changes one by one: an offer was withdrawn after a host lowered the limit, or a moderator blocked
+# the person, which the words must not reveal.
+_CHANNELS_WITHOUT_ACTOR = {**_CHANNELS, ChangeChannel.HOST: lazy("by a host or by this site")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _history_lines(
             if one.actor_id == viewer
             else names.get(one.actor_id) or gettext("somebody")
         )
-        by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS[one.through]
+        by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS_WITHOUT_ACTOR[one.through]
         lines.append(
             HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
         )
