@@ -103,7 +103,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
             await attendance.answer(tx, who, open_event.slug, RsvpReply.GOING, said)
         dora = await invitations.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
-        rsvp_record = RecordedRsvp(open_event.id, shadow, "at://x", RsvpRecordStatus.GOING, first_seen=tx.now)
+        rsvp_record = RecordedRsvp(open_event.id, shadow, "at://x", RsvpRecordStatus.GOING, first_seen_at=tx.now)
         await rsvp_records.apply_from_network(tx, rsvp_record)
         await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)

@@ -10,7 +10,8 @@ ANSWER_URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
 
 async def apply_network_answer(tx, event, user_id, answer, *, uri=ANSWER_URI):
     return await rsvp_records.apply_from_network(
-        tx, RecordedRsvp(event_id=event.id, user_id=user_id, record_uri=uri, status=answer, first_seen=Instant(tx.now))
+        tx,
+        RecordedRsvp(event_id=event.id, user_id=user_id, record_uri=uri, status=answer, first_seen_at=Instant(tx.now)),
     )
 
 
@@ -28,5 +29,6 @@ async def insert_strangers(tx, count):
 async def apply_answers_of(tx, event, ids, answer=RsvpRecordStatus.GOING):
     for one in ids:
         await rsvp_records.apply_from_network(
-            tx, RecordedRsvp(event_id=event.id, user_id=one, record_uri=f"at://{one}", status=answer, first_seen=tx.now)
+            tx,
+            RecordedRsvp(event_id=event.id, user_id=one, record_uri=f"at://{one}", status=answer, first_seen_at=tx.now),
         )

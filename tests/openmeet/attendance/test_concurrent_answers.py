@@ -62,7 +62,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                         user_id=who.user_id,
                         record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
                         status=chance.choice(list(RsvpRecordStatus)),
-                        first_seen=tx.now,
+                        first_seen_at=tx.now,
                     ),
                 )
     except Refused:

@@ -101,7 +101,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
         await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
-                event_id=event.id, user_id=who.user_id, record_uri=uri, status=RECORDS[act], first_seen=tx.now
+                event_id=event.id, user_id=who.user_id, record_uri=uri, status=RECORDS[act], first_seen_at=tx.now
             ),
         )
     elif act is AttendanceAction.NETWORK_GONE:

@@ -264,7 +264,8 @@ async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> Non
         async with post.db.transaction() as tx:
             said = RsvpRecordStatus.GOING if is_deleted else RsvpRecordStatus.NOT_GOING
             await rsvp_records.apply_from_network(
-                tx, RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, status=said, first_seen=tx.now)
+                tx,
+                RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, status=said, first_seen_at=tx.now),
             )
             if is_deleted:
                 await rsvp_records.withdraw_from_network(tx, record_uri=uri)

@@ -66,7 +66,7 @@ async def town(tx, **typed: str):
             user_id=shadow,
             record_uri="at://did:plc:shade/c/r",
             status=RsvpRecordStatus.INTERESTED,
-            first_seen=tx.now,
+            first_seen_at=tx.now,
         ),
     )
     return event, people

@@ -126,7 +126,7 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
                 user_id=shadow,
                 record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
                 status=RsvpRecordStatus.INTERESTED,
-                first_seen=tx.now,
+                first_seen_at=tx.now,
             ),
         )
         await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")

@@ -178,7 +178,7 @@ async def test_an_answer_from_another_app_after_the_start_proves_nothing(album, 
         async with album.db.transaction() as tx:
             seen = first_seen if earlier else tx.now
             await rsvp_records.apply_from_network(
-                tx, RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", answer, first_seen=seen)
+                tx, RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", answer, first_seen_at=seen)
             )
             rsvp = await find(tx, album.event.id, dan.user_id)
         assert rsvp is not None
@@ -202,7 +202,7 @@ async def test_an_answer_from_another_app_before_the_start_counts(album):
     dan = album.people["Dan"]
     album.clock.turn(-2 * HOUR)
     async with album.db.transaction() as tx:
-        record = RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", RsvpRecordStatus.GOING, first_seen=tx.now)
+        record = RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", RsvpRecordStatus.GOING, first_seen_at=tx.now)
         await rsvp_records.apply_from_network(tx, record)
     album.clock.turn(2 * HOUR)
     key = await album.add("Ben")

@@ -121,7 +121,7 @@ async def test_record_of_a_blocked_person_takes_no_place(db):
                 user_id=ben,
                 record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
                 status=RsvpRecordStatus.GOING,
-                first_seen=tx.now,
+                first_seen_at=tx.now,
             ),
         )
         assert saved.status is AttendanceStatus.DECLINED

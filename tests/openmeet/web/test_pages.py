@@ -142,7 +142,11 @@ async def test_the_event_page_shows_when_where_and_who(site, browser):
         await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
-                event_id=event.id, user_id=shadow, record_uri="at://x", status=RsvpRecordStatus.GOING, first_seen=tx.now
+                event_id=event.id,
+                user_id=shadow,
+                record_uri="at://x",
+                status=RsvpRecordStatus.GOING,
+                first_seen_at=tx.now,
             ),
         )
     page = (await browser.get(f"/events/{event.slug}")).text

@@ -101,9 +101,17 @@ async def relationship_of(
         return EventRelationship()
     return EventRelationship(
         is_host=user_id in await hosts_of(reader, event_registration.event),
-        is_member=event_registration.settings.is_members_only
-        and await is_member(reader, event_registration.event, user_id),
+        is_member=await _is_member_if_that_decides(reader, event_registration, user_id),
     )
+
+
+async def _is_member_if_that_decides(
+    reader: Reader, event_registration: EventRegistration, user_id: UserId
+) -> bool | None:
+    """As in ``EventRelationship``."""
+    if not event_registration.settings.is_members_only:
+        return None
+    return await is_member(reader, event_registration.event, user_id)
 
 
 async def is_member(reader: Reader, event: Event, user_id: UserId) -> bool:
@@ -128,7 +136,7 @@ async def _require_may_reply(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=locked.event_registration.settings.is_members_only and await is_member(tx, event, caller.user_id),
+        is_member=await _is_member_if_that_decides(tx, locked.event_registration, caller.user_id),
     )
     rules.require_open(locked.event_registration, rsvp, action, relationship, tx.now)
     return relationship

@@ -272,8 +272,8 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _accepts_reply(bar_input, RsvpReply.GOING):
-        shuts_out = rules.shuts_out(bar_input.event_registration, bar_input.relationship)
-        return AnswerState.MEMBERS_ONLY if shuts_out else AnswerState.CLOSED
+        is_members_only = rules.is_closed_to_nonmember(bar_input.event_registration, bar_input.relationship)
+        return AnswerState.MEMBERS_ONLY if is_members_only else AnswerState.CLOSED
     if bar_input.has_missed_offer:
         return AnswerState.OFFER_EXPIRED
     if rsvp is not None:

@@ -42,7 +42,7 @@ async def bar_inputs_of(
             registrations[event.id].settings,
             EventRelationship(
                 is_host=event.id in hosted,
-                is_member=registrations[event.id].settings.is_members_only and roles.get(event.id) in INSIDE,
+                is_member=roles.get(event.id) in INSIDE,
             ),
             is_hosting=event.id in hosted,
             is_welcome=event.id not in unwelcome,

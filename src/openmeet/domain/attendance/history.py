@@ -140,7 +140,7 @@ async def latest_change_to(
     return entry_of(row) if row else None
 
 
-async def record_counted_at(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
+async def asked_by_record_at(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
     """When a record of the person last made this pending RSVP a request to come. None if no entry says so.
 
     ``answered_at`` may be earlier, because it is when the URI of the record was first seen, and the record may have said

@@ -56,7 +56,9 @@ DECIDED_AT_ONCE: Final = 500
 
 
 class HostDecision(StrEnum):
-    """What a host can decide about several RSVPs at once. Pages and the API use these values."""
+    """What a host can decide about several RSVPs at once. Pages and the API use these values, so rejecting is ``remove``
+    there.
+    """
 
     APPROVE = "approve"
     GIVE_PLACE = "place"
@@ -105,7 +107,9 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
 async def decide(
     tx: Transaction, caller: Caller, slug: EventSlug, decision: HostDecision, ids: Sequence[AttendanceId]
 ) -> DecisionCounts:
-    """Apply a decision to these RSVPs: ``approve``, ``give_places`` or ``reject``."""
+    """Decide about at most ``DECIDED_AT_ONCE`` RSVPs. RSVPs that were already decided stay as they are. Raises NotFound,
+    Forbidden and Refused.
+    """
     match decision:
         case HostDecision.APPROVE:
             return await approve(tx, caller, slug, ids)

@@ -159,7 +159,7 @@ class RecordedRsvp:
     user_id: UserId
     record_uri: str
     status: RsvpRecordStatus
-    first_seen: Instant
+    first_seen_at: Instant
 
     @property
     def key(self) -> RsvpKey:

@@ -141,13 +141,13 @@ async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id:
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=is_hidden)
 
 
-_IS_UPCOMING: Final = """
+_HAS_OPEN_RSVP: Final = f"""
     a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
     and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
 """
 _UPCOMING_EVENTS = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
-     where a.user_id = :user_id and {_IS_UPCOMING}
+     where a.user_id = :user_id and {_HAS_OPEN_RSVP}
 """
 
 
@@ -155,7 +155,7 @@ def has_rsvp_to_sql(host: str, person: str) -> str:
     """SQL condition: this person has an RSVP to an upcoming event of this host. Needs the parameter ``now``."""
     return (
         "exists (select 1 from attendances a join events e on e.id = a.event_id"
-        f" where a.user_id = {person} and e.author_id = {host} and {_IS_UPCOMING})"
+        f" where a.user_id = {person} and e.author_id = {host} and {_HAS_OPEN_RSVP})"
     )
 
 

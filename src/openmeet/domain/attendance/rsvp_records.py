@@ -86,7 +86,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,
-            answered_at=record.first_seen,
+            answered_at=record.first_seen_at,
             knows_start=True,
             record_uri=record.record_uri,
         )
@@ -107,7 +107,7 @@ async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, u
     """Return how the author of an RSVP record relates to the event, with or without a local account."""
     is_shadow = user.kind is UserKind.SHADOW
     is_looked_up = is_shadow or locked.event_registration.settings.is_members_only
-    is_in_group = is_looked_up and await is_member(tx, locked.event, user.id)
+    is_in_group = await is_member(tx, locked.event, user.id) if is_looked_up else None
     return EventRelationship(
         is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
     )
@@ -141,7 +141,10 @@ async def _save_change_by_record(
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
-    if rules.is_uncounted(locked.event_registration, relationship) and saved.status is AttendanceStatus.PENDING:
+    if (
+        rules.takes_no_seat_by_itself(locked.event_registration, relationship)
+        and saved.status is AttendanceStatus.PENDING
+    ):
         await notify_of_foreign(tx, event)
     elif event.author_id != user.id:
         await notify_hosts(tx, event, locked.hosts, user.id, saved.status)

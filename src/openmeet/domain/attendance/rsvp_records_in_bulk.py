@@ -181,7 +181,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         through=ChangeChannel.NETWORK,
         actor_id=None,
         source=RsvpSource.NETWORK,
-        answered_at=record.first_seen,
+        answered_at=record.first_seen_at,
         record_uri=record.record_uri,
     )
     return save_rsvp.new_rsvp(change, now)
@@ -192,7 +192,9 @@ def _changed_rsvp(
 ) -> Attendance | None:
     """Return the RSVP with the changed reply, or None if other people may move up because of it."""
     details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
-    changed = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen)
+    changed = save_rsvp.with_decision(
+        rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen_at
+    )
     after = replace(changed, known_starts_at=event.starts_at)
     return None if _moves_others(rsvp, after, batch.events_with_waitlist) else after
 
@@ -213,8 +215,8 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
         if unreachable.issuperset(hosts[event.id]):
             continue
         relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
-        is_uncounted = rules.is_uncounted(event_registration, relationship)
-        if is_uncounted and one.status is AttendanceStatus.PENDING:
+        takes_no_seat = rules.takes_no_seat_by_itself(event_registration, relationship)
+        if takes_no_seat and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
                 await notify.notify_of_foreign(tx, event)

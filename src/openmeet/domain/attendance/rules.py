@@ -19,12 +19,12 @@ from openmeet.domain.events.values import Visibility
 
 @dataclass(frozen=True, slots=True)
 class EventRelationship:
-    """How a person relates to an event. ``is_member``: they are in its group; it is looked up only where that decides.
-    ``is_foreign``: they never signed in to this site and are not in its group.
+    """How a person relates to an event. ``is_member``: they are in its group; None if that was not looked up, because it
+    does not decide. ``is_foreign``: they never signed in to this site and are not in its group.
     """
 
     is_host: bool = False
-    is_member: bool = False
+    is_member: bool | None = False
     is_foreign: bool = False
 
 
@@ -82,17 +82,20 @@ def require_open(
         or (rsvp is not None and (rsvp.is_seated or rsvp.has_offer(now)))
     ):
         return
-    if shuts_out(event_registration, relationship):
+    if is_closed_to_nonmember(event_registration, relationship):
         raise Refused(AttendanceReason.MEMBERS_ONLY, name="MembersOnly")
     closes_at = event_registration.closes_at
     if closes_at is not None and closes_at <= now:
         raise Refused(AttendanceReason.ANSWERS_CLOSED, name="AnswersClosed")
 
 
-def shuts_out(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
+def is_closed_to_nonmember(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether only members of the event's group can answer, and this person is none."""
-    is_members_only = event_registration.settings.is_members_only and event_registration.event.group is not None
-    return is_members_only and not relationship.is_member
+    if not (event_registration.settings.is_members_only and event_registration.event.group is not None):
+        return False
+    if relationship.is_member is None:
+        raise ValueError("membership decides here, but was not looked up")
+    return not relationship.is_member
 
 
 def decide(
@@ -156,7 +159,7 @@ def decide(
             assert_never(transition)
 
 
-def is_uncounted(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
+def takes_no_seat_by_itself(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
     return relationship.is_foreign and event_registration.foreign_answers is not ForeignAnswers.COUNT
 
@@ -168,7 +171,7 @@ def record_asks_for_seat(
     relationship: EventRelationship,
 ) -> bool:
     """Whether this action of an RSVP record gives the person a seat if there is room. Unconfirmed RSVPs take none."""
-    if is_uncounted(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
+    if takes_no_seat_by_itself(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNCLEAR)
     return TRANSITIONS[action][rsvp.status if rsvp else None] in seating
@@ -218,7 +221,11 @@ def _pending_for(
         closes_at = event_registration.closes_at
         is_closed = closes_at is not None and closes_at <= now
         policy = event_registration.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
-        if policy is ForeignAnswers.UNCONFIRMED or is_closed or shuts_out(event_registration, relationship):
+        if (
+            policy is ForeignAnswers.UNCONFIRMED
+            or is_closed
+            or is_closed_to_nonmember(event_registration, relationship)
+        ):
             return PendingFor.UNCONFIRMED
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL

@@ -143,7 +143,7 @@ class RsvpChange:
 
 
 def new_rsvp(change: RsvpChange, now: Instant) -> Attendance:
-    """A first RSVP that does not join the waitlist."""
+    """A first RSVP, without a number on the waitlist."""
     decision, details = change.decision, change.details
     return Attendance(
         id=AttendanceId(new_id(now)),
@@ -236,8 +236,8 @@ async def save_decision(
 
 
 async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attendance:
-    """Save a decision and enqueue the RSVP's record. ``save_decision`` alone does not enqueue it if nothing changed that
-    belongs in the history.
+    """Save a decision and enqueue the RSVP's record. ``save_decision`` alone enqueues only the record of a first RSVP, on
+    request.
     """
     saved = await save_decision(tx, change)
     await enqueue_record(tx, saved)

@@ -35,7 +35,7 @@ REMOVALS_READ_AT_ONCE = 100
 
 # The start is the revision, so a second reminder is sent only if the event is moved. People who answered on the last
 # day need none.
-_UNREMINDED = """
+_UNREMINDED = f"""
       from attendances a join events e on e.id = a.event_id join users u on u.id = a.user_id
      where e.starts_at > :now and e.starts_at <= :until
        and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
@@ -51,19 +51,19 @@ _UNREMINDED = """
 # yet.
 GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
 # The condition of the index ``events_due_to_groups``, so that no other events are read.
-_IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
+_MAY_BE_ANNOUNCED = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
 # No one is notified of past events, or of any but the first date of a series.
 _SKIP_UNANNOUNCED = f"""
     update events set group_notice = 'skipped'
      where id in (
            select e.id from events e
-            where {_IN_INDEX} and e.updated_at <= :unchanged_since
+            where {_MAY_BE_ANNOUNCED} and e.updated_at <= :unchanged_since
               and (e.over_at <= :now or e.series_id is not null and exists (
                     select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
 """
 _DUE = f"""
     select e.id from events e join groups g on g.id = e.group_id
-     where {_IN_INDEX} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
+     where {_MAY_BE_ANNOUNCED} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
        and e.status <> 'cancelled' and not {is_hidden("e")}
      order by e.starts_at, e.id
 """

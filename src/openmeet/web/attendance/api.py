@@ -53,8 +53,8 @@ _REPLIES = {
 }
 
 
-class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A reply to one of the host's questions."""
+class FormResponseById(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A response to one of the host's questions."""
 
     question_id: str
     answer: str
@@ -64,15 +64,15 @@ class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The caller's RSVP. ``going`` joins the waitlist if the event is full, and accepts a place that was offered.
 
     ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. Fields
-    left out are unchanged, except ``skipBlueskySync``, which is then false. With it, nothing is written to the caller's
-    repository; an existing record is left as it is.
+    left out are unchanged, except ``skipBlueskySync``, which is then false. If it is true, nothing is written to the
+    caller's repository, and an existing record stays as it is.
     """
 
     reply: ReplyName
     party: int | None = None
     mode: ModeName | None = None
     guest_names: list[str] | None = None
-    answers: list[QuestionAnswered] | None = None
+    answers: list[FormResponseById] | None = None
     is_private: bool | None = None
     skip_bluesky_sync: bool = False
 
@@ -93,7 +93,7 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
     party: int
     mode: ModeName | None
     guest_names: list[str]
-    answers: list[QuestionAnswered]
+    answers: list[FormResponseById]
     is_private: bool
     offered_until: str | None
     pending_for: Literal["approval", "apart", "unclear"] | None
@@ -130,7 +130,7 @@ class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel
     party: int | None = None
     mode: ModeName | None = None
     guest_names: list[str] | None = None
-    answers: list[QuestionAnswered] | None = None
+    answers: list[FormResponseById] | None = None
 
 
 class GuestAnswerOutput(msgspec.Struct, rename="camel"):
@@ -245,7 +245,7 @@ def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> Ans
         rsvp.party,
         rsvp.mode.value if rsvp.mode else None,
         list(rsvp.guest_names),
-        [QuestionAnswered(name, text) for name, text in rsvp.form_responses.items()],
+        [FormResponseById(name, text) for name, text in rsvp.form_responses.items()],
         rsvp.is_private,
         iso(until) if until is not None and rsvp.has_offer(reader.now) else None,
         rsvp.pending_for.value if rsvp.pending_for else None,

@@ -42,8 +42,10 @@ MAX_LIMIT = 500
 _BASE = "/api/events/{slug}/attendances"
 
 
-class ReplyOutput(msgspec.Struct, rename="camel"):
-    """A reply, with the question as it was worded at the time. The question may have been changed or deleted since."""
+class FormResponseOutput(msgspec.Struct, rename="camel"):
+    """A response to a host's question, with the question as it was worded then. The question may have been changed or
+    deleted since.
+    """
 
     question_id: str
     question: str
@@ -70,7 +72,7 @@ class HostAttendeeOutput(msgspec.Struct, rename="camel"):
     offered_until: str | None
     answered_at: str
     checked_in_at: str | None
-    answers: list[ReplyOutput]
+    answers: list[FormResponseOutput]
 
 
 class AnswersByStatus(msgspec.Struct, rename="camel"):
@@ -112,9 +114,11 @@ class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Approve or decline up to 500 RSVPs at once, or give them places from the waitlist. With ``approve``, a null
+    """Approve or reject up to 500 RSVPs at once, or give them places from the waitlist. With ``approve``, a null
     ``attendanceIds`` means all that need a decision.
 
+    ``remove`` rejects an RSVP, whether the person asked to come, has a place or was invited. Its status is then
+    ``rejected``, until a host restores it.
     ``place`` ignores the order of the waitlist. People for whom no place is free become first in it (``waiting``).
     """
 
@@ -123,7 +127,9 @@ class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DecisionCountsOutput(msgspec.Struct, rename="camel"):
-    """The number of RSVPs that this request decided. RSVPs that somebody else decided first are not counted."""
+    """The number of RSVPs that this request decided; ``removed`` are the rejected ones. RSVPs that somebody else decided
+    first are not counted.
+    """
 
     seated: int
     waiting: int
@@ -260,7 +266,7 @@ def _attendee_output(
         offered_until=iso_or_none(attendee.offered_until),
         answered_at=iso(attendee.answered_at),
         checked_in_at=iso_or_none(details.checked_in_at),
-        answers=[ReplyOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
+        answers=[FormResponseOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
     )
 
 
@@ -298,7 +304,7 @@ OPERATIONS = (
         "POST",
         f"{_BASE}/decisions",
         "decideAttendances",
-        "Approve or decline several answers at once, or give them places from the waitlist",
+        "Approve or reject several answers at once, or give them places from the waitlist",
         decide,
         {200: DecisionCountsOutput},
         DecisionInput,
@@ -318,7 +324,7 @@ OPERATIONS = (
         "POST",
         f"{_BASE}/{{attendanceId}}/restore",
         "restoreAttendance",
-        "Restore an attendee that a host removed",
+        "Restore an answer that a host rejected",
         restore,
         {200: HostAttendeeOutput},
         failures=(403, 404),

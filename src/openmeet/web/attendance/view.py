@@ -97,8 +97,8 @@ class HistoryPart:
 async def oldest_join_requests(
     reader: Reader, events: Sequence[Event], viewer: UserId, event_registration: EventRegistration | None = None
 ) -> list[JoinRequestRow]:
-    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``event_registration`` is the only one of
-    the events with its settings, so that the responses to its questions are shown.
+    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``event_registration`` is given only for a
+    single event. Then the responses to its questions are shown, too.
     """
     requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in requests])
