@@ -308,11 +308,11 @@ async def test_a_quarantined_rsvp_is_retried(bench: Bench):
     async with bench.db.transaction() as tx:
         await apply(tx, HERE, [answer])
         await quarantine.add(
-            tx, FailedStep.COUNT, [RecordFailure(answer.uri, answer.rev, ValueError("no"), answer.cid)]
+            tx, FailedStep.MAKE_EFFECTIVE, [RecordFailure(answer.uri, answer.rev, ValueError("no"), answer.cid)]
         )
         await tx.execute("delete from outbox_jobs")
     shown = (await bench.client.get("/operating/put-aside")).text
-    assert "Counting failed 1 time" in shown
+    assert "Making the answer effective failed 1 time" in shown
     assert "Count it again" in shown
     form = {"records": answer.uri, "do": "read"}
     await bench.client.post("/operating/put-aside", data=form)

@@ -28,16 +28,21 @@ _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_T
 
 
 async def apply(
-    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_awaiting: bool = True
+    tx: Transaction,
+    context: IngestionContext,
+    messages: Sequence[RecordMessage],
+    *,
+    makes_awaiting_effective: bool = True,
 ) -> list[IngestResult]:
     """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``counts_awaiting``: also count the RSVPs that await events of the batch; a caller that turns this off must have them
-    counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
+    ``makes_awaiting_effective``: also make the RSVPs effective that await events of the batch; a caller that turns this
+    off must have that done later. Raises TransactionConflict if accounts of people concerned were merged in the
+    meantime: retry.
     """
     parsed_messages = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, parsed_messages)
-    if not counts_awaiting:
+    if not makes_awaiting_effective:
         batch.awaited_uris.clear()
     parsed_messages = batch.with_current_subjects(parsed_messages)
     outcomes: dict[int, IngestResult] = {}

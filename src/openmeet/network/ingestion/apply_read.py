@@ -142,7 +142,7 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
 async def _apply_without_awaiting_rsvps(
     context: IngestionContext, message: RecordMessage, also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, [message], counts_awaiting=False)
+    outcomes = await apply(tx, context, [message], makes_awaiting_effective=False)
     await also_write(tx, [message])
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes

@@ -29,20 +29,20 @@ _MAX_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """The step that failed: applying the record, repairing its row (``reconcile``), or counting an RSVP whose event has
-    arrived (``fetch``).
+    """The step that failed: applying the record, repairing its row (``reconcile``), or making an RSVP effective
+    whose event has arrived (``fetch``). Stored under other words.
     """
 
     APPLY = "taking"
     REPAIR = "mending"
-    COUNT = "counting"
+    MAKE_EFFECTIVE = "counting"
 
 
-# The job that retries a step: it reads the repository of the record or, to count an RSVP, its event.
+# The job that retries a step: it reads the repository of the record or, to make an RSVP effective, its event.
 RETRY_JOB: Final = {
     FailedStep.APPLY: JobKind.BACKFILL,
     FailedStep.REPAIR: JobKind.RECONCILE,
-    FailedStep.COUNT: JobKind.FETCH_SUBJECT,
+    FailedStep.MAKE_EFFECTIVE: JobKind.FETCH_SUBJECT,
 }
 
 
@@ -189,7 +189,7 @@ async def retry(tx: Transaction, uris: Sequence[str]) -> None:
         return
     quarantined_rows = await tx.fetch(_NAMED, uris=list(uris))
     for step, job in RETRY_JOB.items():
-        about = "subject_uri" if step is FailedStep.COUNT else "did"
+        about = "subject_uri" if step is FailedStep.MAKE_EFFECTIVE else "did"
         await enqueue_again(
             tx, job, {row[about] for row in quarantined_rows if row["step"] == step.value and row[about]}
         )

@@ -1,8 +1,8 @@
 """RSVPs that await their event: the event has not been seen, or is not visible to the author of the RSVP. An unseen event
-is fetched once. The RSVP counts once its author can see the event here.
+is fetched once. The RSVP becomes effective once its author can see the event here.
 
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
-deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are counted are quarantined.
+deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are made effective are quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,8 +47,8 @@ async def enqueue_fetches(tx: Transaction, awaited_uris: set[str], subjects: Seq
 
 
 async def release(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
-    """Count the RSVPs that await events whose records have just become known, and complete failed jobs that fetch these
-    events.
+    """Make the RSVPs effective that await events whose records have just become known, and complete failed jobs that
+    fetch these events.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     waited_uris = [uri for uri in uris if uri in awaited_uris]
@@ -64,18 +64,20 @@ async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
 
 
 async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Count the RSVPs that await these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
+    """Make the RSVPs effective that await these events (by URI), in order of first arrival. ``only``: restrict to this
+    DID.
+    """
     waiting = await seen_rsvps.rsvps_awaiting(tx, sorted(event_ids))
     waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
     await seen_rsvps.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
-    await quarantine.release(tx, FailedStep.COUNT, [rsvp_record.uri for rsvp_record in waiting])
+    await quarantine.release(tx, FailedStep.MAKE_EFFECTIVE, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
     await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
-    """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, count them
-    at once.
+    """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, make
+    them effective at once.
     """
     await seen_rsvps.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
@@ -109,14 +111,14 @@ async def recheck(db: Database, user_id: UserId) -> None:
 
 
 async def make_effective_if_here(db: Database, uri: str) -> bool:
-    """Count the RSVPs that await an event if it is already here; no network call is needed then. Returns whether it is
-    here.
+    """Make the RSVPs effective that await an event if it is already here; no network call is needed then. Returns whether
+    it is here.
 
-    If they fail together because of one of them, they are counted individually, and those that fail are quarantined.
+    If they fail together because of one of them, each is made effective by itself, and those that fail are quarantined.
     Raises the last error if so many fail that individual RSVPs cannot be the cause.
     """
     try:
-        return await db.batch(partial(_count, uri, None))
+        return await db.batch(partial(_make_effective_if_here, uri, None))
     except Exception as together:
         if not is_of_record(together):
             raise
@@ -128,7 +130,7 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
     failed: list[RecordFailure] = []
     for did, rsvps in waiting.items():
         try:
-            await db.batch(partial(_count, uri, did))
+            await db.batch(partial(_make_effective_if_here, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
@@ -137,11 +139,11 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
         if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:
-        await quarantine.add(tx, FailedStep.COUNT, failed)
+        await quarantine.add(tx, FailedStep.MAKE_EFFECTIVE, failed)
     return True
 
 
-async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
+async def _make_effective_if_here(uri: str, only: str | None, tx: Transaction) -> bool:
     current = await current_subject(tx, uri)
     event_id = await event_records.id_with(tx, current)
     if event_id is not None:
