@@ -18,7 +18,7 @@ from openmeet.domain.attendance.notify import (
     hosts_of,
     people_to_notify_of_events,
 )
-from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.attendance.visibility import people_who_see_by_role
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event, EventId
@@ -120,7 +120,7 @@ _WITH_RECIPIENTS = f"""
     select f.subject_id from fan_outs f where f.subject_id in :event_ids
     union
     select a.event_id from attendances a join users u on u.id = a.user_id
-     where a.event_id in :event_ids and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+     where a.event_id in :event_ids and a.status in :concerned and {CAN_BE_NOTIFIED}
 """
 
 

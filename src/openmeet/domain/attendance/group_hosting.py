@@ -12,6 +12,7 @@ from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
@@ -78,9 +79,9 @@ _EVENTS_AND_RSVPS: Final = {
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
     ),
 }
-_UPCOMING: Final = """
+_UPCOMING: Final = f"""
     select id from events
-     where group_id = :group_id and origin = 'here' and deleted_at is null and (over_at is null or over_at > :now)
+     where group_id = :group_id and origin = 'here' and deleted_at is null and {is_not_over("events")}
      order by id
 """
 

@@ -12,7 +12,7 @@ from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
-from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
@@ -44,11 +44,13 @@ class FanOutProgress:
 
 
 async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Attendees with these statuses who can be notified. People known only by their DID cannot read notifications."""
+    """Attendees with these statuses who can be notified. People known only by their DID cannot read notifications, and
+    guests without an e-mail address get none.
+    """
     rows = await reader.fetch(
         f"""
         select a.user_id from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and (u.kind = 'person' or {IS_GUEST}) order by a.user_id
+         where a.event_id = :event_id and a.status in :wanted and {CAN_BE_NOTIFIED} order by a.user_id
         """,
         event_id=event_id,
         wanted=[status.value for status in statuses],
@@ -74,7 +76,7 @@ async def people_to_notify_of_events(
     rows = await reader.fetch(
         f"""
         select distinct a.user_id from attendances a join users u on u.id = a.user_id
-         where a.event_id in :events and a.status in :wanted and a.user_id > :after and (u.kind = 'person' or {IS_GUEST})
+         where a.event_id in :events and a.status in :wanted and a.user_id > :after and {CAN_BE_NOTIFIED}
            {"" if only is None else "and (a.user_id <= :until or a.answered_at >= :since)"}
          order by a.user_id limit :limit
         """,

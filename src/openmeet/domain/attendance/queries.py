@@ -67,8 +67,13 @@ IS_HIDDEN = f"""(exists (
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
          or {is_blocked("a.user_id")} or {hides_person("a.user_id")} or {is_leaving("a.user_id")})"""
 
-# A person without an account who gave an e-mail address.
+# A guest: a person without an account, with or without an e-mail address. People whom a host added by name have none, nor
+# have those who stand in for an invited address (``invitations``).
 IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
+# The person ``u`` of the RSVP ``a`` has an account, or is a guest with an e-mail address.
+CAN_BE_NOTIFIED = (
+    "(u.kind = 'person' or exists (select 1 from guests g where g.user_id = a.user_id and g.email is not null))"
+)
 
 
 def attendance_of(row: Row) -> Attendance:

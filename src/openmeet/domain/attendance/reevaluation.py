@@ -18,6 +18,7 @@ from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups.model import SHUT_OUT, GroupRole, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
@@ -81,14 +82,14 @@ _EVENTS_IN_LEFT_GROUPS = f"""
      where a.user_id = :user_id
        and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ({roles_sql(SHUT_OUT)})
             or a.status = 'invited' and m.role = '{GroupRole.BANNED}')
-       and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+       and e.deleted_at is null and {is_not_over("e")}
      order by a.event_id
 """
 
 _LOCK_IN_LEFT_GROUPS: Final = f"""
     select id from events
      where group_id in (select group_id from group_members where user_id = :user_id and role in ({roles_sql(SHUT_OUT)}))
-       and deleted_at is null and (over_at is null or over_at > :now) order by id
+       and deleted_at is null and {is_not_over("events")} order by id
        for no key update
 """
 
@@ -143,7 +144,7 @@ async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id:
 
 _HAS_OPEN_RSVP: Final = f"""
     a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
-    and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+    and e.deleted_at is null and {is_not_over("e")}
 """
 _UPCOMING_EVENTS = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
@@ -161,7 +162,7 @@ def has_rsvp_to_sql(host: str, person: str) -> str:
 
 _LOCK_UPCOMING: Final = f"""
     select id from events
-     where author_id = :host and deleted_at is null and (over_at is null or over_at > :now) order by id
+     where author_id = :host and deleted_at is null and {is_not_over("events")} order by id
        for no key update
 """
 
@@ -193,7 +194,7 @@ _BLOCKED_PEOPLE: Final = f"""
       join user_blocks k on k.user_id = :host and k.blocked_id = a.user_id
      where (e.id = :subject or e.series_id = :subject)
        and a.status in ('attending', 'interested', 'pending', 'waitlisted')
-       and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+       and e.deleted_at is null and {is_not_over("e")}
 """
 
 
@@ -222,7 +223,7 @@ _WITH_PENDING_RSVP: Final = f"""
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ({", ".join(f"'{one}'" for one in _REEVALUATED)})
        and a.source = 'network'
-       and (e.over_at is null or e.over_at > :now) order by a.event_id
+       and {is_not_over("e")} order by a.event_id
 """
 
 

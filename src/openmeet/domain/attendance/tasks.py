@@ -11,6 +11,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice, recheck_rsvp_records
+from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event, EventId
@@ -40,7 +41,7 @@ _UNREMINDED = f"""
      where e.starts_at > :now and e.starts_at <= :until
        and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
        and a.status = 'attending' and a.answered_at <= e.starts_at - :ahead
-       and (u.kind = 'person' or exists (select 1 from guests g where g.user_id = u.id and g.email is not null))
+       and {CAN_BE_NOTIFIED}
        and not exists (select 1 from notifications n
                         where n.user_id = a.user_id and n.kind = 'reminder' and n.subject_id = a.event_id
                           and n.subject_revision = e.starts_at)

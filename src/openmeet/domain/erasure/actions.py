@@ -21,6 +21,7 @@ from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MAX_LISTED
 from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.groups.model import BELOW_OWNER, roles_sql
@@ -45,18 +46,18 @@ _UNDELETED_RECORDS: Final = """
      order by p.uri
 """
 _OUT_OF_REACH: Final = "and (s.did is null or s.needs_login = 1)"
-_COMING_ANSWERS: Final = """
+_COMING_ANSWERS: Final = f"""
     select e.slug from attendances a join events e on e.id = a.event_id
      where a.user_id = :id and a.status not in ('declined', 'rejected') and e.deleted_at is null and e.removed_at is null
-       and (e.over_at is null or e.over_at > :now) and e.author_id <> :id
+       and {is_not_over("e")} and e.author_id <> :id
      order by e.id
 """
 # Single events and dates of series that begin before their host is deleted, and are neither cancelled nor handed over.
-_SOON: Final = """
+_SOON: Final = f"""
     select e.id, e.series_id, e.author_id, e.starts_at from account_erasures l join events e on e.author_id = l.user_id
-     where l.stage = 'requested' {whose} and e.origin = 'here' and e.is_draft = 0 and e.status <> 'cancelled'
+     where l.stage = 'requested' {{whose}} and e.origin = 'here' and e.is_draft = 0 and e.status <> 'cancelled'
        and e.deleted_at is null and e.removed_at is null and e.starts_at < l.due_at
-       and (e.over_at is null or e.over_at > :now)
+       and {is_not_over("e")}
        and (e.starts_at, e.id) > (cast(:after_start as bigint), :after_id)
      order by e.starts_at, e.id limit :limit
 """
@@ -69,7 +70,7 @@ _OWN_SERIES: Final = "select id from event_series where user_id = :id and delete
 _PREVIEW_COUNTS: Final = f"""
     select (select count(*) from attendances a join events e on e.id = a.event_id
              where a.user_id = :id and a.status not in ('declined', 'rejected') and e.deleted_at is null
-               and (e.over_at is null or e.over_at > :now)) as answers,
+               and {is_not_over("e")}) as answers,
            (select count(*) from group_members m join groups g on g.id = m.group_id
              where m.user_id = :id and m.role in ({roles_sql(BELOW_OWNER)}) and g.deleted_at is null) as memberships,
            (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null) as owned,

@@ -18,6 +18,7 @@ from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import HELD_BY_GROUP, notify_webhooks, stored_by_groups
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import apply_to_new_host, raise_if_blocked
@@ -323,7 +324,7 @@ async def upcoming_single_events(reader: Reader, author_id: UserId) -> list[Even
     """Upcoming single events that an owner created on this site, in id order."""
     rows = await reader.fetch(
         "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
-        " and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) order by id",
+        f" and deleted_at is null and removed_at is null and {is_not_over('events')} order by id",
         author_id=author_id,
         now=reader.now,
     )
@@ -337,7 +338,7 @@ async def require_approval_of_dates(tx: Transaction, series_id: str, by: UserId)
     await tx.execute(
         "update events set needs_author_approval = 1"
         " where series_id = :series_id and author_id <> :by and needs_author_approval = 0"
-        f" and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) and not {HELD_BY_GROUP}",
+        f" and deleted_at is null and removed_at is null and {is_not_over('events')} and not {HELD_BY_GROUP}",
         series_id=series_id,
         by=by,
         now=tx.now,

@@ -6,6 +6,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.geo_points import Spot
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, event_of
+from openmeet.domain.events.visibility import is_not_over
 
 
 async def without_position(reader: Reader, limit: int) -> list[Event]:
@@ -76,10 +77,10 @@ async def set_zones(tx: Transaction, events: Sequence[Event]) -> None:
 async def forget_missing_zones(tx: Transaction, limit: int) -> int:
     """Forget that no town was near these upcoming events. Return how many."""
     return await tx.execute(
-        """
+        f"""
         update events set zone_source = 'unknown'
          where id in (select id from events
-                       where zone_source = 'not_found' and (over_at is null or over_at > :now)
+                       where zone_source = 'not_found' and {is_not_over("events")}
                        order by id limit :limit)
         """,
         now=tx.now,
@@ -90,10 +91,10 @@ async def forget_missing_zones(tx: Transaction, limit: int) -> int:
 async def forget_unknown_towns(tx: Transaction, limit: int) -> int:
     """Forget that the towns of these upcoming events were looked up without success. Return how many."""
     return await tx.execute(
-        """
+        f"""
         update events set derived_from = ''
          where id in (select id from events
-                       where place_x is null and derived_from <> '' and (over_at is null or over_at > :now)
+                       where place_x is null and derived_from <> '' and {is_not_over("events")}
                        order by id limit :limit)
         """,
         now=tx.now,

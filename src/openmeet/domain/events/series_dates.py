@@ -27,7 +27,7 @@ from openmeet.domain.events.model import (
 from openmeet.domain.events.publication import notify_webhooks, settle_merges, waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.unsolicited_lists import hold_if_first_event
-from openmeet.domain.events.visibility import is_hidden, is_listed
+from openmeet.domain.events.visibility import is_hidden, is_listed, is_not_over
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
@@ -286,8 +286,8 @@ _UNDER_WAY: Final = 367 * DAY
 # More dates are not stored in advance. Dates that people opened one by one over a century are not included.
 _MAX_EXCEPTIONS: Final = 1000
 
-_COMING = """series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
-         and (over_at is null or over_at > :now)"""
+_COMING = f"""series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
+         and {is_not_over("events")}"""
 _NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order by starts_at, id limit 1"
 
 # For each policy: upcoming dates that must be published but are not, and the reverse.

@@ -1,4 +1,5 @@
-"""SQL conditions for event visibility: the decisions of ``event_access``, for all events of a list (invariant 3).
+"""SQL conditions for lists of events, above all for their visibility: the decisions of ``event_access``, for all events
+of a list (invariant 3).
 
 Each takes the alias of ``events`` in the statement. Aliases come from our code, never from input.
 """
@@ -13,6 +14,11 @@ from openmeet.domain.users.erasure_requests import is_leaving
 def is_listed(table: str) -> str:
     """SQL condition: the event may appear in lists at all: it is published, not gone, and has a date."""
     return f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null and {table}.starts_at is not null"
+
+
+def is_not_over(table: str) -> str:
+    """SQL condition: the event has not ended, or has no date yet. Needs the parameter ``now``."""
+    return f"({table}.over_at is null or {table}.over_at > :now)"
 
 
 def is_of_own_group(table: str) -> str:

@@ -16,6 +16,7 @@ from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.objections import OPEN_OBJECTION
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
+from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import BELOW_OWNER, Group, GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission, roles_with
@@ -113,7 +114,7 @@ async def undecided_records(reader: Reader, person: UserId) -> list[Event]:
         f"""
         select {columns_of("e")} from events e
          where e.author_id = :person and (e.record_deleted_at is not null or e.needs_author_approval = 1)
-           and e.deleted_at is null and e.removed_at is null and e.is_draft = 0 and (e.over_at is null or e.over_at > :now)
+           and e.deleted_at is null and e.removed_at is null and e.is_draft = 0 and {is_not_over("e")}
          order by coalesce(e.record_deleted_at, e.updated_at), e.id limit {_MAX_ROWS}
         """,
         person=person,

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.queries import awaits_decision_sql
 from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
-from openmeet.domain.events.visibility import is_hidden, is_shut_out
+from openmeet.domain.events.visibility import is_hidden, is_not_over, is_shut_out
 from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId
@@ -230,7 +230,7 @@ _SOURCES: Final = {
     MyEvents.PAST: _HOSTED_OR_ANSWERED,
 }
 _HOSTING = f"(e.author_id = :user_id or e.id in ({CO_HOSTED}))"
-_COMING_UP = "(e.over_at is null or e.over_at > :now)"
+_COMING_UP = is_not_over("e")
 # The person is invited, was offered a place, must confirm because the event was moved, or must decide on requests.
 _WAITING: Final = f"""
     {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'

@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload
-from openmeet.domain.attendance.queries import IS_GUEST
+from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.notifications import event_kinds, preferences
 from openmeet.domain.notifications.event_kinds import DatesChanged
@@ -29,7 +29,7 @@ _RECIPIENTS: Final = f"""
     with answered as (
            select a.user_id, max(case when a.event_id in :moved then 1 else 0 end) as is_mailed
              from attendances a join users u on u.id = a.user_id
-            where a.event_id in :changed and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+            where a.event_id in :changed and a.status in :concerned and {CAN_BE_NOTIFIED}
             group by a.user_id)
        , followers as ({{followers}})
        , goers as ({{goers}})
@@ -127,7 +127,7 @@ class SeriesImpact:
 _CONCERNED: Final = f"""
     with concerned as (
            select a.user_id from attendances a join users u on u.id = a.user_id
-            where a.event_id in :dates and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
+            where a.event_id in :dates and a.status in :concerned and {CAN_BE_NOTIFIED}
             union {{followers}}
             union select id from users where id in :hosts)
        , recipients as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
