@@ -113,46 +113,59 @@ async def attendees(
     only hosts see (``_IS_FOR_HOSTS_ONLY``). Others see only how many wait, because it is private that somebody did not
     get a place. Everyone sees themselves (``viewer``).
     """
-    seen = (
-        ""
-        if with_private
-        else f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"
-        f" and not {_IS_FOR_HOSTS_ONLY} and a.status <> 'waitlisted')"
-    )
-    parts = [part for status in statuses if (part := _first_of_sql(status, seen, after))]
+    seen, values = _seen_by_sql(viewer, with_private=with_private)
+    parts = []
+    for status in statuses:
+        if _is_complete(status, after):
+            continue
+        after_clause, position = _after_in_status(status, after)
+        parts.append(_first_of_sql(status, seen, after_clause))
+        values |= position
     if not parts:
         return []
-    sql = f"select * from ({' union all '.join(parts)}) as found order by waitlist_number, answered_at, id limit :limit"
-    possible: dict[str, object] = {"viewer": viewer or ""}
-    if after is not None:
-        possible |= {
-            "waitlist_number": after.waitlist_number,
-            "answered_at": after.answered_at,
-            "id": after.attendance_id,
-        }
-    parameters = {name: value for name, value in possible.items() if f":{name}" in sql}
-    rows = await reader.fetch(sql, event_id=event_id, limit=limit, **parameters)
+    rows = await reader.fetch(
+        f"select * from ({' union all '.join(parts)}) as found order by waitlist_number, answered_at, id limit :limit",
+        event_id=event_id,
+        limit=limit,
+        **values,
+    )
     return [attendee_of(row) for row in rows]
 
 
-def _first_of_sql(status: AttendanceStatus, seen: str, after: AttendeeCursor | None) -> str:
-    """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list.
+def _seen_by_sql(viewer: UserId | None, *, with_private: bool) -> tuple[str, dict[str, object]]:
+    """SQL for the RSVPs that the viewer of ``attendees`` may see, and its parameters."""
+    if with_private:
+        return "", {}
+    sql = (
+        f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"
+        f" and not {_IS_FOR_HOSTS_ONLY} and a.status <> 'waitlisted')"
+    )
+    return sql, {"viewer": viewer or ""}
 
-    Returns "" if the previous page already ended after everyone with this status.
-    """
-    waits = status is AttendanceStatus.WAITLISTED
-    order = "a.waitlist_number" if waits else "a.answered_at, a.id"
-    after_clause = ""
-    if waits:
+
+def _is_complete(status: AttendanceStatus, after: AttendeeCursor | None) -> bool:
+    """Whether the previous page ended after everyone with this status, because it ended on the waitlist."""
+    is_on_waitlist = after is not None and after.waitlist_number > _BEFORE_WAITLIST
+    return is_on_waitlist and status is not AttendanceStatus.WAITLISTED
+
+
+def _after_in_status(status: AttendanceStatus, after: AttendeeCursor | None) -> tuple[str, dict[str, object]]:
+    """SQL for the people of one status behind a position in the order of ``attendees``, and its parameters."""
+    is_waitlist = status is AttendanceStatus.WAITLISTED
+    if after is None:
         # Without this bound SQLite scans every row of the event for waitlist numbers.
-        after_clause = f"and a.waitlist_number > {_BEFORE_WAITLIST}"
-        if after is not None:
-            after_clause = """and (a.waitlist_number, a.answered_at, a.id)
-                      > (cast(:waitlist_number as bigint), cast(:answered_at as bigint), :id)"""
-    elif after is not None and after.waitlist_number > _BEFORE_WAITLIST:
-        return ""
-    elif after is not None:
-        after_clause = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
+        return (f"and a.waitlist_number > {_BEFORE_WAITLIST}" if is_waitlist else ""), {}
+    position: dict[str, object] = {"answered_at": after.answered_at, "last_id": after.attendance_id}
+    if not is_waitlist:
+        return "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :last_id)", position
+    sql = """and (a.waitlist_number, a.answered_at, a.id)
+                      > (cast(:waitlist_number as bigint), cast(:answered_at as bigint), :last_id)"""
+    return sql, position | {"waitlist_number": after.waitlist_number}
+
+
+def _first_of_sql(status: AttendanceStatus, seen: str, after_clause: str) -> str:
+    """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list."""
+    order = "a.waitlist_number" if status is AttendanceStatus.WAITLISTED else "a.answered_at, a.id"
     return f"""
         select * from (
         select {_COLUMNS_OF_ALL}, 0 as is_unanswered_invitation

@@ -3,14 +3,13 @@ account.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_bar_inputs, answer_texts, history, waitlist
-from openmeet.domain.attendance.actions import relationship_of
+from openmeet.domain.attendance import answer_bar_inputs, answer_texts, waitlist
 from openmeet.domain.attendance.answer_badges import Badge, badges_on_page
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
@@ -148,23 +147,16 @@ async def page_answer_bar(
 ) -> AnswerBarView:
     """The bar of the event page. ``requested_reply`` is the reply that the viewer clicked before signing in."""
     event = event_registration.event
-    is_welcome = viewer is None or await answer_bar_inputs.is_welcome(reader, event, viewer)
-    bar_input = AnswerBarInput(
-        event,
-        own_rsvp,
-        reader.now,
-        event_registration.settings,
-        await relationship_of(reader, event_registration, viewer),
+    without_page = await answer_bar_inputs.bar_input_of(reader, event_registration, viewer, rsvp=own_rsvp)
+    bar_input = replace(
+        without_page,
         is_hosting=facts.is_hosting,
-        is_welcome=is_welcome,
-        is_full=await waitlist.is_full_now(reader, event_registration),
         pending_people=facts.counts.pending_people,
         pending_rsvps=facts.counts.pending_rsvps,
-        has_missed_offer=await history.has_missed_offer(reader, own_rsvp),
         may_join=bool(facts.join_url),
         has_directions=bool(facts.directions_url),
         may_edit=bool(facts.edit_path),
-        may_message=is_welcome,
+        may_message=without_page.is_welcome,
         has_next_date=bool(facts.next_path),
         sees_group=bool(facts.group_path),
         sees_photos=bool(facts.photos_path),
