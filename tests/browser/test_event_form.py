@@ -62,8 +62,8 @@ async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, ope
         await field.fill("2099-07-04T18:00")
         await expect(starts).to_be_hidden()
         await page.get_by_label("Titel", exact=True).focus()
-        await expect(starts).to_have_text("Sa., 4. Juli 2099, 18:00")
-        await expect(ends).to_have_text("Sa., 4. Juli 2099, 20:00")
+        await expect(starts).to_have_text("Sa., 4. Juli 2099, 18:00 Uhr")
+        await expect(ends).to_have_text("Sa., 4. Juli 2099, 20:00 Uhr")
         assert await field.evaluate("input => getComputedStyle(input).color") == "rgba(0, 0, 0, 0)"
 
 

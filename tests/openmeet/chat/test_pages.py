@@ -385,3 +385,14 @@ async def test_after_the_event_nobody_is_asked_to_answer(chat):
         async with signed_in(chat.site, cleo.user_id) as browser:
             shown = visible_text((await browser.get(chat.path)).text)
         assert ("Say you’re going, and you can read" in shown, "The event is over" in shown) == (not is_over, is_over)
+
+
+async def test_times_in_sentences_are_called_times_in_german(chat):
+    """Next to a message, the time stands alone. In a sentence it does not."""
+    async with chat.site.db.transaction() as tx:
+        message = await send_text(tx, chat.ana, chat.room, "Tea?")
+    shown = await chat.as_ana.get(f"/chat/messages/{message.id}", headers={"accept-language": "de"})
+    assert re.search(r"Deine Nachricht von \d{1,2}:\d\d\sUhr löschen", shown.text)
+    room = await chat.as_ana.get(chat.path, headers={"accept-language": "de"})
+    assert re.search(r"Mehr zu deiner Nachricht von \d{1,2}:\d\d\sUhr: Tea", room.text)
+    assert re.search(r"<time[^>]*>\d{1,2}:\d\d</time>", room.text)

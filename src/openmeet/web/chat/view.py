@@ -80,8 +80,8 @@ class PollView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is local. ``note`` says what the message is
-    waiting for.
+    """One row of a conversation. ``at`` is ISO 8601 in UTC, ``time`` is local, ``time_in_sentence`` the same as part of a
+    sentence. ``note`` says what the message is waiting for.
     """
 
     id: str
@@ -92,6 +92,7 @@ class MessageView:
     role: str
     at: str
     time: str
+    time_in_sentence: str
     html: Markup | str
     excerpt: str
     href: str
@@ -190,6 +191,7 @@ def message_view(shown: ShownMessage, room: Room, hosts: set[UserId], reader: Me
         role=_room_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
+        time_in_sentence=time_in_sentence(message.said_at, now, zone),
         html=_html(shown, tells_pictures=not pictures_at),
         excerpt=_excerpt(shown),
         href=f"/chat/messages/{message.id}" if reader.is_linked else "",

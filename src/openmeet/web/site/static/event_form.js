@@ -95,14 +95,17 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
 // Browsers write dates in their own language. While a field is not in use, its date is shown in the language of the page.
 for (const part of document.querySelectorAll(".make-times")) {
   const { lang } = document.documentElement;
+  // British dates are those of the site's English.
+  const locale = lang === "en" ? "en-GB" : lang;
   const say = () => {
     for (const input of part.querySelectorAll("input")) {
       const at = new Date(input.value.length === 10 ? input.value : `${input.value}Z`);
       const words = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
-      if (input.type !== "date") Object.assign(words, { hour: "numeric", minute: "2-digit" });
       if (at.getUTCFullYear() !== new Date().getFullYear()) words.year = "numeric";
-      // British dates are those of the site's English.
-      input.nextElementSibling.textContent = isNaN(at) ? "" : at.toLocaleString(lang === "en" ? "en-GB" : lang, words);
+      const day = isNaN(at) ? "" : at.toLocaleDateString(locale, words);
+      const time = day && at.toLocaleTimeString(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
+      const isDay = !day || input.type === "date";
+      input.nextElementSibling.textContent = isDay ? day : part.dataset.says.replace("{day}", day).replace("{time}", time);
     }
   };
   for (const input of part.querySelectorAll("input")) {
