@@ -163,14 +163,14 @@ def disabled_composer(site_name: str, public_url: str) -> Composer:
         host = urlsplit(webhook.url).hostname or gettext("the address")
         parts = [
             gettext(
-                "%(site)s couldn’t reach %(host)s for a while and has switched your webhook off. The last answer was: %(reason)s",
+                "%(site)s couldn’t reach %(host)s for a while and has turned your webhook off. The last answer was: %(reason)s",
                 site=site_name,
                 host=host,
                 reason=explain(webhook.off_why),
             ),
             text_link(
                 gettext(
-                    "Once it works again, switch the webhook on. You can resend missed messages from the list of deliveries"
+                    "Once it works again, turn the webhook on. You can resend missed messages from the list of deliveries"
                 ),
                 f"{public_url}/settings/webhooks",
             ),

@@ -43,7 +43,7 @@ async def test_each_flag_is_switched_on_its_page(bench: Bench):
     for flag in Flag:
         to = "off" if DEFAULTS[flag] else "on"
         before = await bench.client.get(f"{PAGE}/{flag.value}")
-        assert h1_of(before.text) == f"Switch {to}: {flag.value}"
+        assert h1_of(before.text) == f"Turn {to}: {flag.value}"
         why = f"A trial of {flag.value}"
         assert (await switch(bench.client, flag, to, why)).status_code == HTTPStatus.SEE_OTHER
         otherwise.add(flag)

@@ -404,7 +404,7 @@ async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, cli
     assert "arrived" in (await client.get(one)).text
     assert "angekommen" in (await client.get(one, headers={"accept-language": "de"})).text
     await client.post(one, data={"do": "off"})
-    assert "You switched it off." in (await client.get(path)).text
+    assert "You turned it off." in (await client.get(path)).text
     assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     await client.post(one, data={"do": "remove"})
     assert await select_rows(stage.site.db, "select id from webhooks") == []

@@ -91,7 +91,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.webhooks
     "webhook.too_many_webhooks": mark("You already have %(most)s addresses. Remove one you don’t use first."),
     "webhook.no_such_webhook": mark("That webhook isn’t one of yours."),
-    "webhook.off": mark("This webhook is off. Switch it on first."),
+    "webhook.off": mark("This webhook is off. Turn it on first."),
     "webhook.still_waiting": mark("It’s already on its way."),
     "webhook.no_such_delivery": mark("This delivery doesn’t exist."),
     "webhook.url_needed": mark("Enter the address that gets the messages."),
@@ -100,7 +100,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.kinds_needed": mark("Choose at least one of: %(kinds)s."),
     "webhook.calls_no_addresses": mark("This site isn’t calling other addresses right now."),
     "webhook.kind_needed": mark("Select at least one."),
-    "webhook.switched_off_by_owner": mark("You switched it off."),
+    "webhook.switched_off_by_owner": mark("You turned it off."),
     "webhook.dropped_while_off": mark("The webhook was off."),
     "webhook.nothing_to_see": mark("You can’t see what this message was about."),
     "webhook.answered_with_status": mark("The address answered with status %(status)s."),
