@@ -25,7 +25,8 @@ IDS_PER_STATEMENT: Final = 1000
 
 _EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
 
-_WRITTEN = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+where 1 = 1\b")
+_INSERTED = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+where 1 = 1\b")
+_UPDATED = re.compile(rf"\s*update\s(?P<change>[^;]*?)\sfrom\s+{_EACH.pattern}\s+where\s(?P<condition>[^;]*)")
 
 
 async def fetch_each(
@@ -46,8 +47,9 @@ async def fetch_each(
 
 
 async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
-    """Run ``insert … select … from each(…) as given where 1 = 1 …`` without results. Each column is written as
-    ``given.column``.
+    """Run ``insert … select … from each(…) as given where 1 = 1 …`` or ``update … set … from each(…) as given where …``
+    without results. Each column is written as ``given.column``. An update must not have two rows for the same row of
+    the table.
 
     SQLite runs it with one ``executemany``.
     """
@@ -81,14 +83,20 @@ def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=256)
 def _with_values(sql: str) -> str:
-    """Rewrite the statement with ``values`` for SQLite, because selecting the row to write would double the cost."""
-    match = _WRITTEN.search(sql)
+    """Rewrite the statement with the values of one row for SQLite, because selecting them would double the cost."""
+    if match := _UPDATED.fullmatch(sql):
+        return _with_parameters(f"update {match['change']} where {match['condition']}", match["name"])
+    match = _INSERTED.search(sql)
     if match is None:
         raise ValueError(
-            "the statement does not write a table of rows: insert … select … from each(…) as name where 1 = 1"
+            "the statement does not write a table of rows: insert … select … from each(…) as name where 1 = 1,"
+            " or update … from each(…) as name where …"
         )
-    values = re.sub(rf"\b{match['name']}\.([a-z_]+)", r":\1", match["values"])
-    return f"{sql[: match.start()]}values ({values}) {sql[match.end() :]}"
+    return f"{sql[: match.start()]}values ({_with_parameters(match['values'], match['name'])}) {sql[match.end() :]}"
+
+
+def _with_parameters(sql: str, name: str) -> str:
+    return re.sub(rf"\b{name}\.([a-z_]+)", r":\1", sql)
 
 
 @functools.lru_cache(maxsize=256)

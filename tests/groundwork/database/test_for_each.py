@@ -14,6 +14,10 @@ PUT = """
     returning id
 """
 WRITE = PUT.replace("returning id", "")
+RENAME = """
+    update places set name = places.name || ' to ' || given.name || :ending
+      from each(id bigint, name text) as given where places.id = given.id
+"""
 NAMED = "select p.id from each(name text) as given join places p on p.name = given.name"
 
 
@@ -58,6 +62,14 @@ async def test_rows_are_written_as_they_would_be_one_by_one(db):
         (3, "garden!", b"\x00\xff"),
         (4, "shed", None),
     ]
+
+
+async def test_rows_are_updated_each_with_its_own_values(db):
+    async with db.transaction() as tx:
+        await execute_each(tx, RENAME, [{"id": 2, "name": "attic"}, {"id": 3, "name": "garden"}], ending="!")
+    async with db.reader() as reader:
+        found = await reader.fetch("select id, name from places order by id")
+    assert [(row["id"], row["name"]) for row in found] == [(1, "hall"), (2, "roof to attic!")]
 
 
 async def test_unwritable_row_leaves_none(db):

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import msgspec
 
-from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
+from groundwork.database.bulk import SqlWrite, execute_each, fetch_each, insert_rows_sql
 from groundwork.database.columns import ENGINES, authority_of, qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import IS_HIDDEN_FROM_HOSTS, REMOVED_ADDRESS
@@ -355,30 +355,50 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
 
 
 async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
-    """``save`` for many RSVPs. The event rows are locked."""
-    await tx.execute_many(
-        f"update attendances set {', '.join(f'{name} = :{name}' for name in _UPDATED_COLUMNS)}, revision = revision + 1 where id = :id",
-        [{"id": one.id, **_values(one)} for one in changed],
+    """``save`` for many different RSVPs. The event rows are locked."""
+    await execute_each(tx, _UPDATE_EACH, [{"id": one.id, **_values(one)} for one in changed])
+
+
+async def save_many_with_records(tx: Transaction, changed: Sequence[Attendance]) -> None:
+    """``save_many``, and set the URIs of their records. No other RSVP has these records."""
+    await execute_each(
+        tx,
+        _UPDATE_EACH_WITH_RECORD,
+        [{"id": one.id, "record_uri": one.record_uri, **_values(one)} for one in changed],
     )
 
 
-_UPDATED_COLUMNS = (
-    "status",
-    "waitlist_number",
-    "source",
-    "answered_at",
-    "party",
-    "mode",
-    "offered_until",
-    "pending_for",
-    "approved_at",
-    "known_starts_at",
-    "is_private",
-    "skips_record",
-    "guest_names",
-    "replies",
-    "reply_words",
-)
+# Name to type.
+_UPDATED_COLUMNS = {
+    "status": "text",
+    "waitlist_number": "bigint",
+    "source": "text",
+    "answered_at": "bigint",
+    "party": "integer",
+    "mode": "text",
+    "offered_until": "bigint",
+    "pending_for": "text",
+    "approved_at": "bigint",
+    "known_starts_at": "bigint",
+    "is_private": "integer",
+    "skips_record": "integer",
+    "guest_names": "text",
+    "replies": "text",
+    "reply_words": "text",
+}
+
+
+def _update_each_sql(columns: Mapping[str, str]) -> str:
+    assignments = ", ".join(f"{name} = given.{name}" for name in columns)
+    typed_columns = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"""
+        update attendances set {assignments}, revision = attendances.revision + 1
+          from each(id text, {typed_columns}) as given where attendances.id = given.id
+    """
+
+
+_UPDATE_EACH = _update_each_sql(_UPDATED_COLUMNS)
+_UPDATE_EACH_WITH_RECORD = _update_each_sql({"record_uri": "text", **_UPDATED_COLUMNS})
 
 
 _INSERT = f"""
@@ -396,21 +416,7 @@ _INSERT_EACH = insert_rows_sql(
         "record_uri": "text",
         "created_at": "bigint",
         "revision": "bigint",
-        "status": "text",
-        "waitlist_number": "bigint",
-        "source": "text",
-        "answered_at": "bigint",
-        "party": "integer",
-        "mode": "text",
-        "offered_until": "bigint",
-        "pending_for": "text",
-        "approved_at": "bigint",
-        "known_starts_at": "bigint",
-        "is_private": "integer",
-        "skips_record": "integer",
-        "guest_names": "text",
-        "replies": "text",
-        "reply_words": "text",
+        **_UPDATED_COLUMNS,
     },
 )
 

@@ -60,6 +60,7 @@ async def apply_in_bulk(tx: Transaction, records: Sequence[RecordedRsvp]) -> set
     new: dict[RsvpKey, Attendance] = {}
     changed: dict[AttendanceId, tuple[Attendance, Attendance]] = {}
     new_record_uris: dict[AttendanceId, str] = {}
+    attached_uris: set[str] = set()
     not_in_bulk: set[RsvpKey] = set()
     for record in records:
         if record.user_id not in batch.kinds:
@@ -72,13 +73,13 @@ async def apply_in_bulk(tx: Transaction, records: Sequence[RecordedRsvp]) -> set
         if rsvp is None:
             new[record.key] = after
             continue
-        if after is not rsvp:
-            changed[rsvp.id] = (rsvp, after)
         if rsvp.record_uri != record.record_uri:
+            attached_uris.add(record.record_uri)
+        if after is not rsvp:
+            changed[rsvp.id] = (rsvp, replace(after, record_uri=record.record_uri))
+        elif rsvp.record_uri != record.record_uri:
             new_record_uris[rsvp.id] = record.record_uri
-    await queries.detach_records(
-        tx, {one.record_uri for one in new.values() if one.record_uri} | {*new_record_uris.values()}
-    )
+    await queries.detach_records(tx, {one.record_uri for one in new.values() if one.record_uri} | attached_uris)
     await queries.insert_each(tx, list(new.values()))
     await queries.set_records(tx, new_record_uris)
     await _save(tx, [*new.values()], [*changed.values()])
@@ -97,7 +98,7 @@ async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | No
     kinds = await user_queries.kinds(tx, {one.user_id for one in rsvps.values()})
     events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in rsvps.values()})
     changed: list[tuple[Attendance, Attendance]] = []
-    gone: dict[AttendanceId, None] = {}
+    only_record_gone: dict[AttendanceId, None] = {}
     not_in_bulk: set[str] = set()
     for uri, rsvp in rsvps.items():
         # A reply given on this site may take precedence, and people with an account need an e-mail.
@@ -109,22 +110,23 @@ async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | No
             not_in_bulk.add(uri)
             continue
         decision = rules.decide_without_record(rsvp)
-        if decision.status is not rsvp.status:
-            details = save_rsvp.stored_details(rsvp)
-            after = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
-            if _moves_others(rsvp, after, events_with_waitlist):
-                not_in_bulk.add(uri)
-                continue
-            changed.append((rsvp, after))
-        gone[rsvp.id] = None
-    await queries.set_records(tx, gone)
+        if decision.status is rsvp.status:
+            only_record_gone[rsvp.id] = None
+            continue
+        details = save_rsvp.stored_details(rsvp)
+        after = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
+        if _moves_others(rsvp, after, events_with_waitlist):
+            not_in_bulk.add(uri)
+        else:
+            changed.append((rsvp, replace(after, record_uri=None)))
+    await queries.set_records(tx, only_record_gone)
     await _save(tx, [], changed)
     return not_in_bulk
 
 
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
-    """Save the changed RSVPs (before, after) and their history."""
-    await queries.save_many(tx, [after for _, after in changed])
+    """Save the changed RSVPs (before, after) with their records, and the history of all."""
+    await queries.save_many_with_records(tx, [after for _, after in changed])
     lines = [(before, after) for before, after in changed if save_rsvp.belongs_in_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)

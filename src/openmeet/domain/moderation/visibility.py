@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.clock import Instant
+from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.moderation.model import ModeratedKind, ModerationStatus, Subject, SubjectVisibility
 from openmeet.domain.users.model import UserId
@@ -133,10 +134,12 @@ async def change(
 
 async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisibility) -> None:
     """Withhold these subjects until a moderator decides. Subjects that already have a status keep it."""
-    await tx.execute_many(
+    await execute_each(
+        tx,
         """
         insert into moderation_states (subject, kind, state, reason, decided_by, since)
-        values (:subject, :kind, :state, '', null, :now)
+        select given.subject, given.kind, given.state, '', null, given.now
+          from each(subject text, kind text, state text, now bigint) as given where 1 = 1
             on conflict (subject) do nothing
         """,
         [_values(tx, subject, state) for subject in subjects],
