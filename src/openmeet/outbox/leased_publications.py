@@ -149,7 +149,7 @@ _COMPLETE_WITHOUT_WRITE = f"""
 _ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
 
 # Applies to this version only; a later version has another CID. But the same bytes may be written again, so every
-# statement that ends a publication clears this column.
+# statement that stores another base clears this column (``SET_BASE``).
 _STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
 _FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 

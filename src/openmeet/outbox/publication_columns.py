@@ -17,7 +17,11 @@
 
 from typing import Final
 
-SET_BASE: Final = "base_cid = :cid, base_body = :body, base_rev = :rev"
+# A delete without a response was for the earlier base. But if only the rev is later, the delete can still take effect.
+SET_BASE: Final = (
+    "base_cid = :cid, base_body = :body, base_rev = :rev, "
+    "deleting_cid = case when base_cid = :cid then deleting_cid else null end"
+)
 
 # There is no record any more. ``did`` stays, because the next record goes into the same repository.
 FORGET_RECORD: Final = (
@@ -30,8 +34,7 @@ FORGET_EDITS: Final = "edits = null, merged = null"
 
 # Our own version is the base. ``merged`` is still that of the version that was sent.
 COMPLETE_WRITE: Final = (
-    "earlier_cids = '', deleting_cid = null, was_lost = 0, "
-    f"was_merged = case when merged is null then 0 else was_merged end, {FORGET_EDITS}"
+    f"earlier_cids = '', was_lost = 0, was_merged = case when merged is null then 0 else was_merged end, {FORGET_EDITS}"
 )
 
 RESET_ATTEMPTS: Final = "attempts = 0, merge_rounds = 0"

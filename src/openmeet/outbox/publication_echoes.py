@@ -147,7 +147,7 @@ _ATTACH = f"""
 # echo. A publication that was withheld before its subject had a record stays withheld.
 _ADOPT = f"""
     update publications
-       set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', deleting_cid = null, was_merged = 1, was_lost = 0,
+       set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', was_merged = 1, was_lost = 0,
            sent_revision = revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE},
            state = case when state = 'withheld' then state
                         when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end

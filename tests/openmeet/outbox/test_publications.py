@@ -155,6 +155,35 @@ def after_hearing(state: PublicationState) -> PublicationState:
     )
 
 
+@pytest.mark.parametrize("how", ["echo", "late echo", "adopted"])
+async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: str):
+    """A delete without a response names the version that it deletes. If the record has another version by now and gets
+    those bytes again, it is not deleted.
+    """
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.BLOCKED)
+        await tx.execute("update publications set deleting_cid = 'old', earlier_cids = ' earlier', attempts = 3")
+        version = RecordVersion(URI, "3bbbbbbbbbbbb", "earlier" if how == "late echo" else "new", b"\xa0")
+        if how == "adopted":
+            assert await publication_echoes.adopt(tx, version)
+            assert (await held(tx)).attempts == 0
+        else:
+            assert await publication_echoes.complete_by_echo(
+                tx, uri=URI, cid=version.cid, rev=version.rev, body=version.body
+            )
+        assert await publication_echoes.adopt(tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0"))
+        assert not (await held(tx)).has_delete_in_flight
+
+
+async def test_a_delete_of_the_version_that_was_read_again_stays_in_flight(db: Database):
+    """A read reports the same version at a later rev, so the delete can still take effect."""
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.BLOCKED)
+        await tx.execute("update publications set deleting_cid = 'old', chosen_cid = 'old'")
+        assert await publication_echoes.complete_by_echo(tx, uri=URI, cid="old", rev="3bbbbbbbbbbbb", body=b"\xa0")
+        assert (await held(tx)).has_delete_in_flight
+
+
 @pytest.mark.parametrize(
     ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
 )
