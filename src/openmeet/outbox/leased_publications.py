@@ -10,7 +10,7 @@ due again when it is completed.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from groundwork.clock import HOUR, SECOND, Instant
+from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import in_flight
@@ -217,7 +217,7 @@ async def store_before_sending(
     """Store what will be sent. From then on the write is in flight until there is a response.
 
     Returns how often this record was written in the past hour without a local edit, including this write. Returns None
-    if the lease has been lost; then nothing may be sent.
+    if the lease has been lost or the record was withdrawn; then nothing may be sent, and the lease ends.
     """
     row = await tx.fetch_one(
         _STORE_BEFORE_SENDING,
@@ -231,6 +231,8 @@ async def store_before_sending(
         an_hour_ago=tx.now - HOUR,
     )
     if row is None:
+        # If the record was withdrawn after it was leased, ``needs_recheck`` makes the row due now.
+        await set_state(tx, publication, PublicationState.DUE, due_at=Instant(tx.now + MINUTE))
         return None
     await in_flight.store(tx, sent, did=did)
     return int(row["writes"])

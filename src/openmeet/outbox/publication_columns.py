@@ -45,3 +45,7 @@ END_LEASE: Final = "leased_until = null"
 
 # The handler that runs now holds another number, so its result changes nothing, whatever the new state is.
 BREAK_LEASE: Final = "lease = lease + 1, leased_until = null"
+
+# A handler that is running now may have decided before this change. It leaves the row due.
+MAYBE_LEASED: Final = "state in ('sending', 'retracting')"
+RECHECK_IF_LEASED: Final = f"needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end"

@@ -2,6 +2,7 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
+from openmeet.outbox.publication_columns import RECHECK_IF_LEASED
 from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, create_for_record, recheck
 
 _S = PublicationState
@@ -15,7 +16,7 @@ _RETRACTED_AT_ONCE = GRAPH.sql_sources_of(
 # (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
 _SET_WITHDRAWN = f"""
     update publications
-       set is_withdrawn = 1, changed_at = :now,
+       set is_withdrawn = 1, changed_at = :now, {RECHECK_IF_LEASED},
            state = case when uri is not null and state in ({_RETRACTED_AT_ONCE}) then 'due'
                         else state end,
            due_at = case when uri is not null and state in ({_RETRACTED_AT_ONCE}) then :now

@@ -20,7 +20,7 @@ from groundwork.outbox.states import StateGraph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
-from openmeet.outbox.publication_columns import DUE_FROM_NOW, RESET_ATTEMPTS
+from openmeet.outbox.publication_columns import DUE_FROM_NOW, MAYBE_LEASED, RECHECK_IF_LEASED, RESET_ATTEMPTS
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -161,34 +161,36 @@ _ATTACH_RECORD = """
      where kind = :kind and subject_id = :subject_id and uri is null and leased_until is null
 """
 
-# A retraction that has started is finished first. Then the row is decided again.
+# A retraction that has started is finished first, and so is one that a handler may have decided on. Then the row is
+# decided again. The owner thereby decides that the lost record of a group or series comes back. Another lost record stays
+# lost until it is published, so that it is attached if it is restored first.
 _RETRY_NOW = f"""
     update publications
-       set state = case when state = 'retracting' then state else 'due' end, {DUE_FROM_NOW}, {RESET_ATTEMPTS}, writes = 0,
-           reason = '', is_withdrawn = 0, was_lost = case when kind in ('group', 'series') then 0 else was_lost end
+       set state = case when {MAYBE_LEASED} then state else 'due' end, {RECHECK_IF_LEASED}, {DUE_FROM_NOW}, {RESET_ATTEMPTS},
+           writes = 0, reason = '', is_withdrawn = 0,
+           was_lost = case when kind in ('group', 'series') then 0 else was_lost end
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
-            or (state in ('retracting', 'retracted') and is_withdrawn = 1) or (state = 'retracted' and was_lost = 1))
+            or (({MAYBE_LEASED} or state = 'retracted') and is_withdrawn = 1)
+            or (state in ('sending', 'retracted') and was_lost = 1))
 """
 
-# A handler that is running now may have decided before this change. ``needs_recheck`` makes it leave the row due.
-_MAYBE_LEASED = "state in ('sending', 'retracting')"
-_DUE_OR_RECHECK = f"""state = case when {_MAYBE_LEASED} then state else 'due' end,
-           due_at = case when {_MAYBE_LEASED} then due_at else :now end,
-           changed_at = case when {_MAYBE_LEASED} then changed_at else :now end,
-           needs_recheck = case when {_MAYBE_LEASED} then 1 else needs_recheck end"""
+_DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
+           due_at = case when {MAYBE_LEASED} then due_at else :now end,
+           changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
+           {RECHECK_IF_LEASED}"""
 
 _RECHECK_UNPUBLISHED = f"""
     update publications
        set {_DUE_OR_RECHECK},
-           attempts = case when {_MAYBE_LEASED} then attempts else 0 end, reason = case when {_MAYBE_LEASED} then reason else '' end
+           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_MAYBE_LEASED}
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED}
            or (state = 'retracted' and was_lost = 0))
 """
 
 # Rows that were decided, and might be decided otherwise now.
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _RECHECK_TEMPLATE = f"""
     update publications set {_DUE_OR_RECHECK}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
@@ -198,16 +200,16 @@ _RECHECK = _RECHECK_TEMPLATE.format("in :subject_ids")
 _RECHECK_ALL_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
 _RECHECK_KIND = f"""
     update publications set {_DUE_OR_RECHECK}
-     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED})
+     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
 _WAKE_SWITCHED_OFF: Final = f"""
     update publications
-       set due_at = case when {_MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {_MAYBE_LEASED} then 1 else needs_recheck end
-     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_MAYBE_LEASED})
+       set due_at = case when {MAYBE_LEASED} then due_at else :now end, {RECHECK_IF_LEASED}
+     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
 """
 _WAKE_WAITING_OF: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
-        and (state = 'waiting' or {_MAYBE_LEASED})
+        and (state = 'waiting' or {MAYBE_LEASED})
 """
 _URIS_OF_SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 

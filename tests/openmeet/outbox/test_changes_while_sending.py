@@ -15,6 +15,7 @@ from openmeet.outbox import (
     publication_echoes,
     publication_queries,
     publication_status,
+    publication_withdrawals,
     publications,
 )
 from openmeet.outbox.publication_queries import Publication
@@ -38,6 +39,8 @@ CHANGES: dict[str, Change] = {
     "a new yes": publications.recheck_unpublished_of,
     "read": lambda tx, user_id: publications.wake_waiting_of(tx, user_id, KIND),
     "switched on": lambda tx, _: publications.wake_switched_off(tx, KIND),
+    "withdrawn": lambda tx, _: publication_withdrawals.withdraw(tx, kind=KIND, subject_id="e"),
+    "all withdrawn": publication_withdrawals.withdraw_all_of,
 }
 
 
@@ -102,6 +105,20 @@ async def test_a_change_during_sending_is_checked(database: Database, change: st
     async with database.transaction() as tx:
         assert await OUTCOMES[outcome](tx, held)
     assert await _leased_again(database) is not None
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+async def test_publishing_again_during_sending_ends_the_withdrawal(database: Database, outcome: str):
+    async with database.transaction() as tx:
+        _, held = await _leased(tx)
+        await tx.execute("update publications set is_withdrawn = 1")
+    async with database.transaction() as tx:
+        assert await publications.retry_now(tx, kind=KIND, subject_id="e")
+    async with database.transaction() as tx:
+        assert await OUTCOMES[outcome](tx, held)
+    again = await _leased_again(database)
+    assert again is not None
+    assert not again.is_withdrawn
 
 
 # Another app's version is only adopted if nothing was edited here.

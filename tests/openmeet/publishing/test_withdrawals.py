@@ -14,8 +14,11 @@ from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, Rsv
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.users.model import Caller
+from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, deliver_one
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
+from openmeet.outbox import leased_publications
+from openmeet.outbox.publication_withdrawals import withdraw
+from openmeet.outbox.publications import PublicationKind, PublicationState, recheck, retry_now
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
@@ -35,6 +38,42 @@ async def test_an_edit_being_ingested_does_not_stop_a_retraction(deployment: Dep
     await edit_cleos_record(deployment, record, theme="blue")
     await withdraw_consent(deployment, cleo)
     await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
+
+
+async def test_publishing_again_just_before_the_retraction_keeps_the_record(deployment: Deployment, cleo: Caller):
+    """A publisher has leased the withdrawn record when its owner changes their mind."""
+    event = await deployment.event(cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+        (leased,) = await leased_publications.lease_due(tx, limit=1, seconds=LEASE_SECONDS)
+    async with deployment.db.transaction() as tx:
+        assert await retry_now(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+    await deliver_one(deployment.publisher, leased)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert len(await cleos_records(deployment, EVENT)) == 1
+
+
+async def test_a_record_withdrawn_before_its_update_is_sent_is_retracted_at_once(deployment: Deployment, cleo: Caller):
+    """The publisher does not send the update, and nobody waits until its lease ends."""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
+    event = await deployment.event(cleo)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await deployment.revise(cleo, event.slug, title="Coffee")
+
+    async def withdraws(request: web.Request) -> None:
+        if request.path.endswith("getRecord"):
+            async with deployment.db.transaction() as tx:
+                await withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+
+    deployment.proxy.before = withdraws
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).is_withdrawn
+    (record,) = await cleos_records(deployment, EVENT)
+    assert record["value"]["name"] == event.title, "the update was not sent"
+    await deployment.deliver_publications()
     assert await cleos_records(deployment, EVENT) == []
 
 

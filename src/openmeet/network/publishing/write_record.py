@@ -110,7 +110,7 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
             tx, publication, sent, did=draft.identity.did, body=written.body
         )
     if writes is None:
-        return  # the lease has passed to another worker
+        return  # the record was withdrawn, or the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
         await clear_in_flight(publisher, [sent])
         await stop_rewriting(publisher, publication, uri, writes)
