@@ -1,8 +1,8 @@
 """Lease the publications that are due, retractions first; and statements on a leased publication: store what will be sent,
 then the response.
 
-Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. It also checks
-that ``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
+Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. ``set_state``
+raises an error if ``GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is sent. If
 something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
 due again when it is completed.
 """
@@ -126,7 +126,7 @@ _SET_STATE = f"""
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
            changed_at = :now, reason = :reason, {END_LEASE},
            attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
-     where {_HELD} and state in (:leased_as, :retracting)
+     where {_HELD} and state in (:leased_as, 'retracting')
 """
 
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
@@ -299,7 +299,6 @@ async def set_state(
         revision=publication.revision,
         heeds_revision=int(not waits and state in DUE_ON_NEW_REVISION),
         leased_as=leased_as,
-        retracting=PublicationState.RETRACTING,
     )
     return moved == 1
 

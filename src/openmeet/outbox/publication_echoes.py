@@ -1,9 +1,8 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
 else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
 
-A statement that sets a new state does so only from states that ``GRAPH`` allows, some of them or all, except for
-``_ERASE``, which retracts from any state. The result of a handler that still holds a lease on the row then changes
-nothing.
+Statements set a new state only from states that ``GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of a
+leased row also makes the result of its handler void.
 """
 
 from dataclasses import dataclass
@@ -64,9 +63,9 @@ _COMPLETE_BY_LATE_ECHO = f"""
            state = case when state in ({_from(_S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
-            or (base_cid is null and exists (select 1 from in_flight_creates d where d.uri = :uri and d.cid = :cid))
-            or exists (select 1 from in_flight_updates d
-                        where d.uri = :uri and d.cid = :cid and d.replaced_cid = publications.base_cid))
+            or (base_cid is null and exists (select 1 from in_flight_creates c where c.uri = :uri and c.cid = :cid))
+            or exists (select 1 from in_flight_updates u
+                        where u.uri = :uri and u.cid = :cid and u.replaced_cid = publications.base_cid))
 """
 
 # The echo of a write that is already completed, read again at a later rev. Only the rev changes.

@@ -13,7 +13,7 @@ from openmeet.outbox.publication_columns import (
     RESET_ATTEMPTS,
     SET_BASE,
 )
-from openmeet.outbox.publication_queries import uri_of
+from openmeet.outbox.publication_queries import find
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
     GRAPH,
@@ -21,9 +21,9 @@ from openmeet.outbox.publications import (
     PublicationState,
     RecordVersion,
     SubjectRevision,
+    delete_without_record,
     enqueue_many,
     enqueue_retractions,
-    forget_unsent,
     recheck,
 )
 
@@ -31,26 +31,27 @@ from openmeet.outbox.publications import (
 _REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
 # Two subjects turned out to be the same: keep the publication that has a record.
-_DROP_UNSENT_TWIN = """
+_DELETE_KEPT_WITHOUT_RECORD = """
     delete from publications
      where kind = :kind and subject_id = :kept and uri is null
-       and exists (select 1 from publications d where d.kind = :kind and d.subject_id = :dropped and d.uri is not null)
+       and exists (select 1 from publications other
+                    where other.kind = :kind and other.subject_id = :dropped and other.uri is not null)
 """
 _GIVE_TO_KEPT = """
     update publications set subject_id = :kept
      where kind = :kind and subject_id = :dropped
-       and not exists (select 1 from publications k where k.kind = :kind and k.subject_id = :kept)
+       and not exists (select 1 from publications other where other.kind = :kind and other.subject_id = :kept)
 """
 
 
-# Only if nothing was ever sent or this very record was retracted here, and only if no handler holds the row or has sent
+# Only if nothing was ever sent or a retracted row may be used again, and only if no handler holds the row or has sent
 # something since.
 _REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
            sent_revision = :sent_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
-       and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
+       and (state <> 'retracted' or cast(:may_reuse_retracted as integer) = 1) and state <> 'sending'
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
@@ -74,14 +75,14 @@ async def reattach(
     kind: PublicationKind,
     subject_id: str,
     sent_revision: int,
-    was_retracted_here: bool,
+    may_reuse_retracted: bool,
     is_base: bool = True,
 ) -> bool:
     """Attach a record again that was known before a database restore, or that was retracted and is back.
 
-    ``sent_revision``: the subject's revision that the record represents. ``was_retracted_here``: we retracted this very
-    record. ``is_base``: whether it is the version to merge from; otherwise there is none. Returns False if a write is in
-    flight or was sent.
+    ``sent_revision``: the subject's revision that the record represents. ``may_reuse_retracted``: the row of a retracted
+    record may be used, because this is that record or because the row knows nothing of it. ``is_base``: whether it is the
+    version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
         _REATTACH,
@@ -93,7 +94,7 @@ async def reattach(
         base_body=version.body if is_base else None,
         base_rev=version.rev if is_base else None,
         sent_revision=sent_revision,
-        was_retracted_here=int(was_retracted_here),
+        may_reuse_retracted=int(may_reuse_retracted),
         now=tx.now,
     )
     return changed == 1
@@ -128,7 +129,7 @@ async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequ
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
     )
-    await recheck(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
+    await recheck(tx, kind=kind, subject_ids=subject_ids, resets_write_count=True)
 
 
 async def move_to_subject(
@@ -169,27 +170,18 @@ async def undo_move_to_subject(
     user_id: str,
 ) -> None:
     """Undo ``move_to_subject``: this subject gets its former record back, if there is still a publication for it."""
-    record_uri = await uri_of(tx, superseded_kind, superseded_uri)
-    if record_uri is None:
-        await tx.execute(
-            "delete from publications where kind = :kind and subject_id = :uri",
-            kind=superseded_kind,
-            uri=superseded_uri,
-        )
+    superseded = await find(tx, superseded_kind, superseded_uri)
+    if superseded is None or superseded.uri is None:
+        await delete_without_record(tx, kind=superseded_kind, subject_ids=[superseded_uri])
         return
-    row = await tx.fetch_one(
-        "select revision from publications where kind = :kind and subject_id = :uri",
-        kind=superseded_kind,
-        uri=superseded_uri,
-    )
-    await forget_unsent(tx, kind=kind, subject_ids=[subject_id])
+    await delete_without_record(tx, kind=kind, subject_ids=[subject_id])
     await move_to_subject(
         tx,
         superseded_kind,
         superseded_uri,
         to=(kind, subject_id),
         user_id=user_id,
-        revision=0 if row is None else int(row["revision"]),
+        revision=superseded.revision,
     )
 
 
@@ -211,9 +203,9 @@ async def merge_subjects(tx: Transaction, kind: PublicationKind, merged: Sequenc
     if not merged:
         return
     subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in merged]
-    await tx.execute_many(_DROP_UNSENT_TWIN, subjects)
+    await tx.execute_many(_DELETE_KEPT_WITHOUT_RECORD, subjects)
     await tx.execute_many(_GIVE_TO_KEPT, subjects)
-    await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in merged])
+    await delete_without_record(tx, kind=kind, subject_ids=[one.dropped for one in merged])
     kept = [SubjectRevision(one.kept, one.user_id, one.revision, one.edited_at) for one in merged]
     await enqueue_many(tx, kind=kind, subjects=kept)
     with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in merged])

@@ -17,10 +17,9 @@ class Publication:
     """One publication as its handler sees it.
 
     ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
-    agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
-    ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
-    ``deleting_cid``: the version that we tried to delete without getting a response. ``was_lost``: another app deleted
-    the record, and it was not published since.
+    agreed on. ``edits`` and ``merged``: see ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another
+    app was merged since the last edit. ``deleting_cid``: the version that we tried to delete without getting a response.
+    ``was_lost``: another app deleted the record, and it was not published since.
     """
 
     kind: PublicationKind
@@ -58,7 +57,9 @@ class Publication:
 
     @property
     def has_unsent_revision(self) -> bool:
-        """Whether there is an edit made here that the PDS has not confirmed."""
+        """Whether there is an edit made here that is left to send: the PDS has not confirmed it, and it was neither given
+        up nor completed without a write.
+        """
         return self.revision > self.sent_revision
 
     @property

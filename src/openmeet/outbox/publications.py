@@ -76,7 +76,7 @@ SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
 class PublicationState(StrEnum):
     """State of a publication."""
 
-    # because of its visibility, the settings, missing consent, or because no account is connected
+    # stays on this site because of its visibility, the settings or a missing consent, or because no account is connected
     WITHHELD = "withheld"
     WAITING = "waiting"  # its subject is not published yet, or an account of its person has not been read yet
     DUE = "due"  # to be decided and carried out now
@@ -93,10 +93,11 @@ class PublicationState(StrEnum):
 
 _S = PublicationState
 
-# All allowed moves. A handler may move a leased row to any state. ``sending -> due`` is the end of a lease or a swap
-# conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached the PDS is withheld,
-# not retracted. Messages from the network also move rows: an echo publishes; another app's edit becomes the base;
-# another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
+# All allowed moves. A handler may move a row in state SENDING to any state, and one in RETRACTING to a few.
+# ``sending -> due`` is the end of a lease or a swap conflict, ``sending -> sending`` a new lease on a row whose lease
+# ended. A row that never reached the PDS is withheld, not retracted. Messages from the network also move rows: an echo
+# publishes; another app's edit becomes the base; another app's deletion leaves nothing to retract, even if an edit made
+# here must not be sent.
 GRAPH: StateGraph[PublicationState] = StateGraph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
@@ -193,7 +194,7 @@ _RECHECK_UNPUBLISHED = f"""
 _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _RECHECK_TEMPLATE = f"""
-    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
+    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 _RECHECK = _RECHECK_TEMPLATE.format("in :subject_ids")
@@ -211,7 +212,7 @@ _WAKE_WAITING_OF: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
         and (state = 'waiting' or {MAYBE_LEASED})
 """
-_URIS_OF_SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
+_URIS_OF_SUPERSEDED = "select uri from superseded_records where kind = :subject_kind and subject_id in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,11 +352,15 @@ async def enqueue_retractions(
     )
 
 
-async def recheck_superseded(tx: Transaction, kind: PublicationKind, subselect: str, **parameters: object) -> None:
-    """Make publications of the superseded records of these subjects due, because the subjects changed."""
+async def recheck_superseded(tx: Transaction, kind: PublicationKind, ids_sql: str, **parameters: object) -> None:
+    """Make publications of the superseded records of these subjects due, because the subjects changed. ``ids_sql``: what
+    follows ``in``, for example a list or a trusted subselect.
+    """
     if kind in SUPERSEDED_KIND:
-        statement = _RECHECK_TEMPLATE.format(f"in ({_URIS_OF_SUPERSEDED} {subselect})")
-        await tx.execute(statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
+        statement = _RECHECK_TEMPLATE.format(f"in ({_URIS_OF_SUPERSEDED} {ids_sql})")
+        await tx.execute(
+            statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, resets_write_count=1, now=tx.now, **parameters
+        )
 
 
 async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
@@ -385,28 +390,30 @@ async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(_RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
 
 
-async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
+async def recheck(
+    tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], resets_write_count: bool = False
+) -> None:
     """Make publications due, because something that the decision about them depends on has changed.
 
     This includes rows that the PDS refused or that are in conflict, because an earlier version may have to be deleted.
-    ``is_edit``: a person made the change, so the write does not count as one without an edit.
+    ``resets_write_count``: the hourly limit on writes without an edit starts again.
     """
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), IDS_PER_STATEMENT):
         chunk = list(subject_ids[start : start + IDS_PER_STATEMENT])
-        await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
+        await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, resets_write_count=int(resets_write_count), now=tx.now)
         await recheck_superseded(tx, kind, ":chunk", chunk=chunk)
 
 
 async def recheck_where(
-    tx: Transaction, *, kind: PublicationKind, subselect: str, is_edit: bool = False, **parameters: object
+    tx: Transaction, *, kind: PublicationKind, subselect: str, resets_write_count: bool = False, **parameters: object
 ) -> None:
     """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
     ids.
     """
     tx.after_commit(wake_dispatchers)
     statement = _RECHECK_TEMPLATE.format(f"in ({subselect})")
-    await tx.execute(statement, kind=kind, is_edit=int(is_edit), now=tx.now, **parameters)
+    await tx.execute(statement, kind=kind, resets_write_count=int(resets_write_count), now=tx.now, **parameters)
     await recheck_superseded(tx, kind, f"({subselect})", **parameters)
 
 
@@ -445,8 +452,8 @@ async def create_for_record(
     await tx.execute(_ATTACH_RECORD, kind=kind, subject_id=subject_id, did=repository_of(record_uri), uri=record_uri)
 
 
-async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
-    """Delete the rows of deleted subjects for which nothing was ever sent."""
+async def delete_without_record(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
+    """Delete the rows of these subjects that have no record: nothing was ever sent, or the record was retracted."""
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
         [{"kind": kind.value, "subject_id": one} for one in subject_ids],

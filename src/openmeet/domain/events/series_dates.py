@@ -336,7 +336,7 @@ async def recheck_published(tx: Transaction, series_id: str) -> None:
         now=tx.now,
     )
     await publications.recheck(
-        tx, kind=publications.PublicationKind.EVENT, subject_ids=[row["id"] for row in rows], is_edit=True
+        tx, kind=publications.PublicationKind.EVENT, subject_ids=[row["id"] for row in rows], resets_write_count=True
     )
 
 

@@ -126,7 +126,7 @@ async def _all(
 
 
 async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
-    await publications.forget_unsent(tx, kind=publications.PublicationKind.EVENT, subject_ids=ids)
+    await publications.delete_without_record(tx, kind=publications.PublicationKind.EVENT, subject_ids=ids)
     await queries.erase_events(tx, [EventId(one) for one in ids])
 
 
@@ -134,7 +134,7 @@ async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     series_ids = [SeriesId(one) for one in ids]
     # Includes dates that the series has materialized since.
     await _erase_events(tx, await queries.dates_of_series(tx, series_ids))
-    await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
+    await publications.delete_without_record(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
     await queries.erase_series(tx, series_ids)
 
 

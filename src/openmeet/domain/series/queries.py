@@ -254,7 +254,7 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
     If a detected series was accepted for a while, the record from that time is enqueued for deletion.
     """
     if series.is_read_only:
-        await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
+        await publications.delete_without_record(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
         await publications.recheck(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
     else:
         await publications.enqueue(

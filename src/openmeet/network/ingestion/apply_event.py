@@ -203,7 +203,7 @@ async def _keep_superseded(
         return
     await publication_echoes.adopt(tx, version)
     if publication.has_unsent_revision:
-        await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], is_edit=True)
+        await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], resets_write_count=True)
 
 
 async def attach_unsent_publication(

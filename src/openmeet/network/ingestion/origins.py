@@ -126,7 +126,7 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
         kind=PublicationKind.EVENT,
         subject_id=event.id,
         sent_revision=version,
-        was_retracted_here=is_back,
+        may_reuse_retracted=is_back,
     ):
         return False
     await event_queries.raise_revision(tx, event.id, revision)
@@ -224,7 +224,7 @@ async def _reattach_uncounted(
         kind=kind,
         subject_id=subject.subject_id,
         sent_revision=subject.revision,
-        was_retracted_here=is_back,
+        may_reuse_retracted=is_back,
         is_base=is_back,
     )
 

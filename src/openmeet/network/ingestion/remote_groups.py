@@ -360,7 +360,9 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
         )
     else:
         await queries.put_member(tx, replace(without, revision=membership.revision + 1))
-    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[membership.id], is_edit=True)
+    await publications.recheck(
+        tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[membership.id], resets_write_count=True
+    )
 
 
 async def _note(tx: Transaction, membership: Membership, stated: MembershipStatement) -> None:

@@ -114,5 +114,5 @@ async def _attach(
         kind=kind,
         subject_id=subject_id,
         sent_revision=revision,
-        was_retracted_here=True,
+        may_reuse_retracted=True,
     )

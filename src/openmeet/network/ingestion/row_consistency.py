@@ -108,7 +108,9 @@ async def _differing(
         fields = await _differing_row(db, context, did, uri, is_kept=publication is None and not is_dry_run)
     if publication is not None and fields and not is_dry_run:
         async with db.transaction() as tx:
-            await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id], is_edit=True)
+            await publications.recheck(
+                tx, kind=publication.kind, subject_ids=[publication.subject_id], resets_write_count=True
+            )
     return fields
 
 

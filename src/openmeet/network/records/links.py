@@ -84,7 +84,9 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     if superseded is not None:
         if superseded.kind is PublicationKind.EVENT:
             await event_records.count_retraction(tx, EventId(superseded.subject_id))
-        await publications.recheck(tx, kind=superseded.kind, subject_ids=[superseded.subject_id], is_edit=True)
+        await publications.recheck(
+            tx, kind=superseded.kind, subject_ids=[superseded.subject_id], resets_write_count=True
+        )
     event = await event_records.by_record_uri(tx, uri)
     if event is not None:
         await record_changes.forget_record(tx, event.id)
@@ -96,7 +98,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
     with its account.
     """
     for erased in await superseded_records.erase(tx, did):
-        await publications.recheck(tx, kind=erased.kind, subject_ids=[erased.subject_id], is_edit=True)
+        await publications.recheck(tx, kind=erased.kind, subject_ids=[erased.subject_id], resets_write_count=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
@@ -116,9 +118,9 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await superseded_records.delete(tx, uri)
     # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
-    await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
+    await publications.delete_without_record(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     superseded = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
-    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, is_edit=True)
+    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, resets_write_count=True)
 
 
 async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
@@ -202,7 +204,9 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
     elif kind is PublicationKind.MEMBERSHIP:
         did = None if uri is None else parse_at_uri(uri).authority
         await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
-        await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+        await publications.recheck(
+            tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], resets_write_count=True
+        )
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
@@ -221,8 +225,8 @@ async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that refers to the group: members' statements, acceptances, events."""
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, resets_write_count=True)
     await publications.recheck_where(
-        tx, kind=PublicationKind.EVENT, subselect=event_queries.IDS_IN_GROUP, is_edit=True, group_id=group_id
+        tx, kind=PublicationKind.EVENT, subselect=event_queries.IDS_IN_GROUP, resets_write_count=True, group_id=group_id
     )
     await enqueue_attributions(tx, group_id)
