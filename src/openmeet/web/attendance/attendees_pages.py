@@ -4,6 +4,7 @@ list.
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -109,6 +110,30 @@ async def decide(request: Request) -> Response:
     waiting for a decision.
     """
     caller, slug = caller_of(request), event_slug_of(request)
+    decision = await _read_decision(request)
+    if decision.action == _APPROVE_ALL:
+        decision_counts = await host_decisions.approve_all(database_of(request), caller, slug)
+    elif not decision.ids:
+        return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
+    else:
+        async with database_of(request).transaction() as tx:
+            decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(decision.action), decision.ids)
+    return _redirect_after_decision(slug, decision, decision_counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _SentDecision:
+    """What a host decided about whom: a ``HostDecision`` or ``_APPROVE_ALL``. ``back`` names the page to show afterwards
+    (``_RETURN_PATHS``), and ``tab`` the tab if that is the list itself.
+    """
+
+    action: str
+    ids: list[AttendanceId]
+    tab: str
+    back: str
+
+
+async def _read_decision(request: Request) -> _SentDecision:
     async with open_form(request, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         action, tab = str(form.get("act", "")), str(form.get("tab", ""))
@@ -120,14 +145,15 @@ async def decide(request: Request) -> Response:
     choices = (*HostDecision, _APPROVE_ALL)
     if action not in choices:
         raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices=", ".join(choices))
-    if action == _APPROVE_ALL:
-        decision_counts = await host_decisions.approve_all(database_of(request), caller, slug)
-    elif not ids:
-        return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
-    else:
-        async with database_of(request).transaction() as tx:
-            decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(action), ids)
-    undo: dict[str, str] = {"removed": ids[0]} if action == HostDecision.REJECT and len(ids) == 1 else {}
+    return _SentDecision(action, ids, tab, back)
+
+
+def _redirect_after_decision(slug: EventSlug, decision: _SentDecision, decision_counts: DecisionCounts) -> Response:
+    """Redirect to the page that the host came from, with a button to undo the decision if that is possible."""
+    action, tab, back = decision.action, decision.tab, decision.back
+    undo: dict[str, str] = {}
+    if action == HostDecision.REJECT and len(decision.ids) == 1:
+        undo = {"removed": decision.ids[0]}
     if decision_counts.first_at is not None and decision_counts.last_at is not None:
         undo = {"approved": str(ApprovalBatch(decision_counts.first_at, decision_counts.last_at))}
     if back == "event" and "approved" in undo:
