@@ -1,11 +1,13 @@
 """Events and series that are over are not selected at first, on the page and in the API; the clock shows 1 March 2026."""
 
+from datetime import datetime
+
 import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
-from openmeet.recurrence.wall_time import local_of
+from openmeet.recurrence.wall_time import instant_of, local_of
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 
@@ -57,6 +59,38 @@ def test_a_date_that_was_moved_counts_too(change: str, over_at: str) -> None:
     (event,) = parse_calendar(file.encode(), "UTC").events
     assert event.over_at is not None
     assert local_of(event.over_at, "UTC").strftime("%Y-%m-%dT%H:%M") == over_at
+
+
+def test_a_calendar_that_is_too_long_loses_its_oldest_events_first() -> None:
+    past = (f"SUMMARY:Past {day}\nDTSTART:2025{1 + day // 28:02d}{1 + day % 28:02d}T180000Z" for day in range(300))
+    ahead = (f"SUMMARY:Ahead {day}\nDTSTART:2027{1 + day // 28:02d}{1 + day % 28:02d}T180000Z" for day in range(300))
+    series = (
+        "SUMMARY:Every week\nDTSTART:20200104T180000Z\nRRULE:FREQ=WEEKLY",
+        "SUMMARY:Old series\nDTSTART:20200104T180000Z\nRRULE:FREQ=WEEKLY;UNTIL=20210104T180000Z",
+    )
+    arrived_at = instant_of(datetime.fromisoformat("2026-03-01T12:00"), "UTC")
+    parsed = parse_calendar(calendar_of(*series, *past, *ahead).encode(), "UTC", arrived_at=arrived_at)
+    assert [event.typed.title for event in parsed.events] == [
+        "Every week",
+        *(f"Past {day}" for day in range(101, 300)),
+        *(f"Ahead {day}" for day in range(300)),
+    ]
+    (warning,) = parsed.warnings
+    assert warning.startswith(
+        "The file has 602 events. Up to 500 can be imported at once. Past events are left out first."
+    )
+
+
+async def test_a_long_old_calendar_shows_what_is_ahead(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    past = (f"SUMMARY:Past {day}\nDTSTART:2025{1 + day // 28:02d}{1 + day % 28:02d}T180000Z" for day in range(300))
+    older = (f"SUMMARY:Older {day}\nDTSTART:2024{1 + day // 28:02d}{1 + day % 28:02d}T180000Z" for day in range(300))
+    calendar = calendar_of(*older, *past, "SUMMARY:Ahead\nDTSTART:20260704T180000Z")
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        found = (await browser.post("/api/imports", json={"ics": calendar}, headers=ana)).json()
+        outcome = (await browser.post(f"/api/imports/{found['id']}/confirm", headers=ana)).json()["outcome"]
+    assert len(outcome["made"]) == 1
 
 
 def test_the_event_of_a_page_has_an_end() -> None:

@@ -299,8 +299,7 @@ def _rule(event: Event, findings: list[str]) -> Rule | None:
 
 def _rule_left_out(refused: RuleRefused) -> str:
     return gettext(
-        "The recurrence rule (%(code)s) can’t be used: %(problem)s The event is imported as a single date.",
-        code=refused.code.value,
+        "We can’t use how it repeats: %(problem)s Only its first date is here.",
         problem=explain(refused.why),
     )
 

@@ -49,11 +49,19 @@ _SHOWN_LINES = 8
 _SHOWN_LINE = 100
 
 
-def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
+def parse_calendar(
+    data: bytes,
+    zone: str,
+    *,
+    is_chosen: bool = False,
+    call_hosts: Sequence[str] = (),
+    arrived_at: Instant | None = None,
+) -> ParsedImport:
     """Return the events of a file. ``zone`` applies to times without a zone. Raises InvalidInput and TooLarge.
 
     ``is_chosen``: the user chose ``zone`` after the preview. It then also replaces unknown zones, even if the file
-    gives an offset for them. ``call_hosts``: see ``own_hosts`` of ``call_links.call_of``.
+    gives an offset for them. ``call_hosts``: see ``own_hosts`` of ``call_links.call_of``. If there are too many events,
+    those before ``arrived_at`` are left out first. None: all count as future ones.
     """
     calendars = read_calendars(data, call_hosts)
     events = [
@@ -83,17 +91,40 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
         warnings.insert(
             0,
             gettext(
-                "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the "
-                "rest.",
+                "The file has %(count)s events. Up to %(most)s can be imported at once. Past events are "
+                "left out first. Split the file to import the rest.",
                 count=number(len(main_events)),
                 most=number(MAX_EVENTS),
             ),
         )
     return ParsedImport(
         next((calendar.name for calendar in calendars if calendar.name), ""),
-        tuple(_found(master, by_uid[master.uid], zone) for master in main_events[:MAX_EVENTS]),
+        tuple(_found(master, by_uid[master.uid], zone) for master in _most_useful(main_events, arrived_at)),
         tuple(warnings[:MAX_WARNINGS]),
     )
+
+
+def _most_useful(events: Sequence[ReadEvent], arrived_at: Instant | None) -> Sequence[ReadEvent]:
+    """At most ``MAX_EVENTS``, in the order of the file: first those that still take place, then the newest past ones.
+
+    The export of an old calendar starts with its oldest events.
+    """
+
+    def rank(index: int) -> tuple[bool, int]:
+        last = _last_start(events[index])
+        if last is None or arrived_at is None or last >= arrived_at:
+            return (False, index)
+        return (True, -last)
+
+    return [events[index] for index in sorted(sorted(range(len(events)), key=rank)[:MAX_EVENTS])]
+
+
+def _last_start(event: ReadEvent) -> Instant | None:
+    """When the last date starts; None if the rule has no end date. Cheap, because it is asked of every event."""
+    pattern = event.pattern
+    if pattern.rule is None:
+        return pattern.instant_of(max((pattern.start, *pattern.added)))
+    return None if pattern.rule.until is None else instant_of(pattern.rule.until.at, "UTC")
 
 
 def _left_out(sentences: Sequence[str]) -> Iterable[str]:

@@ -65,7 +65,14 @@ async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReadin
     if upload.medium is Medium.PAGE:
         work = partial(parse_page, upload.content, upload.source, zone)
     else:
-        work = partial(parse_calendar, upload.content, zone, is_chosen=bool(chosen_zone), call_hosts=reading.call_hosts)
+        work = partial(
+            parse_calendar,
+            upload.content,
+            zone,
+            is_chosen=bool(chosen_zone),
+            call_hosts=reading.call_hosts,
+            arrived_at=upload.created_at,
+        )
     parsed: ParsedImport = await workers.run(partial(in_language, current().tag, work))
     # The worker process has no list of places.
     if reading.places is None:
