@@ -355,7 +355,17 @@ async def test_a_name_with_a_link_is_not_inserted_into_messages(db):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " \n ", "x" * 4_001, "a\n" * 101 + "a", "nul \x00", "bell \x07", "@" + " @".join(f"u{n}" for n in range(21))],
+    [
+        "",
+        " \n ",
+        "\u200b",
+        "\u3164\n\u2800",
+        "x" * 4_001,
+        "a\n" * 101 + "a",
+        "nul \x00",
+        "bell \x07",
+        "@" + " @".join(f"u{n}" for n in range(21)),
+    ],
 )
 async def test_bad_texts_are_refused(db, text):
     async with db.transaction() as tx:

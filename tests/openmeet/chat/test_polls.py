@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import polls, reactions
@@ -39,6 +40,15 @@ async def test_two_quick_taps_choose_both(site):
     await asyncio.gather(*(tap(choice) for choice in range(3)))
     async with site.db.reader() as reader:
         assert await polls.votes_of(reader, [poll.id]) == {poll.id: {0: 1, 1: 1, 2: 1}}
+
+
+async def test_a_choice_shows_something(site):
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        room = await room_of(tx, ana, subject_of_event(await event_by(tx, ana)))
+        with pytest.raises(InvalidForm) as refused:
+            await polls.checked_poll(tx, room.id, ["Mon", "\u3164"], several=True, ends_at=None)
+    assert set(refused.value.problems) == {"choices"}
 
 
 async def test_one_tap_votes_and_the_next_one_chooses_again(site):

@@ -184,7 +184,8 @@ async def test_hosts_manage_guests_on_their_pages(site):
         assert "Ben was removed" in again
         await browser.post(f"{path}/attendees/restore", data={"who": who})
         await browser.post(f"{path}/attendees/add", data={"name": "Grandma"})
-        assert (await browser.post(f"{path}/attendees/add", data={"name": ""})).status_code == 400
+        for blank in ("", "\u200b"):
+            assert (await browser.post(f"{path}/attendees/add", data={"name": blank})).status_code == 400
         assert (await browser.post(f"{path}/attendees/invite", data={"email": "no"})).status_code == 400
         assert (await browser.post(f"{path}/attendees", data={"act": "approve"})).status_code == 400
         table = (await browser.get(f"{path}/attendees.csv")).text

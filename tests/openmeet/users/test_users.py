@@ -78,7 +78,7 @@ def test_names_are_normalised(typed, kept):
     assert actions.check_name(typed) == kept
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "\u200b\u202e", "x" * 65])
+@pytest.mark.parametrize("typed", ["", "   ", "\u200b\u202e", "\u3164\u2800", "x" * 65])
 def test_an_invalid_name_is_refused(typed):
     with pytest.raises(InvalidForm):
         actions.check_name(typed)

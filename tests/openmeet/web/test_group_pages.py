@@ -71,9 +71,10 @@ async def test_the_page_says_that_a_group_is_by_invitation_only(ana, ben):
     assert "Join this group" not in page
 
 
-async def test_an_invalid_form_keeps_the_typed_text(ana):
+@pytest.mark.parametrize("name", ["", "\u200b\u3164"])
+async def test_an_invalid_form_keeps_the_typed_text(ana, name):
     form = inputs_of((await ana.get("/groups/new")).text)
-    wrong = form | NEW | {"name": "", "description": "We play.", "join_policy": "request", "join_question": "Why?"}
+    wrong = form | NEW | {"name": name, "description": "We play.", "join_policy": "request", "join_question": "Why?"}
     answer = await ana.post("/groups/new", data=wrong)
     assert answer.status_code == 400
     assert 'href="#name"' in answer.text

@@ -49,7 +49,7 @@ from openmeet.domain.notifications.model import NotificationKind, P, Payload, Wh
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.markdown import one_line
+from openmeet.i18n.markdown import is_visible, one_line
 
 # Decisions in one transaction, which holds the lock on the event. On PostgreSQL they take about half a second.
 DECIDED_AT_ONCE: Final = 500
@@ -446,7 +446,7 @@ def _last_known_details(event: Event) -> Rejection:
 
 def _checked_name(text: str) -> str:
     name = one_line(text)
-    if not name:
+    if not is_visible(name):
         raise InvalidForm({"name": AttendanceReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
         raise InvalidForm({"name": GeneralReason.NAME_TOO_LONG(most=MAX_NAME)})

@@ -18,7 +18,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.markdown import folded, html_of, without_stacked_marks
+from openmeet.i18n.markdown import folded, html_of, is_visible, without_stacked_marks
 
 # These characters change the direction of the text that follows, even outside the message.
 _WITHOUT_BIDI_CONTROLS: Final = dict.fromkeys(
@@ -35,12 +35,12 @@ PICTURE_TERM = "i=1"
 
 
 def checked_text(text: str, *, is_needed: bool = True) -> str:
-    """Return the text as it is stored. With ``is_needed``, it must not be empty. Raises InvalidForm (``text``)."""
+    """Return the text as it is stored. With ``is_needed``, it must show something. Raises InvalidForm (``text``)."""
     problem = None
     plain = cleaned(text.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if _has_controls(plain):
         problem = ChatReason.UNREADABLE_TEXT()
-    elif is_needed and not plain:
+    elif is_needed and not is_visible(plain):
         problem = ChatReason.TEXT_NEEDED()
     elif len(plain) > MAX_TEXT:
         problem = GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_TEXT, length=len(plain))
@@ -56,13 +56,13 @@ def checked_text(text: str, *, is_needed: bool = True) -> str:
 def checked_line(
     text: str, field: str, most: int, problems: dict[str, Why], *, too_long: Reason = GeneralReason.TEXT_TOO_LONG
 ) -> str:
-    """Return one line, cleaned. A problem is added to ``problems`` under ``field``."""
+    """Return one line, cleaned; empty if it shows nothing. A problem is added to ``problems`` under ``field``."""
     plain = " ".join(cleaned(text).split())
     if _has_controls(plain):
         problems[field] = ChatReason.UNREADABLE_TEXT
     elif len(plain) > most:
         problems[field] = too_long(most=most)
-    return plain
+    return plain if is_visible(plain) else ""
 
 
 def checked_reason(text: str) -> str:

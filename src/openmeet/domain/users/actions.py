@@ -12,7 +12,7 @@ from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind, UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import is_known
-from openmeet.i18n.markdown import name_line
+from openmeet.i18n.markdown import is_visible, name_line
 
 # A host name with a top-level domain of letters, which is the syntax of handles, at the start of a name or after an @.
 # A character before the @ means an e-mail address.
@@ -32,7 +32,7 @@ def claims_handle_of_others(name: str, own_handles: Collection[str] = ()) -> boo
 def check_name(text: str, own_handles: Collection[str] = ()) -> str:
     """Validate a display name, and normalize it as ``name_line`` does. Raises InvalidForm (``display_name``)."""
     name = name_line(text)
-    if not name:
+    if not is_visible(name):
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
         raise InvalidForm({"display_name": GeneralReason.NAME_TOO_LONG(most=MAX_NAME)})

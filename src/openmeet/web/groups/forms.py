@@ -20,7 +20,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.validation import GeneralReason, choice
 from openmeet.i18n.countries import known_code
-from openmeet.i18n.markdown import one_line
+from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.recurrence import wall_time
 
 # For the ``maxlength`` of inputs.
@@ -79,7 +79,7 @@ def check(submission: GroupSubmission) -> GroupDetails:
     """Validate the submission. InvalidForm lists every invalid field."""
     problems: dict[str, Why] = {}
     name = one_line(submission.name)
-    if not name:
+    if not is_visible(name):
         problems["name"] = GroupReason.NAME_NEEDED
     elif len(name) > MAX_NAME:
         problems["name"] = GroupReason.NAME_TOO_LONG(most=MAX_NAME, length=len(name))
