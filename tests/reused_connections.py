@@ -13,9 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from groundwork.database import postgres
+from groundwork.database import postgres_pool
 
-_open_pool = postgres.open_pool
+_open_pool = postgres_pool.open_pool
 _Key = tuple[str, int, float]
 _Pool = asyncpg.Pool
 # Rounds of cancelling: a cancelled task may start others.
@@ -140,7 +140,7 @@ async def _lend(url: str, *, connections: int, idle_seconds: float) -> Any:
     return loop.lent[-1]
 
 
-postgres.open_pool = _lend
+postgres_pool.open_pool = _lend
 
 
 def processes() -> list[int]:

@@ -17,9 +17,12 @@ from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.notifications.model import WEEK_MAIL, Channel, NotificationTopic
@@ -45,6 +48,7 @@ EVENTS = 6_000
 # Only a tenth as many as events have dates. With fewer rows, reading all of them would be cheaper than an index.
 SERIES = 3_000
 ANSWERS = 12_000
+WITHHELD = 600
 LARGE = (
     "events",
     "event_series",
@@ -230,6 +234,20 @@ async def let_some_be_removed(db: Database, host: Caller) -> None:
         typed = {"starts": "2026-07-04T18:00", "remove_after": "day"}
         ids = [(await event_by(tx, host, **typed)).id for _ in range(3)]
         await tx.execute("update events set updated_at = 0, removes_at = 1 where id in :ids", ids=ids)
+
+
+async def test_an_event_is_looked_up_among_few_withheld_subjects(db: Database, explained: Explained) -> None:
+    """Otherwise a list of events would read all of them for each of its events."""
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+        withheld = [Subject(ModeratedKind.EVENT, f"e{number}") for number in range(WITHHELD)]
+        await visibility.hold(tx, withheld, SubjectVisibility.ARRIVAL)
+        await tx.execute("analyze moderation_states")
+        explained.is_on = True
+        assert await event_queries.several(tx, [event.id])
+    (plan,) = explained.plans.values()
+    assert "Seq Scan on moderation_states" not in plan
+    assert "moderation_states_pkey" in plan
 
 
 async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, explained: Explained) -> None:

@@ -23,7 +23,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from groundwork.clock import Clock, Instant
-from groundwork.database import statements
+from groundwork.database import postgres_pool, statements
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.batch import run_keyed, run_unkeyed
 from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
@@ -75,13 +75,6 @@ _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceE
 
 class _ConnectionClosed(DatabaseUnavailable):
     """The server closed this pooled connection while it was idle."""
-
-
-class _PlainConnection(asyncpg.Connection):
-    """Skips asyncpg's reset, which costs a round trip. Our connections keep no state between transactions."""
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 class PostgresTransaction:
@@ -455,30 +448,6 @@ def check_schema_name(schema: str) -> str:
     return schema
 
 
-def open_pool(url: str, *, connections: int, idle_seconds: float) -> "asyncpg.Pool[Any]":
-    """Return a pool, to be awaited, that can serve any schema of the database. If a process hangs, the server ends its
-    transaction after it has been idle for ``idle_seconds``.
-    """
-    return asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=connections,
-        connection_class=_PlainConnection,
-        statement_cache_size=512,
-        server_settings={
-            "search_path": "",
-            "timezone": "UTC",
-            # The statements of this project take milliseconds. JIT compilation and parallel workers take hundreds, and
-            # the planner chooses them if it overestimates the number of rows.
-            "jit": "off",
-            "max_parallel_workers_per_gather": "0",
-            # With the default of 4 MB, a search for a common word cannot track single rows and reads whole pages.
-            "work_mem": "32MB",
-            "idle_in_transaction_session_timeout": str(int(idle_seconds * 1000)),
-        },
-    )
-
-
 async def open_postgres(
     url: str,
     schema: str,
@@ -494,7 +463,9 @@ async def open_postgres(
     check_schema_name(schema)
     try:
         idle_seconds = max(transaction_seconds, reader_seconds) * 2
-        pool = await _retry_until_free(lambda: open_pool(url, connections=connections, idle_seconds=idle_seconds))
+        pool = await _retry_until_free(
+            lambda: postgres_pool.open_pool(url, connections=connections, idle_seconds=idle_seconds)
+        )
     except CONNECTION_FAILURES as failure:
         raise connection_failure(url, failure) from failure
     return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds, AdvisoryLocks(url, schema))
