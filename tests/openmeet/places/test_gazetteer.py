@@ -70,6 +70,19 @@ def test_towns_with_a_qualified_name_or_a_famous_other_name_are_asked_about(worl
     assert rome.name == "Rome"
 
 
+def test_a_larger_town_far_away_with_that_other_name_is_not_meant(world: Gazetteer) -> None:
+    """Warder in Ethiopia is also called Werder, and has twenty times the population of Werder near Potsdam."""
+    found = world.find("Werder")
+    assert found.place is None
+    assert {(place.name, place.country) for place in found.choices} >= {("Werder", "DE"), ("Warder", "ET")}
+
+
+def test_words_in_brackets_that_the_list_does_not_know_leave_a_choice(world: Gazetteer) -> None:
+    found = world.find("Werder (Havel)", country="DE")
+    assert found.place is None
+    assert found.choices[0].name == "Werder"
+
+
 def test_country_words_are_in_the_readers_language(world: Gazetteer) -> None:
     def in_french(code: str) -> list[str]:
         return {"DE": ["Allemagne"]}.get(code, [])

@@ -31,6 +31,8 @@ MAX_CHOICES: Final = 10
 # If several places match, the largest is chosen without asking the person if it has at least this many times the
 # population of the next.
 _MUCH_LARGER: Final = 10
+# A place that is also known by another name, as Rome is by Roma, needs at least this population, too.
+_FAMOUS: Final = 1_000_000
 _SHORT: Final = 3
 # A typing error in a shorter name makes too many other names.
 _SHORTEST_MISSPELT: Final = 4
@@ -177,9 +179,9 @@ class Gazetteer:
     def find(self, text: str, *, country: str = "", countries: CountryNames | None = None) -> PlaceMatch:
         """Find the place that a typed name means: ``Köln``, ``Springfield, IL``, ``Frankfurt Oder``.
 
-        Returns one place if it is the only one with this name or has ten times the population of the next; otherwise
-        the choices, those in ``country`` first. ``countries``: returns further names of a country code, in the reader's
-        language.
+        Returns one place if it is the only one with this name or has ten times the population of the next, and this is
+        its usual name or it has a million people; otherwise the choices, those in ``country`` first. ``countries``:
+        returns further names of a country code, in the reader's language.
         """
         text = text[:MAX_NAME]
         form = folded(text)
@@ -190,10 +192,14 @@ class Gazetteer:
         if not candidates:
             candidates = self._disambiguated(text, countries)
         if not candidates:
-            return PlaceMatch(None, tuple(self.suggest(text, country=country)))
+            before_bracket = text.partition("(")[0]
+            suggested = self.suggest(text, country=country) or self.suggest(before_bracket, country=country)
+            return PlaceMatch(None, tuple(suggested))
         candidates = _of_this_name(form, candidates)
-        if len(candidates) == 1 or candidates[0].population >= _MUCH_LARGER * max(1, candidates[1].population):
-            return PlaceMatch(candidates[0])
+        largest, *others = candidates
+        is_known = _has_usual_name(form, largest) or largest.population >= _FAMOUS
+        if not others or (is_known and largest.population >= _MUCH_LARGER * max(1, others[0].population)):
+            return PlaceMatch(largest)
         likely = sorted(candidates, key=lambda place: (folded(place.name) != form, place.country != country))
         return PlaceMatch(None, tuple(likely[:MAX_CHOICES]))
 
@@ -353,9 +359,13 @@ def _of_this_name(form: str, places: Sequence[Place]) -> list[Place]:
     """Leave out towns that are smaller than a town of this very name and have it only as another name: for
     ``springfield``, leave out Springfield Gardens, and keep Rome for ``roma``. All, if no town has this very name.
     """
-    usual = {place.id for place in places if form in forms(_QUALIFIER.sub("", place.name))}
+    usual = {place.id for place in places if _has_usual_name(form, place)}
     largest = max((place.population for place in places if place.id in usual), default=-1)
     return [place for place in places if place.id in usual or place.population > largest]
+
+
+def _has_usual_name(form: str, place: Place) -> bool:
+    return form in forms(_QUALIFIER.sub("", place.name))
 
 
 def _one_error_away(form: str) -> set[str]:
