@@ -341,11 +341,11 @@ async def test_no_cell_of_the_file_is_a_formula(db):
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
         )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        reply_details = ReplyDetails(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
+        reply_details = ReplyDetails(party=2, guest_names=("\uff20SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, reply_details)
     head, row = await table_of(db, event)
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
-    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff20")) for cell in (*head, *row))
 
 
 async def test_answers_keep_the_wording_of_their_question(db):

@@ -25,8 +25,8 @@ _PAGE: Final = 2_000
 # Ids that are in memory at the same time. Each page of ids sorts the whole list, so it has more of them.
 _PAGE_OF_IDS: Final = 20_000
 
-# Characters that start a formula or a new cell in spreadsheets.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Characters that start a formula or a new cell in spreadsheets; the wide ones do in Japanese and Chinese ones.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _HEADINGS = (
     lazy("Name"),
