@@ -1,16 +1,23 @@
 """The event page describes the viewer's answer correctly, also for cancelled events and optional questions."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from groundwork.clock import HandClock, from_datetime
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.queries import by_slug
+from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.validation import GeneralReason
+from openmeet.outbox import publications
 from openmeet.web.attendance.forms import AnswerFields, reply_details_of
+from openmeet.web.events.answer_view import AnswerSharing, SharingState, sharing_of
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, details, event_by, person, sign_up, signed_in, site_on
@@ -47,7 +54,7 @@ async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: Ma
 
 
 async def test_sharing_is_offered_only_before_the_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Not for an answer to an event that was cancelled or is over."""
+    """Not for an answer to an event that was cancelled or is over, or that has no record."""
     offer = "Share it with other apps?"
     async with offline_publishing(clock) as publishing:
         site = site_on(await make_sqlite("openmeet", clock=clock), clock, publishing=publishing)
@@ -67,12 +74,41 @@ async def test_sharing_is_offered_only_before_the_event(make_sqlite: MakeDatabas
                 )
                 walks.append(made.headers["location"].partition("?")[0])
                 await guest.post(f"{walks[-1]}/answer", data={"reply": "going"})
+                assert offer not in (await guest.get(walks[-1])).text
+                await _give_record(site, walks[-1])
                 assert offer in (await guest.get(walks[-1])).text
             await host.post(f"{walks[0]}/cancel", data={"reason": "Storm"})
             assert offer not in (await guest.get(walks[0])).text
             clock.turn(from_datetime(datetime(2026, 3, 12, tzinfo=UTC)) - clock.now())
             over = (await guest.get(walks[1])).text
             assert ("You were going" in over, offer in over) == (True, False)
+
+
+async def test_an_answer_whose_record_is_still_there_is_not_offered_for_sharing(make_sqlite: MakeDatabase) -> None:
+    """Somebody declined, and the record of the earlier answer is still shared: only the next answer could be chosen."""
+    db = await make_sqlite("openmeet")
+    async with db.transaction() as tx:
+        host, guest = await person(tx, "Hanna"), await person(tx, "Gil")
+        event = await event_by(tx, host)
+        declined = await actions.answer(tx, guest, event.slug, RsvpReply.DECLINED)
+        agreement = replace(NOT_ASKED, is_given=True, handle="gil.test")
+        for has_record, state in ((False, SharingState.CHOOSE), (True, SharingState.GIVEN)):
+            sharing = await sharing_of(tx, event, declined, guest.user_id, agreement, has_record=has_record)
+            assert sharing == AnswerSharing(state, "gil.test")
+
+
+async def _give_record(site: Site, path: str) -> None:
+    async with site.db.transaction() as tx:
+        event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
+        assert event is not None
+        await publications.create_for_record(
+            tx,
+            publications.PublicationKind.EVENT,
+            event.id,
+            user_id=event.author_id,
+            revision=event.revision,
+            record_uri=f"at://did:plc:{'h' * 24}/community.lexicon.calendar.event/{event.id}",
+        )
 
 
 async def test_cancelling_an_unanswered_event_notifies_nobody(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -25,6 +25,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.publishing.choose_repository import repository_for
+from openmeet.outbox.publication_queries import uri_of
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
@@ -290,21 +292,32 @@ def _opens_others(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
 
 
 async def sharing_of(
-    reader: Reader, event: Event, own_rsvp: Attendance | None, viewer: UserId, agreement: Consent
+    reader: Reader,
+    event: Event,
+    own_rsvp: Attendance | None,
+    viewer: UserId,
+    agreement: Consent,
+    *,
+    has_record: bool = False,
 ) -> AnswerSharing:
-    """The sharing line for a signed-in person."""
+    """The sharing line for a signed-in person. ``has_record``: their RSVP has a record, or its record is being written.
+
+    Nobody is asked to share an answer to an event that other apps do not know.
+    """
     if not are_rsvps_publishable(event):
         return AnswerSharing(SharingState.STAYS_HERE)
     if own_rsvp is not None and own_rsvp.is_private:
         return AnswerSharing(SharingState.HOSTS_ONLY)
     if not agreement.is_given:
-        return AnswerSharing(SharingState.NOT_CONNECTED)
+        is_known_elsewhere = event.record_uri is not None or await uri_of(reader, PublicationKind.EVENT, event.id)
+        return AnswerSharing(SharingState.NOT_CONNECTED if is_known_elsewhere else SharingState.STAYS_HERE)
     identity = await repository_for(reader, viewer, None)
     name = agreement.handle if identity is None else identity.handle
     if identity is not None and identity.kind is IdentityKind.CONNECTED:
         session = await session_queries.find_of(reader, identity.did, viewer)
         if session is None or session.needs_login:
             return AnswerSharing(SharingState.SIGN_IN_AGAIN, name)
-    if own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}:
+    is_unanswered = own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}
+    if own_rsvp is None or (is_unanswered and not has_record):
         return AnswerSharing(SharingState.CHOOSE, name)
     return AnswerSharing(SharingState.KEPT_HERE if own_rsvp.skips_record else SharingState.GIVEN, name)

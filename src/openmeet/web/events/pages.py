@@ -397,7 +397,7 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     """Publication status chips, for the viewer's own records only."""
-    hosts = mines = None
+    hosts = mines = published = None
     merged = 0
     has_public_record = False
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
@@ -415,7 +415,10 @@ async def _sync_context(
         # Of a person who declined, only what other apps can see matters.
         if own_rsvp.status is not AttendanceStatus.DECLINED or published.uri or own_rsvp.record_uri:
             mines = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
-    sharing = None if caller is None else await sharing_of(reader, event, own_rsvp, caller.user_id, agreement)
+    sharing = None
+    if caller is not None:
+        has_record = published is not None and published.uri is not None
+        sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
     return {
         "event_sync": hosts,
         "mine_sync": mines,
