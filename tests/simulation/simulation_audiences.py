@@ -3,9 +3,10 @@
 Like the judge, this module depends on no program.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.oracle import expect
+from tests.simulation.oracle import Change, expect, moment_of
 
 if TYPE_CHECKING:
     from tests.simulation.simulation_facts import Facts
@@ -50,6 +51,14 @@ def check_superseded(facts: "Facts") -> None:
         if uri in facts.records and not row["is_authors"] and facts.events_with.get(uri) != event["id"]:
             expect(event["deleted_at"] is None, f"{uri} is public, and its event {event['id']} was deleted")
             expect(event["visibility"] == "public", f"{uri} is public, and {event['id']} is {event['visibility']}")
+
+
+def versions_until(handed_over_at: int, versions: Iterable[Change]) -> list[Change]:
+    """The versions that were written before an event was handed over. By design, later ones change nothing, also while
+    the new owner has no record: only people who may edit the event on OpenMeet change it, and its former owner may no
+    longer be one of them.
+    """
+    return [one for one in versions if moment_of(one.rev) < handed_over_at]
 
 
 def check_groups(facts: "Facts") -> None:

@@ -97,7 +97,7 @@ async def look(simulation: "Simulation") -> Facts:
             "select kind, subject_id, user_id, state, uri, reason, was_lost, is_withdrawn from publications"
         )
         superseded = await reader.fetch(
-            "select uri, subject_id, is_authors from superseded_records where kind = 'event'"
+            "select uri, subject_id, is_authors, created_at from superseded_records where kind = 'event'"
         )
         blocks = await reader.fetch("select user_id, blocked_id from user_blocks")
         co_hosts = await reader.fetch("select event_id, user_id from event_co_hosts where state = 'accepted'")

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.oracle import EVENT, RSVP, Change, expect, moment_of
-from tests.simulation.simulation_audiences import check_blocks, check_groups, check_superseded, was_blocked
+from tests.simulation.simulation_audiences import (
+    check_blocks,
+    check_groups,
+    check_superseded,
+    versions_until,
+    was_blocked,
+)
 from tests.simulation.simulation_memory import Person, Sort
 
 if TYPE_CHECKING:
@@ -140,7 +146,7 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
 
 def _check_given(simulation: "Simulation", facts: "Facts") -> None:
     """Check that the text that a host last gave an event on OpenMeet is shown until it has been in the record. After
-    that, the record decides.
+    that, the record decides, as it was before its owner handed the event over.
 
     Text is never lost because somebody else edited the same field (by design, text typed by hand is kept). So text that
     was typed on OpenMeet and never sent is shown, however the record changed in the meantime.
@@ -154,10 +160,13 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
         if row["removed_at"] is not None or row["deleted_at"] is not None:
             continue
         versions = [one for one in said_by_records if one.uri in uris.get(row["id"], []) and one.value is not None]
+        record = facts.records.get(row["record_uri"] or "")
+        if record is not None and record.uri in facts.superseded:
+            versions = versions_until(facts.superseded[record.uri]["created_at"], versions)
+            record = next((one for one in reversed(versions) if one.uri == record.uri), None)
         for column, name in GIVEN.items():
             said = [str((one.value or {}).get(name, "")) for one in versions]
             given = simulation.memory.given.get(row["id"], {}).get(column)
-            record = facts.records.get(row["record_uri"] or "")
             stands = None if record is None else str((record.value or {}).get(name, ""))
             allowed = words_allowed(said, given, stands)
             shown = row[column] or ""

@@ -1,7 +1,9 @@
 """Tests of the judge of a random network, for cases that it once got wrong."""
 
+from at_protocol.syntax import tid
 from tests.simulation.announced import Held
 from tests.simulation.oracle import EVENT, Change
+from tests.simulation.simulation_audiences import versions_until
 from tests.simulation.simulation_judge import words_allowed
 from tests.simulation.simulation_memory import Memory
 
@@ -34,6 +36,13 @@ def test_earlier_names_may_not_be_shown():
     """Without a later copy or edit, only the name given on OpenMeet is allowed, with or without a record."""
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", "Renamed here") == {"Renamed here"}
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", None) == {"Renamed here"}
+
+
+def test_edits_of_the_record_after_handing_over_do_not_count():
+    """The former owner renames the event in another app before and after."""
+    revs = [tid.from_microseconds(at, 0) for at in (1_772_366_400_000_000, 1_772_366_460_000_000)]
+    versions = [Change("did:plc:dot", EVENT, "3tea", rev, {"name": rev}) for rev in revs]
+    assert versions_until(1_772_366_430_000_000, versions) == versions[:1]
 
 
 def _holding(name: str, rev: str) -> Held:
