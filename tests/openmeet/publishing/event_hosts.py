@@ -9,6 +9,7 @@ from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.users.model import Caller
+from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications, details
 
@@ -68,6 +69,17 @@ async def publish_event_with_co_host(deployment: Deployment, author: Caller, bes
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, author, beside)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+
+
+async def hosted_elsewhere(deployment: Deployment, author: Caller) -> Event:
+    """An event that its author, who is called ana, wrote in another app."""
+    app, did = await deployment.stranger("ana"), (await deployment.identity(author.user_id)).did
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await deployment.listen(author.user_id)
+    (event_id,) = await event_ids(deployment)
+    async with deployment.db.reader() as reader:
+        return await by_id(reader, event_id)
 
 
 async def hand_over_event(deployment: Deployment, event: Event, owner: Caller, heir: Caller) -> None:

@@ -9,14 +9,23 @@ import pytest
 from groundwork.clock import HOUR, SECOND
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities.publishing_preferences import DEFAULT_PREFERENCES
+from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_review
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, deliver_all_publications, records_of
-from tests.openmeet.publishing.event_hosts import current_event, event_ids, hand_over_event, publish_event_with_co_host
+from tests.openmeet.publishing.event_hosts import (
+    add_co_host,
+    current_event,
+    event_ids,
+    hand_over_event,
+    hosted_elsewhere,
+    publish_event_with_co_host,
+)
 
 
 async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Deployment):
@@ -69,11 +78,26 @@ async def write_elsewhere(deployment: Deployment, uri: str, **said: str) -> None
     await app.procedure("com.atproto.repo.putRecord", wish | {"record": record | said})
 
 
+async def event_of_two(
+    deployment: Deployment, ana: Caller, ben: Caller, *, is_from_elsewhere: bool
+) -> tuple[Event, str]:
+    """Ana's event, which Ben co-hosts, and its record. She wrote it here or in another app."""
+    if not is_from_elsewhere:
+        return await publish_event_with_co_host(deployment, ana, ben)
+    event = await hosted_elsewhere(deployment, ana)
+    async with deployment.db.transaction() as tx:
+        await add_co_host(tx, event, ana, ben)
+    return event, event.record_uri or ""
+
+
+@pytest.mark.parametrize("is_from_elsewhere", [False, True])
 @pytest.mark.parametrize("heir_agrees", [True, False])
-async def test_the_owners_edit_elsewhere_before_handing_over_counts(deployment: Deployment, heir_agrees: bool):
+async def test_the_owners_edit_elsewhere_before_handing_over_counts(
+    deployment: Deployment, heir_agrees: bool, is_from_elsewhere: bool
+):
     """The edit in the owner's other app was not ingested yet when the event was handed over."""
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=heir_agrees)
-    event, old = await publish_event_with_co_host(deployment, ana, ben)
+    event, old = await event_of_two(deployment, ana, ben, is_from_elsewhere=is_from_elsewhere)
     await deployment.listen(ana.user_id)
     await write_elsewhere(deployment, old, name="Coffee")
     deployment.clock.turn(SECOND)
@@ -154,3 +178,29 @@ async def test_answers_wait_if_the_earlier_owner_takes_the_last_record_back(depl
     answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
     assert new not in {old, ""}
     assert (await deployment.record(answered))["subject"]["uri"] == new
+
+
+@pytest.mark.parametrize("is_from_elsewhere", [False, True])
+async def test_the_owners_edit_elsewhere_after_handing_over_changes_nothing(
+    deployment: Deployment, is_from_elsewhere: bool
+):
+    """Ana no longer decides about the event, although her record is its only one. Her record keeps her edit."""
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=False)
+    event, old = await event_of_two(deployment, ana, ben, is_from_elsewhere=is_from_elsewhere)
+    await hand_over_event(deployment, event, ana, ben)
+    await deployment.listen(ana.user_id)
+    deployment.clock.turn(SECOND)
+    await write_elsewhere(deployment, old, name="Coffee")
+    await deployment.listen(ana.user_id)
+    await deliver_all_publications(deployment)
+    now = await current_event(deployment, event)
+    assert (now.title, now.record_uri) == (event.title, old)
+    async with deployment.db.transaction() as tx:
+        await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
+        await events.agree_to_record(tx, ben, event.slug)
+    await deployment.deliver_jobs()
+    await deliver_all_publications(deployment)
+    new = (await current_event(deployment, event)).record_uri or ""
+    assert new != old
+    assert (await deployment.record(new))["name"] == event.title
+    assert (await deployment.record(old))["name"] == "Coffee"

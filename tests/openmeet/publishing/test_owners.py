@@ -11,10 +11,8 @@ from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, event_records
 from openmeet.domain.events.co_host_invitations import CoHostState
-from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -25,19 +23,9 @@ from tests.openmeet.publishing.event_hosts import (
     current_event,
     event_ids,
     hand_over_event,
+    hosted_elsewhere,
     publish_event_with_co_host,
 )
-
-
-async def hosted_elsewhere(deployment: Deployment, author: Caller) -> Event:
-    """An event that its author, who is called ana, wrote in another app."""
-    app, did = await deployment.stranger("ana"), (await deployment.identity(author.user_id)).did
-    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
-    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await deployment.listen(author.user_id)
-    (event_id,) = await event_ids(deployment)
-    async with deployment.db.reader() as reader:
-        return await by_id(reader, event_id)
 
 
 def record_key(uri: str) -> dict[str, str]:

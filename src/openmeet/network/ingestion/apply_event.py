@@ -49,16 +49,21 @@ async def apply_record(
     version: RecordVersion,
     network_event: NetworkEvent,
     publication: Publication | None,
+    before: RecordVersion | None = None,
 ) -> EventId:
     """Make the event match the newest version of its record. Edits made here in the meantime are merged, not lost.
 
     A version of a superseded record comes from the previous owner and changes nothing, unless it was written before the
-    transfer: such a version counts, however late it arrives.
+    transfer: such a version counts, however late it arrives. ``before``: the record as last seen, which is the agreed
+    version if nothing was ever published to it.
     """
     superseded = await _superseded_record(tx, version.uri, publication)
     if superseded is not None:
         if publication is not None and moment_of_rev(version.rev, tx.now) < superseded.created_at:
-            await _merge_earlier_version(tx, context, version, network_event, publication, superseded)
+            agreed = publication.base_body if before is None else publication.base_body or before.body
+            await _merge_earlier_version(
+                tx, context, version, network_event, replace(publication, base_body=agreed), superseded
+            )
         await _keep_superseded(tx, version, superseded, publication)
         return EventId(superseded.subject_id)
     if publication is None:

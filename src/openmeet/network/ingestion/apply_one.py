@@ -147,7 +147,8 @@ async def _put_event(
     if parsed_event is None:
         return IngestResult.RAW
     before = None if seen_record is None and publication is None else await event_records.find(tx, message.uri)
-    event_id = await apply_event.apply_record(tx, context, version_of(message), parsed_event.event, publication)
+    last = None if seen_record is None else version_seen(seen_record)
+    event_id = await apply_event.apply_record(tx, context, version_of(message), parsed_event.event, publication, last)
     if (
         publication is not None
         and publication.kind is PublicationKind.EVENT
