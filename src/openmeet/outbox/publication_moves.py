@@ -124,9 +124,12 @@ async def reattach_deleted(
 
 
 async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
-    """Move publications to another person's repository. Each is decided again."""
+    """Move publications to another person's repository. Each is decided again. The consent that the previous person
+    withdrew is not that of the new one.
+    """
     await tx.execute_many(
-        "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
+        "update publications set user_id = :user_id, is_withdrawn = case when user_id = :user_id then is_withdrawn else 0 end"
+        " where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
     )
     await recheck(tx, kind=kind, subject_ids=subject_ids, resets_write_count=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from groundwork.clock import HOUR
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.groups import actions, administration, audit_log, ownership, queries
@@ -11,7 +12,9 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
+from openmeet.outbox import publication_withdrawals, publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import (
     INSTANCE,
     Deployment,
@@ -338,3 +341,55 @@ async def test_the_group_continues_after_its_owners_account_is_deleted(deploymen
     assert ana_did not in str(record)  # no record names the erased person
     home = after.network.record_uri.split("/")[2]
     assert [one["member"] for one in (await records_in_repository(deployment, home, ACCEPTANCE)).values()] == [ben_did]
+
+
+@pytest.mark.parametrize("is_delivered_between", [True, False])
+async def test_after_the_former_owner_withdrew_consent_the_new_owner_publishes(
+    deployment: Deployment, *, is_delivered_between: bool
+):
+    """The withdrawal concerns only the former owner's repository. The new owner has consented all along."""
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben, cleo = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo")]
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await let_into_group(deployment, ana, group, cleo, GroupRole.MODERATOR)
+    await show_membership(deployment, cleo, group)
+    await create_group_event(deployment, cleo, group)
+    async with deployment.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+    if is_delivered_between:
+        await deliver_all_publications(deployment)
+    async with deployment.db.transaction() as tx:
+        await ownership.offer(tx, ana, group.slug, ben.user_id)
+        await ownership.accept_offer(tx, ben, group.slug)
+    for _ in range(3):
+        await deliver_all_publications(deployment)
+        deployment.clock.turn(HOUR)
+    for collection in (GROUP, ACCEPTANCE, GROUP_EVENT):
+        assert await records_of(deployment, ana, collection) == {}
+        assert len(await records_of(deployment, ben, collection)) == 1, collection
+
+
+@pytest.mark.parametrize("kind", [PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT])
+async def test_a_withdrawn_statement_of_a_group_is_retracted_and_not_tried_again(
+    deployment: Deployment, kind: PublicationKind
+):
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await show_membership(deployment, ben, group)
+    event = await create_group_event(deployment, ana, group)
+    async with deployment.db.transaction() as tx:
+        membership = await queries.find_member(tx, group.id, ben.user_id)
+        subject = event.id if kind is PublicationKind.GROUP_EVENT else membership.id
+        await publication_withdrawals.withdraw(tx, kind=kind, subject_id=subject)
+    for _ in range(3):
+        await deployment.deliver_publications()
+        deployment.clock.turn(HOUR)
+    assert await records_of(deployment, ana, GROUP_EVENT if kind is PublicationKind.GROUP_EVENT else ACCEPTANCE) == {}
+    async with deployment.db.transaction() as tx:
+        await publications.recheck(tx, kind=kind, subject_ids=[subject])
+    await deployment.deliver_publications()
+    publication = await deployment.status_of(kind, subject)
+    assert (publication.state, publication.reason) == (PublicationState.WITHHELD, PublicationReason.WITHDRAWN())

@@ -82,6 +82,8 @@ async def move_records(tx: Transaction, before: Group, after: Group) -> None:
     old, new = record_holder_of(before), record_holder_of(after)
     if old != new:
         await _leave_record(tx, before, old)
+        # If there was no record to leave, the publication itself moves.
+        await publication_moves.move_to_user(tx, PublicationKind.GROUP, [after.id], new)
     await queries.update(tx, after)
     if old != new:
         await publication_moves.move_to_user(

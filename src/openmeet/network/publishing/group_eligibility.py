@@ -144,6 +144,8 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
         return Withhold(PublicationReason.GROUP_MOVED)
     if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
         return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
+    if publication.is_withdrawn:
+        return Withhold(PublicationReason.WITHDRAWN)
     identity = await repository_for(reader, record_holder_of(group), did)
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
