@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from at_network.circuits import CircuitState
+from at_network.circuits import OPENS_AFTER, CircuitState
 from at_protocol.sync.verify import check_rev
 from groundwork.clock import HOUR, MINUTE, SECOND
 from openmeet.domain.events import actions as events
@@ -18,6 +18,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
@@ -258,6 +259,41 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_down(deployment: De
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.RETRYING
     assert publication.due_at - deployment.clock.now() >= 1 * SECOND
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_programs_tell_each_other_which_server_fails_a_request(deployment: Deployment):
+    """A server fails the requests of one program, which opens its circuit. Another program does not call the server.
+    When it works again, the program that notices closes the circuit for both.
+    """
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    here, there = (replace(deployment.publisher, network=replace(deployment.network)) for _ in range(2))
+    asked = 0
+
+    def breaks(_request: web.Request) -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    async def is_delivered_by(program: Publisher) -> bool:
+        event = await deployment.event(cleo)
+        return await deliver_now(program, PublicationKind.EVENT, event.id, deadline_seconds=TIMEOUT_SECONDS)
+
+    deployment.proxy.delays = breaks
+    for _ in range(OPENS_AFTER):
+        assert not await is_delivered_by(here)
+    async with deployment.db.reader() as reader:
+        assert [one.service for one in await circuits.known(reader)] == [deployment.proxy.url]
+    before = asked
+    assert before > 0
+    assert not await is_delivered_by(there)
+    assert asked == before
+    deployment.proxy.delays = never
+    deployment.clock.turn(MINUTE)
+    assert await is_delivered_by(there)
+    async with deployment.db.reader() as reader:
+        assert await circuits.known(reader) == []
+    assert await is_delivered_by(here)
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -46,6 +46,7 @@ from openmeet.network.publishing.repository_calls import delete_record, deletion
 from openmeet.network.publishing.write_record import INGESTED_AFTER
 from openmeet.network.records import seen
 from openmeet.network.records.collections import Result
+from openmeet.network.repositories import circuits
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import leased_publications, publication_queries
 from openmeet.outbox.kinds import JobKind
@@ -83,8 +84,9 @@ _AFTER_DELIVERY: Final = (
 
 async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
     """Deliver a publication while the request that caused it waits. Returns False if that takes too long; the
-    publication stays enqueued.
+    publication stays enqueued. A server that another program found failing is not called.
     """
+    await circuits.load_changes(publisher.db, publisher.network.circuits)
     async with publisher.db.transaction() as tx:
         in_order = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
         publications = [
@@ -116,10 +118,13 @@ async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str)
 
 
 async def _deliver_each(publisher: Publisher, due: Sequence[Publication]) -> None:
-    """Deliver these publications in order and count the results. Nothing is raised, because nobody awaits the task."""
+    """Deliver these publications in order, store whether their server fails, and count the results. Nothing is raised,
+    because nobody awaits the task.
+    """
     try:
         for one in due:
             await deliver_one(publisher, one)
+        await circuits.store_changes(publisher.db, publisher.network.circuits)
         await count_results(publisher, due)
     except Exception as failure:  # noqa: BLE001 - the edge of the task: the database is unavailable
         log.error("publications.results_not_counted", subjects=[one.subject_id for one in due], error=repr(failure))
