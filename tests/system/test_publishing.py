@@ -54,6 +54,12 @@ async def _a_cancelled_answer(up: Up, ana: httpx.AsyncClient, anas: str, ben: ht
 
     about = await eventually(published)
 
+    async def visible() -> bool | None:
+        return (await ben.get(path)).status_code == 200 or None
+
+    # On a slow machine, the event is held until the site has stored that the PDS has its record.
+    await eventually(visible)
+
     async def says(word: str) -> dict[str, Any] | None:
         found = await in_repository(up, bens, RSVP)
         return next((one for one in found.values() if one["status"] == f"{RSVP}#{word}"), None)
