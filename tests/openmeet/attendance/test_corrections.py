@@ -4,6 +4,7 @@ import pytest
 
 from openmeet.domain.attendance import actions, event_hosting, queries
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.submissions import values_of_event
@@ -51,6 +52,16 @@ async def test_nobody_is_notified_of_a_correction_but_free_places_are_filled(db)
         assert offered_to.has_offer(tx.now)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2", venue_name="Café"))
         assert [await notices_of_changes(tx, who) for who in (ben, cleo)] == [1, 1]
+
+
+async def test_the_other_hosts_are_notified_of_a_correction(db) -> None:
+    async with db.transaction() as tx:
+        ana, ben, event = await evening(tx)
+        cleo = await person(tx, "Cleo")
+        invitation = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
+        await co_hosts.accept(tx, cleo, invitation.id)
+        await event_hosting.revise(tx, cleo, event.slug, details(venue_name="Library"), is_correction=True)
+        assert [await notices_of_changes(tx, who) for who in (ana, ben, cleo)] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(

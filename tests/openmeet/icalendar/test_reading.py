@@ -148,7 +148,7 @@ def test_a_hostile_rule_leaves_a_single_date(rule: str) -> None:
     assert event.pattern.rule is None
     assert len(instances([event], *WINDOW)) == 1
     (warning,) = event.warnings
-    assert warning.startswith("We can’t use how it repeats: ")
+    assert warning.startswith("We can’t read how it repeats: ")
     assert "_" not in warning, "a code of the parser"
 
 

@@ -54,25 +54,26 @@ class GroupEventNotice(msgspec.Struct, frozen=True):
 
 
 async def announce_change(
-    tx: Transaction, event: Event, kind: NotificationKind[DatesChanged], *, by: UserId, before: Event | None = None
+    tx: Transaction,
+    event: Event,
+    kind: NotificationKind[DatesChanged],
+    *,
+    by: UserId,
+    before: Event | None = None,
+    is_for_hosts: bool = False,
 ) -> None:
     """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
 
     ``by`` is the person who made the change; they are not notified. ``before`` is the event before the change; it
-    provides the old times of an event that was moved.
+    provides the old times of an event that was moved. ``is_for_hosts``: only hosts are notified.
     """
     about, starts_at = change_payload(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
     await notifications.notify(
         tx, kind, notifications.Notice(hosts, event.id, event.revision, about, starts_at=starts_at)
     )
-    notice = EventNotice(kind.name, event.revision, about, by, starts_at)
-    await fan_out.start(tx, ATTENDEES, event, notice)
-    await fill_seats(tx, event)
-
-
-async def fill_seats(tx: Transaction, event: Event) -> None:
-    """Give the free seats of a locked event to its waitlist, after a change that nobody is notified of."""
+    if not is_for_hosts:
+        await fan_out.start(tx, ATTENDEES, event, EventNotice(kind.name, event.revision, about, by, starts_at))
     await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 

@@ -5,7 +5,6 @@ from groundwork.errors import PreconditionFailed, Refused
 from openmeet.domain.attendance import host_decisions, queries, reevaluation, registration, waitlist
 from openmeet.domain.attendance.event_changes import (
     announce_change,
-    fill_seats,
     recheck_rsvp_records,
     release_awaiting_rsvps,
 )
@@ -49,7 +48,7 @@ async def revise(
 ) -> Event:
     """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves.
 
-    ``is_correction``: nobody is notified of the change, unless the event was moved to another time.
+    ``is_correction``: only the other hosts are notified, unless the event was moved to another time.
     """
     before = await lock(tx, slug)
     event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
@@ -57,8 +56,8 @@ async def revise(
         await recheck_rsvp_records(tx, [event.id])
         await release_awaiting_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
-    is_quiet = is_correction and before is not None and _has_same_time(before, event)
-    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_quiet=is_quiet)
+    is_for_hosts = is_correction and before is not None and _has_same_time(before, event)
+    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_for_hosts=is_for_hosts)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
     return notified
@@ -217,13 +216,10 @@ async def _notify_attendees(
     event: Event,
     kind: NotificationKind[DatesChanged],
     *,
-    is_quiet: bool = False,
+    is_for_hosts: bool = False,
 ) -> Event:
     if before is None or before.revision != event.revision:
-        if is_quiet:
-            await fill_seats(tx, event)
-        else:
-            await announce_change(tx, event, kind, by=caller.user_id, before=before)
+        await announce_change(tx, event, kind, by=caller.user_id, before=before, is_for_hosts=is_for_hosts)
         await series_dates.enqueue_series_of(tx, event.slug)
         # If the series update also changed this date, its revision is newer now.
         return await by_id(tx, event.id) or event

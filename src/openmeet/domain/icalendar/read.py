@@ -299,7 +299,7 @@ def _rule(event: Event, findings: list[str]) -> Rule | None:
 
 def _rule_left_out(refused: RuleRefused) -> str:
     return gettext(
-        "We can’t use how it repeats: %(problem)s Only its first date is here.",
+        "We can’t read how it repeats: %(problem)s Only its first date is here.",
         problem=explain(refused.why),
     )
 

@@ -192,8 +192,10 @@ class Gazetteer:
         if not candidates:
             candidates = self._disambiguated(text, countries)
         if not candidates:
-            before_bracket = text.partition("(")[0]
-            suggested = self.suggest(text, country=country) or self.suggest(before_bracket, country=country)
+            before, bracket, _ = text.partition("(")
+            suggested = self.suggest(text, country=country)
+            if bracket and not suggested:
+                suggested = self.suggest(before, country=country)
             return PlaceMatch(None, tuple(suggested))
         candidates = _of_this_name(form, candidates)
         largest, *others = candidates

@@ -34,7 +34,7 @@ from openmeet.web.site.services import services
 
 # Hidden field with the start in the past that the person was asked to confirm.
 CONFIRMED_START = "past"
-# Checkbox: nobody is notified of the change.
+# Checkbox: guests are not notified of the change.
 IS_CORRECTION = "is_correction"
 # Labels of the form's buttons. Questions about the input name the button that confirms it.
 SAVE_LABEL = lazy("Save changes")

@@ -417,7 +417,8 @@ async def _sync_context(
             mines = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
     sharing = None
     if caller is not None:
-        has_record = published is not None and published.uri is not None
+        uris = () if own_rsvp is None or published is None else (own_rsvp.record_uri, published.uri)
+        has_record = any(uri is not None for uri in uris)
         sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
     return {
         "event_sync": hosts,
