@@ -107,8 +107,8 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
 
 
 async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
-    """Count the RSVPs from other apps whose authors could not see these events until now (``JobKind.FETCH_SUBJECT``).
-    The events are locked.
+    """Enqueue the jobs (``JobKind.FETCH_SUBJECT``) that make those RSVPs effective whose authors could not see these
+    events until now. The events are locked.
     """
     # The current time is the job's revision, so it is greater than that of any earlier job.
     addresses = await event_records.addresses_of(tx, events)

@@ -142,7 +142,7 @@ async def _save_change_by_record(
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
     if (
-        rules.takes_no_seat_by_itself(locked.event_registration, relationship)
+        rules.foreign_policy_withholds_seat(locked.event_registration, relationship)
         and saved.status is AttendanceStatus.PENDING
     ):
         await notify_of_foreign(tx, event)

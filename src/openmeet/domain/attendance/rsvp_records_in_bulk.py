@@ -217,8 +217,8 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
         if unreachable.issuperset(hosts[event.id]):
             continue
         relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
-        takes_no_seat = rules.takes_no_seat_by_itself(event_registration, relationship)
-        if takes_no_seat and one.status is AttendanceStatus.PENDING:
+        is_withheld = rules.foreign_policy_withholds_seat(event_registration, relationship)
+        if is_withheld and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
                 await notify.notify_of_foreign(tx, event)

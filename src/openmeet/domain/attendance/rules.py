@@ -159,8 +159,8 @@ def decide(
             assert_never(transition)
 
 
-def takes_no_seat_by_itself(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
-    """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
+def foreign_policy_withholds_seat(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
+    """Whether the event's policy for foreign RSVPs gives this person no seat until a host decides."""
     return relationship.is_foreign and event_registration.foreign_answers is not ForeignAnswers.COUNT
 
 
@@ -171,7 +171,7 @@ def record_asks_for_seat(
     relationship: EventRelationship,
 ) -> bool:
     """Whether this action of an RSVP record gives the person a seat if there is room. Unconfirmed RSVPs take none."""
-    if takes_no_seat_by_itself(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
+    if foreign_policy_withholds_seat(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNCLEAR)
     return TRANSITIONS[action][rsvp.status if rsvp else None] in seating
