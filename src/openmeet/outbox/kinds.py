@@ -16,7 +16,8 @@ class JobKind(StrEnum):
     DELETE_CUSTODIAL_ACCOUNT = "delete_custodial_account"
     REFRESH_IDENTITY = "refresh_identity"  # a DID that was reported as possibly changed
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
-    # a person who gained access to events, for example by joining a group, or who signed in first or was merged
+    # a person who gained access to events, for example by joining a group, who signed in for the first time, or was
+    # merged with another account
     WAITING_ANSWERS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
     APPLY_BLOCKS = "apply_blocks"  # a person who took over events, a series or a group, and may have blocked others
