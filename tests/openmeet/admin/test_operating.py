@@ -313,7 +313,7 @@ async def test_a_quarantined_rsvp_is_retried(bench: Bench):
         )
         await tx.execute("delete from outbox_jobs")
     shown = (await bench.client.get("/operating/put-aside")).text
-    assert "Making the answer effective failed 1 time" in shown
+    assert "The answer couldn’t be applied 1 time" in shown
     assert "Count it again" in shown
     form = {"records": answer.uri, "do": "read"}
     await bench.client.post("/operating/put-aside", data=form)
