@@ -2,15 +2,19 @@
 
 import pytest
 
+from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
+from openmeet.domain.groups.model import GroupRole
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
-from openmeet.network.records.collections import GROUP, MEMBERSHIP, SERIES, SERIES_LINK_KEY
+from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES, SERIES_LINK_KEY
+from openmeet.network.records.group import VALUE_OF
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import did, event, message, rev
 from tests.simulation.oracle import Change
 
+CID = str(Cid.for_cbor(b"\xa0"))
 CHESS_URI = f"at://{did(1)}/{GROUP}/chess"
 WEEKLY_URI = f"at://{did(1)}/{SERIES}/weekly"
 
@@ -27,9 +31,39 @@ def membership_message(
     return message(Change(did(author), MEMBERSHIP, rkey, rev(at), value))
 
 
+def acceptance_message(
+    at: int,
+    member: int = 2,
+    author: int = 1,
+    uri: str = CHESS_URI,
+    role: GroupRole = GroupRole.MEMBER,
+    **fields: object,
+) -> RecordMessage:
+    """The group's acceptance of the membership that ``membership_message`` states."""
+    value = {
+        "$type": ACCEPTANCE,
+        "group": uri,
+        "member": did(member),
+        "membership": {"uri": f"at://{did(member)}/{MEMBERSHIP}/m", "cid": CID},
+        "role": VALUE_OF[role],
+        "createdAt": "2026-01-01T00:00:00Z",
+        **fields,
+    }
+    return message(Change(did(author), ACCEPTANCE, f"a{member}", rev(at), value))
+
+
 @pytest.fixture
 async def flags_on(db: Database, clock: HandClock) -> None:
-    for flag in (Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE):
+    await _switch_on(db, clock, Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE)
+
+
+@pytest.fixture
+async def group_flags_on(db: Database, clock: HandClock) -> None:
+    await _switch_on(db, clock, Flag.GROUPS, Flag.MEMBERSHIPS)
+
+
+async def _switch_on(db: Database, clock: HandClock, *flags: Flag) -> None:
+    for flag in flags:
         async with db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
     clock.turn(MAX_AGE)

@@ -7,8 +7,6 @@ from itertools import permutations
 
 import pytest
 
-from at_protocol.data.cid import Cid
-from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, Refused
 from openmeet.domain.events import event_records
@@ -24,8 +22,6 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
-from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_groups import MAX_ASKING
@@ -34,41 +30,22 @@ from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT,
 from openmeet.network.records.group import VALUE_OF
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.ingestion.group_and_series_messages import CHESS_URI, group_message, membership_message
+from tests.openmeet.ingestion.group_and_series_messages import (
+    CHESS_URI,
+    CID,
+    acceptance_message,
+    group_flags_on,
+    group_message,
+    membership_message,
+)
 from tests.openmeet.ingestion.network import deletion_of, did, event, message, rev
 from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import person
 from tests.simulation.oracle import Change
 
-CID = str(Cid.for_cbor(b"\xa0"))
+__all__ = ["group_flags_on"]
 
-
-@pytest.fixture(autouse=True)
-async def flags_on(db: Database, clock: HandClock) -> None:
-    for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
-        async with db.transaction() as tx:
-            await switch(tx, flag, is_on=True, changed_by="a test")
-    clock.turn(MAX_AGE)
-
-
-def accepted(
-    at: int,
-    member: int = 2,
-    author: int = 1,
-    uri: str = CHESS_URI,
-    role: GroupRole = GroupRole.MEMBER,
-    **fields: object,
-):
-    value = {
-        "$type": ACCEPTANCE,
-        "group": uri,
-        "member": did(member),
-        "membership": {"uri": f"at://{did(member)}/{MEMBERSHIP}/m", "cid": CID},
-        "role": VALUE_OF[role],
-        "createdAt": "2026-01-01T00:00:00Z",
-        **fields,
-    }
-    return message(Change(did(author), ACCEPTANCE, f"a{member}", rev(at), value))
+pytestmark = pytest.mark.usefixtures("group_flags_on")
 
 
 def listed(at: int, event_uri: str, author: int = 1, uri: str = CHESS_URI) -> RecordMessage:
@@ -130,7 +107,7 @@ async def test_a_popular_name_has_enough_slugs(db: Database):
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_membership_needs_both_sides_in_any_order(db: Database, order):
     """The group decides the role. On this site the role is only a label: everybody is an ordinary member."""
-    all_of_it = [group_message(1), membership_message(1), accepted(1, role=GroupRole.ADMIN)]
+    all_of_it = [group_message(1), membership_message(1), acceptance_message(1, role=GroupRole.ADMIN)]
     await apply_messages(db, *(all_of_it[number] for number in order))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.ADMIN)]
 
@@ -140,7 +117,7 @@ async def test_remote_roles_give_no_permissions_here(db: Database, role: GroupRo
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(2), handle="ben.example", pds_url="https://pds.example")
     ben = Caller(user_id, "Ben")
-    await apply_messages(db, group_message(1), membership_message(1), accepted(1, role=role))
+    await apply_messages(db, group_message(1), membership_message(1), acceptance_message(1, role=role))
     assert await members(db) == [(GroupRole.MEMBER, role)]
     one = await known(db)
     assert one is not None
@@ -161,29 +138,31 @@ async def test_membership_needs_the_records_of_both_sides(db: Database):
     record does not count either.
     """
     await apply_messages(db, group_message(1), membership_message(1, role=VALUE_OF[GroupRole.OWNER]))
-    await apply_messages(db, accepted(2, member=3))
-    await apply_messages(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
+    await apply_messages(db, acceptance_message(2, member=3))
+    await apply_messages(db, acceptance_message(3, member=2, author=2), acceptance_message(4, member=2, author=4))
     stolen = {"uri": f"at://{did(3)}/{MEMBERSHIP}/m", "cid": CID}
-    await apply_messages(db, accepted(5, member=2, membership=stolen))
+    await apply_messages(db, acceptance_message(5, member=2, membership=stolen))
     assert await members(db) == []
 
 
 @pytest.mark.parametrize("who", ["member", "group", "both"])
 async def test_either_side_can_end_a_membership(db: Database, who: str):
-    await apply_messages(db, group_message(1), membership_message(1), accepted(1))
+    await apply_messages(db, group_message(1), membership_message(1), acceptance_message(1))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     if who != "group":
         await apply_messages(db, deletion_of(membership_message(1), 2))
     if who != "member":
-        await apply_messages(db, deletion_of(accepted(1), 3))
+        await apply_messages(db, deletion_of(acceptance_message(1), 3))
     assert await members(db) == []
-    await apply_messages(db, membership_message(4), accepted(4))
+    await apply_messages(db, membership_message(4), acceptance_message(4))
     assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
 
 
 async def test_an_acceptance_changed_to_another_member_ends_the_first(db: Database):
-    await apply_messages(db, group_message(1), membership_message(1), membership_message(1, author=3), accepted(1))
-    moved = accepted(2, member=3)
+    await apply_messages(
+        db, group_message(1), membership_message(1), membership_message(1, author=3), acceptance_message(1)
+    )
+    moved = acceptance_message(2, member=3)
     await apply_messages(
         db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": CHESS_URI, "member": did(3)})), moved
     )
@@ -244,7 +223,9 @@ async def test_a_group_is_succeeded_by_its_record_or_backup_admin(db: Database, 
     fields = {"successor": {"successor": CHESS_URI}, "backup": {"backupAdmins": [did(1)]}, "neither": {}}[way]
     old = group_message(1, author=9, **fields)
     new = group_message(2, predecessor={"uri": OLD, "cid": CID})
-    await apply_messages(db, *((old, new) if old_first else (new, old)), membership_message(3, uri=OLD), accepted(4))
+    await apply_messages(
+        db, *((old, new) if old_first else (new, old)), membership_message(3, uri=OLD), acceptance_message(4)
+    )
     assert await members(db) == ([] if way == "neither" else [(GroupRole.MEMBER, GroupRole.MEMBER)])
 
 
@@ -339,7 +320,7 @@ async def test_an_invalid_group_is_kept_raw(db: Database, fields):
 
 
 async def test_erasing_an_account_erases_its_group_and_statements(db: Database):
-    await apply_messages(db, group_message(1), membership_message(1), accepted(1))
+    await apply_messages(db, group_message(1), membership_message(1), acceptance_message(1))
     for _ in range(2):  # twice, because a crash can repeat it
         async with db.transaction() as tx:
             await account_deletion.erase_here(tx, [bytes(32)], did(1))

@@ -5,17 +5,24 @@ person was not known.
 import pytest
 
 from groundwork.database.transaction import Database
+from openmeet.domain.account_merge import actions as account_claims
 from openmeet.domain.attendance import host_decisions, invitations, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import co_hosts, group_of_event
+from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
+from openmeet.domain.groups.model import Group, GroupRole
+from openmeet.domain.groups.queries import role_in
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.ingestion.network import rsvp
+from tests.openmeet.ingestion.group_and_series_messages import acceptance_message, group_flags_on, membership_message
+from tests.openmeet.ingestion.network import did, rsvp
+from tests.openmeet.ingestion.own_groups_and_series import OWN_GROUP_URI, create_published_group
 from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.ingestion.waiting_answers import (
     CLEO,
@@ -25,6 +32,11 @@ from tests.openmeet.ingestion.waiting_answers import (
     connect_person,
     create_published_event,
 )
+
+__all__ = ["group_flags_on"]
+
+# A person whom this site knows only by their DID.
+STRANGER = 2
 
 
 async def run_waiting_answers(db: Database) -> list[UserId]:
@@ -132,3 +144,76 @@ async def test_joining_a_group_does_not_replace_approval(db):
         await administration.accept(tx, cleo, link.id)
     assert await run_waiting_answers(db) == [cleo.user_id]
     assert await answer_status(db, event, cleo) is AttendanceStatus.PENDING
+
+
+async def rsvp_of_stranger(db: Database, event: Event) -> Attendance:
+    async with db.reader() as reader:
+        identity = await identity_queries.find(reader, did(STRANGER))
+        assert identity is not None
+        found = await queries.find(reader, event.id, identity.user_id)
+    assert found is not None
+    return found
+
+
+async def pending_answer_of_stranger(
+    db: Database, policy: ForeignAnswers, *, is_event_of_group: bool
+) -> tuple[Group, Event]:
+    """A group, and an event with a limit that a person without a local account has answered in another app."""
+    _, group, _ = await create_published_group(db)
+    async with db.transaction() as tx:
+        host = await connect_person(tx, "Dora", HOST)
+        of_group = group_of_event.of_event(group) if is_event_of_group else None
+        event = await create_published_event(tx, host, group=of_group, capacity="1")
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
+    await apply_messages(db, rsvp(STRANGER, "a", 1, HOSTS_TEA_URI))
+    return group, event
+
+
+async def admit_stranger(db: Database, group: Group) -> None:
+    """Both sides of the membership are records that other apps wrote."""
+    await apply_messages(
+        db,
+        membership_message(2, author=STRANGER, uri=OWN_GROUP_URI),
+        acceptance_message(3, member=STRANGER, uri=OWN_GROUP_URI),
+    )
+    (admitted,) = await run_waiting_answers(db)
+    async with db.reader() as reader:
+        assert await role_in(reader, group.id, admitted) is GroupRole.MEMBER
+
+
+POLICIES_THAT_WITHHOLD_SEATS = [
+    (ForeignAnswers.UNCONFIRMED, PendingFor.UNCONFIRMED),
+    (ForeignAnswers.APPROVE, PendingFor.APPROVAL),
+]
+
+
+@pytest.mark.usefixtures("group_flags_on")
+@pytest.mark.parametrize(("policy", "why"), POLICIES_THAT_WITHHOLD_SEATS)
+async def test_another_group_cannot_seat_strangers(db, policy, why):
+    """A group that admits a person without a local account does not decide for the hosts of other events, not even
+    after such a host changed the policy, which applies to later answers only. Once the person signs in, they get the
+    seat.
+    """
+    group, event = await pending_answer_of_stranger(db, policy, is_event_of_group=False)
+    before = await rsvp_of_stranger(db, event)
+    assert (before.status, before.pending_for) == (AttendanceStatus.PENDING, why)
+    await admit_stranger(db, group)
+    assert await rsvp_of_stranger(db, event) == before
+    async with db.transaction() as tx:
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
+    await rsvps_awaiting_event.recheck(db, before.user_id)
+    assert await rsvp_of_stranger(db, event) == before
+    async with db.transaction() as tx:
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
+        await account_claims.sign_in_with_did(tx, did(STRANGER), handle="eve.example", pds_url="https://pds.example")
+    assert await run_waiting_answers(db) == [before.user_id]
+    assert (await rsvp_of_stranger(db, event)).status is AttendanceStatus.ATTENDING
+
+
+@pytest.mark.usefixtures("group_flags_on")
+@pytest.mark.parametrize(("policy", "why"), POLICIES_THAT_WITHHOLD_SEATS)
+async def test_the_group_of_the_event_seats_its_new_members(db, policy, why):
+    group, event = await pending_answer_of_stranger(db, policy, is_event_of_group=True)
+    assert (await rsvp_of_stranger(db, event)).pending_for is why
+    await admit_stranger(db, group)
+    assert (await rsvp_of_stranger(db, event)).status is AttendanceStatus.ATTENDING

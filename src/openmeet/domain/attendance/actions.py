@@ -32,7 +32,7 @@ from openmeet.domain.events.event_access import may_see
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import Caller, User, UserId, UserKind
 from openmeet.domain.validation import GeneralReason
 
 
@@ -102,6 +102,16 @@ async def relationship_of(
     return EventRelationship(
         is_host=user_id in await hosts_of(reader, event_registration.event),
         is_member=await _is_member_if_that_decides(reader, event_registration, user_id),
+    )
+
+
+async def relationship_of_record_author(reader: Reader, locked: LockedEvent, user: User) -> EventRelationship:
+    """Return how the author of an RSVP record relates to the event, with or without a local account."""
+    is_shadow = user.kind is UserKind.SHADOW
+    is_looked_up = is_shadow or locked.event_registration.settings.is_members_only
+    is_in_group = await is_member(reader, locked.event, user.id) if is_looked_up else None
+    return EventRelationship(
+        is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
     )
 
 

@@ -5,10 +5,10 @@ for the first time.
 from collections.abc import Sequence
 from typing import Final
 
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.outbox.jobs import enqueue_selected
-from openmeet.domain.attendance import history, locked_event, queries, registration, rules, save_rsvp, waitlist
-from openmeet.domain.attendance.actions import relationship_of
+from openmeet.domain.attendance import history, locked_event, rules, save_rsvp, waitlist
+from openmeet.domain.attendance.actions import relationship_of_record_author
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rules import EventRelationship
@@ -16,12 +16,12 @@ from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups.model import SHUT_OUT, GroupRole, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox.kinds import JobKind
 
 
@@ -235,19 +235,24 @@ async def events_with_pending_rsvp(reader: Reader, user_id: UserId) -> list[Even
 
 async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """Reevaluate a pending RSVP of a person who is no longer foreign, or who is a member or host now. Return whether it
-    changed.
+    changed. The RSVP of a person who is still foreign stays as it is: another group may have admitted them, which
+    decides nothing about this event.
 
     It gets a place, joins the end of the waitlist or waits for approval. The deadline is compared with the time when the
     record arrived, not with the time of the sign-in.
     """
-    event = await lock_for_update(tx, event_id)
-    rsvp = await queries.find(tx, event_id, user_id)
-    if event is None or event.is_gone or rsvp is None or not _is_reevaluated(rsvp):
+    locked = await locked_event.lock_by_id(tx, event_id, user_id)
+    user = await user_by_id(tx, user_id)
+    if locked is None or locked.event.is_gone or locked.rsvp is None or not _is_reevaluated(locked.rsvp):
         return False
-    event_registration = await registration.registration_of(tx, event)
-    relationship = await relationship_of(tx, event_registration, user_id)
+    if user is None:
+        raise TransactionConflict("this person’s account was merged with another one in between")
+    event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
+    relationship = await relationship_of_record_author(tx, locked, user)
+    if relationship.is_foreign and not relationship.is_host:
+        return False
     details = save_rsvp.stored_details(rsvp)
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details)
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details, usage=locked.seats)
     # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
     decision = rules.decide(
         event_registration,

@@ -13,7 +13,7 @@ from groundwork.database.bulk import IDS_PER_STATEMENT, fetch_each
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import locked_event, queries, registration, rules, save_rsvp, waitlist
-from openmeet.domain.attendance.actions import is_member, relationship_of
+from openmeet.domain.attendance.actions import relationship_of, relationship_of_record_author
 from openmeet.domain.attendance.calendar_entries import calendar_end_writes
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.attendance.locked_event import LockedEvent
@@ -67,7 +67,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     # Somebody who may not come can still write a record. The record is applied as "not going".
     may_come = not locked.is_unwelcome and await _may_still_see(tx, event, user.id)
     action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.END
-    relationship = await _relationship_of_record_author(tx, locked, user)
+    relationship = await relationship_of_record_author(tx, locked, user)
     details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
         await queries.detach_records(tx, {record.record_uri})
@@ -101,16 +101,6 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
 async def _may_still_see(tx: Transaction, event: Event, user_id: UserId) -> bool:
     """Whether somebody who has replied may see the event. People who have left its group, for example, may not."""
     return await may_answer_from_network(tx, event, user_id, has_rsvp_access=True)
-
-
-async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, user: User) -> EventRelationship:
-    """Return how the author of an RSVP record relates to the event, with or without a local account."""
-    is_shadow = user.kind is UserKind.SHADOW
-    is_looked_up = is_shadow or locked.event_registration.settings.is_members_only
-    is_in_group = await is_member(tx, locked.event, user.id) if is_looked_up else None
-    return EventRelationship(
-        is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
-    )
 
 
 async def _has_room_for_record(
