@@ -47,8 +47,8 @@ _COMPLETE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
            else 'published' end,
-           sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
-           {COMPLETE_WRITE}, {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
+           sent_revision = chosen_revision, {SET_BASE}, {COMPLETE_WRITE},
+           {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
@@ -175,7 +175,7 @@ async def complete_by_echo(
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
     fixed can be completed.
     """
-    if await tx.execute(_COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+    if await tx.execute(_COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
         return True
     if (
         not is_deleted_since

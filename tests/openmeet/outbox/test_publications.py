@@ -155,8 +155,9 @@ def after_hearing(state: PublicationState) -> PublicationState:
     )
 
 
+@pytest.mark.parametrize("comes_back", ["written here", "adopted"])
 @pytest.mark.parametrize("how", ["echo", "late echo", "adopted"])
-async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: str):
+async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: str, comes_back: str):
     """A delete without a response names the version that it deletes. If the record has another version by now and gets
     those bytes again, it is not deleted.
     """
@@ -171,7 +172,11 @@ async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: st
             assert await publication_echoes.complete_by_echo(
                 tx, uri=URI, cid=version.cid, rev=version.rev, body=version.body
             )
-        assert await publication_echoes.adopt(tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0"))
+        if comes_back == "adopted":
+            assert await publication_echoes.adopt(tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0"))
+        else:
+            await tx.execute("update publications set chosen_cid = 'old'")
+            assert await publication_echoes.complete_by_echo(tx, uri=URI, cid="old", rev="3cccccccccccc", body=b"\xa0")
         assert not (await held(tx)).has_delete_in_flight
 
 
