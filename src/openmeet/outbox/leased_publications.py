@@ -87,7 +87,7 @@ _LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
            lease = lease + 1, leased_until = :until, needs_recheck = 0
-     where kind = :kind and subject_id = :subject_id and {_READY}
+     where kind = :kind and subject_id = :subject_id and {_READY} and {_NOT_EXCLUDED}
     returning {COLUMNS}
 """
 # A request without a response may take effect much later, so its CID is kept until there is a base again.
@@ -203,10 +203,19 @@ async def servers_of(reader: Reader, publications: Sequence[Publication]) -> dic
     return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
-async def lease_one(tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float) -> Publication | None:
-    """Lease one publication if it is due. Used by a request that delivers its own publication immediately."""
+async def lease_one(
+    tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float, excluded_servers: Sequence[str] = ()
+) -> Publication | None:
+    """Lease one publication if it is due, unless its server is excluded. Used by a request that delivers its own
+    publication immediately.
+    """
     row = await tx.fetch_one(
-        _LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
+        _LEASE_ONE,
+        kind=kind,
+        subject_id=subject_id,
+        now=tx.now,
+        until=tx.now + int(seconds * SECOND),
+        excluded_servers=list(excluded_servers) or _NO_SERVER,
     )
     return None if row is None else publication_of(row)
 

@@ -87,10 +87,14 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     publication stays enqueued. A server that another program found failing is not called.
     """
     await circuits.load_changes(publisher.db, publisher.network.circuits)
+    # A row that is not leased stays as it is: no failed attempt is counted.
+    excluded = circuits.addresses_of(publisher.network.circuits.open_ones())
     async with publisher.db.transaction() as tx:
         in_order = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
         publications = [
-            await leased_publications.lease_one(tx, kind=kind_of_one, subject_id=id_of_one, seconds=LEASE_SECONDS)
+            await leased_publications.lease_one(
+                tx, kind=kind_of_one, subject_id=id_of_one, seconds=LEASE_SECONDS, excluded_servers=excluded
+            )
             for kind_of_one, id_of_one in in_order
         ]
     due = [one for one in publications if one is not None]
@@ -127,7 +131,7 @@ async def _deliver_each(publisher: Publisher, due: Sequence[Publication]) -> Non
         await circuits.store_changes(publisher.db, publisher.network.circuits)
         await count_results(publisher, due)
     except Exception as failure:  # noqa: BLE001 - the edge of the task: the database is unavailable
-        log.error("publications.results_not_counted", subjects=[one.subject_id for one in due], error=repr(failure))
+        log.error("publications.delivery_not_recorded", subjects=[one.subject_id for one in due], error=repr(failure))
 
 
 async def deliver_one(publisher: Publisher, publication: Publication) -> None:

@@ -70,8 +70,7 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     """Start one round for each server with due rows. Each round returns how many rows it had, and raises nothing."""
     circuit_states = publisher.network.circuits
     await circuits.load_changes(publisher.db, circuit_states)
-    # Both spellings that identities use: with and without a trailing slash.
-    excluded = [address for server in {*busy, *circuit_states.open_ones()} for address in (server, f"{server}/")]
+    excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
     async with publisher.db.transaction() as tx:
         publications = await leased_publications.lease_due(
             tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded

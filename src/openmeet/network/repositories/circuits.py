@@ -4,7 +4,7 @@ Each program opens its own breakers (``at_network.circuits``); here they are sha
 breaker; a working server has no row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from at_network.circuits import Circuit, Circuits, CircuitState
 from groundwork.clock import DAY, Instant
@@ -72,6 +72,11 @@ async def load_changes(db: Database, circuits: Circuits) -> None:
     """Load the other programs' changes."""
     async with db.reader() as reader:
         circuits.adopt(await known(reader))
+
+
+def addresses_of(servers: Iterable[str]) -> list[str]:
+    """The addresses of these servers as identities have them: with and without a trailing slash."""
+    return [address for server in servers for address in (server, f"{server}/")]
 
 
 def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]:
