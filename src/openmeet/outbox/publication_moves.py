@@ -43,6 +43,22 @@ _GIVE_TO_KEPT = """
        and not exists (select 1 from publications other where other.kind = :kind and other.subject_id = :kept)
 """
 
+# The handler may have decided for the previous person, and what it is going to write is not stored yet or was withdrawn.
+_STOP_SENDING = f"""
+    update publications set state = 'due', {DUE_FROM_NOW}, {BREAK_LEASE}
+     where kind = :kind and subject_id = :subject_id and user_id <> :user_id
+       and state = 'sending' and (uri is null or is_withdrawn = 1)
+"""
+# Withdrawing consent marks all publications of a person, and consenting again removes the marks. So if the person
+# consents, they withdrew this record only, and it stays withdrawn until the new person publishes it.
+_MOVE_TO_USER = """
+    update publications
+       set user_id = :user_id,
+           is_withdrawn = case when exists (select 1 from consents c
+                                             where c.user_id = publications.user_id and c.publishing = 1)
+                               then is_withdrawn else 0 end
+     where kind = :kind and subject_id = :subject_id and user_id <> :user_id
+"""
 
 # Only if nothing was ever sent or a retracted row may be used again, and only if no handler holds the row or has sent
 # something since.
@@ -124,14 +140,14 @@ async def reattach_deleted(
 
 
 async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
-    """Move publications to another person's repository. Each is decided again. The consent that the previous person
-    withdrew is not that of the new one.
+    """Move publications to another person's repository. Each is decided again.
+
+    The consent that the previous person withdrew is not that of the new one, and nothing more is written for the
+    previous person: a handler that decided so has lost its lease.
     """
-    await tx.execute_many(
-        "update publications set user_id = :user_id, is_withdrawn = case when user_id = :user_id then is_withdrawn else 0 end"
-        " where kind = :kind and subject_id = :subject_id",
-        [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
-    )
+    moved = [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids]
+    await tx.execute_many(_STOP_SENDING, [{**one, "now": tx.now} for one in moved])
+    await tx.execute_many(_MOVE_TO_USER, moved)
     await recheck(tx, kind=kind, subject_ids=subject_ids, resets_write_count=True)
 
 

@@ -13,11 +13,13 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import (
     leased_publications,
     publication_echoes,
+    publication_moves,
     publication_queries,
     publication_status,
     publication_withdrawals,
     publications,
 )
+from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -160,3 +162,25 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
         publication = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
     assert publication.state is PublicationState.RETRYING
     assert await _leased_again(database) is None
+
+
+@pytest.mark.parametrize("is_first_write", [True, False])
+async def test_nothing_more_is_written_for_the_previous_person(database: Database, is_first_write: bool):
+    """The handler decided for the previous person, who withdrew this record or all of theirs, or nothing was written yet.
+    The write would go to their repository.
+    """
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        if is_first_write:
+            await tx.execute("update publications set uri = null, did = null, base_cid = null, chosen_cid = null")
+        else:
+            await publication_withdrawals.withdraw_all_of(tx, user_id)
+    async with database.transaction() as tx:
+        heir = await users.create_person(tx, display_name="Ben")
+        await publication_moves.move_to_user(tx, KIND, ["e"], heir)
+    sent = InFlightWrite(URI, "newer", None)
+    async with database.transaction() as tx:
+        assert await leased_publications.store_before_sending(tx, held, sent, did=DID, body=b"\xa0") is None
+    again = await _leased_again(database)
+    assert again is not None
+    assert (again.user_id, again.chosen_cid) == (heir, None if is_first_write else "new")

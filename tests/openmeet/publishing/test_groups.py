@@ -370,6 +370,28 @@ async def test_after_the_former_owner_withdrew_consent_the_new_owner_publishes(
         assert len(await records_of(deployment, ben, collection)) == 1, collection
 
 
+async def test_statements_do_not_stay_with_a_former_owner_who_withdrew_consent(deployment: Deployment):
+    """The new owner was never asked for consent, so the group gets no record in another repository."""
+    await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
+    ana, cleo = await deployment.person("Ana"), await deployment.person("Cleo")
+    ben = await deployment.person("Ben", agrees=False)
+    group = await create_group(deployment, ana)
+    await let_into_group(deployment, ana, group, ben)
+    await let_into_group(deployment, ana, group, cleo, GroupRole.MODERATOR)
+    await show_membership(deployment, cleo, group)
+    await create_group_event(deployment, cleo, group)
+    assert (
+        len(await records_of(deployment, ana, ACCEPTANCE)) == len(await records_of(deployment, ana, GROUP_EVENT)) == 1
+    )
+    async with deployment.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+        await ownership.offer(tx, ana, group.slug, ben.user_id)
+        await ownership.accept_offer(tx, ben, group.slug)
+    await deliver_all_publications(deployment)
+    for collection in (GROUP, ACCEPTANCE, GROUP_EVENT):
+        assert await records_of(deployment, ana, collection) == {}, collection
+
+
 @pytest.mark.parametrize("kind", [PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT])
 async def test_a_withdrawn_statement_of_a_group_is_retracted_and_not_tried_again(
     deployment: Deployment, kind: PublicationKind

@@ -13,10 +13,14 @@ from openmeet.domain.events import co_host_queries, event_records
 from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.series import actions as series_actions
+from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
-from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
-from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_of
+from openmeet.network.records.collections import EVENT, RSVP, SERIES, SUCCESSION_KEY
+from openmeet.outbox import publication_withdrawals
+from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
+from openmeet.outbox.reasons import PublicationReason
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details, records_of, switch_flag
 from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.publishing.event_hosts import (
     add_co_host,
@@ -26,6 +30,8 @@ from tests.openmeet.publishing.event_hosts import (
     hosted_elsewhere,
     publish_event_with_co_host,
 )
+from tests.openmeet.publishing.groups_and_series import hand_over_subject
+from tests.openmeet.publishing.weekly_series import publish_series
 
 
 def record_key(uri: str) -> dict[str, str]:
@@ -275,6 +281,47 @@ async def test_a_restored_record_of_another_app_is_the_events_again(deployment: 
     assert (await current_event(deployment, event)).record_uri == uri
     assert (await deployment.record(uri))["name"] == "Tea again"
     assert await event_ids(deployment) == [event.id]
+
+
+@pytest.mark.parametrize("withdraws", ["everything", "this event"])
+async def test_only_the_former_owners_consent_ends_with_the_handover(deployment: Deployment, withdraws: str):
+    """The former owner withdrew their consent, so nothing of theirs is published. The new owner has consented all along.
+    But if the former owner consents and took only this event off the network, it stays off.
+    """
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event, _ = await publish_event_with_co_host(deployment, ana, ben)
+    async with deployment.db.transaction() as tx:
+        if withdraws == "everything":
+            await identities.withdraw(tx, ana.user_id)
+        else:
+            await publication_withdrawals.withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+    await deliver_all_publications(deployment)
+    await hand_over_event(deployment, event, ana, ben)
+    assert await records_of(deployment, ana, EVENT) == {}
+    publication = await deployment.status_of(PublicationKind.EVENT, event.id)
+    if withdraws == "everything":
+        assert (publication.state, len(await records_of(deployment, ben, EVENT))) == (PublicationState.PUBLISHED, 1)
+        return
+    assert (publication.reason, await records_of(deployment, ben, EVENT)) == (PublicationReason.WITHDRAWN(), {})
+    async with deployment.db.transaction() as tx:
+        await retry_now(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+    await deliver_all_publications(deployment)
+    assert len(await records_of(deployment, ben, EVENT)) == 1
+
+
+async def test_the_new_owner_of_a_series_publishes_although_the_former_one_withdrew_consent(deployment: Deployment):
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
+    ana, series = await publish_series(deployment)
+    ben = await deployment.person("Ben")
+    async with deployment.db.transaction() as tx:
+        await series_actions.follow(tx, ben, series.slug)
+        await identities.withdraw(tx, ana.user_id)
+    await deliver_all_publications(deployment)
+    await hand_over_subject(deployment, series, ana, ben)
+    await deliver_all_publications(deployment)
+    for collection in (SERIES, EVENT):
+        assert await records_of(deployment, ana, collection) == {}
+        assert len(await records_of(deployment, ben, collection)) > 0, collection
 
 
 async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deployment):

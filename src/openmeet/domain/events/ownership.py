@@ -175,6 +175,8 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
             await _return(tx, one, to)
     if not passing:
         return []
+    # Where there was no record to leave, the publication itself moves.
+    await publication_moves.move_to_user(tx, PublicationKind.EVENT, [one.id for one in passing], to)
     await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.remove_author(tx, [one.id for one in passing], to)
     await apply_to_new_host(tx, to)

@@ -33,7 +33,7 @@ from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import superseded_records
+from openmeet.outbox import publication_moves, superseded_records
 from openmeet.outbox.publications import PublicationKind
 
 # Maximum number of names to choose from. Anybody else must follow the series first.
@@ -211,6 +211,8 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
     await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
+    # If there was no record to leave, the publication itself moves.
+    await publication_moves.move_to_user(tx, PublicationKind.SERIES, [series.id], to)
     saved = await save_series.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     await ownership.change(tx, coming, to)

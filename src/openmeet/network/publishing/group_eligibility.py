@@ -142,12 +142,28 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
         if await repository_to_clear(reader, publication) is None:
             return ForgetRecord()
         return Withhold(PublicationReason.GROUP_MOVED)
+    if await _is_of_former_holder_without_consent(reader, group, publication):
+        return Withhold(PublicationReason.WITHDRAWN)
     if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
         return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
     identity = await repository_for(reader, record_holder_of(group), did)
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
+
+
+async def _is_of_former_holder_without_consent(reader: Reader, group: Group, publication: Publication) -> bool:
+    """Whether the record is in the repository of a former holder of the group's records who withdrew their consent. Then
+    it does not stay there until the group has a record elsewhere.
+    """
+    if publication.did is None or not publication.may_exist_remotely:
+        return False
+    identity = await identity_queries.find(reader, publication.did)
+    if identity is None or identity.user_id == record_holder_of(group):
+        return False
+    consent = await identity_queries.consent(reader, identity.user_id)
+    # Without an answer, the consent ended when the person disconnected an account.
+    return not consent.is_given and consent.answered_at is not None
 
 
 async def decide_membership(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
