@@ -3,11 +3,7 @@
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed, Refused
 from openmeet.domain.attendance import host_decisions, queries, reevaluation, registration, waitlist
-from openmeet.domain.attendance.event_changes import (
-    announce_change,
-    recheck_rsvp_records,
-    release_awaiting_rsvps,
-)
+from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings

@@ -51,8 +51,8 @@ class EventForm:
     ``was_draft``: a visitor had typed it before signing in. ``repeats``: the recurrence options, if they are offered.
     ``place_answer``: the message next to the place field. ``groups``: those that a new event can be in. ``asks_zone``:
     the time zone is not known yet. ``asks_name``: the viewer has no name yet. ``may_remove``: the viewer may choose when
-    the event is removed. ``may_publish``: the viewer may publish it, if it is a draft. ``may_be_quiet``: there are
-    people who are notified of changes, unless the viewer asks not to.
+    the event is removed. ``may_publish``: the viewer may publish it, if it is a draft. ``has_guests``: there
+    are people to notify of changes, so the viewer may choose not to.
     """
 
     typed: FormState
@@ -67,7 +67,7 @@ class EventForm:
     asks_name: bool = False
     may_remove: bool = True
     may_publish: bool = True
-    may_be_quiet: bool = False
+    has_guests: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -125,7 +125,7 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         "kept_for": list(KEPT_FOR.items()),
         "may_remove": form.may_remove,
         "may_publish": form.may_publish,
-        "may_be_quiet": form.may_be_quiet,
+        "has_guests": form.has_guests,
         "summaries": section_summaries(typed.values),
         "asks_zone": form.asks_zone,
         "asks_name": form.asks_name,
