@@ -5,6 +5,7 @@ Published records stay where they are and refer to the record that supersedes th
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -12,7 +13,7 @@ from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, event_access, queries
 from openmeet.domain.events.co_host_invitations import INVITATION_LIFE, CoHost, CoHostId, CoHostState
-from openmeet.domain.events.edits import search_text
+from openmeet.domain.events.edits import record_value, search_text
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import HELD_BY_GROUP, notify_webhooks, stored_by_groups
@@ -21,6 +22,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.merge_decisions.queries import settle_outdated
 from openmeet.domain.moderation.blocks import apply_to_new_host, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
@@ -197,7 +199,7 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
             moving.append(one)
             if to is not None:
                 former = await superseded_records.of_subject(tx, PublicationKind.EVENT, one.id)
-                await return_to(tx, PublicationKind.EVENT, one.id, former, one.author_id, did=to)
+                await _return_event(tx, one, former, one.author_id, did=to)
     await _save_next_revision(tx, moving)
 
 
@@ -252,9 +254,9 @@ async def return_to(
     former: Sequence[SupersededRecord],
     owner: UserId,
     did: str | None = None,
-) -> None:
+) -> str | None:
     """Continue the superseded record in the repository of a former owner who owns the event again. ``did`` restricts
-    this to one of their repositories.
+    this to one of their repositories. Returns the URI of the record; None if there is no such record.
     """
     dids = {one.did for one in await identity_queries.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
@@ -262,7 +264,8 @@ async def return_to(
             await publication_moves.undo_move_to_subject(
                 tx, kind, subject_id, superseded_kind=SUPERSEDED_KIND[kind], superseded_uri=one.uri, user_id=owner
             )
-            return
+            return one.uri
+    return None
 
 
 async def record_uris_of(reader: Reader, events: Sequence[Event]) -> dict[str, str]:
@@ -274,7 +277,7 @@ async def record_uris_of(reader: Reader, events: Sequence[Event]) -> dict[str, s
 
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
     former = await superseded_records.of_subject(tx, PublicationKind.EVENT, event.id)
-    await return_to(tx, PublicationKind.EVENT, event.id, former, to)
+    await _return_event(tx, event, former, to)
     if (
         former
         and event.record_uri in {one.uri for one in former}
@@ -282,6 +285,14 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
     ):
         # No record replaced it, so it is still the event's record.
         await superseded_records.delete(tx, event.record_uri)
+
+
+async def _return_event(
+    tx: Transaction, event: Event, former: Sequence[SupersededRecord], owner: UserId, did: str | None = None
+) -> None:
+    uri = await return_to(tx, PublicationKind.EVENT, event.id, former, owner, did)
+    if uri is not None:
+        await settle_outdated(tx, uri, partial(record_value, event))
 
 
 async def _save_next_revision(tx: Transaction, events: Sequence[Event]) -> list[Event]:

@@ -23,6 +23,7 @@ class MergeReason(StrEnum):
     MORE_RESTRICTIVE = "more restrictive wins until reviewed"
     MOST_RECENT = "most recent change wins"
     LATEST_ANSWER = "latest answer wins"
+    FORMER_OWNER = "former owner decides nothing"
 
 
 @dataclass(frozen=True, slots=True)

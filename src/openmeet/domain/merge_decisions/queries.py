@@ -207,6 +207,16 @@ async def settle_edited(tx: Transaction, edits: Sequence[EditOfRecord]) -> None:
         await mark_reviewed(tx, kept, next((side for side, values in choice.items() if values == now), None))
 
 
+async def settle_outdated(tx: Transaction, uri: str, value_of: Callable[[str], object]) -> None:
+    """Settle the decisions about a record that was not in use for some time: a field that has had another value since
+    needs no decision. ``value_of`` returns the value of a field.
+    """
+    for kept in map(_decision_of, await tx.fetch(IN_USE_OF_RECORDS, uris=[uri])):
+        ours = _values(kept.decision.ours_values)
+        if _values(msgspec.json.encode({name: value_of(name) for name in ours})) != ours:
+            await mark_reviewed(tx, kept, None)
+
+
 def _values(stored: bytes | None) -> dict[str, object]:
     return {} if stored is None else msgspec.json.decode(stored, type=dict[str, object])
 

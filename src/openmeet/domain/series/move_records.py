@@ -7,6 +7,7 @@ that do not fit into one request. Not moved are RSVP records (one per event), re
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from at_protocol.failures import Malformed
@@ -21,9 +22,11 @@ from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.merge_decisions.queries import settle_outdated
 from openmeet.domain.series import queries, save_series
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.series.record_fields import fields_of
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import superseded_records
 from openmeet.outbox.kinds import JobKind
@@ -180,6 +183,8 @@ async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id
         return False
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, user_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
-    await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, user_id, did=target)
+    uri = await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, user_id, did=target)
+    if uri is not None:
+        await settle_outdated(tx, uri, partial(getattr, fields_of(series.content, series.timing)))
     await save_series.save(tx, replace(series, changed_by=user_id))
     return True

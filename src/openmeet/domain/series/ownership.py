@@ -7,6 +7,7 @@ to the new host's (``events.ownership``).
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
@@ -23,6 +24,7 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import SHUT_OUT, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission, may, roles_with
+from openmeet.domain.merge_decisions.queries import settle_outdated
 from openmeet.domain.moderation.blocks import apply_to_new_host, is_block_between_sql, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
@@ -31,6 +33,7 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save_series, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.series.record_fields import fields_of
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, superseded_records
@@ -210,7 +213,9 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     await _forget(tx, series.id)
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
     former = await superseded_records.of_subject(tx, PublicationKind.SERIES, series.id)
-    await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
+    uri = await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
+    if uri is not None:
+        await settle_outdated(tx, uri, partial(getattr, fields_of(series.content, series.timing)))
     # If there was no record to leave, the publication itself moves.
     await publication_moves.move_to_user(tx, PublicationKind.SERIES, [series.id], to)
     saved = await save_series.save(tx, replace(series, owner_id=to, changed_by=to))

@@ -15,6 +15,7 @@ from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOri
 from openmeet.domain.events.publication import PublishLevel, reach_of, settle_merges
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import MergeReason
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.context import IngestionContext
@@ -54,14 +55,15 @@ async def apply_record(
     """Make the event match the newest version of its record. Edits made here in the meantime are merged, not lost.
 
     A version of a superseded record comes from the previous owner and changes nothing, unless it was written before the
-    transfer: such a version counts, however late it arrives. ``before``: the record as last seen, which is the agreed
+    transfer: such a version is merged, however late it arrives. ``before``: the record as last seen, which is the agreed
     version if nothing was ever published to it.
     """
     superseded = await _superseded_record(tx, version.uri, publication)
     if superseded is not None:
-        if publication is not None and moment_of_rev(version.rev, tx.now) < superseded.created_at:
+        if publication is not None:
             agreed = publication.base_body if before is None else publication.base_body or before.body
-            await _merge_earlier_version(
+            is_earlier = moment_of_rev(version.rev, tx.now) < superseded.created_at
+            await (_merge_earlier_version if is_earlier else _store_edit_of_former_owner)(
                 tx, context, version, network_event, replace(publication, base_body=agreed), superseded
             )
         await _keep_superseded(tx, version, superseded, publication)
@@ -296,6 +298,29 @@ async def _merge_earlier_version(
         theirs_rev=version.rev,
         ours_revision=event.revision,
         decisions=merged.decisions,
+    )
+
+
+async def _store_edit_of_former_owner(
+    tx: Transaction,
+    context: IngestionContext,
+    version: RecordVersion,
+    theirs: NetworkEvent,
+    publication: Publication,
+    superseded: SupersededRecord,
+) -> None:
+    """Store what a former owner changed in their record, as decisions for our values.
+
+    If the event is handed back to them, our values are written into this record again. They then find their own in the
+    list of decisions and can choose them.
+    """
+    event = await event_queries.by_id(tx, EventId(superseded.subject_id))
+    if event is None or event.is_gone or publication.base_body is None:
+        return
+    base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
+    decisions = MERGE_RULE.in_our_favor(base, ours, theirs, MergeReason.FORMER_OWNER)
+    await merge_decisions.store(
+        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=event.revision, decisions=decisions
     )
 
 

@@ -79,7 +79,7 @@ async def apply_one(
     if publication is not None and publication.kind in local_records.KINDS:
         return await local_records.put(tx, context, parsed, seen_record, publication, is_echo=is_echo)
     if message.collection in SERIES_COLLECTIONS:
-        return await _put_series(tx, batch, parsed, seen_record, publication, is_echo=is_echo)
+        return await _put_series(tx, context, batch, parsed, seen_record, publication, is_echo=is_echo)
     if message.collection in OF_GROUPS:
         return await _put_of_group(tx, parsed, seen_record, publication, is_echo=is_echo)
     ((outcome),) = await apply_bulk.put_rsvps(tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)])
@@ -166,6 +166,7 @@ async def _put_event(
 
 async def _put_series(
     tx: Transaction,
+    context: IngestionContext,
     batch: Batch,
     parsed: ParsedMessage,
     seen_record: SeenRecord | None,
@@ -182,6 +183,8 @@ async def _put_series(
     if not is_newest or (seen_record is not None and seen_record.cid == message.cid and seen_record.state is state):
         return IngestResult.KNOWN
     if publication is not None:
+        if parsed_series is not None and message.uri in batch.superseded_uris:
+            await local_series.store_edit_of_former_owner(tx, context, version_of(message), parsed_series, publication)
         if not publication.has_unsent_revision and message.cid is not None and message.body is not None:
             await publication_echoes.adopt(tx, version_of(message))
         return IngestResult.APPLIED

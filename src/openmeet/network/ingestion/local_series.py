@@ -48,7 +48,7 @@ from openmeet.network.records.series import (
     series_part,
     write_series,
 )
-from openmeet.outbox import publication_echoes, publication_withdrawals
+from openmeet.outbox import publication_echoes, publication_withdrawals, superseded_records
 from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
@@ -251,16 +251,7 @@ async def apply_record(
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
-    agreed = merge_local.agreed_record(publication, version, tx.now)
-    base_record = record_of(version.body) if agreed is None else agreed
-    ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
-    base = ours if agreed is None else _read(base_record) or _fields_read(parsed_series)
-    theirs = _fields_read(parsed_series)
-    if not isinstance(record_of(version.body).get("template"), Mapping):
-        theirs = replace(theirs, mode=base.mode, venue=base.venue)
-    if not is_same_place(ours.venue, series.content.venue):
-        # A record cannot store the venue as precisely as it is known here.
-        theirs = replace(theirs, venue=base.venue)
+    base, ours, theirs = _sides(tx, context, version, parsed_series, publication, series)
     result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), {})
     try:
         plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, result.merged.value))
@@ -272,6 +263,52 @@ async def apply_record(
         by = None if series.needs_author_approval else series.owner_id
         await apply_edits.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
+
+
+def _sides(
+    tx: Transaction,
+    context: IngestionContext,
+    version: RecordVersion,
+    parsed_series: ParsedSeries,
+    publication: Publication,
+    series: Series,
+) -> tuple[SeriesRecordFields, SeriesRecordFields, SeriesRecordFields]:
+    """Return the agreed version, ours and theirs."""
+    agreed = merge_local.agreed_record(publication, version, tx.now)
+    base_record = record_of(version.body) if agreed is None else agreed
+    ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
+    base = ours if agreed is None else _read(base_record) or _fields_read(parsed_series)
+    theirs = _fields_read(parsed_series)
+    if not isinstance(record_of(version.body).get("template"), Mapping):
+        theirs = replace(theirs, mode=base.mode, venue=base.venue)
+    if not is_same_place(ours.venue, series.content.venue):
+        # A record cannot store the venue as precisely as it is known here.
+        theirs = replace(theirs, venue=base.venue)
+    return base, ours, theirs
+
+
+async def store_edit_of_former_owner(
+    tx: Transaction,
+    context: IngestionContext,
+    version: RecordVersion,
+    parsed_series: ParsedSeries,
+    publication: Publication,
+) -> None:
+    """Store what a former owner changed in their record, as decisions for our values: if the series is handed back to
+    them, our values are written into this record again.
+    """
+    superseded = await superseded_records.find(tx, version.uri)
+    series = None if superseded is None else await queries.by_id(tx, SeriesId(superseded.subject_id))
+    if series is None or series.deleted_at is not None or publication.base_body is None:
+        return
+    sides = _sides(tx, context, version, parsed_series, publication, series)
+    await merge_decisions.store(
+        tx,
+        uri=version.uri,
+        theirs_rev=version.rev,
+        ours_revision=series.revision,
+        decisions=MERGE_RULE.in_our_favor(*sides, MergeReason.FORMER_OWNER),
+    )
 
 
 def _fields_read(parsed_series: ParsedSeries) -> SeriesRecordFields:

@@ -101,6 +101,21 @@ class MergeRule(Generic[T]):
             decisions.append(self.decision(group, was, edits, theirs, policy, side))
         return self._without_contradiction(base, edits, theirs, facts, MergeResult(result, tuple(decisions)))
 
+    def in_our_favor(self, base: T, ours: T, theirs: T, policy: MergeReason) -> tuple[FieldDecision, ...]:
+        """Decide for our values in all fields that they changed, without a merge."""
+        return tuple(
+            self.decision(
+                group,
+                getattr(base, group[0]),
+                {name: getattr(ours, name) for name in group},
+                theirs,
+                policy,
+                MergeSide.OURS,
+            )
+            for group in self.groups
+            if not self.is_same(group, base, theirs) and not self.is_same(group, ours, theirs)
+        )
+
     def _without_contradiction(
         self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput, mixed: MergeResult[T]
     ) -> MergeResult[T]:

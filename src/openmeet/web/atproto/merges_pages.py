@@ -48,6 +48,7 @@ _WHY = {
     MergeReason.MORE_RESTRICTIVE: lazy("Until you decide, we use the stricter of the two."),
     MergeReason.MOST_RECENT: lazy("We kept the later change."),
     MergeReason.LATEST_ANSWER: lazy("We kept the later answer."),
+    MergeReason.FORMER_OWNER: lazy("It belonged to someone else at the time, so we kept the version from this site."),
 }
 
 _CHOSEN = {
