@@ -19,6 +19,7 @@ from openmeet.network.firehose import cursors, delivery, identity_lookups, unres
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
+from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.single_path_server import answering
@@ -177,9 +178,7 @@ async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Ben
 async def test_frames_are_processed_again_before_the_repository_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     """Otherwise a commit between the reading and the end of the dropping would be missing until the next one."""
     late = Did(summarize(commits()[0]).did)
-    bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
-    async with bench.db.transaction() as tx:
-        await bench.consumer.unresolved.save(tx)
+    await mark(bench, late)
     bench.clock.turn(FIRST_RETRY)
     deliver, were_dropped = delivery.deliver, []
 
@@ -192,12 +191,59 @@ async def test_frames_are_processed_again_before_the_repository_is_read(bench: B
     assert were_dropped == [False]
 
 
+@pytest.mark.parametrize("is_saved", [True, False])
+async def test_an_author_marked_again_during_their_retry_is_read_again(
+    bench: Bench, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch, is_saved: bool
+):
+    """Their frames are processed again while the first read is requested, and their key cannot be resolved then. The
+    frames that are dropped from then on are not in that read.
+    """
+    bench.consumer = replace(bench.consumer, db=await make_database("openmeet.network.firehose", clock=bench.clock))
+    late, later = bad_did(1), bench.consumer.unresolved
+    bench.interested_in(("did", late))
+    bench.directory.documents = {late: {"id": late}}
+    await mark(bench, late)
+    bench.clock.turn(FIRST_RETRY)
+    deliver = delivery.deliver
+
+    async def mark_meanwhile(*arguments: Any) -> None:
+        await deliver(*arguments)
+        later.add(late, "wss://relay.example", "away", bench.clock.now())
+        if is_saved:
+            await save(bench)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(unresolved, "deliver", mark_meanwhile)
+        assert await retry_due(retrying(bench)) == 1
+    assert late in later
+    assert later.is_changed is not is_saved
+    await save(bench)
+    assert await hints(bench, late) == {(late, HintKind.IDENTITY), (late, HintKind.REPOSITORY)}
+    bench.clock.turn(FIRST_RETRY)
+    assert await retry_due(retrying(bench)) == 1
+    assert await hints(bench, late) == {(late, HintKind.IDENTITY), (late, HintKind.REPOSITORY)}
+    assert late not in later
+    await bench.consumer.db.close()
+
+
+async def mark(bench: Bench, did: Did) -> None:
+    bench.consumer.unresolved.add(did, "wss://relay.example", "away", bench.clock.now())
+    await save(bench)
+
+
+async def save(bench: Bench) -> None:
+    """Store the marks as with the next cursor."""
+    later = bench.consumer.unresolved
+    stored = later.snapshot()
+    async with bench.consumer.db.transaction() as tx:
+        await later.save(tx)
+    later.saved(stored)
+
+
 async def test_failed_retries_back_off_and_end(bench: Bench):
     late = Did(summarize(commits()[0]).did)
     bench.directory.failing = {late}
-    bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
-    async with bench.db.transaction() as tx:
-        await bench.consumer.unresolved.save(tx)
+    await mark(bench, late)
     bench.clock.turn(FIRST_RETRY)
     assert await retry_due(retrying(bench)) == 1
     bench.clock.turn(FIRST_RETRY)
@@ -257,11 +303,7 @@ async def test_an_erased_account_is_read_again(bench: Bench):
     """
     did = bad_did(1)
     later = bench.consumer.unresolved
-    later.add(did, "wss://relay.example", "away", bench.clock.now())
-    stored = later.snapshot()
-    async with bench.db.transaction() as tx:
-        await later.save(tx)
-    later.saved(stored)
+    await mark(bench, did)
     async with bench.db.transaction() as tx:
         await cursors.erase(tx, did)
     await retry_due(retrying(bench))
