@@ -60,8 +60,8 @@ async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> 
     Returns their number. Records newer than the erasure stay, because the DID may be in use again.
     """
     async with db.reader() as reader:
-        erased = (await erased_records.erased_up_to(reader, keys, {did})).get(did, "")
-    return await queue.forget(did, lambda body: "" < _rev(body) <= erased)
+        erased = (await erased_records.erased_up_to(reader, keys, {did})).get(did)
+    return await queue.forget(did, lambda body: erased is not None and _is_erased(body, erased))
 
 
 async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> int:
@@ -77,20 +77,24 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
         letter_ids = [
             one.letter_id
             for one in letters
-            if (rev := erased.get(one.message.partition)) is not None and _rev(one.message.body) <= rev
+            if (rev := erased.get(one.message.partition)) is not None and _is_erased(one.message.body, rev)
         ]
         deleted_count += await queue.discard_dead(letter_ids)
         after = letters[-1].letter_id
     return deleted_count
 
 
-def _rev(body: bytes) -> str:
-    """Return the rev of a record; empty for a hint about a DID and for a message that cannot be decoded."""
+def _is_erased(body: bytes, rev: str) -> bool:
+    """Whether a message of a DID that was erased up to ``rev`` is about what was erased.
+
+    A hint without a rev is not: it contains no record, and the DID may be in use again. A message that cannot be
+    decoded is: it may contain an erased record, and nobody can apply it.
+    """
     try:
         message = decode(body)
     except Malformed:
-        return ""
-    return message.rev if isinstance(message, RecordMessage) else ""
+        return True
+    return message.rev is not None and message.rev <= rev
 
 
 async def delete_older_than(queue: Queue, before: Instant | None) -> int:
