@@ -2,9 +2,11 @@
 are fetched, checked and re-encoded.
 """
 
+import asyncio
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 
 import pytest
 from PIL import Image
@@ -168,6 +170,24 @@ async def test_an_invalid_picture_is_left_out_and_fetched_once(deployment: Deplo
     deployment.clock.turn(ABSENT_FOR + 1)
     with pytest.raises(NotFound):
         await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_record_that_names_the_picture_of_somebody_else_does_not_hide_it(
+    deployment: Deployment, tmp_path: Path, at_once: bool
+):
+    """The PDS of the other author does not have the picture, before or while it is fetched from its own author's."""
+    _, did, cid = await foreign_event(deployment, draw_jpeg("navy"))
+    other = (await deployment.identity((await deployment.connected("ben")).user_id)).did
+    pictures = RecordPictures(deployment.network, open_folder(tmp_path / "shown"), POOL)
+    asked = [
+        pictures.ensure_stored(one, cid, Size.SMALL, PictureFormat.WEBP) for one in (parse_did(other), parse_did(did))
+    ]
+    if at_once:
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    else:
+        outcomes = [(await asyncio.gather(one, return_exceptions=True))[0] for one in asked]
+    assert [type(one) for one in outcomes] == [NotFound, NoneType]
 
 
 def showing_pictures(deployment: Deployment, tmp_path: Path) -> Site:

@@ -73,8 +73,9 @@ class RecordPictures:
         self._workers = workers
         self._network = network
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._absent: OrderedDict[str, Instant] = OrderedDict()
+        # By author and CID: anybody's record can name a CID that only the PDS of somebody else has.
+        self._under_way: dict[tuple[Did, str], asyncio.Task[None]] = {}
+        self._absent: OrderedDict[tuple[Did, str], Instant] = OrderedDict()
 
     async def ensure_stored(self, did: Did, cid: str, size: Size, format_: PictureFormat) -> None:
         """Fetch the picture unless this file of it is already stored. Raises NotFound if it is unavailable."""
@@ -84,19 +85,19 @@ class RecordPictures:
             await self._fetch_once(did, cid)
 
     async def _fetch_once(self, did: Did, cid: str) -> None:
-        now = self._network.clock.now()
-        if self._absent.get(cid, Instant(0)) > now:
+        now, key = self._network.clock.now(), (did, cid)
+        if self._absent.get(key, Instant(0)) > now:
             raise NotFound(IngestionReason.NO_PICTURE)
-        task = self._under_way.get(cid)
+        task = self._under_way.get(key)
         if task is None:
-            task = self._under_way[cid] = asyncio.create_task(self._fetch(did, cid))
-            task.add_done_callback(lambda _done: self._under_way.pop(cid, None))
+            task = self._under_way[key] = asyncio.create_task(self._fetch(did, cid))
+            task.add_done_callback(lambda _done: self._under_way.pop(key, None))
         try:
             # A client that disconnects does not cancel the fetch for others who wait for it.
             await asyncio.shield(task)
         except Failure as failure:
             log.warning("record_picture.not_had", did=did, cid=cid, reason=failure.why)
-            self._absent[cid] = Instant(now + ABSENT_FOR)
+            self._absent[key] = Instant(now + ABSENT_FOR)
             while len(self._absent) > MAX_ABSENT:
                 self._absent.popitem(last=False)
             raise NotFound(IngestionReason.NO_PICTURE) from failure
