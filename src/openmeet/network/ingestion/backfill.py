@@ -15,7 +15,7 @@ If only some collections were chosen, their records and their absence are applie
 full read stays pending.
 """
 
-from collections.abc import Awaitable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
@@ -149,11 +149,12 @@ async def backfill(
     if listing is None:
         await _not_served(db, did)
         return 0
-    for _ in range(MAX_COMPARISONS):
-        repository_read = await apply_listing(db, network, context, listing, spend_on_host, is_waited_for=is_waited_for)
-        if await mark_read(db, did, repository_read):
-            return repository_read.records
-    raise RemoteFailed(IngestionReason.OUTDATED)
+    repository_read = await finish_read(
+        db,
+        did,
+        lambda: apply_listing(db, network, context, listing, spend_on_host, is_waited_for=is_waited_for),
+    )
+    return repository_read.records
 
 
 async def backfill_whole(
@@ -198,7 +199,8 @@ async def apply_export(
     """
     listing = Listing(did, CONCERNING, rev, {message.uri: message.cid or "" for message in messages})
     applied = await apply_of_repository(db, context, messages)
-    for _ in range(MAX_COMPARISONS):
+
+    async def apply_deletions() -> RepositoryRead:
         missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
         deletions_result = await apply_of_repository(
             db, context, [_deleted(uri, rev) for uri in missing], max_failures=MAX_QUARANTINED - len(applied.failed)
@@ -206,9 +208,9 @@ async def apply_export(
         result = ApplyResult(applied.is_complete, [*applied.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
         read_uris = frozenset([*listing.cids, *missing])
-        if await mark_read(db, did, RepositoryRead(rev, len(messages), result, len(missing), listing, read_uris)):
-            return result
-    raise RemoteFailed(IngestionReason.OUTDATED)
+        return RepositoryRead(rev, len(messages), result, len(missing), listing, read_uris)
+
+    return (await finish_read(db, did, apply_deletions)).applied
 
 
 async def backfill_chosen(
@@ -292,14 +294,28 @@ async def apply_listing(
     )
 
 
-async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> bool:
-    """Note that all of our collections were read: gaps are closed, and older messages count as history.
+async def finish_read(
+    db: Database, did: Did, compare_and_apply: Callable[[], Awaitable[RepositoryRead]]
+) -> RepositoryRead:
+    """Compare and apply a repository, and note that all of our collections were read: gaps are closed, and older messages
+    count as history.
 
-    Returns False, and stores nothing, if an older message has meanwhile changed a record that was found unchanged.
-    Waits for a message that is being applied at this moment. If the floor were raised in that case, corrections to that
-    message would be ignored as history, and the older version would stay permanently.
+    If an older message has meanwhile changed a record that was found unchanged, it is compared again. Otherwise the
+    floor would be above that message, corrections to it would be ignored as history, and the older version would stay
+    permanently. Raises RemoteFailed if older messages interfere each time, and the errors of ``compare_and_apply``.
     """
-    await _enqueue_detection(db, did)
+    for _ in range(MAX_COMPARISONS):
+        repository_read = await compare_and_apply()
+        if await _mark_read(db, did, repository_read):
+            await _enqueue_detection(db, did)
+            return repository_read
+    raise RemoteFailed(IngestionReason.OUTDATED)
+
+
+async def _mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> bool:
+    """Note a read, unless it is outdated; then nothing is stored, and the result is False. Waits for a message that is
+    being applied at this moment.
+    """
     async with db.transaction() as tx:
         await repository_state.lock_floor(tx, did)
         if await _is_outdated(tx, did, repository_read.listing, repository_read.verified_uris):

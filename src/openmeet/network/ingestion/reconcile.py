@@ -25,7 +25,7 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_fetched, apply_of_repository
-from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
+from openmeet.network.ingestion.backfill import RepositoryRead, apply_listing, finish_read, list_repository
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
@@ -192,14 +192,18 @@ async def reconcile(
         return ReconcileResult(did, len(listed_cids), (), differences)
     is_first = await _is_first(db, did)
     applied_proofs = await apply_of_repository(db, context, proofs)
-    repository_read = await _waiting_for_budget(
-        options, lambda: apply_listing(db, network, context, listing, options.spend_on_host)
-    )
-    applied = ApplyResult(
-        applied_proofs.is_complete and repository_read.applied.is_complete,
-        [*applied_proofs.failed, *repository_read.applied.failed],
-    )
-    await mark_read(db, did, replace(repository_read, applied=applied))
+
+    async def compare_and_apply() -> RepositoryRead:
+        repository_read = await _waiting_for_budget(
+            options, lambda: apply_listing(db, network, context, listing, options.spend_on_host)
+        )
+        applied = ApplyResult(
+            applied_proofs.is_complete and repository_read.applied.is_complete,
+            [*applied_proofs.failed, *repository_read.applied.failed],
+        )
+        return replace(repository_read, applied=applied)
+
+    applied = (await finish_read(db, did, compare_and_apply)).applied
     quarantined = {one.uri for one in applied.failed}
     failed_repairs = await _repair(
         db, network, context, did, [one for one in differences if one.uri not in quarantined], options
