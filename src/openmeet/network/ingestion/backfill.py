@@ -122,7 +122,7 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
 @dataclass(frozen=True, slots=True)
 class RepositoryRead:
     """The result of reading a repository. ``records``: how many records of these collections it has. ``applied``: what
-    happened to the new ones.
+    happened to the new ones. ``unlisted``: how many known records were not listed; their absence is verified.
 
     ``listing``: what it was compared with. ``verified_uris``: records that were verified individually, or taken
     from a signed export.
@@ -131,7 +131,7 @@ class RepositoryRead:
     rev: Tid
     records: int
     applied: ApplyResult
-    deleted: int
+    unlisted: int
     listing: Listing
     verified_uris: frozenset[str]
 
@@ -333,14 +333,14 @@ async def _mark_read(db: Database, did: Did, repository_read: RepositoryRead) ->
         did=did,
         rev=repository_read.rev,
         records=repository_read.records,
-        gone=repository_read.deleted,
+        unlisted=repository_read.unlisted,
         quarantine=len(repository_read.applied.failed),
     )
     return True
 
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, verified_uris: Collection[str]) -> bool:
-    """Whether an unverified record differs from the listing although its rev is one that the listing covers."""
+    """Whether a record that this read did not prove now differs from the listing."""
     understood = await seen.understood(reader, did, sorted(CONCERNING))
     otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in verified_uris]
     rows = await seen.find_many(reader, otherwise)
