@@ -12,17 +12,19 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import discrepancies
+from openmeet.network.ingestion.backfill import list_repository
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     PublishedVersion,
     RecordDiscrepancy,
+    RepositoryContents,
     RepositoryFacts,
     SeenVersion,
     compare,
 )
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, reconcile, written_to
-from openmeet.network.records.collections import EVENT
+from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
@@ -192,6 +194,35 @@ async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Sce
     )
 
 
+async def test_a_record_written_while_others_are_verified_is_not_a_discrepancy(scene: Scene):
+    """The record is not listed, because it is newer than the listing, and its message arrives before the last proof."""
+    deployment = scene.deployment
+    asked = of_listing = 0
+
+    async def count(_host: str) -> None:
+        nonlocal of_listing
+        of_listing += 1
+
+    async def write_after_listing(_host: str) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == of_listing + 1:
+            await _write(scene)
+            await deployment.listen(scene.ana.user_id)
+
+    await list_repository(deployment.network, scene.did, CONCERNING, count)
+
+    found = await reconcile(
+        deployment.db,
+        deployment.network,
+        deployment.processor.ingestion_context,
+        scene.did,
+        options=ReconcileOptions(write_after_listing, verifies_each=True),
+    )
+    assert asked > of_listing
+    assert (found.records, found.repaired, found.unrepaired) == (2, [], [])
+
+
 async def test_an_imported_row_is_repaired_from_its_record(scene: Scene):
     uri = await _change_imported(scene)
     (found,) = (await scene.reconcile()).repaired
@@ -243,8 +274,9 @@ def test_a_record_newer_than_the_read_is_not_a_discrepancy():
     facts = RepositoryFacts(
         kept, {"at://a/e/1": PublishedVersion("new", "5"), "at://a/e/3": PublishedVersion("x", "5")}, (), ()
     )
-    assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "4", facts) == []
-    assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "5", facts) == [
+    cids = {"at://a/e/1": "old", "at://a/e/2": "old"}
+    assert compare(RepositoryContents(cids, "4"), facts) == []
+    assert compare(RepositoryContents(cids, "5"), facts) == [
         RecordDiscrepancy("at://a/e/1", discrepancies.Discrepancy.PUBLICATION_DIFFERS),
         RecordDiscrepancy("at://a/e/1", discrepancies.Discrepancy.RECORD_DIFFERS),
         RecordDiscrepancy("at://a/e/2", discrepancies.Discrepancy.RECORD_MISSING),

@@ -1,7 +1,7 @@
 """Discrepancies found by reconciling, kept for thirty days: those repaired at once, and those that remain."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
@@ -60,11 +60,28 @@ class RepositoryFacts:
     recordless: Sequence[str]
 
 
-def compare(listed_cids: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
-    """Return the discrepancies of a repository that contains ``listed_cids`` (URI to CID) as of ``rev``, in URI order."""
+@dataclass(frozen=True, slots=True)
+class RepositoryContents:
+    """What a repository contains: CIDs by URI, as of ``rev``.
+
+    ``proof_revs``: when records were verified individually, also absent ones. What was written after ``rev`` is neither
+    among the CIDs nor absent, unless it has a proof.
+    """
+
+    cids: Mapping[str, str]
+    rev: str
+    proof_revs: Mapping[str, str] = field(default_factory=dict)
+
+    def rev_of(self, uri: str) -> str:
+        """Return the rev as of which the record, or its absence, is known."""
+        return self.proof_revs.get(uri, self.rev)
+
+
+def compare(contents: RepositoryContents, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
+    """Return the discrepancies of a repository, in URI order."""
     discrepancies = [
-        *_records(listed_cids, rev, facts.kept),
-        *_publications(listed_cids, rev, facts.published),
+        *_records(contents, facts.kept),
+        *_publications(contents, facts.published),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_MISSING) for uri in facts.rowless),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_WITHOUT_RECORD) for uri in facts.recordless),
     ]
@@ -76,27 +93,27 @@ def in_order(discrepancies: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepan
     return sorted(discrepancies, key=lambda one: (one.uri, one.kind))
 
 
-def _records(listed_cids: Mapping[str, str], rev: str, kept: Mapping[str, SeenVersion]) -> Iterator[RecordDiscrepancy]:
-    for uri, cid in listed_cids.items():
+def _records(contents: RepositoryContents, kept: Mapping[str, SeenVersion]) -> Iterator[RecordDiscrepancy]:
+    for uri, cid in contents.cids.items():
         record = kept.get(uri)
-        if record is None or (record.cid is None and record.rev <= rev):
+        if record is None or (record.cid is None and record.rev <= contents.rev_of(uri)):
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_MISSING)
-        elif record.cid != cid and record.rev <= rev:
+        elif record.cid != cid and record.rev <= contents.rev_of(uri):
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_DIFFERS)
     for uri, record in kept.items():
-        if uri not in listed_cids and record.cid is not None and record.rev <= rev:
+        if uri not in contents.cids and record.cid is not None and record.rev <= contents.rev_of(uri):
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_GONE)
 
 
 def _publications(
-    listed_cids: Mapping[str, str], rev: str, published: Mapping[str, PublishedVersion]
+    contents: RepositoryContents, published: Mapping[str, PublishedVersion]
 ) -> Iterator[RecordDiscrepancy]:
     for uri, version in published.items():
-        if version.base_rev > rev:
+        if version.base_rev > contents.rev_of(uri):
             continue
-        if uri not in listed_cids:
+        if uri not in contents.cids:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_LOST)
-        elif listed_cids[uri] != version.base_cid:
+        elif contents.cids[uri] != version.base_cid:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_DIFFERS)
 
 

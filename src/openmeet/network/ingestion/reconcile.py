@@ -16,7 +16,6 @@ from typing import TypeVar
 from at_network.pacing import DEFAULT_PAUSE_SECONDS
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
-from at_protocol.syntax.tid import Tid
 from groundwork.database.columns import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
@@ -31,6 +30,7 @@ from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     PublishedVersion,
     RecordDiscrepancy,
+    RepositoryContents,
     RepositoryFacts,
     SeenVersion,
     compare,
@@ -180,16 +180,10 @@ async def reconcile(
     if listing is None:
         return ReconcileResult(did, None, (), ())
     proofs = await _verified_records(db, network, did, listing, options) if options.verifies_each else []
-    listed_cids = dict(listing.cids)
-    for message in proofs:
-        if message.cid is None:
-            listed_cids.pop(message.uri, None)
-        else:
-            listed_cids[message.uri] = message.cid
-    rev = max([listing.rev, *(message.rev for message in proofs)])
-    differences = await _compare(db, context, did, listed_cids, rev)
+    contents = _contents(listing, proofs)
+    differences = await _compare(db, context, did, contents)
     if is_dry_run:
-        return ReconcileResult(did, len(listed_cids), (), differences)
+        return ReconcileResult(did, len(contents.cids), (), differences)
     is_first = await _is_first(db, did)
     applied_proofs = await apply_of_repository(db, context, proofs)
 
@@ -208,7 +202,7 @@ async def reconcile(
     failed_repairs = await _repair(
         db, network, context, did, [one for one in differences if one.uri not in quarantined], options
     )
-    remaining = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
+    remaining = {(one.uri, one.kind) for one in await _compare(db, context, did, contents)}
     counted = [] if is_first or not applied.is_complete else await _worth_counting(db, differences)
     repaired = [one for one in counted if (one.uri, one.kind) not in remaining]
     unrepaired = [one for one in counted if (one.uri, one.kind) in remaining]
@@ -219,19 +213,32 @@ async def reconcile(
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return ReconcileResult(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *failed_repairs])
+    return ReconcileResult(did, len(contents.cids), repaired, unrepaired, [*applied.failed, *failed_repairs])
+
+
+def _contents(listing: Listing, proofs: Sequence[RecordMessage]) -> RepositoryContents:
+    """Return what a repository contains according to the listing, corrected by newer proofs."""
+    cids = dict(listing.cids)
+    for message in proofs:
+        if message.cid is None:
+            cids.pop(message.uri, None)
+        else:
+            cids[message.uri] = message.cid
+    return RepositoryContents(cids, listing.rev, {message.uri: message.rev for message in proofs})
 
 
 async def _compare(
-    db: Database, context: IngestionContext, did: Did, listed_cids: Mapping[str, str], rev: Tid
+    db: Database, context: IngestionContext, did: Did, contents: RepositoryContents
 ) -> list[RecordDiscrepancy]:
     """Return the discrepancies, in URI order, without changing anything."""
     facts = await _facts(db, did)
-    discrepancies = compare(listed_cids, rev, facts)
+    discrepancies = compare(contents, facts)
     disagreeing = {one.uri for one in discrepancies}
-    mapped = [uri for uri, one in facts.kept.items() if one.state is RecordState.MAPPED and one.rev <= rev]
-    contents = [uri for uri in sorted(mapped) if uri in listed_cids and uri not in disagreeing]
-    return in_order([*discrepancies, *await differing(db, context, did, contents, is_dry_run=True)])
+    mapped = sorted(
+        uri for uri, one in facts.kept.items() if one.state is RecordState.MAPPED and one.rev <= contents.rev_of(uri)
+    )
+    uris = [uri for uri in mapped if uri in contents.cids and uri not in disagreeing]
+    return in_order([*discrepancies, *await differing(db, context, did, uris, is_dry_run=True)])
 
 
 async def _verified_records(
