@@ -20,8 +20,7 @@ from groundwork.outbox.jobs import Job, JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.workers.limits import JobLimits
-from openmeet.network.ingestion import backfill as backfill_module
-from openmeet.network.ingestion import listing, quarantine, record_proofs
+from openmeet.network.ingestion import listing, quarantine, record_proofs, repository_reads
 from openmeet.network.ingestion.backfill import (
     backfill,
     backfill_handler,
@@ -170,7 +169,7 @@ async def test_reads_respect_the_hosts_budget_and_keep_progress(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ):
     """The rest is scheduled for the time when the host's budget allows it, and does not count as a failure."""
-    monkeypatch.setattr(backfill_module, "BATCH", 2)
+    monkeypatch.setattr(repository_reads, "BATCH", 2)
     did, uris = await _write(deployment, 5)
     spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
     handlers = {

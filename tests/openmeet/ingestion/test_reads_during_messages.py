@@ -11,9 +11,10 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.backfill import RepositoryRead, apply_listing, backfill, finish_read, list_repository
+from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.reconcile import ReconcileOptions, reconcile
+from openmeet.network.ingestion.repository_reads import RepositoryRead, apply_listing, finish_read, list_repository
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.deployment import Deployment

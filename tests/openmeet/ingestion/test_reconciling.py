@@ -12,7 +12,6 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import discrepancies
-from openmeet.network.ingestion.backfill import list_repository
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     PublishedVersion,
@@ -24,6 +23,7 @@ from openmeet.network.ingestion.discrepancies import (
 )
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, reconcile, written_to
+from openmeet.network.ingestion.repository_reads import list_repository
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.publications import PublicationKind, PublicationState

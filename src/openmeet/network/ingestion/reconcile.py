@@ -24,7 +24,6 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_fetched, apply_of_repository
-from openmeet.network.ingestion.backfill import RepositoryRead, apply_listing, finish_read, list_repository
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
@@ -40,6 +39,7 @@ from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_verified, fetch_verified_each
+from openmeet.network.ingestion.repository_reads import RepositoryRead, apply_listing, finish_read, list_repository
 from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
 from openmeet.network.records import seen
 from openmeet.network.records.collections import (
