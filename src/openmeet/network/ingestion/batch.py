@@ -1,12 +1,13 @@
 """State of a batch of messages: its records are locked, and everything known about them is loaded once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import MINUTE, Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.bulk import IDS_PER_STATEMENT
+from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups import record_queries
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
@@ -96,6 +97,22 @@ class Batch:
         """Whether this site accepts such records at present. It always accepts deletions and our own records."""
         is_always_accepted = message.body is None or message.uri in self.own_uris
         return is_always_accepted or _flag_of(message.collection) in self.switches
+
+
+async def refused_among(reader: Reader, context: IngestionContext, cids: Mapping[str, str]) -> set[str]:
+    """Return which of these records (CIDs by URI) this site does not accept at present, because their kind is switched
+    off. It always accepts its own records.
+    """
+    flags = {uri: _flag_of(str(parse_at_uri(uri).collection)) for uri in cids}
+    switches = await context.flags.switches(reader, set(flags.values()))
+    of_kinds_off = [uri for uri, flag in flags.items() if flag not in switches]
+    refused: set[str] = set()
+    for start in range(0, len(of_kinds_off), IDS_PER_STATEMENT):
+        uris = of_kinds_off[start : start + IDS_PER_STATEMENT]
+        own_uris = await publication_queries.own_among(reader, uris)
+        late_writes = await in_flight.among(reader, uris)
+        refused.update(uri for uri in uris if uri not in own_uris and (uri, cids[uri]) not in late_writes)
+    return refused
 
 
 def _flag_of(collection: str) -> Flag:

@@ -1,25 +1,30 @@
 """Compare a repository with what is known of it, apply the differences, and note that it was read.
 
 A record that is listed but not known in that version is verified individually (``record_proofs``) and applied; for a
-record that is known but not listed, its absence is verified. Everything applied before an error is kept.
+record that is known but not listed, its absence is verified. Everything applied before an error is kept, and the next
+read does not verify it again, so that a read within the budget of a host ends after a few rounds. For the same reason,
+a record that was kept raw is applied again from what is stored (it may be understood by now), and records of kinds
+that are switched off are verified last, as far as the budget allows.
 """
 
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from at_protocol.sync import verify
-from at_protocol.syntax.did import Did
-from at_protocol.syntax.nsid import Nsid
+from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.nsid import Nsid, parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidInput, NotFound, RemoteFailed
+from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, TooMany
 from groundwork.outbox.jobs import enqueue
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_of_repository
+from openmeet.network.ingestion.batch import refused_among
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost
 from openmeet.network.ingestion.listing import Listing, list_records
@@ -28,6 +33,8 @@ from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import fetch_verified_each
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import CONCERNING
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, wake_waiting_of
@@ -43,8 +50,8 @@ class RepositoryRead:
     """The result of reading a repository. ``records``: how many records of these collections it has. ``applied``: what
     happened to the new ones. ``unlisted``: how many known records were not listed; their absence is verified.
 
-    ``listing``: what it was compared with. ``verified_uris``: records that were verified individually, or taken
-    from a signed export.
+    ``listing``: what it was compared with. ``verified_uris``: records that were verified individually, taken from a
+    signed export, or of kinds that are switched off.
     """
 
     rev: Tid
@@ -84,26 +91,91 @@ async def apply_listing(
     """
     did = listing.did
     async with db.reader() as reader:
-        understood = await seen.understood(reader, did, sorted(listing.collections))
-    unknown = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid]
+        verified = await seen.verified(reader, did, sorted(listing.collections))
+        unverified = {uri: cid for uri, cid in listing.cids.items() if uri not in verified or verified[uri].cid != cid}
+        refused = await refused_among(reader, context, unverified)
+    raw = [
+        uri
+        for uri in listing.cids
+        if uri not in unverified and verified[uri].state is RecordState.RAW and verified[uri].rev < listing.rev
+    ]
     missing = await missing_records(db, did, listing.rev, listing.collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.set_total(tx, did, len(listing.cids))
-            await backfill_progress.add_applied(tx, did, len(listing.cids) - len(unknown))
-    is_complete, failed = True, list[RecordFailure]()
-    uris = [*unknown, *missing]
-    for start in range(0, len(uris), BATCH):
-        proofs = await fetch_verified_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
-        result = await apply_of_repository(db, context, proofs.messages, max_failures=MAX_QUARANTINED - len(failed))
-        failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
-        is_complete = is_complete and result.is_complete
-        if proofs.ended_by is not None:
-            raise proofs.ended_by
-        if len(failed) > MAX_QUARANTINED:
-            raise failed[-1].failure
+            await backfill_progress.add_applied(tx, did, len(listing.cids) - len(unverified) - len(raw))
+    application = _ListingApplication(db, network, context, listing, spend_on_host)
+    ended_by = await application.verify([*(uri for uri in unverified if uri not in refused), *missing])
+    if ended_by is not None:
+        raise ended_by
+    ended_by = await application.verify([uri for uri in unverified if uri in refused])
+    if isinstance(ended_by, TooMany):
+        application.is_complete = False
+    elif ended_by is not None:
+        raise ended_by
+    await application.apply_again(raw)
+    applied = ApplyResult(application.is_complete, application.failed)
     return RepositoryRead(
-        listing.rev, len(listing.cids), ApplyResult(is_complete, failed), len(missing), listing, frozenset(uris)
+        listing.rev, len(listing.cids), applied, len(missing), listing, frozenset([*unverified, *missing])
+    )
+
+
+@dataclass(slots=True)
+class _ListingApplication:
+    """The application of one listing, and its result so far."""
+
+    db: Database
+    network: NetworkClients
+    context: IngestionContext
+    listing: Listing
+    spend_on_host: SpendOnHost
+    is_complete: bool = True
+    failed: list[RecordFailure] = field(default_factory=list)
+
+    async def verify(self, uris: Sequence[str]) -> Failure | None:
+        """Verify and apply records; return the failure that ended it early, if any."""
+        for start in range(0, len(uris), BATCH):
+            batch = uris[start : start + BATCH]
+            proofs = await fetch_verified_each(self.network, batch, self.spend_on_host, self.listing.records)
+            await self._apply(proofs.messages, [replace(one, rev=self.listing.rev) for one in proofs.failed])
+            if proofs.ended_by is not None:
+                return proofs.ended_by
+        return None
+
+    async def apply_again(self, uris: Sequence[str]) -> None:
+        """Apply records that were kept raw again, as of the listing."""
+        for start in range(0, len(uris), BATCH):
+            batch = uris[start : start + BATCH]
+            async with self.db.reader() as reader:
+                seen_records = await seen.find_many(reader, batch)
+            unchanged = [
+                seen_records[uri]
+                for uri in batch
+                if uri in seen_records and seen_records[uri].cid == self.listing.cids[uri]
+            ]
+            await self._apply([_as_of(one, self.listing.rev) for one in unchanged])
+
+    async def _apply(self, messages: Sequence[RecordMessage], unproven: Sequence[RecordFailure] = ()) -> None:
+        most = MAX_QUARANTINED - len(self.failed)
+        result = await apply_of_repository(self.db, self.context, messages, max_failures=most)
+        self.failed += [*unproven, *result.failed]
+        self.is_complete = self.is_complete and result.is_complete
+        if len(self.failed) > MAX_QUARANTINED:
+            raise self.failed[-1].failure
+
+
+def _as_of(seen_record: SeenRecord, rev: Tid) -> RecordMessage:
+    """Return the message of a read at ``rev`` that finds a record unchanged."""
+    return RecordMessage(
+        did=parse_did(seen_record.did),
+        collection=parse_nsid(seen_record.collection),
+        rkey=parse_record_key(seen_record.rkey),
+        rev=rev,
+        operation=RecordOperation.UPDATE,
+        cid=seen_record.cid,
+        body=seen_record.body,
+        is_verified=True,
+        is_read=True,
     )
 
 
@@ -154,8 +226,12 @@ async def _mark_read(db: Database, did: Did, repository_read: RepositoryRead) ->
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, verified_uris: Collection[str]) -> bool:
     """Whether a record that this read did not prove now differs from the listing."""
-    understood = await seen.understood(reader, did, sorted(CONCERNING))
-    otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in verified_uris]
+    verified = await seen.verified(reader, did, sorted(CONCERNING))
+    otherwise = [
+        uri
+        for uri, cid in listing.cids.items()
+        if uri not in verified_uris and (uri not in verified or verified[uri].cid != cid)
+    ]
     rows = await seen.find_many(reader, otherwise)
     if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
         return True

@@ -112,10 +112,10 @@ ABSENT = """
      order by uri
 """
 
-# Deletions and unmapped records are left out, so every read checks them again: they may exist or be understood by now.
-UNDERSTOOD = """
-    select uri, cid from records
-     where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
+# Deletions are left out, so every read checks them again: the records may exist by now.
+VERIFIED = """
+    select uri, cid, rev, standing from records
+     where did = :did and collection in :collections and standing <> 'tombstone' and is_verified = 1
        and epoch >= coalesce((select epoch from repositories where did = :did), 0)
      order by uri
 """
@@ -249,10 +249,19 @@ async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequen
     return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
 
 
-async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
-    """Return the CIDs of verified, understood records as last seen, by URI."""
-    rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
-    return {row["uri"]: row["cid"] for row in rows}
+@dataclass(frozen=True, slots=True)
+class VerifiedVersion:
+    """The verified version of a record that exists, as last seen."""
+
+    cid: str
+    rev: str
+    state: RecordState
+
+
+async def verified(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, VerifiedVersion]:
+    """Return the verified records of a repository, by URI."""
+    rows = await reader.fetch(VERIFIED, did=did, collections=list(collections))
+    return {row["uri"]: VerifiedVersion(row["cid"], row["rev"], RecordState(row["standing"])) for row in rows}
 
 
 async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
