@@ -77,6 +77,30 @@ async def test_unsigned_messages_change_nothing(make_sqlite: MakeDatabase, seed:
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", range(8))
+async def test_unsigned_rsvps_under_new_keys_change_nothing(make_sqlite: MakeDatabase, seed: int):
+    """Unsigned RSVPs under keys that no signed message has change no reply that is signed."""
+    chance = random.Random(seed)
+    db = await make_sqlite("openmeet")
+    changes = history(chance, 40)
+    known = {change.uri for change in changes}
+    forged = [
+        replace(message(replace(change, rkey=f"{change.rkey[:-1]}z")), is_verified=False, rev=rev(chance.randrange(80)))
+        for change in history(chance, 60)
+        if change.collection == RSVP
+    ]
+    assert known.isdisjoint(one.uri for one in forged)
+    queue = [message(change) for change in changes] + forged
+    chance.shuffle(queue)
+    while queue:
+        size = chance.randint(1, 7)
+        await apply_messages(db, *queue[:size])
+        del queue[:size]
+    expected, view = canonical_view(changes), await view_of(db)
+    assert view.events == expected.events
+    assert {key: word for key, word in view.answers.items() if key in expected.answers} == expected.answers
+
+
 async def test_any_order_gives_the_same_view_on_both_engines(make_database: MakeDatabase):
     chance = random.Random(99)
     db = await make_database("openmeet")

@@ -10,9 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
-from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.events import event_records
-from openmeet.network.ingestion import apply_bulk, intake, late_change_times, ownership_transfer, remote_series
+from openmeet.network.ingestion import (
+    apply_bulk,
+    intake,
+    late_change_times,
+    ownership_transfer,
+    record_proofs,
+    remote_series,
+)
 from openmeet.network.ingestion.apply_one import apply_one
 from openmeet.network.ingestion.batch import Batch, load_batch
 from openmeet.network.ingestion.context import IngestionContext
@@ -21,7 +27,6 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox.kinds import JobKind
 
 # Results that also apply to every copy of the message.
 _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_THE_FUTURE}
@@ -173,8 +178,7 @@ async def _apply_wave(
             replies[index] = apply_bulk.RsvpUpdate(parsed, before)
         else:
             remaining[index] = parsed
-    # The current time serves as a growing revision: a message that arrives after a proof requests another one.
-    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in to_prove])
+    await record_proofs.enqueue(tx, to_prove)
     outcomes.update(zip(events, await apply_bulk.put_events(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_rsvps(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), seen_records)

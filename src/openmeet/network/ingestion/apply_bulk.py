@@ -169,7 +169,10 @@ class RsvpUpdate:
 
 
 async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
-    """Apply versions of different RSVP records, no two by the same person about the same event; one result each."""
+    """Apply versions of different RSVP records, no two by the same person about the same event; one result each.
+
+    A signature for a version that was known without one changes no content, but that record may now override others.
+    """
     if not puts:
         return []
     about = {str(one.parsed.rsvp.subject) for one in puts if one.parsed.rsvp and has_durable_subject(one.parsed.rsvp)}
@@ -189,6 +192,8 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
             continue
         if one.is_echo or is_known:
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
+            if not one.is_echo and _is_newly_signed(one) and rsvp is not None and event_id is not None:
+                pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             continue
         if (
             seen_record is not None
@@ -204,6 +209,7 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
                 subject_uri=seen_record.subject_uri,
                 event_id=await event_records.id_with(tx, seen_record.subject_uri),
                 after_rev=seen_record.rev if message.is_read else message.rev,
+                is_verified=message.is_verified,
             )
         if rsvp is None:
             outcomes.append(IngestResult.RAW)
@@ -218,6 +224,10 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
     await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited)
     await apply_rsvp.derive_each(tx, pairs)
     return outcomes
+
+
+def _is_newly_signed(put: RsvpUpdate) -> bool:
+    return put.parsed.message.is_verified and put.seen_record is not None and not put.seen_record.is_verified
 
 
 def _event_of(put: RsvpUpdate, event_ids: Mapping[str, EventId]) -> EventId | None:
@@ -401,6 +411,7 @@ async def apply_rsvp_deletion(tx: Transaction, message: RecordMessage, seen_reco
         subject_uri=subject_uri,
         event_id=await event_records.id_with(tx, subject_uri),
         after_rev=_known_before(message, seen_record),
+        is_verified=message.is_verified,
     )
 
 

@@ -3,9 +3,12 @@
 One person may have several records for one event. The effective one is a function of those that exist, so the order of
 arrival does not matter, and deleting one makes the next one effective. An RSVP given here is compared with the
 effective record by time (``most_recent``).
+
+An unsigned record overrides neither a signed one nor an RSVP given here. If it would do so with a signature, the
+author's repository is asked for a proof; the signed record then counts like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,13 +34,14 @@ from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import restored_records
+from openmeet.network.ingestion import record_proofs, restored_records
 from openmeet.network.ingestion.three_way_merge import MergeInput, most_recent
 from openmeet.network.records import repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
+from openmeet.network.records.seen_rsvps import EffectiveRsvp
 from openmeet.network.records.versions import moment_of_rev, version_seen
 from openmeet.outbox import publication_echoes, publication_queries, publications
 from openmeet.outbox.publication_queries import Publication
@@ -58,13 +62,17 @@ async def derive(
     ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does
     not have to be parsed again.
     """
-    person, rsvps = await rsvps_of(tx, did, subject_uri)
-    if not rsvps:
+    person, rsvp = await rsvp_of(tx, did, subject_uri)
+    if rsvp is None:
         return
-    user_id, effective = person.user_id, rsvps[0]
+    user_id, effective = person.user_id, rsvp.record
+    await _request_proofs(tx, [rsvp])
     if not person.is_shadow:
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         attendance = await attendance_queries.find(tx, event_id, user_id)
+        if not effective.is_verified and attendance is not None and _is_reply_given_here(attendance):
+            await record_proofs.enqueue(tx, [effective.uri])
+            return
         publication = (
             None if attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, attendance.id)
         )
@@ -84,11 +92,21 @@ async def derive(
 
 async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
     """Make the effective record the person's RSVP, even if a different RSVP was given here."""
-    person, rsvps = await rsvps_of(tx, did, subject_uri)
-    if rsvps:
-        counts = rsvps[0]
-        recorded = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).status, counts.first_seen_at)
+    person, rsvp = await rsvp_of(tx, did, subject_uri)
+    if rsvp is not None:
+        record = rsvp.record
+        recorded = RecordedRsvp(event_id, person.user_id, record.uri, read_of(record).status, record.first_seen_at)
         await _apply(tx, did, subject_uri, recorded)
+
+
+def _is_reply_given_here(attendance: Attendance) -> bool:
+    """Whether the person has answered on this site. An invitation is not an answer."""
+    return attendance.source is RsvpSource.HERE and attendance.status is not AttendanceStatus.INVITED
+
+
+async def _request_proofs(tx: Transaction, rsvps: Iterable[EffectiveRsvp]) -> None:
+    """Enqueue proofs of the unsigned records that would override these RSVPs if they were signed."""
+    await record_proofs.enqueue(tx, [one.unproven_uri for one in rsvps if one.unproven_uri is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,13 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     effective = await seen_rsvps.effective_by_pair(tx, pairs, sorted(RSVPS))
     recorded_rsvps: dict[int, RecordedRsvp] = {}
     for index, one in enumerate(people_and_events):
-        counts = effective.get((one.subject_uri, one.did))
-        if one.did in strangers and counts is not None:
-            record_status = _status_in_record(counts, one.parsed_with_cid)
+        rsvp = effective.get((one.subject_uri, one.did))
+        if one.did in strangers and rsvp is not None:
+            record_status = _status_in_record(rsvp.record, one.parsed_with_cid)
             recorded_rsvps[index] = RecordedRsvp(
-                one.event_id, strangers[one.did], counts.uri, record_status, counts.first_seen_at
+                one.event_id, strangers[one.did], rsvp.record.uri, record_status, rsvp.record.first_seen_at
             )
+    await _request_proofs(tx, effective.values())
     unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for index, one in enumerate(people_and_events):
         if one.did not in strangers:
@@ -162,6 +181,7 @@ async def withdraw(
     subject_uri: str | None,
     event_id: EventId | None,
     after_rev: str = "",
+    is_verified: bool = True,
 ) -> None:
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
     publication = await publication_queries.find_by_uri(tx, uri)
@@ -186,19 +206,21 @@ async def withdraw(
                 await rsvp_records.forget_record(tx, recorded_attendance.id)
             return
     if subject_uri is not None and event_id is not None:
-        person, remaining = await rsvps_of(tx, did, subject_uri)
+        person, remaining = await rsvp_of(tx, did, subject_uri)
         if publication is None and await _is_latest_again(tx, uri, event_id, person.user_id, remaining):
             return
-        if remaining:
+        if remaining is not None:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
-    if publication is None and await _was_given_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
+    if publication is None and await _was_given_after_deletion(
+        tx, did=did, uri=uri, rev=rev, after_rev=after_rev, is_verified=is_verified
+    ):
         return
     await rsvp_records.withdraw_from_network(tx, record_uri=uri)
 
 
 async def _is_latest_again(
-    tx: Transaction, uri: str, event_id: EventId, user_id: UserId, remaining: Sequence[SeenRecord]
+    tx: Transaction, uri: str, event_id: EventId, user_id: UserId, remaining: EffectiveRsvp | None
 ) -> bool:
     """Whether an RSVP given here, which was overridden by the now deleted record before it was published, is the latest
     again.
@@ -217,8 +239,10 @@ async def _is_latest_again(
     )
     if overridden_value is None:
         return False
-    if remaining and remaining[0].uri != publication.uri:
-        effective = remaining[0]
+    if remaining is not None and not remaining.record.is_verified:
+        await record_proofs.enqueue(tx, [remaining.record.uri])
+    elif remaining is not None and remaining.record.uri != publication.uri:
+        effective = remaining.record
         facts = facts_of(publication, publication.edited_at, await _replied_at(tx, effective), effective.cid or "")
         if most_recent(facts) is MergeSide.THEIRS:
             await _store_decision(tx, publication, overridden_value, effective, read_of(effective), MergeSide.THEIRS)
@@ -231,11 +255,19 @@ async def _is_latest_again(
     return True
 
 
-async def _was_given_after_deletion(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
-    """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays."""
+async def _was_given_after_deletion(
+    tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str, is_verified: bool
+) -> bool:
+    """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays.
+
+    An RSVP given here also stays if the deletion is unsigned: then nobody has signed that the record ever existed.
+    """
     own_attendance = await attendance_queries.by_record_uri(tx, uri)
     if own_attendance is None or own_attendance.source is not RsvpSource.HERE:
         return False
+    if not is_verified:
+        await rsvp_records.forget_record(tx, own_attendance.id)
+        return True
     deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
     is_newer = own_attendance.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
@@ -269,15 +301,15 @@ def _status_in_record(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedR
     )
 
 
-async def rsvps_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
-    """Return the person, and the RSVPs under all their DIDs, the effective one first."""
+async def rsvp_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, EffectiveRsvp | None]:
+    """Return the person, and the effective one of the RSVPs under all their DIDs."""
     identities_of_person = await identity_queries.of_person_with(tx, did)
     user_id = (
         identities_of_person[0].user_id if identities_of_person else await identity_actions.person_for_did(tx, did)
     )
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in identities_of_person))
     dids = [identity.did for identity in identities_of_person] or [did]
-    return person, await seen_rsvps.rsvps_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+    return person, await seen_rsvps.effective_rsvp(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
 # Stored in decisions about merges: the field, and their value if they deleted the record.

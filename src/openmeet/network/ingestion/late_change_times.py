@@ -83,7 +83,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     event_id = None if seen_record.subject_uri is None else await event_records.id_with(tx, seen_record.subject_uri)
     if event_id is None or seen_record.subject_uri is None:
         return
-    person, _ = await apply_rsvp.rsvps_of(tx, did, seen_record.subject_uri)
+    person, _ = await apply_rsvp.rsvp_of(tx, did, seen_record.subject_uri)
     own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
     publication = (
         None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)

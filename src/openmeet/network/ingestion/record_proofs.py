@@ -17,8 +17,10 @@ from at_protocol.repo.node import Node
 from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
+from groundwork.database.transaction import Transaction
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.client import ResponseTooLarge
+from groundwork.outbox.jobs import enqueue_many
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
 from openmeet.network.ingestion.quarantine import RecordFailure
@@ -26,6 +28,7 @@ from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import BadRecordProof, message_of_proof, prove_record
+from openmeet.outbox.kinds import JobKind
 
 # Concurrent proof requests to one repository.
 SIDE_BY_SIDE = 4
@@ -42,6 +45,14 @@ class Proofs:
     messages: Sequence[RecordMessage]
     failed: Sequence[RecordFailure]
     ended_by: Failure | None
+
+
+async def enqueue(tx: Transaction, uris: Sequence[str]) -> None:
+    """Enqueue a proof of each of these records, because unsigned data about them differs from what is known.
+
+    The current time serves as a growing revision: data that arrive after a proof request another one.
+    """
+    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in uris])
 
 
 async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage:

@@ -71,19 +71,20 @@ async def repository_for_rsvp(
         # some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]
-    seen_records = await seen_rsvps.rsvps_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    effective = await seen_rsvps.effective_rsvp(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
-        last_used = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
+        last_used = next((one for one in identities if effective and one.did == effective.record.did), None)
         return last_used or await target_repository(reader, UserId(publication.user_id), publication)
     target = await target_repository(reader, UserId(publication.user_id), publication)
     if (
-        not seen_records
-        or seen_records[0].uri == publication.uri
+        effective is None
+        or not effective.record.is_verified
+        or effective.record.uri == publication.uri
         or source is not RsvpSource.HERE
         or not isinstance(target, Identity)
     ):
         return target
-    other = next(one for one in identities if one.did == seen_records[0].did)
+    other = next(one for one in identities if one.did == effective.record.did)
     return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else target
 
 

@@ -38,7 +38,7 @@ from openmeet.network.publishing.decision import (
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen, seen_rsvps
-from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
+from openmeet.network.records.collections import EVENT, GROUP, RSVP, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
 from openmeet.network.records.first_keys import first_key
@@ -413,11 +413,10 @@ async def _rsvp_uri(publisher: Publisher, decision: PublishRsvp, did: Did) -> At
     """
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        seen_records = await seen_rsvps.rsvps_of(
-            reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS)
-        )
-    own_rsvp = next((one for one in seen_records if one.collection == RSVP), None)
-    return AtUri(did, RSVP, RecordKey(record_key_for(subject))) if own_rsvp is None else parse_at_uri(own_rsvp.uri)
+        effective = await seen_rsvps.effective_rsvp(reader, subject_uri=str(subject), dids=[did], collections=[RSVP])
+    if effective is None:
+        return AtUri(did, RSVP, RecordKey(record_key_for(subject)))
+    return parse_at_uri(effective.record.uri)
 
 
 async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:

@@ -2,9 +2,13 @@
 
 An RSVP is *effective* if it counts for its event (state MAPPED), and *awaits its event* if the event has not been seen or
 is not visible to its author (AWAITS_EVENT). ``subject_uri`` is the record of the event.
+
+Of several RSVPs of one person to one event, the greatest (is verified, precedence, URI) is effective: an unsigned record
+never overrides a signed one, under whatever key it was written.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from groundwork.clock import DAY
 from groundwork.database.bulk import fetch_each
@@ -85,27 +89,43 @@ EXPIRE_AWAITING = """
 """
 
 
-async def rsvps_of(
+@dataclass(frozen=True, slots=True)
+class EffectiveRsvp:
+    """A person's effective RSVP to an event. ``unproven_uri``: an unsigned record of theirs that would be effective
+    instead if it were signed.
+    """
+
+    record: SeenRecord
+    unproven_uri: str | None = None
+
+
+async def effective_rsvp(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
-) -> list[SeenRecord]:
-    """Return the RSVPs of one person (all their DIDs) to one event, the effective one first."""
+) -> EffectiveRsvp | None:
+    """Return the effective RSVP of one person (all their DIDs) to one event; None if there is none."""
     rows = await reader.fetch(RSVPS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
-    return sorted(map(seen_record_of, rows), key=_precedence, reverse=True)
+    return _effective_among([seen_record_of(row) for row in rows])
 
 
 async def effective_by_pair(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
-) -> dict[tuple[str, str], SeenRecord]:
+) -> dict[tuple[str, str], EffectiveRsvp]:
     """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
-    rsvps = [seen_record_of(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
-    counting = [
-        one
-        for one in rsvps
-        if one.state in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and one.collection in collections
-    ]
-    # The last row of each pair is used.
-    return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
+    rsvps_by_pair: dict[tuple[str, str], list[SeenRecord]] = {}
+    for row in await fetch_each(reader, OF_PAIRS, rows):
+        one = seen_record_of(row)
+        if one.state in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and one.collection in collections:
+            rsvps_by_pair.setdefault((one.subject_uri or "", one.did), []).append(one)
+    return {pair: found for pair, rsvps in rsvps_by_pair.items() if (found := _effective_among(rsvps)) is not None}
+
+
+def _effective_among(rsvps: Sequence[SeenRecord]) -> EffectiveRsvp | None:
+    if not rsvps:
+        return None
+    effective = max(rsvps, key=lambda one: (one.is_verified, *_precedence(one)))
+    greatest = max(rsvps, key=_precedence)
+    return EffectiveRsvp(effective, None if greatest is effective else greatest.uri)
 
 
 async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
@@ -189,7 +209,7 @@ async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> 
 
 
 def _precedence(rsvp: SeenRecord) -> tuple[str, str]:
-    """Return the sort key that decides which of a person's RSVPs to one event is effective: the greatest, compared byte
-    by byte regardless of the database's collation.
+    """Return the sort key of a person's RSVPs to one event if all of them are signed, or none: the greatest is effective,
+    compared byte by byte regardless of the database's collation.
     """
     return rsvp.precedence, rsvp.uri
