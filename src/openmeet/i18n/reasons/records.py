@@ -43,6 +43,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "record.malformed": mark("%(what)s isn’t valid."),
     "record.collection_not_taken": mark("Records of %(collection)s aren’t accepted here."),
     "record.wrong_uri": mark("The URI doesn’t match DID, collection and record key."),
+    "record.awaits_proof": mark("The record isn’t signed. It counts once its account server has confirmed it."),
     "record.not_signed": mark("No repository can hold this record, so nobody has signed it."),
     "record.wrong_cid": mark("The CID doesn’t match the record."),
     "record.deletion_with_record": mark("A deletion has no record."),

@@ -20,6 +20,7 @@ from openmeet.network.ingestion import (
     local_series,
     notify,
     origins,
+    record_proofs,
     remote_groups,
     remote_series,
     rsvps_awaiting_event,
@@ -206,8 +207,12 @@ async def _put_of_group(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them."""
+    """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them, but
+    only once they are signed.
+    """
     message = parsed.message
+    if parsed.statement is not None and publication is None and not message.is_verified:
+        return await _request_statement(tx, parsed, seen_record)
     state = RecordState.RAW if parsed.reason else RecordState.MAPPED
     subject_uri, is_same = parsed.subject_uri, seen_record is not None and seen_record.cid == message.cid
     is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=subject_uri)
@@ -232,6 +237,19 @@ async def _put_of_group(
     if is_same:
         return IngestResult.KNOWN
     return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
+
+
+async def _request_statement(tx: Transaction, parsed: ParsedMessage, seen_record: SeenRecord | None) -> IngestResult:
+    """Store an unsigned statement about a group, and request it from its repository. Nothing is derived from it, because
+    statements decide about members and roles.
+    """
+    message = parsed.message
+    reason = RecordReason.AWAITS_PROOF
+    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=parsed.subject_uri):
+        return IngestResult.KNOWN
+    if seen_record is None or seen_record.cid != message.cid:
+        await record_proofs.enqueue(tx, [message.uri])
+    return IngestResult.RAW
 
 
 async def _merge_newest_again(

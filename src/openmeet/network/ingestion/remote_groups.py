@@ -4,6 +4,8 @@ records.
 A statement by one side alone has no effect, and nobody can give themselves a role: a membership exists if the member's
 statement and the acceptance in the group's repository agree. A group from the network is managed on another server;
 here all its members are ordinary members, regardless of their roles there.
+
+Only signed statements are applied: an unsigned one is stored, and requested from its repository.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

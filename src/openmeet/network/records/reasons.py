@@ -40,6 +40,7 @@ class RecordReason(Reason):
     MALFORMED = "record.malformed"
     COLLECTION_NOT_TAKEN = "record.collection_not_taken"
     WRONG_URI = "record.wrong_uri"
+    AWAITS_PROOF = "record.awaits_proof"
     NOT_SIGNED = "record.not_signed"
     WRONG_CID = "record.wrong_cid"
     DELETION_WITH_RECORD = "record.deletion_with_record"
