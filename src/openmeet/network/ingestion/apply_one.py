@@ -3,6 +3,9 @@
 Each message goes through three steps. The echo of our own bytes completes the write. ``records.seen`` decides whether
 this is the newest version. Only then are rows derived. A message that was applied before, or is older than what is
 known, changes nothing.
+
+Only signed messages change our publications. Anybody could send our own bytes with a rev of their choice: that would
+complete a write that never arrived, or make the agreed version newer than what the PDS will answer.
 """
 
 from at_protocol.data import cbor
@@ -53,12 +56,14 @@ async def apply_one(
     is_ours = message.uri in batch.own_uris
     publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
+    if publication is not None and not message.is_verified and not _is_signed_here(message, seen_record):
+        return await _request_own_record(tx, message, seen_record)
     if publication is not None:
         await lock_row_of(tx, publication.kind, publication.subject_id)
         # Concurrent edits have been committed by now.
         publication = await publication_queries.find_by_uri(tx, message.uri)
     if publication is not None and message.cid is not None and message.body is not None:
-        is_echo = await publication_echoes.complete_by_echo(
+        is_echo = message.is_verified and await publication_echoes.complete_by_echo(
             tx,
             uri=message.uri,
             cid=message.cid,
@@ -85,6 +90,19 @@ async def apply_one(
         return await _put_of_group(tx, parsed, seen_record, publication, is_echo=is_echo)
     ((outcome),) = await apply_bulk.put_rsvps(tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)])
     return outcome
+
+
+def _is_signed_here(message: RecordMessage, seen_record: SeenRecord | None) -> bool:
+    """Whether the record as last seen is signed and has the content of this message, or was deleted as it says."""
+    return seen_record is not None and seen_record.is_verified and seen_record.cid == message.cid
+
+
+async def _request_own_record(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> IngestResult:
+    """Request a record of ours about which only unsigned data has arrived. The signed response is an echo or an edit."""
+    if seen_record is None or not seen_record.is_verified:
+        await record_proofs.enqueue(tx, [message.uri])
+    # If a signed version is known, ``apply`` has requested the record, unless the message is older.
+    return IngestResult.KNOWN
 
 
 async def _is_deleted_since(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> bool:
