@@ -20,7 +20,7 @@ from openmeet.outbox import publication_queries
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.answers import answer_words_and_statuses
+from tests.openmeet.publishing.answers import answer_words_and_statuses, change_answer_in_app
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
 from tests.openmeet.publishing.late_requests import cleo, is_put, send_into_the_void
 from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record
@@ -143,3 +143,25 @@ async def test_unsigned_data_about_a_record_in_flight_change_nothing(deployment:
     await deployment.deliver_jobs()
     await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.record(uri))["name"] == "Chess"
+
+
+async def test_an_unsigned_copy_does_not_tell_when_an_answer_changed(deployment: Deployment, cleo: Caller):
+    """Cleo declines on this site and then answers "interested" in another app. A read finds that answer, and an unsigned
+    copy of it claims to be older than the answer here.
+    """
+    event = await deployment.event(cleo, visibility="public")
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await publish_and_listen_for_hours(deployment, cleo)
+    (record,) = await cleos_records(deployment, RSVP)
+    deployment.clock.turn(SECOND)
+    before = deployment.clock.now()
+    deployment.clock.turn(SECOND)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await change_answer_in_app(deployment, record, "interested")
+    await deployment.deliver_publications()
+    await deployment.ingest()
+    (record,) = await cleos_records(deployment, RSVP)
+    assert await answer_words_and_statuses(deployment) == (["interested"], ["interested"])
+    seconds_ahead = (before - deployment.clock.now()) // SECOND
+    await apply_unsigned(deployment, record["uri"], record["value"], seconds_ahead=seconds_ahead)
+    assert await answer_words_and_statuses(deployment) == (["interested"], ["interested"])

@@ -34,9 +34,11 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
     """Decide again about an RSVP: a read found its change before, and only now has the commit arrived that made the change
-    and tells its time.
+    and tells its time. An unsigned message could claim any time.
     """
-    if message.is_read or seen_record is None or seen_record.cid != message.cid or seen_record.rev <= message.rev:
+    if message.is_read or not message.is_verified or seen_record is None:
+        return
+    if seen_record.cid != message.cid or seen_record.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=RSVP_FIELD, rev=message.rev)
     if decision is not None:
