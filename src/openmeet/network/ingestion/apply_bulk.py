@@ -32,7 +32,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.network.records.versions import version_of, version_seen
+from openmeet.network.records.versions import readable_version_seen, version_of
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publication_status import subjects_with_publication
@@ -76,6 +76,9 @@ async def put_events(
             outcomes.append(IngestResult.KNOWN)
         elif one.parsed.event is None:
             outcomes.append(IngestResult.RAW)
+            last = readable_version_seen(one.seen_record)
+            if last is not None:
+                await apply_event.keep_unsent(tx, context, last)
         else:
             applied.append((one, one.parsed.event.event))
             awaited_uris.append(one.parsed.message.uri)
@@ -148,7 +151,7 @@ async def _merge_with_edits(
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message = update.parsed.message
     version = version_of(message)
-    before = None if update.seen_record is None else version_seen(update.seen_record)
+    before = readable_version_seen(update.seen_record)
     owned = await apply_event.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if update.seen_record is not None:
@@ -390,7 +393,7 @@ async def apply_event_deletion(
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
     before = await event_records.by_record_uri(tx, message.uri)
-    last = None if seen_record is None else version_seen(seen_record)
+    last = readable_version_seen(seen_record)
     await apply_event.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)

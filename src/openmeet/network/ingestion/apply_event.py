@@ -109,8 +109,8 @@ async def remove(
     """Remove the event of a deleted record, or detach the record from the event.
 
     If we retracted the record, it is only detached. If another app deleted the record of an event made here, the
-    event's host is asked. Otherwise the event is removed too. ``last``: the record's last content, if known. Deleting a
-    superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
+    event's host is asked. Otherwise the event is removed too. ``last``: the record's last version, if it could be read.
+    Deleting a superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
     (``attach_unsent_publication``).
     """
     superseded = await _superseded_record(tx, uri, publication)
@@ -129,7 +129,7 @@ async def remove(
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
-        await _keep_unsent(tx, context, last)
+        await keep_unsent(tx, context, last)
     event = await event_records.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
         # The event was already deleted here. If a copy of the repository brings the record back, it is a new event of
@@ -143,8 +143,12 @@ async def remove(
     await record_changes.apply_deletion(tx, uri=uri)
 
 
-async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
-    """Keep the edits of an event from another app's record that were made here and never sent, with its publication."""
+async def keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
+    """Keep the edits of an event from another app's record that were made here and never sent, with its publication.
+
+    ``last``: the record's last readable version, which was deleted, or replaced by one that cannot be read. The edits
+    apply to its next version (``attach_unsent_publication``).
+    """
     event = await event_records.by_record_uri(tx, last.uri)
     publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if publication is None or publication.uri is not None:
@@ -223,9 +227,9 @@ async def attach_unsent_publication(
 ) -> Publication | None:
     """Attach and return the publication of an event that came from this record and has edits that were never sent.
 
-    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted and is
-    back as ``now`` (``network_event``): edits from before the deletion are kept with the publication and count as edits
-    of this version, as do later ones.
+    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted, or could
+    not be read, and is back as ``now`` (``network_event``). Edits from before that are kept with the publication and
+    count as edits of this version, as do later ones.
     """
     event = await event_records.by_record_uri(tx, uri)
     publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)

@@ -8,7 +8,6 @@ Only signed messages change our publications. Anybody could send our own bytes w
 complete a write that never arrived, or make the agreed version newer than what the PDS will answer.
 """
 
-from at_protocol.data import cbor
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
@@ -33,13 +32,12 @@ from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
-from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
 from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.network.records.versions import version_of, version_seen
+from openmeet.network.records.versions import readable_version_seen, version_of
 from openmeet.outbox import in_flight, publication_echoes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
@@ -152,11 +150,11 @@ async def _put_event(
             # of our writes.
             await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
             if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
-                await _merge_newest_again(tx, context, message, publication)
+                await local_records.merge_newest_again(tx, context, message.uri, publication)
         return IngestResult.KNOWN
     if not is_newest:
-        # Another app's edit overtook the echo. Now that the base is known, merge their version again.
-        await _merge_newest_again(tx, context, message, publication)
+        if publication is not None:
+            await local_records.merge_newest_again(tx, context, message.uri, publication)
         return IngestResult.ECHO
     if is_echo:
         await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
@@ -166,7 +164,7 @@ async def _put_event(
     if parsed_event is None:
         return IngestResult.RAW
     before = None if seen_record is None and publication is None else await event_records.find(tx, message.uri)
-    last = None if seen_record is None else version_seen(seen_record)
+    last = readable_version_seen(seen_record)
     event_id = await apply_event.apply_record(tx, context, version_of(message), parsed_event.event, publication, last)
     if (
         publication is not None
@@ -268,17 +266,6 @@ async def _request_statement(tx: Transaction, parsed: ParsedMessage, seen_record
     if seen_record is None or seen_record.cid != message.cid:
         await record_proofs.enqueue(tx, [message.uri])
     return IngestResult.RAW
-
-
-async def _merge_newest_again(
-    tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication | None
-) -> None:
-    newest = await seen.find(tx, message.uri)
-    version = None if newest is None else version_seen(newest)
-    if newest is None or version is None or publication is None or newest.cid == publication.base_cid:
-        return
-    parsed_event = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await apply_event.apply_record(tx, context, version, parsed_event.event, publication)
 
 
 async def _delete(

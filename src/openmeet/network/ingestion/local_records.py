@@ -8,10 +8,11 @@ from at_protocol.data import cbor
 from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
+from openmeet.network.ingestion import apply_event, local_groups, local_series, merge_local, remote_groups
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
+from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import StatementKind, read_statement
 from openmeet.network.records.message import RecordMessage
@@ -19,7 +20,7 @@ from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
-from openmeet.network.records.versions import version_of, version_seen
+from openmeet.network.records.versions import readable_version_seen, version_of
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 
@@ -52,8 +53,7 @@ async def put(
             publication.base_rev is not None and seen_record is not None and publication.base_rev < seen_record.rev
         )
         if is_echo or (is_same and has_base):
-            # Now that the base is known, merge again the version that overtook it.
-            await _merge_newest_again(tx, context, message, publication)
+            await merge_newest_again(tx, context, message.uri, publication)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
@@ -63,10 +63,25 @@ async def put(
     return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
 
 
+async def merge_newest_again(tx: Transaction, context: IngestionContext, uri: str, publication: Publication) -> None:
+    """Merge the version that overtook one of our writes again, now that the base is known.
+
+    An unreadable version was stored when it arrived, and there is nothing to merge.
+    """
+    version = readable_version_seen(await seen.find(tx, uri))
+    if version is None or version.cid == publication.base_cid:
+        return
+    if publication.kind in KINDS:
+        await apply_foreign_version(tx, context, version, publication)
+    else:
+        parsed = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
+        await apply_event.apply_record(tx, context, version, parsed.event, publication)
+
+
 async def apply_foreign_version(
     tx: Transaction, context: IngestionContext, version: RecordVersion, publication: Publication
 ) -> None:
-    """Merge a version of our record that another app wrote with the current content here."""
+    """Merge a version of our record that another app wrote with the current content here. Not for events."""
     try:
         record = cbor.decode(version.body)
         match publication.kind:
@@ -111,12 +126,3 @@ async def record_deleted(
             await local_series.record_deleted(tx, context, uri=uri, rev=rev, publication=publication)
         case _:
             await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, publication=publication)
-
-
-async def _merge_newest_again(
-    tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication
-) -> None:
-    newest = await seen.find(tx, message.uri)
-    version = None if newest is None else version_seen(newest)
-    if version is not None and version.cid != publication.base_cid:
-        await apply_foreign_version(tx, context, version, publication)

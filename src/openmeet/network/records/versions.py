@@ -3,7 +3,7 @@
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import SeenRecord
+from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox.publications import RecordVersion
 
 
@@ -22,3 +22,10 @@ def version_seen(seen_record: SeenRecord) -> RecordVersion | None:
 def moment_of_rev(rev: str, now: Instant) -> Instant:
     """Return the time in a remote commit's rev, but never later than now."""
     return Instant(min(to_microseconds(parse_tid(rev)), now))
+
+
+def readable_version_seen(seen_record: SeenRecord | None) -> RecordVersion | None:
+    """Return the version of a record as last seen; None if it is unknown, was deleted or could not be read."""
+    if seen_record is None or seen_record.state is not RecordState.MAPPED:
+        return None
+    return version_seen(seen_record)

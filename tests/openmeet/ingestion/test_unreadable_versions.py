@@ -1,0 +1,59 @@
+"""Another app writes a version of our record that cannot be read. It is kept with the reason and fails no message."""
+
+import pytest
+
+from groundwork.database.transaction import Database
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries as event_queries
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.records import seen
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox import publication_queries
+from tests.openmeet.ingestion.merge_conflicts import TEA_TIMES, TEA_URI, edit_on_both_sides, ingest_anas_event
+from tests.openmeet.ingestion.network import deletion_of, event, rev
+from tests.openmeet.ingestion.own_groups_and_series import OWN_GROUP_URI, create_published_group, update_message
+from tests.openmeet.ingestion.view import apply_messages
+from tests.openmeet.site_under_test import details
+
+
+async def test_an_unreadable_version_of_our_event_can_be_repeated(db: Database):
+    """It is newer than the agreed version, so every repetition compares the two again."""
+    _, tea = await edit_on_both_sides(db)
+    unreadable = event(1, "tea", 3, "Theirs", startsAt="4000-01-01T00:00:00Z")
+    assert await apply_messages(db, unreadable) == [IngestResult.RAW]
+    assert await apply_messages(db, unreadable) == [IngestResult.KNOWN]
+    async with db.reader() as reader:
+        publication = await publication_queries.find_by_uri(reader, TEA_URI)
+        kept = await seen.find(reader, TEA_URI)
+        after = await event_queries.by_id(reader, tea.id)
+    assert publication is not None
+    assert publication.base_rev == rev(1)
+    assert kept is not None
+    assert (kept.rev, kept.state) == (rev(3), RecordState.RAW)
+    assert after is not None
+    assert after.title == "Ours"
+
+
+async def test_an_unreadable_version_of_our_group_can_be_repeated(db: Database):
+    _, _, record = await create_published_group(db)
+    unreadable = update_message(OWN_GROUP_URI, 3, record | {"name": ""})
+    assert await apply_messages(db, unreadable) == [IngestResult.RAW]
+    assert await apply_messages(db, unreadable) == [IngestResult.KNOWN]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["a readable version", "a deletion"])
+async def test_an_edited_event_of_another_app_survives_an_unreadable_version(db: Database, is_deleted: bool):
+    """Its edits were never sent, so the version before the next message would be the agreed one. It cannot be read."""
+    ana, slug = await ingest_anas_event(db)
+    async with db.transaction() as tx:
+        tea = await events.revise(tx, ana, slug, details(title="Ours"))
+    unreadable = event(1, "tea", 3, "Theirs", startsAt="4000-01-01T00:00:00Z")
+    assert await apply_messages(db, unreadable) == [IngestResult.RAW]
+    following = event(1, "tea", 4, "Tea", description="New.", **TEA_TIMES)
+    if is_deleted:
+        following = deletion_of(following, 4)
+    assert await apply_messages(db, following) == [IngestResult.APPLIED]
+    async with db.reader() as reader:
+        after = await event_queries.by_id(reader, tea.id)
+    assert after is not None
+    assert (after.title, after.removed_at is not None) == ("Ours", is_deleted)
