@@ -19,6 +19,7 @@ from openmeet.domain.attendance.notify import (
     people_to_notify_of_events,
 )
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
+from openmeet.domain.attendance.seats import SeatLimits, limits_of
 from openmeet.domain.attendance.visibility import people_who_see_by_role
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event, EventId
@@ -81,13 +82,20 @@ async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event
     """Fill the seats that became free when dates of a series changed. The dates are locked. ``changed`` has pairs of
     (before, after).
     """
+    limits_before = await _limits_of_each(tx, [before for before, _ in changed])
+    limits_after = await _limits_of_each(tx, [after for _, after in changed])
     freed = [
         after
         for before, after in changed
-        if (before.content.capacity, before.status, before.is_gone)
-        != (after.content.capacity, after.status, after.is_gone)
+        if (limits_before[before.id], before.status, before.is_gone)
+        != (limits_after[after.id], after.status, after.is_gone)
     ]
     await waitlist.fill_several(tx, freed)
+
+
+async def _limits_of_each(reader: Reader, events: Sequence[Event]) -> dict[EventId, SeatLimits]:
+    registrations = await registration.registrations_of(reader, events)
+    return {event_id: limits_of(one) for event_id, one in registrations.items()}
 
 
 async def resume_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
