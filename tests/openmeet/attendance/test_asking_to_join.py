@@ -8,11 +8,15 @@ from openmeet.domain.attendance import actions, event_hosting, lists, queries
 from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
+from openmeet.domain.notifications import event_kinds, notify
+from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import my_event_lists
 from openmeet.domain.users.model import Caller
+from openmeet.outbox import publication_queries
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.attendance.network_answers import apply_network_answer, insert_strangers
-from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, signed_in, site_on
 from tests.visible_text import visible_text
 
 MEAL = RegistrationQuestion("q1", "What do you eat?", is_required=True)
@@ -232,3 +236,31 @@ async def test_an_unclear_answer_is_no_request(site: Site) -> None:
         attendees = visible_text((await browser.get(f"/events/{event.slug}/attendees?tab=asking")).text)
         assert "unclear answer" in attendees
         assert "Approve all" not in attendees
+
+
+async def test_a_person_whose_record_is_unclear_can_ask_to_join(site: Site, clock: HandClock) -> None:
+    """Their RSVP was pending and still is, but the reply is new: the host is notified, the page says that they asked, and
+    the record is enqueued.
+    """
+    async with site.browser() as browser:
+        event = await host_asking(site, browser, RegistrationSettings(needs_approval=True))
+    async with site.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        unclear = await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.UNCLEAR)
+        assert unclear is not None
+        await notify.mark_all_read(tx, event.author_id)
+    clock.turn(MINUTE)
+    async with signed_in(site, ben.user_id) as browser:
+        asked = await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+        assert "asked_host" in str(asked.headers.get_list("set-cookie"))
+        assert asked.headers["location"] == f"/events/{event.slug}"
+    async with site.db.reader() as reader:
+        request = await queries.find(reader, event.id, ben.user_id)
+        assert request is not None
+        assert (request.status, request.pending_for) == (AttendanceStatus.PENDING, PendingFor.APPROVAL)
+        assert request.answered_at == clock.now()
+        news = [one for one in await newest(reader, event.author_id, 10) if one.read_at is None]
+        assert [one.kind for one in news] == [event_kinds.NEW_ANSWER]
+        publication = await publication_queries.find(reader, PublicationKind.RSVP, request.id)
+        assert publication is not None
+        assert publication.revision == request.revision

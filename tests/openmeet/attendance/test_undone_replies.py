@@ -3,7 +3,8 @@
 import pytest
 
 from openmeet.domain.attendance import actions, invitations
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 S = AttendanceStatus
@@ -40,3 +41,15 @@ async def test_undo_is_offered_only_if_a_reply_restores_what_was_before(make_sql
         assert done.headers["location"] == (path if undo is None else f"{path}?undo={undo}")
         shown = (await browser.get(done.headers["location"])).text
         assert ('class="undo"' in shown) is (undo is not None)
+
+
+async def test_undo_cannot_make_a_reply_unclear_again(make_sqlite, clock):
+    """Somebody whose record has an unknown status says maybe. "Going" would be a reply that they never gave."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        event = await event_by(tx, await person(tx, "Ana"))
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.UNCLEAR)
+    async with signed_in(site, ben.user_id) as browser:
+        done = await browser.post(f"/events/{event.slug}/answer", data={"reply": "interested"})
+    assert done.headers["location"] == f"/events/{event.slug}"

@@ -77,7 +77,7 @@ async def answer(
         source=RsvpSource.HERE,
         through=through,
         actor_id=caller.user_id,
-        answered_at=rsvp.answered_at if rsvp and rsvp.status is decision.status else tx.now,
+        answered_at=tx.now if rsvp is None or rules.is_new_reply(rsvp, decision) else rsvp.answered_at,
         knows_start=True,
     )
     saved = await _save(
@@ -190,9 +190,10 @@ async def _decide(
 async def _save(
     tx: Transaction, locked: LockedEvent, change: RsvpChange, *, notifies_hosts: bool, extra_writes: Sequence[SqlWrite]
 ) -> Attendance:
-    """Save the caller's reply, enqueue its record and notify the hosts if the status changed."""
+    """Save the caller's reply. If it is a new one, enqueue its record and notify the hosts."""
     event, before, person, status = change.event, change.before, change.user_id, change.decision.status
-    notifies = notifies_hosts and event.author_id != person and (before is None or before.status is not status)
+    is_new = rules.is_new_reply(before, change.decision)
+    notifies = notifies_hosts and event.author_id != person and is_new
     notification_writes = await host_notification_writes(tx, event, locked.hosts, person, status) if notifies else ()
     saved = await save_rsvp.save_decision(
         tx,
@@ -204,9 +205,7 @@ async def _save(
     )
     # ``save_decision`` has enqueued the record of a first RSVP.
     if before is not None and (
-        before.status is not saved.status
-        or before.is_private is not saved.is_private
-        or before.skips_record is not saved.skips_record
+        is_new or before.is_private is not saved.is_private or before.skips_record is not saved.skips_record
     ):
         await save_rsvp.enqueue_record(tx, saved)
     if notification_writes is None:  # not possible in one batch, see ``host_notification_writes``

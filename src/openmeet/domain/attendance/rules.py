@@ -36,6 +36,13 @@ class RsvpDecision:
     pending_for: PendingFor | None = None
 
 
+def is_new_reply(before: Attendance | None, after: Attendance | RsvpDecision) -> bool:
+    """Whether a reply changed what the person asks for. A person whose reply was unclear, or who was not confirmed, can
+    ask to join now: the RSVP was pending and still is, but for another reason.
+    """
+    return before is None or (before.status, before.pending_for) != (after.status, after.pending_for)
+
+
 def rsvp_gives_access(rsvp: Attendance | None) -> bool:
     """Whether this RSVP lets its person see a private event (``events.event_access``). Every RSVP does, except a rejected
     one.

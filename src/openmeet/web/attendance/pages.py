@@ -18,11 +18,12 @@ from openmeet.domain.attendance import (
     answer_texts,
     moved_dates,
     registration,
+    rules,
     visibility,
     waitlist,
 )
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, GoingLeadsTo, answer_bar_of
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
 from openmeet.domain.page_paths import event_path, series_path
@@ -117,7 +118,7 @@ async def save_reply(request: Request) -> Response:
 def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
     """Redirect to the event page with a flash message, and a button to undo the reply if it changed the status."""
     path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
-    if before is not None and before.status is saved.status:
+    if not rules.is_new_reply(before, saved):
         return go(path, flash=flash)
     undo = _reply_to_undo(before)
     query = f"?undo={undo.value}" if undo is not None and undo is not reply else ""
@@ -126,17 +127,19 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
 
 def _reply_to_undo(before: Attendance | None) -> RsvpReply | None:
     """The reply that gives somebody their previous status again, "going" only if there is room. If they had no RSVP, it
-    withdraws the new one. None if no reply can: it neither gives back a place on the waitlist or a held place, nor
-    makes an answered invitation an open one.
+    withdraws the new one. None if the previous status cannot be restored: a reply cannot return somebody to the waitlist,
+    to an offer, to an unanswered invitation or to an unclear reply.
     """
     if before is None:
         return RsvpReply.DECLINED
-    return None if before.status is AttendanceStatus.WAITLISTED else REPLY_OF_STATUS.get(before.status)
+    if before.status is AttendanceStatus.WAITLISTED or before.pending_for is PendingFor.UNCLEAR:
+        return None
+    return REPLY_OF_STATUS.get(before.status)
 
 
 def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> str:
     """The flash message that says what the reply changed."""
-    if before is None or before.status is not saved.status:
+    if before is None or rules.is_new_reply(before, saved):
         return FLASH_AFTER_REPLY.get(saved.status, "")
     if reply is RsvpReply.GOING and moved_dates.is_moved_since(event, before.known_starts_at):
         return "new_time_works"
