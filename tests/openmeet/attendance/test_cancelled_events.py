@@ -10,7 +10,8 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.notifications import event_kinds, notify
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users.model import Caller
-from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ async def test_nobody_is_let_in_to_a_cancelled_event(db):
         lambda tx: host_decisions.approve(tx, ana, event.slug, [asks.id]),
         lambda tx: host_decisions.give_places(tx, ana, event.slug, [asks.id]),
         lambda tx: host_decisions.check_in(tx, ana, event.slug, going.id),
+        lambda tx: host_decisions.add(tx, ana, event.slug, "Old Tom"),
     )
     for attempt in attempts:
         with pytest.raises(Refused) as refused:
@@ -63,4 +65,21 @@ async def test_the_pages_of_a_cancelled_event_offer_only_to_remove_people(db, cl
             shown = (await browser.get(one)).text
             assert "Approve" not in shown, one
             assert "to join" not in shown, one
+            assert "Add somebody" not in shown, one
         assert "Decline" in shown
+
+
+async def test_a_form_that_was_open_when_the_event_was_cancelled_adds_nobody(db, clock):
+    """The page says why. It no longer has the form, so nothing links to a field of it."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await event_hosting.cancel(tx, ana, event.slug, "Rain")
+    async with signed_in(site, ana.user_id) as browser:
+        refused = await browser.post(f"/events/{event.slug}/attendees/add", data={"name": "Old Tom"})
+    assert refused.status_code == 422
+    assert "cancelled" in visible_text(refused.text)
+    assert 'href="#name"' not in refused.text
+    async with db.reader() as reader:
+        assert not await queries.has_rsvps(reader, event.id)

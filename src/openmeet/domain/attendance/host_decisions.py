@@ -280,8 +280,10 @@ async def _restore_status(
 async def add(
     tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AttendanceMode | None = None
 ) -> Attendance:
-    """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``), InvalidForm."""
-    event = await lock_for_host(tx, caller, slug)
+    """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``,
+    ``EventCancelled``), InvalidForm.
+    """
+    event = await lock_to_let_in(tx, caller, slug)
     shown = _checked_name(name)
     event_registration = await registration.registration_of(tx, event)
     any_party = replace(DEFAULT_SETTINGS, max_party=MAX_PARTY)
