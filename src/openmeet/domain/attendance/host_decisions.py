@@ -32,6 +32,7 @@ from openmeet.domain.attendance.model import (
     PendingFor,
     ReplyDetails,
 )
+from openmeet.domain.attendance.notify import notify_people
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
@@ -200,7 +201,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
         seated.append(await apply_host_action(tx, event, one, AttendanceAction.MOVE_UP, caller.user_id))
     first = await waitlist.first_number(tx, event.id) - len(waiting)
     await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
-    await notify_people(tx, event, seated, event_kinds.MOVED_UP, Payload())
+    await notify_of_decision(tx, event, seated, event_kinds.MOVED_UP, Payload())
     await waitlist.fill(tx, event_registration)
     return DecisionCounts(len(seated), len(waiting))
 
@@ -215,7 +216,7 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
         rejected.append(await apply_host_action(tx, event, one, AttendanceAction.REJECT, caller.user_id))
-    await notify_people(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
+    await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
     if rejected and event.position_in_series is not None:
         await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
     if rejected:
@@ -410,32 +411,26 @@ def change_by_host(
     return RsvpChange(event, rsvp.user_id, rsvp, decision, details, through=ChangeChannel.HOST, actor_id=actor_id)
 
 
-async def notify_people(
+async def notify_of_decision(
     tx: Transaction,
     event: Event,
-    people: Sequence[Attendance],
+    rsvps: Sequence[Attendance],
     kind: NotificationKind[P],
     payload: P,
     *,
     by: UserId | None = None,
 ) -> None:
     """Notify each person of a host's decision, except the author of the event. ``by``: the host who invites them."""
-    by_revision: dict[int, list[UserId]] = {}
-    for one in people:
-        if one.user_id != event.author_id:
-            by_revision.setdefault(one.revision, []).append(one.user_id)
-    for revision, to in by_revision.items():
-        sources = [event.author_id, *([by] if by else [])]
-        await notifications.notify(
-            tx, kind, notifications.Notice(to, event.id, revision, payload, starts_at=event.starts_at, sources=sources)
-        )
+    others = [one for one in rsvps if one.user_id != event.author_id]
+    sources = [event.author_id, *([by] if by else [])]
+    await notify_people(tx, event, others, kind, payload, sources=sources)
 
 
 async def notify_approved(tx: Transaction, event: Event, people: Sequence[Attendance]) -> None:
     """Notify each of these people that a host approved their RSVP, and of its status now."""
     for status in dict.fromkeys(one.status for one in people):
         with_status = [one for one in people if one.status is status]
-        await notify_people(tx, event, with_status, event_kinds.ANSWER_APPROVED, Approval(answer=status.value))
+        await notify_of_decision(tx, event, with_status, event_kinds.ANSWER_APPROVED, Approval(answer=status.value))
 
 
 def _last_known_details(event: Event) -> Rejection:

@@ -82,7 +82,7 @@ async def invite(
     if newly_invited:
         first, rsvp = newly_invited[0]
         about = InvitationReceived(person_id=caller.user_id, more=len(newly_invited) - 1)
-        await host_decisions.notify_people(tx, first, [rsvp], event_kinds.INVITED, about, by=caller.user_id)
+        await host_decisions.notify_of_decision(tx, first, [rsvp], event_kinds.INVITED, about, by=caller.user_id)
     return results[0][1]
 
 

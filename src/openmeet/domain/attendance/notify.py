@@ -1,5 +1,5 @@
 """Notifications about events and RSVPs: their recipients and content when an event changes, and notifications to hosts
-about RSVPs.
+and attendees about RSVPs.
 """
 
 import zlib
@@ -11,14 +11,14 @@ from msgspec import structs
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, AttendanceStatus
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged, NewAnswer
-from openmeet.domain.notifications.model import Payload, When
+from openmeet.domain.notifications.model import NotificationKind, P, Payload, When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import UserId
 
@@ -179,6 +179,25 @@ def notification_revision(now: Instant, person: UserId, status: AttendanceStatus
         now // _MILLISECOND * _NUMBERS_PER_MILLISECOND
         + zlib.crc32(f"{person} {status}".encode()) % _NUMBERS_PER_MILLISECOND
     )
+
+
+async def notify_people(
+    tx: Transaction,
+    event: Event,
+    rsvps: Sequence[Attendance],
+    kind: NotificationKind[P],
+    payload: P,
+    *,
+    sources: Sequence[str] = (),
+) -> None:
+    """Notify the people of these saved RSVPs of the change that saved them. A second change of the same RSVP is a separate
+    notification. ``sources`` are as in ``Notice``.
+    """
+    by_revision: dict[int, list[UserId]] = {}
+    for one in rsvps:
+        by_revision.setdefault(one.revision, []).append(one.user_id)
+    for revision, to in by_revision.items():
+        await notify(tx, kind, Notice(to, event.id, revision, payload, starts_at=event.starts_at, sources=sources))
 
 
 async def notify_hosts(

@@ -1,7 +1,7 @@
 """SQL for RSVPs: conditions, reads and writes that several modules use."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import msgspec
 
@@ -354,18 +354,27 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
     return attendance_of(row)
 
 
-async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
-    """``save`` for many different RSVPs. The event rows are locked."""
+async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> list[Attendance]:
+    """``save`` for many different RSVPs, in the same order. Their events have been locked since they were read."""
     await execute_each(tx, _UPDATE_EACH, [{"id": one.id, **_values(one)} for one in changed])
+    return _as_saved(changed)
 
 
-async def save_many_with_records(tx: Transaction, changed: Sequence[Attendance]) -> None:
+async def save_many_with_records(tx: Transaction, changed: Sequence[Attendance]) -> list[Attendance]:
     """``save_many``, and set the URIs of their records. No other RSVP has these records."""
     await execute_each(
         tx,
         _UPDATE_EACH_WITH_RECORD,
         [{"id": one.id, "record_uri": one.record_uri, **_values(one)} for one in changed],
     )
+    return _as_saved(changed)
+
+
+def _as_saved(changed: Sequence[Attendance]) -> list[Attendance]:
+    """These RSVPs with their new revisions. Nobody else changes them while their events are locked, and SQLite would
+    read the revisions back one at a time.
+    """
+    return [replace(one, revision=one.revision + 1) for one in changed]
 
 
 # Name to type.

@@ -126,8 +126,12 @@ async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | No
 
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
     """Save the changed RSVPs (before, after) with their records, and the history of all."""
-    await queries.save_many_with_records(tx, [after for _, after in changed])
-    lines = [(before, after) for before, after in changed if save_rsvp.belongs_in_history(before, after)]
+    saved = await queries.save_many_with_records(tx, [after for _, after in changed])
+    lines = [
+        (before, after)
+        for (before, _), after in zip(changed, saved, strict=True)
+        if save_rsvp.belongs_in_history(before, after)
+    ]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 

@@ -8,14 +8,13 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, ChangeChannel
+from openmeet.domain.attendance.notify import notify_people
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld
 from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NotificationKind, Payload
-from openmeet.domain.users.model import UserId
+from openmeet.domain.notifications.model import Payload
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
@@ -111,8 +110,8 @@ async def expire_offers(tx: Transaction, event: Event) -> int:
         if not event.is_cancelled:
             status = AttendanceStatus(TRANSITIONS[AttendanceAction.EXPIRE_OFFER][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
-        await queries.save_many(tx, ended)
-        await history.append_many(tx, expired, ended, through=ChangeChannel.CLOCK)
+        saved = await queries.save_many(tx, ended)
+        await history.append_many(tx, expired, saved, through=ChangeChannel.CLOCK)
     return len(expired)
 
 
@@ -290,12 +289,13 @@ async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) ->
     if not parties:
         return
     status = AttendanceStatus(TRANSITIONS[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
-    seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
-    await queries.save_many(tx, seated)
+    seated = await queries.save_many(
+        tx, [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
+    )
     await history.append_many(tx, parties, seated, through=ChangeChannel.CLOCK)
-    subjects = [publications.SubjectRevision(one.id, one.user_id, one.revision + 1) for one in seated]
+    subjects = [publications.SubjectRevision(one.id, one.user_id, one.revision) for one in seated]
     await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
-    await _notify(tx, event, seated, event_kinds.MOVED_UP)
+    await notify_people(tx, event, seated, event_kinds.MOVED_UP, Payload())
 
 
 async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -> None:
@@ -303,10 +303,9 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     if not parties:
         return
     until = seats.offer_until(event, tx.now)
-    offered = [replace(one, offered_until=until) for one in parties]
-    await queries.save_many(tx, offered)
+    offered = await queries.save_many(tx, [replace(one, offered_until=until) for one in parties])
     await history.append_many(tx, parties, offered, through=ChangeChannel.CLOCK)
-    await _notify(tx, event, offered, event_kinds.SEAT_OFFERED)
+    await notify_people(tx, event, offered, event_kinds.SEAT_OFFERED, Payload())
 
 
 async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsHeld) -> SeatsHeld:
@@ -324,19 +323,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
             before.append(one)
             held = held.plus(-one.party, one.mode)
     if before:
-        after = [replace(one, offered_until=None) for one in before]
-        await queries.save_many(tx, after)
+        after = await queries.save_many(tx, [replace(one, offered_until=None) for one in before])
         await history.append_many(tx, before, after, through=ChangeChannel.HOST)
-        await _notify(tx, event, after, event_kinds.SEAT_WITHDRAWN)
+        await notify_people(tx, event, after, event_kinds.SEAT_WITHDRAWN, Payload())
     return held
-
-
-async def _notify(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind[Payload]) -> None:
-    """Notify each of these people of one change. A second offer to the same person is a separate notification."""
-    by_revision: dict[int, list[UserId]] = {}
-    for one in people:
-        by_revision.setdefault(one.revision + 1, []).append(one.user_id)
-    for revision, to in by_revision.items():
-        await notifications.notify(
-            tx, kind, notifications.Notice(to, event.id, revision, Payload(), starts_at=event.starts_at)
-        )
