@@ -24,10 +24,11 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def add_changes(tx, attendance_id: AttendanceId, event_id: str, many: int) -> None:
-    """Changes as a record makes them that says "going" and "maybe" in turn. ``party`` numbers them."""
+    """Changes as a record makes them that says "going" and "maybe" in turn. ``party`` and ``revision`` number them."""
     await tx.execute_many(
-        "insert into attendance_history (id, attendance_id, event_id, through, before_status, after_status, party,"
-        " is_offered, changed_at) values (:id, :attendance_id, :event_id, 'network', :before, :after, :party, 0, :at)",
+        "insert into attendance_history (id, attendance_id, revision, event_id, through, before_status, after_status,"
+        " party, is_offered, changed_at)"
+        " values (:id, :attendance_id, :revision, :event_id, 'network', :before, :after, :party, 0, :at)",
         [
             {
                 "id": new_id(tx.now),
@@ -35,6 +36,7 @@ async def add_changes(tx, attendance_id: AttendanceId, event_id: str, many: int)
                 "event_id": event_id,
                 "before": ("attending", "interested")[number % 2],
                 "after": ("interested", "attending")[number % 2],
+                "revision": number + 2,
                 "party": number + 2,
                 "at": tx.now + number,
             }

@@ -57,8 +57,8 @@ async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: In
                max(case when from_last = 1 then after_status end) as is_now
           from (
         select attendance_id, before_status, after_status,
-               row_number() over (partition by attendance_id order by changed_at, id) as from_first,
-               row_number() over (partition by attendance_id order by changed_at desc, id desc) as from_last
+               row_number() over (partition by attendance_id order by revision, id) as from_first,
+               row_number() over (partition by attendance_id order by revision desc, id desc) as from_last
           from attendance_history where event_id in :wanted and changed_at >= :start) as changes
          group by attendance_id) as answers
         """,

@@ -48,7 +48,7 @@ async def count_unchanged(reader: Reader, event: Event, host: UserId, batch: App
     """How many of these approvals can be undone: they are still the latest change of their RSVP. 0 without a batch."""
     if batch is None or event.is_cancelled:
         return 0
-    return await _count(reader, event.id, host, batch, f"{_IN_BATCH} and {_IS_LATEST}")
+    return await _count(reader, event.id, host, batch, f"{_IN_BATCH} and {history.IS_LATEST}")
 
 
 async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: ApprovalBatch) -> tuple[int, int]:
@@ -107,7 +107,6 @@ _IN_BATCH = f"""
     and h.actor_id = :host and h.before_status = '{AttendanceStatus.PENDING}'
     and h.after_status in ('{AttendanceStatus.ATTENDING}', '{AttendanceStatus.WAITLISTED}')
 """
-_IS_LATEST = "not exists (select 1 from attendance_history later where later.attendance_id = h.attendance_id and later.id > h.id)"
 
 
 async def _count(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch, condition: str) -> int:
@@ -121,7 +120,7 @@ async def _next_unchanged(
     reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch, after: str
 ) -> list[HistoryEntry]:
     rows = await reader.fetch(
-        f"select {history.COLUMNS} from attendance_history h where {_IN_BATCH} and {_IS_LATEST}"
+        f"select {history.COLUMNS} from attendance_history h where {_IN_BATCH} and {history.IS_LATEST}"
         " and h.id > :after order by h.id limit :limit",
         after=after,
         limit=DECIDED_AT_ONCE,

@@ -1,5 +1,7 @@
-"""History of each RSVP, shown to hosts and to the person who answered. Entries are appended. Only
-merging two people changes whose they are, and only ``forget`` deletes them.
+"""History of each RSVP, shown to hosts and to the person who answered. Entries change only when accounts are merged.
+
+The order of entries is that of the revisions of their RSVP, because a transaction may begin before another one and
+commit after it. Entries from before revisions were stored have revision 0 and are in the order of their ids.
 
 An appended entry also enqueues the webhook deliveries about it.
 """
@@ -30,6 +32,7 @@ from openmeet.domain.webhooks.model import WebhookEvent
 _COLUMN_TYPES = {
     "id": "text",
     "attendance_id": "text",
+    "revision": "bigint",
     "event_id": "text",
     "actor_id": "text",
     "through": "text",
@@ -46,10 +49,15 @@ _INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
 
 # SQL for when the person of the RSVP ``a`` was checked in, or null unless they are checked in now.
 CHECKED_IN_AT: Final = """case when a.status = 'attended'
-    then (select max(c.changed_at) from attendance_history c where c.attendance_id = a.id and c.after_status = 'attended') end"""
+    then (select c.changed_at from attendance_history c where c.attendance_id = a.id and c.after_status = 'attended'
+           order by c.revision desc, c.id desc limit 1) end"""
+
+# SQL condition: ``h`` is the latest entry of its RSVP.
+IS_LATEST: Final = """not exists (select 1 from attendance_history later where later.attendance_id = h.attendance_id
+    and (later.revision, later.id) > (h.revision, h.id))"""
 
 COLUMNS = (
-    "id, attendance_id, actor_id, through, before_status, before_pending_for, after_status, party, mode, is_offered,"
+    "id, attendance_id, revision, actor_id, through, before_status, before_pending_for, after_status, party, mode, is_offered,"
     " changed_at"
 )
 
@@ -65,7 +73,9 @@ async def append(
     extra_writes: Sequence[SqlWrite] = (),
     has_webhooks: bool = True,
 ) -> None:
-    """Append one entry, written together with ``extra_writes``. ``has_webhooks`` is as in ``save_rsvp.save_decision``."""
+    """Append one entry about a saved RSVP, written together with ``extra_writes``. ``has_webhooks`` is as in
+    ``save_rsvp.save_decision``.
+    """
     await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not has_webhooks:
         return
@@ -81,7 +91,7 @@ async def append_many(
     *,
     through: ChangeChannel,
 ) -> None:
-    """Append one entry for each of several RSVPs, which no person changed one by one."""
+    """Append one entry for each of several saved RSVPs, which no person changed one by one."""
     lines = [_values(tx, old, new, through, None) for old, new in zip(before, after, strict=True)]
     await fetch_each(tx, _INSERT_EACH, lines)
     await _notify_webhooks(tx, after)
@@ -120,7 +130,7 @@ async def of_rsvp(
     """The history of one RSVP. It can have any number of entries, because each version of a record can add one."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id"
-        f"{page.clause('changed_at', 'id', newest_first=newest_first)}",
+        f"{page.clause('revision', 'id', newest_first=newest_first)}",
         attendance_id=attendance_id,
         **page.values,
     )
@@ -133,7 +143,7 @@ async def latest_change_to(
     """The latest entry that changed an RSVP to this status."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"
-        " order by id desc limit 1",
+        " order by revision desc, id desc limit 1",
         attendance_id=attendance_id,
         status=status.value,
     )
@@ -147,22 +157,23 @@ async def asked_by_record_at(reader: Reader, attendance_id: AttendanceId) -> Ins
     something else then.
     """
     row = await reader.fetch_one(
-        "select max(changed_at) as at from attendance_history where attendance_id = :attendance_id"
+        "select changed_at from attendance_history where attendance_id = :attendance_id"
         " and through = :network and after_status = :pending"
-        " and (before_status is null or before_status <> :pending or before_pending_for = :unclear)",
+        " and (before_status is null or before_status <> :pending or before_pending_for = :unclear)"
+        " order by revision desc, id desc limit 1",
         attendance_id=attendance_id,
         network=ChangeChannel.NETWORK.value,
         pending=AttendanceStatus.PENDING.value,
         unclear=PendingFor.UNCLEAR.value,
     )
-    return None if row is None or row["at"] is None else Instant(row["at"])
+    return None if row is None else Instant(row["changed_at"])
 
 
 async def status_at(reader: Reader, attendance_id: AttendanceId, at: Instant) -> AttendanceStatus | None:
     """The status that an RSVP had at this instant. None if it did not exist yet."""
     row = await reader.fetch_one(
         "select after_status from attendance_history where attendance_id = :attendance_id and changed_at <= :at"
-        " order by id desc limit 1",
+        " order by revision desc, id desc limit 1",
         attendance_id=attendance_id,
         at=at,
     )
@@ -182,8 +193,8 @@ async def missed_offers(reader: Reader, rsvps: Collection[Attendance]) -> set[At
          where h.attendance_id in :ids and h.after_status = :invited and h.before_status = :waitlisted
            and h.through = :clock
            and not exists (select 1 from attendance_history later
-                            where later.attendance_id = h.attendance_id and later.id > h.id
-                              and later.after_status = :invited)
+                            where later.attendance_id = h.attendance_id
+                              and (later.revision, later.id) > (h.revision, h.id) and later.after_status = :invited)
          order by h.attendance_id
         """,
         ids=ids,
@@ -267,6 +278,7 @@ def _values(
     return {
         "id": new_id(tx.now),
         "attendance_id": after.id,
+        "revision": after.revision,
         "event_id": after.event_id,
         "actor_id": actor_id,
         "through": through.value,
@@ -284,6 +296,7 @@ def entry_of(row: Row) -> HistoryEntry:
     return HistoryEntry(
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),
+        revision=row["revision"],
         actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
         through=ChangeChannel(row["through"]),
         before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,

@@ -22,6 +22,16 @@ from openmeet.outbox.publication_status import subjects_with_publication
 _WORTH = {AttendanceStatus.ATTENDING: 3, AttendanceStatus.WAITLISTED: 2, AttendanceStatus.PENDING: 1}
 _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
+# The merged RSVP gets the history of both. An entry of the dropped RSVP comes after the entries of the kept one that are
+# older, but before the last of these, which says how the merged RSVP is now.
+_MERGE_HISTORY: Final = """
+    update attendance_history set attendance_id = :kept, revision = (
+        select coalesce(max(k.revision), 0) from attendance_history k
+         where k.attendance_id = :kept and k.id < attendance_history.id
+           and k.revision < (select max(l.revision) from attendance_history l where l.attendance_id = :kept))
+     where attendance_id = :dropped
+"""
+
 _EVENTS_OF: Final = """
     select id from events where id in (
         select event_id from attendances where user_id = :user_id
@@ -87,9 +97,8 @@ def _merged_pair(theirs: Attendance, mine: Attendance) -> _MergedPair:
 async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]]) -> list[Attendance]:
     """Merge each pair into one RSVP of the person of its second one. Return the RSVPs that were dropped."""
     merged = [_merged_pair(theirs, mine) for theirs, mine in pairs]
-    # The merged RSVP gets the history of both.
     await tx.execute_many(
-        "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
+        _MERGE_HISTORY,
         [{"kept": one.kept.id, "dropped": one.dropped.id} for one in merged],
     )
     await proofs.move(tx, [(one.kept.id, one.dropped.id) for one in merged])

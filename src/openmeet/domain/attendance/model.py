@@ -197,13 +197,15 @@ NO_NOTICES = ReplyNotices(hosts=False, calendar_email=False)
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One entry of the history: who changed what, when and how. ``actor_id`` is None if nobody made the change by hand: it
+    """One entry of the history: who changed what, when and how. ``revision`` is that of the RSVP after the change; 0 if it
+    was not stored yet. ``actor_id`` is None if nobody made the change by hand: it
     came from the network or the scheduler, or followed from a lower limit, from leaving a group or from a moderator's
     block. ``before_pending_for``: why the RSVP took no seat before the change.
     """
 
     id: str
     attendance_id: AttendanceId
+    revision: int
     actor_id: UserId | None
     through: ChangeChannel
     before: AttendanceStatus | None
@@ -213,6 +215,11 @@ class HistoryEntry:
     mode: AttendanceMode | None
     is_offered: bool
     changed_at: Instant
+
+    @property
+    def position(self) -> tuple[int, str]:
+        """Its place in the history of its RSVP."""
+        return self.revision, self.id
 
 
 @dataclass(frozen=True, slots=True)

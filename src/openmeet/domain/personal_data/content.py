@@ -316,7 +316,7 @@ ANSWERS: Final = (
         (
             unexported(person(ColumnAudience.HOSTS, "actor_id")),
             personal(ColumnAudience.HOSTS, "before_status before_pending_for after_status party mode"),
-            plain("id attendance_id event_id through is_offered changed_at"),
+            plain("id attendance_id revision event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,
         remaining_rows="their decisions about answers of others stay in the history of those answers, with the id of the empty row",

@@ -77,7 +77,7 @@ _GUESTS: Final = f"""
      where a.event_id = :event_id and a.user_id > :after and a.status in ('attending', 'attended')
        and (a.approved_at is not null or a.status = 'attended'
             or (select h.after_status from attendance_history h where h.attendance_id = a.id and h.changed_at <= :starts_at
-                 order by h.id desc limit 1) in ('attending', 'attended'))
+                 order by h.revision desc, h.id desc limit 1) in ('attending', 'attended'))
        and not ({is_unwelcome_at("e.author_id", "e.group_id", "a.user_id")})
      order by a.user_id limit :limit
 """

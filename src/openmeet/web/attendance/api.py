@@ -188,7 +188,7 @@ async def request_guest_answer(request: Request) -> Response:
 
 def history_output(page: Page, changes: Sequence[HistoryEntry]) -> History:
     """A page of the history."""
-    shown_changes, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
+    shown_changes, cursor = page.cut(changes, lambda one: one.position)
     return History([change_output(one) for one in shown_changes], cursor)
 
 

@@ -133,7 +133,7 @@ async def history_part(
     """
     asked = page_of(str(HISTORY_PAGE_SIZE), cursor)
     found = await history.of_rsvp(reader, attendance_id, asked, newest_first=True)
-    changes, older = asked.cut(found, lambda one: (one.changed_at, one.id))
+    changes, older = asked.cut(found, lambda one: one.position)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     return HistoryPart(
         _history_lines(changes[::-1], names, viewer, zone),
