@@ -3,9 +3,10 @@
 import pytest
 
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance import actions, history, host_decisions, queries
+from openmeet.domain.attendance import actions, history, host_decisions, queries, registration
 from openmeet.domain.attendance.merge import lock_events, merge_events, reassign
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -62,6 +63,23 @@ async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, thei
         third = await queries.find(tx, event.id, cleo.user_id)
         assert third.status is S.ATTENDING or third.offered_until
         assert await queries.seats_taken(tx, event.id) == (2 if kept is S.ATTENDING else 1)
+
+
+async def test_a_large_party_that_a_merge_drops_no_longer_holds_up_smaller_ones(db, clock):
+    """Eight of ten places are taken. A party of four is first on the waitlist, and a couple is behind it."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora")]
+        event = await event_by(tx, ana, capacity="10")
+        await registration.put(tx, event.id, RegistrationSettings(max_party=8))
+        shadow = Caller(await users.create_shadow(tx), "")
+        for who, party in ((dora, 8), (shadow, 4), (cleo, 2)):
+            await actions.answer(tx, who, event.slug, RsvpReply.GOING, ReplyDetails(party=party))
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        await reassign(tx, shadow.user_id, ben.user_id)
+        couple = await queries.find(tx, event.id, cleo.user_id)
+        assert (couple.status, couple.has_offer(tx.now)) == (S.WAITLISTED, True)
 
 
 async def test_a_hosts_decision_survives_a_merge(db, clock):

@@ -62,8 +62,9 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
-    freed = [one.event_id for one in dropped if one.holds_seat]
-    await waitlist.fill_several(tx, await several(tx, freed))
+    # A dropped RSVP gives back its seats, or no longer holds up smaller parties behind it on the waitlist.
+    events_to_fill = [one.event_id for one in dropped if one.holds_seat or one.status is AttendanceStatus.WAITLISTED]
+    await waitlist.fill_several(tx, await several(tx, events_to_fill))
     return moved + len(dropped)
 
 
