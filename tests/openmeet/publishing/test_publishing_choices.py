@@ -144,8 +144,8 @@ async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
 
 
 async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deployment):
-    """The same over HTTP: the answer counts on this site at once and is not in the repository. Without the field the
-    next answer is published.
+    """The same over HTTP: the answer counts on this site at once and is not in the repository. Without the field, as in a
+    change of another field, it stays as it was.
     """
     _, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
@@ -158,6 +158,9 @@ async def test_a_single_answer_can_be_kept_here_with_the_api(deployment: Deploym
         await deliver_all_publications(deployment)
         assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
         await browser.put(path, json={"reply": "interested"}, headers=ben)
+        await deliver_all_publications(deployment)
+        assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
+        await browser.put(path, json={"reply": "interested", "skipBlueskySync": False}, headers=ben)
     await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
 

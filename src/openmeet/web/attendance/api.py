@@ -63,9 +63,11 @@ class FormResponseById(msgspec.Struct, forbid_unknown_fields=True, rename="camel
 class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The caller's RSVP. ``going`` joins the waitlist if the event is full, and accepts a place that was offered.
 
-    ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. Fields
-    left out are unchanged, except ``skipBlueskySync``, which is then false. If it is true, nothing is written to the
-    caller's repository, and an existing record stays as it is.
+    ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. While
+    ``skipBlueskySync`` is true, nothing is written to the caller's repository, and an existing record stays as it is.
+
+    Fields left out are unchanged. In a first RSVP to a date of a series, they are as in the caller's latest RSVP to
+    another date; in any other first RSVP, ``skipBlueskySync`` is then false.
     """
 
     reply: ReplyName
@@ -74,7 +76,7 @@ class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     guest_names: list[str] | None = None
     answers: list[FormResponseById] | None = None
     is_private: bool | None = None
-    skip_bluesky_sync: bool = False
+    skip_bluesky_sync: bool | None = None
 
 
 class AnswerOutput(msgspec.Struct, rename="camel"):
@@ -218,7 +220,7 @@ def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
         guest_names=None if body.guest_names is None else tuple(body.guest_names),
         form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
         is_private=body.is_private if isinstance(body, AnswerInput) else None,
-        skips_record=isinstance(body, AnswerInput) and body.skip_bluesky_sync,
+        skips_record=body.skip_bluesky_sync if isinstance(body, AnswerInput) else None,
     )
 
 
