@@ -403,3 +403,11 @@ def test_the_button_that_shows_the_answer_is_not_among_the_other_replies() -> No
         RsvpReply.GOING,
         (RsvpReply.INTERESTED, RsvpReply.DECLINED),
     )
+
+
+@pytest.mark.parametrize(("settings", "state"), [(None, AnswerState.OPEN), (ASKS, AnswerState.APPROVAL)])
+def test_somebody_whose_record_is_unclear_is_asked_for_an_answer(settings, state) -> None:
+    """A host cannot confirm a record with an unknown status, so there is no answer to keep or to wait for."""
+    unclear = mine(S.PENDING, pending_for=PendingFor.UNCLEAR)
+    bar = answer_bar_of(AnswerBarInput(event(), unclear, NOW, settings or RegistrationSettings()))
+    assert (bar.state, bar.primary, bar.secondary, bar.current_reply) == (state, A.GOING, A.INTERESTED, None)

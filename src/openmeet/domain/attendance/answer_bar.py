@@ -221,7 +221,12 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
         for actions in ((row.primary, *row.instead_of_primary), (row.secondary, *row.instead_of_secondary))
     ]
     rsvp = bar_input.rsvp
-    must_reply_again = rsvp is None or rsvp.has_offer(bar_input.now) or state is AnswerState.MOVED
+    must_reply_again = (
+        rsvp is None
+        or rsvp.has_offer(bar_input.now)
+        or state is AnswerState.MOVED
+        or rsvp.pending_for is PendingFor.UNCLEAR
+    )
     current_reply = None if rsvp is None or must_reply_again else REPLY_OF_STATUS.get(rsvp.status)
     return AnswerBar(state, primary, secondary, row.shows_answer, going_leads_to(bar_input), replies, current_reply)
 
@@ -269,6 +274,9 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
         return AnswerState.MOVED
     if rsvp is not None and rsvp.status is AttendanceStatus.WAITLISTED:
         return AnswerState.WAITLISTED
+    if rsvp is not None and rsvp.pending_for is PendingFor.UNCLEAR:
+        # Hosts cannot confirm it, so the person is asked like somebody who has not replied.
+        rsvp = None
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _accepts_reply(bar_input, RsvpReply.GOING):
