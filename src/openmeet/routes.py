@@ -32,7 +32,14 @@ from openmeet.web.atproto import (
     repositories_pages,
 )
 from openmeet.web.attendance import api as attendance_api
-from openmeet.web.attendance import attendees_api, attendees_pages, guests_pages, numbers_pages, registration_pages
+from openmeet.web.attendance import (
+    attendees_api,
+    attendees_pages,
+    guests_pages,
+    numbers_pages,
+    registration_api,
+    registration_pages,
+)
 from openmeet.web.attendance import pages as attendance_pages
 from openmeet.web.calendar import api as calendar_api
 from openmeet.web.calendar import pages as calendar_pages
@@ -320,7 +327,7 @@ def _event_operations() -> list[ApiOperation]:
         *CHAT_OPERATIONS,
         *chat_matrix_api.OPERATIONS,
         *chat_matrix_guests_api.OPERATIONS,
-        *registration_pages.OPERATIONS,
+        *registration_api.OPERATIONS,
         *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,
         *proof_api.OPERATIONS,

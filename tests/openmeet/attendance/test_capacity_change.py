@@ -116,6 +116,22 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
         assert await queries.seats_taken(reader, event.id) == 5
 
 
+async def test_an_outdated_form_is_not_asked_to_confirm_its_limit(site: Site) -> None:
+    """A co-host changed the settings while the form was open. It shows their values and asks nothing about limits."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
+        await crowd(tx, event, [3, 2], AttendanceMode.ONLINE)
+    async with signed_in(site, ana.user_id) as browser:
+        page = f"/events/{event.slug}/joining"
+        form = {name: text for name, text in inputs_of((await browser.get(page)).text).items() if name != "next"}
+        async with site.db.transaction() as tx:
+            await registration.put(tx, event.id, RegistrationSettings(max_party=8))
+        changed = {"limit_online": "4", "max_party": "9", "list_audience": "everyone", "scope": "event"}
+        outdated = await browser.post(page, data=form | changed)
+    assert (outdated.status_code, "over that limit" in outdated.text) == (409, False)
+
+
 async def test_the_lowered_limit_is_the_one_to_confirm(site: Site) -> None:
     """Only the online limit is lowered. The question is about that limit and not about the limit in person."""
     async with site.db.transaction() as tx:

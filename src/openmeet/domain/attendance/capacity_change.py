@@ -3,14 +3,14 @@ place, so they might not notice that too many places are taken. Callers hold the
 could be taken unnoticed before the new limit is saved.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceMode
 from openmeet.domain.attendance.queries import seats_by_mode_of_each
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
 from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -25,6 +25,14 @@ class CapacityImpact:
     over: int = 0
     stuck: int = 0
     dates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationImpact:
+    """What new registration settings cause, and what their limit in person alone would cause."""
+
+    total: CapacityImpact
+    of_limit_in_person: CapacityImpact
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +87,19 @@ async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details
 
 async def impact_of_settings(
     reader: Reader, events: Sequence[Event], new_settings: RegistrationSettings
-) -> CapacityImpact:
+) -> RegistrationImpact:
     """The effect of giving all these events the same new registration settings."""
     current = (await registration.registrations_of(reader, events)).values()
-    return await impact_of_limits(
-        reader,
-        {one.event.id: (limits_of(one), limits_of(replace(one, settings=new_settings))) for one in current},
+
+    async def impact(settings_of: Callable[[EventRegistration], RegistrationSettings]) -> CapacityImpact:
+        changed = {
+            one.event.id: (limits_of(one), limits_of(replace(one, settings=settings_of(one)))) for one in current
+        }
+        return await impact_of_limits(reader, changed)
+
+    return RegistrationImpact(
+        await impact(lambda _: new_settings),
+        await impact(lambda one: replace(one.settings, limit_in_person=new_settings.limit_in_person)),
     )
 
 

@@ -1,8 +1,19 @@
 """Host actions on an event, with their effect on RSVPs: attendees are notified and the waitlist moves."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed, Refused
-from openmeet.domain.attendance import host_decisions, queries, reevaluation, registration, waitlist
+from openmeet.domain.attendance import (
+    capacity_change,
+    host_decisions,
+    queries,
+    reevaluation,
+    registration,
+    waitlist,
+)
+from openmeet.domain.attendance.capacity_change import RegistrationImpact
 from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -134,6 +145,58 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     return await drafts.return_to_draft(tx, event)
 
 
+@dataclass(frozen=True, slots=True)
+class LockedRegistration:
+    """An event of which a host changes the registration settings, locked. ``for_series``: together with those of all dates
+    of its series that have no settings of their own.
+    """
+
+    event: Event
+    settings: RegistrationSettings
+    for_series: bool
+
+
+async def lock_registration(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, for_series: bool = False, expected_revision: int | None = None
+) -> LockedRegistration:
+    """Lock the event, or all dates of its series, for one of its hosts. ``expected_revision`` is a result of
+    ``registration.revision_of``. Raises NotFound, Forbidden, PreconditionFailed.
+    """
+    await host_decisions.find_for_host(tx, caller, slug)
+    if for_series:
+        await lock_series_and_dates_of(tx, slug)
+    event = await host_decisions.lock_for_host(tx, caller, slug)
+    if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
+        raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
+    return LockedRegistration(event, await registration.settings_of(tx, event), for_series)
+
+
+async def replace_registration(
+    tx: Transaction,
+    locked: LockedRegistration,
+    new_settings: RegistrationSettings,
+    *,
+    confirm: Callable[[RegistrationImpact], None] = lambda _: None,
+) -> RegistrationSettings:
+    """Replace the registration settings of this event, or of every date of its series without settings of its own.
+    Waitlisted RSVPs that now fit move up.
+
+    ``confirm`` gets the impact of lower limits before anything is saved, and raises if the host has not confirmed it.
+    """
+    event, position = locked.event, locked.event.position_in_series
+    dates = await _dates_with_same_settings(tx, event) if locked.for_series else [event]
+    confirm(await capacity_change.impact_of_settings(tx, dates, new_settings))
+    if not locked.for_series or position is None:
+        saved = await registration.put(tx, event.id, new_settings)
+        await waitlist.fill(tx, EventRegistration(event, saved))
+        return saved
+    await registration.delete_own_settings(tx, event.id)
+    saved = await registration.put(tx, position.series_id, new_settings)
+    waited_for = await waitlist.dates_with_waitlist(tx, position.series_id)
+    await waitlist.fill_several(tx, await several(tx, waited_for))
+    return saved
+
+
 async def change_registration_settings(
     tx: Transaction,
     caller: Caller,
@@ -143,34 +206,12 @@ async def change_registration_settings(
     for_series: bool = False,
     expected_revision: int | None = None,
 ) -> RegistrationSettings:
-    """Replace the registration settings of this event, or of every date of its series without settings of its own.
-
-    Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
-    PreconditionFailed.
-    """
-    event = await lock_for_settings(tx, caller, slug, for_series=for_series)
-    if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
-        raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
-    if not for_series or event.position_in_series is None:
-        saved = await registration.put(tx, event.id, new_settings)
-        await waitlist.fill(tx, EventRegistration(event, saved))
-        return saved
-    await registration.delete_own_settings(tx, event.id)
-    saved = await registration.put(tx, event.position_in_series.series_id, new_settings)
-    waited_for = await waitlist.dates_with_waitlist(tx, event.position_in_series.series_id)
-    await waitlist.fill_several(tx, await several(tx, waited_for))
-    return saved
+    """``lock_registration`` and ``replace_registration``, without a question about lower limits."""
+    locked = await lock_registration(tx, caller, slug, for_series=for_series, expected_revision=expected_revision)
+    return await replace_registration(tx, locked, new_settings)
 
 
-async def lock_for_settings(tx: Transaction, caller: Caller, slug: EventSlug, *, for_series: bool) -> Event:
-    """Lock the event, or all dates of its series, for one of its hosts. Raises NotFound, Forbidden."""
-    await host_decisions.find_for_host(tx, caller, slug)
-    if for_series:
-        await lock_series_and_dates_of(tx, slug)
-    return await host_decisions.lock_for_host(tx, caller, slug)
-
-
-async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
+async def _dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
     """An event and the upcoming dates of its series that have no settings of their own."""
     if event.position_in_series is None:
         return [event]

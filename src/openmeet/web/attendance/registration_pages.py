@@ -1,19 +1,16 @@
-"""Registration settings of an event, or of every date of its series, on a page; and those of an event as JSON."""
+"""Registration settings of an event, or of every date of its series, on a page."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
-from groundwork.http.json_bodies import json_response, read_json, with_current_values
-from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, registration
-from openmeet.domain.attendance.capacity_change import CapacityImpact
+from openmeet.domain.attendance import event_hosting, host_decisions, registration
+from openmeet.domain.attendance.capacity_change import CapacityImpact, RegistrationImpact
 from openmeet.domain.attendance.model import MAX_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
@@ -26,20 +23,13 @@ from openmeet.domain.attendance.registration import (
     check,
     question_as_typed,
 )
-from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.page_paths import event_path
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
-from openmeet.web.api.etags import etag_of, expected_revision, revision_in_form
-from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.attendance.lower_limit import (
-    CONFIRM_LOWER_LIMIT,
-    CONFIRMED_LIMITS,
-    ask_to_confirm_lower_limit,
-    require_confirmed_lower_limit,
-)
-from openmeet.web.site.caller import caller_of, viewer_of
+from openmeet.web.api.etags import revision_in_form
+from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
+from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of
@@ -61,7 +51,6 @@ _LABELS = {
     "is_members_only": lazy("Members only"),
     "questions": lazy("Questions"),
 }
-API_PATH = "/api/events/{slug}/joining"
 
 
 def routes() -> list[Route]:
@@ -86,29 +75,18 @@ async def save(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
-        before = await registration.settings_of(reader, event)
     questions = _typed_questions(form)
-    confirmation_key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
-    for_series = form.get("scope") == "series"
     try:
-        new_settings = check(submission_of(form, questions), event, before)
         async with database_of(request).transaction() as tx:
-            locked = await event_hosting.lock_for_settings(tx, caller, slug, for_series=for_series)
-            dates = await event_hosting.dates_with_same_settings(tx, locked) if for_series else [locked]
-            impact = await capacity_change.impact_of_settings(tx, dates, new_settings)
-            # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
-            in_person_only = replace(new_settings, limit_online=before.limit_online)
-            is_in_person = await capacity_change.impact_of_settings(tx, dates, in_person_only) != CapacityImpact()
-            field = _IN_PERSON if is_in_person else _ONLINE
-            ask_to_confirm_lower_limit(form, field, key=confirmation_key, impact=impact)
-            await event_hosting.change_registration_settings(
+            locked = await event_hosting.lock_registration(
                 tx,
                 caller,
                 slug,
-                new_settings,
-                for_series=for_series,
+                for_series=form.get("scope") == "series",
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
+            new_settings = check(_submission_of(form, questions), locked.event, locked.settings)
+            await event_hosting.replace_registration(tx, locked, new_settings, confirm=partial(_confirm, form))
     except InvalidForm as wrong:
         return _registration_page(
             request,
@@ -131,7 +109,14 @@ async def save(request: Request) -> Response:
     return go(event_path(event.slug), flash="registration_saved")
 
 
-def submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> RegistrationSubmission:
+def _confirm(form: Mapping[str, str], impact: RegistrationImpact) -> None:
+    """Ask about lower limits at the limit in person only if the change of that limit alone has consequences."""
+    key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
+    field = _IN_PERSON if impact.of_limit_in_person != CapacityImpact() else _ONLINE
+    ask_to_confirm_lower_limit(form, field, key=key, impact=impact.total)
+
+
+def _submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> RegistrationSubmission:
     """Read the submitted registration settings."""
     return RegistrationSubmission(
         **{name: form[name] for name in PLAIN_SETTINGS if name in form},
@@ -233,131 +218,3 @@ def _hours(selected_hours: str) -> list[tuple[str, str]]:
     if selected_hours not in hours and selected_hours.isdecimal():
         hours[selected_hours] = gettext("%(chosen)s hours before the start", chosen=selected_hours)
     return list(hours.items())
-
-
-class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A question that every attendee is asked. Without ``choices`` the reply is free text. The server assigns
-    ``questionId``: a question keeps its id if it is sent back with it, and any other gets a new one.
-    """
-
-    EXAMPLE: ClassVar[dict[str, object]] = {
-        "question": "What do you eat?",
-        "choices": ["Everything", "No meat"],
-        "isRequired": False,
-    }
-
-    question: str
-    choices: list[str] = []
-    is_required: bool = False
-    question_id: str | None = None
-
-
-class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who can come and how. The limits per way to take part apply to hybrid events. Null means no limit.
-
-    ``closesHoursBefore`` is the number of hours before the start at which registration closes. Null means that it stays
-    open. ``foreignAnswers`` says how to treat RSVPs from other apps by people who never signed in on this site, are not
-    members and were not invited. Null means the default.
-    """
-
-    limit_in_person: int | None = None
-    limit_online: int | None = None
-    needs_approval: bool = False
-    closes_hours_before: int | None = None
-    max_party: int = 1
-    asks_names: bool = False
-    is_members_only: bool = False
-    list_audience: Literal["everyone", "attendees", "hosts"] = "everyone"
-    foreign_answers: Literal["count", "need_approval", "apart"] | None = None
-    takes_guests: bool = True
-    questions: list[QuestionAsked] = []
-
-
-async def show_settings(request: Request) -> Response:
-    """The registration settings, for everyone who can see the event, because clients need the host's questions."""
-    async with database_of(request).reader() as reader:
-        event, _ = await visible_event(reader, event_slug_of(request), viewer_of(request))
-        registration_settings = await registration.settings_of(reader, event)
-        revision = await registration.revision_of(reader, event)
-    return json_response(_settings_body(registration_settings), headers=etag_of(revision))
-
-
-# Unlike other fields, these keep their values if a PUT leaves them out: they decide who gets in and who sees them.
-_KEPT_IF_LEFT_OUT = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
-
-
-async def save_settings(request: Request) -> Response:
-    caller = caller_of(request)
-    body = await read_json(request, RegistrationSettingsBody)
-    async with database_of(request).transaction() as tx:
-        for_series = request.query_params.get("scope") == "series"
-        event = await event_hosting.lock_for_settings(tx, caller, event_slug_of(request), for_series=for_series)
-        before = await registration.settings_of(tx, event)
-        current = _settings_body(before)
-        body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
-        settings = check(_submission_of_body(body), event, before)
-        dates = await event_hosting.dates_with_same_settings(tx, event) if for_series else [event]
-        impact = await capacity_change.impact_of_settings(tx, dates, settings)
-        saved = await event_hosting.change_registration_settings(
-            tx,
-            caller,
-            event.slug,
-            settings,
-            for_series=for_series,
-            expected_revision=expected_revision(request),
-        )
-        # After the save, so that an outdated version is refused first. If it raises, nothing is saved.
-        require_confirmed_lower_limit(request, impact)
-        revision = await registration.revision_of(tx, event)
-    return json_response(_settings_body(saved), headers=etag_of(revision))
-
-
-def _submission_of_body(body: RegistrationSettingsBody) -> RegistrationSubmission:
-    return RegistrationSubmission(
-        **{name: as_typed(getattr(body, name)) for name in PLAIN_SETTINGS},
-        questions=[
-            SubmittedQuestion(one.question_id or "", one.question, "\n".join(one.choices), as_typed(one.is_required))
-            for one in body.questions
-        ],
-    )
-
-
-def _settings_body(settings: RegistrationSettings) -> RegistrationSettingsBody:
-    values = {name: getattr(settings, name) for name in PLAIN_SETTINGS}
-    return RegistrationSettingsBody(**values, questions=questions_output(settings))
-
-
-def questions_output(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
-    """The questions that every attendee is asked."""
-    return [
-        QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in registration_settings.questions
-    ]
-
-
-OPERATIONS = (
-    ApiOperation(
-        "GET",
-        API_PATH,
-        "showJoining",
-        f"Registration settings of an event, with at most {MAX_QUESTIONS} questions",
-        show_settings,
-        {200: RegistrationSettingsBody},
-        needs_session=False,
-        failures=(404,),
-    ),
-    ApiOperation(
-        "PUT",
-        API_PATH,
-        "saveJoining",
-        "Replace the registration settings; the settings for approval, members only, visible names and answers from other apps keep their values if left out",
-        save_settings,
-        {200: RegistrationSettingsBody},
-        RegistrationSettingsBody,
-        (
-            Parameter("scope", "This event, or every date of its series", shape=Literal["event", "series"]),
-            CONFIRM_LOWER_LIMIT,
-            Parameter("If-Match", "The ETag of the settings to replace", "header"),
-        ),
-        failures=(403, 404, 412, 422),
-    ),
-)

@@ -54,7 +54,7 @@ from openmeet.web.api.etags import etag_of
 from openmeet.web.api.external_identity import RecordSource, sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, limit_of
-from openmeet.web.attendance.registration_pages import questions_output
+from openmeet.web.attendance.registration_api import questions_output
 from openmeet.web.events import new_links
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.events.schemas import (

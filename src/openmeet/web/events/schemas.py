@@ -18,7 +18,7 @@ from openmeet.domain.events.values import Venue
 from openmeet.domain.page_paths import event_path
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
-from openmeet.web.attendance.registration_pages import QuestionAsked
+from openmeet.web.attendance.registration_api import QuestionAsked
 from openmeet.web.media.uploads import PictureOutput, picture_shown
 
 StatusName = Literal["planned", "scheduled", "rescheduled", "postponed", "cancelled"]
