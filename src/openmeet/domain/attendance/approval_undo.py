@@ -75,11 +75,14 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
 
 
 async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[HistoryEntry]) -> int:
-    undone = 0
+    approved = await queries.by_ids(tx, [entry.attendance_id for entry in entries])
+    undone: list[Attendance] = []
+    requests: list[Attendance] = []
     for entry in entries:
-        rsvp = await queries.by_id(tx, entry.attendance_id)
+        rsvp = approved.get(entry.attendance_id)
         if rsvp is None or rsvp.status is not entry.after or not await _withdraw_notice(tx, event, rsvp):
             continue
+        undone.append(rsvp)
         request = replace(
             rsvp,
             status=AttendanceStatus.PENDING,
@@ -88,11 +91,11 @@ async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[H
             pending_for=entry.before_pending_for or PendingFor.APPROVAL,
             approved_at=None if rsvp.approved_at == entry.changed_at else rsvp.approved_at,
         )
-        saved = await queries.save(tx, request)
-        await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=host)
-        await save_rsvp.enqueue_record(tx, saved)
-        undone += 1
-    return undone
+        requests.append(request)
+    saved = await queries.save_many(tx, requests)
+    await history.append_many(tx, undone, saved, through=ChangeChannel.HOST, actor_id=host)
+    await save_rsvp.enqueue_records(tx, saved)
+    return len(saved)
 
 
 async def _withdraw_notice(tx: Transaction, event: Event, rsvp: Attendance) -> bool:

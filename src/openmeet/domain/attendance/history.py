@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, insert_rows_sql
+from groundwork.database.bulk import SqlWrite, execute_each, execute_together, insert_rows_sql
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import (
@@ -90,10 +90,11 @@ async def append_many(
     after: Sequence[Attendance],
     *,
     through: ChangeChannel,
+    actor_id: UserId | None = None,
 ) -> None:
-    """Append one entry for each of several saved RSVPs, which no person changed one by one."""
-    lines = [_values(tx, old, new, through, None) for old, new in zip(before, after, strict=True)]
-    await fetch_each(tx, _INSERT_EACH, lines)
+    """Append one entry for each of several saved RSVPs. ``actor_id`` is None if no person changed them by hand."""
+    lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
+    await execute_each(tx, _INSERT_EACH, lines)
     await _notify_webhooks(tx, after)
 
 

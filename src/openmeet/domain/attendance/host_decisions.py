@@ -23,6 +23,7 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.model import (
     MAX_PARTY,
+    SEATED_STATUSES,
     Attendance,
     AttendanceId,
     AttendanceMode,
@@ -159,14 +160,17 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     if not rsvps:
         return DecisionCounts()
     event_registration = await registration.registration_of(tx, event)
-    seated: list[Attendance] = []
-    waiting: list[Attendance] = []
+    remaining = await save_rsvp.expire_offers_and_read_seats(tx, event_registration)
+    changes: list[RsvpChange] = []
     for one in rsvps:
-        has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event_registration, one, save_rsvp.stored_details(one)
+        change = _host_action(
+            event, one, AttendanceAction.APPROVE, actor_id, has_room=remaining.has_room(one), now=tx.now
         )
-        saved = await apply_host_action(tx, event, one, AttendanceAction.APPROVE, actor_id, has_room=has_room)
-        (seated if saved.is_seated else waiting).append(saved)
+        is_seated = change.decision.status in SEATED_STATUSES
+        remaining = remaining.with_seated(one) if is_seated else remaining.with_waiting(one)
+        changes.append(change)
+    saved = await save_rsvp.save_decisions(tx, changes)
+    seated, waiting = [one for one in saved if one.is_seated], [one for one in saved if not one.is_seated]
     await notify_approved(tx, event, seated)
     if waiting:
         await waitlist.fill(tx, event_registration)
@@ -190,7 +194,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     await waitlist.expire_offers(tx, event)
     chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
     held = await queries.seats_by_mode(tx, event.id)
-    seated: list[Attendance] = []
+    changes: list[RsvpChange] = []
     waiting: list[Attendance] = []
     for one in chosen:
         if one.offered_until is None:
@@ -198,7 +202,8 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
                 waiting.append(one)
                 continue
             held = held.plus(one.party, one.mode)
-        seated.append(await apply_host_action(tx, event, one, AttendanceAction.MOVE_UP, caller.user_id))
+        changes.append(_host_action(event, one, AttendanceAction.MOVE_UP, caller.user_id, now=tx.now))
+    seated = await save_rsvp.save_decisions(tx, changes)
     first = await waitlist.first_number(tx, event.id) - len(waiting)
     await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
     await notify_of_decision(tx, event, seated, event_kinds.MOVED_UP, Payload())
@@ -211,11 +216,11 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     series are not invited to any further ones. ``restore`` undoes both.
     """
     event = await lock_for_host(tx, caller, slug)
-    rejected = []
-    for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT):
-        if one.user_id == event.author_id:
-            raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-        rejected.append(await apply_host_action(tx, event, one, AttendanceAction.REJECT, caller.user_id))
+    chosen = await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT)
+    if any(one.user_id == event.author_id for one in chosen):
+        raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
+    changes = [_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen]
+    rejected = await save_rsvp.save_decisions(tx, changes)
     await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
     if rejected and event.position_in_series is not None:
         await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
@@ -396,12 +401,26 @@ async def apply_host_action(
     has_room: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
+    change = _host_action(event, rsvp, action, actor_id, has_room=has_room, now=tx.now)
+    return await save_rsvp.save_and_enqueue_record(tx, change)
+
+
+def _host_action(
+    event: Event,
+    rsvp: Attendance,
+    action: AttendanceAction,
+    actor_id: UserId,
+    *,
+    has_room: bool = False,
+    now: Instant,
+) -> RsvpChange:
+    """The change that a host's action makes. Raises Refused and NotFound, like ``rules.decide``."""
     # The default settings, because the event's own (deadline, approval, members only) do not bind its hosts.
     decision = rules.decide(
-        EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+        EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=now
     )
     change = change_by_host(event, rsvp, decision, save_rsvp.stored_details(rsvp), actor_id)
-    return await save_rsvp.save_and_enqueue_record(tx, replace(change, is_approved=action is AttendanceAction.APPROVE))
+    return replace(change, is_approved=action is AttendanceAction.APPROVE)
 
 
 def change_by_host(

@@ -141,6 +141,14 @@ async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | Non
     return attendance_of(row) if row else None
 
 
+async def by_ids(reader: Reader, ids: Collection[AttendanceId]) -> dict[AttendanceId, Attendance]:
+    """The RSVPs with these ids. Ids without one are left out."""
+    if not ids:
+        return {}
+    rows = await reader.fetch(f"select {COLUMNS} from attendances where id in :ids order by id", ids=sorted(ids))
+    return {one.id: one for one in map(attendance_of, rows)}
+
+
 async def of_pairs(
     reader: Reader, pairs: Collection[tuple[EventId, UserId]]
 ) -> dict[tuple[EventId, UserId], Attendance]:

@@ -23,6 +23,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision
+from openmeet.domain.attendance.seats import RemainingSeats
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.users.model import UserId
@@ -47,9 +48,7 @@ async def expire_offers_and_check_room(
         return True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        await waitlist.expire_offers(tx, event)
-        await waitlist.fill(tx, event_registration)
-        usage = await read_seat_usage(tx, event.id)
+        usage = await _expire_offers(tx, event_registration)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
         rsvp = rsvp and await queries.by_id(tx, rsvp.id)
@@ -64,6 +63,24 @@ async def expire_offers_and_check_room(
     return allows_overtaking or seats.overtakes_nobody(
         limits, held, await waitlist.first_of_each_mode(tx, event.id, limits), details.mode
     )
+
+
+async def expire_offers_and_read_seats(tx: Transaction, event_registration: EventRegistration) -> RemainingSeats:
+    """``expire_offers_and_check_room`` for many people who have no seats yet, one after the other."""
+    event, limits = event_registration.event, seats.limits_of(event_registration)
+    if limits.is_unlimited:
+        return RemainingSeats(limits)
+    usage = await read_seat_usage(tx, event.id)
+    if usage.has_expired_offers:
+        usage = await _expire_offers(tx, event_registration)
+    first = await waitlist.first_of_each_mode(tx, event.id, limits) if usage.has_waitlist else ()
+    return RemainingSeats(limits, usage.held, tuple(first), seats.is_last_call(event, tx.now))
+
+
+async def _expire_offers(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
+    await waitlist.expire_offers(tx, event_registration.event)
+    await waitlist.fill(tx, event_registration)
+    return await read_seat_usage(tx, event_registration.event.id)
 
 
 def is_changed(event: Event, rsvp: Attendance | None, decision: RsvpDecision, details: RsvpDetails) -> bool:
@@ -244,6 +261,28 @@ async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attend
     return saved
 
 
+async def save_decisions(tx: Transaction, changes: Sequence[RsvpChange]) -> list[Attendance]:
+    """``save_and_enqueue_record`` for decisions about existing RSVPs to one event, all by the same person and through the
+    same channel. Takes the same number of statements for any number of them.
+    """
+    joins_waitlist = any(one.decision.status is AttendanceStatus.WAITLISTED for one in changes)
+    last_number = await waitlist.last_number(tx, changes[0].event.id) if joins_waitlist else None
+    after: list[Attendance] = []
+    for change in changes:
+        rsvp = await _after_change(tx, change, last_number)
+        if last_number is not None and rsvp.waitlist_number is not None:
+            last_number = max(last_number, rsvp.waitlist_number)
+        after.append(rsvp)
+    saved = await queries.save_many(tx, after)
+    pairs = zip([one.before for one in changes], saved, strict=True)
+    changed = [(old, new) for old, new in pairs if old is not None and belongs_in_history(old, new)]
+    if changed:
+        before, after = [old for old, _ in changed], [new for _, new in changed]
+        await history.append_many(tx, before, after, through=changes[0].through, actor_id=changes[0].actor_id)
+    await enqueue_records(tx, saved)
+    return saved
+
+
 async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | None) -> Attendance:
     """The RSVP after the change, not saved yet."""
     event, decision, details = change.event, change.decision, change.details
@@ -303,6 +342,13 @@ def mode_for_record_reply(event: Event, rsvp: Attendance | None) -> AttendanceMo
 async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     """Enqueue the RSVP record of a person. ``edited_at`` is the time of the reply, if not now."""
     await execute_together(tx, [_record_write(tx, saved, edited_at)])
+
+
+async def enqueue_records(tx: Transaction, saved: Sequence[Attendance]) -> None:
+    """Enqueue the RSVP records of several people."""
+    if saved:
+        subjects = [publications.SubjectRevision(one.id, one.user_id, one.revision) for one in saved]
+        await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
 
 
 def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:

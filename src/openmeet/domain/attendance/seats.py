@@ -3,7 +3,7 @@ is held for them. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from groundwork.clock import DAY, MINUTE, Instant
@@ -147,7 +147,7 @@ def next_up(
 
 
 def overtakes_nobody(
-    limits: SeatLimits, held: SeatsHeld, first: Iterable[Attendance], mode: AttendanceMode | None
+    limits: SeatLimits, held: SeatsHeld, first: Iterable[HasParty], mode: AttendanceMode | None
 ) -> bool:
     """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
     none of them fits now.
@@ -157,6 +157,34 @@ def overtakes_nobody(
     return all(
         (one.mode or AttendanceMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingSeats:
+    """What decides whether parties get seats, one after the other. ``first`` has the head of each mode's waitlist; none of
+    them fits. ``allows_overtaking``: parties may overtake them.
+    """
+
+    limits: SeatLimits
+    held: SeatsHeld = field(default_factory=SeatsHeld)
+    first: tuple[HasParty, ...] = ()
+    allows_overtaking: bool = False
+
+    def has_room(self, party: HasParty) -> bool:
+        """Whether there are seats for the whole party, without overtaking anyone."""
+        if not fits(self.limits, self.held, party.party, party.mode):
+            return False
+        return self.allows_overtaking or overtakes_nobody(self.limits, self.held, self.first, party.mode)
+
+    def with_seated(self, party: HasParty) -> "RemainingSeats":
+        """What remains after this party took seats."""
+        return replace(self, held=self.held.plus(party.party, party.mode))
+
+    def with_waiting(self, party: HasParty) -> "RemainingSeats":
+        """What remains after this party joined the end of the waitlist."""
+        how = party.mode or AttendanceMode.IN_PERSON
+        has_head = any(not self.limits.of_mode or (one.mode or AttendanceMode.IN_PERSON) is how for one in self.first)
+        return self if has_head or is_too_large(self.limits, party) else replace(self, first=(*self.first, party))
 
 
 def offer_until(event: Event, now: Instant) -> Instant:

@@ -1,0 +1,104 @@
+"""Decisions of hosts about many RSVPs at once; on both engines."""
+
+import pytest
+
+from openmeet.domain.attendance import actions, approval_undo, history, host_decisions, queries, registration
+from openmeet.domain.attendance.approval_undo import ApprovalBatch
+from openmeet.domain.attendance.host_decisions import HostDecision
+from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ChangeChannel, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.paging import ALL_ROWS
+from openmeet.outbox import publication_queries
+from openmeet.outbox.publications import PublicationKind
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.statement_counter import StatementCounter
+
+GOING, WAITING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED
+IN_PERSON, ONLINE = AttendanceMode
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock):
+    return await make_database("openmeet", clock=clock)
+
+
+async def requests(tx, host, parties, *, capacity="", limit_in_person=None):
+    """An event with approval, and the ids of requests for these parties (number of people, and way to take part)."""
+    typed = {"mode": "hybrid", "online_url": "https://meet.example"} if any(mode for _, mode in parties) else {}
+    event = await event_by(tx, host, capacity=capacity, **typed)
+    await registration.put(
+        tx, event.id, RegistrationSettings(needs_approval=True, max_party=9, limit_in_person=limit_in_person)
+    )
+    ids = []
+    for number, (party, mode) in enumerate(parties):
+        who = await person(tx, f"Guest {number} {event.slug}")
+        ids.append((await actions.answer(tx, who, event.slug, RsvpReply.GOING, ReplyDetails(party, mode))).id)
+    return event, ids
+
+
+async def test_decisions_take_the_same_number_of_statements_for_many_people(db):
+    """Each of these decisions holds the event's lock."""
+    counts = []
+    for people in (3, 30):
+        async with db.transaction() as tx:
+            ana = await person(tx, f"Host of {people}")
+            event, ids = await requests(tx, ana, [(1, None)] * people, capacity=str(people - 1))
+        for decision, chosen in ((HostDecision.APPROVE, ids), (HostDecision.REJECT, ids[:-1])):
+            async with db.transaction() as tx:
+                counting = StatementCounter(tx)
+                await host_decisions.decide(counting, ana, event.slug, decision, chosen)
+                counts.append(counting.statements)
+    assert counts[:2] == counts[2:]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "limit_in_person", "parties", "expected"),
+    [
+        ("5", None, [(3, None), (2, None), (1, None)], [GOING, GOING, WAITING]),
+        # The couple waits, and nobody overtakes it.
+        ("4", None, [(3, None), (2, None), (1, None)], [GOING, WAITING, WAITING]),
+        # A party that could never fit holds up nobody.
+        ("4", None, [(3, None), (5, None), (1, None)], [GOING, WAITING, GOING]),
+        # Only people who come in person wait for each other.
+        (
+            "",
+            2,
+            [(1, IN_PERSON), (2, IN_PERSON), (1, IN_PERSON), (4, ONLINE)],
+            [GOING, WAITING, WAITING, GOING],
+        ),
+        ("", None, [(9, None), (9, None)], [GOING, GOING]),
+    ],
+)
+async def test_people_get_places_in_order_of_arrival(db, capacity, limit_in_person, parties, expected):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ones = [(1, mode) for _, mode in parties]
+        event, ids = await requests(tx, ana, ones, capacity=capacity, limit_in_person=limit_in_person)
+        # A limit can be lowered after people have answered.
+        for rsvp_id, (party, _) in zip(ids, parties, strict=True):
+            await tx.execute("update attendances set party = :party where id = :id", party=party, id=rsvp_id)
+        await host_decisions.approve(tx, ana, event.slug, ids)
+        found = await queries.by_ids(tx, ids)
+        assert [found[one].status for one in ids] == expected
+        numbers = [found[one].waitlist_number for one in ids if found[one].status is WAITING]
+        assert numbers == sorted(set(numbers))
+
+
+async def test_each_decision_is_in_the_history_and_its_record_is_enqueued(db):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event, ids = await requests(tx, ana, [(1, None)] * 2)
+        counts = await host_decisions.approve(tx, ana, event.slug, ids)
+        for one in ids:
+            rsvp = await queries.by_id(tx, one)
+            entry = (await history.of_rsvp(tx, one, ALL_ROWS))[-1]
+            assert (entry.after, entry.through, entry.actor_id) == (GOING, ChangeChannel.HOST, ana.user_id)
+            assert entry.revision == rsvp.revision
+            assert (await publication_queries.find(tx, PublicationKind.RSVP, one)).revision == rsvp.revision
+            assert rsvp.approved_at == tx.now
+    batch = ApprovalBatch(counts.first_at, counts.last_at)
+    assert await approval_undo.undo_approvals(db, ana, event.slug, batch) == (2, 0)
+    async with db.reader() as reader:
+        entry = (await history.of_rsvp(reader, ids[0], ALL_ROWS))[-1]
+        assert (entry.after, entry.actor_id) == (AttendanceStatus.PENDING, ana.user_id)
