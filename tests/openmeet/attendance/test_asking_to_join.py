@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from groundwork.clock import MINUTE, HandClock
-from openmeet.domain.attendance import actions, event_hosting, lists, queries
+from openmeet.domain.attendance import actions, event_hosting, host_list, queries
 from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
@@ -163,7 +163,9 @@ async def test_requests_can_be_decided_wherever_they_are_listed(site: Site) -> N
         event = await host_asking(site, ana)
         await ask(site, event, "Ben", "Cleo", "Dan")
         async with site.db.reader() as reader:
-            ids = {one.display_name: one.attendance_id for _, one in await lists.join_requests(reader, [event.id], 4)}
+            ids = {
+                one.display_name: one.attendance_id for _, one in await host_list.join_requests(reader, [event.id], 4)
+            }
         path = f"/events/{event.slug}"
         shown = (await ana.get(path)).text
         assert f'value="approve:{ids["Ben"]}"' in shown
@@ -228,7 +230,7 @@ async def test_an_unclear_answer_is_no_request(site: Site) -> None:
         async with site.db.reader() as reader:
             counts = (await queries.counts(reader, [event.id]))[event.id]
             assert (counts.pending_people, counts.pending_rsvps) == (0, 0)
-            assert await lists.join_requests(reader, [event.id], 10) == []
+            assert await host_list.join_requests(reader, [event.id], 10) == []
             host = event.author_id
             assert await my_event_lists.with_requests(reader, host, 10) == []
             assert await my_event_lists.waiting_for(reader, host, 10) == []

@@ -5,13 +5,15 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import (
     actions,
+    attendee_list,
     history,
     host_decisions,
-    lists,
+    host_list,
     locked_event,
     queries,
     reevaluation,
     registration,
+    rsvp_list_texts,
     rsvp_records,
 )
 from openmeet.domain.attendance.model import (
@@ -109,9 +111,9 @@ async def test_a_late_record_of_a_local_person_is_named_as_such(db, clock):
     async with db.transaction() as tx:
         await apply_answers_of(tx, event, [ben.user_id])
         mine = await queries.find(tx, event.id, ben.user_id)
-        (shown,) = await lists.by_ids(tx, event.id, [mine.id])
+        (shown,) = await host_list.entries_by_ids(tx, event.id, [mine.id])
     assert mine.pending_for is PendingFor.UNCONFIRMED
-    assert "late" in lists.row_of(shown, {ben.user_id: "Ben"}).status_words
+    assert "late" in rsvp_list_texts.text_of(shown, {ben.user_id: "Ben"}).status_words
 
 
 async def test_without_a_limit_they_count(db):
@@ -150,10 +152,10 @@ async def test_only_hosts_see_an_unknown_status(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNCLEAR)
-        assert [one.user_id for one in await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
-        seen = await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9, with_private=True)
+        assert [one.user_id for one in await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
+        seen = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, with_private=True)
         assert [one.user_id for one in seen] == [stranger]
-        own = await lists.attendees(tx, event.id, SHOWN_STATUSES, limit=9, viewer=stranger)
+        own = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, viewer=stranger)
         assert [one.user_id for one in own] == [stranger]
 
 

@@ -10,16 +10,19 @@ from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import (
     actions,
+    attendee_list,
     event_hosting,
     history,
     host_decisions,
+    host_list,
     invitations,
-    lists,
     queries,
     registration,
     rsvp_details,
+    rsvp_list,
+    rsvp_list_texts,
 )
-from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import (
     MAX_PARTY,
     AttendanceStatus,
@@ -170,8 +173,8 @@ async def test_added_people_are_visible_to_hosts_only(db):
         await host_decisions.add(tx, ana, event.slug, "Grandma", party=2)
         with pytest.raises(InvalidForm):
             await host_decisions.add(tx, ana, event.slug, " ")
-        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
-        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S), "GRAND"), None, 9)
+        assert await attendee_list.attendees(tx, event.id, list(S), limit=9) == []
+        (one,) = await host_list.entries(tx, event.id, HostListFilter(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
         assert (await queries.counts(tx, [event.id]))[event.id] == RsvpCounts(going=2, seats=2)
 
@@ -183,9 +186,9 @@ async def test_an_invitation_reveals_nothing_about_the_address(db):
         event = await event_by(tx, ana, visibility="private")
         for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        rows = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        rows = await host_list.entries(tx, event.id, HostListFilter(list(S)), None, 9)
         names = dict.fromkeys([one.user_id for one in rows], unnamed())
-        shown = [lists.row_of(one, names) for one in rows]
+        shown = [rsvp_list_texts.text_of(one, names) for one in rows]
         assert [(one.name, one.status) for one in shown] == [
             ("ben@example.org", S.INVITED),
             ("stranger@example.org", S.INVITED),
@@ -206,10 +209,10 @@ async def test_walk_ins_are_visible_to_hosts_only(db, clock):
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
         clock.turn(event.starts_at - clock.now())
     async with db.transaction() as tx:
-        (one,) = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
+        (one,) = await host_list.entries(tx, event.id, HostListFilter(list(S)), None, 9)
         saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
-        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
+        assert await attendee_list.attendees(tx, event.id, list(S), limit=9) == []
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
 
 
@@ -326,11 +329,11 @@ async def test_a_private_answer_is_counted_but_not_shown(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
-        assert await lists.attendees(tx, event.id, list(S), limit=9) == []
-        assert len(await lists.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert await attendee_list.attendees(tx, event.id, list(S), limit=9) == []
+        assert len(await attendee_list.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=False))
-        assert len(await lists.attendees(tx, event.id, list(S), limit=9)) == 1
+        assert len(await attendee_list.attendees(tx, event.id, list(S), limit=9)) == 1
 
 
 async def test_no_cell_of_the_file_is_a_formula(db):
@@ -364,11 +367,11 @@ async def test_answers_keep_the_wording_of_their_question(db):
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
         mine = await of(tx, event, ben)
-        found = await rsvp_details.attendee_details(tx, EventRegistration(event), [mine.id])
+        found = await rsvp_details.details_for_hosts(tx, EventRegistration(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await rsvp_details.attendee_details(tx, EventRegistration(event), [mine.id])
+        found = await rsvp_details.details_for_hosts(tx, EventRegistration(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
     head, *_ = await table_of(db, event)
     assert head[-1] == "An earlier question"
@@ -381,9 +384,9 @@ async def test_list_pages_join_without_gaps(db):
         for number in range(7):
             await actions.answer(tx, await person(tx, f"P{number}"), event.slug, GOING)
         found, after = [], None
-        while rows := await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after, 2):
+        while rows := await host_list.entries(tx, event.id, HostListFilter(list(S)), after, 2):
             found += [one.display_name for one in rows]
-            after = lists.parse_cursor(lists.format_cursor(rows[-1]))
+            after = rsvp_list.parse_cursor(rsvp_list.format_cursor(rows[-1]))
     assert found == [f"P{number}" for number in range(7)]
 
 

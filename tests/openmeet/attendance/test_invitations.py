@@ -7,9 +7,9 @@ from groundwork.errors import TooMany
 from openmeet.domain.attendance import (
     actions,
     host_decisions,
+    host_list,
     invitation_queries,
     invitations,
-    lists,
     queries,
     registration,
 )
@@ -177,12 +177,12 @@ async def test_hosts_can_remove_everybody_in_their_list(site: Site) -> None:
         hidden = Subject(ModeratedKind.PERSON, ben.user_id)
         await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
         await erasure.request(tx, cleo.user_id, 14 * DAY)
-        everybody = lists.AttendeeFilter(list(AttendanceStatus))
-        listed = await lists.for_hosts(tx, event.id, everybody, None, 9)
+        everybody = host_list.HostListFilter(list(AttendanceStatus))
+        listed = await host_list.entries(tx, event.id, everybody, None, 9)
         assert {one.user_id for one in listed} == {ben.user_id, cleo.user_id}
         removed = await host_decisions.reject(tx, ana, event.slug, [one.attendance_id for one in listed])
         assert removed.rejected == 2
-        assert (await lists.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2
+        assert (await host_list.count_by_status(tx, event.id))[AttendanceStatus.REJECTED] == 2
 
 
 @pytest.mark.parametrize("is_undone", [False, True])

@@ -14,9 +14,10 @@ import pytest
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import lists, queries
-from openmeet.domain.attendance.lists import Attendee, AttendeeCursor, AttendeeFilter
+from openmeet.domain.attendance import attendee_list, host_list, queries, rsvp_list
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import SHOWN_STATUSES, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.rsvp_list import RsvpListCursor, RsvpListEntry
 from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in.actions import open_session
@@ -66,12 +67,12 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus],
     return event
 
 
-async def listed(reader: Reader, event: Event, limit: int, after: AttendeeCursor | None = None, **more: object):
-    return await lists.attendees(reader, event.id, list(S), limit=limit, after=after, with_private=True, **more)
+async def listed(reader: Reader, event: Event, limit: int, after: RsvpListCursor | None = None, **more: object):
+    return await attendee_list.attendees(reader, event.id, list(S), limit=limit, after=after, with_private=True, **more)
 
 
-def after_last(page: list[Attendee]) -> AttendeeCursor | None:
-    return lists.parse_cursor(lists.format_cursor(page[-1]))
+def after_last(page: list[RsvpListEntry]) -> RsvpListCursor | None:
+    return rsvp_list.parse_cursor(rsvp_list.format_cursor(page[-1]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -87,12 +88,12 @@ async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed
         key = [(one.status is S.WAITLISTED, one.waitlist_number, one.answered_at, one.attendance_id) for one in whole]
         assert len(whole) == 60
         assert key == sorted(key)
-        assert await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 100) == whole
-        positions = await lists.positions_for_hosts(tx, event.id, None, 100)
+        assert await host_list.entries(tx, event.id, HostListFilter(list(S)), None, 100) == whole
+        positions = await host_list.positions(tx, event.id, None, 100)
         assert [one.cursor.attendance_id for one in positions] == [one.attendance_id for one in whole]
         assert [
             one.attendance_id
-            for one in await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), after_last(whole[:30]), 100)
+            for one in await host_list.entries(tx, event.id, HostListFilter(list(S)), after_last(whole[:30]), 100)
         ] == [one.attendance_id for one in whole[30:]]
         paged = await listed(tx, event, PAGE)
         while more := await listed(tx, event, PAGE, after_last(paged)):
@@ -116,7 +117,9 @@ async def test_a_cursor_may_contain_a_negative_waitlist_number(db: Database):
         event = await answered(tx, "ahead", [S.WAITLISTED], first=-1)
         (ahead,) = await listed(tx, event, 1)
     assert ahead.waitlist_number == -1
-    assert lists.parse_cursor(lists.format_cursor(ahead)) == AttendeeCursor(-1, ahead.answered_at, ahead.attendance_id)
+    assert rsvp_list.parse_cursor(rsvp_list.format_cursor(ahead)) == RsvpListCursor(
+        -1, ahead.answered_at, ahead.attendance_id
+    )
 
 
 async def test_a_page_reads_only_its_own_rows(

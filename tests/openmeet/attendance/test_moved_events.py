@@ -13,10 +13,11 @@ from openmeet.domain.attendance import (
     event_hosting,
     history,
     host_decisions,
-    lists,
+    host_list,
     merge,
     queries,
     registration,
+    rsvp_list_texts,
 )
 from openmeet.domain.attendance.answer_badges import badge_of
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, answer_bar_of
@@ -245,21 +246,21 @@ async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
             await actions.answer(tx, one.ben, one.event.slug, GOING),
             await actions.answer(tx, cleo, one.event.slug, GOING, ReplyDetails(party=3)),
         ]
-        assert await lists.count_new_time_unconfirmed(tx, one.event) == 0
+        assert await host_list.count_new_time_unconfirmed(tx, one.event) == 0
         await STEPS["move"](tx, one)
         moved = await by_id(tx, one.event.id)
         assert moved is not None
-        assert await lists.count_new_time_unconfirmed(tx, moved) == 4
-        unconfirmed = await lists.new_time_unconfirmed_among(tx, moved, [one.id for one in answers])
+        assert await host_list.count_new_time_unconfirmed(tx, moved) == 4
+        unconfirmed = await host_list.new_time_unconfirmed_among(tx, moved, [one.id for one in answers])
         assert unconfirmed == {answers[1].id, answers[2].id}
         await actions.answer(tx, dora, one.event.slug, GOING)
         await actions.answer(tx, one.ben, one.event.slug, GOING)
-        assert await lists.count_new_time_unconfirmed(tx, moved) == 3
+        assert await host_list.count_new_time_unconfirmed(tx, moved) == 3
         await actions.answer(tx, cleo, one.event.slug, DECLINED)
-        assert await lists.count_new_time_unconfirmed(tx, moved) == 0
-    assert lists.new_time_sentence(6, 3) == "3 of 6 have confirmed the new time."
-    assert lists.new_time_sentence(4, 4) == "Nobody has confirmed the new time yet."
-    assert lists.new_time_sentence(4, 0) == ""
+        assert await host_list.count_new_time_unconfirmed(tx, moved) == 0
+    assert rsvp_list_texts.new_time_sentence(6, 3) == "3 of 6 have confirmed the new time."
+    assert rsvp_list_texts.new_time_sentence(4, 4) == "Nobody has confirmed the new time yet."
+    assert rsvp_list_texts.new_time_sentence(4, 0) == ""
 
 
 RECORD = NetworkEvent(

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.outbox import jobs
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, lists
+from openmeet.domain.attendance import attendee_list, host_decisions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.events import rules
@@ -99,7 +99,7 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
     assert await counts_of(db, TEA) == RsvpCounts(seats=1)
     tea = await event_at(db, TEA)
     async with db.reader() as reader:
-        assert await lists.attendees(reader, tea.id, list(AttendanceStatus), limit=10) == []
+        assert await attendee_list.attendees(reader, tea.id, list(AttendanceStatus), limit=10) == []
     await say(db, 2, "active")
     await say(db, 3, "active")
     assert await counts_of(db, TEA) == RsvpCounts(going=1, interested=1, seats=1)

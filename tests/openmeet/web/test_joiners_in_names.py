@@ -3,8 +3,8 @@
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import lists
-from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance import host_list
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.chat import people, room_list
 from openmeet.domain.chat.room_list import RoomFilter
@@ -31,8 +31,8 @@ async def test_people_groups_and_events_are_found_either_way(make_database: Make
         for number, name in enumerate((JOINED, PLAIN, "Ben")):
             await attendance.answer(tx, await person(tx, f"{name} {number}"), event.slug, RsvpReply.GOING)
         room = await room_of(tx, ana, subject_of_event(event))
-        wanted = AttendeeFilter(tuple(AttendanceStatus), typed)
-        assert len(await lists.for_hosts(tx, event.id, wanted, None, 9)) == 2
+        wanted = HostListFilter(tuple(AttendanceStatus), typed)
+        assert len(await host_list.entries(tx, event.id, wanted, None, 9)) == 2
         assert len((await people.members(tx, room, ana.user_id, words=typed)).people) == 2
         assert len(await room_list.my_rooms(tx, ana.user_id, RoomFilter(words=typed), limit=9)) == 1
         assert len(await membership_queries.listed(tx, [typed], None, after=None, limit=9)) == 2

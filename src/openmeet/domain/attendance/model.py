@@ -96,7 +96,7 @@ class PendingFor(StrEnum):
 # Statuses that hold a seat. An offered seat is also held until the offer expires.
 SEATED_STATUSES = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
-# Statuses of people who answered and did not decline. ``lists.attendees`` decides who sees which of them.
+# Statuses of people who answered and did not decline. ``attendee_list.attendees`` decides who sees which of them.
 SHOWN_STATUSES = (*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 

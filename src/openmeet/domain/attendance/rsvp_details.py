@@ -167,7 +167,7 @@ class FormResponse:
 
 
 @dataclass(frozen=True, slots=True)
-class AttendeeDetails:
+class DetailsForHosts:
     """Responses to the host's questions, and the time of check-in, which is None unless checked in."""
 
     responses: tuple[FormResponse, ...]
@@ -189,11 +189,11 @@ def responses_shown(
     return tuple(sorted(responses, key=lambda one: position.get((one.question_id, one.words), len(position))))
 
 
-async def attendee_details(
+async def details_for_hosts(
     reader: Reader,
     event_registration: EventRegistration,
     ids: Sequence[AttendanceId],
-) -> dict[AttendanceId, AttendeeDetails]:
+) -> dict[AttendanceId, DetailsForHosts]:
     """Details of these RSVPs to an event. An address that has not answered has no responses, because earlier ones would
     reveal its owner.
     """
@@ -209,7 +209,7 @@ async def attendee_details(
         ids=list(ids),
     )
     return {
-        AttendanceId(row["id"]): AttendeeDetails(
+        AttendanceId(row["id"]): DetailsForHosts(
             responses_shown(
                 event_registration.settings,
                 msgspec.json.decode(row["replies"]),

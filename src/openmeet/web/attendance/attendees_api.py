@@ -13,15 +13,18 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import (
     history,
     host_decisions,
+    host_list,
     invitations,
-    lists,
     registration,
     rsvp_details,
+    rsvp_list,
+    rsvp_list_texts,
 )
 from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, HostDecision
-from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.rsvp_list import RsvpListEntry
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller
@@ -149,16 +152,16 @@ async def list_managed(request: Request) -> Response:
     if status and status not in set(AttendanceStatus):
         raise InvalidInput("status", GeneralReason.CHOOSE_ONE, choices=", ".join(AttendanceStatus))
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
-    after = lists.parse_cursor(query_params.get("cursor", ""))
+    after = rsvp_list.parse_cursor(query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
-        rows = await lists.for_hosts(
-            reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, limit + 1
+        rows = await host_list.entries(
+            reader, event.id, HostListFilter(statuses, query_params.get("q", "").strip()), after, limit + 1
         )
         page = rows[:limit]
         shown = await _attendee_outputs(reader, event, page)
-        numbers = await lists.count_by_status(reader, event.id)
-    cursor = lists.format_cursor(page[-1]) if len(rows) > len(page) else None
+        numbers = await host_list.count_by_status(reader, event.id)
+    cursor = rsvp_list.format_cursor(page[-1]) if len(rows) > len(page) else None
     return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
 
 
@@ -211,7 +214,7 @@ async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
-        if not await lists.by_ids(reader, event.id, [_attendance_id(request)]):
+        if not await host_list.entries_by_ids(reader, event.id, [_attendance_id(request)]):
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, _attendance_id(request), page)
     return json_response(history_output(page, changes))
@@ -236,21 +239,21 @@ async def _one_attendee(
     reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId
 ) -> HostAttendeeOutput:
     event = await host_decisions.find_for_host(reader, caller, slug)
-    found = await _attendee_outputs(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
+    found = await _attendee_outputs(reader, event, await host_list.entries_by_ids(reader, event.id, [attendance_id]))
     if not found:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     return found[0]
 
 
-async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
+async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[RsvpListEntry]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     event_registration = await registration.registration_of(reader, event)
-    details = await rsvp_details.attendee_details(reader, event_registration, [one.attendance_id for one in people])
-    return [_attendee_output(one, lists.row_of(one, names), details[one.attendance_id]) for one in people]
+    details = await rsvp_details.details_for_hosts(reader, event_registration, [one.attendance_id for one in people])
+    return [_attendee_output(one, rsvp_list_texts.text_of(one, names), details[one.attendance_id]) for one in people]
 
 
 def _attendee_output(
-    attendee: Attendee, row: lists.AttendeeRow, details: rsvp_details.AttendeeDetails
+    attendee: RsvpListEntry, row: rsvp_list_texts.RsvpListText, details: rsvp_details.DetailsForHosts
 ) -> HostAttendeeOutput:
     return HostAttendeeOutput(
         id=attendee.attendance_id,

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final, TextIO
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.attendance import lists, registration, rsvp_details
-from openmeet.domain.attendance.lists import Attendee
+from openmeet.domain.attendance import host_list, registration, rsvp_details, rsvp_list_texts
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.attendance.rsvp_details import AttendeeDetails
+from openmeet.domain.attendance.rsvp_details import DetailsForHosts
+from openmeet.domain.attendance.rsvp_list import RsvpListEntry
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
@@ -57,16 +57,16 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
         # Responses to changed or deleted questions get their own columns at the end.
         for ids in _pages(responding_file):
             async with db.reader() as reader:
-                details = await rsvp_details.attendee_details(reader, event_registration, ids)
+                details = await rsvp_details.details_for_hosts(reader, event_registration, ids)
             questions |= dict.fromkeys(
                 (one.question_id, one.words) for each in details.values() for one in each.responses
             )
         yield _lines([[*map(str, _HEADINGS), *(words for _, words in questions)]])
         for ids in _pages(ids_file):
             async with db.reader() as reader:
-                found = {one.attendance_id: one for one in await lists.by_ids(reader, event.id, ids)}
+                found = {one.attendance_id: one for one in await host_list.entries_by_ids(reader, event.id, ids)}
                 names = await shown_names(reader, [one.user_id for one in found.values()])
-                details = await rsvp_details.attendee_details(reader, event_registration, list(found))
+                details = await rsvp_details.details_for_hosts(reader, event_registration, list(found))
             people = [found[rsvp_id] for rsvp_id in ids if rsvp_id in found]
             # This takes 50 ms for a page. A thread keeps the event loop free for other requests.
             yield await asyncio.to_thread(_rows, people, names, details, list(questions))
@@ -75,7 +75,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
 async def _store_ids(reader: Reader, event_id: EventId, all_ids: TextIO, responding: TextIO) -> None:
     """Write the ids of all RSVPs, and of those with responses to questions, in the order of the list."""
     after = None
-    while page := await lists.positions_for_hosts(reader, event_id, after, _PAGE_OF_IDS):
+    while page := await host_list.positions(reader, event_id, after, _PAGE_OF_IDS):
         after = page[-1].cursor
         all_ids.writelines(f"{one.cursor.attendance_id}\n" for one in page)
         responding.writelines(f"{one.cursor.attendance_id}\n" for one in page if one.has_responses)
@@ -88,14 +88,14 @@ def _pages(ids_file: TextIO) -> Iterator[list[AttendanceId]]:
 
 
 def _rows(
-    people: Sequence[Attendee],
+    people: Sequence[RsvpListEntry],
     names: Mapping[UserId, str],
-    details: Mapping[AttendanceId, AttendeeDetails],
+    details: Mapping[AttendanceId, DetailsForHosts],
     questions: Sequence[tuple[str, str]],
 ) -> str:
     rows = []
     for one in people:
-        row = lists.row_of(one, names)
+        row = rsvp_list_texts.text_of(one, names)
         checked_in_at = details[one.attendance_id].checked_in_at
         responses = {(given.question_id, given.words): given.text for given in details[one.attendance_id].responses}
         rows.append(

@@ -21,19 +21,23 @@ from openmeet.domain.attendance import (
     approval_undo,
     history,
     host_decisions,
+    host_list,
     invitations,
-    lists,
     queries,
     registration,
     rsvp_details,
+    rsvp_list,
+    rsvp_list_texts,
     who_comes,
 )
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
-from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_list import RsvpListEntry
+from openmeet.domain.attendance.rsvp_list_texts import RsvpListText
 from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.model import Event, EventSlug
@@ -253,12 +257,12 @@ async def show_guest_list(request: Request) -> Response:
     """The printable guest list, for hosts. It has at most ``MAX_ON_PAPER`` RSVPs."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
-        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        found = await lists.for_hosts(reader, event.id, attendee_filter, None, MAX_ON_PAPER + 1)
+        attendee_filter = HostListFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
+        found = await host_list.entries(reader, event.id, attendee_filter, None, MAX_ON_PAPER + 1)
         rows = found[:MAX_ON_PAPER]
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((lists.row_of(row, names) for row in rows), key=_sorted_by)
+    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_sorted_by)
     context = {
         "event": event,
         "when": tagged(event),
@@ -282,7 +286,7 @@ async def show_one(request: Request) -> Response:
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
-        attendees = await lists.by_ids(reader, event.id, [attendance_id])
+        attendees = await host_list.entries_by_ids(reader, event.id, [attendance_id])
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history_part(
@@ -295,8 +299,8 @@ async def show_one(request: Request) -> Response:
         )
         names = await shown_names(reader, [attendees[0].user_id])
         event_registration = await registration.registration_of(reader, event)
-        details = await rsvp_details.attendee_details(reader, event_registration, [attendance_id])
-    attendee_row = lists.row_of(attendees[0], names, limits_of(event_registration))
+        details = await rsvp_details.details_for_hosts(reader, event_registration, [attendance_id])
+    attendee_row = rsvp_list_texts.text_of(attendees[0], names, limits_of(event_registration))
     context = {
         "event": event,
         "one": attendee_row,
@@ -315,16 +319,16 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     caller, slug = caller_of(request), event_slug_of(request)
     query_params = request.query_params
     search_words = query_params.get("q", "").strip()
-    after = lists.parse_cursor(query_params.get("after", ""))
+    after = rsvp_list.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
-        answers_by_status = await lists.count_by_status(reader, event.id)
+        answers_by_status = await host_list.count_by_status(reader, event.id)
         tab = query_params.get("tab", "")
         counts = (await queries.counts(reader, [event.id]))[event.id]
         if tab not in _TABS:
             tab = "asking" if counts.pending_rsvps else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
-        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
+        rows = await host_list.entries(reader, event.id, HostListFilter(statuses, search_words), after, PAGE_SIZE + 1)
         event_registration = await registration.registration_of(reader, event)
         context = {
             "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
@@ -350,10 +354,10 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "places_left": who_comes.places_left(event, counts),
         "tab": tab,
         # What the tab says already is not repeated in its rows.
-        "tab_words": str(lists.STATUS_LABELS[_TABS[tab][1][0]]),
+        "tab_words": str(rsvp_list_texts.STATUS_LABELS[_TABS[tab][1][0]]),
         "q": search_words,
         "asking": counts.pending_rsvps,
-        "more": urlencode({"tab": tab, "q": search_words, "after": lists.format_cursor(rows[PAGE_SIZE - 1])})
+        "more": urlencode({"tab": tab, "q": search_words, "after": rsvp_list.format_cursor(rows[PAGE_SIZE - 1])})
         if len(rows) > PAGE_SIZE
         else "",
         "live_state": fingerprint_of(services(request).code_key, event, counts),
@@ -369,14 +373,14 @@ async def _people_context(
     reader: Reader,
     viewer: UserId,
     event_registration: EventRegistration,
-    attendees: Sequence[Attendee],
+    attendees: Sequence[RsvpListEntry],
 ) -> dict[str, object]:
     """The rows of the list, with pictures, responses to the host's questions and times."""
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
-    details = await rsvp_details.attendee_details(reader, event_registration, [one.attendance_id for one in answered])
-    people = [lists.row_of(one, names, limits_of(event_registration)) for one in attendees]
+    details = await rsvp_details.details_for_hosts(reader, event_registration, [one.attendance_id for one in answered])
+    people = [rsvp_list_texts.text_of(one, names, limits_of(event_registration)) for one in attendees]
     return {
         "people": people,
         # The colour must not reveal who owns an address.
@@ -395,28 +399,28 @@ async def _people_context(
 
 
 async def _new_time_context(
-    reader: Reader, event: Event, going: int, attendees: Sequence[Attendee]
+    reader: Reader, event: Event, going: int, attendees: Sequence[RsvpListEntry]
 ) -> dict[str, object]:
     """After the event was moved: how many people have not confirmed the new time, and which of these attendees."""
     has_started = event.starts_at is None or event.starts_at <= reader.now
-    unconfirmed = 0 if has_started or event.is_cancelled else await lists.count_new_time_unconfirmed(reader, event)
+    unconfirmed = 0 if has_started or event.is_cancelled else await host_list.count_new_time_unconfirmed(reader, event)
     ids = [one.attendance_id for one in attendees] if unconfirmed else []
     return {
-        "new_time": lists.new_time_sentence(going, unconfirmed),
-        "new_time_unconfirmed": await lists.new_time_unconfirmed_among(reader, event, ids),
+        "new_time": rsvp_list_texts.new_time_sentence(going, unconfirmed),
+        "new_time_unconfirmed": await host_list.new_time_unconfirmed_among(reader, event, ids),
     }
 
 
 async def _removed_context(reader: Reader, event: Event, attendance_id: str) -> dict[str, object]:
     """The attendee whom the host has just removed or declined, so that the page can offer to undo it."""
-    found = await lists.by_ids(reader, event.id, [AttendanceId(attendance_id)] if attendance_id else [])
+    found = await host_list.entries_by_ids(reader, event.id, [AttendanceId(attendance_id)] if attendance_id else [])
     removed = [one for one in found if one.status is _S.REJECTED]
     if not removed:
         return {"removed": None}
     names = await shown_names(reader, [removed[0].user_id])
     removal = await history.latest_change_to(reader, removed[0].attendance_id, _S.REJECTED)
     return {
-        "removed": lists.row_of(removed[0], names),
+        "removed": rsvp_list_texts.text_of(removed[0], names),
         "was_request": removal is not None and removal.before is _S.PENDING,
     }
 
@@ -450,14 +454,14 @@ def _is_past(event: Event, now: Instant) -> bool:
     return event.is_cancelled or event.is_over(now)
 
 
-def _sorted_by(row: AttendeeRow) -> str:
+def _sorted_by(row: RsvpListText) -> str:
     """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
     return "".join(
         char for char in unicodedata.normalize("NFKD", row.name.strip()) if not unicodedata.combining(char)
     ).casefold()
 
 
-def _letter(row: AttendeeRow) -> str:
+def _letter(row: RsvpListText) -> str:
     first = _sorted_by(row)[:1].upper()
     return first if first.isalpha() else "#"
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import activity, host_decisions, queries, who_comes
-from openmeet.domain.attendance.lists import STATUS_LABELS
+from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting

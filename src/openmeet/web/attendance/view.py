@@ -9,11 +9,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import activity, history, lists, rsvp_details
+from openmeet.domain.attendance import activity, history, host_list, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
-from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, ChangeChannel, HistoryEntry
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.paging import page_of
@@ -100,7 +100,7 @@ async def oldest_join_requests(
     """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. ``event_registration`` is given only for a
     single event. Then the responses to its questions are shown, too.
     """
-    requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
+    requests = await host_list.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in requests])
     past = await activity.past_attendance(reader, viewer, people=[one.user_id for _, one in requests])
     portraits = await portraits_of(reader, viewer, [one.user_id for _, one in requests])
@@ -108,7 +108,7 @@ async def oldest_join_requests(
     response_texts: dict[AttendanceId, str] = {}
     if event_registration is not None and requests:
         ids = [one.attendance_id for _, one in requests]
-        details = await rsvp_details.attendee_details(reader, event_registration, ids)
+        details = await rsvp_details.details_for_hosts(reader, event_registration, ids)
         response_texts = {one: " · ".join(given.text for given in of_one.responses) for one, of_one in details.items()}
     return [
         JoinRequestRow(

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance import host_decisions, lists
+from openmeet.domain.attendance import host_decisions, host_list, rsvp_list_texts
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
@@ -95,12 +95,12 @@ async def show_ticket(request: Request) -> Response:
 
 
 async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
-    listed = await lists.by_ids(tx, saved.event_id, [saved.id])
+    listed = await host_list.entries_by_ids(tx, saved.event_id, [saved.id])
     if not listed:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
-    name = lists.row_of(listed[0], names).name
+    name = rsvp_list_texts.text_of(listed[0], names).name
     since = (await actions.check_in_times_of(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
-from openmeet.domain.attendance import check_in_times, host_decisions, lists
-from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance import check_in_times, host_decisions, host_list, rsvp_list_texts
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.proofs import refusal_of_proof
 from openmeet.domain.check_in import tickets as actions
@@ -147,12 +147,12 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
         counts, now = await actions.counts(reader, event.id), reader.now
-        to_come = AttendeeFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
-        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
+        to_come = HostListFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
+        attendee_filter = HostListFilter((AttendanceStatus.ATTENDED,), q)
         # Hosts look for people who have not arrived yet, so a list that is cut off shows those first. This also helps
         # offline.
-        rows = await lists.for_hosts(reader, event.id, to_come, None, _SHOWN)
-        rows += await lists.for_hosts(reader, event.id, attendee_filter, None, _SHOWN - len(rows))
+        rows = await host_list.entries(reader, event.id, to_come, None, _SHOWN)
+        rows += await host_list.entries(reader, event.id, attendee_filter, None, _SHOWN - len(rows))
         done = request.query_params.get("done", "")
         holder = ""
         if code:
@@ -161,12 +161,12 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
             except InvalidForm as wrong:
                 form_state = FormState({"code": code}, wrong.problems)
         attendance_ids = [one for one in (holder, done) if one]
-        single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in attendance_ids])
+        single = await host_list.entries_by_ids(reader, event.id, [AttendanceId(one) for one in attendance_ids])
         since = await actions.check_in_times_of(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
-        people = [lists.row_of(one, names) for one in rows]
-        by_id = {one.attendance_id: lists.row_of(one, names) for one in single}
+        people = [rsvp_list_texts.text_of(one, names) for one in rows]
+        by_id = {one.attendance_id: rsvp_list_texts.text_of(one, names) for one in single}
     context = {
         "event": event,
         "closed": check_in_times.why_check_in_is_closed(event, now),

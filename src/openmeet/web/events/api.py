@@ -16,7 +16,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_name, json_response
-from openmeet.domain.attendance import host_decisions, lists, registration
+from openmeet.domain.attendance import attendee_list, host_decisions, registration, rsvp_list
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
@@ -200,7 +200,7 @@ async def show_event(request: Request) -> Response:
 async def list_attendees(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = (
-        lists.parse_cursor(request.query_params.get("cursor", "")),
+        rsvp_list.parse_cursor(request.query_params.get("cursor", "")),
         limit_of(request, MAX_ATTENDEES, MAX_ATTENDEES),
     )
     async with database_of(request).reader() as reader:
@@ -213,7 +213,7 @@ async def list_attendees(request: Request) -> Response:
             registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
         )
         people = (
-            await lists.attendees(
+            await attendee_list.attendees(
                 reader,
                 event.id,
                 SHOWN_STATUSES,
@@ -242,7 +242,7 @@ async def list_attendees(request: Request) -> Response:
                 )
                 for one in people
             ],
-            lists.format_cursor(people[-1]) if has_more else None,
+            rsvp_list.format_cursor(people[-1]) if has_more else None,
         )
     )
 

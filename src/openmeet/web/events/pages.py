@@ -10,7 +10,14 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration
+from openmeet.domain.attendance import (
+    answer_texts,
+    attendee_list,
+    host_decisions,
+    host_list,
+    registration,
+    rsvp_list_texts,
+)
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.approval_undo import ApprovalBatch, count_unchanged
@@ -278,7 +285,7 @@ async def _viewer_of(
 async def _people_of(reader: Reader, event_registration: EventRegistration, viewer: EventViewer) -> EventPeople:
     event = event_registration.event
     counts = (await counts_shown(reader, [event.id]))[event.id]
-    attendees = await lists.attendees(
+    attendees = await attendee_list.attendees(
         reader,
         event.id,
         SHOWN_STATUSES,
@@ -354,7 +361,9 @@ async def _hosting_context(
         if counts.pending_people and not event.is_cancelled
         else [],
         "lately": lately,
-        "new_time": lists.new_time_sentence(counts.going, await lists.count_new_time_unconfirmed(reader, event))
+        "new_time": rsvp_list_texts.new_time_sentence(
+            counts.going, await host_list.count_new_time_unconfirmed(reader, event)
+        )
         if view.takes_answers(event, reader.now)
         else "",
     }

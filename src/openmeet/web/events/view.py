@@ -13,7 +13,6 @@ from groundwork.http.forms import FormState
 from openmeet.domain.attendance import seats
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
-from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import (
     SEATED_STATUSES,
     Attendance,
@@ -23,6 +22,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
 )
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_list import RsvpListEntry
 from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
@@ -147,7 +147,7 @@ class EventPeople:
     """
 
     counts: RsvpCounts
-    attendees: Sequence[Attendee]
+    attendees: Sequence[RsvpListEntry]
     co_host_ids: Sequence[UserId]
     names: Mapping[UserId, str]
     portraits: Portraits
@@ -427,7 +427,7 @@ def _named_people(listed: Sequence[AttendeeView], total: int) -> str:
     return gettext("%(others)s and %(last)s", others=", ".join(names[:-1]), last=names[-1])
 
 
-def _attendee_view(attendee: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
+def _attendee_view(attendee: RsvpListEntry, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
     return AttendeeView(
         name,
         avatar_of(attendee.user_id, name, portraits),

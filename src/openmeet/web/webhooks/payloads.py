@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import lists
+from openmeet.domain.attendance import host_list, rsvp_list_texts
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import rsvp_gives_access
@@ -116,12 +116,12 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
         reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(rsvp)
     ):
         return None
-    listed = await lists.by_ids(reader, event.id, [rsvp.id])
+    listed = await host_list.entries_by_ids(reader, event.id, [rsvp.id])
     if not listed:
         return None
     names = await shown_names(reader, [rsvp.user_id])
     # If a host invited an address, do not disclose its owner before they answer.
-    is_named = is_own or not (rsvp.is_private or lists.row_of(listed[0], names).is_named_by_address)
+    is_named = is_own or not (rsvp.is_private or rsvp_list_texts.text_of(listed[0], names).is_named_by_address)
     return {
         "event": event.slug,
         "attendanceId": rsvp.id,

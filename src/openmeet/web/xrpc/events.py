@@ -17,7 +17,7 @@ from groundwork.errors import InvalidInput
 from groundwork.geo_points import Near
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.lists import ListedRsvp, listed_rsvps
+from openmeet.domain.attendance.attendee_list import PublicRsvp, public_rsvps
 from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import event_access
@@ -89,7 +89,7 @@ async def list_answers(call: LexiconCall) -> AnswerList:
         return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = my_event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    rsvps = await listed_rsvps(reader, event.id, after, limit + 1)
+    rsvps = await public_rsvps(reader, event.id, after, limit + 1)
     page = rsvps[:limit]
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}
@@ -214,7 +214,7 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     return bool(await event_access.managed_among(call.reader, [event], call.viewer))
 
 
-def _answer_view(rsvp: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
+def _answer_view(rsvp: PublicRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
     did = parse_did(parse_at_uri(rsvp.record_uri).authority)
     identity = by_did.get(did)
     return AnswerView(
