@@ -71,6 +71,9 @@ _COMPLETE_BY_LATE_ECHO = f"""
 # The echo of a write that is already completed, read again at a later rev. Only the rev changes.
 _TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
+# Below every rev of the new epoch. The base itself stays.
+_START_EPOCH = "update publications set base_rev = '' where did = :did and base_rev is not null"
+
 # Somebody else deleted the record, so there is no base any more. Unsent edits are kept, together with the content that
 # the subject had, because the record may come back, and it may be edited here before that.
 _DELETED_ELSEWHERE = f"""
@@ -183,6 +186,13 @@ async def complete_by_echo(
     ):
         return True
     return await tx.execute(_TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
+
+
+async def start_epoch(tx: Transaction, did: str) -> None:
+    """Forget as of which revs the bases in a repository were agreed on, because the repository starts again with lower
+    ones. Otherwise every report about a record would be older than its base.
+    """
+    await tx.execute(_START_EPOCH, did=did)
 
 
 async def mark_deleted_elsewhere(
