@@ -127,7 +127,9 @@ async def remove(
     if publication is not None:
         unsent = await _unsent(tx, context, uri, publication)
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+        is_deleted = await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+        if not is_deleted and (publication.base_rev or "") >= rev:
+            return  # the base was written after the deletion
     elif last is not None:
         await keep_unsent(tx, context, last)
     event = await event_records.by_record_uri(tx, uri)
