@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import MAX_PARTY, Attendance, AttendanceMo
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion
-from openmeet.domain.attendance.seats import SeatLimits, SeatsHeld, fits, largest_party, limits_of
+from openmeet.domain.attendance.seats import SeatsHeld, fits, largest_party, limits_of
 from openmeet.domain.attendance.waitlist import is_full_now
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
@@ -79,32 +79,54 @@ def fields_of(
     With ``held``, the places that are held now, the options say which parties would wait for places. Options
     that would be refused because the person already has a place are left out.
     """
-    event, settings = event_registration.event, event_registration.settings
-    limits = limits_of(event_registration)
-    answer_modes = tuple(AttendanceMode) if event.content.mode is Mode.HYBRID else (None,)
-    fits_when_empty = max(largest_party(limits, mode) or MAX_PARTY for mode in answer_modes)
-    # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
-    most = max(
-        min(max(settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
-        own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
-    )
-    fits_now = most if held is None else _largest_party_now(limits, answer_modes, own_rsvp, held, most)
+    settings = event_registration.settings
+    is_hybrid = event_registration.event.content.mode is Mode.HYBRID
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
+    offered = _largest_party_offered(event_registration, own_rsvp)
+    without_wait = offered if held is None else _largest_party_without_wait(event_registration, own_rsvp, held, offered)
     if own_rsvp is not None and holds_seat:
-        most = min(most, max(fits_now, own_rsvp.party))
-    asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
+        offered = min(offered, max(without_wait, own_rsvp.party))
     tells_wait = not holds_seat and not settings.needs_approval
-    parties = (
-        tuple((str(n), _party_label(n, waits=tells_wait and n > fits_now)) for n in range(1, most + 1))
-        if asks_party
-        else ()
+    asks_party = offered > 1 or (own_rsvp is not None and own_rsvp.party > 1)
+    return AnswerFields(
+        parties=tuple(
+            (str(party), _party_label(party, waits=tells_wait and party > without_wait))
+            for party in (range(1, offered + 1) if asks_party else ())
+        ),
+        asks_names=settings.asks_names and offered > 1,
+        modes=tuple((mode.value, str(label), "") for mode, label in MODE_LABELS.items()) if is_hybrid else (),
+        questions=settings.questions,
     )
-    modes = (
-        tuple((mode.value, str(label), "") for mode, label in MODE_LABELS.items())
-        if event.content.mode is Mode.HYBRID
-        else ()
+
+
+def _largest_party_offered(event_registration: EventRegistration, own_rsvp: Attendance | None) -> int:
+    """The largest party that the form offers, whether or not there are places for it now."""
+    limits = limits_of(event_registration)
+    fits_ever = max(largest_party(limits, mode) or MAX_PARTY for mode in _modes_of(event_registration))
+    own_party = own_rsvp.party if own_rsvp else 1
+    # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
+    kept = own_party if own_rsvp and own_rsvp.is_seated else 1
+    return max(min(max(event_registration.settings.max_party, own_party), fits_ever), kept)
+
+
+def _largest_party_without_wait(
+    event_registration: EventRegistration, own_rsvp: Attendance | None, held: SeatsHeld, offered: int
+) -> int:
+    """The largest party up to ``offered`` for which there are places now in one of the modes, in addition to the places
+    that the person has. 0 if there is not even one place.
+    """
+    limits = limits_of(event_registration)
+    if own_rsvp is not None and own_rsvp.holds_seat:
+        held = held.plus(-own_rsvp.party, own_rsvp.mode)
+    parties = range(1, offered + 1)
+    return max(
+        (n for n in parties if any(fits(limits, held, n, mode) for mode in _modes_of(event_registration))), default=0
     )
-    return AnswerFields(parties, settings.asks_names and most > 1, modes, settings.questions)
+
+
+def _modes_of(event_registration: EventRegistration) -> Sequence[AttendanceMode | None]:
+    """The ways to take part; None alone unless the event is hybrid."""
+    return tuple(AttendanceMode) if event_registration.event.content.mode is Mode.HYBRID else (None,)
 
 
 async def fields_now(
@@ -119,21 +141,6 @@ async def fields_now(
         # Everybody joins the waitlist, and the button says so.
         return fields
     return fields_of(event_registration, own_rsvp, await seats_by_mode(reader, event_registration.event.id))
-
-
-def _largest_party_now(
-    limits: SeatLimits,
-    modes: Sequence[AttendanceMode | None],
-    own_rsvp: Attendance | None,
-    held: SeatsHeld,
-    most: int,
-) -> int:
-    """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places
-    that the person has.
-    """
-    if own_rsvp is not None and own_rsvp.holds_seat:
-        held = held.plus(-own_rsvp.party, own_rsvp.mode)
-    return max((n for n in range(1, most + 1) if any(fits(limits, held, n, mode) for mode in modes)), default=0)
 
 
 def _party_label(party: int, *, waits: bool) -> str:
