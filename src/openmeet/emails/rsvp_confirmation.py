@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from openmeet.domain.attendance import answer_texts, calendar_entries
+from openmeet.domain.attendance import answer_texts, calendar_entries, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
@@ -16,7 +16,6 @@ from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpR
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.attendance.registration import EventRegistration, registration_of
 from openmeet.domain.attendance.visibility import seen_by
-from openmeet.domain.attendance.waitlist import people_ahead
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
@@ -103,7 +102,7 @@ async def _confirmation_email(
     if event.id not in await seen_by(tx, [event], user_id):
         return None
     event_registration = await registration_of(tx, event)
-    sentence = answer_sentence(event_registration, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
+    sentence = answer_sentence(event_registration, own_rsvp, await waitlist.people_ahead(tx, own_rsvp), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
     title, when = one_line(event.title), when_label(event, tx.now, to.time_zone)
     zone = await zone_of_person(tx, user_id, "")
@@ -195,16 +194,16 @@ def withdrawn_composer(site: EmailContext) -> Composer:
 
 
 def answer_sentence(
-    event_registration: EventRegistration, own_rsvp: Attendance | None, before: int, now: Instant
+    event_registration: EventRegistration, own_rsvp: Attendance | None, people_ahead: int, now: Instant
 ) -> str:
     """The sentence that the answer bar shows to a person with an RSVP; empty without one.
 
-    ``before``: how many people are ahead of them on the waitlist.
+    ``people_ahead``: how many people are ahead of them on the waitlist.
     """
     if own_rsvp is None:
         return ""
     bar_input = AnswerBarInput(event_registration.event, own_rsvp, now, event_registration.settings)
-    return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
+    return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(people_ahead=people_ahead))
 
 
 def guest_composer(site: EmailContext) -> Composer:

@@ -274,7 +274,7 @@ def test_each_row_of_the_table_gives_its_bar(
 ) -> None:
     bar = answer_bar_of(bar_input)
     shown = [one for one in (bar.primary, bar.secondary) if one is not None]
-    sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6, taken=7))
+    sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", people_ahead=2, waiting=4, going=6, taken=7))
     assert (bar.state, (bar.primary, bar.secondary)) == (state, actions)
     assert tuple(label_of(bar, one, bar_input.pending_rsvps) for one in shown) == labels
     assert said in sentence

@@ -132,7 +132,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
-        waiting = await waitlist.waiting(reader, event.id, 100)
+        waiting = await waitlist.first_waitlisted(reader, event.id, 100)
     assert found == RsvpCounts(going=3, waitlisted=21, seats=3)
     assert len({one.waitlist_number for one in waiting}) == 21
 
@@ -226,7 +226,7 @@ async def test_the_longest_waiting_person_gets_the_offer(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await waitlist.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
+        assert await waitlist.first_waitlisted(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
         assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [event_kinds.SEAT_OFFERED]
         assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
@@ -240,7 +240,7 @@ async def test_leaving_and_returning_means_the_end_of_the_waitlist(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, cleo, event.slug, DECLINED)
         await actions.answer(tx, cleo, event.slug, GOING)
-        waiting = [one.user_id for one in await waitlist.waiting(tx, event.id, 10)]
+        waiting = [one.user_id for one in await waitlist.first_waitlisted(tx, event.id, 10)]
     assert waiting == [dora.user_id, cleo.user_id]
 
 

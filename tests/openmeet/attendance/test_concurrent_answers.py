@@ -90,7 +90,7 @@ async def test_places_are_exact_in_any_order(make_database: MakeDatabase, clock:
         await end_offers(db)
         async with db.reader() as reader:
             held = await queries.seats_by_mode(reader, event.id)
-            waits = await waitlist.waiting(reader, event.id, 99)
+            waits = await waitlist.first_waitlisted(reader, event.id, 99)
             wrong = await reader.fetch(
                 "select id from attendances where (status = 'waitlisted') <> (waitlist_number is not null)"
                 " or status <> 'waitlisted' and offered_until is not null order by id"

@@ -400,7 +400,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
         async with db.reader() as reader:
             now = await event_by_id(reader, event.id)
             held = await queries.seats_by_mode(reader, event.id)
-            waits = await waitlist.waiting(reader, event.id, 99)
+            waits = await waitlist.first_waitlisted(reader, event.id, 99)
             limits = seats.limits_of(await registration.registration_of(reader, now))
             has_expired = await waitlist.events_with_expired_offers(reader)
         where = f"seed {seed} step {step}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import locked_event, queries, rules, save_rsvp, seats, waitlist
+from openmeet.domain.attendance import locked_event, queries, rsvp_changes, rules, seats, waitlist
 from openmeet.domain.attendance.calendar_entries import calendar_email_writes
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import (
@@ -24,9 +24,9 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.notify import host_notification_writes, hosts_of, notify_hosts
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY, AttendanceAction
 from openmeet.domain.events.event_access import may_see
 from openmeet.domain.events.model import Event, EventSlug
@@ -66,7 +66,7 @@ async def answer(
     has_seats = locked.rsvp is not None and locked.rsvp.is_seated
     details = merge_details(event_registration, previous, reply_details, is_going=is_going, has_seats=has_seats)
     rsvp, decision = await _decide(tx, locked, action, relationship, details)
-    if rsvp is not None and not save_rsvp.is_changed(event, rsvp, decision, details):
+    if rsvp is not None and not rsvp_changes.is_changed(event, rsvp, decision, details):
         return rsvp
     change = RsvpChange(
         event,
@@ -87,7 +87,7 @@ async def answer(
         notifies_hosts=notices.hosts,
         extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if notices.calendar_email else (),
     )
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
         return await queries.by_id(tx, saved.id) or saved
     return saved
@@ -101,7 +101,7 @@ async def relationship_of(
         return EventRelationship()
     return EventRelationship(
         is_host=user_id in await hosts_of(reader, event_registration.event),
-        is_member=await _is_member_if_that_decides(reader, event_registration, user_id),
+        is_member=await _membership_if_needed(reader, event_registration, user_id),
     )
 
 
@@ -115,10 +115,8 @@ async def relationship_of_record_author(reader: Reader, locked: LockedEvent, use
     )
 
 
-async def _is_member_if_that_decides(
-    reader: Reader, event_registration: EventRegistration, user_id: UserId
-) -> bool | None:
-    """As in ``EventRelationship``."""
+async def _membership_if_needed(reader: Reader, event_registration: EventRegistration, user_id: UserId) -> bool | None:
+    """Whether the person is in the group; None if the event is open to others, so that this does not matter."""
     if not event_registration.settings.is_members_only:
         return None
     return await is_member(reader, event_registration.event, user_id)
@@ -146,7 +144,7 @@ async def _require_may_reply(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=await _is_member_if_that_decides(tx, locked.event_registration, caller.user_id),
+        is_member=await _membership_if_needed(tx, locked.event_registration, caller.user_id),
     )
     rules.require_open(locked.event_registration, rsvp, action, relationship, tx.now)
     return relationship
@@ -177,13 +175,13 @@ async def _decide(
 ) -> tuple[Attendance | None, RsvpDecision]:
     """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
     event_registration, rsvp = locked.event_registration, locked.rsvp
-    has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
+    has_room = action is AttendanceAction.GOING and await rsvp_changes.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats
     )
     # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
     rsvp = await queries.by_id(tx, rsvp.id) if rsvp is not None and locked.seats.has_expired_offers else rsvp
     decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
-    save_rsvp.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
+    rsvp_changes.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
     return rsvp, decision
 
 
@@ -195,7 +193,7 @@ async def _save(
     is_new = rules.is_new_reply(before, change.decision)
     notifies = notifies_hosts and event.author_id != person and is_new
     notification_writes = await host_notification_writes(tx, event, locked.hosts, person, status) if notifies else ()
-    saved = await save_rsvp.save_decision(
+    saved = await rsvp_changes.save_decision(
         tx,
         change,
         enqueues_new_record=True,
@@ -207,7 +205,7 @@ async def _save(
     if before is not None and (
         is_new or before.is_private is not saved.is_private or before.skips_record is not saved.skips_record
     ):
-        await save_rsvp.enqueue_record(tx, saved)
+        await rsvp_changes.enqueue_record(tx, saved)
     if notification_writes is None:  # not possible in one batch, see ``host_notification_writes``
         await notify_hosts(tx, event, locked.hosts, person, saved.status)
     return saved

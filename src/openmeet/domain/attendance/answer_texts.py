@@ -97,13 +97,13 @@ _PAST_ANSWER_SENTENCES: Final[Mapping[AttendanceStatus, LazyText]] = {
 class AnswerFigures:
     """Numbers and names used in the sentences. ``host`` is a name, or empty if the sentence says "the host".
 
-    ``waiting_before`` is the number of people ahead on the waitlist, ``waiting`` is the number of all people on the
+    ``people_ahead`` is the number of people ahead on the waitlist, ``waiting`` is the number of all people on the
     waitlist, ``going`` is the number of people going, and ``taken`` is the number of places taken, including those that
     are held for somebody.
     """
 
     host: str = ""
-    waiting_before: int = 0
+    people_ahead: int = 0
     waiting: int = 0
     going: int = 0
     taken: int = 0
@@ -176,7 +176,7 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
         case AnswerState.GOING:
             return going_sentence(rsvp)
         case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
-            return _waiting_sentence(bar_input, figures.waiting_before)
+            return _waiting_sentence(bar_input, figures.people_ahead)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
             return _asked_sentence(bar_input, figures.host)
         case AnswerState.CLOSED:

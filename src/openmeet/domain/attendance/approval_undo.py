@@ -7,8 +7,8 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from openmeet.domain.attendance import history, queries, registration, save_rsvp, waitlist
-from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_to_let_in
+from openmeet.domain.attendance import history, queries, registration, rsvp_changes, waitlist
+from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_for_admission
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceStatus,
@@ -27,7 +27,7 @@ _INSTANT: Final = re.compile("[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalBatch:
-    """The approvals of one host from the first to the last time, which is the same for fewer than ``DECIDED_AT_ONCE``."""
+    """All approvals that one host made between two instants, which are equal if one transaction was enough."""
 
     first: Instant
     last: Instant
@@ -61,7 +61,7 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
     undone, total, after, is_last = 0, 0, "", False
     while not is_last:
         async with db.transaction() as tx:
-            event = await lock_to_let_in(tx, caller, slug)
+            event = await lock_for_admission(tx, caller, slug)
             total = total or await _count(tx, event.id, caller.user_id, batch, _IN_BATCH)
             entries = await _next_unchanged(tx, event.id, caller.user_id, batch, after)
             is_last = len(entries) < DECIDED_AT_ONCE
@@ -94,7 +94,7 @@ async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[H
         requests.append(request)
     saved = await queries.save_many(tx, requests)
     await history.append_many(tx, undone, saved, through=ChangeChannel.HOST, actor_id=host)
-    await save_rsvp.enqueue_records(tx, saved)
+    await rsvp_changes.enqueue_records(tx, saved)
     return len(saved)
 
 

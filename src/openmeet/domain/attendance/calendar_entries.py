@@ -42,9 +42,8 @@ def calendar_email_writes(
     """
     if event.author_id == caller.user_id or (rsvp is not None and rsvp.status is decision.status):
         return ()
-    revision = 1 if rsvp is None else rsvp.revision + 1
     if decision.status is AttendanceStatus.ATTENDING:
-        return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
+        return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, rsvp)]
     return calendar_end_writes(tx, event, caller.user_id, rsvp, decision)
 
 
@@ -56,7 +55,7 @@ def calendar_end_writes(
     """
     if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
         return ()
-    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp.revision + 1)]
+    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp)]
 
 
 async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
@@ -88,6 +87,8 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
     return {AttendanceId(row["id"]) for row in rows}
 
 
-def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
+def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, rsvp: Attendance | None) -> SqlWrite:
+    # The e-mail is written in one batch with the RSVP, which has its next revision then.
+    revision = 1 if rsvp is None else rsvp.revision + 1
     due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
     return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -39,8 +39,8 @@ from openmeet.outbox.kinds import JobKind
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event. ``by`` is the person who made it and is not notified. ``starts_at`` is the earlier start
-    of an event that was moved.
+    """One change of an event, stored with its fan-out. ``by`` is the person who made it and is not notified. ``starts_at``
+    is the earlier start of an event that was moved.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class EventNotice(msgspec.Struct, frozen=True):
 
 
 class GroupEventNotice(msgspec.Struct, frozen=True):
-    """A group has a new event."""
+    """A group has a new event. Stored with its fan-out."""
 
 
 async def announce_change(
@@ -147,10 +147,10 @@ async def _people_concerned(
     tx: Transaction, event: Event, notice: EventNotice, after: str, limit: int
 ) -> RecipientPage:
     people = await people_to_notify_of_events(tx, [event.id], NOTIFIED_STATUSES, after=UserId(after), limit=limit + 1)
-    some = people[:limit]
-    to = [one for one in some if one != notice.by]
+    page = people[:limit]
+    to = [user_id for user_id in page if user_id != notice.by]
     notices = [Notice(to, event.id, notice.revision, notice.payload, notice.starts_at)]
-    return RecipientPage([(KINDS[notice.kind], notices)], None if len(people) <= limit else some[-1])
+    return RecipientPage([(KINDS[notice.kind], notices)], None if len(people) <= limit else page[-1])
 
 
 async def _listeners_of_group(
@@ -166,8 +166,8 @@ async def _listeners_of_group(
     if event.group is None or not event.may_be_announced(tx.now):
         return NOBODY_LEFT
     people = await listeners(tx, event.group.id, after=UserId(after), limit=limit + 1)
-    some = people[:limit]
-    seeing = await people_who_see_by_role(tx, event, [one for one in some if one != event.author_id])
+    page = people[:limit]
+    seeing = await people_who_see_by_role(tx, event, [user_id for user_id in page if user_id != event.author_id])
     mentioned = [one for one in await mentioned_in(tx, event.content.description) if one in set(seeing)]
     of_mention = await reachable_among(tx, mentioned, event_kinds.MENTION)
     others = [one for one in seeing if one not in of_mention]
@@ -177,7 +177,7 @@ async def _listeners_of_group(
             (event_kinds.MENTION, [Notice(of_mention, event.id, 1, about, starts_at, sources=sources)]),
             (event_kinds.GROUP_EVENT, [Notice(others, event.id, 1, Payload(), starts_at, sources=sources)]),
         ],
-        None if len(people) <= limit else some[-1],
+        None if len(people) <= limit else page[-1],
     )
 
 

@@ -74,7 +74,7 @@ async def append(
     has_webhooks: bool = True,
 ) -> None:
     """Append one entry about a saved RSVP, written together with ``extra_writes``. ``has_webhooks`` is as in
-    ``save_rsvp.save_decision``.
+    ``rsvp_changes.save_decision``.
     """
     await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not has_webhooks:

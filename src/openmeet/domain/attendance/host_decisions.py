@@ -16,8 +16,8 @@ from openmeet.domain.attendance import (
     invitation_queries,
     queries,
     registration,
+    rsvp_changes,
     rules,
-    save_rsvp,
     seats,
     waitlist,
 )
@@ -36,9 +36,9 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.notify import notify_people
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, EventRegistration
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
@@ -88,7 +88,7 @@ async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
     return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
-async def lock_to_let_in(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+async def lock_for_admission(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """Like ``lock_for_host``, for decisions by which people come. Raises Refused (``EventCancelled``) if nobody can come.
 
     Hosts can still reject people, because an RSVP lets them see a private event, and undo that.
@@ -127,7 +127,7 @@ async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequenc
     """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. Raises Refused
     (``EventCancelled``).
     """
-    event = await lock_to_let_in(tx, caller, slug)
+    event = await lock_for_admission(tx, caller, slug)
     return await _approve(tx, event, caller.user_id, await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE))
 
 
@@ -152,7 +152,7 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
 
 async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> DecisionCounts:
     """Approve the next ``DECIDED_AT_ONCE`` who wait for a decision. RSVPs with an unclear status are left out."""
-    event = await lock_to_let_in(tx, caller, slug)
+    event = await lock_for_admission(tx, caller, slug)
     return await _approve(tx, event, caller.user_id, await queries.next_to_approve(tx, event.id, limit=DECIDED_AT_ONCE))
 
 
@@ -160,16 +160,16 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     if not rsvps:
         return DecisionCounts()
     event_registration = await registration.registration_of(tx, event)
-    remaining = await save_rsvp.expire_offers_and_read_seats(tx, event_registration)
+    remaining = await rsvp_changes.expire_offers_and_read_seats(tx, event_registration)
     changes: list[RsvpChange] = []
-    for one in rsvps:
+    for rsvp in rsvps:
         change = _host_action(
-            event, one, AttendanceAction.APPROVE, actor_id, has_room=remaining.has_room(one), now=tx.now
+            event, rsvp, AttendanceAction.APPROVE, actor_id, has_room=remaining.has_room(rsvp), now=tx.now
         )
         is_seated = change.decision.status in SEATED_STATUSES
-        remaining = remaining.with_seated(one) if is_seated else remaining.with_waiting(one)
+        remaining = remaining.with_seated(rsvp) if is_seated else remaining.with_waiting(rsvp)
         changes.append(change)
-    saved = await save_rsvp.save_decisions(tx, changes)
+    saved = await rsvp_changes.save_decisions(tx, changes)
     seated, waiting = [one for one in saved if one.is_seated], [one for one in saved if not one.is_seated]
     await notify_approved(tx, event, seated)
     if waiting:
@@ -188,7 +188,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
 
     Raises Refused (``EventCancelled``).
     """
-    event = await lock_to_let_in(tx, caller, slug)
+    event = await lock_for_admission(tx, caller, slug)
     event_registration = await registration.registration_of(tx, event)
     limits = seats.limits_of(event_registration)
     await waitlist.expire_offers(tx, event)
@@ -196,14 +196,14 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     held = await queries.seats_by_mode(tx, event.id)
     changes: list[RsvpChange] = []
     waiting: list[Attendance] = []
-    for one in chosen:
-        if one.offered_until is None:
-            if not seats.fits(limits, held, one.party, one.mode):
-                waiting.append(one)
+    for rsvp in chosen:
+        if rsvp.offered_until is None:
+            if not seats.fits(limits, held, rsvp.party, rsvp.mode):
+                waiting.append(rsvp)
                 continue
-            held = held.plus(one.party, one.mode)
-        changes.append(_host_action(event, one, AttendanceAction.MOVE_UP, caller.user_id, now=tx.now))
-    seated = await save_rsvp.save_decisions(tx, changes)
+            held = held.plus(rsvp.party, rsvp.mode)
+        changes.append(_host_action(event, rsvp, AttendanceAction.MOVE_UP, caller.user_id, now=tx.now))
+    seated = await rsvp_changes.save_decisions(tx, changes)
     first = await waitlist.first_number(tx, event.id) - len(waiting)
     await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
     await notify_of_decision(tx, event, seated, event_kinds.MOVED_UP, Payload())
@@ -220,7 +220,7 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     if any(one.user_id == event.author_id for one in chosen):
         raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
     changes = [_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen]
-    rejected = await save_rsvp.save_decisions(tx, changes)
+    rejected = await rsvp_changes.save_decisions(tx, changes)
     await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
     if rejected and event.position_in_series is not None:
         await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
@@ -266,8 +266,8 @@ async def _restore_status(
     event_registration = await registration.registration_of(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event_registration, rsvp, save_rsvp.stored_details(rsvp)
+        has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, event_registration, rsvp, rsvp_changes.stored_details(rsvp)
         )
         if before is AttendanceStatus.WAITLISTED or not has_room:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
@@ -278,7 +278,7 @@ async def _restore_status(
     restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
-    await save_rsvp.enqueue_record(tx, saved)
+    await rsvp_changes.enqueue_record(tx, saved)
     await waitlist.fill(tx, event_registration)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -289,14 +289,14 @@ async def add(
     """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``,
     ``EventCancelled``), InvalidForm.
     """
-    event = await lock_to_let_in(tx, caller, slug)
+    event = await lock_for_admission(tx, caller, slug)
     shown = _checked_name(name)
     event_registration = await registration.registration_of(tx, event)
     any_party = replace(DEFAULT_SETTINGS, max_party=MAX_PARTY)
     details = merge_details(
         EventRegistration(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
     )
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, None, details)
+    has_room = await rsvp_changes.expire_offers_and_check_room(tx, event_registration, None, details)
     decision = rules.decide(
         event_registration,
         None,
@@ -308,21 +308,21 @@ async def add(
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
     change = RsvpChange(event, user_id, None, decision, private, through=ChangeChannel.HOST, actor_id=caller.user_id)
-    return await save_rsvp.save_and_enqueue_record(tx, change)
+    return await rsvp_changes.save_and_enqueue_record(tx, change)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
     """Check a person in, with their party. Idempotent. Raises NotFound, Refused (full, rejected,
     ``EventCancelled``, ``CheckInClosed``).
     """
-    event = await lock_to_let_in(tx, caller, slug)
+    event = await lock_for_admission(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.ATTENDED:
         return rsvp
     check_in_times.require_check_in_time(event, tx.now)
     event_registration = await registration.registration_of(tx, event)
-    has_room = await save_rsvp.expire_offers_and_check_room(
-        tx, event_registration, rsvp, save_rsvp.stored_details(rsvp)
+    has_room = await rsvp_changes.expire_offers_and_check_room(
+        tx, event_registration, rsvp, rsvp_changes.stored_details(rsvp)
     )
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
     rsvp = await _rsvp_of(tx, event, attendance_id)
@@ -338,14 +338,14 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         now=tx.now,
     )
     checked_in = RsvpDecision(AttendanceStatus.ATTENDED)
-    details = save_rsvp.stored_details(rsvp)
+    details = rsvp_changes.stored_details(rsvp)
     if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await save_rsvp.save_and_enqueue_record(
+    saved = await rsvp_changes.save_and_enqueue_record(
         tx, change_by_host(event, rsvp, checked_in, details, caller.user_id)
     )
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return saved
 
@@ -402,7 +402,7 @@ async def apply_host_action(
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
     change = _host_action(event, rsvp, action, actor_id, has_room=has_room, now=tx.now)
-    return await save_rsvp.save_and_enqueue_record(tx, change)
+    return await rsvp_changes.save_and_enqueue_record(tx, change)
 
 
 def _host_action(
@@ -419,7 +419,7 @@ def _host_action(
     decision = rules.decide(
         EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=now
     )
-    change = change_by_host(event, rsvp, decision, save_rsvp.stored_details(rsvp), actor_id)
+    change = change_by_host(event, rsvp, decision, rsvp_changes.stored_details(rsvp), actor_id)
     return replace(change, is_approved=action is AttendanceAction.APPROVE)
 
 

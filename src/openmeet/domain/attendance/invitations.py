@@ -18,15 +18,15 @@ from openmeet.domain.attendance import (
     invitation_queries,
     queries,
     registration,
+    rsvp_changes,
     rules,
-    save_rsvp,
 )
 from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_and_dates_of
@@ -108,8 +108,8 @@ async def _invite_to_date(
         if rsvp.pending_for is PendingFor.UNCLEAR:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
-        has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, await registration.registration_of(tx, event), rsvp, save_rsvp.stored_details(rsvp)
+        has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, await registration.registration_of(tx, event), rsvp, rsvp_changes.stored_details(rsvp)
         )
         approved = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room
@@ -123,7 +123,7 @@ async def _invite_to_date(
 async def _save_invitation(
     tx: Transaction, event: Event, invitee: Invitee, rsvp: Attendance | None, *, is_private: bool
 ) -> Attendance:
-    details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
+    details = replace(rsvp_changes.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
     decision = rules.decide(
         EventRegistration(event),
         rsvp,
@@ -145,7 +145,7 @@ async def _save_invitation(
         actor_id=invitee.invited_by,
         is_approved=True,
     )
-    saved = await save_rsvp.save_and_enqueue_record(tx, change)
+    saved = await rsvp_changes.save_and_enqueue_record(tx, change)
     await queries.set_invited_as(tx, saved.id, invitee.invited_as)
     if event.visibility is Visibility.PRIVATE:
         await event_changes.release_awaiting_rsvps(tx, [event])

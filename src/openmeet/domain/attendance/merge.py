@@ -100,17 +100,17 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     merged = [_merged_pair(theirs, mine) for theirs, mine in pairs]
     await tx.execute_many(
         _MERGE_HISTORY,
-        [{"kept": one.kept.id, "dropped": one.dropped.id} for one in merged],
+        [{"kept": pair.kept.id, "dropped": pair.dropped.id} for pair in merged],
     )
-    await proofs.move(tx, [(one.kept.id, one.dropped.id) for one in merged])
+    await proofs.move(tx, [(pair.kept.id, pair.dropped.id) for pair in merged])
     # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
     # is cancelled when it ends.
     await tx.execute_many(
         "update attendances set calendar_entry = :sent where id = :kept and exists ("
         "select 1 from attendances d where d.id = :dropped and d.calendar_entry = :sent)",
-        [{"kept": one.kept.id, "dropped": one.dropped.id, "sent": CALENDAR_ENTRY_SENT} for one in merged],
+        [{"kept": pair.kept.id, "dropped": pair.dropped.id, "sent": CALENDAR_ENTRY_SENT} for pair in merged],
     )
-    await tx.execute_many("delete from attendances where id = :id", [{"id": one.dropped.id} for one in merged])
+    await tx.execute_many("delete from attendances where id = :id", [{"id": pair.dropped.id} for pair in merged])
     await tx.execute_many(
         "update attendances set user_id = :to_user, record_uri = :record_uri, revision = :revision,"
         " is_private = :is_private, known_starts_at = case when cast(:other_known as bigint) ="
@@ -118,28 +118,28 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
         " where id = :id",
         [
             {
-                "id": one.kept.id,
-                "to_user": one.user_id,
-                "record_uri": one.kept.record_uri or one.dropped.record_uri,
-                "revision": _later_than_both(one),
-                "is_private": int(one.kept.is_private or one.dropped.is_private),
-                "other_known": one.dropped.known_starts_at if _is_same_reply(one.kept, one.dropped) else None,
+                "id": pair.kept.id,
+                "to_user": pair.user_id,
+                "record_uri": pair.kept.record_uri or pair.dropped.record_uri,
+                "revision": _later_than_both(pair),
+                "is_private": int(pair.kept.is_private or pair.dropped.is_private),
+                "other_known": pair.dropped.known_starts_at if _is_same_reply(pair.kept, pair.dropped) else None,
             }
-            for one in merged
+            for pair in merged
         ],
     )
     with_publication = await subjects_with_publication(
-        tx, publications.PublicationKind.RSVP, [rsvp.id for one in merged for rsvp in (one.kept, one.dropped)]
+        tx, publications.PublicationKind.RSVP, [rsvp.id for pair in merged for rsvp in (pair.kept, pair.dropped)]
     )
     subjects = [
         publication_moves.MergedSubjects(
-            one.kept.id, one.dropped.id, one.user_id, _later_than_both(one), one.kept.answered_at
+            pair.kept.id, pair.dropped.id, pair.user_id, _later_than_both(pair), pair.kept.answered_at
         )
-        for one in merged
-        if not with_publication.isdisjoint({one.kept.id, one.dropped.id})
+        for pair in merged
+        if not with_publication.isdisjoint({pair.kept.id, pair.dropped.id})
     ]
     await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, subjects)
-    return [one.dropped for one in merged]
+    return [pair.dropped for pair in merged]
 
 
 def _later_than_both(pair: _MergedPair) -> int:

@@ -62,7 +62,7 @@ class RsvpSource(StrEnum):
 
 
 class ChangeChannel(StrEnum):
-    """By what an RSVP was changed, for its history. CLOCK is a scheduled task, or a place that became free."""
+    """The channel through which an RSVP was changed. CLOCK is a scheduled task, or a place that became free."""
 
     PAGE = "page"
     API = "api"
@@ -183,7 +183,7 @@ NO_REPLY_DETAILS = ReplyDetails()
 
 @dataclass(frozen=True, slots=True)
 class ReplyNotices:
-    """Who hears of a reply. ``hosts`` is False if they know about it already. ``calendar_email``, to the person who
+    """Whom to notify of a reply. ``hosts`` is False if they know about it already. ``calendar_email``, to the person who
     replied, is False for one of many replies at once, and for one that another e-mail confirms.
     """
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.outbox.jobs import enqueue_selected
-from openmeet.domain.attendance import history, locked_event, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import history, locked_event, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of_record_author
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, PendingFor, RsvpSource
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId
@@ -54,14 +54,14 @@ async def end_rsvp(
     )
     if decision.status is rsvp.status:
         return False
-    saved = await save_rsvp.save_decision(
+    saved = await rsvp_changes.save_decision(
         tx,
         RsvpChange(
             event,
             user_id,
             rsvp,
             decision,
-            save_rsvp.stored_details(rsvp),
+            rsvp_changes.stored_details(rsvp),
             source=RsvpSource.HERE,
             through=through,
             actor_id=actor_id,
@@ -69,8 +69,8 @@ async def end_rsvp(
         ),
     )
     if publishes:
-        await save_rsvp.enqueue_record(tx, saved)
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+        await rsvp_changes.enqueue_record(tx, saved)
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return True
 
@@ -251,8 +251,10 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     relationship = await relationship_of_record_author(tx, locked, user)
     if relationship.is_foreign and not relationship.is_host:
         return False
-    details = save_rsvp.stored_details(rsvp)
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, event_registration, rsvp, details, usage=locked.seats)
+    details = rsvp_changes.stored_details(rsvp)
+    has_room = await rsvp_changes.expire_offers_and_check_room(
+        tx, event_registration, rsvp, details, usage=locked.seats
+    )
     # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
     decision = rules.decide(
         event_registration,
@@ -264,7 +266,7 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     )
     if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
         return False
-    await save_rsvp.save_decision(
+    await rsvp_changes.save_decision(
         tx,
         RsvpChange(
             event,

@@ -75,7 +75,7 @@ def merge_details(
             AttendanceReason.ONE_PERSON_EACH if most == 1 else AttendanceReason.PARTY_OUT_OF_RANGE(most=most)
         )
     elif is_going and largest is not None and party > largest and not has_seats:
-        # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
+        # People with seats keep them. ``rsvp_changes.require_room_for_change`` checks whether they can get more.
         problems["party"] = _FEWER[mode](places=largest)
     if reply_details.mode is not None and event.content.mode is not Mode.HYBRID:
         problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import IDS_PER_STATEMENT, fetch_each
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import locked_event, queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import locked_event, queries, registration, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of, relationship_of_record_author
 from openmeet.domain.attendance.calendar_entries import calendar_end_writes
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
@@ -27,9 +27,9 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.notify import notify_hosts, notify_of_foreign
 from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import EventRelationship
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events.event_access import may_answer_from_network
 from openmeet.domain.events.model import Event, EventId
@@ -68,7 +68,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     may_come = not locked.is_unwelcome and await _may_still_see(tx, event, user.id)
     action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.END
     relationship = await relationship_of_record_author(tx, locked, user)
-    details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
+    details = replace(rsvp_changes.stored_details(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
         await queries.detach_records(tx, {record.record_uri})
     has_room = await _has_room_for_record(tx, locked, action, relationship, details)
@@ -93,7 +93,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
         saved = await _save_change_by_record(tx, locked, change, user, relationship)
     if saved.record_uri != record.record_uri:
         await queries.set_record(tx, saved.id, record.record_uri)
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return saved
 
@@ -116,7 +116,7 @@ async def _has_room_for_record(
     """
     if not rules.record_asks_for_seat(locked.event_registration, locked.rsvp, action, relationship):
         return False
-    return await save_rsvp.expire_offers_and_check_room(
+    return await rsvp_changes.expire_offers_and_check_room(
         tx, locked.event_registration, locked.rsvp, details, usage=locked.seats
     )
 
@@ -130,7 +130,7 @@ async def _save_change_by_record(
     email_writes = (
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
-    saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
+    saved = await rsvp_changes.save_decision(tx, change, extra_writes=email_writes)
     if (
         rules.foreign_policy_withholds_seat(locked.event_registration, relationship)
         and saved.status is AttendanceStatus.PENDING
@@ -160,8 +160,8 @@ async def restore_reply(
     may_see = await _may_still_see(tx, event, rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
     action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.END
-    details = save_rsvp.stored_details(rsvp)
-    has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
+    details = rsvp_changes.stored_details(rsvp)
+    has_room = action is AttendanceAction.NETWORK_GOING and await rsvp_changes.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats
     )
     rsvp = await queries.by_id(tx, rsvp.id) or rsvp
@@ -173,7 +173,7 @@ async def restore_reply(
         has_room=has_room,
         now=answered_at,
     )
-    saved = await save_rsvp.save_decision(
+    saved = await rsvp_changes.save_decision(
         tx,
         RsvpChange(
             event,
@@ -188,8 +188,8 @@ async def restore_reply(
         ),
     )
     if may_come or not may_see:
-        await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+        await rsvp_changes.enqueue_record(tx, saved, edited_at=answered_at)
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event_registration)
     return saved.revision
 
@@ -252,14 +252,14 @@ async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> No
         return
     user = await user_by_id(tx, rsvp.user_id)
     has_no_account = user is None or user.kind is UserKind.SHADOW
-    saved = await save_rsvp.save_decision(
+    saved = await rsvp_changes.save_decision(
         tx,
         RsvpChange(
             event,
             rsvp.user_id,
             rsvp,
             decision,
-            save_rsvp.stored_details(rsvp),
+            rsvp_changes.stored_details(rsvp),
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,
@@ -267,7 +267,7 @@ async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> No
         ),
         extra_writes=() if has_no_account else calendar_end_writes(tx, event, rsvp.user_id, rsvp, decision),
     )
-    if save_rsvp.may_move_waitlist(rsvp, saved):
+    if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, await registration.registration_of(tx, event))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from groundwork.clock import Instant
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from openmeet.domain.attendance import history, notify, queries, registration, rules, save_rsvp, seats, waitlist
+from openmeet.domain.attendance import history, notify, queries, registration, rsvp_changes, rules, seats, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
@@ -23,8 +23,8 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.queries import COLUMNS, attendance_of
 from openmeet.domain.attendance.registration import EventRegistration
+from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -113,8 +113,8 @@ async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | No
         if decision.status is rsvp.status:
             only_record_gone[rsvp.id] = None
             continue
-        details = save_rsvp.stored_details(rsvp)
-        after = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
+        details = rsvp_changes.stored_details(rsvp)
+        after = rsvp_changes.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
         if _moves_others(rsvp, after, events_with_waitlist):
             not_in_bulk.add(uri)
         else:
@@ -130,7 +130,7 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
     lines = [
         (before, after)
         for (before, _), after in zip(changed, saved, strict=True)
-        if save_rsvp.belongs_in_history(before, after)
+        if rsvp_changes.belongs_in_history(before, after)
     ]
     before = [*(None for _ in new), *(one for one, _ in lines)]
     await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
@@ -177,7 +177,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         return None
     if rsvp is not None:
         return _changed_rsvp(batch, event, record, rsvp, decision) if is_foreign else None
-    details = replace(save_rsvp.stored_details(None), mode=save_rsvp.mode_for_record_reply(event, None))
+    details = replace(rsvp_changes.stored_details(None), mode=rsvp_changes.mode_for_record_reply(event, None))
     change = RsvpChange(
         event,
         record.user_id,
@@ -190,15 +190,15 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         answered_at=record.first_seen_at,
         record_uri=record.record_uri,
     )
-    return save_rsvp.new_rsvp(change, now)
+    return rsvp_changes.new_rsvp(change, now)
 
 
 def _changed_rsvp(
     batch: _BatchContext, event: Event, record: RecordedRsvp, rsvp: Attendance, decision: RsvpDecision
 ) -> Attendance | None:
     """Return the RSVP with the changed reply, or None if other people may move up because of it."""
-    details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
-    changed = save_rsvp.with_decision(
+    details = replace(rsvp_changes.stored_details(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
+    changed = rsvp_changes.with_decision(
         rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen_at
     )
     after = replace(changed, known_starts_at=event.starts_at)
@@ -206,30 +206,32 @@ def _changed_rsvp(
 
 
 def _moves_others(before: Attendance, after: Attendance, events_with_waitlist: Collection[EventId]) -> bool:
-    return before.event_id in events_with_waitlist and save_rsvp.may_move_waitlist_if_saved(before, after)
+    return before.event_id in events_with_waitlist and rsvp_changes.may_move_waitlist_if_saved(before, after)
 
 
 async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[Attendance]) -> None:
     """Notify hosts as for a single RSVP. Most events from the network have no host who can be notified."""
     hosts = {event_id: batch.hosts_of(batch.events[event_id].event) for event_id in {one.event_id for one in rsvps}}
-    unreachable = await queries.unreachable(tx, sorted({host for some in hosts.values() for host in some}))
+    unreachable = await queries.unreachable(
+        tx, sorted({host for hosts_of_event in hosts.values() for host in hosts_of_event})
+    )
     notified_of_foreign: set[EventId] = set()
     news: dict[EventId, list[tuple[UserId, AttendanceStatus]]] = {}
-    for one in rsvps:
-        event_registration = batch.events[one.event_id]
+    for rsvp in rsvps:
+        event_registration = batch.events[rsvp.event_id]
         event = event_registration.event
         if unreachable.issuperset(hosts[event.id]):
             continue
-        relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
+        relationship = EventRelationship(is_foreign=batch.kinds[rsvp.user_id] is UserKind.SHADOW)
         is_withheld = rules.foreign_policy_withholds_seat(event_registration, relationship)
-        if is_withheld and one.status is AttendanceStatus.PENDING:
+        if is_withheld and rsvp.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
                 await notify.notify_of_foreign(tx, event)
-        elif event.author_id != one.user_id:
-            news.setdefault(event.id, []).append((one.user_id, one.status))
-    for event_id, some in news.items():
-        await notify.notify_hosts_of_each(tx, batch.events[event_id].event, hosts[event_id], some)
+        elif event.author_id != rsvp.user_id:
+            news.setdefault(event.id, []).append((rsvp.user_id, rsvp.status))
+    for event_id, statuses in news.items():
+        await notify.notify_hosts_of_each(tx, batch.events[event_id].event, hosts[event_id], statuses)
 
 
 async def _rsvps_of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attendance]:

@@ -40,7 +40,7 @@ async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
         return 0
     limits = seats.limits_of(event_registration)
     if limits.is_unlimited:
-        parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
+        parties = await first_waitlisted(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
         return await _enqueue_rest(tx, event, len(parties))
     held = await queries.seats_by_mode(tx, event.id)
@@ -216,12 +216,12 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
 async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
     """The waitlist of each mode, without parties that can never fit."""
     return [
-        await waiting(reader, event_id, limit, mode, party_up_to=seats.largest_party(limits, mode))
+        await first_waitlisted(reader, event_id, limit, mode, party_up_to=seats.largest_party(limits, mode))
         for mode in _modes(limits)
     ]
 
 
-async def waiting(
+async def first_waitlisted(
     reader: Reader,
     event_id: EventId,
     limit: int,
@@ -318,10 +318,10 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
         event_id=event.id,
     )
     before = []
-    for one in (queries.attendance_of(row) for row in rows):
-        if seats.is_exceeded_for(limits, held, one.mode):
-            before.append(one)
-            held = held.plus(-one.party, one.mode)
+    for rsvp in map(queries.attendance_of, rows):
+        if seats.is_exceeded_for(limits, held, rsvp.mode):
+            before.append(rsvp)
+            held = held.plus(-rsvp.party, rsvp.mode)
     if before:
         after = await queries.save_many(tx, [replace(one, offered_until=None) for one in before])
         await history.append_many(tx, before, after, through=ChangeChannel.HOST)

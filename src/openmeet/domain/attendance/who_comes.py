@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.recorded_reads import note_unrecorded
@@ -44,21 +44,24 @@ _FACES: Final = ", ".join(f"{face} as {name}" for name, face in _FACES_OF)
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """``queries.counts``, up to ``CACHE_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
+    """``queries.counts``, up to ``CACHE_SECONDS`` old for events with at least ``CACHED_FROM`` people."""
     now = reader.now
     counts_by_event = {
-        one: cached[1] for one in event_ids if (cached := _cache.get(one)) and cached[0] <= now < _until(cached[0])
+        event_id: cached[1]
+        for event_id in event_ids
+        if (cached := _cache.get(event_id)) and cached[0] <= now < _until(cached[0])
     }
     if counts_by_event:
         note_unrecorded()
-    read = await queries.counts(reader, [one for one in event_ids if one not in counts_by_event])
+    read = await queries.counts(reader, [event_id for event_id in event_ids if event_id not in counts_by_event])
     for event_id, counts in read.items():
         if counts.going + counts.interested + counts.waitlisted + counts.pending_people >= CACHED_FROM:
             _cache[event_id] = (now, counts)
             _cache.move_to_end(event_id)
     while len(_cache) > _MAX_CACHED:
         _cache.popitem(last=False)
-    return {one: counts_by_event[one] if one in counts_by_event else read[one] for one in event_ids}
+    counts_by_event |= read
+    return {event_id: counts_by_event[event_id] for event_id in event_ids}
 
 
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
@@ -75,6 +78,8 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
             return is_going
         case ListAudience.HOSTS:
             return False
+        case _:
+            assert_never(registration_settings.list_audience)
 
 
 def sees_who_comes_sql(event: str, viewer: str) -> str:

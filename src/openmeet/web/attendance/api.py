@@ -151,8 +151,8 @@ async def put_answer(request: Request) -> Response:
         saved = await actions.answer(
             tx, caller, slug, reply_of(body.reply), _reply_details(body), through=ChangeChannel.API
         )
-        waiting = await _waiting_before(tx, saved)
-        return json_response(_answer_output(saved, waiting, tx), headers=etag_of(saved.revision))
+        people_ahead = await _people_ahead(tx, saved)
+        return json_response(_answer_output(saved, people_ahead, tx), headers=etag_of(saved.revision))
 
     return await database_of(request).batch(work, key=slug)
 
@@ -160,8 +160,8 @@ async def put_answer(request: Request) -> Response:
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         own_rsvp = await visibility.own_rsvp(reader, event_slug_of(request), caller_of(request).user_id)
-        waiting = await _waiting_before(reader, own_rsvp)
-        return json_response(_answer_output(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
+        people_ahead = await _people_ahead(reader, own_rsvp)
+        return json_response(_answer_output(own_rsvp, people_ahead, reader), headers=etag_of(own_rsvp.revision))
 
 
 async def show_history(request: Request) -> Response:
@@ -232,16 +232,16 @@ async def _require_match(request: Request, tx: Transaction, caller: Caller) -> N
         require_match(request, own_rsvp.revision if own_rsvp else None)
 
 
-async def _waiting_before(reader: Reader, own_rsvp: Attendance) -> int | None:
+async def _people_ahead(reader: Reader, own_rsvp: Attendance) -> int | None:
     return None if own_rsvp.waitlist_number is None else await waitlist.people_ahead(reader, own_rsvp)
 
 
-def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
+def _answer_output(rsvp: Attendance, people_ahead: int | None, reader: Reader) -> AnswerOutput:
     until = rsvp.offered_until
     return AnswerOutput(
         rsvp.id,
         rsvp.status,
-        waiting,
+        people_ahead,
         rsvp.record_uri,
         iso(rsvp.answered_at),
         rsvp.party,

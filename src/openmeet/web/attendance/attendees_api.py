@@ -34,7 +34,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.attendance import attendees_csv
 from openmeet.web.attendance.api import History, ModeName, history_output
-from openmeet.web.attendance.attendees_pages import spend_on_invitation
+from openmeet.web.attendance.invitation_limit import spend_on_invitation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of

@@ -43,7 +43,8 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
     """The list as CSV, in parts: one row per RSVP, with the responses to the host's questions. It has no e-mail
     addresses, which hosts may not see.
 
-    Its RSVPs and their order are those of the beginning. An RSVP that is deleted meanwhile can be missing.
+    It lists the RSVPs that there were when the export began, in their order at that time. An RSVP that is deleted
+    meanwhile can be missing.
     """
     # People move while the file is read, so their order is stored. A temporary file holds any number of them.
     with (
@@ -59,7 +60,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
             async with db.reader() as reader:
                 details = await rsvp_details.details_for_hosts(reader, event_registration, ids)
             questions |= dict.fromkeys(
-                (one.question_id, one.words) for each in details.values() for one in each.responses
+                (response.question_id, response.words) for one in details.values() for response in one.responses
             )
         yield _lines([[*map(str, _HEADINGS), *(words for _, words in questions)]])
         for ids in _pages(ids_file):
@@ -88,24 +89,26 @@ def _pages(ids_file: TextIO) -> Iterator[list[AttendanceId]]:
 
 
 def _rows(
-    people: Sequence[RsvpListEntry],
+    entries: Sequence[RsvpListEntry],
     names: Mapping[UserId, str],
     details: Mapping[AttendanceId, DetailsForHosts],
     questions: Sequence[tuple[str, str]],
 ) -> str:
     rows = []
-    for one in people:
-        row = rsvp_list_texts.text_of(one, names)
-        checked_in_at = details[one.attendance_id].checked_in_at
-        responses = {(given.question_id, given.words): given.text for given in details[one.attendance_id].responses}
+    for entry in entries:
+        text = rsvp_list_texts.text_of(entry, names)
+        checked_in_at = details[entry.attendance_id].checked_in_at
+        responses = {
+            (response.question_id, response.words): response.text for response in details[entry.attendance_id].responses
+        }
         rows.append(
             [
-                row.name,
-                row.status_words,
-                str(row.party),
-                ", ".join(row.guest_names),
-                MODE_LABELS[row.mode] if row.mode else "",
-                formatting.iso(one.answered_at),
+                text.name,
+                text.status_words,
+                str(text.party),
+                ", ".join(text.guest_names),
+                MODE_LABELS[text.mode] if text.mode else "",
+                formatting.iso(entry.answered_at),
                 formatting.iso(checked_in_at) if checked_in_at else "",
                 *(responses.get(question, "") for question in questions),
             ]

@@ -46,18 +46,17 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind
 from openmeet.domain.page_paths import event_path
-from openmeet.domain.sign_in.model import check_email
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
+from openmeet.web.attendance.invitation_limit import spend_on_invitation
 from openmeet.web.attendance.view import history_part
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.page_streams import fingerprint_of
-from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
@@ -210,16 +209,6 @@ async def invite(request: Request) -> Response:
     return go(_attendees_path(slug, tab="invited"), flash="attendee_invited")
 
 
-async def spend_on_invitation(request: Request, caller: Caller, slug: EventSlug, address: str) -> None:
-    """Count an invitation by address, before the event is locked. Raises TooMany, InvalidForm (``email``), NotFound and
-    Forbidden.
-    """
-    email = check_email(address)
-    async with database_of(request).reader() as reader:
-        await host_decisions.find_for_host(reader, caller, slug)
-    await spend_on_invitations(request, caller.user_id, [email])
-
-
 async def restore(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
@@ -304,7 +293,7 @@ async def show_one(request: Request) -> Response:
     context = {
         "event": event,
         "one": attendee_row,
-        "form_responses": [(given.words, given.text) for given in details[attendance_id].responses],
+        "form_responses": [(response.words, response.text) for response in details[attendance_id].responses],
         "history": changes,
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.

@@ -109,19 +109,22 @@ async def oldest_join_requests(
     if event_registration is not None and requests:
         ids = [one.attendance_id for _, one in requests]
         details = await rsvp_details.details_for_hosts(reader, event_registration, ids)
-        response_texts = {one: " · ".join(given.text for given in of_one.responses) for one, of_one in details.items()}
+        response_texts = {
+            rsvp_id: " · ".join(response.text for response in details_of_rsvp.responses)
+            for rsvp_id, details_of_rsvp in details.items()
+        }
     return [
         JoinRequestRow(
-            attendance_id=one.attendance_id,
+            attendance_id=entry.attendance_id,
             slug=by_id[event_id].slug,
             title=by_id[event_id].title,
-            name=names[one.user_id],
-            face=avatar_of(one.user_id, names[one.user_id], portraits),
-            party=one.party,
-            responses=response_texts.get(one.attendance_id, ""),
-            past=past_attendance_words(past.get(one.user_id)),
+            name=names[entry.user_id],
+            face=avatar_of(entry.user_id, names[entry.user_id], portraits),
+            party=entry.party,
+            responses=response_texts.get(entry.attendance_id, ""),
+            past=past_attendance_words(past.get(entry.user_id)),
         )
-        for event_id, one in requests
+        for event_id, entry in requests
     ]
 
 
@@ -146,18 +149,18 @@ def _history_lines(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId, zone: str
 ) -> list[HistoryLine]:
     zone, lines = reader_zone_or(zone), []
-    for one in changes:
-        local = local_of(one.changed_at, zone)
+    for entry in changes:
+        local = local_of(entry.changed_at, zone)
         actor = (
             ""
-            if one.actor_id is None
+            if entry.actor_id is None
             else gettext("you")
-            if one.actor_id == viewer
-            else names.get(one.actor_id) or gettext("somebody")
+            if entry.actor_id == viewer
+            else names.get(entry.actor_id) or gettext("somebody")
         )
-        by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS_WITHOUT_ACTOR[one.through]
+        by = f"{actor}, {_CHANNELS[entry.through]}" if actor else _CHANNELS_WITHOUT_ACTOR[entry.through]
         lines.append(
-            HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
+            HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(entry), str(by))
         )
     return lines
 

@@ -19,8 +19,8 @@ from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, 
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.rsvp_changes import RsvpChange, new_rsvp, stored_details
 from openmeet.domain.attendance.rules import RsvpDecision
-from openmeet.domain.attendance.save_rsvp import RsvpChange, new_rsvp, stored_details
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.content import Content
@@ -80,7 +80,7 @@ _FILTERS: Final = {
     "narrowed": 2,
     "is_answered": True,
 }
-_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6, taken=6)
+_FIGURES: Final = AnswerFigures(host="Eva", people_ahead=2, waiting=4, going=6, taken=6)
 _PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
 _ASKS: Final = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
 _CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)

@@ -239,7 +239,7 @@ async def _answer_page(
     replies = answer_texts.reply_labels(bar, moved)
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     is_open_to_all = await may_see(reader, event, None, has_rsvp_access=False)
-    figures = AnswerFigures(waiting_before=await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0)
+    figures = AnswerFigures(people_ahead=await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
         "when": when_label(event, reader.now),

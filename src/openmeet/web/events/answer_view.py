@@ -165,7 +165,7 @@ async def page_answer_bar(
     )
     figures = AnswerFigures(
         host=facts.host,
-        waiting_before=0 if own_rsvp is None else await waitlist.people_ahead(reader, own_rsvp),
+        people_ahead=0 if own_rsvp is None else await waitlist.people_ahead(reader, own_rsvp),
         waiting=facts.counts.waiting,
         going=facts.counts.going,
         taken=facts.counts.seats,
