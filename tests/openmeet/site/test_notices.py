@@ -11,7 +11,7 @@ from openmeet.web.site import flash_messages
         ("answers_approved", (6, 2), "6 approved, 2 on the waitlist. We’re letting them know."),
         ("answers_approved", (0, 2), "2 on the waitlist. We’re letting them know."),
         ("answers_approved", (0, 0), "Nobody was waiting for your answer any more."),
-        ("answers_declined", (1,), "1 declined. We’re letting them know."),
+        ("answers_rejected", (1,), "1 declined. We’re letting them know."),
         ("dates_answered", (5, 8), "You’re going to 5 of the next 8 dates."),
         ("dates_answered", (8, 8), "You’re going to all of the next 8 dates."),
         ("dates_answered", (1, 1), "You’re going to the next date."),
@@ -43,7 +43,7 @@ def test_any_other_cookie_shows_nothing(value: str) -> None:
 
 def test_a_call_with_the_wrong_numbers_raises_an_error() -> None:
     with pytest.raises(ValueError, match="-1"):
-        flash_messages.format_notice("answers_declined", (-1,))
+        flash_messages.format_notice("answers_rejected", (-1,))
     with pytest.raises(ValueError, match="1"):
         flash_messages.format_notice("answers_approved", (1,))
     with pytest.raises(KeyError):

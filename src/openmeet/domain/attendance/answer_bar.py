@@ -32,7 +32,7 @@ class AnswerState(StrEnum):
     OVER = "over"
     NEEDS_DECISIONS = "needs_decisions"
     HOSTING = "hosting"
-    REJECTED = "turned_down"
+    REJECTED = "rejected"
     NOT_WELCOME = "not_welcome"
     CHECKED_IN = "checked_in"
     JOIN_NOW = "join_now"

@@ -109,7 +109,7 @@ async def show(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Approve, decline or remove the selected attendees, give them places from the waitlist, or approve everyone who is
+    """Approve or reject the selected RSVPs, give them places from the waitlist, or approve everyone who is
     waiting for a decision.
     """
     caller, slug = caller_of(request), event_slug_of(request)
@@ -164,14 +164,14 @@ def _redirect_after_decision(slug: EventSlug, decision: _SentDecision, decision_
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
     if "removed" in undo and decision_counts.rejected:
-        # The page names who was removed, so it needs no flash message.
+        # The page names whom the host rejected, so it needs no flash message.
         return go(_attendees_path(slug, tab=tab, **undo))
     return _redirect_with_counts(_attendees_path(slug, tab=tab, **undo), action, decision_counts)
 
 
 def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
     if action == HostDecision.REJECT:
-        return go(path, flash="answers_declined", numbers=(decision_counts.rejected,))
+        return go(path, flash="answers_rejected", numbers=(decision_counts.rejected,))
     flash = "places_given" if action == HostDecision.GIVE_PLACE else "answers_approved"
     return go(path, flash=flash, numbers=(decision_counts.seated, decision_counts.waiting))
 
@@ -324,7 +324,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             **await _people_context(reader, caller.user_id, event_registration, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "checked_in": (await tickets.counts(reader, event.id)).there,
-            **await _removed_context(reader, event, query_params.get("removed", "")),
+            **await _rejected_context(reader, event, query_params.get("removed", "")),
             **await _approved_context(reader, event, caller.user_id, query_params.get("approved", "")),
         }
     context |= {
@@ -400,17 +400,19 @@ async def _new_time_context(
     }
 
 
-async def _removed_context(reader: Reader, event: Event, attendance_id: str) -> dict[str, object]:
-    """The attendee whom the host has just removed or declined, so that the page can offer to undo it."""
+async def _rejected_context(reader: Reader, event: Event, attendance_id: str) -> dict[str, object]:
+    """The RSVP that the host has just rejected, so that the page can offer to undo it. The page says that a request was
+    declined, and that anybody else was removed.
+    """
     found = await host_list.entries_by_ids(reader, event.id, [AttendanceId(attendance_id)] if attendance_id else [])
-    removed = [one for one in found if one.status is _S.REJECTED]
-    if not removed:
-        return {"removed": None}
-    names = await shown_names(reader, [removed[0].user_id])
-    removal = await history.latest_change_to(reader, removed[0].attendance_id, _S.REJECTED)
+    rejected = [entry for entry in found if entry.status is _S.REJECTED]
+    if not rejected:
+        return {"rejected": None}
+    names = await shown_names(reader, [rejected[0].user_id])
+    rejection = await history.latest_change_to(reader, rejected[0].attendance_id, _S.REJECTED)
     return {
-        "removed": rsvp_list_texts.text_of(removed[0], names),
-        "was_request": removal is not None and removal.before is _S.PENDING,
+        "rejected": rsvp_list_texts.text_of(rejected[0], names),
+        "was_request": rejection is not None and rejection.before is _S.PENDING,
     }
 
 

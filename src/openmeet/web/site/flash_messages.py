@@ -309,10 +309,10 @@ def _places_given(seated: int, first: int) -> str:
     return gettext("They’re no longer on the waitlist.")
 
 
-def _answers_declined(declined: int) -> str:
-    if not declined:
+def _answers_rejected(rejected: int) -> str:
+    if not rejected:
         return gettext("There was nothing left to decline.")
-    return gettext("%(declined)s declined. We’re letting them know.", declined=declined)
+    return gettext("%(declined)s declined. We’re letting them know.", declined=rejected)
 
 
 def _new_times_confirmed(dates: int) -> str:
@@ -329,7 +329,7 @@ NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
     "answers_approved": (2, _answers_approved),
     "approvals_undone": (2, _approvals_undone),
-    "answers_declined": (1, _answers_declined),
+    "answers_rejected": (1, _answers_rejected),
     "places_given": (2, _places_given),
     "new_times_confirmed": (1, _new_times_confirmed),
     "photos_added": (1, _photos_added),
