@@ -166,9 +166,9 @@ async def _forget_circuits(db: Database) -> int:
         return await circuits.forget_old(tx)
 
 
-async def _read_calendars(platform: Platform, zone: str) -> int:
+async def _read_calendars(platform: Platform, site_zone: str) -> int:
     fetcher = CalendarFetcher(platform.network.http, platform.network.sealer)
-    return await calendars.refresh_due(platform.db, fetcher, platform.workers, zone)
+    return await calendars.refresh_due(platform.db, fetcher, platform.workers, site_zone)
 
 
 async def _forget_imports(db: Database) -> int:

@@ -46,14 +46,17 @@ _LEASE = 30 * MINUTE
 _BUSY_PAUSE = 30 * MINUTE
 
 
-async def refresh_due(db: Database, fetcher: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
-    """Fetch the calendars that are due. Parsing is charged to their owners. Return how many calendars changed."""
+async def refresh_due(db: Database, fetcher: CalendarFetcher, pool: WorkerPool, site_zone: str) -> int:
+    """Fetch the calendars that are due. Parsing is charged to their owners. Return how many calendars changed.
+
+    ``site_zone``: the zone of floating times for owners without one (``queries.zone_of_person``).
+    """
     async with db.transaction() as tx:
         due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
     changed = 0
     for address in due:
         try:
-            changed += await refresh(db, fetcher, pool.charged_to(person(address.user_id)), address, zone)
+            changed += await refresh(db, fetcher, pool.charged_to(person(address.user_id)), address, site_zone)
         except (TooMany, Unavailable) as busy:
             log.info("calendar.postponed", reason=busy.name)
             async with db.transaction() as tx:
@@ -61,15 +64,19 @@ async def refresh_due(db: Database, fetcher: CalendarFetcher, pool: WorkerPool, 
     return changed
 
 
-async def refresh(db: Database, fetcher: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
+async def refresh(
+    db: Database, fetcher: CalendarFetcher, workers: ChargedPool, address: Address, site_zone: str
+) -> bool:
     """Fetch one calendar. Return True if it changed. A failure is stored with the calendar and not raised.
 
-    Raises TooMany and Unavailable if nothing can be parsed for its owner now, which is not the calendar's fault.
+    ``site_zone`` is as in ``refresh_due``. Raises TooMany and Unavailable if nothing can be parsed for the owner now,
+    which is not the calendar's fault.
     """
     if address.url_sealed is None:
         return False
     async with db.reader() as reader:
         now = reader.now
+        zone = await queries.zone_of_person(reader, address.user_id, site_zone)
     try:
         url = fetcher.sealer.unseal(address.url_sealed, SEAL_PURPOSE).decode()
         fetched = await fetch(fetcher.http, url, etag=address.etag, last_modified=address.last_modified)
@@ -87,14 +94,16 @@ async def refresh(db: Database, fetcher: CalendarFetcher, workers: ChargedPool, 
     return parsed is not None
 
 
-async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
-    """Re-expand calendars whose stored window ends soon. Return how many."""
+async def roll(db: Database, pool: WorkerPool, site_zone: str) -> int:
+    """Re-expand calendars whose stored window ends soon. Return how many. ``site_zone`` is as in ``refresh_due``."""
     async with db.reader() as reader:
         now = reader.now
         waiting = await queries.running_out(reader, Instant(now + ROLL_BEFORE), ROUND)
     done = 0
     for address in waiting:
         workers = pool.charged_to(person(address.user_id))
+        async with db.reader() as reader:
+            zone = await queries.zone_of_person(reader, address.user_id, site_zone)
         try:
             dates = (await read(workers, address.content, now, zone)).dates
         except (TooMany, Unavailable):

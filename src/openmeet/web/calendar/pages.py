@@ -190,10 +190,10 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
     """Refresh a calendar at the request of its owner. Raises NotFound."""
     async with database_of(request).reader() as reader:
         address = await queries.address(reader, user_id, calendar_id)
-        zone = await zone_of(request, reader, user_id)
     if address is None:
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
-    await refresh(database_of(request), calendar_fetcher_of(request), workers_of(request, user_id), address, zone)
+    site_zone = services(request).settings.time_zone
+    await refresh(database_of(request), calendar_fetcher_of(request), workers_of(request, user_id), address, site_zone)
 
 
 def calendar_fetcher_of(request: Request) -> CalendarFetcher:
