@@ -15,16 +15,18 @@ from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import calendar_feeds
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
+from openmeet.web.calendar import feed
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, create_weekly_series, dates, give_rsvp
-from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
 GRACE = 14 * DAY
@@ -127,6 +129,30 @@ async def test_hosts_see_no_history_of_a_person_who_is_leaving(db: Database, clo
         assert [(await host.get(path)).status_code for path in paths] == [200, 200]
         await actions.begin(db, ben.user_id, GRACE)
         assert [(await host.get(path)).status_code for path in paths] == [404, 404]
+
+
+async def test_secret_calendar_addresses_stop_while_their_owner_is_leaving(db: Database, clock: HandClock) -> None:
+    """The person's own calendar and that of a group. They work again when the person returns."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        group = await group_by(tx, ana)
+        membership = await groups.join(tx, ben, group.slug, "")
+        paths = [
+            f"/calendar/{await feed.open_feed(tx, CODE_KEY, ben.user_id)}.ics",
+            f"/group-calendars/{await calendar_feeds.renew(tx, CODE_KEY, group, membership)}.ics",
+        ]
+
+    async def statuses() -> list[int]:
+        async with site.browser() as program:
+            return [(await program.get(path)).status_code for path in paths]
+
+    assert await statuses() == [200, 200]
+    await actions.begin(db, ben.user_id, GRACE)
+    assert await statuses() == [404, 404]
+    async with db.transaction() as tx:
+        await open_session(tx, ben.user_id, SessionTransport.BROWSER)
+    assert await statuses() == [200, 200]
 
 
 async def test_an_interrupted_request_is_finished_by_the_next_run(db: Database, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import decode_explanation
 from openmeet.domain.calendars.model import CalendarId, ExcludedEvent, FeedFailure, FeedHealth, ReadDate, Subscribed
 from openmeet.domain.paging import ALL_ROWS, Page
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.wall_time import is_zone
 
@@ -359,8 +360,11 @@ async def feed_of(reader: Reader, user_id: UserId) -> tuple[int, bytes] | None:
 
 
 async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
-    """The person whose calendar this token opens."""
-    row = await reader.fetch_one("select user_id from calendar_feeds where token_hash = :hash", hash=token_hash)
+    """The person whose calendar this token opens. None while they are deleting their account."""
+    row = await reader.fetch_one(
+        f"select user_id from calendar_feeds where token_hash = :hash and not {is_leaving('calendar_feeds.user_id')}",
+        hash=token_hash,
+    )
     return UserId(row["user_id"]) if row else None
 
 

@@ -151,7 +151,8 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
 async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureRequest:
     """Request deletion after a grace period (in microseconds). The person is hidden and signed out everywhere at once.
 
-    Their API tokens and webhooks stop working now. Raises NotFound if they are unknown or already deleted.
+    Their API tokens and webhooks stop working now, and the secret addresses of their calendars until they sign in again.
+    Raises NotFound if they are unknown or already deleted.
     """
     person = await user_queries.by_id(tx, user_id)
     if person is None or person.created_at == 0:

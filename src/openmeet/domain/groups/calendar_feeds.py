@@ -1,7 +1,8 @@
 """Secret calendar feed URLs for a group's events, one per member, with their SQL.
 
 As for personal feeds, the token is derived from the server's key and a serial number, and only its hash is stored
-(invariant 8). Leaving, removal or a ban revokes the URL at once, and it stays revoked if the person comes back.
+(invariant 8). Leaving, removal or a ban revokes the URL at once, and it stays revoked if the person comes back. While a
+person is deleting their account, their URLs do not work; they work again if the person keeps it.
 """
 
 import base64
@@ -12,6 +13,7 @@ from groundwork.token_hash import hash_token
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 
@@ -66,9 +68,13 @@ async def close(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
 
 
 async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | None:
-    """Return the member and the group of this token. None if it is invalid or the member can no longer see the group."""
+    """Return the member and the group of this token. None if it is invalid, the member can no longer see the group or
+    is deleting their account.
+    """
     row = await reader.fetch_one(
-        "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=hash_token(token)
+        "select group_id, user_id from group_calendar_feeds"
+        f" where token_hash = :hash and not {is_leaving('group_calendar_feeds.user_id')}",
+        hash=hash_token(token),
     )
     if row is None:
         return None

@@ -88,7 +88,7 @@ async def close_feed(tx: Transaction, user_id: UserId) -> None:
 
 
 async def owner_of(reader: Reader, token: str) -> UserId | None:
-    """The user whose feed a token opens."""
+    """The user whose feed a token opens. None while they are deleting their account."""
     return await queries.feed_owner(reader, hash_token(token))
 
 
