@@ -36,7 +36,7 @@ from openmeet.domain.calendars.model import (
     Subscribed,
 )
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts
+from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.users.model import Caller
@@ -47,7 +47,7 @@ from tests.databases import MakeDatabase
 from tests.groundwork.workers import jobs
 from tests.openmeet.calendars.calendar_server import BOMB_CALENDAR, CHOIR_CALENDAR, CalendarServer, elsewhere, fetcher
 from tests.openmeet.series.practice import dates, weekly
-from tests.openmeet.site_under_test import CODE_KEY, event_by, person
+from tests.openmeet.site_under_test import CODE_KEY, details, event_by, person
 from tests.worker_pool import POOL, WORKERS
 
 __all__ = ["elsewhere", "fetcher"]
@@ -330,6 +330,18 @@ async def test_waitlisted_events_are_tentative_in_the_feed(db: Database) -> None
             file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example")
             status += [line for line in file.decode().splitlines() if line.startswith("STATUS")]
     assert status == ["STATUS:TENTATIVE", "STATUS:CONFIRMED"]
+
+
+async def test_drafts_come_into_the_feed_when_they_are_published(db: Database) -> None:
+    """Until then only the calendar page shows them, to their host."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        draft = await events.create(tx, ana, details(title="Tea"), is_draft=True)
+        assert b"VEVENT" not in await feed.file_of(tx, ana.user_id, name="", public_url="https://m.example")
+        await drafts.publish(tx, ana, draft.slug, details(title="Tea"))
+        file = await feed.file_of(tx, ana.user_id, name="", public_url="https://m.example")
+    assert b"SUMMARY:Tea" in file
+    assert b"STATUS:CONFIRMED" in file
 
 
 async def test_one_date_of_a_series_is_a_single_event_in_the_feed(db: Database) -> None:

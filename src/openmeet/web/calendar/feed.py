@@ -32,12 +32,14 @@ _IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
 
 
 async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str) -> bytes:
-    """The calendar file. The same events always give the same bytes."""
+    """The calendar file, without drafts, because other people may have the URL. The same events always give the same
+    bytes.
+    """
     now = reader.now
     listed = [
         entry
         for entry in await own(reader, user_id, Instant(now - PAST), Instant(now + AHEAD))
-        if entry.kind in _IN_FEED
+        if entry.kind in _IN_FEED and not entry.is_draft
     ][:MAX_ENTRIES]
     events = await several(reader, [EventId(entry.key) for entry in listed])
     waiting = {entry.key for entry in listed if entry.kind is EntryKind.WAITING}
