@@ -59,7 +59,8 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
     parts = [(one, [held.event for held in await date_queries.stored(tx, one.id)]) for one in every]
     events = [event for _, stored in parts for event in stored]
     numbers = await sequences(tx, [event.id for event in events])
-    found = [calendar_of([part], numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
+    seen = {event.id for event in events}
+    found = [calendar_of([part], seen, numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
     alone = [vevent_of(event, host=HOST, url=URL, sequence=numbers[event.id]) for event in events if not event.is_gone]
     found.append(write_calendar([one for one in alone if one is not None], name="x"))
     found.append(await feed.file_of(tx, ben.user_id, name="x", public_url=URL))

@@ -1,7 +1,6 @@
 """Import of other programs' calendars: each date once, at the time in its file, or a warning before the import."""
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,6 @@ from groundwork.clock import DAY, HandClock, Instant, from_datetime
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.instances import instances
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
@@ -80,14 +78,12 @@ async def said_by(
             assert entry is not None
             file = write_calendar([entry], name="")
         else:
-            parts = []
-            for part in await parts_of(tx, path):
-                held = [one.event for one in await date_queries.stored(tx, part.id)]
-                parts.append(
-                    (part, [replace(one, content=replace(one.content, visibility=Visibility.PUBLIC)) for one in held])
-                )
+            parts = [
+                (part, [one.event for one in await date_queries.stored(tx, part.id)])
+                for part in await parts_of(tx, path)
+            ]
             numbers = await sequences(tx, [one.id for _, held in parts for one in held])
-            file = calendar_of(parts, numbers, tx.now, URL)
+            file = calendar_of(parts, set(numbers), numbers, tx.now, URL)
         (calendar,) = read_calendars(file)
         found += [
             (one.starts_at, one.ends_at, one.event.summary)

@@ -134,7 +134,7 @@ async def there_and_back(other_db: Database, file: bytes) -> bytes:
             if path.startswith("/series/"):
                 part = await series_and_dates(tx, slug)
                 numbers = await sequences(tx, [one.id for one in part[1]])
-                lines.append(series_feed.calendar_of([part], numbers, tx.now, AWAY_URL))
+                lines.append(series_feed.calendar_of([part], set(numbers), numbers, tx.now, AWAY_URL))
             else:
                 event = await by_slug(tx, EventSlug(slug))
                 assert event is not None
@@ -239,7 +239,7 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
     async with db.transaction() as tx:
         numbers = await sequences(tx, [one.id for one in events])
         dates = [one for one in events if one.position_in_series]
-        file = series_feed.calendar_of([(series, dates)], numbers, tx.now, URL)
+        file = series_feed.calendar_of([(series, dates)], set(numbers), numbers, tx.now, URL)
     said = said_by(file, clock.now())
     assert len(said) == 5
     assert b"STATUS:TENTATIVE\r\nX-OPENMEET-STATUS:postponed" in file

@@ -8,6 +8,8 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from tests.openmeet.series.series_forms import (
     FIRST_DATE,
@@ -17,7 +19,7 @@ from tests.openmeet.series.series_forms import (
     edit_form_at,
     only_series,
 )
-from tests.openmeet.site_under_test import sign_up, site_on
+from tests.openmeet.site_under_test import person, sign_up, site_on
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 KINDS = (("atom", "application/atom+xml"), ("json", "application/feed+json"))
@@ -139,6 +141,47 @@ async def test_a_part_for_fewer_people_is_shown_to_nobody_else(site, ana, visibi
             assert inner not in shown, address
             assert inner.removeprefix("/series/") not in shown, address
     assert f'Continued by <a href="{inner}">Inner circle</a>' in (await ana.get(path)).text
+    assert "Inner circle" in (await ana.get(f"{path}.ics")).text
+
+
+async def test_dates_withheld_by_moderators_are_left_out_of_the_calendar(site, ana):
+    """Nobody else reads their texts, or learns from the date of the file when they were changed."""
+    path = await create_series(ana)
+    form = await edit_form_at(ana, path, SECOND_DATE) | {"title": "Forbidden", "scope": "this"}
+    assert (await ana.post(f"{path}/edit", data=form)).status_code == 303
+    series = await only_series(site)
+    async with site.db.transaction() as tx:
+        event = await date_queries.date_of(tx, series.id, SECOND_DATE)
+        mo = await person(tx, "Mo")
+        subject = Subject(ModeratedKind.EVENT, event.id)
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    async with site.browser() as anybody:
+        before = await anybody.get(f"{path}.ics")
+        assert "Forbidden" not in before.text
+        days = [day for day, _, _ in starts_in(before.content)]
+        assert SECOND_DATE[:16] not in days
+        assert {FIRST_DATE[:16], THIRD_DATE[:16]} <= set(days)
+        site.clock.turn(DAY // 24)
+        form = await edit_form_at(ana, path, SECOND_DATE) | {"title": "Still forbidden", "scope": "this"}
+        assert (await ana.post(f"{path}/edit", data=form)).status_code == 303
+        after = await anybody.get(f"{path}.ics")
+        assert (after.content, after.headers["last-modified"]) == (before.content, before.headers["last-modified"])
+    assert "Still forbidden" in (await ana.get(f"{path}.ics")).text
+
+
+async def test_private_dates_are_in_the_calendar_of_those_who_may_see_them(site, ana):
+    """The series is public, and one of its dates is for invited people only."""
+    path = await create_series(ana)
+    form = await edit_form_at(ana, path, SECOND_DATE) | {
+        "title": "Inner circle",
+        "visibility": "private",
+        "scope": "this",
+    }
+    assert (await ana.post(f"{path}/edit", data=form)).status_code == 303
+    async with site.browser() as anybody:
+        shown = await anybody.get(f"{path}.ics")
+        assert "Inner circle" not in shown.text
+        assert SECOND_DATE[:16] not in [day for day, _, _ in starts_in(shown.content)]
     assert "Inner circle" in (await ana.get(f"{path}.ics")).text
 
 

@@ -60,9 +60,11 @@ async def own_rsvp(reader: Reader, slug: EventSlug, user_id: UserId) -> Attendan
     return rsvp
 
 
-async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
-    """Ids of the events that this person can see. Only people who can see an event are notified of it (invariant 3)."""
-    rsvps = await queries.of_user(reader, user_id, [event.id for event in events])
+async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId | None) -> set[EventId]:
+    """Ids of the events that this person can see; None for visitors. Only people who can see an event are notified of it
+    (invariant 3).
+    """
+    rsvps = {} if user_id is None else await queries.of_user(reader, user_id, [event.id for event in events])
     with_access = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
     return {event.id for event in await event_access.seen(reader, list(events), user_id, with_access)}
 

@@ -66,16 +66,21 @@ class WholeSeries:
 
 def calendar_of(
     parts: Sequence[tuple[Series, Sequence[Event]]],
+    seen: Collection[EventId],
     numbers: Mapping[EventId, int],
     now: Instant,
     public_url: str,
 ) -> bytes:
-    """The file of the first series and of the series split off it. Pass all stored dates; deleted ones are needed to
-    exclude them from the rule.
+    """The file of the first series and of the series split off it. Pass all stored dates; deleted and hidden ones are
+    needed to exclude them from the rule.
 
-    ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
+    ``seen`` are the dates that the reader may see, and ``numbers`` the SEQUENCE numbers from ``calendar_uids``.
     """
-    events = [entry for series, stored in parts for entry in calendar_entries(series, stored, numbers, now, public_url)]
+    events = [
+        entry
+        for series, stored in parts
+        for entry in calendar_entries(series, stored, numbers, now, public_url, seen=seen)
+    ]
     page = f"{public_url}{series_path(parts[0][0].slug)}"
     return write_calendar(events, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
 
@@ -87,17 +92,16 @@ def calendar_entries(
     now: Instant,
     public_url: str,
     *,
-    seen: Collection[EventId] | None = None,
+    seen: Collection[EventId],
     begins: Instant | None = None,
 ) -> list[WrittenEvent]:
     """The series with its rule and its revision as SEQUENCE, and each date that differs or is cancelled. Hidden dates
     reveal nothing.
 
-    ``seen`` are the dates that the reader may see. None means all that are not private. ``stored`` must contain every
-    other stored date too, including past ones, because the rule would show them otherwise. With ``begins``, the file
+    ``seen`` are the dates that the reader may see. ``stored`` must contain every other stored date too, including past
+    ones, because the rule would show them otherwise. With ``begins``, the file
     omits everything before that instant, including dates of the rule, and ``stored`` must be complete from then on.
     """
-    seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     listed = [event for event in stored if not event.is_gone and event.id in seen]
     excluded = {_original_start(event) for event in stored if event.is_gone or event.id not in seen}
     earliest = now - KEPT_AFTER_END if begins is None else begins

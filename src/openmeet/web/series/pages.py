@@ -16,6 +16,7 @@ from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
+from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat.preview import may_enter_chat_of_series
 from openmeet.domain.covers.model import cover_for, tone_for
@@ -343,10 +344,12 @@ async def serve_calendar(request: Request) -> Response:
             for one in await splits.with_continuations(reader, series, viewer)
             if series_feed.may_be_read(one, is_host=viewer == one.owner_id)
         ]
-        numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
-        file = series_feed.calendar_of(parts, numbers, reader.now, services(request).settings.public_url)
-        # Do not disclose when a private date was changed.
-        listed = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
+        stored = [event for _, dates in parts for event in dates]
+        seen = await seen_by(reader, stored, viewer)
+        # Do not disclose when a hidden date was changed.
+        listed = [event for event in stored if event.id in seen]
+        numbers = await sequences(reader, [event.id for event in listed])
+        file = series_feed.calendar_of(parts, seen, numbers, reader.now, services(request).settings.public_url)
         changed = feeds.changed_at(listed, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.feed_response(
         request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics", is_shared=viewer is None, varies=True
