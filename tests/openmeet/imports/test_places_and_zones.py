@@ -77,3 +77,23 @@ def test_recurring_event_stays_in_utc():
     """In another zone its later dates would move when the clocks change."""
     found = _parsed("DTSTART:20260701T160000Z\nRRULE:FREQ=WEEKLY\n", "X-WR-TIMEZONE:Europe/Berlin\n").events[0]
     assert (found.typed.starts, found.typed.time_zone) == ("2026-07-01T16:00", "UTC")
+
+
+def test_changed_date_in_utc_is_shown_in_the_zone_of_its_series():
+    """Exchange and others write the changed dates of a series in UTC. A date in another zone of its own keeps it."""
+    series = "DTSTART;TZID=Europe/Berlin:20261103T180000\nDURATION:PT2H\nRRULE:FREQ=WEEKLY\nEND:VEVENT\n"
+    changes = (
+        ("20261110T170000Z", ":20261110T180000Z"),
+        ("20261117T170000Z", ";TZID=Europe/Lisbon:20261117T180000"),
+        ("20261124T170000Z", ";VALUE=DATE:20261124"),
+    )
+    overrides = "END:VEVENT\n".join(
+        f"BEGIN:VEVENT\nUID:1\nSUMMARY:Choir\nRECURRENCE-ID:{original}\nDTSTART{starts}\nDURATION:P1D\n"
+        for original, starts in changes
+    )
+    found = _parsed(series + overrides).events[0].changes
+    assert [(one.original, one.typed.starts, one.typed.time_zone) for one in found] == [
+        ("2026-11-10T18:00:00", "2026-11-10T19:00", "Europe/Berlin"),
+        ("2026-11-17T18:00:00", "2026-11-17T18:00", "Europe/Lisbon"),
+        ("2026-11-24T18:00:00", "2026-11-24T00:00", "Europe/Berlin"),
+    ]

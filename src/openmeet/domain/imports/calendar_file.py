@@ -146,11 +146,19 @@ def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
 def _in_local_time(event: ReadEvent, zone: str) -> ReadEvent:
     """Show an event in UTC at the same instant in another zone: Google, Meetup and others write single events in UTC.
 
-    Recurring events stay in UTC, because their dates would move when the clocks change. So does an event that starts or
-    ends in the second of two equal hours, because a wall-clock time means the first.
+    Recurring events stay in UTC, because their dates would move when the clocks change. ``_changes`` converts overrides.
     """
     pattern = event.pattern
-    if pattern.zone_name != "UTC" or pattern.rule or pattern.added or event.overrides or pattern.is_all_day:
+    return event if pattern.rule or pattern.added or event.overrides else _from_utc(event, zone)
+
+
+def _from_utc(event: ReadEvent, zone: str) -> ReadEvent:
+    """Convert the start of an event from UTC to another zone. Events in other zones are unchanged.
+
+    So is an event that starts or ends in the second of two equal hours, because a wall-clock time means the first.
+    """
+    pattern = event.pattern
+    if pattern.zone_name != "UTC" or pattern.is_all_day:
         return event
     starts_at = instant_of(pattern.start, "UTC")
     ends_at = Instant(starts_at + (event.length or timedelta()) // timedelta(microseconds=1))
@@ -221,7 +229,8 @@ def _changes(
     override only if it differs from the others.
 
     In a file, RECURRENCE-ID is the date's start in the original series (RFC 5545, section 3.8.4.4). In the result,
-    dates after a "this and following" change are identified by their new time.
+    dates after a "this and following" change are identified by their new time. An override in UTC is shown in the zone
+    of its series, because the program did not mean another place. Whole days have no zone in a file.
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
@@ -230,7 +239,8 @@ def _changes(
     findings: list[str] = []
     shift, current = timedelta(0), master.pattern
     ranges = 0
-    for original, event in sorted(newest_by_date.items()):
+    for original, in_file in sorted(newest_by_date.items()):
+        event = _in_zone_of_series(in_file, master.pattern.zone_name or zone)
         assert event.overrides is not None  # noqa: S101  # chosen by it
         name = original + shift
         submission = submission_of(event, zone)
@@ -274,6 +284,10 @@ def _changes(
             continue
         shift, current = starts - original, continuation.pattern
     return tuple(overrides), tuple(findings)
+
+
+def _in_zone_of_series(event: ReadEvent, zone: str) -> ReadEvent:
+    return _in_zone(event, zone) if event.pattern.is_all_day else _from_utc(event, zone)
 
 
 def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
