@@ -217,8 +217,8 @@ def search_text(event: Event) -> str:
     return folded("\n".join((event.title, event.content.description, *event.place.lines, *event.content.tags)))
 
 
-# Names for the start and length of a date, each of which depends on several fields of ``Details``.
-STARTS, ENDS = "starts", "ends"
+# Names for the start, length and time zone of a date. Start and length each depend on several fields of ``Details``.
+STARTS, ENDS, ZONE = "starts", "ends", "time_zone"
 
 
 def details_in(event: Event) -> Details:
@@ -236,14 +236,27 @@ def details_in(event: Event) -> Details:
 
 def differing(details: Details, usual: Details) -> tuple[str, ...]:
     """Names of the fields in which ``details`` differ, sorted. A date that was moved as a whole differs only in
-    ``starts``.
+    ``starts``, and one at the same instant that shows it in another time zone only in ``time_zone``.
     """
     names = set(content.differing(details.content, usual.content))
     if details.starts_at != usual.starts_at:
         names.add(STARTS)
     if length_of(details) != length_of(usual):
         names.add(ENDS)
+    if details.time_zone != usual.time_zone:
+        names.add(ZONE)
     return tuple(sorted(names))
+
+
+def own_fields(event: Event, details: Details, usual: Details) -> tuple[str, ...]:
+    """Names of the fields in which a date with these details is not as ``usual``, sorted. ``event`` is the date before
+    they are set.
+
+    A time zone that nobody named is not a choice of this date (``ZoneSource``).
+    """
+    names = differing(details, usual)
+    is_zone_named = event.zone_source is ZoneSource.NAMED or details.time_zone != event.time_zone
+    return names if is_zone_named else tuple(name for name in names if name != ZONE)
 
 
 def length_of(details: Details) -> int | None:

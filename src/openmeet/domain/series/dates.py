@@ -1,18 +1,18 @@
 """Details of a date, combined from the series' content and the date's own overridden fields. Pure."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from groundwork.clock import Instant
 from groundwork.errors import NotFound
 from openmeet.domain.events.all_day import end_after
 from openmeet.domain.events.content import NAMES, Content
-from openmeet.domain.events.edits import ENDS, STARTS, length_of, local_text
+from openmeet.domain.events.edits import ENDS, STARTS, ZONE, length_of, local_text
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence.rule_dates import END
-from openmeet.recurrence.wall_time import FIRST_YEAR, instant_of
+from openmeet.recurrence.wall_time import FIRST_YEAR, instant_of, midnight
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -66,18 +66,26 @@ def details_of(content: Content, timing: Timing, original: datetime) -> Details:
 def apply_series_details(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
     """Details of a date after its series changed: the series' fields, except those overridden by the date."""
     overridden_values = {name: getattr(own.content, name) for name in overridden if name in NAMES}
-    starts_at = own.starts_at if STARTS in overridden else usual.starts_at
+    zone = own.time_zone if ZONE in overridden else usual.time_zone
     # A date with its own start is a whole day or has a time of day, whatever the others are.
     is_all_day = own.is_all_day if STARTS in overridden else usual.is_all_day
+    if STARTS in overridden:
+        starts_at = own.starts_at
+    elif is_all_day and zone != usual.time_zone:
+        # The same day, which begins at another instant in each zone.
+        starts_at = midnight(date.fromisoformat(usual.starts_local[:10]), zone)
+    else:
+        starts_at = usual.starts_at
     is_own_length = ENDS in overridden or is_all_day is not usual.is_all_day
     length = length_of(own if is_own_length and own.is_all_day is is_all_day else usual)
     return replace(
         usual,
         content=replace(usual.content, **overridden_values),
         is_all_day=is_all_day,
+        time_zone=zone,
         starts_at=starts_at,
-        starts_local=local_text(starts_at, usual.time_zone),
-        ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=is_all_day),
+        starts_local=local_text(starts_at, zone),
+        ends_at=None if length is None else end_after(starts_at, length, zone, is_all_day=is_all_day),
     )
 
 

@@ -19,7 +19,7 @@ from groundwork.database.transaction import Database, Reader, Transaction, Trans
 from groundwork.errors import NotFound
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many, enqueue_selected
-from openmeet.domain.events.edits import details_in, differing
+from openmeet.domain.events.edits import details_in, own_fields
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.series import (
@@ -261,7 +261,8 @@ def _events_and_names(detection: Detection, events: dict[str, Event]) -> list[tu
 
 
 def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:
-    return differing(details_in(event), details_of(series.content, series.timing, original_of(name)))
+    usual = details_of(series.content, series.timing, original_of(name))
+    return own_fields(event, details_in(event), usual)
 
 
 def _addresses(events: Iterable[Event]) -> list[str]:

@@ -13,7 +13,7 @@ from groundwork.errors import Forbidden, Refused
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.attendance import invitation_queries, registration
 from openmeet.domain.events import event_access, series_dates
-from openmeet.domain.events.edits import details_in, differing
+from openmeet.domain.events.edits import details_in, own_fields
 from openmeet.domain.events.group_of_event import may_make_events
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.queries import lock_by_slug, lock_dates, lock_for_update, lock_several, several
@@ -128,7 +128,7 @@ async def _place(tx: Transaction, event: Event, series: Series, name: str) -> Ev
     placed = await lock_for_update(tx, event.id)
     assert placed is not None  # noqa: S101  # locked already
     own = details_in(placed)
-    (revised,) = await revise_dates(tx, [(placed, own, differing(own, usual))], by=series.changed_by)
+    (revised,) = await revise_dates(tx, [(placed, own, own_fields(placed, own, usual))], by=series.changed_by)
     return revised
 
 

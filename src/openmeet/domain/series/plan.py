@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.edits import details_in, differing
+from openmeet.domain.events.edits import details_in, differing, own_fields
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.series.dates import apply_series_details, details_of, original_of, original_text
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence, Timing
@@ -81,7 +81,7 @@ def plan_one(series: Series, stored_date: StoredOccurrence, details: Details) ->
     assert event.position_in_series is not None  # noqa: S101  # a date of a series
     original = event.position_in_series.original_date
     usual = details_of(series.content, series.timing, original_of(original))
-    change = OccurrenceChange(event, original, details, differing(details, usual), stored_date.rsvp_count)
+    change = OccurrenceChange(event, original, details, own_fields(event, details, usual), stored_date.rsvp_count)
     return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
 
 

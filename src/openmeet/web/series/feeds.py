@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from groundwork.clock import DAY, Instant, to_datetime
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.model import Details, Event, EventId
+from openmeet.domain.events.edits import ZONE, details_in, differing
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
 from openmeet.domain.icalendar.properties import category_values
@@ -126,9 +126,7 @@ def calendar_entries(
     exceptions = [
         _exception(series, event, head, numbers[event.id], public_url)
         for event in shown
-        if event.is_cancelled
-        or event.status in NAMED_STATUSES
-        or differing(details_in(event), _details_by_rule(series, event))
+        if event.is_cancelled or event.status in NAMED_STATUSES or _differs(series, event)
     ]
     return [head, *exceptions]
 
@@ -243,8 +241,10 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
     )
 
 
-def _details_by_rule(series: Series, event: Event) -> Details:
-    return details_of(series.content, series.timing, _original_start(event))
+def _differs(series: Series, event: Event) -> bool:
+    """Whether the entry of the series does not describe the date. Files give all times in the zone of the series."""
+    usual = details_of(series.content, series.timing, _original_start(event))
+    return differing(details_in(event), usual) not in {(), (ZONE,)}
 
 
 def _original_start(event: Event) -> datetime:

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance import answer_badges, answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events.edits import ENDS, STARTS
+from openmeet.domain.events.edits import ENDS, STARTS, ZONE
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.time_and_place import clock_label, place_lines
 from openmeet.domain.events.values import NOWHERE, Mode, public_place
@@ -36,6 +36,7 @@ _CLEAR_WITHOUT_YEAR: Final = timedelta(days=300)
 _DIFFERS: Final = {
     STARTS: lazy("Different time"),
     ENDS: lazy("Different end"),
+    ZONE: lazy("Different time zone"),
     "venue": lazy("Different place"),
     "mode": lazy("Different format"),
     "capacity": lazy("Different number of places"),
