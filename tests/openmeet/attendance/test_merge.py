@@ -2,8 +2,9 @@
 
 import pytest
 
-from groundwork.clock import MINUTE
-from openmeet.domain.attendance import actions, history, host_decisions, queries, registration
+from groundwork.clock import MINUTE, Instant
+from openmeet.domain.attendance import actions, activity, history, host_decisions, queries, registration
+from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.merge import lock_events, merge_events, reassign
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -120,3 +121,14 @@ async def test_merging_two_events_takes_the_same_number_of_statements_for_many_p
             assert {one.status for one in found} == {S.ATTENDING if later_is_kept else S.INTERESTED}
             assert not await queries.has_rsvps(tx, gone.id)
     assert statements[0] == statements[1]
+
+
+async def test_the_history_of_an_answer_moves_with_it_to_another_event(db):
+    """Hosts of the remaining event see how many people answered, and when."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        gone, kept = await event_by(tx, ana), await event_by(tx, ana)
+        await actions.answer(tx, ben, gone.slug, RsvpReply.GOING)
+        await merge_events(tx, gone.id, kept.id)
+        assert await activity.recent_changes(tx, [kept.id], Instant(0)) == RecentChanges(answered=1)
+        assert await activity.first_rsvps(tx, gone.id, Instant(0)) == {}

@@ -172,5 +172,6 @@ async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[Us
         rsvps.setdefault(one.user_id, {})[one.event_id] = one
     both = [user_id for user_id, own_rsvps in rsvps.items() if len(own_rsvps) == 2]  # answered both events
     await _merge_rsvps(tx, [(rsvps[user_id][gone], rsvps[user_id][kept]) for user_id in both])
-    await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
+    for table in ("attendances", "attendance_history"):
+        await tx.execute(f"update {table} set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
     return both
