@@ -264,7 +264,7 @@ async def _open_xrpc_host(
         streams=StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
         workers=workers,
         proxying=proxying,
-        fresh_nonce=core.authorization.nonces.newest,
+        authorization=core.authorization,
         gate=build_gate(settings, core.registry.counters, clock),
         lexicons=clients.lexicons,
         type_resolver=TypeResolver(core.catalog, clients.lexicons.document) if has_lexicons else None,

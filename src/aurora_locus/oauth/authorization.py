@@ -105,6 +105,9 @@ async def approve(
         )
     if request.stage is RequestStage.DENIED or not await requests.store_decision(tx, request.id, RequestStage.APPROVED):
         raise _unusable(UnusableReason.ANSWERED)
+    # The end of an account's tokens is dated to the end of its second. What is approved in the rest of that second must
+    # not be dated before it.
+    approved_at = Instant(max(tx.now, account.tokens_valid_after))
     code = secrets.token_urlsafe(32)
     is_stored = await codes.replace(
         tx,
@@ -112,14 +115,15 @@ async def approve(
         hash_token(code),
         did,
         scope=" ".join(granted),
-        # The end of an account's tokens is dated to the end of its second, and the code must not be earlier than that.
-        created_at=Instant(max(tx.now, account.tokens_valid_after)),
+        created_at=approved_at,
         expires_at=Instant(tx.now + CODE_LIFETIME),
     )
     if not is_stored:
         raise _unusable(UnusableReason.ANSWERED)
     await requests.keep_until(tx, request.id, Instant(tx.now + CODE_LIFETIME), device_id)
-    await grants.remember(tx, did, request.client_id, requested=request.scopes, granted=granted)
+    await grants.remember(
+        tx, did, request.client_id, requested=request.scopes, granted=granted, approved_at=approved_at
+    )
     return answer_address(server, request, {"code": code})
 
 
@@ -156,9 +160,10 @@ async def list_sessions(server: AuthorizationServer, reader: Reader, did: Did) -
 
 
 async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one session of this account. Its tokens are refused from the next request on. Return False if it does not
-    exist.
+    """End one session of this account at the owner's request. Its tokens are refused from the next request on, and its
+    app must ask again. Return False if it does not exist.
     """
+    await grants.forget_app_of(tx, did, session_id)
     did_end = await sessions.end(tx, did, session_id)
     tx.after_commit(lambda: server.session_cache.forget(session_id))
     return did_end

@@ -130,15 +130,17 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
 def _add_caller_headers(
     host: XrpcHost, connection: HTTPConnection, method: Method | None, headers: Mapping[bytes, bytes]
 ) -> None:
-    """Add the response headers that depend on the caller: caching, and the nonce for an app's next proof."""
+    """Add the response headers that depend on the caller: caching, and the nonce for an app's next proof (RFC 9449 section
+    8.2).
+    """
     if b"authorization" in headers:  # the response is only for this caller
         add_header(connection, "cache-control", "private")
         add_header(connection, "vary", "authorization")
     elif method is None or method.need is not Need.ANYBODY:  # private by default, unless the method decides otherwise
         add_headers_late(connection, lambda: _PRIVATE)
     takes_apps = method is None or method.need in _TAKES_APPS
-    if takes_apps and host.fresh_nonce is not None and is_app(headers.get(b"authorization", b"")):
-        add_header(connection, "dpop-nonce", host.fresh_nonce())
+    if takes_apps and host.authorization is not None and is_app(headers.get(b"authorization", b"")):
+        add_header(connection, "dpop-nonce", host.authorization.nonces.newest())
 
 
 async def _read_body(

@@ -1,6 +1,5 @@
 """Dependencies of the methods, assembled once by ``app``."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from at_network.identity_resolver import IdentityResolver
@@ -11,6 +10,7 @@ from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.moderation.labels import Labels
+from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.settings import PdsSettings
@@ -41,8 +41,8 @@ class XrpcHost:
     workers: WorkerPool
     # Service proxying.
     proxying: Proxying | None = None
-    # Returns the nonce for an app's next proof (RFC 9449 section 8.2). None without OAuth.
-    fresh_nonce: Callable[[], str] | None = None
+    # OAuth.
+    authorization: AuthorizationServer | None = None
     # Rate limits.
     gate: Gate | None = None
     # Resolves Lexicons for ``resolveLexicon``.
