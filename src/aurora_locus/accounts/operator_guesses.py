@@ -37,9 +37,7 @@ class OperatorGuesses:
         if source_hash == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
         limit = OPERATOR_GUESSES if source_hash == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
-        return await password_guesses.take(
-            self.guess_context, _subject(name), source, limit, source_hash=source_hash or None
-        )
+        return await password_guesses.take(self.guess_context, _subject(name), source_hash, limit)
 
     async def require_left(self, name: str, source: SignInSource) -> None:
         """Raise TooMany if even the right password would be refused now."""

@@ -1,5 +1,7 @@
-"""Counters of wrong passwords per account, shared by all identifiers of the account. Other people cannot use them to
-lock the owner out.
+"""Counters of wrong passwords per account. Other people cannot use them to lock the owner out.
+
+Handle and DID, which everybody knows, share a counter. The e-mail address has another one; otherwise anybody could use
+up the guesses for a handle, and then see which address has none left either.
 
 A guess is counted before the password is checked, and refunded if it was right, so parallel guesses gain nothing over
 sequential ones. Each device and address from which the owner signed in before has a counter of its own, and so has each
@@ -9,9 +11,12 @@ always accepted.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
+from hmac import digest
 
+from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries, sessions
-from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective_limit, key_of_identifier, widen
+from aurora_locus.accounts.limits import WRONG_PASSWORDS, key_of_identifier, widen
 from aurora_locus.accounts.model import GuessContext
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import ProvenAccount
@@ -58,8 +63,8 @@ _FORGET_OLDEST = """
     delete from known_sources where subject = :subject and source_hash not in
        (select source_hash from known_sources where subject = :subject order by seen_at desc, source_hash limit :kept)
 """
-_FORGET_GUESSES = "delete from password_guesses where subject = :subject"
-_FORGET_SOURCES = "delete from known_sources where subject = :subject"
+_FORGET_GUESSES = "delete from password_guesses where subject in (:did, :by_email)"
+_FORGET_SOURCES = "delete from known_sources where subject = :did"
 _SWEEP_GUESSES = "delete from password_guesses where resets_at <= :now"
 _SWEEP_SOURCES = "delete from known_sources where seen_at <= :after"
 
@@ -91,26 +96,29 @@ async def verify_password(
 
     Raises NotSignedIn, with the same message for an unknown identifier and a wrong password, and GuessesUsedUp.
     """
+    guess_context = registry.guess_context
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
-    if account is None or account.is_deleted:
-        return await _refuse_unknown(registry, identifier, password)
-    with_link = link is not None and link.did == account.did
+        # The same statements run for an unknown identifier, so that it takes as long.
+        if account is None or account.is_deleted:
+            account = None
+            owner = subject = _unknown_subject(guess_context, identifier)
+        else:
+            owner = account.did
+            subject = _email_subject(account.did) if queries.is_email(identifier) else account.did
+        if account is not None and link is not None and link.did == account.did:
+            source_hash = link.token_hash
+        else:
+            source_hash = await known_source(reader, guess_context, owner, source)
     try:
-        guess = await take(
-            registry.guess_context,
-            account.did,
-            source,
-            WRONG_PASSWORDS,
-            source_hash=link.token_hash if link and with_link else None,
-        )
+        guess = await take(guess_context, subject, source_hash, WRONG_PASSWORDS)
     except GuessesUsedUp:
         proof = await sessions.verify_app_password(registry.db, registry.passwords, account, password)
         if proof is None:
             raise
         return proof
     proof = await sessions.verify_password(registry.db, registry.passwords, account, password)
-    await give_back(registry.guess_context, guess)
+    await give_back(guess_context, guess)
     return proof
 
 
@@ -134,31 +142,24 @@ async def authenticate(
     return proof
 
 
-async def take(
-    guess_context: GuessContext, subject: str, source: SignInSource, limit: Limit, *, source_hash: bytes | None = None
-) -> Guess:
-    """Count a guess before it is checked. It counts for ``source_hash`` if given, otherwise for the known source,
-    otherwise in the shared counter.
+async def take(guess_context: GuessContext, subject: str, source_hash: bytes, limit: Limit) -> Guess:
+    """Count a guess before it is checked, in the counter of this source (``known_source``, or a sign-in link).
 
     Raises GuessesUsedUp if none is left.
     """
     limit = _effective_limits(guess_context, limit)
     ends_in = limit.window_seconds * SECOND
 
-    def work(w: Writer) -> tuple[bytes, bool]:
-        at = source_hash or next(
-            (one for one in source.hashes(guess_context.key) if _is_known(w, subject, one)), ANYWHERE
-        )
+    def work(w: Writer) -> bool:
         row = w.fetch_one(
-            _TAKE, subject=subject, source_hash=at, ends_at=w.now + ends_in, now=w.now, points=limit.points
+            _TAKE, subject=subject, source_hash=source_hash, ends_at=w.now + ends_in, now=w.now, points=limit.points
         )
-        return at, row is not None
+        return row is not None
 
-    at, is_taken = await guess_context.db.write(work)
-    if not is_taken:
+    if not await guess_context.db.write(work):
         async with guess_context.db.reader() as reader:
-            raise guesses_used_up(limit, await _read_window(reader, subject, at), reader.now)
-    return Guess(subject, at)
+            raise guesses_used_up(limit, await _read_window(reader, subject, source_hash), reader.now)
+    return Guess(subject, source_hash)
 
 
 async def give_back(guess_context: GuessContext, guess: Guess) -> None:
@@ -203,10 +204,10 @@ def note(w: Writer, guess_context: GuessContext, subject: str, source: SignInSou
             w.execute(_FORGET_OLDEST, subject=subject, kept=MAX_KNOWN)
 
 
-def forget(w: Writer, subject: str) -> None:
+def forget(w: Writer, did: Did) -> None:
     """Reset the counters and known sources. Called after a new password, and when the account is deleted."""
-    w.execute(_FORGET_GUESSES, subject=subject)
-    w.execute(_FORGET_SOURCES, subject=subject)
+    w.execute(_FORGET_GUESSES, did=did, by_email=_email_subject(did))
+    w.execute(_FORGET_SOURCES, did=did)
 
 
 def sweep(w: Writer) -> int:
@@ -221,17 +222,15 @@ def guesses_used_up(limit: Limit, window: tuple[int, Instant] | None, now: Insta
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 
 
-async def _refuse_unknown(registry: Registry, identifier: str, password: str) -> ProvenAccount:
-    """Raise the same errors as for an account with a wrong password, after the same number of guesses. Guesses for
-    unknown names are counted in bounded memory.
-    """
-    limit, now = effective_limit(registry, WRONG_PASSWORDS), registry.clock.now()
-    state = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
-    if state.is_refused:
-        # This takes as long as checking an account's app passwords.
-        await sessions.verify_app_password(registry.db, registry.passwords, None, password)
-        raise guesses_used_up(limit, (limit.points, state.resets_at), now)
-    return await sessions.verify_password(registry.db, registry.passwords, None, password)
+def _email_subject(did: Did) -> str:
+    return f"email:{did}"
+
+
+def _unknown_subject(guess_context: GuessContext, identifier: str) -> str:
+    # Unknown names share 65,536 rows, so that invented names cannot fill the table. The hash is keyed, so that nobody
+    # can find two names that share a row.
+    name = key_of_identifier(identifier).encode()
+    return f"unknown:{digest(guess_context.key, b'name ' + name, sha256).hex()[:4]}"
 
 
 async def _read_window(reader: Reader, subject: str, source_hash: bytes) -> tuple[int, Instant] | None:
@@ -241,7 +240,3 @@ async def _read_window(reader: Reader, subject: str, source_hash: bytes) -> tupl
 
 def _effective_limits(guess_context: GuessContext, limit: Limit) -> Limit:
     return widen(limit) if guess_context.is_wide else limit
-
-
-def _is_known(w: Writer, subject: str, source_hash: bytes) -> bool:
-    return w.fetch_one(_KNOWN, subject=subject, source_hash=source_hash, after=w.now - KNOWN_FOR) is not None

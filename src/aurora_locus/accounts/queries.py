@@ -124,6 +124,11 @@ async def find_by_handle(reader: Reader, handle: str) -> Account | None:
     return None if row is None else _to_account(row)
 
 
+def is_email(identifier: str) -> bool:
+    """Whether people who type this mean an e-mail address: an @ at the start belongs to a handle."""
+    return "@" in identifier.strip().removeprefix("@")
+
+
 async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
     """Find the account with this handle, DID or e-mail address as people type them: case and a leading @ are ignored."""
     text = identifier.strip().lower()
@@ -131,9 +136,8 @@ async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
         return None  # no account contains a NUL, and PostgreSQL rejects it
     if text.startswith("did:"):
         return await find(reader, Did(text))
-    text = text.removeprefix("@")
-    sql = _BY_EMAIL if "@" in text else _BY_HANDLE
-    row = await reader.fetch_one(sql, key=text)
+    sql = _BY_EMAIL if is_email(text) else _BY_HANDLE
+    row = await reader.fetch_one(sql, key=text.removeprefix("@"))
     return None if row is None else _to_account(row)
 
 
