@@ -143,10 +143,19 @@ async def authenticate(
 
 
 async def take(guess_context: GuessContext, subject: str, source_hash: bytes, limit: Limit) -> Guess:
-    """Count a guess before it is checked, in the counter of this source (``known_source``, or a sign-in link).
+    """Count a guess at a password before it is checked, in the counter of this source (``known_source``, or a sign-in
+    link).
 
     Raises GuessesUsedUp if none is left.
     """
+    try:
+        return await count(guess_context, subject, source_hash, limit)
+    except RateLimited as used_up:
+        raise GuessesUsedUp(used_up.state, used_up.after_seconds) from None
+
+
+async def count(guess_context: GuessContext, subject: str, source_hash: bytes, limit: Limit) -> Guess:
+    """Count a guess at any secret. Each limit of a secret needs a subject of its own. Raises RateLimited."""
     limit = _effective_limits(guess_context, limit)
     ends_in = limit.window_seconds * SECOND
 
@@ -158,7 +167,7 @@ async def take(guess_context: GuessContext, subject: str, source_hash: bytes, li
 
     if not await guess_context.db.write(work):
         async with guess_context.db.reader() as reader:
-            raise guesses_used_up(limit, await _read_window(reader, subject, source_hash), reader.now)
+            raise RateLimited(*_used_up(limit, await _read_window(reader, subject, source_hash), reader.now))
     return Guess(subject, source_hash)
 
 
@@ -218,8 +227,12 @@ def sweep(w: Writer) -> int:
 
 def guesses_used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
     """Return the error for used-up guesses. ``window`` holds the number of guesses made and when the window ends."""
+    return GuessesUsedUp(*_used_up(limit, window, now))
+
+
+def _used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> tuple[LimitState, float]:
     resets_at = now if window is None else window[1]
-    return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
+    return LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND
 
 
 def _email_subject(did: Did) -> str:

@@ -1,9 +1,11 @@
-"""Check second factors. Every attempt is counted per account before it is checked."""
+"""Check second factors. Every attempt is counted per account before it is checked, in the database as wrong passwords are:
+several processes share the counters, and a restart must not grant new attempts.
+"""
 
 import contextlib
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_tokens
+from aurora_locus.accounts import email_tokens, password_guesses
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_EMAIL, effective_limit
 from aurora_locus.accounts.registry import Registry
@@ -102,5 +104,6 @@ def end_mail(w: Writer, did: Did) -> None:
 
 async def count_try(registry: Registry, did: Did) -> None:
     """Count one attempt, right or wrong. Raises RateLimited."""
-    limits = [(effective_limit(registry, limit), did) for limit in SECOND_FACTOR]
-    await spend(registry.counters, limits, now=registry.clock.now())
+    for limit in SECOND_FACTOR:
+        subject = f"{limit.name}:{did}"
+        await password_guesses.count(registry.guess_context, subject, password_guesses.ANYWHERE, limit)

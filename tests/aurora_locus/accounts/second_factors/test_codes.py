@@ -5,6 +5,7 @@ import re
 import pyotp
 import pytest
 
+from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import SECOND_FACTOR
 from aurora_locus.accounts.second_factors import queries, recovery_codes, totp
 from groundwork.clock import MINUTE, SECOND
@@ -99,6 +100,20 @@ async def test_number_of_attempts_is_limited(deployment: Deployment, ada: Person
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 429
     deployment.clock.turn(16 * MINUTE)
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
+
+
+async def test_a_restart_gives_no_new_attempts(deployment: Deployment, ada: Person) -> None:
+    """Neither a restart nor another process gives new attempts, and a new password does not either."""
+    secret = await set_up(deployment, ada.did)
+    registry = deployment.pds.registry
+    object.__setattr__(registry, "has_wide_limits", False)
+    for number in range(SECOND_FACTOR[0].points):
+        assert (await sign_in(deployment, f"{number:06}")).status_code == 400
+    object.__setattr__(registry, "counters", type(registry.counters)())
+    await password_reset.change(registry, ada.did, "another password")
+    refused = await sign_in(deployment, code(deployment, secret), password="another password")
+    assert refused.status_code == 429
+    assert "wrong passwords" not in refused.json()["message"]
 
 
 async def test_being_asked_for_a_code_does_not_count_as_a_wrong_password(deployment: Deployment, ada: Person) -> None:
