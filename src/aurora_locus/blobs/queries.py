@@ -56,7 +56,8 @@ _LIST_KEPT = """
 
 _STALE = """
     select did, cid, created_at from blobs
-     where state = 'temporary' and created_at < :older_than and (created_at, did, cid) > (:created_at, :did, :cid)
+     where state = 'temporary' and takedown_ref is null
+       and created_at < :older_than and (created_at, did, cid) > (:created_at, :did, :cid)
      order by created_at, did, cid
      limit :limit
 """
@@ -66,8 +67,10 @@ _TAKEN_DOWN = """
      order by did, cid
      limit :limit
 """
+# A blob that is taken down keeps its row, so that a new upload of the same bytes is recognized.
 _DROP_TEMPORARY = """
-    delete from blobs where did = :did and cid = :cid and state = 'temporary' and created_at < :older_than
+    delete from blobs
+     where did = :did and cid = :cid and state = 'temporary' and takedown_ref is null and created_at < :older_than
 """
 
 
@@ -150,7 +153,9 @@ async def list_permanent(db: Database, did: Did, *, cursor: Cid | None, limit: i
 async def stale_uploads(
     db: Database, older_than: Instant, after: tuple[int, str, bytes], limit: int
 ) -> list[tuple[int, Did, Cid]]:
-    """Return temporary blobs uploaded before this instant, oldest first, after the given one."""
+    """Return temporary blobs that were uploaded before this instant and are not taken down, oldest first, after the given
+    one.
+    """
     async with db.reader() as reader:
         rows = await reader.fetch(
             _STALE, older_than=older_than, created_at=after[0], did=after[1], cid=after[2], limit=limit
@@ -159,7 +164,7 @@ async def stale_uploads(
 
 
 def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
-    """Delete a temporary blob, unless a record has referred to it or it was uploaded again in the meantime. Return
-    whether it was deleted.
+    """Delete a temporary blob, unless a record has referred to it, it was uploaded again, or it was taken down in the
+    meantime. Return whether it was deleted.
     """
     return w.execute(_DROP_TEMPORARY, did=did, cid=bytes(cid), older_than=older_than) == 1

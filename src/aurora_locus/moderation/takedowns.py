@@ -39,7 +39,16 @@ _KEEP_DECISION = """
 """
 _DROP_DECISION = f"delete from record_takedowns where {_RECORD}"
 _FIND_BLOB = "select takedown_ref from blobs where did = :did and cid = :cid"
-_SET_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :cid"
+_TAKE_DOWN_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :cid"
+# Its owner may have deleted the last record that refers to it, or imported one. A blob without a record is an upload
+# again, which nobody is shown and the sweep deletes.
+_LIFT_BLOB = """
+    update blobs
+       set takedown_ref = null, created_at = :now,
+           state = case when exists (select 1 from blob_references r where r.did = :did and r.cid = :cid)
+               then 'permanent' else 'temporary' end
+     where did = :did and cid = :cid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +187,14 @@ def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | 
 
     Raises NotFound.
     """
-    row = w.fetch_one(_FIND_BLOB, did=subject.did, cid=bytes(subject.cid))
+    key = {"did": subject.did, "cid": bytes(subject.cid)}
+    row = w.fetch_one(_FIND_BLOB, **key)
     if row is None:
         raise _absent()
-    w.execute(_SET_BLOB, ref=takedown, did=subject.did, cid=bytes(subject.cid))
+    if takedown is not None:
+        w.execute(_TAKE_DOWN_BLOB, ref=takedown, **key)
+    elif row["takedown_ref"] is not None:
+        w.execute(_LIFT_BLOB, now=w.now, **key)
     return None if row["takedown_ref"] is None else str(row["takedown_ref"])
 
 

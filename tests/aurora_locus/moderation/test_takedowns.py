@@ -5,7 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.aurora_locus.deployment import SERVER, Deployment
+from aurora_locus.blobs.sweep import sweep
+from groundwork.clock import DAY
+from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.moderation.decisions import (
     STATUS,
     UPDATE,
@@ -154,6 +156,49 @@ async def test_blob_is_no_longer_served(deployment: Deployment) -> None:
     key = {"repo": ana.did, "collection": "org.example.note", "rkey": notes[0]["uri"].rpartition("/")[2]}
     assert (await ana.post("com.atproto.repo.deleteRecord", key)).status_code == 200
     assert named(await upload(ana)) == (400, "BlobTakendown")
+
+
+async def served_blob(deployment: Deployment, person: Person, cid: str) -> int:
+    asked = {"did": person.did, "cid": cid}
+    return (await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).status_code
+
+
+async def test_lifting_does_not_show_a_picture_that_was_deleted(deployment: Deployment) -> None:
+    """If the owner deletes the record of a blob that is taken down, the blob is not shown after lifting, and is deleted
+    like any upload that no record refers to.
+    """
+    ana = await deployment.sign_up("ana")
+    reference = (await upload(ana)).json()["blob"]
+    written = await write_note(ana, blob=reference)
+    cid = reference["ref"]["$link"]
+    await decide(deployment, blob(ana, cid), takedown=True)
+    key = {"repo": ana.did, "collection": "org.example.note", "rkey": written["uri"].rpartition("/")[2]}
+    assert (await ana.post("com.atproto.repo.deleteRecord", key)).status_code == 200
+    deployment.clock.turn(DAY)
+    await decide(deployment, blob(ana, cid), takedown=False)
+    assert await served_blob(deployment, ana, cid) == 400
+    blobs = deployment.pds.registry.repositories.blobs
+    assert await sweep(blobs, deployment.clock.now()) == 0
+    deployment.clock.turn(DAY)
+    assert await sweep(blobs, deployment.clock.now()) == 1
+    assert [one.key async for one in blobs.store.list()] == []
+
+
+async def test_takedown_of_an_unused_upload_is_not_forgotten(deployment: Deployment) -> None:
+    """An upload that is taken down before any record refers to it cannot be uploaded again after the sweep either. After
+    lifting, it can be used.
+    """
+    ana = await deployment.sign_up("ana")
+    reference = (await upload(ana)).json()["blob"]
+    cid = reference["ref"]["$link"]
+    await decide(deployment, blob(ana, cid), takedown=True)
+    deployment.clock.turn(DAY)
+    assert await sweep(deployment.pds.registry.repositories.blobs, deployment.clock.now()) == 0
+    ana = deployment.person(await deployment.sign_in("ana.test", "password of ana"))
+    assert named(await upload(ana)) == (400, "BlobTakendown")
+    await decide(deployment, blob(ana, cid), takedown=False)
+    await write_note(ana, blob=reference)
+    assert await served_blob(deployment, ana, cid) == 200
 
 
 async def test_record_that_its_owner_has_deleted_can_be_taken_down(deployment: Deployment) -> None:
