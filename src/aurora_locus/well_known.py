@@ -42,7 +42,7 @@ def routes(registry: Registry, settings: PdsSettings, label_key: PublicKey) -> l
         Route("/robots.txt", _text(_ROBOTS)),
         Route("/.well-known/atproto-did", _handle_proof(registry.db)),
         Route("/.well-known/did.json", _document(registry, settings, label_key)),
-        Route("/tls-check", _tls_check(registry.db, settings)),
+        Route("/tls-check", _tls_check(registry, settings)),
     ]
 
 
@@ -118,23 +118,24 @@ def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -
     return document
 
 
-def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
-    """On-demand TLS check: whether a reverse proxy may request a certificate for ``?domain=`` (this server and existing
-    handles).
+def _tls_check(registry: Registry, settings: PdsSettings) -> Endpoint:
+    """On-demand TLS check: whether a reverse proxy may request a certificate for ``?domain=`` (this server, and names at
+    which it serves the proof of a handle or the document of a did:web).
 
-    Other domains are refused, because anyone could use them to exhaust the operator's certificate quota.
+    Other domains are refused, because anyone could use them to exhaust the operator's certificate quota. The names of
+    accounts that were never announced are such domains: anyone can sign up without confirming an address.
     """
     own_hostname = urlsplit(settings.url).hostname
 
     async def tls_check(request: Request) -> Response:
         domain = request.query_params.get("domain", "").lower()
         if domain != own_hostname:
-            async with db.reader() as reader:
+            async with registry.db.reader() as reader:
                 account = await queries.find_by_handle(reader, domain)
-                # A did:web document is requested at the name in the DID, whatever the account's current handle is.
-                account = account or await queries.find(reader, web_identities.of_handle(Handle(domain)))
-                if account is None:
-                    raise NotFound("No account here has this handle; there is no need for a certificate.")
+            if account is None or account.status is not HostingStatus.ACTIVE:
+                # A did:web document is requested at the name in the DID, whatever the account's current handle is. It
+                # is still served after the account has moved away. Raises NotFound.
+                await web_identities.document(registry, domain)
         return PlainTextResponse("yes\n")
 
     return tls_check

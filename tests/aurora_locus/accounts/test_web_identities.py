@@ -8,6 +8,8 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts import web_identities
+from aurora_locus.accounts.web_identities import NewServer
 from groundwork.clock import DAY
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
@@ -78,6 +80,27 @@ async def test_deactivated_account_keeps_its_served_identity(deployment: Deploym
     assert (await served(deployment, "ana.test")).status_code == 200
     assert named(await ana.post(f"{SERVER}.activateAccount")) == (200, "")
     assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
+
+
+async def test_certificates_are_allowed_while_the_document_is_served(deployment: Deployment) -> None:
+    """The name in the identity gets a certificate after a change of the handle, while the account is deactivated, and
+    after it has moved away and its copy here was deleted.
+    """
+
+    async def allowed() -> list[bool]:
+        names = ("ana.test", "anabel.test")
+        answers = [await deployment.http.get("/tls-check", params={"domain": name}) for name in names]
+        return [answer.status_code == 200 for answer in answers]
+
+    ana = await deployment.sign_up("ana", did=ANA)
+    assert named(await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"})) == (200, "")
+    assert await allowed() == [True, True]
+    assert named(await ana.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
+    assert await allowed() == [True, False]
+    new_server = NewServer(pds="https://pds.example.com", signing_key="did:key:zNew", handle="ana.example.com")
+    await deployment.db.write(lambda w: web_identities.point_elsewhere(w, Did(ANA), new_server))
+    await deployment.administration.post("com.atproto.admin.deleteAccount", {"did": ANA})
+    assert await allowed() == [True, False]
 
 
 async def test_identity_of_a_deleted_account_is_never_reused(deployment: Deployment) -> None:

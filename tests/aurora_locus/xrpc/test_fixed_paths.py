@@ -5,11 +5,14 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from aurora_locus.accounts import creation
+from aurora_locus.accounts.account_requests import AccountRequest
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
 from tests.timeouts import TIMEOUT_SECONDS
@@ -132,6 +135,24 @@ async def test_certificates_are_allowed_for_this_server_and_existing_handles(dep
     for domain, status in ((own, 200), ("ana.test", 200), ("Ana.TEST", 200), ("nobody.test", 404), ("", 404)):
         assert (await deployment.http.get("/tls-check", params={"domain": domain})).status_code == status, domain
     assert (await deployment.http.get("/tls-check")).status_code == 404
+
+
+async def test_certificates_need_an_account_that_is_public(deployment: Deployment) -> None:
+    """Accounts whose address is not confirmed do not count: anybody could sign up many times to exhaust the operator's
+    certificate quota.
+    """
+
+    async def is_allowed(domain: str) -> bool:
+        return (await deployment.http.get("/tls-check", params={"domain": domain})).status_code == 200
+
+    registry = replace(deployment.pds.registry, confirms_email=True)
+    await creation.create(registry, AccountRequest(handle="ben.test", email="ben@example.org", password="a password"))
+    assert not await is_allowed("ben.test")
+    ana = await deployment.sign_up("ana")
+    assert (await ana.post(f"{SERVER}.deactivateAccount", {})).status_code == 200
+    assert not await is_allowed("ana.test")
+    assert (await ana.post(f"{SERVER}.activateAccount")).status_code == 200
+    assert await is_allowed("ana.test")
 
 
 @pytest.mark.parametrize(
