@@ -29,15 +29,17 @@ _IS_IN_LAST_STEP = "select 1 from moves where did = :did and stage = 'finishing'
 def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: Instant | None) -> None:
     """Deactivate the account. This is announced again even if it was already deactivated, for consumers that missed it.
 
-    Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, even if ``delete_after`` is earlier. An account that was
-    never announced is not changed: the network has not seen it, and it already has a deadline.
+    Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, even if ``delete_after`` is earlier. An account that the
+    host has taken down or suspended gets no deadline, because its owner must not remove what the host may need. An
+    account that was never announced is not changed: the network has not seen it, and it already has a deadline.
     """
     if queries.waiting(w, did) is not None:
         return
     if delete_after is not None:
         delete_after = max(delete_after, Instant(w.now + KEPT_AT_LEAST))
-    queries.set_deactivated(w, did, delete_after)
-    if queries.host_decision(w, did) is None:
+    is_open = queries.host_decision(w, did) is None
+    queries.set_deactivated(w, did, delete_after if is_open else None)
+    if is_open:
         hosting.set_status(w, repositories, did, HostingStatus.DEACTIVATED)
 
 

@@ -30,6 +30,7 @@ _WHILE_TAKEN_DOWN = frozenset(
         "com.atproto.identity.signPlcOperation",
         "com.atproto.moderation.createReport",
         "com.atproto.server.checkAccountStatus",
+        "com.atproto.server.deactivateAccount",
         "com.atproto.server.getServiceAuth",
         "com.atproto.server.getSession",
     }

@@ -3,8 +3,9 @@
 import httpx
 import pytest
 
+from aurora_locus.accounts import deletion
 from aurora_locus.browser_sessions.authentication import PROOF_LASTS
-from groundwork.clock import SECOND
+from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.moderation.decisions import account, decide, sign_in_taken_down, take_down, write_note
@@ -39,6 +40,24 @@ async def test_account_that_was_taken_down_may_leave(deployment: Deployment) -> 
     assert named(other) == (403, "Forbidden")
 
 
+async def test_account_that_was_taken_down_is_deactivated_at_the_end_of_a_migration(deployment: Deployment) -> None:
+    """The last step of a migration, which the new server's tools call here, works for an account that was taken down. The
+    takedown stays, nothing is deleted, and the account is deactivated when the takedown is lifted.
+    """
+    ana = await deployment.sign_up("ana")
+    await take_down(deployment, ana)
+    leaving = deployment.person(await sign_in_taken_down(deployment, ana))
+    before = await deployment.announced(ana.did)
+    body = {"deleteAfter": "2000-01-01T00:00:00Z"}
+    assert named(await leaving.post(f"{SERVER}.deactivateAccount", body)) == (200, "")
+    assert await deployment.announced(ana.did) == before
+    assert await account_status(deployment, ana) == "takendown"
+    deployment.clock.turn(30 * DAY)
+    assert await deletion.delete_forgotten(deployment.pds.registry) == 0
+    await decide(deployment, account(ana), takedown=False)
+    assert await account_status(deployment, ana) == "deactivated"
+
+
 async def test_taken_down_account_can_do_nothing_else(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
@@ -47,7 +66,6 @@ async def test_taken_down_account_can_do_nothing_else(deployment: Deployment) ->
     for refused in (
         await leaving.post("com.atproto.repo.createRecord", record),
         await leaving.post(f"{SERVER}.activateAccount"),
-        await leaving.post(f"{SERVER}.deactivateAccount", {}),
         await leaving.post(f"{SERVER}.createAppPassword", {"name": "phone"}),
         await leaving.post(f"{SERVER}.updateEmail", {"email": "new@example.org"}),
         await leaving.post(f"{IDENTITY}.updateHandle", {"handle": "anabel.test"}),

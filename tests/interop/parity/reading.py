@@ -132,6 +132,7 @@ async def of_taken_down(side: Side) -> None:
         await side.post("writing, taken down", f"{_REPO}.createRecord", body, inside)
         await side.get("its repository, taken down", f"{_SYNC}.getRepo", did=hal.did, headers=inside)
         await side.get("app passwords, taken down", "com.atproto.server.listAppPasswords", headers=inside)
+        await side.post("deactivating, taken down", "com.atproto.server.deactivateAccount", {}, inside)
     up = {"subject": subject, "takedown": {"applied": False}}
     await side.post("restoring", "com.atproto.admin.updateSubjectStatus", up, side.admin)
     await side.get("the status afterwards", f"{_SYNC}.getRepoStatus", did=hal.did)
