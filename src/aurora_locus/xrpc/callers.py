@@ -48,6 +48,10 @@ _NOT_AFTER_MOVING = frozenset(
     }
 )
 
+# Refused for an account whose owner has not confirmed the e-mail address, as the calls are that this server would proxy:
+# anybody can sign up, and other services trust the accounts of this server.
+_NOT_BEFORE_CONFIRMATION = frozenset({"com.atproto.server.getServiceAuth"})
+
 _SCHEMES = frozenset({"basic", "bearer", "dpop"})
 _OF_OPERATORS = frozenset({Need.MODERATOR, Need.ADMIN})
 _OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
@@ -169,6 +173,8 @@ def _bound_to_a_key() -> NotSignedIn:
 
 
 def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
+    if session.account.awaits == Awaits.CONFIRMATION and nsid in _NOT_BEFORE_CONFIRMATION:
+        raise NotSignedIn("Confirm the e-mail address of this account first.", name="AccountDeactivated")
     if session.scope is SessionScope.TAKENDOWN:
         if need is not Need.NOTHING and nsid not in _WHILE_TAKEN_DOWN:
             raise NotSignedIn("This account has been taken down.", name="AccountTakedown")

@@ -71,6 +71,20 @@ async def test_account_without_an_invite_must_confirm_its_address(
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
 
 
+async def test_unconfirmed_account_gets_no_tokens_for_other_services(
+    deployment: Deployment, public_registry: Registry
+) -> None:
+    made = await creation.create(public_registry, WISH)
+    ana = session_of(deployment, made)
+    audience = {"aud": "did:web:video.example.org"}
+    for parameters in ({}, {"lxm": "app.bsky.video.uploadVideo"}, {"lxm": f"{SERVER}.createAccount"}):
+        refused = await ana.get(f"{SERVER}.getServiceAuth", **audience, **parameters)
+        assert (refused.status_code, refused.json()["error"]) == (401, "AccountDeactivated")
+    token = await newest_token(deployment, ANAS)
+    assert (await ana.post(CONFIRM, {"email": ANAS, "token": token})).status_code == 200
+    assert (await ana.get(f"{SERVER}.getServiceAuth", **audience)).status_code == 200
+
+
 async def test_takedown_does_not_announce_an_unconfirmed_account(
     deployment: Deployment, public_registry: Registry
 ) -> None:
