@@ -34,19 +34,25 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 class ServiceCallers:
     """Verifies service tokens for one server.
 
-    ``audiences`` are the names of this server. ``refresh`` bypasses the cache of ``resolve``.
+    ``audiences`` are the names of this server. ``refresh`` bypasses the cache of ``resolve``, a few times a minute;
+    ``resolve_current`` always does.
     """
 
     audiences: Collection[str]
     resolve: Resolve
     refresh: Resolve
+    resolve_current: Resolve
     seen: Cache
     clock: Clock
 
-    async def read(self, text: str, method: str, *, allow_labeler: bool = False) -> Did:
+    async def read(
+        self, text: str, method: str, *, allow_labeler: bool = False, needs_current_key: bool = False
+    ) -> Did:
         """Return the issuer of a valid, unused token for this method.
 
         With ``allow_labeler``, the issuer can be a labeler (``did#atproto_labeler``) that signs with its label key.
+        With ``needs_current_key``, the issuer's document is fetched. Otherwise a cached one is used, which can be a day
+        old and contain a key that has been replaced.
         Raises NotSignedIn with the error's name, and RemoteFailed or RemoteSlow if the issuer's key cannot be
         determined.
         """
@@ -60,7 +66,10 @@ class ServiceCallers:
                 allow_labeler=allow_labeler,
             )
             _require_an_end(token, now_seconds)
-            await self._check_signature(token)
+            if needs_current_key:
+                _check(token, await self._key(self.resolve_current, token))
+            else:
+                await self._check_signature(token)
         except BadServiceToken as refused:
             raise _token_refused(refused.name, refused.why) from None
         lifetime = token.expires_at - now_seconds + 1

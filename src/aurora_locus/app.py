@@ -240,6 +240,7 @@ async def _open_xrpc_host(
         audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
         resolve=clients.dids.resolve,
         refresh=clients.dids.refresh,
+        resolve_current=clients.dids.resolve_current,
         seen=InProcessCache(clock),
         clock=clock,
     )

@@ -115,13 +115,15 @@ class XrpcAuthenticator:
         return PdsCaller(None, operator=ADMINISTRATION)
 
     async def _arriving_account(self, nsid: str, headers: Mapping[bytes, bytes]) -> PdsCaller:
-        """Authenticate an account of another server by its service token."""
+        """Authenticate an account of another server by its service token. Whoever can sign for an identity can occupy it
+        here, so a key that was replaced a moment ago is refused.
+        """
         if not _is_readable(headers):
             raise NotSignedIn("Send a service token as Bearer, or nothing.", name="InvalidToken")
         if scheme_of(headers) != "bearer":
             raise NotSignedIn("Send a service token as Bearer, or nothing.", name="AuthenticationRequired")
         try:
-            return PdsCaller(await self.services.read(_bearer_token(headers), nsid))
+            return PdsCaller(await self.services.read(_bearer_token(headers), nsid, needs_current_key=True))
         except NotSignedIn as refused:
             # An identity that cannot be resolved cannot sign. The Lexicon has an error name for that.
             if refused.name == "BadJwtIss":

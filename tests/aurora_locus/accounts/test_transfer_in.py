@@ -115,6 +115,16 @@ async def test_did_without_a_token_and_a_token_without_a_did(deployment: Deploym
     assert named(answer) == (401, "BadJwtType")
 
 
+async def test_replaced_key_is_refused(deployment: Deployment, vera: ExternalIdentity) -> None:
+    """A key that its owner has replaced creates no account, although the document with it is still cached here."""
+    await vera.request_account(handle="no")
+    new_key = K256PrivateKey(bytes([3]) * 32)
+    await vera.submit_change(verificationMethods={"atproto": format_did_key(new_key.public)})
+    assert named(await vera.request_account()) == (401, "BadJwtSignature")
+    assert await deployment.count("accounts") == 0
+    assert named(await vera.request_account(vera.token(key=new_key))) == (200, "")
+
+
 async def test_tombstoned_identity_is_refused(deployment: Deployment, vera: ExternalIdentity) -> None:
     """A tombstoned identity is refused: its document is fetched again, although its key is still cached here."""
     await vera.request_account(handle="no")
@@ -123,7 +133,7 @@ async def test_tombstoned_identity_is_refused(deployment: Deployment, vera: Exte
     newest = await directory.last(vera.did)
     tombstone = plc_operation.Tombstone(str(plc_operation.cid_of(newest)))
     await directory.submit(vera.did, plc_operation.sign(tombstone, vera.rotation))
-    assert named(await vera.request_account(from_cache)) == (400, "IncompatibleDidDoc")
+    assert named(await vera.request_account(from_cache)) == (400, "UnresolvableDid")
 
 
 async def test_second_attempt_is_told_to_sign_in(deployment: Deployment, vera: ExternalIdentity) -> None:

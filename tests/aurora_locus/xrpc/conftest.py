@@ -111,7 +111,9 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     guess_context = GuessContext(repositories.db, b"key of places", is_wide=True)
     counters = open_counters(EMBEDDED, prefix="")
     credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guess_context)
-    services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
+    services = ServiceCallers(
+        {"did:web:localhost"}, resolve_did, resolve_did, resolve_did, InProcessCache(clock), clock
+    )
     return XrpcHost(
         settings=settings,
         # The methods for repositories and sync read neither.

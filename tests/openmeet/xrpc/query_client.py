@@ -76,7 +76,7 @@ class People:
 
     def callers(self, *, bare: bool = True) -> ServiceCallers:
         names = names_of(ORIGIN, bare=bare)
-        return ServiceCallers(names, self.resolve, self.resolve, InProcessCache(self.clock), self.clock)
+        return ServiceCallers(names, self.resolve, self.resolve, self.resolve, InProcessCache(self.clock), self.clock)
 
     def token(self, did: Did, name: str, **changes: Any) -> str:
         """A service token for one query. ``changes`` are arguments of ``make_service_token``."""

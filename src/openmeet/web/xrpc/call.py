@@ -81,6 +81,7 @@ def service_callers(settings: Settings, network: NetworkClients) -> ServiceCalle
         audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
         resolve=network.dids.resolve,
         refresh=network.dids.refresh,
+        resolve_current=network.dids.resolve_current,
         seen=network.cache,
         clock=network.clock,
     )
