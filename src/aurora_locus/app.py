@@ -66,8 +66,7 @@ from aurora_locus.xrpc.gate import build_gate, open_configured_counters
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
-from groundwork.cache.in_process import InProcessCache
-from groundwork.cache.open_ import check_cache
+from groundwork.cache.open_ import EMBEDDED, check_cache, open_cache
 from groundwork.clock import Clock
 from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
@@ -90,8 +89,8 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 MOVE_LEASE_SECONDS = 900.0
 BLOBS_TRIED_EVERY_SECONDS = 30.0
 _REDIS_ADVICE = (
-    "Check PDS_REDIS_SCRATCH_ADDRESS and whether Redis is running; until it answers, apps that signed in with OAuth get "
-    "errors, and each process counts requests on its own."
+    "Check PDS_REDIS_SCRATCH_ADDRESS and whether Redis is running; until it answers, apps that signed in with OAuth and "
+    "services that call with a token get errors, and each process counts requests on its own."
 )
 _BLOBS_ADVICE = "Check the settings PDS_BLOBSTORE_…, and the credentials if it is a bucket; until then, uploads fail."
 
@@ -236,12 +235,15 @@ async def _open_xrpc_host(
 ) -> XrpcHost:
     """Open what methods need: authentication, worker processes, service proxying, rate limits."""
     settings, clients, repositories, clock = core.settings, core.clients, core.registry.repositories, core.clock
+    # Used service tokens, until they expire.
+    seen = open_cache(settings.scratch_url or EMBEDDED, prefix=f"{settings.hostname}:service_tokens", clock=clock)
+    stack.push_async_callback(seen.close)
     services = ServiceCallers(
         audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
         resolve=clients.dids.resolve,
         refresh=clients.dids.refresh,
         resolve_current=clients.dids.resolve_current,
-        seen=InProcessCache(clock),
+        seen=seen,
         clock=clock,
     )
     workers = WorkerPool(WORKER_LIMITS, core.metrics)

@@ -192,7 +192,8 @@ class PdsSettings:
     )
     redis_scratch_address: str = setting(
         "",
-        doc="host:port of a Redis in which processes share rate limits and used DPoP proofs. Empty: each has its own.",
+        doc="host:port of a Redis in which processes share rate limits, used DPoP proofs and used service tokens. Empty: "
+        "each has its own.",
     )
     redis_scratch_password: Secret = setting(Secret(""), doc="Password of that Redis.")
     bsky_app_view_url: str = setting("", doc="App view for app.bsky methods. Empty: the one that a caller names.")

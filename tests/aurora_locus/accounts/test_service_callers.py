@@ -2,6 +2,7 @@
 
 import hmac
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,11 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.xrpc.service_auth import MAX_CLOCK_SKEW_SECONDS, MAX_LIFETIME_SECONDS
-from groundwork.clock import SECOND
-from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
+from groundwork.clock import SECOND, HandClock
+from tests.aurora_locus.conftest import MakeDeployment
+from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deployment, statuses, together
+from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 
 UPLOAD = "com.atproto.repo.uploadBlob"
 
@@ -64,6 +68,22 @@ async def test_token_can_be_used_once(deployment: Deployment) -> None:
     assert statuses(answers) == [200, 401, 401, 401, 401]
     deployment.clock.turn(60 * SECOND)
     assert (await upload(deployment, token)).status_code == 401
+
+
+@needs("redis")
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_token_can_be_used_once_at_all_processes(
+    make_deployment: MakeDeployment, pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
+) -> None:
+    """With a Redis, a token that was used at one process is refused by the others."""
+    redis = {"redis_scratch_address": "127.0.0.1:6379"}
+    first = await make_deployment(**redis)
+    ana = await first.sign_up("ana")
+    tokens = [token_of(first, ana, await own_key(first, ana), jti=jti) for jti in ("one", "two")]
+    plc, same_directory = await make_sqlite("plc_directory"), {"did_plc_url": first.directory.url}
+    async with open_deployment(pds_url, plc, clock, tmp_path, **redis, **same_directory) as second:
+        assert [(await upload(server, tokens[0])).status_code for server in (first, second)] == [200, 401]
+        assert [(await upload(server, tokens[1])).status_code for server in (second, first)] == [200, 401]
 
 
 @pytest.mark.parametrize("rewritten", [False, True])
