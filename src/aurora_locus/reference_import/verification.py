@@ -43,7 +43,7 @@ async def _differing_blocks(db: Database, did: Did) -> list[str]:
     if head is None:
         return [f"{did} has no repository"]
     after, has_head = b"", False
-    while page := await reader.blocks_since(db, head.did, "", after, limit=_BLOCKS_AT_ONCE):
+    while page := await reader.blocks_after(db, head.did, after, limit=_BLOCKS_AT_ONCE):
         for key, small in page:
             cid = Cid(key)
             has_head = has_head or cid == head.commit

@@ -29,6 +29,10 @@ _BATCH = 250
 _NEIGHBOURS = 4
 _LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
+# Links followed at once in a repository of which only the new blocks are sent.
+_LINKS_AT_ONCE = 100
+# About ten megabytes.
+_REMEMBERED_RECORDS = 50_000
 _CHUNK_BYTES = 64 * 1024
 # About as large as a repository of 10,000 short records.
 _FIRST_BYTES = 6 * 1024 * 1024
@@ -49,7 +53,8 @@ class _OpenedNode(NamedTuple):
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
     """Yield the chunks of a repository's CAR, root first. With ``since``, only the blocks added after that rev.
 
-    For an unknown or very old rev the CAR contains more than is needed, never less.
+    For an unknown or very old rev the CAR contains more than is needed, never less. Blocks below other roots are never
+    sent, so that a deleted record is not readable while an export from before its deletion goes on.
     """
     async with repositories.exporting(did) as head:
         commit = await _commit(repositories.db, head)
@@ -106,15 +111,35 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 
 
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
-    """Yield the blocks added after a rev, except the head's commit, which has been sent already.
+    """Yield the nodes and records that were added after a rev, in no particular order. A record at several paths is sent
+    once if no more than a few ten thousand others come in between.
 
-    Blocks that are removed during the export are kept (``Repositories.exporting``), so none is missing.
+    Only blocks below the root are sent: the store also contains those that another export needs, and those of a running
+    import. Below a node that was added earlier, nothing is new: it would have been added again with what is below it.
     """
-    after = b""
-    while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):
-        async for sections in _sections(db, head.did, [entry for entry in page if entry[0] != bytes(head.commit)]):
+    stack: list[_Link] = [(bytes(head.data), True)]
+    sent: set[bytes] = set()
+    while stack:
+        if len(sent) > _REMEMBERED_RECORDS:
+            sent.clear()
+        links = stack[-_LINKS_AT_ONCE:]
+        del stack[-_LINKS_AT_ONCE:]
+        found = await reader.load_newer_blocks(db, head.did, list({cid for cid, _ in links}), since)
+        batch: list[tuple[bytes, bytes | None]] = []
+        for cid, is_node in links:
+            if cid not in found:
+                raise DamagedRepository(head.did, Cid(cid))
+            is_newer, block = found[cid]
+            if not is_newer or (not is_node and cid in sent):
+                continue
+            if is_node:
+                block = await _block(db, head.did, cid) if block is None else block
+                stack += _open(head.did, cid, block).links
+            else:
+                sent.add(cid)
+            batch.append((cid, block))
+        async for sections in _sections(db, head.did, batch):
             yield sections
-        after = page[-1][0]
 
 
 async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
@@ -166,11 +191,16 @@ async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | Non
         if block is None:
             yield sections
             sections = []
-            block = (await reader.load_raw_blocks(db, did, [cid])).get(cid)
-            if block is None:
-                raise DamagedRepository(did, Cid(cid))
+            block = await _block(db, did, cid)
         sections.append(car.raw_section(cid, block))
     yield sections
+
+
+async def _block(db: Database, did: Did, cid: bytes) -> bytes:
+    block = (await reader.load_raw_blocks(db, did, [cid])).get(cid)
+    if block is None:
+        raise DamagedRepository(did, Cid(cid))
+    return block
 
 
 async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode]) -> None:

@@ -99,7 +99,12 @@ _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 _PAGE_BYTES = 1 << 20
 _BLOCKS_AT_ONCE = 25
 
-_BLOCK_SIZES = "select cid, length(bytes) from blocks where did = :did and cid in :cids"
+# Neither blocks that are kept only for a running export, nor those that a running import has staged.
+_BLOCK_SIZES = """
+    select cid, length(bytes) from blocks
+     where did = :did and cid in :cids and uses > 0
+       and rev not in (select i.rev from imports i where i.did = :did)
+"""
 
 # A page of the largest blocks would have hundreds of megabytes, so these are read one at a time.
 _SMALL_BYTES = 16 * 1024
@@ -109,12 +114,10 @@ _SMALL_BLOCKS = f"select cid, {_IF_SMALL} from blocks where did = :did and cid i
 
 _BLOCKS_AFTER = f"select cid, {_IF_SMALL} from blocks where did = :did and cid > :cid order by cid limit :limit"
 
-# This scans the whole repository. There is no index for it, because every write would pay for a rare query.
-_BLOCKS_SINCE = f"""
-    select cid, {_IF_SMALL} from blocks
-     where did = :did and cid > :cid and rev > :rev
-     order by cid
-     limit :limit
+_NEWER_BLOCKS = f"""
+    select cid, case when rev > :rev then 1 else 0 end,
+           case when rev > :rev and length(bytes) <= {_SMALL_BYTES} then bytes end
+      from blocks where did = :did and cid in :cids
 """
 
 _ENTRIES = """
@@ -268,7 +271,9 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
 
 
 async def block_sizes(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, int]:
-    """Return the sizes of blocks of a repository in bytes. Blocks that are not stored are left out."""
+    """Return the sizes of blocks of a repository in bytes. Left out are blocks that are not stored, and those that do
+    not belong to it now: kept for a running export, or staged by a running import.
+    """
     keys = [bytes(cid) for cid in cids]
     rows = await db.read(lambda r: r.fetch(_BLOCK_SIZES, did=did, cids=keys))
     return {Cid(row[0]): row[1] for row in rows}
@@ -295,13 +300,15 @@ async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> l
     return [(row[0], row[1]) for row in rows]
 
 
-async def blocks_since(
-    db: Database, did: Did, rev: str, after: bytes, *, limit: int
-) -> list[tuple[bytes, bytes | None]]:
-    """Return the blocks added after a rev as ``blocks_after`` does."""
+async def load_newer_blocks(
+    db: Database, did: Did, cids: Sequence[bytes], rev: Tid
+) -> dict[bytes, tuple[bool, bytes | None]]:
+    """Look up blocks as ``load_raw_blocks`` does. Return for each whether it was added after this rev, and its bytes if
+    it was and is not large.
+    """
     async with db.reader() as reader:
-        rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
-    return [(row[0], row[1]) for row in rows]
+        rows = await reader.fetch(_NEWER_BLOCKS, did=did, rev=rev, cids=cids)
+    return {row[0]: (bool(row[1]), row[2]) for row in rows}
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
