@@ -22,8 +22,9 @@ from at_protocol.oauth.permissions import (
 )
 
 _CHAT: Final = "chat.bsky."
-# The broad transitional scopes of older apps do not cover account migration.
-_NOT_GENERIC: Final = frozenset({"com.atproto.server.createAccount"})
+# The broad transitional scopes of older apps do not cover account migration. In lower case, because some services ignore
+# the case of method names.
+_NOT_GENERIC: Final = frozenset({"com.atproto.server.createaccount"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ class Grant:
     def may_call(self, method: str, audience: str) -> bool:
         """Whether this method of this service (``did#service``) may be called. Pass ``*`` to ask about all methods."""
         if Transition.GENERIC in self.transitions:
-            if method.lower().startswith(_CHAT):
+            lower = method.lower()
+            if lower.startswith(_CHAT):
                 if Transition.CHAT in self.transitions:
                     return True
-            elif method not in _NOT_GENERIC and method != ANY:
+            elif lower not in _NOT_GENERIC and method != ANY:
                 return True
         return any(
             each.audience in (ANY, audience) and (method in each.methods or ANY in each.methods) for each in self.rpc

@@ -144,6 +144,8 @@ FEED, APP = "app.example.getFeed", "did:web:api.example.com#app"
         ("transition:chat.bsky", "chat.bsky.convo.getLog", APP, False),
         ("transition:generic transition:chat.bsky", "chat.bsky.convo.getLog", APP, True),
         ("transition:generic", "com.atproto.server.createAccount", APP, False),
+        ("transition:generic", "com.atproto.server.CreateAccount", APP, False),
+        ("transition:generic", "Chat.bsky.convo.getLog", APP, False),
         ("transition:generic", "*", APP, False),
     ],
 )
