@@ -49,6 +49,12 @@ _RELEASE_HANDLE = """
     insert into released_handles (handle, did, released_at) values (:handle, :did, :released_at)
     on conflict (handle) do update set did = excluded.did, released_at = excluded.released_at
 """
+# How many released handles are reserved for an account. Otherwise one account could occupy 1,500 names a month.
+MAX_RESERVED = 5
+_FREE_OLDEST = """
+    delete from released_handles where did = :did and handle not in
+       (select handle from released_handles where did = :did order by released_at desc, handle limit :kept)
+"""
 _SET_DEACTIVATED = "update accounts set deactivated_at = :at, delete_after = :delete_after where did = :did"
 _SET_AWAITING = """
     update accounts set awaits = :awaits, deactivated_at = :at, delete_after = :delete_after where did = :did
@@ -217,11 +223,19 @@ async def mail_language(reader: Reader, did: Did, stated: str = "") -> str:
 
 
 def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
-    """Change the handle and reserve the old one for a while. Return False if the handle is no longer ``old``."""
+    """Change the handle and reserve the old one for a while, unless the account was never announced. Return False if the
+    handle is no longer ``old``.
+    """
     if w.execute(_SET_HANDLE, did=did, new=new, old=old) != 1:
         return False
-    w.execute(_RELEASE_HANDLE, handle=old, did=did, released_at=w.now)
+    if waiting(w, did) is None:
+        _reserve(w, did, old)
     return True
+
+
+def _reserve(w: Writer, did: Did, handle: str) -> None:
+    w.execute(_RELEASE_HANDLE, handle=handle, did=did, released_at=w.now)
+    w.execute(_FREE_OLDEST, did=did, kept=MAX_RESERVED)
 
 
 def set_deactivated(w: Writer, did: Did, delete_after: Instant | None = None) -> None:
@@ -339,7 +353,7 @@ def remove(w: Writer, did: Did) -> None:
     was_shown = waiting(w, did) is None
     row = w.fetch_one(_REMOVE, did=did)
     if row is not None and was_shown:
-        w.execute(_RELEASE_HANDLE, handle=row["handle"], did=did, released_at=w.now)
+        _reserve(w, did, row["handle"])
 
 
 def host_decision(w: Writer, did: Did) -> HostingStatus | None:

@@ -1,12 +1,16 @@
 """A new handle is stored in the directory, in our database and on the firehose, or in none of them."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
 from at_protocol.syntax.handle import Handle, parse_handle
+from aurora_locus.accounts import creation, queries
+from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.queries import free_handle
 from aurora_locus.identity import plc_updates
-from groundwork.clock import DAY
+from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, statuses, together
 
@@ -130,6 +134,27 @@ async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(make
     deployment = await make_deployment(handle_quarantine=0.0)
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200
+    assert (await rename(ben, "ana.test")).status_code == 200
+
+
+async def test_only_the_latest_handles_are_reserved(deployment: Deployment) -> None:
+    """An account cannot occupy any number of names by taking one after the other."""
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    names = [f"name-{number}.test" for number in range(queries.MAX_RESERVED + 1)]
+    for name in names:
+        deployment.clock.turn(SECOND)
+        assert (await rename(ana, name)).status_code == 200
+    assert (await rename(ben, names[0])).json()["error"] == "HandleNotAvailable"
+    assert (await rename(ben, "ana.test")).status_code == 200
+
+
+async def test_handles_of_an_unconfirmed_account_are_not_reserved(deployment: Deployment) -> None:
+    registry = replace(deployment.pds.registry, confirms_email=True)
+    wish = AccountRequest(handle="ana.test", email="ana@example.org", password="password of ana")
+    made = await creation.create(registry, wish)
+    ana = deployment.stranger.bearing(made.tokens.access)
+    assert (await rename(ana, "anna.test")).status_code == 200
+    ben = await deployment.sign_up("ben")
     assert (await rename(ben, "ana.test")).status_code == 200
 
 
