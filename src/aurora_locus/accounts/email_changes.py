@@ -1,7 +1,7 @@
 """An account's e-mail address: requesting tokens, confirming and changing the address."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_confirmation, email_tokens, queries
+from aurora_locus.accounts import email_confirmation, email_tokens, queries, sign_in_links
 from aurora_locus.accounts.account_requests import email_taken
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.model import Account
@@ -18,18 +18,11 @@ async def send_token(registry: Registry, account: Account, purpose: TokenPurpose
     """Send a token to the account's address. Raises Refused if the account has no address or this server sends no
     e-mail.
     """
-    require_mail(registry)
+    registry.require_mail()
     if account.email is None:
         raise Refused(gettext_noop("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         await email_tokens.enqueue_token(tx, registry.email_tokens, account.did, purpose)
-
-
-def require_mail(registry: Registry) -> None:
-    """Raise Refused if this server cannot send e-mail, so that people do not wait for an e-mail that never arrives."""
-    if not registry.sends_mail:
-        why = gettext_noop("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
-        raise Refused(why, name="InvalidRequest")
 
 
 async def confirm(registry: Registry, did: Did, typed_email: str, token: str) -> None:
@@ -95,6 +88,7 @@ def replace_email(w: Writer, registry: Registry, did: Did, email: str) -> None:
     """
     queries.set_email(w, did, email)
     email_tokens.drop_all(w, did)
+    sign_in_links.forget(w, did)
     checking.end_mail(w, did)
     w.after_commit(lambda: registry.repositories.forget_head(did))
 

@@ -5,7 +5,7 @@ password.
 import asyncio
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_changes, email_tokens, password_guesses, queries, sessions, sign_in_links
+from aurora_locus.accounts import email_tokens, password_guesses, queries, sessions, sign_in_links
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
@@ -22,7 +22,7 @@ async def send_token(registry: Registry, typed_email: str) -> None:
     No second token is sent while one is valid. Otherwise anyone could fill the owner's mailbox and replace the code
     that the owner is about to type.
     """
-    email_changes.require_mail(registry)
+    registry.require_mail()
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS
     email = typed_email.strip().lower()

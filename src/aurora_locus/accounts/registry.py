@@ -12,10 +12,12 @@ from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.blobs.locks import Locks
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.plc_updates import Directory, PlcUpdateContext
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
+from groundwork.errors import Refused
 from groundwork.rate_limit.contract import Counters
 
 
@@ -56,6 +58,12 @@ class Registry:
     shares_private_addresses: bool = False
     counts_requests: bool = True
     renames: Locks = field(default_factory=Locks)
+
+    def require_mail(self) -> None:
+        """Raise Refused if this server cannot send e-mail, so that people do not wait for an e-mail that never arrives."""
+        if not self.sends_mail:
+            why = gettext_noop("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
+            raise Refused(why, name="InvalidRequest")
 
     @property
     def own_keys(self) -> list[PublicKey]:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import email_changes, queries
+from aurora_locus.accounts import queries
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
@@ -54,7 +54,7 @@ async def send_link(registry: Registry, identifier: str) -> None:
 
     Raises Refused if this server sends no e-mail.
     """
-    email_changes.require_mail(registry)
+    registry.require_mail()
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS_OF_REFUSAL
     async with registry.db.reader() as reader:

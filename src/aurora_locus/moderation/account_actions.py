@@ -196,7 +196,7 @@ def _require(w: Writer, did: Did) -> None:
 
 async def require_reachable(registry: Registry, did: Did) -> None:
     """Raise NotFound for an unknown account, Refused if it has no e-mail address or the server sends no e-mail."""
-    email_changes.require_mail(registry)
+    registry.require_mail()
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:

@@ -6,6 +6,7 @@ import inspect
 import httpx
 import pytest
 
+from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
 from aurora_locus.accounts.emails import email_handler
 from groundwork.clock import SECOND
@@ -116,6 +117,15 @@ async def test_changing_an_unconfirmed_address_needs_no_token(deployment: Deploy
     assert named(await ana.post(UPDATE, {"email": "New@Example.org"})) == (200, "")
     assert (await session(ana))["email"] == "new@example.org"
     assert (await deployment.sign_in("new@example.org", "password of ana")).status_code == 200
+
+
+async def test_sign_in_links_end_with_the_address(deployment: Deployment) -> None:
+    """Somebody who reads the former mailbox finds no link that still lets an unknown browser try the password."""
+    ana = await deployment.sign_up("ana")
+    await sign_in_links.send_link(deployment.pds.registry, "ana.test")
+    assert await deployment.count("sign_in_links") == 1
+    assert named(await ana.post(UPDATE, {"email": "new@example.org"})) == (200, "")
+    assert await deployment.count("sign_in_links") == 0
 
 
 async def test_changing_a_confirmed_address_requires_its_token(deployment: Deployment) -> None:
