@@ -23,6 +23,7 @@ from openmeet.domain.attendance.model import Attendance, AttendanceId, Attendanc
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries
@@ -76,13 +77,13 @@ class InvitationTarget:
 
 
 async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
-    """Lock and return the event or group, for a caller who may invite people to it. Raises NotFound, Forbidden,
-    Refused.
+    """Lock and return the event or group, for a caller who may invite people to it: for an event, its hosts. Raises
+    NotFound, Forbidden, Refused.
     """
     if kind is ImportKind.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
-    event = await lock_for_host(tx, caller, EventSlug(slug), None)
+    event = await lock_for_host(tx, caller, EventSlug(slug), None, EventPermission.DECIDE_ANSWERS)
     return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
 
 
@@ -93,7 +94,7 @@ async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: st
         require_managed_here(group, GroupPermission.INVITE)
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
-    event = await find_for_host(reader, caller, EventSlug(slug))
+    event = await find_for_host(reader, caller, EventSlug(slug), EventPermission.DECIDE_ANSWERS)
     return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
 
 

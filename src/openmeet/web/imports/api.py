@@ -349,6 +349,9 @@ async def _add_events(
 async def _add_people(
     request: Request, caller: Caller, arrived: Import, requested_page: Page, output: ImportOutput
 ) -> None:
+    async with database_of(request).reader() as reader:
+        # The counts below tell which of these people the hosts have on their list.
+        await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
     contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, contacts)
@@ -406,7 +409,7 @@ OPERATIONS = (
         show,
         {200: ImportOutput},
         parameters=(CURSOR, LIMIT),
-        failures=(404,),
+        failures=(403, 404, 422),
     ),
     ApiOperation(
         "POST",
