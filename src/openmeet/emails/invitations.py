@@ -69,8 +69,9 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
 def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """Composer of ``ARRIVAL_MAIL``, the only e-mail that a person on an imported guest list gets.
 
-    Composes nothing if the event or group is no longer available, or if the person has already responded: to this list,
-    to an earlier list, or to another invitation of the same group.
+    Composes nothing if the event or group is no longer available, if the person has already responded (to this list, to
+    an earlier list, or to another invitation of the same group), or if they are not to be invited any more
+    (``people.is_still_to_be_invited``).
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -79,6 +80,8 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             try:
                 person, event, group = await people.find_invitation(reader, person_id)
             except NotFound:
+                return None
+            if not await people.is_still_to_be_invited(reader, person, event, group):
                 return None
             host = await user_by_id(reader, person.invited_by)
             if await email_suppressions.is_suppressed(reader, key, person.email):

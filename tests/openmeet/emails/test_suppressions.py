@@ -45,7 +45,7 @@ async def evening(post: Post):
 
 
 async def everything(post: Post, ana, title: str) -> list[str]:
-    """Send each kind of e-mail that a user can cause to an address, about a new event and group, and return the
+    """Send each kind of e-mail that a user can cause to an address, about a new group and new events, and return the
     beginnings of those received.
     """
     async with post.db.transaction() as tx:
@@ -54,7 +54,8 @@ async def everything(post: Post, ana, title: str) -> list[str]:
         await people.invite(tx, ana, ImportKind.GUESTS, event.slug, message="", expected=1)
         await co_hosts.invite(tx, ana, event.slug, EVE)
         await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, EVE)
-        await invitations.invite(tx, ana, event.slug, EVE)
+        # Whoever is invited to an event by name gets no e-mail from its list.
+        await invitations.invite(tx, ana, (await event_by(tx, ana, title=title)).slug, EVE)
     await answer_by_mail(post, event)
     post.site.clock.turn(HOUR)
     return sorted(" ".join(str(mail["Subject"]).split(" ")[:2]) for mail in await post.deliver())

@@ -18,6 +18,7 @@ from groundwork.workers.pool import ChargedPool
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import imported_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.answer_bar_inputs import is_welcome
 from openmeet.domain.attendance.imported_rsvps import ImportedRsvp
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpReply, RsvpSource
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -46,8 +47,11 @@ from openmeet.domain.imports.model import (
     PersonId,
 )
 from openmeet.domain.moderation import visibility as moderation
+from openmeet.domain.moderation.blocks import is_block_between_address
 from openmeet.domain.moderation.model import SubjectVisibility
+from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.queries import by_email as user_by_email
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.outbox import email_suppressions
@@ -63,13 +67,20 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 @dataclass(frozen=True, slots=True)
 class InvitationTarget:
-    """An event or a group to which the caller may invite people. ``is_hidden``: an event that only its hosts can open."""
+    """An event or a group to which the caller may invite people. ``is_hidden``: an event that only its hosts can open,
+    for example a draft. ``takes_answers``: False for an event that is cancelled or over.
+    """
 
     what: ImportKind
     id: str
     slug: str
     title: str
     is_hidden: bool = False
+    takes_answers: bool = True
+
+    @property
+    def takes_invitations(self) -> bool:
+        return self.takes_answers and not self.is_hidden
 
     @property
     def path(self) -> str:
@@ -84,7 +95,7 @@ async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await lock_for_host(tx, caller, EventSlug(slug), None, EventPermission.DECIDE_ANSWERS)
-    return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
+    return _target_of_event(event, tx.now)
 
 
 async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
@@ -95,7 +106,7 @@ async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: st
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug), EventPermission.DECIDE_ANSWERS)
-    return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
+    return _target_of_event(event, reader.now)
 
 
 async def find_target_by_id(reader: Reader, caller: Caller, kind: ImportKind, target_id: str) -> InvitationTarget:
@@ -106,6 +117,21 @@ async def find_target_by_id(reader: Reader, caller: Caller, kind: ImportKind, ta
 async def target_by_id(tx: Transaction, caller: Caller, kind: ImportKind, target_id: str) -> InvitationTarget:
     """Like ``target_of``, with the id that an import stores."""
     return await target_of(tx, caller, kind, await _slug_of(tx, kind, target_id))
+
+
+def _target_of_event(event: Event, now: Instant) -> InvitationTarget:
+    return InvitationTarget(
+        ImportKind.GUESTS,
+        event.id,
+        event.slug,
+        event.title,
+        is_hidden=event.is_hidden or event.is_held,
+        takes_answers=_takes_answers(event, now),
+    )
+
+
+def _takes_answers(event: Event, now: Instant) -> bool:
+    return not (event.is_gone or event.is_cancelled or event.is_over(now))
 
 
 async def _slug_of(reader: Reader, kind: ImportKind, target_id: str) -> str:
@@ -180,7 +206,9 @@ async def add_to_list(
 async def addresses_to_invite(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> list[str]:
     """The addresses to which ``invite`` sends e-mails now. Raises NotFound, Forbidden, Refused."""
     target = await find_target(reader, caller, kind, slug)
-    waiting = [] if target.is_hidden else await queries.uninvited_contacts(reader, kind, target.id, MAX_INVITED)
+    if not target.takes_invitations:
+        return []
+    waiting = await queries.uninvited_contacts(reader, kind, target.id, MAX_INVITED)
     return [one.email for one in waiting]
 
 
@@ -207,9 +235,11 @@ async def invite(
     ``expected``: the number shown to the host, with these addresses.
 
     Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``,
-    ``EventHidden``), TooMany.
+    ``EventOver``, ``EventHidden``), TooMany.
     """
     target = await target_of(tx, caller, kind, slug)
+    if not target.takes_answers:
+        raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     if target.is_hidden:
         # As for a single invitation: nobody could open what they are invited to.
         raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
@@ -274,6 +304,32 @@ async def find_invitation(reader: Reader, person_id: PersonId) -> tuple[Imported
     if event is not None and event.is_hidden and await _is_hidden_by_moderator(reader, event):
         raise NotFound(ImportReason.TARGET_GONE, name=INVALID_LINK)
     return person, event, group
+
+
+async def is_still_to_be_invited(
+    reader: Reader, contact: ImportedContact, event: Event | None, group: Group | None
+) -> bool:
+    """Whether to send the invitation of a contact to this event or group. False if it takes no answers any more, if the
+    contact or the sender has blocked the other, if the contact may not come or is banned, and if they are a member or
+    have an RSVP, whatever they answered: the e-mail says that they are on no list.
+
+    Checked only when the e-mail is sent, so that no host learns whose address it is.
+    """
+    if await is_block_between_address(reader, contact.invited_by, contact.email):
+        return False
+    if group is not None and await invitation_queries.is_member_or_banned(reader, group.id, contact.email):
+        return False
+    if event is None:
+        return True
+    if not _takes_answers(event, reader.now):
+        return False
+    if await attendance_queries.by_invited_as(reader, event.id, contact.email) is not None:
+        return False
+    user = await user_by_email(reader, contact.email)
+    user_id = await guests.by_email(reader, contact.email) if user is None else user.id
+    if user_id is None:
+        return True
+    return await attendance_queries.find(reader, event.id, user_id) is None and await is_welcome(reader, event, user_id)
 
 
 def invited_rsvp(event_id: EventId, user_id: UserId, now: Instant) -> Attendance:
