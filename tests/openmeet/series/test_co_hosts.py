@@ -1,6 +1,7 @@
 """Co-hosting all dates of a series; on both engines."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,15 +14,26 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.permissions import EventRole
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.notifications.event_kinds import CoHostAnswered
+from openmeet.domain.notifications.event_kinds import EVENT_CANCELLED, EVENT_CHANGED, CoHostAnswered
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.series import materialize, ownership, queries
+from openmeet.domain.series import cancel_dates, materialize, ownership, queries, undo
 from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.follower_queries import follow
 from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.series.notify import NAMED
 from openmeet.web.series import create
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, split_series, weekly
+from tests.openmeet.series.practice import (
+    create_weekly_series,
+    dates,
+    give_rsvp,
+    kinds_received,
+    lock_series,
+    move_all_dates,
+    original_dates,
+    split_series,
+    weekly,
+)
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, signed_in, site_on
 
 
@@ -254,3 +266,47 @@ async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clo
         assert await hosted_by(tx, ben, [first, second]) == [True, says == "yes"]
         ahead = await materialize.ensure_stored(tx, await lock_series(tx, ana, series), "2027-03-02T18:00:00")
         assert await hosted_by(tx, ben, [ahead]) == [says == "yes"]
+
+
+async def test_changes_of_the_series_are_announced_to_the_co_hosts_of_its_dates(db):
+    """A co-host of all dates learns of each. A co-host of one date of a private series learns of that date only, because
+    they cannot see the others.
+    """
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx, visibility=Visibility.PRIVATE)
+        cleo = await person(tx, "Cleo")
+        found = await dates(tx, series)
+        one = await co_hosts.invite(tx, ana, found[1].slug, "cleo@example.org")
+        await co_hosts.accept(tx, cleo, one.id)
+        await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), original_dates(found[:3]), "Rain")
+        (bens,), (cleos,) = await newest(tx, ben.user_id, 1), await newest(tx, cleo.user_id, 1)
+    assert (bens.kind, bens.subject_id, bens.payload.more) == (EVENT_CANCELLED, found[0].id, 2)  # type: ignore[attr-defined]  # the payload of its kind
+    assert (cleos.kind, cleos.subject_id, cleos.payload.more) == (EVENT_CANCELLED, found[1].id, 0)  # type: ignore[attr-defined]  # the payload of its kind
+
+
+async def test_co_hosts_learn_of_the_dates_that_they_host_and_of_those_that_they_answered(db):
+    """In one notification, even if they answered more dates than it lists."""
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx, "FREQ=DAILY")
+        cleo = await person(tx, "Cleo")
+        found = await dates(tx, series)
+        answered = found[1 : NAMED + 5]
+        for event in answered:
+            await give_rsvp(tx, cleo, event)
+        for event in (found[0], found[3]):
+            one = await co_hosts.invite(tx, ana, event.slug, "cleo@example.org")
+            await co_hosts.accept(tx, cleo, one.id)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1))
+        (told,) = [one for one in await newest(tx, cleo.user_id, 100) if one.kind is EVENT_CHANGED]
+    assert told.subject_id == found[0].id
+    assert (told.payload.more, len(told.payload.others)) == (len(answered), NAMED)  # type: ignore[attr-defined]  # the payload of its kind
+
+
+async def test_co_hosts_learn_of_a_change_that_is_not_announced_and_of_its_undo(db):
+    """Like the other hosts of the dates, and as with a single event."""
+    async with db.transaction() as tx:
+        ana, ben, series = await together(tx)
+        moved = await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1), notifies=False)
+        assert await kinds_received(tx, ben) == [EVENT_CHANGED]
+        await undo.undo(tx, await lock_series(tx, ana, moved))
+        assert await kinds_received(tx, ben) == [EVENT_CHANGED, EVENT_CHANGED]

@@ -1,9 +1,9 @@
-"""The database counts the people whom an edit reaches. The number is the same as when checking them one by one, and
-takes one statement for any number of people.
+"""The database counts the people whom an edit reaches. The number is the same as when checking them one by one, and as
+after the edit. Counting takes one statement for any number of people.
 """
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -13,6 +13,9 @@ import pytest
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload, people_to_notify
+from openmeet.domain.events import co_host_queries, co_hosts
+from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.edits import details_in, with_details
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
@@ -22,14 +25,14 @@ from openmeet.domain.notifications import event_kinds, preferences, rules
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import Channel, NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
-from openmeet.domain.series import date_queries, follower_queries, impact
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, follower_queries, impact
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
-from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_all
+from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_all, plan_one
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.series.practice import create_weekly_series, dates, lock_series
-from tests.openmeet.site_under_test import person
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, original_dates, weekly
+from tests.openmeet.site_under_test import edited_details, person
 from tests.openmeet.statement_counter import StatementCounter
 
 T = TypeVar("T")
@@ -56,16 +59,23 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     hosts: set[UserId] = set()
     if series.changed_by is not None:
         hosts = {event.author_id for event in changed}
-        hosts |= {series.owner_id} if hosts or plan.scope is not EditScope.THIS else set()
+        is_of_series = plan.scope is not EditScope.THIS and not plan.vanishing
+        hosts |= {series.owner_id} if hosts or is_of_series else set()
     of_all = (followers if changed else set[UserId]()) | hosts
-    hears = (answered.keys() | of_all) - {by}
+    co_hosted = await co_hosts_of(reader, [event.id for event in changed])
+    of_dates = {user_id for several in co_hosted.values() for user_id in several}
+    movers = {user_id for event_id in moving for user_id in co_hosted.get(event_id, ())}
+    movers |= {one for one in answered.keys() | of_all if answered.get(one, bool(moving))}
+    hears = (answered.keys() | of_all | of_dates) - {by}
     authors = {event.author_id for event in plan.vanishing}
     deleted = (followers | authors | {series.owner_id}) - hears - {by} if plan.vanishing else set[UserId]()
+    removed_from = await co_hosts_of(reader, [event.id for event in plan.vanishing])
+    deleted |= {user_id for several in removed_from.values() for user_id in several} - {by}
     made = ((followers | {series.owner_id}) - hears - deleted | goers) - {by} if makes_dates else set[UserId]()
     notified: set[UserId] = set()
     mailed: set[UserId] = set()
     for kind, people, worth in (
-        (event_kinds.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
+        (event_kinds.EVENT_CHANGED, hears, movers),
         (event_kinds.EVENT_DELETED, deleted, deleted),
         (event_kinds.NEW_DATE, made, made),
     ):
@@ -78,8 +88,8 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
 
 
 class Crowd:
-    """People of every kind. Some of them have answered, follow the series, have a standing RSVP or chose notification
-    channels.
+    """People of every kind. Some of them have answered, co-host dates, follow the series, have a standing RSVP or chose
+    notification channels.
     """
 
     def __init__(self, seed: int) -> None:
@@ -104,6 +114,8 @@ class Crowd:
         for event in events:
             for user_id in self.some(self.people):
                 await self._answers(tx, event, user_id)
+            for user_id in self.some(self.people[4::5]):
+                await self._is_asked_to_host(tx, event, user_id, by=series.owner_id)
         for user_id in self.some([*self.people, series.owner_id]):
             await follower_queries.follow(tx, series.id, user_id, notifies=self.choose.random() < 0.7)
         for user_id in self.some([*self.people, series.owner_id]):
@@ -119,6 +131,12 @@ class Crowd:
 
     def some(self, of: Collection[T]) -> list[T]:
         return [one for one in of if self.choose.random() < 0.4]
+
+    async def _is_asked_to_host(self, tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> None:
+        state = self.choose.choice([CoHostState.ACCEPTED, CoHostState.ACCEPTED, CoHostState.INVITED, CoHostState.LEFT])
+        decided_at = None if state is CoHostState.INVITED else tx.now
+        one = CoHost(CoHostId(f"{event.id}-{user_id}"), event.id, user_id, None, state, by, tx.now, tx.now, decided_at)
+        await co_host_queries.put(tx, one)
 
     async def _answers(self, tx: Transaction, event: Event, user_id: UserId) -> None:
         status = self.choose.choice(list(AttendanceStatus))
@@ -205,7 +223,14 @@ async def effect_one_by_one(
     """The people whom an action on these dates reaches, from the code that notifies."""
     answered = [user_id for one in held for user_id in await people_to_notify(reader, one.event.id, NOTIFIED_STATUSES)]
     concerned = set(answered) | set(await follower_queries.followers_to_notify(reader, series))
-    concerned |= {series.owner_id} | {one.event.author_id for one in held}
+    concerned |= {series.owner_id}
+    if kind is not event_kinds.SERIES_PAUSED:
+        concerned |= {one.event.author_id for one in held}
+        concerned |= {
+            user_id
+            for several in (await co_hosts_of(reader, [one.event.id for one in held])).values()
+            for user_id in several
+        }
     notified = mailed = 0
     by = series.changed_by or series.owner_id
     for one in await preferences.addressees(reader, sorted(concerned - {by}), kind.topic):
@@ -220,7 +245,7 @@ async def effect_one_by_one(
 async def test_an_action_reaches_as_many_as_are_found_one_by_one(
     practice_db: Database, visibility: Visibility, seed: int
 ):
-    """Cancelling and deleting all dates, one, and none."""
+    """Cancelling and deleting all dates, one, and none, and pausing."""
     crowd = Crowd(seed)
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx, visibility=visibility)
@@ -230,7 +255,7 @@ async def test_an_action_reaches_as_many_as_are_found_one_by_one(
         seen = set()
         for held in (stored, stored[:1], stored[-1:], []):
             for by in (None, ana.user_id, crowd.people[4]):
-                for kind in (event_kinds.EVENT_CANCELLED, event_kinds.EVENT_DELETED):
+                for kind in (event_kinds.EVENT_CANCELLED, event_kinds.EVENT_DELETED, event_kinds.SERIES_PAUSED):
                     one = replace(series, changed_by=by)
                     found = await impact.impact_of_action(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
@@ -254,3 +279,126 @@ async def test_counting_takes_one_statement_however_many_follow(practice_db: Dat
         held = await date_queries.coming(tx, series.id)
         assert (await impact.impact_of_action(counted, series, held, event_kinds.EVENT_CANCELLED)).notified == 30
     assert (counted.statements, counted.rows) == (2, 2)
+
+
+async def with_co_hosts(tx: Transaction, **more: object) -> tuple[Series, dict[str, Caller]]:
+    """Ana's series. Ben co-hosts every date, Cleo the second one; Dan follows; Eve no longer co-hosts."""
+    ana, series = await create_weekly_series(tx, **more)
+    people = {"Ana": ana} | {name: await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve")}
+    first, second, *_ = await dates(tx, series)
+    for name, event, is_of_all in (("Ben", first, True), ("Cleo", second, False), ("Eve", first, True)):
+        one = await co_hosts.invite(tx, ana, event.slug, f"{name.lower()}@example.org", for_series=is_of_all)
+        await co_hosts.accept(tx, people[name], one.id)
+    await co_hosts.leave(tx, people["Eve"], first.slug)
+    await follower_queries.follow(tx, series.id, people["Dan"].user_id, notifies=True)
+    await tx.execute("delete from notifications")
+    await tx.execute("delete from notification_emails")
+    return series, people
+
+
+async def notified_and_mailed(reader: Reader) -> tuple[set[str], set[str]]:
+    names = [
+        {
+            row["display_name"]
+            for row in await reader.fetch(
+                f"select distinct u.display_name from {table} n join users u on u.id = n.user_id order by 1"
+            )
+        }
+        for table in ("notifications", "notification_emails")
+    ]
+    return names[0], names[1]
+
+
+Counted = Callable[[Transaction, Series], Awaitable[AudienceSize]]
+
+
+async def _plan(tx: Transaction, series: Series, plan: EditPlan) -> AudienceSize:
+    counted = await impact.impact_of_plan(tx, series, plan, makes_dates=False)
+    await apply_edits.apply_plan(tx, series, plan)
+    return counted
+
+
+async def _action(
+    tx: Transaction, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
+) -> AudienceSize:
+    effect = await impact.impact_of_action(tx, series, held, kind)
+    return AudienceSize(effect.notified, effect.mailed)
+
+
+async def move_all(tx: Transaction, series: Series) -> AudienceSize:
+    start = series.timing.pattern.start
+    timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
+    held = await date_queries.stored(tx, series.id)
+    return await _plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+
+
+async def retitle_second(tx: Transaction, series: Series) -> AudienceSize:
+    second = (await date_queries.stored(tx, series.id))[1]
+    return await _plan(tx, series, plan_one(series, second, edited_details(second.event, title="Guests")))
+
+
+async def end_after_first(tx: Transaction, series: Series) -> AudienceSize:
+    """The later dates vanish."""
+    timing = weekly("FREQ=WEEKLY;COUNT=1")
+    held = await date_queries.stored(tx, series.id)
+    return await _plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+
+
+async def cancel_first(tx: Transaction, series: Series) -> AudienceSize:
+    first = (await date_queries.coming(tx, series.id))[:1]
+    counted = await _action(tx, series, first, event_kinds.EVENT_CANCELLED)
+    await cancel_dates.cancel_dates(tx, series, original_dates([first[0].event]), "Rain")
+    return counted
+
+
+async def cancel_all(tx: Transaction, series: Series) -> AudienceSize:
+    coming = await date_queries.coming(tx, series.id)
+    counted = await _action(tx, series, coming, event_kinds.EVENT_CANCELLED)
+    await cancel_dates.cancel(tx, series, "No hall")
+    return counted
+
+
+async def remove_second(tx: Transaction, series: Series) -> AudienceSize:
+    second = (await date_queries.coming(tx, series.id))[1:2]
+    counted = await _action(tx, series, second, event_kinds.EVENT_DELETED)
+    await cancel_dates.remove_dates(tx, series, original_dates([second[0].event]))
+    return counted
+
+
+async def delete(tx: Transaction, series: Series) -> AudienceSize:
+    counted = await _action(tx, series, await date_queries.coming(tx, series.id), event_kinds.EVENT_DELETED)
+    await actions.delete(tx, series, keeps_events=False)
+    return counted
+
+
+async def pause(tx: Transaction, series: Series) -> AudienceSize:
+    counted = await _action(tx, series, await date_queries.coming(tx, series.id), event_kinds.SERIES_PAUSED)
+    await actions.pause(tx, series, "Summer")
+    return counted
+
+
+@pytest.mark.parametrize("by", ["Ana", "Ben"])
+@pytest.mark.parametrize(
+    ("act", "co_hosts_reached"),
+    [
+        (move_all, {"Ben", "Cleo"}),
+        (retitle_second, {"Ben", "Cleo"}),
+        (end_after_first, {"Ben", "Cleo"}),
+        (cancel_first, {"Ben"}),
+        (cancel_all, {"Ben", "Cleo"}),
+        (remove_second, {"Ben", "Cleo"}),
+        (delete, {"Ben", "Cleo"}),
+        (pause, set()),
+    ],
+)
+async def test_co_hosts_of_the_dates_are_counted_and_notified(
+    practice_db: Database, act: Counted, co_hosts_reached: set[str], by: str
+):
+    """Except for the one who acts. Whoever hosts other dates only, or no longer hosts, is not notified."""
+    async with practice_db.transaction() as tx:
+        series, people = await with_co_hosts(tx)
+        locked = await lock_series(tx, people["Ana"], series)
+        counted = await act(tx, replace(locked, changed_by=people[by].user_id))
+        notified, mailed = await notified_and_mailed(tx)
+    assert notified == ({"Ana", "Dan"} | co_hosts_reached) - {by}
+    assert counted == AudienceSize(len(notified), len(mailed))

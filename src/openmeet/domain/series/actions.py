@@ -260,9 +260,8 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await leave_series(tx, staying, by=series.changed_by)
     deleted = await delete_each(tx, leaving)
     await recheck_rsvp_records(tx, [one.id for one in deleted])
-    await notify.notify_people(
-        tx, series, notify.of_changes(series, list(zip(leaving, deleted, strict=True)), event_kinds.EVENT_DELETED)
-    )
+    news = await notify.of_changes(tx, series, list(zip(leaving, deleted, strict=True)), event_kinds.EVENT_DELETED)
+    await notify.notify_people(tx, series, news)
     await save(tx, replace(series, deleted_at=tx.now))
 
 

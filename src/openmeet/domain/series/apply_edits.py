@@ -62,8 +62,8 @@ async def apply_plan(
     # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, event_kinds.EVENT_CHANGED, notifies=notifies)
-    news += notify.of_changes(target, gone, event_kinds.EVENT_DELETED, notifies=notifies)
+    news = await notify.of_changes(tx, target, changed, event_kinds.EVENT_CHANGED, notifies=notifies)
+    news += await notify.of_changes(tx, target, gone, event_kinds.EVENT_DELETED, notifies=notifies)
     if plan.scope is not EditScope.THIS:
         news += await notify.of_edit(tx, target)
     if notifies:

@@ -150,8 +150,8 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     await recheck_rsvp_records(tx, [event.id for event in deleted])
     # Detach them, so that the name is free if the host adds the date again.
     await date_queries.detach(tx, [event.id for event in deleted])
-    news = notify.of_changes(
-        series, list(zip(to_delete, deleted, strict=True)), event_kinds.EVENT_DELETED, notifies=notifies
+    news = await notify.of_changes(
+        tx, series, list(zip(to_delete, deleted, strict=True)), event_kinds.EVENT_DELETED, notifies=notifies
     )
     new_pattern = pattern(
         old_pattern.start,
@@ -278,4 +278,4 @@ async def _change(
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
     await series_dates.enqueue_by_policy(tx, series.id)
-    return pairs, notify.of_changes(series, pairs, kind, notifies=notifies)
+    return pairs, await notify.of_changes(tx, series, pairs, kind, notifies=notifies)

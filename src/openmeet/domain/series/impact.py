@@ -22,8 +22,8 @@ from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
 
-# People by the first notification of the action that they get. Attendees are notified of their own dates, by e-mail
-# only if one of these moves. Followers and hosts are notified of all dates, unless they were already notified as
+# People by the first notification of the action that they get. Attendees and co-hosts are notified of their own dates, by
+# e-mail only if one of these moves. Followers and hosts are notified of all dates, unless they were already notified as
 # attendees.
 _RECIPIENTS: Final = f"""
     with answered as (
@@ -34,16 +34,24 @@ _RECIPIENTS: Final = f"""
        , followers as ({{followers}})
        , goers as ({{goers}})
        , changes as (
-           select user_id, is_mailed from answered where user_id <> :by
-            union all
-           select o.user_id, cast(:moves as integer)
-             from (select user_id from followers where cast(:does_change as integer) = 1
-                    union select id from users where id in :hosts) o
-            where o.user_id <> :by and not exists (select 1 from answered n where n.user_id = o.user_id))
+           select c.user_id, max(c.is_mailed) as is_mailed from (
+                  select user_id, is_mailed from answered
+                   union all
+                  select o.user_id, cast(:moves as integer)
+                    from (select user_id from followers where cast(:does_change as integer) = 1
+                           union select id from users where id in :hosts) o
+                   where not exists (select 1 from answered n where n.user_id = o.user_id)
+                   union all
+                  select h.user_id, case when h.event_id in :moved then 1 else 0 end
+                    from event_co_hosts h where h.event_id in :changed and h.state = 'accepted') c
+            where c.user_id <> :by group by c.user_id)
        , removals as (
            select o.user_id from (select user_id from followers union select id from users where id in :authors) o
             where cast(:does_remove as integer) = 1 and o.user_id <> :by
-              and not exists (select 1 from changes n where n.user_id = o.user_id))
+              and not exists (select 1 from changes n where n.user_id = o.user_id)
+            union
+           select h.user_id from event_co_hosts h
+            where h.event_id in :vanishing and h.state = 'accepted' and h.user_id <> :by)
        , additions as (
            select o.user_id from (select user_id from followers union select id from users where id = :owner_id) o
             where cast(:does_make as integer) = 1 and o.user_id <> :by
@@ -86,6 +94,7 @@ async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, make
             "concerned": [status.value for status in NOTIFIED_STATUSES],
             "hosts": sorted(_hosts(series, plan)),
             "authors": sorted({event.author_id for event in plan.vanishing} | {series.owner_id}),
+            "vanishing": [event.id for event in plan.vanishing],
             "by": series.changed_by or series.owner_id,
             "owner_id": series.owner_id,
             "moves": int(bool(moved)),
@@ -99,11 +108,13 @@ async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, make
 
 
 def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
-    """Hosts who are notified because somebody else changes their dates."""
+    """Hosts who are notified because somebody else changes their dates. If dates only vanish, the notification of that is
+    their first one.
+    """
     if series.changed_by is None:
         return set()
     user_ids = {one.event.author_id for one in plan.dates_changed}
-    if user_ids or plan.scope is not EditScope.THIS:
+    if user_ids or (plan.scope is not EditScope.THIS and not plan.vanishing):
         user_ids.add(series.owner_id)
     return user_ids
 
@@ -129,7 +140,8 @@ _CONCERNED: Final = f"""
            select a.user_id from attendances a join users u on u.id = a.user_id
             where a.event_id in :dates and a.status in :concerned and {CAN_BE_NOTIFIED}
             union {{followers}}
-            union select id from users where id in :hosts)
+            union select id from users where id in :hosts
+            union select h.user_id from event_co_hosts h where h.event_id in :hosted and h.state = 'accepted')
        , recipients as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
 """
 
@@ -149,6 +161,8 @@ async def impact_of_action(
     """
     followers, of_followers = follower_queries.followers_to_notify_sql(series)
     topic = kind.topic
+    # Pausing leaves the dates as they are, so their hosts are not notified.
+    hosted = [] if kind is event_kinds.SERIES_PAUSED else [one.event for one in held]
     counted = await preferences.count(
         reader,
         _CONCERNED.format(followers=followers),
@@ -156,7 +170,8 @@ async def impact_of_action(
             **of_followers,
             "dates": [one.event.id for one in held] or [""],
             "concerned": [status.value for status in NOTIFIED_STATUSES],
-            "hosts": sorted({series.owner_id} | {one.event.author_id for one in held}),
+            "hosts": sorted({series.owner_id} | {event.author_id for event in hosted}),
+            "hosted": [event.id for event in hosted],
             "by": series.changed_by or series.owner_id,
             "topic": topic.value,
         },

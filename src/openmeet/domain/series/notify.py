@@ -8,6 +8,7 @@ already notified learn of the undo.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ from openmeet.domain.attendance.notify import (
     earliest_answered,
     people_to_notify_of_events,
 )
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_several
 from openmeet.domain.notifications import event_kinds, fan_out
@@ -53,9 +55,10 @@ class DateNews(msgspec.Struct, frozen=True):
 class SeriesNews(msgspec.Struct, frozen=True):
     """Notifications of one kind from an action, about these dates, earliest first.
 
-    Attendees of ``answers_to`` are notified of their earliest date and the times of their others. ``hosts``, and with
-    ``to_followers`` also followers, are notified of the first date and the others, unless this action has already
-    notified them. With ``to_goers``, people with standing RSVPs are notified in any case.
+    Attendees of ``answers_to`` are notified of their earliest date and the times of their others, and so are the
+    ``co_hosts`` of each date, who may not be able to see the others. ``hosts``, and with ``to_followers`` also followers,
+    are notified of the first date and the others, unless this action has already notified them. With ``to_goers``,
+    people with standing RSVPs are notified in any case.
     """
 
     kind: str
@@ -64,6 +67,7 @@ class SeriesNews(msgspec.Struct, frozen=True):
     hosts: list[UserId]
     to_followers: bool
     to_goers: bool = False
+    co_hosts: dict[EventId, list[UserId]] = {}
 
 
 class SeriesNotice(msgspec.Struct, frozen=True):
@@ -89,7 +93,8 @@ def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[li
 NAMED = 10
 
 
-def of_changes(
+async def of_changes(
+    tx: Transaction,
     series: Series,
     changed: Sequence[tuple[Event | None, Event]],
     kind: NotificationKind[DatesChanged],
@@ -99,8 +104,8 @@ def of_changes(
     """Notices about changed dates (before, after) of a locked series. Dates that were cancelled before and still are do
     not count, unless nothing else changed: a list with their new times would read as if they took place.
 
-    ``notifies``: False if the host chose not to notify anybody. Hosts of these dates are notified in any case if
-    somebody else changed them.
+    ``notifies``: False if the host chose not to notify anybody. Hosts and co-hosts of these dates are notified in any
+    case if somebody else changed them.
     """
     if not changed:
         return []
@@ -123,6 +128,7 @@ def of_changes(
             [after.id for _, after in ordered] if notifies else [],
             [] if series.changed_by is None else sorted(authors),
             to_followers=notifies,
+            co_hosts=await co_hosts_of(tx, [after.id for _, after in ordered]),
         )
     ]
 
@@ -199,7 +205,7 @@ async def notify_people(
     tx: Transaction, series: Series, news: Sequence[SeriesNews], *, only: FanOutProgress | None = None
 ) -> FanOutId | None:
     """Notify everybody affected by an action on a locked series and its dates. Returns the remaining fan-out, if any."""
-    addressed = [one for one in news if one.answers_to or one.hosts or one.to_followers]
+    addressed = [one for one in news if one.answers_to or one.hosts or one.co_hosts or one.to_followers]
     if not addressed:
         return None
     notice = SeriesNotice(addressed, series.changed_by or series.owner_id, only)
@@ -226,7 +232,8 @@ async def _page(tx: Transaction, series: Series, notice: SeriesNotice, resume_af
     goers: list[UserId] = []
     if any(one.to_goers for one in notice.news):
         goers = await follower_queries.goers_to_notify(tx, series, after=after, limit=limit + 1, only=only)
-    hosts = {user_id for one in notice.news for user_id in one.hosts if user_id > after} - {notice.by}
+    hosts = {user_id for one in notice.news for user_id in chain(one.hosts, *one.co_hosts.values()) if user_id > after}
+    hosts.discard(notice.by)
     if only is not None:
         hosts = {user_id for user_id in hosts if user_id <= only.until}
     people, is_all = merge_recipients([answering, followers, goers, sorted(hosts)], limit)
@@ -252,18 +259,33 @@ async def _written(
     mail_about: dict[UserId, str] = {}
     for news in notice.news:
         by_event_id = {one.event_id: one for one in news.about}
+        hosted = _dates_by_co_host(news)
         answered = await earliest_answered(tx, news.answers_to, NOTIFIED_STATUSES, people, at_most=1 + NAMED)
+        # A co-host may have answered some of their dates only. There are few co-hosts, so all answers of each are read.
+        both = [user_id for user_id in people if user_id in answered and user_id in hosted]
+        all_answered = await earliest_answered(
+            tx, news.answers_to, NOTIFIED_STATUSES, both, at_most=len(news.answers_to)
+        )
+        for user_id in both:
+            hosted[user_id] |= set(all_answered[user_id].earliest)
         to: dict[tuple[DateNews, DatesChanged, str], list[UserId]] = {}
         for user_id in people:
-            if user_id in answered:
+            if user_id in answered and user_id not in hosted:
                 theirs = [by_event_id[one] for one in answered[user_id].earliest if one in by_event_id] or news.about[
                     :1
                 ]
                 total = answered[user_id].total
             elif news.to_goers and user_id in goers:
                 theirs, total = news.about[:1], 1
-            elif user_id not in mail_about and (user_id in news.hosts or (news.to_followers and user_id in followers)):
+            elif (
+                user_id not in answered
+                and user_id not in mail_about
+                and (user_id in news.hosts or (news.to_followers and user_id in followers))
+            ):
                 theirs, total = news.about[: 1 + NAMED], len(news.about)
+            elif user_id in hosted:
+                own = [one for one in news.about if one.event_id in hosted[user_id]]
+                theirs, total = own[: 1 + NAMED], len(own)
             else:
                 continue
             # Put moved dates first. A date whose text alone changed, because it had its own time, must not represent
@@ -282,6 +304,15 @@ async def _written(
         ]
         notices_by_kind.append((KINDS[news.kind], notices))
     return notices_by_kind
+
+
+def _dates_by_co_host(news: SeriesNews) -> dict[UserId, set[EventId]]:
+    """The dates that each co-host hosts, of those that the notifications are about."""
+    hosted: dict[UserId, set[EventId]] = {}
+    for event_id, co_hosts in news.co_hosts.items():
+        for user_id in co_hosts:
+            hosted.setdefault(user_id, set()).add(event_id)
+    return hosted
 
 
 def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:

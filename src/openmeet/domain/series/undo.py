@@ -348,7 +348,8 @@ async def _notify_of_undo(
     dates = [(before, after) for before, after in pairs if after.position_in_series is not None]
     # After a split, people were notified of the rule of the later part, which is now deleted.
     last_pattern = (plan.made or series).timing.pattern
-    news = notify.with_rule(_news(restored, dates, is_silent=is_silent), last_pattern, restored.timing.pattern)
+    news = await _news(tx, restored, dates, is_silent=is_silent)
+    news = notify.with_rule(news, last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not is_silent:
         news += await notify.of_status(tx, restored, event_kinds.SERIES_RESUMED, "")
     await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, plan.action))
@@ -414,11 +415,16 @@ async def _restore_dates(
     return pairs
 
 
-def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[SeriesNews]:
+async def _news(
+    tx: Transaction, series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool
+) -> list[SeriesNews]:
     groups: dict[NotificationKind[DatesChanged], list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
-    return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, notifies=not is_silent)]
+    news: list[SeriesNews] = []
+    for kind, its in groups.items():
+        news += await notify.of_changes(tx, series, its, kind, notifies=not is_silent)
+    return news
 
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
