@@ -14,7 +14,7 @@ from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WebhookId
 from openmeet.network.repositories import oauth_client_keys, recovery_keys, session_sealing
-from openmeet.outbox import email_suppressions
+from openmeet.outbox import address_keys
 from programs.platform import Platform
 
 
@@ -35,7 +35,7 @@ def sealed_columns(tenant: str) -> tuple[SealedColumn, ...]:
 def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, SealedColumn], ...]:
     """Sealed columns whose keys are derived from the key of a community's links."""
     return (
-        (email_suppressions.sealer_of(key), email_suppressions.SEALED_KEY),
+        (address_keys.sealer_of(key), address_keys.SEALED_KEY),
         (proof_keys.sealer_of(key), proof_keys.SEALED_KEY),
         (
             messages.removal_sealer(key),

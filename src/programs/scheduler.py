@@ -19,6 +19,7 @@ from openmeet.domain.attendance import proof_keys
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.calendars import tasks as calendars
+from openmeet.domain.calendars.digests import replace_old_digests
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat import readers as chat_readers
@@ -74,6 +75,9 @@ CHORES: dict[str, Chore] = {
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
     "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
+    "calendar_digests": Chore(
+        3600, lambda platform: replace_old_digests(platform.db, platform.code_key, platform.network.sealer)
+    ),
     "attendance_proof_keys": Chore(3600, lambda platform: proof_keys.rotate_when_due(platform.db, platform.code_key)),
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: tokens.forget_old_access(platform.db)),

@@ -6,5 +6,5 @@ reports), ``publication_moves`` (moves to another repository or subject) and ``p
 retracts them). ``publication_queries`` finds single ones, ``publication_status`` describes them for pages and metrics.
 ``superseded_records`` has the records in repositories of earlier owners, ``in_flight`` the writes whose outcome is
 unknown, ``reasons`` why a record is not published. ``emails`` has the e-mail jobs, ``email_suppressions`` the
-addresses that get no more e-mails.
+addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
 """

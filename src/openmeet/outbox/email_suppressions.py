@@ -1,39 +1,29 @@
 """Suppressed e-mail addresses, stored as keyed hashes: addresses that opted out, and addresses that declined an
 invitation to a group or event.
 
-The hash is HMAC-SHA-256 (RFC 2104). Its random key is made once per community and stored sealed, so a copy of the
-database does not reveal whether an address is in it. The input of the hash is the SHA-256 of the address. Rows from
-before there was a key contain only that SHA-256, and are hashed with the key when it is made.
+The hash is HMAC-SHA-256 (RFC 2104) with a key from ``address_keys``. The input of the hash is the SHA-256 of the address.
+Rows from before there was a key contain only that SHA-256, and are hashed with the key when it is made.
 """
 
 import binascii
 import hashlib
 import hmac
-import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final, NewType
 
-from groundwork.database.resealing import SealedColumn
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.sealing import CannotUnseal
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.logs import log
+from openmeet.outbox import address_keys
 
 AddressHash = NewType("AddressHash", str)
 
-_KEY_BYTES: Final = 32
 _KEY_NAME: Final = "addresses"
-_KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
 _LINK_PURPOSE: Final = "openmeet/opt_out_link"
 # Maximum length of the token for the longest accepted address (254 bytes), with a margin.
 _MAX_TOKEN_CHARACTERS: Final = 512
-SEALED_KEY: Final = SealedColumn("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
-
-
-def sealer_of(key: SigningKey) -> Sealer:
-    """The sealer for the key of the hashes and for the addresses in opt-out links."""
-    return key.sealer(b"openmeet/addresses")
 
 
 def url_of(key: SigningKey, public_url: str, email: str) -> str:
@@ -45,7 +35,7 @@ def token_of(key: SigningKey, email: str) -> str:
     """The token in an opt-out link. It contains the sealed address, so that access logs do not contain the address
     itself.
     """
-    return _encoded(sealer_of(key).seal(email.encode(), _LINK_PURPOSE))
+    return _encoded(address_keys.sealer_of(key).seal(email.encode(), _LINK_PURPOSE))
 
 
 def address_in(key: SigningKey, token: str) -> str | None:
@@ -57,7 +47,7 @@ def address_in(key: SigningKey, token: str) -> str | None:
         # Base64 can encode the same bytes in several ways; accept only the token that was sent.
         if _encoded(sealed) != token:
             return None
-        return sealer_of(key).unseal(sealed, _LINK_PURPOSE).decode()
+        return address_keys.sealer_of(key).unseal(sealed, _LINK_PURPOSE).decode()
     except (binascii.Error, ValueError, CannotUnseal):
         return None
 
@@ -141,26 +131,12 @@ def _keyed(secret: bytes, plain: str) -> AddressHash:
 
 
 async def _key_in(reader: Reader, key: SigningKey) -> bytes | None:
-    """Unseal the key. Raises CannotUnseal if the sealing key that it was sealed with is gone."""
-    row = await reader.fetch_one("select sealed from address_keys where name = :name", name=_KEY_NAME)
-    return None if row is None else sealer_of(key).unseal(row["sealed"], _KEY_PURPOSE)
+    return await address_keys.find(reader, key, _KEY_NAME)
 
 
 async def _ensure_key(tx: Transaction, key: SigningKey) -> bytes:
-    existing = await _key_in(tx, key)
-    if existing is not None:
-        return existing
-    secret = os.urandom(_KEY_BYTES)
-    made = await tx.execute(
-        "insert into address_keys (name, sealed, created_at) values (:name, :sealed, :now) on conflict (name) do nothing",
-        name=_KEY_NAME,
-        sealed=sealer_of(key).seal(secret, _KEY_PURPOSE),
-        now=tx.now,
-    )
-    if made != 1:
-        # Another process was faster. Its row is committed by now.
-        return await _ensure_key(tx, key)
-    for table in ("email_suppressions", "declined_addresses"):
+    secret, is_new = await address_keys.find_or_make(tx, key, _KEY_NAME)
+    for table in ("email_suppressions", "declined_addresses") if is_new else ():
         rows = await tx.fetch(f"select distinct address_hash from {table} order by address_hash")
         await tx.execute_many(
             f"update {table} set address_hash = :keyed where address_hash = :plain",

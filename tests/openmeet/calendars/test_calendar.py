@@ -71,7 +71,7 @@ async def add(db: Database, who: Caller, fetcher: CalendarFetcher, url: str, nam
         now = reader.now
     offered = await subscriptions.preview_address(fetcher, WORKERS, url, now, "Europe/Berlin")
     async with db.transaction() as tx:
-        return await subscriptions.subscribe(tx, who.user_id, offered, name, fetcher)
+        return await subscriptions.subscribe(tx, CODE_KEY, who.user_id, offered, name, fetcher)
 
 
 async def mine(db: Database, who: Caller) -> Subscribed:
@@ -176,7 +176,7 @@ async def test_a_copy_in_a_subscribed_calendar_is_not_a_conflict(db: Database) -
             time_zone="Europe/Berlin",
         )
         offered = await subscriptions.preview_file(WORKERS, CHOIR_CALENDAR.format(extra="").encode(), tx.now, "UTC")
-        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, offered, "", None)
         assert practice.starts_at is not None
         at = [Span(practice.starts_at, Instant(practice.starts_at + HOUR))]
         for itself, left in (
@@ -270,7 +270,7 @@ async def test_dates_move_on_with_the_clock(db: Database, fetcher: CalendarFetch
     yearly = CHOIR_CALENDAR.format(extra="").replace("WEEKLY;COUNT=4", "YEARLY")
     offered = await subscriptions.preview_file(WORKERS, yearly.encode(), now, "UTC")
     async with db.transaction() as tx:
-        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, offered, "", None)
     clock.turn(800 * DAY)
     assert await tasks.roll(db, POOL, "UTC") == 1
     async with db.reader() as reader:
@@ -459,7 +459,7 @@ async def test_dates_that_cannot_be_recomputed_stay(db: Database, fetcher: Calen
         now = tx.now
     offered = await subscriptions.preview_file(WORKERS, CHOIR_CALENDAR.format(extra="").encode(), now, "UTC")
     async with db.transaction() as tx:
-        made, _ = await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        made, _ = await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, offered, "", None)
         await tx.execute(
             "update subscribed_calendars set content = :content where id = :id",
             content=BOMB_CALENDAR.encode(),

@@ -14,7 +14,7 @@ from openmeet.domain.calendars.entries import MAX_SPANS, conflicts
 from openmeet.domain.calendars.model import Span
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 from tests.worker_pool import WORKERS
 
 # Entries of several lengths: an instant, a day, and one that lasts for months.
@@ -52,7 +52,7 @@ async def ana(db: Database, clock: HandClock) -> Caller:
                 tx, ben, title=f"Talk {year}", starts=f"{year}-09-01T18:00", ends=f"{year}-09-01T20:00"
             )
             await attendance.answer(tx, ana, talk.slug, RsvpReply.GOING)
-        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, offered, "", None)
     return ana
 
 

@@ -15,7 +15,7 @@ from openmeet.domain.users.queries import set_time_zone
 from openmeet.recurrence.wall_time import local_of
 from tests.databases import MakeDatabase
 from tests.openmeet.calendars.calendar_server import CalendarServer, elsewhere, fetcher
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import CODE_KEY, person
 from tests.worker_pool import POOL, WORKERS
 
 __all__ = ["elsewhere", "fetcher"]
@@ -63,7 +63,7 @@ async def test_a_fetched_calendar_is_read_in_the_zone_of_its_owner(
     for who, zone in people:
         offered = await subscriptions.preview_address(fetcher, WORKERS, elsewhere.url, clock.now(), zone)
         async with db.transaction() as tx:
-            await subscriptions.subscribe(tx, who.user_id, offered, "", fetcher)
+            await subscriptions.subscribe(tx, CODE_KEY, who.user_id, offered, "", fetcher)
     elsewhere.body = FLOATING.format(extra="concert")
     clock.turn(REFRESH_EVERY + HOUR)
     assert await tasks.refresh_due(db, fetcher, POOL, SITE_ZONE) == len(people)
@@ -77,7 +77,7 @@ async def test_a_later_window_is_read_in_the_zone_of_the_owner(db: Database, clo
             WORKERS, FLOATING.format(extra="practice").encode(), clock.now(), zone
         )
         async with db.transaction() as tx:
-            await subscriptions.subscribe(tx, who.user_id, offered, "", None)
+            await subscriptions.subscribe(tx, CODE_KEY, who.user_id, offered, "", None)
     clock.turn(800 * DAY)
     assert await tasks.roll(db, POOL, SITE_ZONE) == len(people)
     assert [await starts(db, who, zone, clock.now()) for who, zone in people] == [{"Choir practice 18:00"}] * 2
@@ -90,7 +90,7 @@ async def test_a_person_without_a_zone_reads_in_that_of_the_site(db: Database, c
     file = FLOATING.format(extra="practice").encode()
     offered = await subscriptions.preview_file(WORKERS, file, clock.now(), "Europe/Berlin")
     async with db.transaction() as tx:
-        await subscriptions.subscribe(tx, ana.user_id, offered, "", None)
+        await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, offered, "", None)
     clock.turn(800 * DAY)
     await tasks.roll(db, POOL, "Europe/Berlin")
     assert await starts(db, ana, "Europe/Berlin", clock.now()) == {"Choir practice 18:00"}

@@ -11,7 +11,7 @@ from openmeet.domain.calendars import subscriptions
 from openmeet.domain.calendars.model import CalendarReason
 from tests.databases import MakeDatabase
 from tests.openmeet.calendars.calendar_server import CHOIR_CALENDAR
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import CODE_KEY, person
 from tests.worker_pool import WORKERS
 
 
@@ -36,7 +36,7 @@ async def test_the_limit_does_not_refuse_a_calendar_that_is_already_there(
 
     async def subscribe(one: subscriptions.CalendarPreview) -> bool:
         async with db.transaction() as tx:
-            return (await subscriptions.subscribe(tx, ana.user_id, one, "", None))[1]
+            return (await subscriptions.subscribe(tx, CODE_KEY, ana.user_id, one, "", None))[1]
 
     assert await asyncio.gather(*(subscribe(one) for one in offered[:2])) in [[True, False], [False, True]]
     assert not await subscribe(offered[0])

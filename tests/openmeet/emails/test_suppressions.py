@@ -20,7 +20,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.domain.imports.queries import add_contacts
-from openmeet.outbox import email_suppressions
+from openmeet.outbox import address_keys, email_suppressions
 from programs.resealing import columns_of_code_key
 from tests.openmeet.emails.conftest import Post, link_to, text_of
 from tests.openmeet.groups.people import group_by
@@ -166,7 +166,7 @@ async def test_the_address_is_not_stored(post: Post) -> None:
     assert [row["address_hash"] for row in rows] == [row["address_hash"] for row in declined]
     assert rows[0]["address_hash"] != _unkeyed("zqeve@example.org")
     assert not re.search("zqeve", str(await post.contents()), re.IGNORECASE)
-    assert email_suppressions.sealer_of(CODE_KEY).is_stale(key["sealed"]) is False
+    assert address_keys.sealer_of(CODE_KEY).is_stale(key["sealed"]) is False
 
 
 def _unkeyed(address: str) -> str:

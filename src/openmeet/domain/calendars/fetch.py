@@ -1,6 +1,5 @@
 """Fetch subscribed calendars with conditional requests and parse them in a worker process."""
 
-import hashlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -64,11 +63,6 @@ def checked_url(text: str) -> str:
 def host_of(url: str) -> str:
     """The host name, which may be shown. The rest of an address is often secret."""
     return urlsplit(url).hostname or ""
-
-
-def digest_of(user_id: str, content: bytes) -> bytes:
-    """A digest that detects a repeated subscription without revealing the address."""
-    return hashlib.sha256(user_id.encode() + b"\x00" + content).digest()
 
 
 async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:

@@ -83,6 +83,50 @@ async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> Subscribe
 
 
 @dataclass(frozen=True, slots=True)
+class OldDigest:
+    """A calendar whose digest is from before there was a key. ``content`` is empty unless it is a file."""
+
+    id: CalendarId
+    user_id: UserId
+    url_sealed: bytes | None
+    content: bytes
+    digest: bytes
+
+
+# Bytes of a digest from before there was a key. Newer ones are longer.
+_OLD_DIGEST = 32
+
+
+async def old_digests(reader: Reader, *, after: CalendarId, limit: int) -> list[OldDigest]:
+    """Calendars whose digest is from before there was a key, from an id on, ordered by id."""
+    rows = await reader.fetch(
+        "select id, user_id, url_sealed, case when url_sealed is null then content end as content, digest"
+        " from subscribed_calendars where length(digest) = :length and id > :after order by id limit :limit",
+        length=_OLD_DIGEST,
+        after=after,
+        limit=limit,
+    )
+    return [
+        OldDigest(
+            CalendarId(row["id"]), UserId(row["user_id"]), row["url_sealed"], row["content"] or b"", row["digest"]
+        )
+        for row in rows
+    ]
+
+
+async def replace_digest(tx: Transaction, old: OldDigest, digest: bytes) -> bool:
+    """False if the calendar was removed meanwhile."""
+    changed = await tx.execute(
+        "update subscribed_calendars set digest = :digest where id = :id and user_id = :user_id and digest = :before",
+        digest=digest,
+        id=old.id,
+        user_id=old.user_id,
+        before=old.digest,
+    )
+    return changed == 1
+
+
+@dataclass(frozen=True, slots=True)
 class NewCalendar:
     """A calendar to be stored. ``digest`` is the digest of its address, or of the bytes of a file; a person has one
     calendar for each. ``url_sealed`` and ``next_fetch_at`` are None for a file. Its dates are stored until

@@ -7,10 +7,12 @@ from functools import partial
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, digest_of, fetch, host_of, read_file
+from openmeet.domain.calendars.digests import new_digest_of
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, fetch, host_of, read_file
 from openmeet.domain.calendars.model import (
     AHEAD,
     MAX_CALENDARS,
@@ -58,12 +60,17 @@ async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) ->
 
 
 async def subscribe(
-    tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, fetcher: CalendarFetcher | None
+    tx: Transaction,
+    key: SigningKey,
+    user_id: UserId,
+    offered: CalendarPreview,
+    name: str,
+    fetcher: CalendarFetcher | None,
 ) -> tuple[Subscribed, bool]:
     """Save a calendar. Return it and True, or the existing one and False if the person already has it. Raises Refused
-    (``TooManyCalendars``).
+    (``TooManyCalendars``). ``key`` is that of the community's links.
     """
-    digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
+    digest = await new_digest_of(tx, key, offered.url, offered.fetched.content or b"")
     # Requests at the same time would all see the same calendars.
     await user_queries.lock(tx, user_id)
     existing = await queries.by_digest(tx, user_id, digest)

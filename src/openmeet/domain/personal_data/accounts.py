@@ -139,7 +139,7 @@ USERS: Final = (
     ),
     StoredTable(
         "address_keys",
-        "The secret key of these hashes, sealed.",
+        "The secret keys of these hashes and of the digests of subscribed calendars, sealed.",
         "",
         Retention.SITE,
         OnErasure.KEEP,

@@ -185,7 +185,8 @@ async def subscribe(request: Request) -> Response:
         workers = workers_of(request, caller.user_id)
         offered = await subscriptions.preview_file(workers, (body.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
-        calendar, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, body.name, fetcher)
+        key = services(request).code_key
+        calendar, is_new = await subscriptions.subscribe(tx, key, caller.user_id, offered, body.name, fetcher)
     return json_response(
         _subscribed_output(calendar), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(calendar.id)}"}
     )

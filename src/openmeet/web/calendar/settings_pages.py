@@ -105,7 +105,8 @@ async def add(request: Request) -> Response:
         fetcher = calendar_fetcher_of(request)
         offered = await subscriptions.preview_address(fetcher, workers_of(request, caller.user_id), address, now, zone)
         async with database_of(request).transaction() as tx:
-            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, form.get("name", ""), fetcher)
+            key, name = services(request).code_key, form.get("name", "")
+            _, is_new = await subscriptions.subscribe(tx, key, caller.user_id, offered, name, fetcher)
     except InvalidForm as wrong:
         return await _settings(request, caller, form_with_problems(form, wrong), status=400)
     except Failure as failure:
