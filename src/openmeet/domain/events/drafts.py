@@ -25,6 +25,8 @@ from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE
 from openmeet.domain.identities.public_names import has_public_name, require_public_name
 from openmeet.domain.media.pictures import Picture
+from openmeet.domain.moderation.visibility import is_person_suspended
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserReason
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
@@ -204,6 +206,11 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
     if event is None or event.publish_at is None or event.publish_at > tx.now or event.is_gone:
         return False
     typed = unpack(await draft_queries.fields(tx, event_id))
+    # As for scheduled messages of hosts.
+    if await is_person_suspended(tx, event.author_id):
+        return await _keep_as_draft(tx, event, typed, EventReason.HOST_WAS_BLOCKED)
+    if await erasure_requests.find(tx, event.author_id) is not None:
+        return await _keep_as_draft(tx, event, typed, EventReason.HOST_WAS_LEAVING)
     try:
         details = rules.check(typed, event)
     except InvalidForm as wrong:

@@ -62,6 +62,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.author_not_in_its_group": mark(
         "The person who started it can no longer create events in this group. Ask them to make a copy outside the group."
     ),
+    "event.host_was_blocked": mark("A moderator of this site had blocked your account."),
+    "event.host_was_leaving": mark("You had asked us to delete your account."),
+    "event.author_could_not_publish": mark("The person who started it couldn’t publish events at that time."),
     "event.hosts_only": mark("Only the hosts of this event can change it."),
     "event.may_not_see": mark("You can’t see all of this event."),
     "event.may_not_cancel": mark("You can’t cancel this event."),

@@ -53,10 +53,12 @@ from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = EventReason.DRAFT_CHANGED_WHILE_OPEN
-# What only the author can mend, as a co-host reads it.
+# What only the author can mend, as a co-host reads it. Co-hosts are not told who is blocked or is deleting their account.
 _FOR_CO_HOSTS: Final[Mapping[str, Reason]] = {
     UserReason.HOST_NEEDS_NAME: UserReason.AUTHOR_NEEDS_NAME,
     EventReason.NOT_IN_ITS_GROUP: EventReason.AUTHOR_NOT_IN_ITS_GROUP,
+    EventReason.HOST_WAS_BLOCKED: EventReason.AUTHOR_COULD_NOT_PUBLISH,
+    EventReason.HOST_WAS_LEAVING: EventReason.AUTHOR_COULD_NOT_PUBLISH,
 }
 
 
