@@ -122,15 +122,27 @@ async def test_a_series_or_group_hidden_from_the_reader_is_not_named(client, ana
     )
     series = await made(client, "/api/series", PRACTICE | {"visibility": "private"}, ana)
     date = (await client.post(f"/api/series/{series['slug']}/dates/{SECOND}", headers=ana)).json()
+    inner = await made(client, "/api/series", PRACTICE | {"group": group["slug"]}, ana)
+    inner_date = (await client.post(f"/api/series/{inner['slug']}/dates/{SECOND}", headers=ana)).json()
     ben = await api_session(client, "ben@example.org", "Ben")
-    for slug in (event["slug"], date["slug"]):
+    for slug in (event["slug"], date["slug"], inner_date["slug"]):
         invited = await client.post(f"/api/events/{slug}/attendances", json={"email": "ben@example.org"}, headers=ana)
         assert invited.status_code == 201, invited.text
     shown = (await client.get(f"/api/events/{event['slug']}", headers=ben)).json()
-    assert (shown["title"], shown["group"]) == ("Tea", None)
+    assert (shown["title"], shown["group"], shown["groupId"]) == ("Tea", None, None)
     assert "Inner circle" not in str(shown)
-    assert (await client.get(f"/api/events/{event['slug']}", headers=ana)).json()["group"]["name"] == "Inner circle"
-    assert (await client.get(f"/api/groups/{shown['groupId']}", headers=ben)).status_code == 404
+    own = (await client.get(f"/api/events/{event['slug']}", headers=ana)).json()
+    assert own["group"]["name"] == "Inner circle"
+    assert (await client.get(f"/api/groups/{own['groupId']}", headers=ben)).status_code == 404
+    # The same for a series in the group.
+    path = f"/api/series/{inner['slug']}"
+    assert (inner["groupId"], (await client.get(path, headers=ana)).json()["groupId"]) == (
+        own["groupId"],
+        own["groupId"],
+    )
+    as_guest = await client.get(path, headers=ben)
+    assert (as_guest.status_code, as_guest.json()["groupId"]) == (200, None)
+    assert own["groupId"] not in as_guest.text
     # Webhooks send only public data.
     async with site.db.reader() as reader:
         row = await reader.fetch_one("select id, author_id from events where slug = :slug", slug=date["slug"])

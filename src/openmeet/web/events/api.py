@@ -139,6 +139,7 @@ class Surroundings:
             "original_date": position.original_date if position and series else None,
             "is_modified_occurrence": bool(position and series and position.overridden),
             "differs_in": [json_name(name) for name in position.overridden] if position and series else [],
+            "group_id": None if group is None else group.id,
             "group": None if group is None else GroupNamed(group.slug, group.details.name, group_url),
             "source": self.sources[event.id],
         }

@@ -316,7 +316,6 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
         status=event.status.value,
         status_reason=event.status_reason,
         own_visibility=event.content.visibility.value,
-        group_id=event.group.id if event.group else None,
         host_id=event.author_id,
         record_uri=event.record_uri,
         is_draft=event.is_held,

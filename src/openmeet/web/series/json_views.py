@@ -10,6 +10,9 @@ from openmeet.domain.events.content import shown as inputs_shown
 from openmeet.domain.events.content import visible
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.values import Audience, public_place
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import GroupId
 from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import agenda, date_queries, follower_queries, impact, materialize, queries, splits
 from openmeet.domain.series import (
@@ -83,7 +86,7 @@ async def series_output(reader: Reader, series: Series, viewer: UserId | None, p
         host_id=series.owner_id,
         continues=None if origin is None else origin.slug,
         continued_by=[one.slug for one in behind],
-        group_id=None if series.group is None else series.group.id,
+        group_id=await _seen_group_id(reader, series, viewer),
         can_edit=can_edit,
         can_undo=None if undo is None else UndoableActionOutput(undo.act, iso(undo.expires_at)),
         is_following=follows is not None,
@@ -96,6 +99,14 @@ async def series_output(reader: Reader, series: Series, viewer: UserId | None, p
         created_at=iso(series.created_at),
         updated_at=iso(series.updated_at),
     )
+
+
+async def _seen_group_id(reader: Reader, series: Series, viewer: UserId | None) -> GroupId | None:
+    """The series' group, unless the viewer may not see it: they may only be invited to a date."""
+    group = None if series.group is None else await group_queries.by_id(reader, series.group.id)
+    if group is None or not group_rules.may_see(group, await group_queries.role_in(reader, group.id, viewer)):
+        return None
+    return group.id
 
 
 def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateOutput:
