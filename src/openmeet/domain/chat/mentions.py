@@ -7,7 +7,8 @@ list its group mentions. The people are looked up when they are notified, page b
 name. Unlike mentions by name, they are not shown to anyone, because they would reveal who is in the room.
 """
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -116,25 +117,31 @@ async def allowed_group_mentions(
 async def _last_call(
     reader: Reader, room: RoomId, mention: GroupMention, person: UserId | None, within: int
 ) -> Instant | None:
-    row = await reader.fetch_one(
+    rows = await reader.fetch(
         """
-        select max(m.said_at) as last from (
-          select said_at, user_id, details from chat_messages where room_id = :room order by number desc limit :most) m
-         where m.said_at > :since and m.details like :call and m.user_id = coalesce(cast(:person as text), m.user_id)
+        select m.said_at, m.details from (
+          select number, said_at, user_id, details from chat_messages
+           where room_id = :room order by number desc limit :most) m
+         where m.said_at > :since and m.details like '%"calls":%'
+           and m.user_id = coalesce(cast(:person as text), m.user_id)
+         order by m.said_at desc, m.number desc
         """,
         room=room,
         most=_MAX_SEARCHED,
         since=Instant(reader.now - within),
-        # We write this JSON ourselves, and quotes in people's text are escaped in it.
-        call=f'%"calls": [%"{mention}"%',
         person=person,
     )
-    return row["last"] if row else None
+    # Other keys of the details contain people's text, so the database cannot tell what is called.
+    return next((Instant(row["said_at"]) for row in rows if mention in _calls_in(json.loads(row["details"]))), None)
 
 
 def calls_of(message: ChatMessage) -> frozenset[GroupMention]:
     """The group mentions of a stored message."""
-    listed = message.details.get("calls")
+    return _calls_in(message.details)
+
+
+def _calls_in(details: Mapping[str, object]) -> frozenset[GroupMention]:
+    listed = details.get("calls")
     return frozenset(GroupMention(call) for call in listed) if isinstance(listed, list) else frozenset()
 
 
