@@ -10,6 +10,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.calendars import entries
 from openmeet.domain.calendars.model import WIDEST
+from openmeet.domain.events import co_host_queries
+from openmeet.domain.events.ownership import accepted_co_host
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
@@ -55,11 +57,14 @@ async def test_no_query_scans_all_events(db: Database, question: str, windows: i
     async with db.transaction() as tx:
         me = await person(tx, "Ana")
         if db.engine == "postgresql":
-            # All indexes of an empty table cost the same, so add some answers of other people.
+            # All indexes of an empty table cost the same, so add some answers and co-hosts.
             event = await event_by(tx, me)
             for number in range(30):
-                await attendance.answer(tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING)
+                guest = await person(tx, f"Guest {number}")
+                await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+                await co_host_queries.put(tx, accepted_co_host(tx, event, guest.user_id, by=me.user_id))
             await tx.execute("analyze attendances")
+            await tx.execute("analyze event_co_hosts")
             await tx.execute("set local enable_seqscan = off")
         parameters = {
             "user_id": me.user_id,
