@@ -10,6 +10,7 @@ import pytest
 
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
+from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
@@ -41,8 +42,15 @@ async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any
 
 
 async def _backfill(deployment: Deployment, did: Did, spend_on_host: SpendOnHost) -> int:
-    here = deployment.processor.ingestion_context
-    return await backfill(deployment.db, deployment.network, here, did, spend_on_host)
+    async with deployment.db.transaction() as tx:
+        await backfill_progress.track(tx, did)
+    records = await backfill(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, did, spend_on_host
+    )
+    async with deployment.db.reader() as reader:
+        (row,) = await reader.fetch("select total, applied from backfills where did = :did", did=did)
+    assert (row["total"], row["applied"]) == (records, records), "each comparison counts from the start"
+    return records
 
 
 async def _reconcile(deployment: Deployment, did: Did, spend_on_host: SpendOnHost) -> int | None:

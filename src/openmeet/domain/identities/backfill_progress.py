@@ -82,9 +82,11 @@ async def note_started(tx: Transaction, did: Did) -> bool:
 
 
 async def set_total(tx: Transaction, did: Did, total: int) -> None:
-    """Set the number of relevant records found."""
+    """Set the number of relevant records found. None of them counts as applied yet, even if a repeated read has already
+    counted some.
+    """
     await tx.execute(
-        "update backfills set stage = 'applying', total = :total where did = :did and finished_at is null",
+        "update backfills set stage = 'applying', total = :total, applied = 0 where did = :did and finished_at is null",
         did=did,
         total=total,
     )
