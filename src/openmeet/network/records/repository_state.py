@@ -141,12 +141,12 @@ REACH = "update repositories set missed_rev = '' where did = :did and missed_rev
 async def note_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid | None]]) -> None:
     """Store that changes before these revs were missed; None if the rev is unknown."""
     newest: dict[str, str] = {}
-    already_noted: set[tuple[Did, Tid]] = set()
+    new_revs: set[tuple[Did, Tid]] = set()
     for did, rev in missed:
         newest[did] = max(newest.get(did, ""), rev or ANY_REV)
-        already_noted |= set() if rev is None else {(did, rev)}
+        new_revs |= set() if rev is None else {(did, rev)}
     await fetch_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
-    await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, already_noted)])
+    await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, new_revs)])
 
 
 async def _with_room(tx: Transaction, missed: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
@@ -187,11 +187,11 @@ async def is_behind(reader: Reader, did: Did) -> bool:
     return row is not None and row["missed_rev"] != ""
 
 
-# The floor of a repository has a lock: shared while versions are applied, exclusive when a read of the
-# repository ends. Without it, a read could find nothing changed while an older message is being applied concurrently.
-# With the floor above that message, every later correction would be ignored as history, and the older version would stay
+# Lock order: floor, RSVP records, event records, rows. Batches share the floor; the end of a read takes it alone.
+#
+# Without this lock, a read could find nothing changed while an older message is being applied concurrently. With the
+# floor above that message, every later correction would be ignored as history, and the older version would stay
 # permanently. SQLite has only one writer, which effectively holds all locks.
-# A shared lock: any number of transactions can hold it.
 HOLD_FLOORS = "select did from repositories where did in :dids order by did for share"
 LOCK_FLOOR = "select did from repositories where did = :did for no key update"
 
