@@ -60,7 +60,7 @@ async def create_published_group(db: Database, **typed: str) -> tuple[Caller, Gr
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
         record = write_group(GroupToWrite(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
         await mark_published(tx, PublicationKind.GROUP, group.id, ana, record, OWN_GROUP_URI)
-        await links.note(tx, PublicationKind.GROUP, group.id, uri=OWN_GROUP_URI, cid="bafy")
+        await links.store_group_location(tx, group.id, OWN_GROUP_URI, "bafy")
     return ana, group, record
 
 

@@ -315,6 +315,6 @@ async def _delete_of_group(tx: Transaction, message: RecordMessage, publication:
     if message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     if publication is not None:
-        await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
+        await links.forget_group_location(tx, publication.kind, publication.subject_id)
     elif message.collection in GROUP_COLLECTIONS:
         await remote_groups.remove(tx, message.uri)

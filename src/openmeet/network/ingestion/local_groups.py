@@ -99,7 +99,7 @@ async def apply_record(
     group = await queries.lock(tx, GroupId(publication.subject_id))
     if group is None:
         raise LookupError(f"publication of a group that is not here: {publication.subject_id}")
-    await links.note(tx, PublicationKind.GROUP, group.id, uri=version.uri, cid=version.cid)
+    await links.store_group_location(tx, group.id, version.uri, version.cid)
     share = share_of(group)
     if share is Share.NOTHING:
         return  # the record is being retracted, so its content does not matter
@@ -140,7 +140,7 @@ async def record_deleted(
         without_sync = replace(group, details=replace(group.details, sync_enabled=False))
         after = await actions.change(tx, group, without_sync, by=record_holder_of(group), is_read=True)
         await group_hosting.apply_edit(tx, group, after)
-    await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
+    await links.store_group_location(tx, GroupId(publication.subject_id), None, None)
 
 
 async def publish_again(tx: Transaction, group: Group) -> None:

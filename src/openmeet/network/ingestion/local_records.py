@@ -112,7 +112,7 @@ async def delete(tx: Transaction, context: IngestionContext, message: RecordMess
     elif publication.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(publication.subject_id), None)
     else:
-        await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
+        await links.forget_group_location(tx, publication.kind, publication.subject_id)
 
 
 async def record_deleted(

@@ -150,14 +150,14 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
         if not await _reattach_lost(tx, message, PublicationKind.GROUP, group.id):
             return False
         await local_groups.publish_again(tx, group)
-        await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
+        await links.store_group_location(tx, group.id, message.uri, message.cid)
         return True
     if share_of(group) is Share.NOTHING and not is_back:
         return False
     subject = SubjectRevision(group.id, holder_id, group.revision, group.updated_at)
     if not await _reattach_uncounted(tx, message, PublicationKind.GROUP, subject, is_back=is_back):
         return False
-    await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
+    await links.store_group_location(tx, group.id, message.uri, message.cid)
     return True
 
 

@@ -265,7 +265,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         if group is not None and group.is_read_only:
             await remote_groups.remove(tx, uri)
         elif group is not None:
-            await links.note(tx, publications.PublicationKind.GROUP, group.id, uri=None, cid=None)
+            await links.store_group_location(tx, group.id, None, None)
     else:
         series = await series_queries.by_record_uri(tx, uri)
         if series is not None and series.is_read_only:

@@ -150,7 +150,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
             if deletion is not None:
                 await links.note_superseded_gone(tx, publication.subject_id)
         else:
-            await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
+            await links.forget_group_location(tx, publication.kind, publication.subject_id)
             if publication.uri is not None:
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, publication.uri)

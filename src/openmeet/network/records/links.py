@@ -7,6 +7,7 @@ requires only the lock on its own.
 """
 
 from collections.abc import Collection
+from typing import assert_never
 
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
@@ -34,20 +35,29 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, Recor
 
 async def store_location(tx: Transaction, kind: PublicationKind, subject_id: str, version: RecordVersion) -> None:
     """Store where the record of a publication is: on its event, series, RSVP, group or membership."""
-    if kind is PublicationKind.EVENT:
-        await note_event(tx, EventId(subject_id), uri=version.uri, cid=version.cid, did=version.did)
-    elif kind is PublicationKind.SERIES:
-        await note_series(tx, SeriesId(subject_id), version.uri)
-    elif kind is PublicationKind.RSVP:
-        await rsvp_records.store_record_uri(
-            tx,
-            AttendanceId(subject_id),
-            uri=version.uri,
-            event_uri=subject_of(cbor.decode(version.body)),
-            refers_to_event=seen_rsvps.refers_to_event,
-        )
-    else:
-        await note(tx, kind, subject_id, uri=version.uri, cid=version.cid)
+    match kind:
+        case PublicationKind.EVENT:
+            await note_event(tx, EventId(subject_id), uri=version.uri, cid=version.cid, did=version.did)
+        case PublicationKind.SERIES:
+            await note_series(tx, SeriesId(subject_id), version.uri)
+        case PublicationKind.RSVP:
+            await rsvp_records.store_record_uri(
+                tx,
+                AttendanceId(subject_id),
+                uri=version.uri,
+                event_uri=subject_of(cbor.decode(version.body)),
+                refers_to_event=seen_rsvps.refers_to_event,
+            )
+        case PublicationKind.GROUP:
+            await store_group_location(tx, GroupId(subject_id), version.uri, version.cid)
+        case PublicationKind.MEMBERSHIP:
+            await store_statement_location(tx, MemberId(subject_id), version.uri)
+        case PublicationKind.ACCEPTANCE | PublicationKind.GROUP_EVENT:
+            pass  # only their publication says where they are
+        case PublicationKind.SUPERSEDED_EVENT | PublicationKind.SUPERSEDED_SERIES | PublicationKind.SUPERSEDED_GROUP:
+            pass  # their URI is their subject
+        case _:
+            assert_never(kind)
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
@@ -190,23 +200,41 @@ async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
     return None if membership is None else membership.group_id
 
 
-async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
-    """Store that the record of a group or membership is at ``uri``, or no longer exists. For other kinds, nothing is
-    stored.
-    """
-    if kind is PublicationKind.GROUP:
-        group_id = GroupId(subject_id)
-        await _keep_address(tx, group_id, uri)
-        if await record_queries.set_record(tx, group_id, uri, cid):
-            await recheck_references(tx, group_id)
-        elif cid is not None:
-            await record_queries.set_cid(tx, group_id, cid)
-    elif kind is PublicationKind.MEMBERSHIP:
-        did = None if uri is None else parse_at_uri(uri).authority
-        await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
-        await publications.recheck(
-            tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], resets_write_count=True
-        )
+async def store_group_location(tx: Transaction, group_id: GroupId, uri: str | None, cid: str | None) -> None:
+    """Store where the record of a group is. None: it has no record (any longer), and the URI of its last one is kept."""
+    await _keep_address(tx, group_id, uri)
+    if await record_queries.set_record(tx, group_id, uri, cid):
+        await recheck_references(tx, group_id)
+    elif cid is not None:
+        await record_queries.set_cid(tx, group_id, cid)
+
+
+async def store_statement_location(tx: Transaction, member_id: MemberId, uri: str | None) -> None:
+    """Store where a member's statement about their membership is; None if there is none (any longer)."""
+    did = None if uri is None else parse_at_uri(uri).authority
+    await record_queries.set_statement(tx, member_id, uri, did)
+    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[member_id], resets_write_count=True)
+
+
+async def forget_group_location(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
+    """Store that a group's record, or a statement about a group, no longer exists."""
+    match kind:
+        case PublicationKind.GROUP:
+            await store_group_location(tx, GroupId(subject_id), None, None)
+        case PublicationKind.MEMBERSHIP:
+            await store_statement_location(tx, MemberId(subject_id), None)
+        case PublicationKind.ACCEPTANCE | PublicationKind.GROUP_EVENT | PublicationKind.SUPERSEDED_GROUP:
+            pass  # only their publication says where they are
+        case (
+            PublicationKind.EVENT
+            | PublicationKind.RSVP
+            | PublicationKind.SERIES
+            | PublicationKind.SUPERSEDED_EVENT
+            | PublicationKind.SUPERSEDED_SERIES
+        ):
+            raise ValueError(f"not about a group: {kind}")
+        case _:
+            assert_never(kind)
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
