@@ -46,7 +46,7 @@ from openmeet.domain.webhooks import actions as webhooks
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.intake import decide_due
 from openmeet.network.ingestion.person_erasure import take_due
-from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
+from openmeet.network.ingestion.tasks import enqueue_reconciliations, forget_discrepancies
 from openmeet.network.records import seen_rsvps
 from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys, sessions
 from openmeet.outbox import email_suppressions, in_flight
@@ -125,7 +125,7 @@ CHORES: dict[str, Chore] = {
     "expired_parked_answers": Chore(3600, lambda platform: _expire_rsvps_awaiting_event(platform.db)),
     "old_doubts": Chore(3600, lambda platform: _forget_in_flight(platform.db)),
     "old_circuits": Chore(3600, lambda platform: _forget_circuits(platform.db)),
-    "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
+    "unread_repositories": Chore(3600, lambda platform: enqueue_reconciliations(platform.db)),
     "repaired_discrepancies": Chore(3600, lambda platform: forget_discrepancies(platform.db)),
     "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
     "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),

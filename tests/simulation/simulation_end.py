@@ -40,7 +40,7 @@ async def run_until_idle(simulation: "Simulation", journal: Journal) -> None:
     expect(not letters, f"dead letters: {[(one.message.message_id, one.reason) for one in letters]}")
     await _expect_no_gaps(simulation)
     deployment.clock.turn(2 * DAY)
-    await tasks.reconcile(deployment.db)
+    await tasks.enqueue_reconciliations(deployment.db)
     await _until_all_is_done(simulation, journal)
 
 

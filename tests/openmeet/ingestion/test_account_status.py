@@ -22,7 +22,7 @@ from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery, coming
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion.tasks import reconcile
+from openmeet.network.ingestion.tasks import enqueue_reconciliations
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.seats import PLACES, TWO_PLACES_URI, answer_statuses, create_event_with_two_places
@@ -146,7 +146,7 @@ async def test_inactive_accounts_are_checked_once_a_day(db: Database, clock: Han
     await apply_messages(db, event(1, "tea", 1))
     await say(db, 1, "deactivated")
     clock.turn(DAY + 1)
-    await reconcile(db)
+    await enqueue_reconciliations(db)
     async with db.reader() as reader:
         job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, did(1))
     assert job is not None

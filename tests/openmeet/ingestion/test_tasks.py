@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.network.ingestion.tasks import reconcile
+from openmeet.network.ingestion.tasks import enqueue_reconciliations
 from openmeet.network.records import repository_state
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, rev
@@ -20,14 +20,14 @@ async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: Han
     async with db.transaction() as tx:
         await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         await identities.person_for_did(tx, did(2))
-    assert await reconcile(db) == 1
+    assert await enqueue_reconciliations(db) == 1
     async with db.transaction() as tx:
         await repository_state.raise_floor(tx, did(1), rev(1))
         job = await jobs.find(tx, JobKind.RECONCILE, did(1))
     assert job is not None
-    assert await reconcile(db) == 0
+    assert await enqueue_reconciliations(db) == 0
     clock.turn(DAY + 1)
-    assert await reconcile(db) == 1
+    assert await enqueue_reconciliations(db) == 1
 
 
 async def test_a_failed_read_is_repeated_once_a_day(db: Database, clock: HandClock):
@@ -38,7 +38,7 @@ async def test_a_failed_read_is_repeated_once_a_day(db: Database, clock: HandClo
 
 
 async def _reads_in_the_next_hour(db: Database, clock: HandClock) -> int:
-    found = await reconcile(db)
+    found = await enqueue_reconciliations(db)
     clock.turn(HOUR + 1)
     return found
 
@@ -58,7 +58,7 @@ async def _days_with_a_query(db: Database, clock: HandClock, days: int) -> list[
     asked = []
     for day in range(1, days + 1):
         clock.turn(DAY + 1)
-        await reconcile(db)
+        await enqueue_reconciliations(db)
         async with db.reader() as reader:
             job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, did(1))
         if job is not None and job.revision == reader.now:
@@ -88,7 +88,7 @@ async def test_any_number_of_accounts_is_enqueued_in_a_few_statements(db: Databa
             await identity_queries.update_from_network(tx, did(number), handle="", pds_url="", status="deactivated")
         await tx.execute("update identities set checked_at = null")
     counting = _Counting(db)
-    assert await reconcile(counting) == 6
+    assert await enqueue_reconciliations(counting) == 6
     assert counting.statements <= 5
     async with db.reader() as reader:
         for kind in (JobKind.RECONCILE, JobKind.REFRESH_IDENTITY):

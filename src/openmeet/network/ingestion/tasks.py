@@ -34,9 +34,9 @@ AWAY = f"select did from identities where {_IS_AWAY} order by did"
 _NOTE_QUERY: Final = f"update identities set checked_at = :now where {_IS_AWAY}"
 
 
-async def reconcile(db: Database) -> int:
-    """Enqueue a comparison of every repository of ours that has not been read completely for a day; return their
-    number.
+async def enqueue_reconciliations(db: Database) -> int:
+    """Enqueue a comparison of every repository of ours that has not been read completely for a day, and a refresh of
+    hidden accounts; return the number of comparisons.
     """
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY, kind=JobKind.RECONCILE.value)]
