@@ -36,48 +36,48 @@ class PendingCommit:
 
 
 @dataclass(slots=True)
-class _Lane:
+class _LookupPool:
     """DIDs that share lookup slots and buffer space."""
 
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SLOTS))
     frames: int = 0
-    size: int = 0
+    frame_bytes: int = 0
 
     def has_room(self, pending_commit: PendingCommit) -> bool:
-        return self.frames < MAX_FRAMES and self.size + len(pending_commit.frame) <= MAX_BYTES
+        return self.frames < MAX_FRAMES and self.frame_bytes + len(pending_commit.frame) <= MAX_BYTES
 
 
 @dataclass(slots=True)
 class _Author:
-    lane: _Lane
+    pool: _LookupPool
     lookup: IdentityLookup
     frames: deque[PendingCommit] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
 class Lookups:
-    """The lookups of one stream. ``read`` evaluates a frame, ``done`` receives its messages, and ``failed`` receives a
-    DID whose frames were dropped, with the reason.
+    """The lookups of one stream. ``evaluate`` evaluates a frame, ``on_result`` receives its messages, and ``on_dropped``
+    receives a DID whose frames were dropped, with their number and the reason.
 
-    ``crashed`` receives an unexpected error, which must end the stream: otherwise its cursor would never move again.
+    ``on_crash`` receives an unexpected error, which must end the stream: otherwise its cursor would never move again.
     """
 
     def __init__(
         self,
         dids: DidResolver,
         *,
-        read: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[FrameResult | IdentityLookup]],
-        done: Callable[[PendingCommit, Did, FrameResult], None],
-        failed: Callable[[Did, int, str], None],
-        crashed: Callable[[BaseException], None],
+        evaluate: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[FrameResult | IdentityLookup]],
+        on_result: Callable[[PendingCommit, Did, FrameResult], None],
+        on_dropped: Callable[[Did, int, str], None],
+        on_crash: Callable[[BaseException], None],
     ) -> None:
         self._dids = dids
-        self._read = read
-        self._done = done
-        self._failed = failed
-        self._crashed = crashed
+        self._evaluate = evaluate
+        self._on_result = on_result
+        self._on_dropped = on_dropped
+        self._on_crash = on_crash
         self._authors: dict[Did, _Author] = {}
-        self._of_directory, self._of_web = _Lane(), _Lane()
+        self._of_directory, self._of_web = _LookupPool(), _LookupPool()
 
     def holds(self, did: Did) -> bool:
         """Whether frames of this DID are waiting here. If so, every later frame must wait too."""
@@ -91,17 +91,17 @@ class Lookups:
     def hold(self, did: Did, pending_commit: PendingCommit, lookup: IdentityLookup = IdentityLookup.RESOLVE) -> None:
         """Queue a frame until its author's identity is known."""
         author = self._authors.get(did)
-        lane = self._lane_of(did) if author is None else author.lane
-        if not lane.has_room(pending_commit) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
+        pool = self._pool_of(did) if author is None else author.pool
+        if not pool.has_room(pending_commit) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
             self._drop(did, 1, "too many frames are waiting for identity lookups")
             return
         if author is None:
-            author = self._authors[did] = _Author(lane, lookup)
+            author = self._authors[did] = _Author(pool, lookup)
             author.task = asyncio.create_task(self._work(did, author))
             author.task.add_done_callback(self._ended)
         author.frames.append(pending_commit)
-        lane.frames += 1
-        lane.size += len(pending_commit.frame)
+        pool.frames += 1
+        pool.frame_bytes += len(pending_commit.frame)
 
     def abandon(self) -> None:
         """Cancel all lookups. Their frames will be sent again, because the cursor is before all of them."""
@@ -113,7 +113,7 @@ class Lookups:
         lookup, identity = author.lookup, AuthorIdentity(None)
         while author.frames:
             try:
-                async with asyncio.timeout(LOOKUP_SECONDS), author.lane.slots:
+                async with asyncio.timeout(LOOKUP_SECONDS), author.pool.slots:
                     identity = await self._identity(did, lookup)
             except (RemoteFailed, RemoteSlow, Unavailable) as lost:
                 self._drop(did, 0, str(lost.why))
@@ -122,16 +122,16 @@ class Lookups:
                 self._drop(did, 0, "its identity was not resolved in time")
                 return
             while author.frames:
-                result = await self._read(author.frames[0], did, identity)
+                result = await self._evaluate(author.frames[0], did, identity)
                 if isinstance(result, IdentityLookup):
                     lookup = result
                     break
                 if self._authors.get(did) is not author:
                     return
                 pending_commit = author.frames.popleft()
-                author.lane.frames -= 1
-                author.lane.size -= len(pending_commit.frame)
-                self._done(pending_commit, did, result)
+                author.pool.frames -= 1
+                author.pool.frame_bytes -= len(pending_commit.frame)
+                self._on_result(pending_commit, did, result)
         del self._authors[did]
 
     async def _identity(self, did: Did, lookup: IdentityLookup) -> AuthorIdentity:
@@ -146,18 +146,18 @@ class Lookups:
         author = self._authors.pop(did, None)
         if author is not None:
             dropped += len(author.frames)
-            author.lane.frames -= len(author.frames)
-            author.lane.size -= sum(len(pending_commit.frame) for pending_commit in author.frames)
+            author.pool.frames -= len(author.frames)
+            author.pool.frame_bytes -= sum(len(pending_commit.frame) for pending_commit in author.frames)
             if author.task is not None and author.task is not asyncio.current_task():
                 author.task.cancel()
-        self._failed(did, dropped, reason)
+        self._on_dropped(did, dropped, reason)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._crashed(error)
+            self._on_crash(error)
 
-    def _lane_of(self, did: Did) -> _Lane:
+    def _pool_of(self, did: Did) -> _LookupPool:
         try:
             return self._of_directory if supported_method(did) is DidMethod.PLC else self._of_web
         except Malformed:

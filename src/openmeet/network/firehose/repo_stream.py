@@ -80,10 +80,10 @@ class RepoStream:
         )  # delivered out of order, because their authors were looked up
         self._lookups = Lookups(
             consumer.verifier.dids,
-            read=self._judge,
-            done=self._on_verified,
-            failed=self._read_later,
-            crashed=self._on_crash,
+            evaluate=self._evaluate,
+            on_result=self._on_verified,
+            on_dropped=self._read_later,
+            on_crash=self._on_crash,
         )
         self._crash: BaseException | None = None
         self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
@@ -121,32 +121,32 @@ class RepoStream:
             async for frame in frames:
                 looked_at.inc()
                 try:
-                    seen = summarize(frame)
+                    summary = summarize(frame)
                 except Malformed as wrong:
                     self._reject_at_once(frame, str(wrong))
                     await self._make_room()
                     continue
-                if not seen.seq:
+                if not summary.seq:
                     if await self._receive_unsequenced(frame):
                         return True
                     await self._make_room()
                     continue
                 last, now = self._position.last_seq, consumer.clock.now()
-                if is_jump(last, seen.seq, now, refused=self._refused_jump):
-                    self._refused_jump = seen.seq
-                    self._reject_at_once(frame, f"the sequence number {seen.seq} is far beyond {last}")
+                if is_jump(last, summary.seq, now, refused=self._refused_jump):
+                    self._refused_jump = summary.seq
+                    self._reject_at_once(frame, f"the sequence number {summary.seq} is far beyond {last}")
                     await self._make_room()
                     return False
-                if is_far(last, seen.seq, now):
-                    self._note_gap(f"its sequence numbers jump from {last} to {seen.seq}")
-                if not self._position.advance(seen.seq):
+                if is_far(last, summary.seq, now):
+                    self._note_gap(f"its sequence numbers jump from {last} to {summary.seq}")
+                if not self._position.advance(summary.seq):
                     continue  # will be sent again after a reconnect
                 self._refused_jump, self._jumps = None, 0
-                if not consumer.interests.matches(seen) or self._is_dropped(seen.did):
+                if not consumer.interests.matches(summary) or self._is_dropped(summary.did):
                     if not self._pending:
-                        self._advance(seen.seq)
+                        self._advance(summary.seq)
                     continue
-                self._start(seen, frame)
+                self._start(summary, frame)
                 await self._make_room()
         return True
 
@@ -213,11 +213,11 @@ class RepoStream:
         for item in self._pending:
             item.reading.cancel()
 
-    def _start(self, seen: FrameSummary, frame: bytes) -> None:
-        previous = self._last_of_did.get(seen.did)
-        reading = asyncio.create_task(self._verify(frame, seen, previous))
-        self._last_of_did[seen.did] = reading
-        self._append(_Item(seen.seq, seen.did, frame, reading))
+    def _start(self, summary: FrameSummary, frame: bytes) -> None:
+        previous = self._last_of_did.get(summary.did)
+        reading = asyncio.create_task(self._verify(frame, summary, previous))
+        self._last_of_did[summary.did] = reading
+        self._append(_Item(summary.seq, summary.did, frame, reading))
 
     def _append(self, item: _Item) -> None:
         self._pending.append(item)
@@ -229,7 +229,7 @@ class RepoStream:
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
     async def _verify(
-        self, frame: bytes, seen: FrameSummary, previous: asyncio.Task[FrameResult] | None
+        self, frame: bytes, summary: FrameSummary, previous: asyncio.Task[FrameResult] | None
     ) -> FrameResult:
         if previous is not None:
             await asyncio.wait({previous})
@@ -239,13 +239,13 @@ class RepoStream:
             return FrameResult(refusal=str(wrong))
         if message is None or isinstance(message, InfoMessage | ErrorFrame):
             return NOTHING
-        did, pending_commit = Did(seen.did), PendingCommit(seen.seq, frame, message)
+        did, pending_commit = Did(summary.did), PendingCommit(summary.seq, frame, message)
         if isinstance(message, CommitMessage | SyncMessage) and self._lookups.holds(did):
             self._lookups.hold(did, pending_commit)
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        result = await self._judge(
+        result = await self._evaluate(
             pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.cached_document(did))
         )
         if isinstance(result, IdentityLookup):
@@ -253,7 +253,7 @@ class RepoStream:
             return NOTHING
         return result
 
-    async def _judge(
+    async def _evaluate(
         self, pending_commit: PendingCommit, did: Did, identity: AuthorIdentity
     ) -> FrameResult | IdentityLookup:
         result = await read_message(
