@@ -26,7 +26,7 @@ EVENTS = """
       from events e left join groups g on g.id = e.group_id
 """
 GIVEN_UP = "select kind, subject, reason_code || ' ' || reason_params as reason from outbox_jobs where state = 'failed'"
-PUT_ASIDE = "select uri, reason from quarantined_records order by uri"
+QUARANTINED = "select uri, reason from quarantined_records order by uri"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Facts:
     conflicts: int
     dead_letters: list[str]
     given_up: list[str]
-    put_aside: list[str]
+    quarantined: list[str]
 
     @property
     def events_with(self) -> dict[str, str]:
@@ -107,7 +107,7 @@ async def look(simulation: "Simulation") -> Facts:
         seen = await reader.fetch("select uri, rev, standing, reason from records")
         conflicts = await _count(reader, "merge_decisions")
         given_up = await reader.fetch(GIVEN_UP)
-        put_aside = await reader.fetch(PUT_ASIDE)
+        quarantined = await reader.fetch(QUARANTINED)
     letters = await deployment.queue.dead_letters(limit=100)
     return Facts(
         announced,
@@ -131,7 +131,7 @@ async def look(simulation: "Simulation") -> Facts:
         conflicts,
         [f"{letter.message.message_id}: {letter.reason}" for letter in letters],
         [f"{row['kind']} {row['subject']}: {row['reason']}" for row in given_up],
-        [f"{row['uri']}: {row['reason']}" for row in put_aside],
+        [f"{row['uri']}: {row['reason']}" for row in quarantined],
     )
 
 

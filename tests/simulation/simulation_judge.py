@@ -41,7 +41,7 @@ def check_end(simulation: "Simulation", facts: "Facts") -> None:
     """Check all conditions at the end."""
     expect(not facts.dead_letters, f"dead letters: {facts.dead_letters}")
     expect(not facts.given_up, f"given up: {facts.given_up}")
-    expect(not facts.put_aside, f"put aside: {facts.put_aside}")
+    expect(not facts.quarantined, f"quarantined: {facts.quarantined}")
     # The record of an earlier owner is not written again if it is gone.
     refused = [
         dict(row) for (kind, _), row in facts.publications.items() if row["state"] == "refused" and kind != FORMER_EVENT

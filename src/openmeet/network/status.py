@@ -144,7 +144,7 @@ class SyncStatus:
     """Status of both directions.
 
     ``rejected``: frames kept for inspection. ``unresolved``: repositories to read once their identity resolves.
-    ``discrepancies``: found but not repaired by reconciling, by kind. ``put_aside``: quarantined records. ``queue``:
+    ``discrepancies``: found but not repaired by reconciling, by kind. ``quarantined``: number of records. ``queue``:
     None while the broker does not respond, because operators look here in that case.
     """
 
@@ -160,7 +160,7 @@ class SyncStatus:
     open_conflicts: int
     failing_servers: Sequence[FailingServer]
     discrepancies: dict[str, int]
-    put_aside: int
+    quarantined: int
 
     def heard_at(self, source: SourceStatus) -> Instant:
         """Return when a message of a source was last delivered; now if there was none."""
@@ -206,7 +206,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
                 for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
                 if not is_repaired
             },
-            put_aside=await quarantine.count(reader),
+            quarantined=await quarantine.count(reader),
         )
 
 

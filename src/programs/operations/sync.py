@@ -59,7 +59,7 @@ def show_status(tenant: str, settings_file: Path | None, *, as_json: bool) -> No
             },
             "open_conflicts": now.open_conflicts,
             "discrepancies": now.discrepancies,
-            "quarantined_records": now.put_aside,
+            "quarantined_records": now.quarantined,
         }
         if as_json:
             print_json(state)

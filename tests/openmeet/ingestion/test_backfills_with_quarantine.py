@@ -137,7 +137,7 @@ async def test_the_result_reports_quarantined_records(deployment: Deployment, cl
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
         async with deployment.db.reader() as reader:
             (one,) = await backfill_progress.of_person(reader, row["user_id"])
-        assert (one.is_done, one.total, one.put_aside) == (True, total, put)
+        assert (one.is_done, one.total, one.quarantined) == (True, total, put)
         if put:
             assert one.applied == total - put
             await accept_again(deployment.db, "events", key_of("a"))

@@ -31,7 +31,7 @@ class BackfillStage(StrEnum):
 class BackfillProgress:
     """Progress of a backfill.
 
-    Of ``total`` records found, ``applied`` are imported. ``reason`` is set while the backfill is delayed. ``put_aside``
+    Of ``total`` records found, ``applied`` are imported. ``reason`` is set while the backfill is delayed. ``quarantined``
     is the number of records that the latest read quarantined.
     """
 
@@ -42,7 +42,7 @@ class BackfillProgress:
     total: int
     applied: int
     reason: Explanation | None
-    put_aside: int
+    quarantined: int
     asked_at: Instant
     finished_at: Instant | None
 
@@ -60,7 +60,7 @@ _ASK: Final = """
 """
 _OF_PERSON: Final = """
     select r.did, i.handle, i.pds_url, r.stage, r.total, r.applied, r.reason, r.asked_at, r.finished_at,
-           (select count(*) from quarantined_records p where p.did = r.did and p.step = 'taking') as put_aside
+           (select count(*) from quarantined_records p where p.did = r.did and p.step = 'taking') as quarantined
       from backfills r join identities i on i.did = r.did
      where i.user_id = :user_id"""
 
@@ -136,7 +136,7 @@ async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> l
             total=row["total"],
             applied=row["applied"],
             reason=decode_explanation(row["reason"]),
-            put_aside=row["put_aside"],
+            quarantined=row["quarantined"],
             asked_at=Instant(row["asked_at"]),
             finished_at=None if row["finished_at"] is None else Instant(row["finished_at"]),
         )

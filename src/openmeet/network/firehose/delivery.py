@@ -115,7 +115,7 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
             try:
                 await _enqueue_backfill(tenant, known_dids)
             except Unavailable as away:
-                log.warning("tenant.seated_later", tenant=tenant.name, reason=away.why)
+                log.warning("tenant.backfill_postponed", tenant=tenant.name, reason=away.why)
                 continue
         added.append(tenant.name)
     async with installation.transaction() as tx:
@@ -145,4 +145,4 @@ async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
         async with tenant.database.transaction() as tx:
             backfills = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
             await jobs.enqueue_many(tx, JobKind.BACKFILL, backfills)
-    log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))
+    log.info("tenant.backfill_enqueued", tenant=tenant.name, repositories=len(dids))

@@ -125,7 +125,7 @@ async def _apply_alone(
                 raise
             failure = again
     record_failure = RecordFailure(message.uri, message.rev, failure, message.cid)
-    log.error("record.put_aside", uri=record_failure.uri, rev=record_failure.rev, reason=record_failure.reason)
+    log.error("record.quarantined", uri=record_failure.uri, rev=record_failure.rev, reason=record_failure.reason)
     return [record_failure]
 
 

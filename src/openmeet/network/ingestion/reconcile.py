@@ -342,7 +342,7 @@ async def _repair(
             if not quarantine.is_of_record(failure):
                 raise
             failed[one.uri] = quarantined = RecordFailure(one.uri, "", failure)
-            log.error("record.put_aside", uri=quarantined.uri, reason=quarantined.reason)
+            log.error("record.quarantined", uri=quarantined.uri, reason=quarantined.reason)
     return list(failed.values())
 
 

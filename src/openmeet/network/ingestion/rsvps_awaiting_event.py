@@ -135,7 +135,7 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
             if not is_of_record(failure):
                 raise
             failed += [RecordFailure(one.uri, one.rev, failure, one.cid) for one in rsvps]
-            log.error("answer.put_aside", uri=rsvps[-1].uri, reason=failed[-1].reason)
+            log.error("rsvp.quarantined", uri=rsvps[-1].uri, reason=failed[-1].reason)
         if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:

@@ -135,7 +135,7 @@ async def show_status(request: Request) -> Response:
             for one in status.failing_servers
         ],
         discrepancies=status.discrepancies,
-        quarantined_records=status.put_aside,
+        quarantined_records=status.quarantined,
     )
     return json_response(shown)
 

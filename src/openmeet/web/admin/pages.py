@@ -122,7 +122,7 @@ async def show_quarantine(request: Request) -> Response:
     shown = records[: network_status.SHOWN]
     following = shown[-1].uri if len(records) > len(shown) else ""
     found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_LABELS}
-    return page(request, "admin/put_aside.html", found_there)
+    return page(request, "admin/quarantine.html", found_there)
 
 
 async def act_on_quarantine(request: Request) -> Response:

@@ -170,7 +170,7 @@ def _failed_items(status: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) 
     if count := sum(one.number for one in status.publications if one.state == PublicationState.REFUSED):
         title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
         needs.append(OperatorNeed("box", title, "#publications", gettext("Their owners see why.")))
-    if count := status.put_aside:
+    if count := status.quarantined:
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
         needs.append(OperatorNeed("box", title, path="/operating/put-aside"))
     if count := sum(status.discrepancies.values()):
@@ -231,8 +231,8 @@ def parts_of(
         ),
         _part(
             gettext("Reading repositories"),
-            status.put_aside,
-            ngettext("%(number)s quarantined", "%(number)s quarantined", status.put_aside),
+            status.quarantined,
+            ngettext("%(number)s quarantined", "%(number)s quarantined", status.quarantined),
             gettext("Every record was read."),
             "/operating/put-aside",
         ),

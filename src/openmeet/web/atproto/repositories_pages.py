@@ -172,7 +172,7 @@ async def show_reading(request: Request) -> Response:
         ReadingList(
             [
                 BackfillOutput(
-                    one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, explain(one.reason)
+                    one.did, one.handle, one.stage.value, one.total, one.applied, one.quarantined, explain(one.reason)
                 )
                 for one in progress
             ],
