@@ -66,7 +66,8 @@ class SyncDependencies:
 
 @dataclass(frozen=True, slots=True)
 class ReadingDelay:
-    """``late_since``: when the oldest thing came that is not read yet; None if nothing is late.
+    """``late_since``: arrival of the oldest message that has not been applied, or of the last message of a source that
+    fails, whichever is earlier; None if nothing is late.
 
     ``is_broker_away``: the broker does not respond, so nothing is read, and what waits there is unknown.
     """

@@ -4,9 +4,9 @@ are applied.
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
 An event may fail because of an RSVP that awaits it. The event is then applied without the RSVPs that await it, and they
-are counted individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a lost
-race) fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the
-order of messages does not affect the result (``apply``).
+are made effective individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a
+lost race) fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because
+the order of messages does not affect the result (``apply``).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -87,8 +87,8 @@ async def apply_submitted(
 async def apply_without_awaiting_rsvps(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are counted
-    individually.
+    """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are made
+    effective individually.
 
     Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
     """

@@ -67,8 +67,8 @@ async def fetch_subject(
     subject: AtUri,
     spend_on_host: SpendOnHost = unlimited,
 ) -> bool:
-    """Fetch an event, and count the RSVPs that await it. Returns False if its author's repository does not have it or is
-    not served.
+    """Fetch an event, and make the RSVPs effective that await it. Returns False if its author's repository does not have
+    it or is not served.
 
     A handle in the URI is resolved first; the RSVPs then await the URI with the DID. Raises UnknownAuthor, InvalidInput
     if this is not the URI of one record, and TooMany if the budget of the author's host is spent.

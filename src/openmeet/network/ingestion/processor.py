@@ -51,7 +51,7 @@ _NOUNS: Final = frozenset(
     {"event", "rsvp", "series", "group", "membership", "group_event", "other", "identity", "account"}
 )
 
-# Messages that were already applied, or already in the repository, count as neither success nor failure.
+# Messages that this site does not accept count as neither success nor failure.
 _UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
 # A record takes about half a millisecond on an idle machine.
 BATCH = 400

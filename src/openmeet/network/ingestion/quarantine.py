@@ -1,5 +1,5 @@
-"""Quarantined records: records that could not be read, repaired or counted because of their own content, with the
-reasons.
+"""Quarantined records: records that could not be read, repaired or made effective because of their own content, with
+the reasons.
 
 A record in quarantine does not block the other records of its repository. The table is ``quarantined_records``.
 """
@@ -30,7 +30,10 @@ _MAX_REASON: Final = 500
 
 class FailedStep(StrEnum):
     """The step that failed: applying the record, repairing its row (``reconcile``), or making an RSVP effective
-    whose event has arrived (``fetch``). Stored under other words.
+    whose event has arrived (``rsvps_awaiting_event``).
+
+    The column ``step`` has the words of the first release, so that a server of the previous release can read it during
+    an update. Statements contain these words.
     """
 
     APPLY = "taking"

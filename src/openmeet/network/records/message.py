@@ -125,7 +125,7 @@ def encode(message: RecordMessage | Hint) -> bytes:
         hint: dict[str, Value] = {
             "did": message.did,
             "kind": message.kind.value,
-            "said": message.status,
+            "said": message.status,  # the key of the first release, which queues may still contain
             "seq": message.seq,
             "rev": message.rev,
         }

@@ -23,7 +23,11 @@ COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> 
 
 
 class RecordState(StrEnum):
-    """State of a record here."""
+    """State of a record here.
+
+    The column is called ``standing``, and has the words of the first release: the table is too large to be rewritten
+    for a name. Statements contain these words.
+    """
 
     MAPPED = "mapped"
     RAW = "raw"  # kept with the reason why it could not be turned into a row
