@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from groundwork.clock import HOUR, MINUTE, SECOND, Instant
+from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import in_flight
@@ -90,6 +91,9 @@ _LEASE_ONE = f"""
      where kind = :kind and subject_id = :subject_id and {_READY} and {_NOT_EXCLUDED}
     returning {COLUMNS}
 """
+# The write was decided before requests that took time. If anything has changed since, it is decided again, because the
+# record may no longer be public (invariant 3). Edits in quick succession delay the record until they pause.
+#
 # A request without a response may take effect much later, so its CID is kept until there is a base again.
 _STORE_BEFORE_SENDING = """
     update publications
@@ -98,11 +102,19 @@ _STORE_BEFORE_SENDING = """
            did = :did, uri = :uri, chosen_cid = :cid, chosen_body = :body, chosen_revision = :revision,
            writes = case when writes_since > :an_hour_ago then writes + 1 else 1 end,
            writes_since = case when writes_since > :an_hour_ago then writes_since else :now end
-     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending' and is_withdrawn = 0
+     where kind = :kind and subject_id = :subject_id and lease = :lease and state = 'sending'
+       and is_withdrawn = 0 and needs_recheck = 0 and revision = :revision
     returning writes
 """
 
 _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
+
+# Rows that have changed since they were leased. The names of the given columns differ from those of the table.
+_GIVEN_ROWS = "each(of_kind text, of_subject text, held_lease bigint, known_revision bigint) as given"
+_IS_CHANGED = """kind = given.of_kind and subject_id = given.of_subject and lease = given.held_lease
+       and state in ('sending', 'retracting') and (needs_recheck = 1 or revision <> given.known_revision)"""
+_CHANGED = f"select kind, subject_id from {_GIVEN_ROWS} join publications on {_IS_CHANGED}"
+_READ_AGAIN = f"update publications set needs_recheck = 0 from {_GIVEN_ROWS} where {_IS_CHANGED} returning {COLUMNS}"
 
 # The write is confirmed by the PDS's response or by reading the record back. A newer revision makes the row due again.
 # If the echo came first, the row is already completed and this changes nothing.
@@ -220,13 +232,40 @@ async def lease_one(
     return None if row is None else publication_of(row)
 
 
+async def have_changed(reader: Reader, publications: Sequence[Publication]) -> bool:
+    """Whether one of these rows has changed since it was leased or read again, so that ``read_again`` is worth a write."""
+    return bool(await fetch_each(reader, _CHANGED, _given_rows(publications)))
+
+
+async def read_again(tx: Transaction, publications: Sequence[Publication]) -> list[Publication]:
+    """Return these leased rows, in the same order, as they are now. A decision that is made after that knows all changes
+    so far. Rows whose lease has been lost are returned unchanged; nothing can be stored for them.
+    """
+    changed = [publication_of(row) for row in await fetch_each(tx, _READ_AGAIN, _given_rows(publications))]
+    as_of_now = {(one.kind, one.subject_id): one for one in changed}
+    return [as_of_now.get((one.kind, one.subject_id), one) for one in publications]
+
+
+def _given_rows(publications: Sequence[Publication]) -> list[dict[str, object]]:
+    return [
+        {
+            "of_kind": one.kind.value,
+            "of_subject": one.subject_id,
+            "held_lease": one.lease,
+            "known_revision": one.revision,
+        }
+        for one in sorted(publications, key=lambda one: (one.kind, one.subject_id))
+    ]
+
+
 async def store_before_sending(
     tx: Transaction, publication: Publication, sent: InFlightWrite, *, did: str, body: bytes
 ) -> int | None:
     """Store what will be sent. From then on the write is in flight until there is a response.
 
     Returns how often this record was written in the past hour without a local edit, including this write. Returns None
-    if the lease has been lost or the record was withdrawn; then nothing may be sent, and the lease ends.
+    if the lease has been lost, or if something changed that the decision to write depended on; then nothing may be sent.
+    The lease ends, and the row is due at once to be decided again.
     """
     row = await tx.fetch_one(
         _STORE_BEFORE_SENDING,
@@ -240,7 +279,7 @@ async def store_before_sending(
         an_hour_ago=tx.now - HOUR,
     )
     if row is None:
-        # If the record was withdrawn after it was leased, ``needs_recheck`` makes the row due now.
+        # What changed makes the row due now: its revision is newer, or ``needs_recheck`` is set.
         await set_state(tx, publication, PublicationState.DUE, due_at=Instant(tx.now + MINUTE))
         return None
     await in_flight.store(tx, sent, did=did)

@@ -54,6 +54,10 @@ def _move(state: PublicationState, reason: PublicationReason | None = None) -> O
     return lambda tx, held: leased_publications.set_state(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
+def _edit(tx: Transaction, user_id: UserId) -> Awaitable[object]:
+    return publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=2)
+
+
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
@@ -90,6 +94,14 @@ async def _leased_again(db: Database) -> Publication | None:
     async with db.transaction() as tx:
         found = await leased_publications.lease_due(tx, limit=1, seconds=60)
         return found[0] if found else None
+
+
+async def _writes(db: Database, held: Publication) -> int | None:
+    """Store a write before it is sent. Returns None if it must not be sent."""
+    async with db.transaction() as tx:
+        return await leased_publications.store_before_sending(
+            tx, held, InFlightWrite(URI, "newer", None), did=DID, body=b"\xa0"
+        )
 
 
 @pytest.fixture
@@ -130,7 +142,7 @@ async def test_an_edit_during_sending_is_sent(database: Database, outcome: str):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
     async with database.transaction() as tx:
-        await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=2)
+        await _edit(tx, user_id)
     async with database.transaction() as tx:
         assert await OUTCOMES[outcome](tx, held)
     again = await _leased_again(database)
@@ -164,6 +176,44 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
     assert await _leased_again(database) is None
 
 
+@pytest.mark.parametrize("change", [*CHANGES, "edited"])
+async def test_nothing_is_sent_that_was_decided_before_a_change(database: Database, change: str):
+    """The row is due at once, without a failed attempt, and the write was not stored."""
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+    async with database.transaction() as tx:
+        await {**CHANGES, "edited": _edit}[change](tx, user_id)
+    assert await _writes(database, held) is None
+    again = await _leased_again(database)
+    assert again is not None
+    assert (again.chosen_cid, again.attempts) == ("new", 0)
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "edited"])
+async def test_what_changed_before_the_decision_does_not_prevent_the_write(database: Database, change: str):
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+    async with database.reader() as reader:
+        assert not await leased_publications.have_changed(reader, [held])
+    async with database.transaction() as tx:
+        await {**CHANGES, "edited": _edit}[change](tx, user_id)
+    async with database.transaction() as tx:
+        assert await leased_publications.have_changed(tx, [held])
+        (known,) = await leased_publications.read_again(tx, [held])
+        assert not await leased_publications.have_changed(tx, [known])
+    is_withdrawn = change in {"withdrawn", "all withdrawn"}
+    assert (known.revision, known.is_withdrawn) == (2 if change == "edited" else 1, is_withdrawn)
+    assert await _writes(database, known) == (None if is_withdrawn else 1)
+
+
+async def test_a_row_that_another_worker_leased_is_not_read_again(database: Database):
+    async with database.transaction() as tx:
+        user_id, held = await _leased(tx)
+        await tx.execute("update publications set lease = lease + 1")
+        await _edit(tx, user_id)
+        assert await leased_publications.read_again(tx, [held]) == [held]
+
+
 @pytest.mark.parametrize("is_first_write", [True, False])
 async def test_nothing_more_is_written_for_the_previous_person(database: Database, is_first_write: bool):
     """The handler decided for the previous person, who withdrew this record or all of theirs, or nothing was written yet.
@@ -178,9 +228,7 @@ async def test_nothing_more_is_written_for_the_previous_person(database: Databas
     async with database.transaction() as tx:
         heir = await users.create_person(tx, display_name="Ben")
         await publication_moves.move_to_user(tx, KIND, ["e"], heir)
-    sent = InFlightWrite(URI, "newer", None)
-    async with database.transaction() as tx:
-        assert await leased_publications.store_before_sending(tx, held, sent, did=DID, body=b"\xa0") is None
+    assert await _writes(database, held) is None
     again = await _leased_again(database)
     assert again is not None
     assert (again.user_id, again.chosen_cid) == (heir, None if is_first_write else "new")

@@ -64,7 +64,7 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in publications:
+    for one in await store_outcome.as_of_now(publisher, publications):
         try:
             create = await _create_of(publisher, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others

@@ -142,8 +142,9 @@ async def deliver_one(publisher: Publisher, publication: Publication) -> None:
         await _deliver(publisher, publication)
 
 
-async def _deliver(publisher: Publisher, publication: Publication) -> None:
-    """Handle one leased publication. Raises only if its outcome cannot be stored."""
+async def _deliver(publisher: Publisher, leased: Publication) -> None:
+    """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
+    (publication,) = await store_outcome.as_of_now(publisher, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(publisher, publication)

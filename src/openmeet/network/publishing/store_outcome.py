@@ -1,9 +1,9 @@
-"""Store the outcome of a write. Each function that takes a ``publisher`` opens one short transaction and makes no
-network call.
+"""Store the outcome of a write, and read leased rows again. Each function that takes a ``publisher`` opens at most one
+short transaction and makes no network call.
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from at_protocol.data import cbor
@@ -54,6 +54,17 @@ async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
         yield
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the leases expire
         log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
+
+
+async def as_of_now(publisher: Publisher, publications: Sequence[Publication]) -> list[Publication]:
+    """Return leased rows as they are now. Call this before deciding: rows can wait long after they were leased, for
+    example for the record of a series, and what changed before the decision must not prevent the write.
+    """
+    async with publisher.db.reader() as reader:
+        if not await leased_publications.have_changed(reader, publications):
+            return list(publications)
+    async with publisher.db.transaction() as tx:
+        return await leased_publications.read_again(tx, publications)
 
 
 async def store_published(

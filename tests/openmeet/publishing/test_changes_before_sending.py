@@ -1,0 +1,139 @@
+"""What changes between the decision about a record and its write: nothing is sent that was decided before the change."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.model import Event
+from openmeet.domain.series import date_queries, record_settings
+from openmeet.domain.series.model import PublishPolicy
+from openmeet.domain.users.model import Caller
+from openmeet.feature_flags.flags import Flag
+from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, switch_flag
+from tests.openmeet.publishing.other_app import cleos_records
+from tests.openmeet.publishing.watched_requests import RequestWatch, event_names_of, watch_requests
+from tests.openmeet.publishing.weekly_series import create_series, records_with_cids_of
+from tests.simulation.proxy import nothing
+from tests.timeouts import TIMEOUT_SECONDS
+
+Change = Callable[[Deployment, Caller, Event], Awaitable[object]]
+
+
+async def make_private(deployment: Deployment, host: Caller, event: Event) -> None:
+    await deployment.revise(host, event.slug, title="Secret", visibility="private")
+
+
+async def delete(deployment: Deployment, host: Caller, event: Event) -> None:
+    async with deployment.db.transaction() as tx:
+        await events.delete(tx, host, event.slug)
+
+
+def change_during(deployment: Deployment, method: str, change: Callable[[], Awaitable[object]]) -> None:
+    """Make the change while the publisher waits for the response to the next request of this method."""
+
+    async def makes_change(request: web.Request) -> None:
+        if request.path.endswith(method):
+            deployment.proxy.meanwhile = nothing
+            await change()
+
+    deployment.proxy.meanwhile = makes_change
+
+
+@pytest.mark.parametrize("change", [make_private, delete])
+async def test_an_edit_of_an_event_that_is_no_longer_public_is_not_sent(deployment: Deployment, change: Change):
+    cleo = await deployment.connected()
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    await deployment.revise(cleo, tea.slug, title="Surprise")
+    watch = await watch_requests(deployment)
+    change_during(deployment, "getRecord", lambda: change(deployment, cleo, tea))
+    await deployment.deliver_publications()
+    assert watch.writes == []
+    await deployment.deliver_publications()
+    assert watch.writes == ["deleteRecord"]
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
+
+
+async def test_an_answer_that_became_private_is_not_sent(deployment: Deployment):
+    ana, cleo = await deployment.person(), await deployment.connected()
+    tea = await deployment.event(ana)
+    await deployment.deliver_publications()
+    mine = await deployment.answer(cleo, tea.slug, RsvpReply.INTERESTED)
+    await deployment.deliver_publications()
+    await deployment.answer(cleo, tea.slug, RsvpReply.GOING)
+
+    async def hide() -> None:
+        async with deployment.db.transaction() as tx:
+            await attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
+
+    watch = await watch_requests(deployment)
+    change_during(deployment, "getRecord", hide)
+    await deployment.deliver_publications()
+    assert watch.writes == []
+    await deployment.deliver_publications()
+    assert await cleos_records(deployment, RSVP) == []
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTED
+
+
+async def test_a_batch_leaves_out_what_is_no_longer_public(deployment: Deployment):
+    ana = await deployment.person()
+    made = [await deployment.event(ana, title=f"Tea {number}") for number in range(4)]
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from repository_sessions")  # the publisher has to sign in first
+    watch = RequestWatch()
+    deployment.proxy.loses = watch.loses
+    change_during(deployment, "createSession", lambda: make_private(deployment, ana, made[0]))
+    await deployment.deliver_publications()
+    assert watch.writes == ["applyWrites"]
+    states = [(await deployment.status_of(PublicationKind.EVENT, one.id)).state for one in made]
+    assert states == [PublicationState.DUE, *[PublicationState.PUBLISHED] * 3]
+    await deployment.deliver_publications()
+    assert watch.writes == ["applyWrites"]
+    withheld = await deployment.status_of(PublicationKind.EVENT, made[0].id)
+    assert (withheld.state, withheld.uri) == (PublicationState.WITHHELD, None)
+
+
+async def test_an_edit_during_the_preparation_is_sent_at_once(deployment: Deployment):
+    """The record gets the newest content, and no attempt is counted."""
+    cleo = await deployment.connected()
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    await deployment.revise(cleo, tea.slug, title="Coffee")
+    watch = await watch_requests(deployment)
+    change_during(deployment, "getRecord", lambda: deployment.revise(cleo, tea.slug, title="Cake"))
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    assert watch.writes == ["putRecord"]
+    assert await event_names_of(deployment, cleo) == ["Cake"]
+    assert len(await cleos_records(deployment, EVENT)) == 1
+
+
+async def test_a_date_is_published_with_its_series(deployment: Deployment):
+    """Both are leased together. Publishing the series changes what its dates refer to, before they are decided."""
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
+    ana, series = await create_series(deployment)
+    async with deployment.db.reader() as reader:
+        first = (await date_queries.stored(reader, series.id))[0].event
+    assert await deliver_now(deployment.publisher, PublicationKind.EVENT, first.id, deadline_seconds=TIMEOUT_SECONDS)
+    (record,) = (await records_with_cids_of(deployment, ana, EVENT)).values()
+    (series_uri,) = await records_with_cids_of(deployment, ana, SERIES)
+    assert record[SERIES_LINK_KEY]["series"] == {"uri": series_uri}
+
+
+async def test_dates_are_written_together_after_their_series(deployment: Deployment):
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
+    ana, series = await create_series(deployment)
+    async with deployment.db.transaction() as tx:
+        await record_settings.change_series(tx, ana, series.slug, None, PublishPolicy.WINDOW)
+    watch = RequestWatch()
+    deployment.proxy.loses = watch.loses
+    await deployment.deliver_publications()
+    assert watch.writes == ["putRecord", "applyWrites"]
+    assert len(await records_with_cids_of(deployment, ana, EVENT)) > 1
