@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
-from groundwork.outbox import jobs
+from groundwork.outbox import leased_jobs
 from groundwork.outbox.delivery import (
     Completed,
     JobDelivery,
@@ -24,7 +24,8 @@ from groundwork.outbox.delivery import (
     result_of_bug,
     wait_seconds,
 )
-from groundwork.outbox.jobs import Job, JobState, JobUpdate
+from groundwork.outbox.jobs import Job, JobState
+from groundwork.outbox.leased_jobs import JobUpdate
 from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 
@@ -85,7 +86,7 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
     """Lease the next jobs of a kind and return them by partition."""
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
-        leased = await jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
+        leased = await leased_jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
     by_partition: dict[str, list[Job]] = {}
     for job in leased:
         by_partition.setdefault(job.partition, []).append(job)
@@ -108,7 +109,7 @@ async def _begin_rounds(
     if not free:
         return 0
     async with db.reader() as reader:
-        due = await jobs.kinds_due(reader, free)
+        due = await leased_jobs.kinds_due(reader, free)
     begun = 0
     for kind in due:
         delivery = deliveries[kind]
@@ -168,7 +169,7 @@ async def _call(db: Database, delivery: JobDelivery, jobs_of_call: Sequence[Job]
         results = [result_of_bug(raised, job.attempts, delivery.retry) for job in jobs_of_call]
     async with db.transaction() as tx:
         updates = [_update_of(tx.now, delivery, job, result) for job, result in zip(jobs_of_call, results, strict=True)]
-        await jobs.store_results(tx, updates)
+        await leased_jobs.store_results(tx, updates)
 
 
 def _update_of(now: Instant, delivery: JobDelivery, job: Job, result: Result) -> JobUpdate:

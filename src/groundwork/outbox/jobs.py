@@ -1,10 +1,10 @@
 """Queries on the outbox table ``outbox_jobs``: one row per (kind, subject), with the newest revision enqueued.
+``leased_jobs`` has those of the dispatcher.
 
 Enqueuing the same revision twice creates one job. A newer revision makes the row due again, whatever the state of the
 older one. Each server that has an outbox creates the table in its own migrations.
 """
 
-import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
@@ -71,18 +71,6 @@ class Job:
             # Stored by an earlier version, which had no code for this reason.
             return FailureReason.UNFORESEEN(error=self.reason_code)
         return Explanation(self.reason_code, self.reason_params) if self.reason_code else None
-
-
-@dataclass(frozen=True, slots=True)
-class JobUpdate:
-    """A leased job and its result: its next state, when it is due, and the number of failures of this revision."""
-
-    job: Job
-    state: JobState
-    due_at: Instant
-    attempts: int
-    reason_code: str = ""
-    reason_params: Mapping[str, object] = field(default_factory=dict)
 
 
 _INSERT_INTO: Final = """
@@ -202,47 +190,6 @@ COUNT = """
      group by kind, state
 """
 
-# Each priority has its own subselect, so that an index finds the first jobs, however many are due.
-_BY_PRIORITY: Final = " union all ".join(
-    f"""
-        select * from (
-            select subject, priority, due_at from outbox_jobs
-             where kind = :kind and state = 'due' and priority = {priority.value} and due_at <= :now
-               and partition not in :busy
-             order by due_at, subject limit :limit) as p{priority.value}
-    """
-    for priority in Priority
-)
-_READY: Final = "((state = 'due' and due_at <= :now) or (state = 'leased' and leased_until <= :now))"
-
-# The conditions are repeated in the outer statement: two workers on PostgreSQL can choose the same rows, and the second
-# one sees the lease of the first only when its own row check runs again.
-LEASE = f"""
-    update outbox_jobs set state = 'leased', lease = lease + 1, leased_until = :until
-     where kind = :kind and {_READY}
-       and subject in (
-           select subject from (
-               {_BY_PRIORITY}
-               union all
-               select subject, priority, due_at from outbox_jobs
-                where kind = :kind and state = 'leased' and leased_until <= :now and partition not in :busy
-           ) as ready
-            order by priority, due_at, subject limit :limit)
-    returning {COLUMNS}
-"""
-
-# If a newer revision was enqueued during this delivery, the job is due again for it, independently of the result, at
-# its own time and with its own attempts. Only if this revision is to be retried, the newer one waits as long.
-STORE_RESULT = """
-    update outbox_jobs
-       set state = case when revision > :revision then 'due' else cast(:state as text) end,
-           due_at = case when revision > :revision and cast(:state as text) <> 'due' then due_at
-                         else cast(:due_at as bigint) end,
-           attempts = case when revision > :revision then attempts else cast(:attempts as integer) end,
-           reason_code = cast(:reason_code as text), reason_params = cast(:reason_params as text), leased_until = null
-     where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
-"""
-
 
 async def enqueue(
     tx: Transaction,
@@ -357,58 +304,6 @@ def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: 
             "priority": Priority.NORMAL.value,
             "now": tx.now,
         },
-    )
-
-
-async def kinds_due(reader: Reader, kinds: Sequence[str]) -> list[str]:
-    """Return which of these kinds have a job that is due or whose lease has expired, in the given order."""
-    names = {f"k{number}": str(kind) for number, kind in enumerate(kinds)}
-    rows = await reader.fetch(_kinds_due(len(kinds)), now=reader.now, **names)
-    due = {row["kind"] for row in rows}
-    return [kind for kind in kinds if str(kind) in due]
-
-
-@functools.lru_cache(maxsize=64)
-def _kinds_due(number: int) -> str:
-    every = ", ".join(str(priority.value) for priority in Priority)
-    due = f"state = 'due' and priority in ({every}) and due_at <= :now"
-    return " union all ".join(
-        f"select cast(:k{n} as text) as kind"
-        f" where exists (select 1 from outbox_jobs where kind = :k{n} and {due})"
-        f" or exists (select 1 from outbox_jobs where kind = :k{n} and state = 'leased' and leased_until <= :now)"
-        for n in range(number)
-    )
-
-
-async def lease(tx: Transaction, kind: str, *, limit: int, until: Instant, busy: Sequence[str] = ()) -> list[Job]:
-    """Lease jobs of a kind that are due or whose lease has expired, the most urgent first. Skips due jobs of ``busy``
-    partitions.
-    """
-    return _by_urgency(await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=until, busy=list(busy), limit=limit))
-
-
-def _by_urgency(rows: Sequence[Row]) -> list[Job]:
-    return sorted(map(job_of, rows), key=lambda one: (one.priority, one.due_at, one.subject))
-
-
-async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
-    """Store the results of leased jobs. Jobs that another worker has leased since then are left unchanged."""
-    await tx.execute_many(
-        STORE_RESULT,
-        [
-            {
-                "kind": one.job.kind,
-                "subject": one.job.subject,
-                "revision": one.job.revision,
-                "lease": one.job.lease,
-                "state": one.state.value,
-                "due_at": one.due_at,
-                "attempts": one.attempts,
-                "reason_code": one.reason_code,
-                "reason_params": msgspec.json.encode(one.reason_params).decode() if one.reason_params else "",
-            }
-            for one in updates
-        ],
     )
 
 
