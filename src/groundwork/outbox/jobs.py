@@ -110,7 +110,8 @@ _ENQUEUE_SELECTED = f"""
     {_IF_NEWER}
 """
 
-# Two requests at the same instant, or from clocks that differ, must count as two requests.
+# Two requests at the same instant, from clocks that differ, or from transactions that end in another order than they
+# began must count as two requests.
 _NEXT_REVISION: Final = f"""
     on conflict (kind, subject) do update
        set revision = case when excluded.revision > outbox_jobs.revision then excluded.revision
@@ -119,7 +120,7 @@ _NEXT_REVISION: Final = f"""
 ENQUEUE_AGAIN = f"""
     {_INSERT_INTO}
     select cast(:kind as text), given.subject, cast(:now as bigint), {_NO_PARTITION_AND_NORMAL},
-           {_NEW_ROW.format(due_at="cast(:now as bigint)")}
+           {_NEW_ROW.format(due_at="cast(:due_at as bigint)")}
       from each(subject text) as given where 1 = 1
     {_NEXT_REVISION}
 """
@@ -129,9 +130,9 @@ _ENQUEUE_ONE_AGAIN: Final = f"""
 """
 _ENQUEUE_SELECTED_AGAIN = f"""
     {_INSERT_INTO}
-    select cast(:kind as text), chosen.subject, cast(:now as bigint), chosen.partition, chosen.priority,
+    select cast(:kind as text), chosen.subject, cast(:now as bigint), {{partition_and_priority}},
            {_NEW_ROW.format(due_at="cast(:now as bigint)")}
-      from ({{}}) as chosen where 1 = 1
+      from ({{subselect}}) as chosen where 1 = 1
     {_NEXT_REVISION}
 """
 
@@ -201,7 +202,11 @@ async def enqueue(
     priority: Priority = Priority.NORMAL,
     due_at: Instant | None = None,
 ) -> None:
-    """Enqueue a job. It is due now unless ``due_at`` is later. A revision that was completed is not enqueued again."""
+    """Enqueue a job. It is due now unless ``due_at`` is later. A revision that was completed is not enqueued again.
+
+    A time is not a revision: a transaction that began earlier may end later, and its job would be ignored. Where the
+    subject has no revision of its own, call ``enqueue_again``.
+    """
     due_at = tx.now if due_at is None else due_at
     await enqueue_many(tx, kind, [(subject, revision, due_at)], partitions={subject: partition}, priority=priority)
 
@@ -252,24 +257,32 @@ async def enqueue_selected(
     tx.after_commit(wake_dispatchers)
 
 
-async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
-    """Enqueue work that depends only on the current state (fetch, re-read).
+async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str], *, due_at: Instant | None = None) -> None:
+    """Enqueue work that depends only on the current state (fetch, re-read, recheck).
 
-    It is due now, and due again if a handler is already working on it.
+    It is due now unless ``due_at`` is later, and due again if a handler is already working on it or has just done it.
     """
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
-        await execute_each(tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now)
+        await execute_each(
+            tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now if due_at is None else due_at
+        )
         tx.after_commit(wake_dispatchers)
 
 
-async def enqueue_again_selected(tx: Transaction, kind: str, subselect: str, **parameters: object) -> None:
+async def enqueue_again_selected(
+    tx: Transaction, kind: str, subselect: str, *, has_partitions: bool = False, **parameters: object
+) -> None:
     """Do the same as ``enqueue_again`` for any number of subjects, in one statement that loads no rows.
 
-    ``subselect`` is a select, written by us, that contains each ``subject`` once, in order, with its ``partition``
-    and ``priority``.
+    ``subselect`` is a select, written by us, that contains each ``subject`` once, in order. ``has_partitions``: it also
+    contains the ``partition`` and ``priority`` of each.
     """
-    await tx.execute(_ENQUEUE_SELECTED_AGAIN.format(subselect), kind=str(kind), now=tx.now, **parameters)
+    statement = _ENQUEUE_SELECTED_AGAIN.format(
+        subselect=subselect,
+        partition_and_priority="chosen.partition, chosen.priority" if has_partitions else _NO_PARTITION_AND_NORMAL,
+    )
+    await tx.execute(statement, kind=str(kind), now=tx.now, **parameters)
     tx.after_commit(wake_dispatchers)
 
 

@@ -19,7 +19,7 @@ LONGEST_TRANSACTION: Final = MINUTE
 async def enqueue_second_run(tx: Transaction, job: Job) -> None:
     """Called at the end of the first run: enqueue the second. Does nothing in the second run.
 
-    The job's revision is the time at which it was enqueued.
+    The job was enqueued with ``jobs.enqueue_again``, so its revision is the time at which that happened.
     """
     due_at = Instant(job.revision + LONGEST_TRANSACTION)
     if tx.now < due_at:

@@ -88,14 +88,15 @@ async def switch(
     if is_on and flag is Flag.SERIES_LEXICON:
         await enqueue_series(tx)
     if is_on and flag is Flag.DETECTION:
-        await jobs.enqueue_selected(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
+        await jobs.enqueue_again_selected(tx, JobKind.DETECT_SERIES, AUTHORS)
+        # The revisions of these jobs are times (``enqueue_detection``). One of a later interval is due soon anyway.
         await jobs.enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.recheck_kind(tx, kind)
     if is_on and flag in _IN:
-        await jobs.enqueue_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        await jobs.enqueue_again_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES)
         # ``followed`` includes DIDs known here; each is enqueued once.
-        await jobs.enqueue_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+        await jobs.enqueue_again(tx, JobKind.BACKFILL, followed)
     return True
 
 

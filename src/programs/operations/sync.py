@@ -152,7 +152,7 @@ def read(
         await _require_resolvable(platform, parsed_did)
         async with platform.db.transaction() as tx:
             subject = subject_of(parsed_did, collections, is_whole=whole_repository)
-            await jobs.enqueue(tx, JobKind.BACKFILL, subject, int(tx.now))
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, [subject])
         typer.echo(
             f"The publisher will read {parsed_did}{' whole' if whole_repository else _collections_suffix(collections)}."
         )
@@ -183,9 +183,7 @@ def discover(host: str, collection: Sequence[str], tenant: str, settings_file: P
                 dids.add(did)
                 bars.update(task, description=f"{len(dids)} repositories with a calendar")
         async with platform.db.transaction() as tx:
-            await jobs.enqueue_many(
-                tx, JobKind.BACKFILL, [(subject_of(did, collections), int(tx.now), tx.now) for did in dids]
-            )
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, [subject_of(did, collections) for did in dids])
         typer.echo(f"The publisher will read {len(dids)} repositories{_collections_suffix(collections)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -312,7 +310,7 @@ def reset(did: str, tenant: str, settings_file: Path | None) -> None:
         await _require_resolvable(platform, parsed_did)
         async with platform.db.transaction() as tx:
             await repository_state.start_epoch(tx, parsed_did)
-            await jobs.enqueue(tx, JobKind.BACKFILL, parsed_did, int(tx.now))
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, [parsed_did])
         typer.echo(f"A new epoch has begun for {parsed_did}; the publisher will read it completely.")
 
     run_on_platform(settings_file, tenant, act)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from at_network.circuits import OPENS_AFTER, CircuitState
 from at_protocol.sync.verify import check_rev
 from groundwork.clock import HOUR, MINUTE
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -23,6 +24,7 @@ from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
 from openmeet.outbox import publication_queries
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
@@ -303,7 +305,14 @@ async def test_a_server_that_no_longer_hosts_the_account_decides_nothing(deploym
     the person to sign in.
     """
     (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    did = (await deployment.identity(cleo.user_id)).did
     await deployment.deliver_jobs()
+    deployment.clock.turn(MINUTE)
+    async with deployment.db.transaction() as tx:
+        # A program whose clock is ahead has requested an earlier resolution.
+        await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [did])
+        await tx.execute("update outbox_jobs set state = 'completed' where kind = 'refresh_identity'")
+    deployment.clock.turn(-MINUTE)
     event = await deployment.event(cleo, title="Tea")
 
     def has_moved(_request: web.Request) -> web.Response:
@@ -314,7 +323,7 @@ async def test_a_server_that_no_longer_hosts_the_account_decides_nothing(deploym
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     async with deployment.db.reader() as reader:
         queued = await reader.fetch("select subject from outbox_jobs where kind = 'refresh_identity' and state = 'due'")
-    assert [row["subject"] for row in queued] == [(await deployment.identity(cleo.user_id)).did]
+    assert [row["subject"] for row in queued] == [did]
     deployment.proxy.stops = passes
     await deployment.connected_as("cleo")
     await deployment.deliver_publications()

@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import is_there, merge
 from openmeet.domain.account_merge.model import (
@@ -38,7 +38,7 @@ async def sign_in_with_did(
     identity = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, identity.user_id if identity else None, handle, pds_url, caller)
     await backfill_progress.track(tx, did)
-    await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
+    await enqueue_again(tx, JobKind.BACKFILL, [did])
     return signed_in
 
 
@@ -50,7 +50,7 @@ async def _sign_in(
         user_id = await identity_actions.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
             # A job, because they can have any number of RSVPs.
-            await enqueue(tx, JobKind.WAITING_ANSWERS, user_id, int(tx.now))
+            await enqueue_again(tx, JobKind.WAITING_ANSWERS, [user_id])
         return SignInResult(user_id)
     if holder is None or holder == caller:
         await identity_actions.link(tx, did, caller, handle=handle, pds_url=pds_url)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries, reassignments
 from openmeet.domain.account_merge.model import Holding
@@ -116,7 +116,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
     for reassign in REASSIGNMENTS:
         await reassign(tx, from_user, to_user)
     await queries.note_merged(tx, from_user, to_user)
-    await enqueue(tx, JobKind.WAITING_ANSWERS, to_user, int(tx.now))
+    await enqueue_again(tx, JobKind.WAITING_ANSWERS, [to_user])
     log.info("people.joined", holdings={one.key: one.number for one in joined})
     return joined
 

@@ -7,7 +7,7 @@ from typing import Final
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.account_merge.model import AccountMergeReason
 from openmeet.domain.groups import audit_log, calendar_feeds, membership_queries, queries
 from openmeet.domain.groups.model import BELOW_OWNER, GroupLogAction, GroupRole, Membership, roles_sql
@@ -137,7 +137,7 @@ async def _end_what_bans_end(tx: Transaction, user_id: UserId) -> None:
     for row in rows:
         await membership_queries.end_following(tx, row["group_id"], user_id)
     if rows:
-        await enqueue(tx, JobKind.LEFT_GROUP, user_id, int(tx.now))
+        await enqueue_again(tx, JobKind.LEFT_GROUP, [user_id])
 
 
 async def _merge(tx: Transaction, theirs: Membership, membership: Membership) -> None:
@@ -286,7 +286,7 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     consent = await identity_queries.consent(tx, to_user)
     if consent.is_given and not (await identity_queries.writable_of_user(tx, to_user)):
         # The merged user has only just consented, and their repository is still being created.
-        await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
+        await enqueue_again(tx, JobKind.CUSTODIAL_ACCOUNT, [to_user])
 
 
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.jobs import enqueue_many
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.notify import (
     NOTIFIED_STATUSES,
@@ -118,9 +118,7 @@ async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> No
     """Enqueue the jobs (``JobKind.FETCH_SUBJECT``) that make those RSVPs effective whose authors could not see these
     events until now. The events are locked.
     """
-    # The current time is the job's revision, so it is greater than that of any earlier job.
-    addresses = await event_records.addresses_of(tx, events)
-    await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
+    await enqueue_again(tx, JobKind.FETCH_SUBJECT, await event_records.addresses_of(tx, events))
 
 
 _WITH_RECIPIENTS = f"""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from groundwork.outbox.jobs import enqueue_selected
+from groundwork.outbox.jobs import enqueue_again_selected
 from openmeet.domain.attendance import history, locked_event, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of_record_author
 from openmeet.domain.attendance.locked_event import LockedEvent
@@ -110,7 +110,7 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``recheck_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_selected(tx, JobKind.LEFT_GROUP, _SHUT_OUT, int(tx.now), group_id=group_id)
+    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _SHUT_OUT, group_id=group_id)
 
 
 async def events_in_left_groups(tx: Transaction, user_id: UserId) -> list[EventId]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.jobs import enqueue, enqueue_many
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, ChangeChannel
 from openmeet.domain.attendance.notify import notify_people
@@ -71,8 +71,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     )
     for event_registration in (await registration.registrations_of(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
         await fill(tx, event_registration)
-    later = [(event.id, int(tx.now), tx.now) for event in events_to_fill[_EVENTS_AT_ONCE:]]
-    await enqueue_many(tx, JobKind.FREED_SEATS, later)
+    await enqueue_again(tx, JobKind.FREED_SEATS, [event.id for event in events_to_fill[_EVENTS_AT_ONCE:]])
 
 
 async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
@@ -89,7 +88,7 @@ async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -
 async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
     """Enqueue a job if there may be more people to move than one transaction handles. Return ``moved``."""
     if moved >= MAX_PER_TRANSACTION:
-        await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
+        await enqueue_again(tx, JobKind.FREED_SEATS, [event.id])
     return moved
 
 

@@ -149,7 +149,9 @@ async def write(
 
 async def wake_mirror(tx: Transaction, room: RoomId) -> None:
     """Enqueue the job that mirrors the room to Matrix, if it is mirrored."""
-    await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} and r.id = :room", room=room)
+    await jobs.enqueue_again_selected(
+        tx, JobKind.MATRIX_ROOM, f"{MIRRORED} and r.id = :room", has_partitions=True, room=room
+    )
 
 
 def _call_listeners(room: RoomId, number: int) -> None:

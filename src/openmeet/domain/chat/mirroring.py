@@ -220,13 +220,14 @@ async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
         tx,
         JobKind.MATRIX_ROOM,
         f"{MIRRORED} and r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",
+        has_partitions=True,
         person=user_id,
     )
 
 
 async def wake_all(tx: Transaction) -> None:
     """Enqueue a check of all mirrored rooms: after a start, after an outage, and nightly."""
-    await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id")
+    await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id", has_partitions=True)
 
 
 async def newest_access_change(reader: Reader) -> int:
@@ -262,6 +263,7 @@ async def wake_changed(tx: Transaction, after: int) -> None:
             or r.series_id is not null and ({changed_date} or {changed_series}))
          order by r.id
         """,
+        has_partitions=True,
         after=after,
     )
 

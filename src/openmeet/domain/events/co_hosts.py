@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, event_access, queries
 from openmeet.domain.events.co_host_invitations import (
@@ -107,7 +107,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     )
     await co_host_queries.put(tx, yes)
     # RSVPs that they gave in other apps may have been pending until they can see the event.
-    await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
+    await enqueue_again(tx, JobKind.WAITING_ANSWERS, [caller.user_id])
     if yes.is_for_series and event.position_in_series is not None:
         dates = await queries.lock_dates(tx, event.position_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]

@@ -13,7 +13,7 @@ import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
 from openmeet.domain.groups import audit_log, membership_queries, notify, publication, queries, rules
@@ -359,10 +359,10 @@ async def put(
         await membership_queries.end_following(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
         # RSVPs that they made in other apps to events of this group may be waiting for the membership.
-        await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
+        await enqueue_again(tx, JobKind.WAITING_ANSWERS, [saved.user_id])
     elif after is GroupRole.BANNED or (before in INSIDE and after not in INSIDE):
         # They may hold seats at events that they can no longer see or come to, while others are on the waitlist.
-        await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
+        await enqueue_again(tx, JobKind.LEFT_GROUP, [saved.user_id])
         await _end_offer_to(tx, saved, by=by)
     subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await enqueue_deliveries(tx, WebhookEvent.MEMBERSHIP, [subject])

@@ -4,7 +4,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, Refused
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.groups import audit_log
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import MAX_FOLLOWED, GroupId, GroupLogAction, GroupSlug
@@ -35,7 +35,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
         raise Refused(GroupReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="FollowsEnough")
     await _insert(tx, group.id, did, caller.user_id)
     await person_for_did(tx, did)
-    await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
+    await enqueue_again(tx, JobKind.BACKFILL, [did])
     await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.DID_FOLLOWED, by=caller.user_id, note=did)
     return did
 

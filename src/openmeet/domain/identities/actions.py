@@ -5,7 +5,7 @@ from collections.abc import Collection
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.errors import Conflict, NotFound, Refused
-from groundwork.outbox.jobs import enqueue, enqueue_many
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import Identity, IdentityKind, IdentityReason, NewSession
 from openmeet.domain.users import actions as user_actions
@@ -46,7 +46,7 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
         # row.
         raise TransactionConflict("another transaction has just inserted this DID")
     # A job resolves handle, PDS and status outside the transaction.
-    await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
+    await enqueue_again(tx, JobKind.REFRESH_IDENTITY, met)
     return met
 
 
@@ -108,12 +108,12 @@ async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> Non
     """Record consent: public events and RSVPs become due for publication. If the user has no repository, one is
     created.
     """
-    revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
+    await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_withdrawals.allow_all_of(tx, user_id)
     if await queries.writable_of_user(tx, user_id):
         await publications.recheck_unpublished_of(tx, user_id)
     else:
-        await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)
+        await enqueue_again(tx, JobKind.CUSTODIAL_ACCOUNT, [user_id])
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
@@ -131,7 +131,7 @@ async def link_custodial_account(
     If the user was deleted while the PDS created the account, enqueue its deletion instead.
     """
     if await queries.custodial_account(tx, user_id) is None:
-        await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
+        await enqueue_again(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, [did])
         return
     await queries.note_account_made(tx, user_id, did)
     await recovery_key_queries.note_used(tx, user_id, did)
@@ -152,8 +152,7 @@ async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> 
     Returns their DIDs, or the handles of accounts whose creation the PDS has not confirmed.
     """
     subjects = await queries.custodial_of(tx, user_ids)
-    for subject in subjects:
-        await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, subject)
+    await enqueue_again(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, subjects)
     return subjects
 
 

@@ -98,7 +98,6 @@ ANSWER = """
         on conflict (user_id) do update
        set publishing = excluded.publishing, answered_at = excluded.answered_at, handle = excluded.handle,
            revision = consents.revision + 1
-    returning revision
 """
 
 ACCOUNT = "select user_id, handle, email, sealed_password, did from custodial_accounts where user_id = :user_id"
@@ -271,10 +270,9 @@ async def consent(reader: Reader, user_id: UserId) -> Consent:
     return Consent(bool(row["publishing"]), row["asked_at"], row["answered_at"], row["handle"], row["revision"])
 
 
-async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:
-    """Store the user's decision on publishing, and return the revision of the consent."""
-    row = await tx.fetch_one(ANSWER, user_id=user_id, publishing=int(publishing), handle=handle, now=tx.now)
-    return 0 if row is None else int(row["revision"])
+async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> None:
+    """Store the user's decision on publishing."""
+    await tx.execute(ANSWER, user_id=user_id, publishing=int(publishing), handle=handle, now=tx.now)
 
 
 async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount | None:

@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.moderation.visibility import is_suspended
 from openmeet.domain.paging import ALL_ROWS, Page
@@ -232,7 +232,7 @@ async def apply_to_new_host(tx: Transaction, host: UserId) -> None:
 
     Also if they have blocked nobody, because they may be blocking somebody at this moment.
     """
-    await enqueue(tx, JobKind.APPLY_BLOCKS, host, int(tx.now))
+    await enqueue_again(tx, JobKind.APPLY_BLOCKS, [host])
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:

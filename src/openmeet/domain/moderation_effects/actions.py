@@ -6,7 +6,7 @@ from typing import Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Reason
 from groundwork.outbox.delivery import JobHandler
-from groundwork.outbox.jobs import Job, enqueue
+from groundwork.outbox.jobs import Job, enqueue_again
 from groundwork.outbox.second_run import enqueue_second_run
 from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as event_queries
@@ -149,7 +149,7 @@ async def _apply_effects(tx: Transaction, status_changes: Sequence[StatusChange]
 
 async def _apply_to_person(tx: Transaction, person: UserId, status_change: StatusChange) -> None:
     if status_change.after is SubjectVisibility.HIDDEN:
-        await enqueue(tx, JobKind.SUSPENDED_PERSON, person, int(tx.now))
+        await enqueue_again(tx, JobKind.SUSPENDED_PERSON, [person])
     elif status_change.before is SubjectVisibility.HIDDEN:
         # Their records were not updated while they were hidden.
         await publications.recheck_all_of(tx, person)

@@ -18,7 +18,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from groundwork.outbox.delivery import JobHandler
-from groundwork.outbox.jobs import Job, enqueue_many, enqueue_selected
+from groundwork.outbox.jobs import Job, enqueue_again, enqueue_selected
 from openmeet.domain.events.edits import details_in, own_fields
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
@@ -325,9 +325,7 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
     Call it after the events have been written: an unknown author with a single event gets no job.
     """
     quiet = Instant(tx.now + QUIET)
-    await enqueue_many(
-        tx, JobKind.DETECT_SERIES, [(user_id, int(tx.now), quiet) for user_id, is_here in authors if is_here]
-    )
+    await enqueue_again(tx, JobKind.DETECT_SERIES, [user_id for user_id, is_here in authors if is_here], due_at=quiet)
     strangers = sorted(user_id for user_id, is_here in authors if not is_here)
     if strangers:
         # The revision is the end of the interval, so that everything an author writes within it belongs to the same

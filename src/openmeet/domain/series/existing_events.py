@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, Refused
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance import invitation_queries, registration
 from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.edits import details_in, own_fields
@@ -279,7 +279,7 @@ async def _make_read_only_again(
         return await detection_queries.set_state(tx, detection, DetectionState.LINKED, series.id)
     await unlink(tx, detection)
     # Run detection again, because events may have been added or removed since the acceptance.
-    await enqueue(tx, JobKind.DETECT_SERIES, detection.user_id, int(tx.now))
+    await enqueue_again(tx, JobKind.DETECT_SERIES, [detection.user_id])
     return await detection_queries.set_state(tx, detection, DetectionState.SUGGESTED, series.id)
 
 

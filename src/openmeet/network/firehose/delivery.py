@@ -143,6 +143,5 @@ async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
         pass
     for start in range(0, len(dids), BATCH):
         async with tenant.database.transaction() as tx:
-            backfills = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
-            await jobs.enqueue_many(tx, JobKind.BACKFILL, backfills)
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, dids[start : start + BATCH])
     log.info("tenant.backfill_enqueued", tenant=tenant.name, repositories=len(dids))

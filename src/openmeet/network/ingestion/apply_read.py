@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.jobs import enqueue_many
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import quarantine
@@ -144,7 +144,7 @@ async def _apply_without_awaiting_rsvps(
 ) -> list[IngestResult]:
     outcomes = await apply(tx, context, [message], makes_awaiting_effective=False)
     await also_write(tx, [message])
-    await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
+    await enqueue_again(tx, JobKind.FETCH_SUBJECT, [message.uri])
     return outcomes
 
 

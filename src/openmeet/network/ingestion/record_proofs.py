@@ -20,7 +20,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.client import ResponseTooLarge
-from groundwork.outbox.jobs import enqueue_many
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
 from openmeet.network.ingestion.quarantine import RecordFailure
@@ -48,11 +48,10 @@ class Proofs:
 
 
 async def enqueue(tx: Transaction, uris: Sequence[str]) -> None:
-    """Enqueue a proof of each of these records, because unsigned data about them differs from what is known.
-
-    The current time serves as a growing revision: data that arrive after a proof request another one.
+    """Enqueue a proof of each of these records, because unsigned data about them differs from what is known. Data that
+    arrive after a proof request another one.
     """
-    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in uris])
+    await enqueue_again(tx, JobKind.PROVE_RECORD, uris)
 
 
 async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage:

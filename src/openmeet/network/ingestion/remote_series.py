@@ -53,7 +53,7 @@ async def newest_claims(tx: Transaction, did: Did, series_uris: Collection[str])
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=BATCH)
     if len(rows) == BATCH:
-        await jobs.enqueue_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
+        await jobs.enqueue_again(tx, JobKind.CLAIMED_DATES, series_uris)
     claims_by_series: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
         link = _link_in(bytes(row["body"]))

@@ -18,7 +18,7 @@ from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import Tid
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, TooMany
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
@@ -262,7 +262,7 @@ async def enqueue_detection(db: Database, did: Did) -> None:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
             # Detection after a single event waits for more events; after a full read there will be no more.
-            await enqueue(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
+            await enqueue_again(tx, JobKind.DETECT_SERIES, [author.user_id])
 
 
 async def served(did: Did, reading: Awaitable[T]) -> T | None:

@@ -44,8 +44,8 @@ async def enqueue_reconciliations(db: Database) -> int:
         away = [row["did"] for row in await tx.fetch(AWAY, **times)]
         await tx.execute(_NOTE_QUERY, **times)
         # In one statement each: a busy site knows more hidden accounts than fit into a transaction one by one.
-        await jobs.enqueue_many(tx, JobKind.RECONCILE, [(did, int(tx.now), tx.now) for did in unread])
-        await jobs.enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in away])
+        await jobs.enqueue_again(tx, JobKind.RECONCILE, unread)
+        await jobs.enqueue_again(tx, JobKind.REFRESH_IDENTITY, away)
     return len(unread)
 
 

@@ -15,7 +15,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotSignedIn, Unavailable, reason_of
 from groundwork.outbox import retry
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
@@ -372,7 +372,7 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
             # A first write has stored its key since the row was leased.
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
-                await enqueue(tx, JobKind.REFRESH_IDENTITY, current.did, int(tx.now))
+                await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
     elif retry.is_worth_retrying(failure):
         await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:

@@ -70,7 +70,7 @@ async def note_restore(db: Database, ledger: ErasureLedger) -> bool:
         began_at = Instant(max(last_used, tx.now))
         await tx.execute(_BEGIN, id=new_id(began_at), at=began_at)
         unread = await repository_state.mark_own_unread(tx)
-        await jobs.enqueue_many(tx, JobKind.RECONCILE, [(did, int(tx.now), tx.now) for did in unread])
+        await jobs.enqueue_again(tx, JobKind.RECONCILE, unread)
     log.warning(
         "database.restored",
         lost_from=to_datetime(Instant(newest["alive_at"])).isoformat(),

@@ -26,7 +26,7 @@ from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, Unavailable
 from groundwork.outbox.delivery import JobHandler
-from groundwork.outbox.jobs import Job, enqueue
+from groundwork.outbox.jobs import Job, enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
@@ -144,7 +144,7 @@ async def _store_request(
         if existing_account is None or (existing_account.did is None and existing_account.handle != consent.handle):
             if existing_account is not None and existing_account.handle:
                 # The server may have created that account although it did not answer.
-                await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, existing_account.handle, int(tx.now))
+                await enqueue_again(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, [existing_account.handle])
                 is_given_up = True
             # Undeliverable on purpose: nobody reads the account's e-mail until its person takes over the account.
             address = f"{user_id}@{custodial_pds.mail_domain}" if existing_account is None else existing_account.email

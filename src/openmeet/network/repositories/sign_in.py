@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle, parse_handle
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
-from groundwork.outbox.jobs import enqueue
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import actions, session_queries
 from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 from openmeet.domain.users.model import UserId
@@ -90,7 +90,7 @@ async def sign_in_with_password(
             stays = valid is not None and (valid.kind, valid.pds_url) == (PdsSessionKind.OAUTH, pds)
             if not stays:
                 await session_queries.put(tx, opened)
-            await enqueue(tx, JobKind.BACKFILL, account.did, int(tx.now))
+            await enqueue_again(tx, JobKind.BACKFILL, [account.did])
         if not stays:
             unused = valid
     finally:
