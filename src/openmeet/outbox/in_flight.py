@@ -23,6 +23,7 @@ from typing import Final
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
+from groundwork.outbox.jobs import Job
 from openmeet.outbox.kinds import JobKind
 
 # A request carries an access token and is refused after the token expires: two hours for password sessions on the
@@ -141,29 +142,22 @@ async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
     ``is_gone``: it is certain that no record is there. Otherwise the first check is due now.
     """
     if await of_uri(tx, uri) is not None:
-        await _enqueue_check(tx, uri, Instant(tx.now + FIRST_CHECK_AFTER) if is_gone else tx.now)
+        due_at = Instant(tx.now + FIRST_CHECK_AFTER) if is_gone else tx.now
+        await jobs.enqueue_again(tx, JobKind.LATE_WRITE, [uri], due_at=due_at)
 
 
 async def check_now(tx: Transaction, uri: str) -> None:
     """Check an abandoned key now, because a late write took effect under it."""
-    await _enqueue_check(tx, uri, tx.now)
+    await jobs.enqueue_again(tx, JobKind.LATE_WRITE, [uri])
 
 
-async def recheck(tx: Transaction, uri: str, key: InFlightKey) -> None:
-    """Check a key without a record again, at growing intervals. The last check runs when no write can take effect any
-    more.
+async def check_later(tx: Transaction, check: Job, key: InFlightKey) -> None:
+    """Check a key again that had no record, at growing intervals. The last check runs when no write can take effect any
+    more. ``check``: the check that found no record. One that was enqueued since then stays, so that it is not delayed.
     """
     waited = tx.now - key.last_sent_at
     due_at = min(tx.now + max(waited, FIRST_CHECK_AFTER), max(key.end_at, tx.now + FIRST_CHECK_AFTER))
-    await _enqueue_check(tx, uri, Instant(due_at))
-
-
-async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
-    """Enqueue another check, even if one is enqueued already. Two concurrent callers enqueue one job, due at either
-    caller's time.
-    """
-    before = await jobs.find(tx, JobKind.LATE_WRITE, uri)
-    await jobs.enqueue(tx, JobKind.LATE_WRITE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+    await jobs.enqueue(tx, JobKind.LATE_WRITE, check.subject, check.revision + 1, due_at=Instant(due_at))
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:

@@ -4,11 +4,13 @@ from collections import Counter
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
+from groundwork.errors import TooMany
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.jobs import JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
-from openmeet.network.ingestion import fetch
+from openmeet.network.ingestion import backfill, fetch
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.kinds import JobKind
@@ -61,3 +63,25 @@ async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: 
     deployment.clock.turn(2 * MINUTE)
     await dispatcher.run_once(deployment.db, handlers)
     assert await known() == 5
+
+
+async def test_a_read_requested_while_another_is_delayed_is_due_at_once(deployment: Deployment):
+    """Somebody signs in while the host refuses a read of their repository."""
+    cleo = await deployment.connected("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+
+    async def refuse(_host: str) -> None:
+        deployment.clock.turn(MINUTE)
+        async with deployment.db.transaction() as tx:
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
+        deployment.clock.turn(MINUTE)
+        raise TooMany("Not now.", after_seconds=600)
+
+    handler = backfill.backfill_handler(
+        deployment.db, deployment.network, deployment.processor.ingestion_context, refuse
+    )
+    assert await dispatcher.run_once(deployment.db, {JobKind.BACKFILL: one_by_one(handler)}) == 1
+    async with deployment.db.reader() as reader:
+        job = await jobs.find(reader, JobKind.BACKFILL, did)
+    assert job is not None
+    assert (job.state, job.due_at) == (JobState.DUE, deployment.clock.now() - MINUTE)

@@ -90,7 +90,8 @@ def backfill_handler(
             async with db.transaction() as tx:
                 await backfill_progress.note_delay(tx, did, reason_of(busy))
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
-                await enqueue(tx, JobKind.BACKFILL, job.subject, max(int(tx.now), job.revision + 1), due_at=due_at)
+                # Not if another read has been requested meanwhile: that one is due at once.
+                await enqueue(tx, JobKind.BACKFILL, job.subject, job.revision + 1, due_at=due_at)
         except Failure as away:
             async with db.transaction() as tx:
                 await backfill_progress.note_delay(tx, did, reason_of(away))

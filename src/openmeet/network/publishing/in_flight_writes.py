@@ -75,12 +75,12 @@ def late_write_handler(publisher: Publisher) -> JobHandler:
             uri = parse_at_uri(job.subject)
         except Malformed as wrong:
             raise InvalidInput("uri", wrong.why) from wrong
-        await delete_late_write(publisher, uri)
+        await _delete_late_write(publisher, job, uri)
 
     return handle
 
 
-async def delete_late_write(publisher: Publisher, uri: AtUri) -> None:
+async def _delete_late_write(publisher: Publisher, job: Job, uri: AtUri) -> None:
     """Read what is stored under an abandoned key, and delete it if it is a write of ours that took effect late.
 
     Raises the errors of the calls; the job then stays enqueued.
@@ -100,7 +100,7 @@ async def delete_late_write(publisher: Publisher, uri: AtUri) -> None:
     if current_record is not None and current_record.cid in in_flight_key.cids:
         current_record = await _delete_version(publisher, identity, uri, current_record.cid)
         log.warning("publication.late_create_deleted", uri=str(uri))
-    await _forget_or_recheck(publisher, uri, in_flight_key, current_record)
+    await _forget_or_check_later(publisher, job, in_flight_key, current_record)
 
 
 async def _delete_version(
@@ -117,8 +117,8 @@ async def _delete_version(
     return await deletion_of(publisher, uri, rev)
 
 
-async def _forget_or_recheck(
-    publisher: Publisher, uri: AtUri, in_flight_key: InFlightKey, current_record: RecordMessage | None
+async def _forget_or_check_later(
+    publisher: Publisher, job: Job, in_flight_key: InFlightKey, current_record: RecordMessage | None
 ) -> None:
     """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
     now = publisher.network.clock.now()
@@ -126,6 +126,6 @@ async def _forget_or_recheck(
         if current_record is not None and current_record.cid is None:
             await store_outcome.note_gone(tx, current_record)
         if now >= in_flight_key.end_at:
-            await in_flight.forget(tx, str(uri), before=Instant(in_flight_key.last_sent_at))
+            await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
         else:
-            await in_flight.recheck(tx, str(uri), in_flight_key)
+            await in_flight.check_later(tx, job, in_flight_key)
