@@ -39,14 +39,21 @@ _READY = """(
         or (state = 'retracting' and due_at <= :now and leased_until is null)
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
-# Excludes people whose server is not called now, because its circuit is open or another round is calling it. A record
-# that was never sent has no DID yet; its person's default DID is used. This query and ``_SERVERS_OF`` are the only ones
-# here that read a table of a higher package.
-_NOT_EXCLUDED = """not exists (
-        select 1 from identities i
-         where i.pds_url in :excluded_servers
-           and (i.did = publications.did
-                or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
+# Where the record is or will be: the address of its server, empty without a repository. A record that was never sent has
+# no DID yet; the decision will choose one. For an event, that is usually the account of its group if there is one, for
+# other records the default DID of their person. Only this expression reads tables of higher packages here.
+_SERVER = """coalesce(
+        case when did is not null then (select i.pds_url from identities i where i.did = publications.did)
+             else coalesce(
+                 (select min(i.pds_url) from events e
+                    join groups g on g.id = e.group_id
+                    join identities i on i.user_id = g.account_id and i.is_default = 1
+                   where publications.kind = 'event' and e.id = publications.subject_id),
+                 (select min(i.pds_url) from identities i
+                   where i.user_id = publications.user_id and i.is_default = 1)) end, '')"""
+
+# A server is not called now if its circuit is open or another round is calling it.
+_NOT_EXCLUDED = f"{_SERVER} not in :excluded_servers"
 
 # Retractions come first. The condition is repeated outside the subselect, as in groundwork/outbox/jobs.py (``LEASE``).
 # Two rows cannot send the same record, because there is one row per record.
@@ -74,11 +81,9 @@ _LEASE_BATCHABLE = f"""
     returning {COLUMNS}
 """
 
-_SERVERS_OF = """
-    select p.kind as kind, p.subject_id as subject_id, min(i.pds_url) as pds_url
-      from publications p
-      join identities i on i.did = p.did or (p.did is null and i.user_id = p.user_id and i.is_default = 1)
-     where p.subject_id in :ids group by p.kind, p.subject_id order by p.kind, p.subject_id
+_SERVERS_OF = f"""
+    select kind, subject_id, {_SERVER} as pds_url from publications
+     where subject_id in :ids order by kind, subject_id
 """
 
 # Matches no server. A list in a statement needs at least one element.
@@ -172,7 +177,7 @@ async def lease_due(
     tx: Transaction, *, limit: int, seconds: float, excluded_servers: Sequence[str] = ()
 ) -> list[Publication]:
     """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
-    called now).
+    called now). An empty one stands for rows without a repository.
     """
     rows = await tx.fetch(
         _LEASE,
@@ -208,7 +213,7 @@ async def lease_batchable(
 
 
 async def servers_of(reader: Reader, publications: Sequence[Publication]) -> dict[tuple[PublicationKind, str], str]:
-    """The PDS of each publication, by kind and subject. People without a repository are left out."""
+    """The PDS of each publication, by kind and subject; empty without a repository."""
     if not publications:
         return {}
     rows = await reader.fetch(_SERVERS_OF, ids=sorted({one.subject_id for one in publications}))

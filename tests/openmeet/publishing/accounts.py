@@ -1,4 +1,4 @@
-"""A person's second account on the PDS, and moving records to it."""
+"""Accounts on another server, a person's second account on the PDS, and moving records to it."""
 
 from at_protocol.syntax.did import Did
 from openmeet.domain.identities import actions as identities
@@ -8,6 +8,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications
+from tests.simulation.proxy import LossyProxy
 
 
 async def connect_second_account(deployment: Deployment, who: Caller, name: str = "office") -> Did:
@@ -35,3 +36,18 @@ async def move_records_from(deployment: Deployment, who: Caller, source: Did) ->
             number, after = number + moved.number, moved.after
     await deliver_all_publications(deployment)
     return number
+
+
+async def living_at(deployment: Deployment, proxy: LossyProxy, *names: str) -> list[Caller]:
+    """People whose accounts are on the server with this URL."""
+    people = [await deployment.connected(name) for name in names]
+    async with deployment.db.transaction() as tx:
+        for person in people:
+            at = {"url": proxy.url, "user_id": person.user_id}
+            await tx.execute("update identities set pds_url = :url where user_id = :user_id", **at)
+            await tx.execute(
+                "update repository_sessions set pds_url = :url"
+                " where did in (select did from identities where user_id = :user_id)",
+                **at,
+            )
+    return people

@@ -29,6 +29,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.accounts import living_at
 from tests.simulation.proxy import LossyProxy, never, passes
 from tests.timeouts import TIMEOUT_SECONDS
 
@@ -43,21 +44,6 @@ async def busy(deployment: Deployment) -> AsyncIterator[LossyProxy]:
     """The proxy in front of a second server."""
     async with LossyProxy(deployment.pds_url) as proxy:
         yield proxy
-
-
-async def living_at(deployment: Deployment, proxy: LossyProxy, *names: str) -> list[Caller]:
-    """People whose accounts are on the server with this URL."""
-    people = [await deployment.connected(name) for name in names]
-    async with deployment.db.transaction() as tx:
-        for person in people:
-            at = {"url": proxy.url, "user_id": person.user_id}
-            await tx.execute("update identities set pds_url = :url where user_id = :user_id", **at)
-            await tx.execute(
-                "update repository_sessions set pds_url = :url"
-                " where did in (select did from identities where user_id = :user_id)",
-                **at,
-            )
-    return people
 
 
 async def all_of(deployment: Deployment, *people: Caller) -> list[Event]:

@@ -1,8 +1,8 @@
 """Delivery rounds, one at a time per server. A slow server does not delay the others, and a failing one is not called.
 
-Due rows are leased and grouped by server. While a server's round runs, no further rows for it are leased. If its
-circuit breaker is open (``at_network.circuits``), no rows are leased and they stay as they are. If it is half open,
-rows are tried one at a time until a call has tested the server.
+Due rows are leased and grouped by server; those without a repository are one group. While a server's round runs, no
+further rows for it are leased. If its circuit breaker is open (``at_network.circuits``), no rows are leased and they stay
+as they are. If it is half open, rows are tried one at a time until a call has tested the server.
 """
 
 import asyncio
@@ -36,8 +36,7 @@ async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
     batched.
     """
     rounds = await _start_rounds(publisher, limit, busy=())
-    await asyncio.gather(*rounds.values())
-    return sum(one.result() for one in rounds.values())
+    return sum(await asyncio.gather(*rounds))
 
 
 async def run(
@@ -46,28 +45,31 @@ async def run(
     """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early. ``limit``: how many
     rows are leased at a time, and how many requests one server gets at a time.
     """
-    running: dict[str, asyncio.Task[int]] = {}
+    running: dict[asyncio.Task[int], str] = {}
     while not stop.is_set():
         wake.clear()
-        started: dict[str, asyncio.Task[int]] = {}
+        started: dict[asyncio.Task[int], str] = {}
         try:
-            started = await _start_rounds(publisher, limit, busy=running)
+            started = await _start_rounds(publisher, limit, busy=running.values())
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
             log.error("publications.lease_failed", error=repr(failure))
         running |= started
         if started:
-            await asyncio.wait(started.values(), timeout=_WAIT_FOR_ROUNDS_SECONDS)
+            await asyncio.wait(started, timeout=_WAIT_FOR_ROUNDS_SECONDS)
         else:
             await idle(stop, wake, idle_seconds)
         if len(running) >= _MAX_ROUNDS:
-            await asyncio.wait(running.values(), return_when=asyncio.FIRST_COMPLETED)
-        running = {server: one for server, one in running.items() if not one.done()}
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        running = {one: server for one, server in running.items() if not one.done()}
     if running:
-        await asyncio.wait(running.values())
+        await asyncio.wait(running)
 
 
-async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
-    """Start one round for each server with due rows. Each round returns how many rows it had, and raises nothing."""
+async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict["asyncio.Task[int]", str]:
+    """Start one round for each server with due rows. Return the rounds with their servers.
+
+    Each round returns how many rows it had, and raises nothing.
+    """
     circuit_states = publisher.network.circuits
     await circuits.load_changes(publisher.db, circuit_states)
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
@@ -81,9 +83,9 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
         servers = await leased_publications.servers_of(tx, publications)
     by_server: dict[str, list[Publication]] = defaultdict(list)
     for one in publications:
-        by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
+        by_server[servers[one.kind, one.subject_id].rstrip("/")].append(one)
     return {
-        server: asyncio.create_task(_round(publisher, server, leased, limit)) for server, leased in by_server.items()
+        asyncio.create_task(_round(publisher, server, leased, limit)): server for server, leased in by_server.items()
     }
 
 

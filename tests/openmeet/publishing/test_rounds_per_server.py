@@ -1,0 +1,145 @@
+"""Which server a publication waits for: that of the repository in which its record is or will be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from at_network.circuits import OPENS_AFTER, CircuitState
+from groundwork.errors import RemoteFailed
+from openmeet.domain.attendance import group_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events.group_of_event import group_for
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.users.model import Caller
+from openmeet.network.publishing import schedule
+from openmeet.outbox import leased_publications, publication_queries
+from openmeet.outbox.publication_queries import Publication
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import deployment_on_each as deployment
+from tests.openmeet.publishing.accounts import living_at
+from tests.openmeet.publishing.published_groups import create_group, current_group
+from tests.simulation.proxy import LossyProxy
+from tests.timeouts import TIMEOUT_SECONDS
+
+__all__ = ["deployment"]
+
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+async def second_server(deployment: Deployment) -> AsyncIterator[LossyProxy]:
+    async with LossyProxy(deployment.pds_url) as proxy:
+        yield proxy
+
+
+async def group_with_account(deployment: Deployment, owner: Caller, name: str = "chess") -> Group:
+    """A group with its own repository, which is on the server of the deployment's proxy."""
+    group = await create_group(deployment, owner, name=name)
+    async with deployment.db.transaction() as tx:
+        await group_hosting.open_account(tx, owner, group.slug, f"{name}.town.test")
+    await deployment.deliver_jobs()
+    return await current_group(deployment, group)
+
+
+async def event_in(deployment: Deployment, host: Caller, group: Group) -> Event:
+    async with deployment.db.transaction() as tx:
+        return await events.create(tx, host, details(), group=await group_for(tx, group.slug, host.user_id))
+
+
+def open_circuit(deployment: Deployment, proxy: LossyProxy) -> None:
+    for _ in range(OPENS_AFTER):
+        deployment.network.circuits.note(proxy.url, RemoteFailed("down"))
+    assert deployment.network.circuits.state_of(proxy.url) is CircuitState.OPEN
+
+
+async def publication_of(deployment: Deployment, event: Event) -> Publication:
+    async with deployment.db.reader() as reader:
+        found = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
+    assert found is not None
+    return found
+
+
+async def test_first_record_waits_for_the_server_of_its_groups_repository(
+    deployment: Deployment, second_server: LossyProxy
+):
+    """The server of its author is down, but the record is not written there."""
+    (cleo,) = await living_at(deployment, second_server, "cleo")
+    group = await group_with_account(deployment, cleo)
+    open_circuit(deployment, second_server)
+    event = await event_in(deployment, cleo, group)
+    await deployment.deliver_publications()
+    publication = await publication_of(deployment, event)
+    account = group.network.account_id
+    assert account is not None
+    assert (publication.state, publication.did) == (
+        PublicationState.PUBLISHED,
+        (await deployment.identity(account)).did,
+    )
+
+
+async def test_first_record_stays_due_while_the_groups_server_is_down(
+    deployment: Deployment, second_server: LossyProxy
+):
+    (cleo,) = await living_at(deployment, second_server, "cleo")
+    group = await group_with_account(deployment, cleo)
+    open_circuit(deployment, deployment.proxy)
+    event = await event_in(deployment, cleo, group)
+    await deployment.deliver_publications()
+    publication = await publication_of(deployment, event)
+    assert (publication.state, publication.attempts) == (PublicationState.DUE, 0)
+
+
+async def test_rows_without_a_repository_are_leased_by_one_round(deployment: Deployment):
+    ana = await deployment.person(agrees=False)
+    await deployment.event(ana)
+    async with deployment.db.transaction() as tx:
+        assert await leased_publications.lease_due(tx, limit=9, seconds=60, excluded_servers=["", "/"]) == []
+        (leased,) = await leased_publications.lease_due(tx, limit=9, seconds=60)
+        assert await leased_publications.servers_of(tx, [leased]) == {(leased.kind, leased.subject_id): ""}
+
+
+@on_one_engine
+async def test_what_has_started_is_finished(deployment: Deployment):
+    """Two people who have no repositories yet host events of groups that have. One of the servers responds late."""
+    has_asked, may_answer = asyncio.Event(), asyncio.Event()
+    ana, ben = await deployment.person("Ana", agrees=False), await deployment.person("Ben", agrees=False)
+    chess, tennis = await group_with_account(deployment, ana), await group_with_account(deployment, ben, "tennis")
+    async with deployment.db.transaction() as tx:
+        for who in (ana, ben):
+            await identities.grant_consent(tx, who.user_id, handle=f"{who.user_id[-6:]}.town.test")
+        at = {"url": deployment.pds_url, "id": tennis.network.account_id}
+        await tx.execute("update identities set pds_url = :url where user_id = :id", **at)
+        await tx.execute(
+            "update repository_sessions set pds_url = :url where did in (select did from identities where user_id = :id)",
+            **at,
+        )
+
+    async def waits(_request: web.Request) -> None:
+        has_asked.set()
+        await may_answer.wait()
+
+    deployment.proxy.meanwhile = waits
+    slow = await event_in(deployment, ana, chess)
+    stop, wake = asyncio.Event(), asyncio.Event()
+    delivering = asyncio.create_task(schedule.run(deployment.publisher, stop, wake=wake, idle_seconds=0.01))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await has_asked.wait()
+            fast = await event_in(deployment, ben, tennis)
+            wake.set()
+            while (await publication_of(deployment, fast)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
+                await asyncio.sleep(0.01)
+            stop.set()
+            for _ in range(50):
+                await publication_of(deployment, slow)  # time for a program that does not wait to end
+        assert not delivering.done()
+    finally:
+        stop.set()
+        may_answer.set()
+        await delivering
+    assert (await publication_of(deployment, slow)).state is PublicationState.PUBLISHED
