@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 
 from at_network.circuits import OPENS_AFTER, CircuitState
+from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
@@ -92,6 +93,26 @@ async def test_first_record_stays_due_while_the_groups_server_is_down(
     await deployment.deliver_publications()
     publication = await publication_of(deployment, event)
     assert (publication.state, publication.attempts) == (PublicationState.DUE, 0)
+
+
+async def test_no_attempt_is_counted_if_the_record_belongs_on_another_server(
+    deployment: Deployment, second_server: LossyProxy
+):
+    """The group has a repository but keeps its events out of it. The server of the author is down."""
+    (cleo,) = await living_at(deployment, second_server, "cleo")
+    group = await group_with_account(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update consents set publishing = 0 where user_id = :id", id=group.network.account_id)
+    open_circuit(deployment, second_server)
+    event = await event_in(deployment, cleo, group)
+    await deployment.deliver_publications()
+    publication = await publication_of(deployment, event)
+    assert (publication.state, publication.attempts) == (PublicationState.RETRYING, 0)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).due_at > deployment.clock.now()
+    deployment.clock.turn(MINUTE)
+    for _ in range(2):
+        await deployment.deliver_publications()
+    assert (await publication_of(deployment, event)).state is PublicationState.PUBLISHED
 
 
 async def test_rows_without_a_repository_are_leased_by_one_round(deployment: Deployment):

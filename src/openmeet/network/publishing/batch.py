@@ -16,7 +16,7 @@ import msgspec
 
 from at_network.pacing import pause_seconds
 from at_protocol.data import json_form
-from groundwork.errors import Explanation, Failure, NotSignedIn, reason_of
+from groundwork.errors import CircuitOpen, Explanation, Failure, NotSignedIn, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
@@ -142,6 +142,10 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
         log.info("records.published_together", did=identity.did, created=len(to_send))
     except NotSignedIn:
         return await _reload(publisher, to_send)
+    except CircuitOpen as not_called:
+        for one in to_send:
+            async with store_outcome.logging_lost_outcomes(one.publication):
+                await store_outcome.pause_for_server(publisher, one.publication, not_called)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))

@@ -13,7 +13,7 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, NotSignedIn, Unavailable, reason_of
+from groundwork.errors import CircuitOpen, Failure, NotSignedIn, Unavailable, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry import tracing
@@ -308,6 +308,8 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
         try:
             if await _defer_to_ingestion(publisher, client, retracting, uri):
                 return
+            if await write_record.pause_for_budget(publisher, client, retracting, cost=write_record.DELETE_COST):
+                return
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
             await _raise_session_refused(client, identity, refused)
@@ -373,6 +375,8 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
                 await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
+    elif isinstance(failure, CircuitOpen):
+        await store_outcome.pause_for_server(publisher, publication, failure)
     elif retry.is_worth_retrying(failure):
         await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:

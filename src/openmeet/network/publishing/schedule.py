@@ -2,7 +2,8 @@
 
 Due rows are leased and grouped by server; those without a repository are one group. While a server's round runs, no
 further rows for it are leased. If its circuit breaker is open (``at_network.circuits``), no rows are leased and they stay
-as they are. If it is half open, rows are tried one at a time until a call has tested the server.
+as they are. If it is half open, rows are tried one at a time until a call has tested the server. Before a record is first
+sent, its server is only assumed. If it turns out to be another one, whose circuit is open, no attempt is counted.
 """
 
 import asyncio
@@ -147,7 +148,5 @@ async def _release(publisher: Publisher, server: str, publications: Sequence[Pub
         return
     circuit = publisher.network.circuits.of(server)
     soon = Instant(publisher.network.clock.now() + _RETRY_AFTER)
-    due_at = max(circuit.open_until or soon, soon)
     for one in publications:
-        state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
-        await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
+        await store_outcome.pause(publisher, one, circuit.reason, max(circuit.open_until or soon, soon))

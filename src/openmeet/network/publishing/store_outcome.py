@@ -12,7 +12,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import Explanation, Reason
+from groundwork.errors import CircuitOpen, Explanation, Reason, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
@@ -42,6 +42,9 @@ from openmeet.outbox import (
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
+
+# How long a row waits for a server that is not called now, if it is unknown when it may be called again.
+_NOT_CALLED_FOR_SECONDS = 30.0
 
 
 @asynccontextmanager
@@ -220,23 +223,43 @@ async def end_lease(
         )
 
 
+async def pause(
+    publisher: Publisher, publication: Publication, reason: Explanation | Reason | None, until: Instant
+) -> None:
+    """Wait without counting a failed attempt, because no request was sent: the server is not called now, or the account
+    must not write now.
+    """
+    await end_lease(publisher, publication, _waiting_state(publication), reason=reason, due_at=until)
+
+
+async def pause_for_server(publisher: Publisher, publication: Publication, failure: CircuitOpen) -> None:
+    """``pause`` until the server may be called again."""
+    seconds = _NOT_CALLED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
+    until = Instant(publisher.network.clock.now() + int(seconds * SECOND))
+    await pause(publisher, publication, reason_of(failure), until)
+
+
 async def retry_later(
     publisher: Publisher, publication: Publication, reason: Explanation | Reason, retry_after_seconds: float | None
 ) -> None:
-    """Retry with back-off, but never sooner than the PDS requested."""
+    """Count a failed attempt and retry with back-off, but never sooner than the PDS requested."""
     seconds = retry.wait_seconds(
         publication.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries; not used for security
         least_seconds=retry_after_seconds,
     )
-    state = (
-        PublicationState.RETRACTING if publication.state is PublicationState.RETRACTING else PublicationState.RETRYING
-    )
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
     log.warning(
         "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
     )
-    await end_lease(publisher, publication, state, reason=reason, due_at=due_at, is_failure=True)
+    await end_lease(publisher, publication, _waiting_state(publication), reason=reason, due_at=due_at, is_failure=True)
+
+
+def _waiting_state(publication: Publication) -> PublicationState:
+    """The state in which a leased row waits for the next attempt. A retraction stays one."""
+    if publication.state is PublicationState.RETRACTING:
+        return PublicationState.RETRACTING
+    return PublicationState.RETRYING
 
 
 async def store_refusal(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:

@@ -39,8 +39,9 @@ MAX_WRITES_PER_HOUR = 5
 # A job becomes due again when ingestion has applied the version that was found. This delay covers a message that
 # ingestion already knew.
 INGESTED_AFTER = 30 * SECOND
-# A create costs three points of a repository's hourly budget, an update two.
+# A create costs three points of a repository's hourly budget, an update two, a delete one.
 WRITE_COST = 3
+DELETE_COST = 1
 
 
 async def complete_earlier_send(publisher: Publisher, publication: Publication) -> bool:
@@ -98,9 +99,7 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
     written = encode_record(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
     check_record(publisher, draft, written.body)
-    wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
-    if wait > 0:
-        await store_outcome.retry_later(publisher, publication, PublicationReason.SLOWER_WRITES, wait)
+    if await pause_for_budget(publisher, client, publication, cost=WRITE_COST):
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
@@ -122,6 +121,16 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
         await _after_conflict(publisher, publication, draft.uri, cid, written.body)
         return
     await store_response(publisher, publication, sent, written.body, receipt, omitted=draft.picture.reason)
+
+
+async def pause_for_budget(publisher: Publisher, client: XrpcClient, publication: Publication, *, cost: int) -> bool:
+    """If the account's write budget is spent, let the row wait for the next one, and return True."""
+    now = publisher.network.clock.now()
+    seconds = pause_seconds(client.pace, now, cost=cost)
+    if seconds > 0:
+        until = Instant(now + int(seconds * SECOND))
+        await store_outcome.pause(publisher, publication, PublicationReason.SLOWER_WRITES, until)
+    return seconds > 0
 
 
 async def stop_rewriting(publisher: Publisher, publication: Publication, uri: str, writes: int) -> None:
