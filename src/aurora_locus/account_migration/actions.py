@@ -134,7 +134,7 @@ async def try_again(context: MigrationContext, did: Did) -> None:
             await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
-async def give_up(context: MigrationContext, did: Did) -> None:
+async def cancel(context: MigrationContext, did: Did) -> None:
     """Cancel the migration. Nothing changes on this server. The hidden account on the other server is left for that
     server to remove.
 
@@ -159,7 +159,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
             )
 
     def delete_and_accept_writes(w: Writer) -> None:
-        if not moves.give_up(w, move):
+        if not moves.delete(w, move):
             raise Refused(gettext_noop("The move has continued in the meantime. See where it is now."))
         if move.stage is MoveStage.FINISHING:
             # The last step refuses writes before the identity changes (``handler``).

@@ -85,7 +85,7 @@ _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :
 _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
 _BEGIN_LAST_STEP = "update moves set problem = '' where did = :did and revision = :revision and stage = 'finishing'"
 # While the last step is running, the identity can change at any moment. Only after it has failed is there a problem.
-_GIVE_UP = """
+_DELETE = """
     delete from moves
      where did = :did and revision = :revision and stage = :stage and (stage <> 'finishing' or problem <> '')
 """
@@ -189,9 +189,9 @@ def begin_last_step(w: Writer, move: AccountMove) -> bool:
     return w.execute(_BEGIN_LAST_STEP, did=move.did, revision=move.revision) == 1
 
 
-def give_up(w: Writer, move: AccountMove) -> bool:
+def delete(w: Writer, move: AccountMove) -> bool:
     """Delete the migration. Return False if it has advanced in the meantime, or its last step is running."""
-    return w.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
+    return w.execute(_DELETE, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
 def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:

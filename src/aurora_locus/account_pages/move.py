@@ -67,7 +67,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             await actions.try_again(context, account.did)
             return ""
         case "give_up":
-            await actions.give_up(context, account.did)
+            await actions.cancel(context, account.did)
             return "move_given_up"
         case _:
             raise InvalidInput("", gettext_noop("Press one of the buttons."))

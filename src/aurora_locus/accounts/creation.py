@@ -118,12 +118,12 @@ async def _register(registry: Registry, checked: _CheckedAccount, operation: Plc
         # The directory is failing, so do not call it again now; `plc_updates.repair` retries later.
         raise
     except Exception:
-        await plc_updates.give_up(registry.plc, did, operation)
+        await plc_updates.undo(registry.plc, did, operation)
         raise
     try:
         return await _store(registry, checked)
     except Exception:
-        await plc_updates.give_up(registry.plc, did, operation)
+        await plc_updates.undo(registry.plc, did, operation)
         raise
 
 

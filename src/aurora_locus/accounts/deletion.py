@@ -84,7 +84,7 @@ def _remove(w: Writer, registry: Registry, did: Did) -> None:
     plc_updates.forget_applied(w, did)
     repositories.keys.remove(w, did)
     if waiting is not None:
-        hosting.forget(w, repositories, did)
+        hosting.remove_unannounced(w, repositories, did)
     else:
         # This must be the last call, because it announces the deletion.
         hosting.remove(w, repositories, did)

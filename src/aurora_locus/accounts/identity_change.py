@@ -57,5 +57,5 @@ async def submit_and_store(
     except (RemoteFailed, RemoteSlow):
         raise  # the directory is failing; `plc_updates.repair` retries later
     except Exception:
-        await plc_updates.give_up(registry.plc, did, operation)
+        await plc_updates.undo(registry.plc, did, operation)
         raise

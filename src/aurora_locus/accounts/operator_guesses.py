@@ -33,7 +33,7 @@ class OperatorGuesses:
 
     async def count(self, name: str, source: SignInSource) -> Guess:
         """Count a password attempt for a name. Raises TooMany after too many attempts."""
-        source_hash = await self._hashed_place(name, source)
+        source_hash = await self._source_hash(name, source)
         if source_hash == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
         limit = OPERATOR_GUESSES if source_hash == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
@@ -41,7 +41,7 @@ class OperatorGuesses:
 
     async def require_left(self, name: str, source: SignInSource) -> None:
         """Raise TooMany if even the right password would be refused now."""
-        source_hash = await self._hashed_place(name, source)
+        source_hash = await self._source_hash(name, source)
         if source_hash == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
             state = await self.counters.add(limit, source.network, 0, now)
@@ -60,7 +60,7 @@ class OperatorGuesses:
                 lambda w: password_guesses.note(w, self.guess_context, _subject(name), source)
             )
 
-    async def _hashed_place(self, name: str, source: SignInSource) -> bytes:
+    async def _source_hash(self, name: str, source: SignInSource) -> bytes:
         if source.is_local and not source.device:
             return _THIS_MACHINE
         async with self.guess_context.db.reader() as reader:

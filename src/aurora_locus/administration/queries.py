@@ -185,7 +185,7 @@ async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dash
             accounts=accounts,
             new_accounts=await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
             hours=[counted.get(hour, 0) for hour in range(24)],
-            head=await sequence.head(registry.db),
+            head=await sequence.last_number(registry.db),
             reports=await reports.counts(reader),
             blobs=blobs.number,
             blob_bytes=blobs.bytes,

@@ -35,7 +35,7 @@ _INTEND = """
     on conflict (did, cid) do update set state = 'intended', created_at = excluded.created_at
 """
 _MARK_APPLIED = "update plc_operations set state = 'sent' where did = :did and cid = :cid and state = 'intended'"
-_GIVE_UP = """
+_CLAIM_UNDO = """
     update plc_operations set state = 'ending' where did = :did and cid = :cid and state in ('intended', 'ending')
     returning created_at
 """
@@ -139,7 +139,7 @@ def end_own(w: Writer, did: Did, own_keys: Collection[PublicKey]) -> None:
         w.execute(_END_SENT, did=did, cid=rows[0]["cid"])
 
 
-async def give_up(context: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
+async def undo(context: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the directory after an operation whose transaction failed. Return whether that is done.
 
     Does nothing for an operation that was applied. What cannot be reverted now is retried by ``repair``.
@@ -148,7 +148,7 @@ async def give_up(context: PlcUpdateContext, did: Did, operation: PlcOperation) 
     cid = str(plc_operation.cid_of(operation))
 
     def claim(w: Writer) -> bool | None:
-        row = w.fetch_one(_GIVE_UP, did=did, cid=cid)
+        row = w.fetch_one(_CLAIM_UNDO, did=did, cid=cid)
         return None if row is None else row["created_at"] > w.now - PATIENCE
 
     try:
@@ -195,7 +195,7 @@ async def repair(context: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperati
     to_revert = await unfinished(context.db) if rows is None else rows
 
     async def revert(row: tuple[Did, PlcOperation]) -> int:
-        return await give_up(context, *row)
+        return await undo(context, *row)
 
     return len(to_revert) - await each_alone("identities", to_revert, revert, name_of=lambda row: row[0])
 

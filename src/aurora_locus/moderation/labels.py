@@ -188,7 +188,7 @@ async def after(reader: Reader, position: int, limit: int) -> list[Label]:
     return [_label(row) for row in await reader.fetch(_AFTER, position=position, limit=limit)]
 
 
-async def head(reader: Reader) -> int:
+async def last_number(reader: Reader) -> int:
     """Return the number of the newest label."""
     row = await reader.fetch_one(_HEAD)
     return 0 if row is None else int(row["last"])

@@ -61,7 +61,7 @@ async def commit(
             try:
                 return await _attempt(repositories, did, writes, swap_commit, queue=turns.queue_of(did))
             except StaleHead:
-                turns.lose(did)
+                turns.note_lost_race(did)
         async with turns.take(did):
             for attempt in range(_ATTEMPTS):
                 repositories.forget_head(did)

@@ -112,7 +112,7 @@ def set_frozen(w: Writer, repositories: Repositories, did: Did, *, is_frozen: bo
     w.after_commit(lambda: repositories.forget_head(did))
 
 
-def forget(w: Writer, repositories: Repositories, did: Did) -> None:
+def remove_unannounced(w: Writer, repositories: Repositories, did: Did) -> None:
     """Delete a repository that was never announced, without announcing the deletion."""
     _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)

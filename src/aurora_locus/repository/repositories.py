@@ -55,7 +55,7 @@ class RepositoryTurns:
         """Whether other processes may write the same repositories."""
         return self._locks is not None
 
-    def lose(self, did: Did) -> None:
+    def note_lost_race(self, did: Did) -> None:
         """Record that another process moved the head first, so that this one queues for a while."""
         self._contended[did] = True
 

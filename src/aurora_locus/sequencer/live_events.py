@@ -104,7 +104,7 @@ class Listener(Protocol):
 
     def expel(self) -> None: ...
 
-    def lose(self) -> None: ...
+    def expel_while_unavailable(self) -> None: ...
 
 
 class LiveEvents:
@@ -196,7 +196,7 @@ class LiveEvents:
                 # trying.
                 for listener in tuple(self.listeners):
                     if listener.is_live:
-                        listener.lose()
+                        listener.expel_while_unavailable()
 
     def _wake_soon(self) -> None:
         # A group commit announces many frames in one turn of the loop, so that listeners wake only once.
@@ -223,4 +223,4 @@ def _is_deletion(frame: bytes) -> bool:
 
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> LiveEvents:
     """Open the live events at the current end of the log."""
-    return LiveEvents(db, RingBuffer(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))
+    return LiveEvents(db, RingBuffer(await queries.last_number(db), max_frames=max_frames, max_bytes=max_bytes))

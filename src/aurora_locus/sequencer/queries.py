@@ -27,7 +27,7 @@ _NUMBERS = "select seq from events where seq > :after and seq <= :up_to"
 _PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
 
 
-async def head(db: Database) -> int:
+async def last_number(db: Database) -> int:
     """Return the number of the last event."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_HEAD)

@@ -64,7 +64,7 @@ class StreamSubscription:
         """Disconnect the subscriber. Called by the ring when it has dropped frames that this subscriber has not seen."""
         self.expelled.set()
 
-    def lose(self) -> None:
+    def expel_while_unavailable(self) -> None:
         """Disconnect the subscriber. Called when the next events could not be read for so long that the subscriber
         should reconnect.
         """
@@ -108,10 +108,10 @@ async def follow(
         if cursor is not None:
             if cursor > live.buffer.head:
                 # The event may have been sent by another process, and this one has not read it yet.
-                head = await read_with_retry(lambda: queries.head(db))
-                if cursor > head:
+                last = await read_with_retry(lambda: queries.last_number(db))
+                if cursor > last:
                     return StreamError(
-                        "FutureCursor", f"The cursor is ahead of this stream, whose last event is {head}."
+                        "FutureCursor", f"The cursor is ahead of this stream, whose last event is {last}."
                     )
             last_expired = await read_with_retry(lambda: retention.last_expired_number(db, window_starts_at))
             if 0 < cursor < last_expired:

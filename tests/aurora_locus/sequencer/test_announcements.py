@@ -47,7 +47,7 @@ async def test_deletion_removes_earlier_announcements(
     assert left.status == "deleted"
     assert len(await messages(db, ben.did)) == bens
     subscriber = Subscriber(repositories, 0)
-    await subscriber.until(await queries.head(db))
+    await subscriber.until(await queries.last_number(db))
     assert subscriber.frames == [frame for _, frame in await frames_after(db)]
     await subscriber.end()
 
@@ -58,7 +58,7 @@ async def test_event_of_a_failed_transaction_is_not_sent(
     """The event of a failed transaction is not sent, and its number is given to the next event, so that numbers follow
     the commits.
     """
-    before = await queries.head(db)
+    before = await queries.last_number(db)
 
     def fails(w: Writer) -> None:
         hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED)

@@ -428,8 +428,8 @@ async def test_neither_address_nor_device_nor_link_is_in_the_database(deployment
     await attempt(deployment, RIGHT, address=OWNERS)
     await ask_for_link(browser)
     async with deployment.db.reader() as reader:
-        places = [bytes(row[0]) for row in await reader.fetch("select source_hash from known_sources")]
+        sources = [bytes(row[0]) for row in await reader.fetch("select source_hash from known_sources")]
         hashes = [bytes(row[0]) for row in await reader.fetch("select token_hash from sign_in_links")]
-    assert (len(places), len(hashes)) == (2, 1)
+    assert (len(sources), len(hashes)) == (2, 1)
     secrets = [OWNERS, browser.cookies()["aurora_known"]]
-    assert not any(secret.encode() in place for secret in secrets for place in places)
+    assert not any(secret.encode() in source for secret in secrets for source in sources)

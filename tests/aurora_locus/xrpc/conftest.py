@@ -108,7 +108,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     async def unasked(relay: str, hostname: str) -> str | None:
         raise AssertionError(f"{relay} was asked to read {hostname}")
 
-    guess_context = GuessContext(repositories.db, b"key of places", is_wide=True)
+    guess_context = GuessContext(repositories.db, b"key of sources", is_wide=True)
     counters = open_counters(EMBEDDED, prefix="")
     credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guess_context)
     services = ServiceCallers(

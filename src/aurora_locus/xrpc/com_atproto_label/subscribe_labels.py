@@ -28,14 +28,14 @@ async def subscribe_labels(host: XrpcHost, scope: Scope, receive: Receive, send:
     await receive()  # websocket.connect
     # Read before the handshake ends: a subscriber without a cursor gets every label from then on.
     async with server_labels.db.reader() as reader:
-        head = await labels.head(reader)
+        last = await labels.last_number(reader)
     await send({"type": "websocket.accept"})
     parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    cursor = parameters.get("cursor", str(head))
+    cursor = parameters.get("cursor", str(last))
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
         return
-    if int(cursor) > head:
+    if int(cursor) > last:
         await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
         return
     follow_task = asyncio.create_task(_follow(server_labels, int(cursor), send))

@@ -24,7 +24,7 @@ def status(settings_file: Path | None, *, as_json: bool) -> None:
 
     async def show(db: Database, _settings: PdsSettings) -> None:
         fields: dict[str, Any] = {
-            "head": await queries.head(db),
+            "head": await queries.last_number(db),
             "retired_up_to": await queries.retired_up_to(db),
             "kept": await queries.counts(db),
         }
@@ -86,7 +86,7 @@ def verify(settings_file: Path | None, *, as_json: bool) -> None:
     """Check that every stored event can be decoded and contains its own number. Exits with 1 if one does not."""
 
     async def look(db: Database, _settings: PdsSettings) -> None:
-        head, position = await queries.head(db), await queries.retired_up_to(db)
+        last, position = await queries.last_number(db), await queries.retired_up_to(db)
         first, read = position, 0
         wrong: list[dict[str, Any]] = []
         with progress_bars(is_shown=not as_json) as on_progress:
@@ -96,14 +96,14 @@ def verify(settings_file: Path | None, *, as_json: bool) -> None:
                     if why:
                         wrong.append({"seq": seq, "why": why})
                     position, read = seq, read + 1
-                on_progress("reading", position - first, head - first)
+                on_progress("reading", position - first, last - first)
         if as_json:
-            print_json({"read": read, "head": head, "wrong": wrong})
+            print_json({"read": read, "head": last, "wrong": wrong})
         else:
             say(f"{with_count(read, 'event')} read, {len(wrong):,} wrong")
             for one in wrong:
                 say(f"{one['seq']}: {one['why']}")
-        if wrong or position > head:
+        if wrong or position > last:
             raise typer.Exit(1)
 
     run_on_database(settings_file, look)
