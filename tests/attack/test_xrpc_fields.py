@@ -30,7 +30,7 @@ __all__ = ["deployment", "make_deployment", "pds_url"]
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 # All other methods are for the host's own administrators.
-_OF_ACCOUNTS: Final = {Need.NOTHING, Need.ACCESS, Need.FULL_ACCESS, Need.REFRESH, Need.SERVICE, Need.ARRIVAL}
+_OF_ACCOUNTS: Final = {Need.OPTIONAL, Need.ACCESS, Need.FULL_ACCESS, Need.REFRESH, Need.SERVICE, Need.ARRIVAL}
 
 AT_ONCE: Final = 16
 ABSENT: Final = object()

@@ -52,7 +52,7 @@ async def test_routes_of_the_directory_are_listed(opened: Opened) -> None:
 async def test_methods_with_their_kind_and_caller(opened: Opened) -> None:
     methods = table(opened.pds.registry)
     in_code = {(one.nsid, one.kind, one.need.value) for one in methods.methods.values()}
-    in_code |= {(nsid, "subscription", "nothing") for nsid in methods.subscriptions}
+    in_code |= {(nsid, "subscription", "optional") for nsid in methods.subscriptions}
     assert in_code == {(bare(nsid), kind, need) for nsid, kind, need, _ in section(PAGE, "Methods of Aurora Locus")}
 
 

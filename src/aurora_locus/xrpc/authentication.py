@@ -1,7 +1,7 @@
 """Caller types and required access levels of methods, and the contract of authentication.
 
 The implementation reads the Authorization header (sessions, service tokens, administrator). An unusable header is
-refused, so that clients notice, except on methods that ignore it (``Need.ANYBODY``).
+refused, so that clients notice, except on methods that ignore it (``Need.OPTIONAL_LENIENT``).
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,14 @@ from aurora_locus.moderation.roles import PdsOperator
 class Need(StrEnum):
     """The access level that a method requires of its caller. The method itself checks further permissions."""
 
-    ANYBODY = "anybody"
+    OPTIONAL = "optional"
+    """Anybody. Valid credentials identify the caller (an owner sees more of their own repository); invalid ones are
+    refused.
+    """
+    OPTIONAL_LENIENT = "optional, lenient"
     """Anybody. Valid credentials identify the caller; invalid ones are ignored, as in the reference server, so that an
     app whose session has expired can still sign in and read.
     """
-    NOTHING = "nothing"
-    """Anybody. Valid credentials identify the caller (an owner sees more of their own repository); invalid ones are
-    refused."""
     ACCESS = "access"
     """An account of this server: with a session, an app password or an OAuth grant."""
     FULL_ACCESS = "full access"

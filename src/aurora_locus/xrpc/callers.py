@@ -74,9 +74,9 @@ class XrpcAuthenticator:
         self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
     ) -> PdsCaller | None:
         """Return the caller; None for an anonymous one. Raises NotSignedIn or Forbidden."""
-        if need is Need.ANYBODY:
+        if need is Need.OPTIONAL_LENIENT:
             try:
-                return await self(Need.NOTHING, nsid, headers, request)
+                return await self(Need.OPTIONAL, nsid, headers, request)
             except (NotSignedIn, Forbidden):
                 return None
         if need in _OF_OPERATORS:
@@ -152,7 +152,7 @@ class XrpcAuthenticator:
             raise (_bound_to_a_key() if is_bound else refused) from None
         match credentials:
             case None:
-                if need in {Need.NOTHING, Need.ARRIVAL}:
+                if need in {Need.OPTIONAL, Need.ARRIVAL}:
                     return None
                 raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
             case AdministratorCaller():
@@ -178,7 +178,7 @@ def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
     if session.account.awaits == Awaits.CONFIRMATION and nsid in _NOT_BEFORE_CONFIRMATION:
         raise NotSignedIn("Confirm the e-mail address of this account first.", name="AccountDeactivated")
     if session.scope is SessionScope.TAKENDOWN:
-        if need is not Need.NOTHING and nsid not in _WHILE_TAKEN_DOWN:
+        if need is not Need.OPTIONAL and nsid not in _WHILE_TAKEN_DOWN:
             raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
         return PdsCaller(session.account.did, session.scope)
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:

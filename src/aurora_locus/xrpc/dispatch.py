@@ -52,7 +52,7 @@ _ELSEWHERE = "elsewhere"
 _JSON_TYPE = "application/json"
 _JSON = _JSON_TYPE.encode()
 _ENCODER = msgspec.json.Encoder()
-_TAKES_APPS = frozenset({Need.NOTHING, Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
+_TAKES_APPS = frozenset({Need.OPTIONAL, Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 _PRIVATE: Mapping[str, str] = {"cache-control": "private", "vary": "authorization"}
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
@@ -136,7 +136,8 @@ def _add_caller_headers(
     if b"authorization" in headers:  # the response is only for this caller
         add_header(connection, "cache-control", "private")
         add_header(connection, "vary", "authorization")
-    elif method is None or method.need is not Need.ANYBODY:  # private by default, unless the method decides otherwise
+    elif method is None or method.need is not Need.OPTIONAL_LENIENT:
+        # Private by default, unless the method decides otherwise.
         add_headers_late(connection, lambda: _PRIVATE)
     takes_apps = method is None or method.need in _TAKES_APPS
     if takes_apps and host.authorization is not None and is_app(headers.get(b"authorization", b"")):

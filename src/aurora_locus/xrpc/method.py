@@ -121,7 +121,7 @@ class Method:
     points: Points = one_point
 
 
-def query(nsid: str, run: Run, need: Need = Need.NOTHING, *, charges: Charges | None = None) -> Method:
+def query(nsid: str, run: Run, need: Need = Need.OPTIONAL, *, charges: Charges | None = None) -> Method:
     """Make a row for a method that only reads: GET and HEAD."""
     return Method(nsid, "query", need, run, charges=charges)
 

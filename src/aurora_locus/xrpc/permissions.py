@@ -23,7 +23,7 @@ from groundwork.errors import Forbidden
 # The scope that would be needed; None if the call is allowed.
 Missing = str | None
 
-_OPEN_TO_ANYBODY = frozenset({Need.ANYBODY, Need.NOTHING, Need.ARRIVAL})
+_OPEN_TO_ANYBODY = frozenset({Need.OPTIONAL_LENIENT, Need.OPTIONAL, Need.ARRIVAL})
 
 
 def _needs_nothing(_grant: Grant) -> Missing:

@@ -51,4 +51,4 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         return None  # the result from the network stays
 
 
-METHOD = query("com.atproto.identity.resolveHandle", resolve_handle, Need.ANYBODY)
+METHOD = query("com.atproto.identity.resolveHandle", resolve_handle, Need.OPTIONAL_LENIENT)

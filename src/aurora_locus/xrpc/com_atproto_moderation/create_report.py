@@ -1,5 +1,5 @@
 """Send a report to this host. If a service moderates for the host, or the caller names one, the call is proxied to it
-(``elsewhere``).
+(``xrpc.proxied_calls``).
 """
 
 from typing import Any

@@ -34,4 +34,4 @@ async def _handle_of(call: XrpcCall, did: Did) -> str:
     return account.handle
 
 
-METHOD = query("com.atproto.repo.describeRepo", describe_repo, Need.ANYBODY)
+METHOD = query("com.atproto.repo.describeRepo", describe_repo, Need.OPTIONAL_LENIENT)

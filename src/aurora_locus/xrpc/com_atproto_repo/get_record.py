@@ -37,4 +37,4 @@ async def get_record(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 
-METHOD = query(NSID, get_record, Need.ANYBODY)
+METHOD = query(NSID, get_record, Need.OPTIONAL_LENIENT)

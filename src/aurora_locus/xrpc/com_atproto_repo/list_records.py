@@ -37,4 +37,4 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(b'{"records":[%b]%b' % (entries, end), JSON)
 
 
-METHOD = query("com.atproto.repo.listRecords", list_records, Need.ANYBODY)
+METHOD = query("com.atproto.repo.listRecords", list_records, Need.OPTIONAL_LENIENT)

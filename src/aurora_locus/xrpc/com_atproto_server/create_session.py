@@ -45,6 +45,6 @@ async def create_session(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.createSession",
     create_session,
-    Need.ANYBODY,
+    Need.OPTIONAL_LENIENT,
     charges=all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
 )

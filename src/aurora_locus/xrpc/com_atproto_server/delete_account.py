@@ -17,5 +17,5 @@ async def delete_account(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.deleteAccount", delete_account, Need.ANYBODY, charges=per_address(DELETE_ACCOUNT)
+    "com.atproto.server.deleteAccount", delete_account, Need.OPTIONAL_LENIENT, charges=per_address(DELETE_ACCOUNT)
 )

@@ -21,4 +21,4 @@ async def describe_server(call: XrpcCall) -> Outcome:
     return response
 
 
-METHOD = query("com.atproto.server.describeServer", describe_server, Need.ANYBODY)
+METHOD = query("com.atproto.server.describeServer", describe_server, Need.OPTIONAL_LENIENT)

@@ -10,8 +10,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 
 async def get_account_invite_codes(call: XrpcCall) -> Outcome:
     """Return the caller's invite codes. With ``createAvailable``, first create those earned since the last request.
-    Disabled
-    codes are left out, and without ``includeUsed`` also those that are used up.
+    Disabled codes are left out, and without ``includeUsed`` also those that are used up.
     """
     registry = call.registry
     did = call.did

@@ -16,6 +16,6 @@ async def request_password_reset(call: XrpcCall) -> Outcome:
 METHOD = procedure(
     "com.atproto.server.requestPasswordReset",
     request_password_reset,
-    Need.ANYBODY,
+    Need.OPTIONAL_LENIENT,
     charges=per_address(*REQUEST_PASSWORD_RESET),
 )

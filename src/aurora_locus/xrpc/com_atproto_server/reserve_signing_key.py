@@ -30,5 +30,5 @@ async def reserve_signing_key(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.reserveSigningKey", reserve_signing_key, Need.ANYBODY, charges=per_address(RESERVE_KEY)
+    "com.atproto.server.reserveSigningKey", reserve_signing_key, Need.OPTIONAL_LENIENT, charges=per_address(RESERVE_KEY)
 )

@@ -14,5 +14,5 @@ async def reset_password(call: XrpcCall) -> Outcome:
 
 
 METHOD = procedure(
-    "com.atproto.server.resetPassword", reset_password, Need.ANYBODY, charges=per_address(RESET_PASSWORD)
+    "com.atproto.server.resetPassword", reset_password, Need.OPTIONAL_LENIENT, charges=per_address(RESET_PASSWORD)
 )

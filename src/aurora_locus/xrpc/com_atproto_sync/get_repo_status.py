@@ -16,4 +16,4 @@ async def get_repo_status(call: XrpcCall) -> dict[str, Any]:
     return {"did": head.did, "active": False, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status, Need.ANYBODY)
+METHOD = query("com.atproto.sync.getRepoStatus", get_repo_status, Need.OPTIONAL_LENIENT)

@@ -45,4 +45,4 @@ def _repo_view(head: Head) -> dict[str, Any]:
     return view if head.status is HostingStatus.ACTIVE else {**view, "status": head.status.value}
 
 
-METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY, charges=per_address(LIST_REPOS))
+METHOD = query("com.atproto.sync.listRepos", list_repos, Need.OPTIONAL_LENIENT, charges=per_address(LIST_REPOS))
