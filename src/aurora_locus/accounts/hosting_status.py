@@ -169,7 +169,7 @@ async def recheck_identity(registry: Registry, did: Did) -> bool:
         await note_end(registry, did)
         return False
     except Failure as failure:
-        log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
+        log.info("identity.not_checked", did=did, kind=type(failure).__name__)
         return False
     return await note(registry, did, claim)
 

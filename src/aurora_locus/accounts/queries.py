@@ -66,12 +66,12 @@ _SET_MOVED = """
     update accounts set moved_to = :moved_to where did = :did and (moved_to is null or moved_to <> :moved_to)
 """
 _UNSET_MOVED = "update accounts set moved_to = null where did = :did"
-_SET_LOOKED_AT = "update accounts set looked_at = :at where did = :did"
+_SET_CHECKED = "update accounts set identity_checked_at = :at where did = :did"
 _IS_SHOWN = "select 1 from accounts where did = :did and deactivated_at is null"
-_TO_LOOK_AT = """
+_TO_RECHECK = """
     select did from accounts
-     where looked_at <= :before and awaits is null and deactivated_at is null and takedown_ref is null
-     order by looked_at, did
+     where identity_checked_at <= :before and awaits is null and deactivated_at is null and takedown_ref is null
+     order by identity_checked_at, did
      limit :limit
 """
 _TAKEN_DOWN = "select takedown_ref, suspended_at from accounts where did = :did"
@@ -283,12 +283,12 @@ def is_shown(w: Writer, did: Did) -> bool:
 
 def set_checked(w: Writer, did: Did) -> None:
     """Record that the identity has just been checked."""
-    w.execute(_SET_LOOKED_AT, did=did, at=w.now)
+    w.execute(_SET_CHECKED, did=did, at=w.now)
 
 
 async def due_for_recheck(reader: Reader, before: Instant, limit: int) -> list[Did]:
     """Return active accounts whose identity was last checked before this instant, those with the oldest check first."""
-    return [Did(row["did"]) for row in await reader.fetch(_TO_LOOK_AT, before=before, limit=limit)]
+    return [Did(row["did"]) for row in await reader.fetch(_TO_RECHECK, before=before, limit=limit)]
 
 
 def email_of(w: Writer, did: Did) -> str | None:
