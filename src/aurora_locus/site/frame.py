@@ -47,7 +47,9 @@ FLASH_MESSAGES: dict[str, Why] = {
     "welcome": gettext_noop("Welcome. Your account is ready."),
     "email_sent": gettext_noop("An e-mail is on its way."),
     "email_confirmed": gettext_noop("Your e-mail address is confirmed."),
-    "password_changed": gettext_noop("Your password has been changed. Sign in with the new one."),
+    "password_changed": gettext_noop(
+        "Your password has been changed. Sign in with the new one, and remove passkeys and app passwords you don’t know."
+    ),
 }
 _STYLES = (
     "tokens.css",

@@ -140,6 +140,18 @@ async def test_new_password_ends_all_other_sessions(deployment: Deployment, ada:
     await elsewhere.http.aclose()
 
 
+async def test_password_page_lists_what_a_new_password_does_not_end(ada: Ada) -> None:
+    """Somebody who had the password may have added an app password, so the page names those that stay."""
+    heading = "These open your account, too"
+    assert heading not in (await ada.browser.get("/account/password")).text
+    await ada.app.post(f"{SERVER}.createAppPassword", {"name": "reader of eve"})
+    page = (await ada.browser.get("/account/password")).text
+    assert heading in page
+    assert "reader of eve" in page
+    refused = await ada.browser.send("/account/password", {"password": "short", "repeated": "short"})
+    assert "reader of eve" in refused.text
+
+
 async def test_sessions_are_ended_one_by_one_and_all_together(deployment: Deployment, ada: Ada) -> None:
     elsewhere = visitor(deployment)
     elsewhere.sends["user-agent"] = "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"
