@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from groundwork.clock import SECOND, Instant
 from groundwork.rate_limit.contract import Limit, LimitState
 
-# About 200 bytes each, so a flood from many addresses costs at most 20 MB.
+# About 200 bytes each, so a flood from many addresses costs at most 20 MB. An evicted key starts again with all its
+# points: what must not be reset by a flood or a restart, such as guesses of passwords, is counted in a database.
 MAX_KEYS = 100_000
 
 
