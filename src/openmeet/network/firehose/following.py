@@ -1,4 +1,6 @@
-"""Follow a source of any protocol: shared dependencies, and the two tasks (reading and draining) that run until a stop."""
+"""Follow a source of any protocol: shared dependencies, the state of its connection, and the two tasks (reading and
+draining) that run until a stop.
+"""
 
 import asyncio
 import contextlib
@@ -8,8 +10,11 @@ from typing import Protocol
 
 from at_network.event_stream import Backoff
 from groundwork.clock import Clock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
+from openmeet.network.firehose import cursors
+from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.tenant_interests import Interests
@@ -37,6 +42,63 @@ class Consumer:
     unresolved: UnresolvedAuthors = field(default_factory=UnresolvedAuthors)
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """The state of a source according to its connection; ``reason``: why it was lost, empty if it is open."""
+
+    state: SourceState
+    reason: str
+
+
+class ConnectionReport:
+    """Reports to the database whether the connection to a source is open. Only the last state is stored, with ``save``
+    and, after the commit, ``saved``.
+    """
+
+    def __init__(self, store: Callable[[Transaction, ConnectionState], Awaitable[None]]) -> None:
+        self._store = store
+        self._unsaved: ConnectionState | None = None
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is a state that is not stored yet."""
+        return self._unsaved is not None
+
+    async def opened(self) -> None:
+        """Note that a connection is open."""
+        self._unsaved = ConnectionState(SourceState.FOLLOWING, "")
+
+    def lost(self, failure: Failure | None) -> str:
+        """Note that the connection has ended, and return why. ``failure``: None if the server closed it."""
+        reason = "closed by the server" if failure is None else str(failure.why)
+        self._unsaved = ConnectionState(SourceState.FAILING, reason)
+        return reason
+
+    async def save(self, tx: Transaction) -> ConnectionState | None:
+        """Store the state, if it has changed; return what was stored."""
+        snapshot = self._unsaved
+        if snapshot is not None:
+            await self._store(tx, snapshot)
+        return snapshot
+
+    def saved(self, snapshot: ConnectionState | None) -> None:
+        """Note that ``snapshot`` is committed. A state that was noted since is stored next time."""
+        if self._unsaved is snapshot:
+            self._unsaved = None
+
+
+def report_of_source(url: str) -> ConnectionReport:
+    """Return the report about a source in ``cursors``."""
+
+    async def store(tx: Transaction, connection: ConnectionState) -> None:
+        if connection.state is SourceState.FOLLOWING:
+            await cursors.note_open(tx, url)
+        else:
+            await cursors.set_state(tx, url, connection.state, connection.reason)
+
+    return ConnectionReport(store)
 
 
 class FollowedStream(Protocol):

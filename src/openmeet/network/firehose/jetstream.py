@@ -30,9 +30,16 @@ from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import cursors, tenant_interests
-from openmeet.network.firehose.cursors import RejectedFrame, SourceState
+from openmeet.network.firehose.cursors import RejectedFrame
 from openmeet.network.firehose.delivery import deliver
-from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
+from openmeet.network.firehose.following import (
+    BATCH,
+    MAX_PENDING,
+    SAVE_SECONDS,
+    Consumer,
+    follow_until,
+    report_of_source,
+)
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
@@ -116,8 +123,7 @@ class _Lines:
         self._unpack = unpack
         # When this is full, the queue is unreachable or slow, and reading stops.
         self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
-        # The state of the connection, if it is not stored yet: why it was lost; empty if it is open.
-        self._unsaved: str | None = None
+        self._connection = report_of_source(url)
 
     async def _note_received(self) -> None:
         """Note that a line was received. If the server's backlog does not reach back to the previous line, enqueue a
@@ -151,7 +157,9 @@ class _Lines:
             cursor -= REWIND
         # Identity and account events are sent regardless of the requested collections.
         query = jetstream.subscribe_query(collections=sorted(CONCERNING), cursor=cursor)
-        return read_lines(self._consumer.http, subscribe_url(self._url, query), self._unpack, on_open=self._on_open)
+        return read_lines(
+            self._consumer.http, subscribe_url(self._url, query), self._unpack, on_open=self._connection.opened
+        )
 
     def _is_wanted(self, line: ParsedLine) -> bool:
         match line.message:
@@ -190,14 +198,13 @@ class _Lines:
         """
         interests = self._consumer.interests
         fresh = {did for did in authors if did not in interests.followed and did not in interests.dids}
-        if self._cursor == self._stored and self._unsaved is None and not refused and not fresh:
+        if self._cursor == self._stored and not self._connection.is_changed and not refused and not fresh:
             return
         while not await self._try_to_save(fresh, authors - fresh, refused):
             await self._consumer.sleep(SAVE_SECONDS)
         interests.followed.update(fresh)
 
     async def _try_to_save(self, fresh: set[Did], known: set[Did], refused: list[RejectedFrame]) -> bool:
-        unsaved = self._unsaved
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
@@ -205,23 +212,16 @@ class _Lines:
                 await tenant_interests.add(tx, [(tenant, "did", did) for tenant in tenants for did in sorted(fresh)])
                 await tenant_interests.note_seen(tx, tenants, known)
                 await cursors.advance_jetstream(tx, self._url, self._cursor, refused)
-                if unsaved:
-                    await cursors.set_state(tx, self._url, SourceState.FAILING, unsaved)
-                elif unsaved is not None:
-                    await cursors.note_open(tx, self._url)
+                connection = await self._connection.save(tx)
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
             return False
         self._stored = self._cursor
-        if self._unsaved == unsaved:
-            self._unsaved = None
+        self._connection.saved(connection)
         if self._cursor is not None:
             self._consumer.metrics.cursor.labels(self._url).set(self._cursor)
         return True
 
-    async def _on_open(self) -> None:
-        self._unsaved = ""
-
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        self._unsaved = "closed by the server" if failure is None else str(failure.why)
-        log.warning("source.lost", source=self._url, reason=self._unsaved, again_in_seconds=round(seconds, 1))
+        reason = self._connection.lost(failure)
+        log.warning("source.lost", source=self._url, reason=reason, again_in_seconds=round(seconds, 1))

@@ -36,7 +36,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
-from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
+from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, report_of_source
 from openmeet.network.firehose.identity_lookups import Lookups, PendingCommit
 from openmeet.network.firehose.verification import (
     NOTHING,
@@ -89,8 +89,7 @@ class RepoStream:
         self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
         self._has_work = asyncio.Event()
         self._has_room = asyncio.Event()
-        # The state of the connection, if it is not stored yet: why it was lost; empty if it is open.
-        self._unsaved: str | None = None
+        self._connection = report_of_source(url)
         self._refused_jump: int | None = None  # set by the previous connection; None once a frame was accepted
         self._jumps = 0
         self._gap: tuple[int | None, Instant] | None = None  # the cursor at which a gap was last noted, and when
@@ -112,7 +111,7 @@ class RepoStream:
             self._url,
             position=lambda: self._cursor,
             backoff=consumer.backoff,
-            on_open=self._on_open,
+            on_open=self._connection.opened,
             on_lost=self._on_lost,
             sleep=consumer.sleep,
         )
@@ -341,7 +340,7 @@ class RepoStream:
             self._cursor = reach
 
     async def _save_skipped(self) -> None:
-        if self._cursor != self._stored or self._unsaved is not None or self._consumer.unresolved.is_changed:
+        if self._cursor != self._stored or self._connection.is_changed or self._consumer.unresolved.is_changed:
             await self._save({}, ())
 
     async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> None:
@@ -352,7 +351,7 @@ class RepoStream:
             await self._consumer.sleep(SAVE_SECONDS)
 
     async def _try_to_save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> bool:
-        cursor, unsaved, unresolved = self._cursor, self._unsaved, self._consumer.unresolved
+        cursor, unresolved = self._cursor, self._consumer.unresolved
         stored = unresolved.snapshot()
         try:
             async with self._consumer.db.transaction() as tx:
@@ -361,17 +360,13 @@ class RepoStream:
                 await unresolved.save(tx)
                 if cursor is not None:
                     await cursors.advance(tx, self._url, cursor, account_states, refused)
-                if unsaved:
-                    await cursors.set_state(tx, self._url, SourceState.FAILING, unsaved)
-                elif unsaved is not None:
-                    await cursors.note_open(tx, self._url)
+                connection = await self._connection.save(tx)
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
             return False
         unresolved.saved(stored)
         self._stored = cursor
-        if self._unsaved == unsaved:
-            self._unsaved = None
+        self._connection.saved(connection)
         if cursor is not None:
             self._consumer.metrics.cursor.labels(self._url).set(cursor)
         return True
@@ -401,12 +396,9 @@ class RepoStream:
                 pass
         return False
 
-    async def _on_open(self) -> None:
-        self._unsaved = ""
-
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        self._unsaved = "closed by the server" if failure is None else str(failure.why)
-        log.warning("source.lost", source=self._url, reason=self._unsaved, again_in_seconds=round(seconds, 1))
+        reason = self._connection.lost(failure)
+        log.warning("source.lost", source=self._url, reason=reason, again_in_seconds=round(seconds, 1))
 
 
 async def _refused(why: str) -> FrameResult:
