@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ from aurora_locus.moderation import labels as host_labels
 from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE, HandClock
-from groundwork.database.transaction import TransactionTooLong
+from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction, TransactionTooLong
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
@@ -35,6 +37,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Timing
 from openmeet.network.firehose import labelers
+from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.labelers import LabelerContext, counter_of, expire_due
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -394,6 +397,37 @@ async def test_an_unreadable_labeler_is_reported_until_it_recovers(bench):
     finally:
         stop.set()
         await following
+
+
+@dataclass
+class _Away:
+    """A database that refuses its second transaction; the first one registers the labeler."""
+
+    db: Database
+    number: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self.number += 1
+        if self.number == 2:
+            raise DatabaseUnavailable("The database is away.")
+        async with self.db.transaction() as tx:
+            yield tx
+
+
+async def test_a_recovery_during_an_outage_of_the_database_is_stored_later(bench):
+    """The labeler has nothing new to send, so nothing else would correct its state."""
+    async with bench.db.transaction() as tx:
+        await labels.add_labeler(tx, LABELER)
+        await labels.set_state(tx, LABELER, SourceState.FAILING.value, "It answered 502.")
+
+    async def is_back() -> bool:
+        return await stands(bench, "following")
+
+    await heard(replace(bench.labelling, db=_Away(bench.db)), LABELER, is_back)
 
 
 async def test_labels_of_our_own_server_are_applied(bench, make_sqlite, tmp_path: Path):

@@ -39,7 +39,7 @@ from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.firehose.following import follow_until
+from openmeet.network.firehose.following import ConnectionReport, ConnectionState, follow_until
 from openmeet.network.records.collections import EVENTS
 
 MAX_PENDING = 1_000
@@ -142,10 +142,7 @@ class _LabelerStream:
         self._labelling = labelling
         self._did = did
         self._cursor = cursor  # labels up to this cursor are stored
-        # ``_lost`` is why the last connection failed, if that is not stored yet. ``_may_be_in_trouble`` is true if a
-        # failure may be stored in the database, possibly by a previous process.
-        self._lost = ""
-        self._may_be_in_trouble = True
+        self._connection = ConnectionReport(self._store_state)
         # When this is full, the database is unreachable or slow, and reading stops.
         self._pending: asyncio.Queue[bytes] = asyncio.Queue(MAX_PENDING)
 
@@ -160,9 +157,7 @@ class _LabelerStream:
                 await self._pending.put(frame)
 
     async def _connect(self) -> AsyncGenerator[bytes, None]:
-        if self._lost:
-            self._may_be_in_trouble = True
-            await self._note(SourceState.FAILING, self._lost)
+        await self._report_connection()
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
@@ -289,14 +284,30 @@ class _LabelerStream:
         log.warning("label.refused", labeler=self._did, reason=why)
 
     async def _opened(self) -> None:
-        """Note that the stream works again, even if the labeler has not sent any labels yet."""
-        if self._may_be_in_trouble:
-            self._may_be_in_trouble = False
-            await self._note(SourceState.FOLLOWING, "")
+        """Store that the stream works again, even if the labeler has not sent any labels yet. A previous process may have
+        stored a failure. Retry until the database has stored it; labels could not be stored before that either.
+        """
+        await self._connection.opened()
+        while not await self._report_connection():
+            await self._labelling.sleep(self._labelling.backoff.first_seconds)
+
+    async def _report_connection(self) -> bool:
+        if not self._connection.is_changed:
+            return True
+        try:
+            async with self._labelling.db.transaction() as tx:
+                snapshot = await self._connection.save(tx)
+        except Unavailable as away:
+            log.error("labeler.note_failed", labeler=self._did, reason=away.why)
+            return False
+        self._connection.saved(snapshot)
+        return True
+
+    async def _store_state(self, tx: Transaction, connection: ConnectionState) -> None:
+        await labels.set_state(tx, self._did, connection.state.value, connection.reason)
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        reason = "closed by the server" if failure is None else failure.why
-        self._lost = "" if failure is None else str(reason)
+        reason = self._connection.lost(failure)
         log.warning("labeler.lost", labeler=self._did, reason=reason, again_in_seconds=round(seconds, 1))
 
 
