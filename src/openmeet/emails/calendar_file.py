@@ -24,8 +24,7 @@ from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
-from openmeet.domain.series.calendar_uids import RetiredUid, sequences
-from openmeet.domain.series.dates import original_of
+from openmeet.domain.series.calendar_uids import CalendarIdentity, OriginalStart, RetiredUid
 from openmeet.domain.users.model import UserId
 from openmeet.emails.render import EmailContext
 from openmeet.recurrence.pattern import Pattern
@@ -61,10 +60,7 @@ async def file_of(
     if is_cancelled:
         # A file with METHOD:CANCEL must not contain entries that take place (RFC 5546, section 3.2.5).
         entries = [entry for entry in entries if entry.is_cancelled]
-    included = {one.id: one for one in about}
-    entries += [
-        _ended_entry(site, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
-    ]
+    entries += await _former_entries(reader, site, about)
     method = CANCEL if is_cancelled else PUBLISH
     return CalendarFile(write_calendar(entries, name=site.site_name, method=method), method)
 
@@ -81,6 +77,8 @@ async def cancellation_of(
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
     if is_shut_out:
         ended = [name_and_time_only(entry) for entry in ended]
+    if ended:
+        ended += await _former_entries(reader, site, [event])
     return CalendarFile(write_calendar(ended, name=site.site_name, method=CANCEL), CANCEL) if ended else None
 
 
@@ -92,6 +90,7 @@ async def file_of_dates(
     method = PUBLISH if entries else CANCEL
     ends = await _entries(reader, site, ended, user_id)
     entries += [replace(entry, is_cancelled=True, is_tentative=False) for entry in ends]
+    entries += await _former_entries(reader, site, ended)
     return CalendarFile(write_calendar(entries, name=site.site_name, method=method), method) if entries else None
 
 
@@ -104,12 +103,12 @@ async def _entries(reader: Reader, site: EmailContext, events: Sequence[Event], 
     replaces both, for everybody.
     """
     own_rsvps = await attendance_queries.of_user(reader, user_id, [one.id for one in events])
-    numbers = await sequences(reader, [one.id for one in events])
+    identities = await calendar_uids.identities(reader, [one.id for one in events])
     withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     entries = []
     for event in events:
         own_rsvp = own_rsvps.get(event.id)
-        entry = await _calendar_entry(reader, site, event, own_rsvp, numbers[event.id], user_id)
+        entry = await _calendar_entry(reader, site, event, own_rsvp, identities[event.id], user_id)
         if entry is not None and own_rsvp is not None and withdrawals.get(own_rsvp.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
             turns = 2 * withdrawals[own_rsvp.id] - (own_rsvp.status not in IN_CALENDAR)
@@ -121,27 +120,40 @@ async def _entries(reader: Reader, site: EmailContext, events: Sequence[Event], 
 
 
 async def _calendar_entry(
-    reader: Reader, site: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
+    reader: Reader,
+    site: EmailContext,
+    event: Event,
+    own_rsvp: Attendance | None,
+    identity: CalendarIdentity,
+    user_id: UserId,
 ) -> WrittenEvent | None:
     seen = await private_details_for(
         reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED_STATUSES
     )
     url = "" if event.is_gone else f"{site.public_url}{event_path(event.slug)}"
-    return vevent_of(event, host=site.host, url=url, sequence=number, place=seen.place)
+    return vevent_of(event, identity, host=site.host, url=url, place=seen.place)
+
+
+async def _former_entries(reader: Reader, site: EmailContext, events: Sequence[Event]) -> list[WrittenEvent]:
+    """Cancelled entries for the former identities of these events."""
+    by_id = {one.id: one for one in events}
+    return [_ended_entry(site, by_id[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(by_id))]
 
 
 def _ended_entry(site: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
-    """A cancelled entry for a former UID, with a SEQUENCE above every earlier one."""
-    zone = former.time_zone if former.time_zone in zone_names() else "UTC"
-    original = original_of(former.original_date) if former.original_date else None
-    starts = original or local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
+    """A cancelled entry for a former identity, with a SEQUENCE above every earlier one."""
+    original = former.original
+    if original is None:
+        zone = event.time_zone if event.time_zone in zone_names() else "UTC"
+        starts = local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
+        original = OriginalStart(starts, zone, is_all_day=event.is_all_day)
     return WrittenEvent(
         uid=f"{former.series_id or event.id}@{site.host}",
-        pattern=Pattern(starts, zone, is_all_day=former.is_all_day),
+        pattern=Pattern(original.at, original.zone_name, is_all_day=original.is_all_day),
         length=None,
         summary=event.title,
         stamped_at=former.left_at,
-        changes=original,
+        changes=former.original,
         is_cancelled=True,
         sequence=former.sequence,
     )

@@ -1,17 +1,27 @@
-"""Calendar entries sent by e-mail stay correct: a date that moves to another series leaves no duplicate."""
+"""Calendar entries sent by e-mail stay correct: a date that moves to another series or another time zone leaves no
+duplicate.
+"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import icalendar
 import pytest
+import recurring_ical_events
 
-from groundwork.clock import HOUR
+from groundwork.clock import HOUR, MINUTE, to_datetime
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
-from openmeet.domain.series import actions, apply_edits, date_queries, queries, undo
-from openmeet.domain.series.plan import moved, plan_following
+from openmeet.domain.events.edits import details_in
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, queries, undo
+from openmeet.domain.series.model import Series
+from openmeet.domain.series.plan import in_zone, moved, plan_all, plan_following
+from openmeet.domain.users.model import Caller
+from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.wall_time import instant_of
 from tests.openmeet.emails.conftest import Post, calendar_of
 from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, move_all_dates
 from tests.openmeet.site_under_test import person
@@ -20,8 +30,8 @@ HOST = "openmeet.test"
 
 
 class Calendar:
-    """A calendar program that imports the file of every e-mail. Entries are keyed by UID and RECURRENCE-ID. The highest
-    SEQUENCE counts, and among equal ones the latest stamp.
+    """A calendar program that imports the file of every e-mail. Entries are keyed by UID and RECURRENCE-ID, which is an
+    instant or a day. The highest SEQUENCE counts, and among equal ones the latest stamp.
     """
 
     def __init__(self) -> None:
@@ -33,8 +43,7 @@ class Calendar:
             if mail["To"] != to or part is None:
                 continue
             for entry in icalendar.Calendar.from_ical(part.get_content()).walk("VEVENT"):
-                original = entry.get("RECURRENCE-ID")
-                name = (str(entry["UID"]), original.dt.isoformat() if original else "")
+                name = (str(entry["UID"]), original_in(entry))
                 known = self.entries.get(name)
                 if known is None or rank(entry) >= rank(known):
                     self.entries[name] = entry
@@ -43,6 +52,16 @@ class Calendar:
         """UID and start of the entries that are not cancelled, by start."""
         there = [entry for entry in self.entries.values() if entry["STATUS"] != "CANCELLED"]
         return sorted((str(entry["DTSTART"].dt), str(entry["UID"])) for entry in there)
+
+
+def original_in(entry: icalendar.Event) -> str:
+    original = entry.get("RECURRENCE-ID")
+    return "" if original is None else compared(original.dt)
+
+
+def compared(at: date) -> str:
+    """What calendar programs compare: an instant, or a day."""
+    return str(at.astimezone(UTC) if isinstance(at, datetime) else at)
 
 
 def rank(entry: icalendar.Event) -> tuple[int, object]:
@@ -137,3 +156,122 @@ async def test_a_date_that_leaves_its_series_replaces_its_entry(post: Post, prac
     await heard_of(post, calendar)
     on_the_day = [uid for start, uid in calendar.shown() if start[:10] == first.starts_local[:10]]
     assert on_the_day == [f"{first.id}@{HOST}"]
+
+
+async def set_timing(post: Post, ana: Caller, series: Series, pattern: Pattern, *, notifies: bool = True) -> Series:
+    """Give all dates this pattern."""
+    async with post.db.transaction() as tx:
+        locked = await lock_series(tx, ana, series)
+        held = await date_queries.stored(tx, series.id)
+        timing = replace(locked.timing, pattern=pattern)
+        plan = plan_all(locked, locked.content, timing, held, tx.now)
+        return await apply_edits.apply_plan(tx, locked, plan, notifies=notifies)
+
+
+async def assert_one_entry_per_date(post: Post, series: Series, calendar: Calendar) -> None:
+    """Each entry is at the start of a date, and is an occurrence of the series in its file, like those in the file."""
+    async with post.db.reader() as reader:
+        stored = await dates(reader, series)
+    there = {one.starts_local[:10] if one.is_all_day else str(to_datetime(one.starts_at)) for one in stored}
+    shown = [entry for entry in calendar.entries.values() if entry["STATUS"] != "CANCELLED"]
+    starts = {compared(entry["DTSTART"].dt) for entry in shown}
+    assert len(shown) == len(starts) == 2
+    assert starts <= there
+    async with post.site.browser() as anybody:
+        file = (await anybody.get(f"/series/{series.slug}.ics")).content
+    (master, *exceptions) = icalendar.Calendar.from_ical(file).walk("VEVENT")
+    assert master.get("RECURRENCE-ID") is None
+    rule = icalendar.Calendar()
+    rule.add_component(master)
+    occurrences = recurring_ical_events.of(rule).between((2026, 1, 1), (2028, 1, 1))
+    assert {original_in(entry) for entry in (*shown, *exceptions)} <= {
+        compared(one["DTSTART"].dt) for one in occurrences
+    }
+
+
+@pytest.mark.parametrize("zone", ["Europe/Lisbon", "+02:00", "UTC"])
+async def test_another_zone_of_all_dates_replaces_the_entries(post: Post, practice, zone: str) -> None:
+    """Changing it back replaces them again, and a cancellation leaves nothing."""
+    ana, _, series, calendar = practice
+    old = series.timing.pattern
+    for pattern in (in_zone(old, zone), in_zone(old, old.zone_or_utc), in_zone(old, zone)):
+        post.site.clock.turn(HOUR)
+        series = await set_timing(post, ana, series, pattern)
+        await heard_of(post, calendar)
+        await assert_one_entry_per_date(post, series, calendar)
+    post.site.clock.turn(HOUR)
+    async with post.db.transaction() as tx:
+        await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "Ice")
+    await heard_of(post, calendar)
+    assert calendar.shown() == []
+
+
+async def test_another_zone_and_time_of_all_dates_replace_the_entries(post: Post, practice) -> None:
+    """Undone, too. The entries that are cancelled are those that were sent."""
+    ana, _, series, calendar = practice
+    before = calendar.shown()
+    old = series.timing.pattern
+    post.site.clock.turn(MINUTE)
+    shifted = moved(series.timing, old.start, old.start + timedelta(hours=1), series.timing.length)
+    series = await set_timing(post, ana, series, in_zone(shifted.pattern, "Europe/Lisbon"))
+    await heard_of(post, calendar)
+    await assert_one_entry_per_date(post, series, calendar)
+    post.site.clock.turn(MINUTE)
+    async with post.db.transaction() as tx:
+        await undo.undo(tx, await lock_series(tx, ana, series))
+    await heard_of(post, calendar)
+    assert calendar.shown() == before
+    assert len(calendar.entries) == 3 * len(before), "at 18:00, 18:30 and 19:30 in Lisbon"
+
+
+async def test_days_instead_of_times_replace_the_entries(post: Post, practice) -> None:
+    """At midnight the dates keep their names, and people get no e-mail until something else changes."""
+    ana, _, series, calendar = practice
+    old = series.timing.pattern
+    timing = moved(series.timing, old.start, old.start.replace(hour=0, minute=0), timedelta(days=1))
+    series = await set_timing(post, ana, series, timing.pattern)
+    await heard_of(post, calendar)
+    post.site.clock.turn(HOUR)
+    days = replace(timing, pattern=replace(timing.pattern, is_all_day=True))
+    series = await set_timing(post, ana, series, days.pattern)
+    post.site.clock.turn(HOUR)
+    start = days.pattern.start
+    series = await set_timing(post, ana, series, moved(days, start, start + timedelta(days=1), days.length).pattern)
+    await heard_of(post, calendar)
+    await assert_one_entry_per_date(post, series, calendar)
+
+
+async def test_a_date_in_another_zone_is_the_same_entry(post: Post, practice) -> None:
+    """Also as a whole day. It stays an occurrence of the series."""
+    ana, _, series, calendar = practice
+    async with post.db.reader() as reader:
+        first, second, *_ = await dates(reader, series)
+    away = replace(details_in(first), time_zone="Europe/Lisbon")
+    away = replace(away, starts_at=instant_of(datetime.fromisoformat(away.starts_local), "Europe/Lisbon"), ends_at=None)
+    day = second.starts_local[:10]
+    whole = replace(
+        details_in(second),
+        starts_local=f"{day}T00:00:00",
+        starts_at=instant_of(datetime.fromisoformat(day), second.time_zone),
+        ends_at=None,
+        is_all_day=True,
+    )
+    async with post.db.transaction() as tx:
+        await event_hosting.revise(tx, ana, first.slug, away)
+        await event_hosting.revise(tx, ana, second.slug, whole)
+    await heard_of(post, calendar)
+    await assert_one_entry_per_date(post, series, calendar)
+
+
+async def test_a_person_who_withdraws_after_a_silent_change_keeps_no_entry(post: Post, practice) -> None:
+    ana, ben, series, calendar = practice
+    post.site.clock.turn(HOUR)
+    await heard_of(post, calendar)
+    series = await set_timing(post, ana, series, in_zone(series.timing.pattern, "Europe/Lisbon"), notifies=False)
+    post.site.clock.turn(HOUR)
+    async with post.db.transaction() as tx:
+        for one in (await dates(tx, series))[:3]:
+            await attendance.answer(tx, ben, one.slug, RsvpReply.DECLINED)
+    post.site.clock.turn(HOUR)
+    await heard_of(post, calendar)
+    assert calendar.shown() == []

@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series.calendar_uids import identities
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.emails import calendar_file
@@ -58,10 +58,9 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
     """
     parts = [(one, [held.event for held in await date_queries.stored(tx, one.id)]) for one in every]
     events = [event for _, stored in parts for event in stored]
-    numbers = await sequences(tx, [event.id for event in events])
-    seen = {event.id for event in events}
-    found = [calendar_of([part], seen, numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
-    alone = [vevent_of(event, host=HOST, url=URL, sequence=numbers[event.id]) for event in events if not event.is_gone]
+    known = await identities(tx, [event.id for event in events])
+    found = [calendar_of([part], set(known), known, tx.now, URL) for part in parts if part[0].deleted_at is None]
+    alone = [vevent_of(event, known[event.id], host=HOST, url=URL) for event in events if not event.is_gone]
     found.append(write_calendar([one for one in alone if one is not None], name="x"))
     found.append(await feed.file_of(tx, ben.user_id, name="x", public_url=URL))
     for event in events:

@@ -17,6 +17,7 @@ from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports.calendar_file import parse_calendar
+from openmeet.domain.series.calendar_uids import CalendarIdentity
 from openmeet.domain.users.model import UserId
 from tests.hypothesis_profiles import examples
 
@@ -80,7 +81,11 @@ def test_any_event_survives_a_round_trip(
     is_cancelled = status is EventStatus.CANCELLED
     event = replace(event, status=status, status_reason=reason if is_cancelled else "")
     entry = vevent_of(
-        event, host=HOST, url=f"https://{HOST}/events/x", sequence=1, description=event.content.description
+        event,
+        CalendarIdentity(event.id, None, 1),
+        host=HOST,
+        url=f"https://{HOST}/events/x",
+        description=event.content.description,
     )
     assert entry is not None
     file = write_calendar([entry], name="x")

@@ -1,5 +1,6 @@
 """Calendar files of this site, read by our own reader and by another library."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from openmeet.domain.icalendar.instances import instances
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.time_zones import vtimezone
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, geo_of, write_calendar
+from openmeet.domain.series.calendar_uids import OriginalStart, original_start
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern, pattern
@@ -160,12 +162,63 @@ def test_no_text_can_inject_a_line() -> None:
 def test_a_change_of_one_date() -> None:
     weekly = pattern(at("2026-07-07T18:00"), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3"))
     moved = pattern(at("2026-07-15T20:00"), "Europe/Berlin")
-    data = write_calendar([written(weekly), written(moved, changes=at("2026-07-14T18:00"), sequence=1)], name="x")
+    original = OriginalStart(at("2026-07-14T18:00"), "Europe/Berlin")
+    data = write_calendar([written(weekly), written(moved, changes=original, sequence=1)], name="x")
     assert b"RECURRENCE-ID;TZID=Europe/Berlin:20260714T180000" in data
     (calendar,) = read_calendars(data)
     window = instant_of(at("2026-07-01"), "UTC"), instant_of(at("2026-08-01"), "UTC")
     days = [datetime.fromtimestamp(one.starts_at / 1e6, UTC).day for one in instances(calendar.events, *window)]
     assert days == [7, 15, 21]
+
+
+@pytest.mark.parametrize(
+    ("series", "original", "line"),
+    [
+        (
+            pattern(at("2026-07-07T18:00"), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")),
+            OriginalStart(at("2026-07-14T18:00"), "Europe/Berlin"),
+            "RECURRENCE-ID;TZID=Europe/Berlin:20260714T180000",
+        ),
+        (
+            pattern(at("2026-07-07T00:00"), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3"), is_all_day=True),
+            OriginalStart(at("2026-07-14T00:00"), "Europe/Berlin", is_all_day=True),
+            "RECURRENCE-ID;VALUE=DATE:20260714",
+        ),
+        (
+            pattern(at("2026-07-07T18:00"), "+02:00", parse_rule("FREQ=WEEKLY;COUNT=3")),
+            original_start("2026-07-14T18:00:00", "+02:00", is_all_day=False),
+            "RECURRENCE-ID:20260714T160000Z",
+        ),
+    ],
+    ids=["zone", "days", "offset"],
+)
+@pytest.mark.parametrize(
+    "moved",
+    [
+        pattern(at("2026-07-15T20:00"), "America/Lima"),
+        pattern(at("2026-07-15T20:00"), "UTC"),
+        pattern(at("2026-07-15T00:00"), "America/Lima", is_all_day=True),
+    ],
+    ids=["zone", "utc", "days"],
+)
+def test_a_changed_date_is_identified_in_the_zone_of_its_series(
+    series: Pattern, original: OriginalStart, line: str, moved: Pattern
+) -> None:
+    """Whichever zone the date itself has. Our reader and another program recognise it in the file of the series."""
+    data = write_calendar([written(series), written(moved, changes=original, sequence=1)], name="x")
+    assert f"\r\n{line}\r\n" in data.decode()
+    (calendar,) = read_calendars(data)
+    window = instant_of(at("2026-07-01"), "UTC"), instant_of(at("2026-08-01"), "UTC")
+    found = [one.event.sequence for one in instances(calendar.events, *window)]
+    assert found == [0, 1, 0]
+    others = recurring_ical_events.of(icalendar.Calendar.from_ical(data)).between((2026, 7, 1), (2026, 8, 1))
+    assert sorted(one["DTSTART"].dt.isoformat()[8:10] for one in others) == ["07", "15", "21"]
+
+
+def test_zones_of_original_starts_are_in_the_file() -> None:
+    moved = written(pattern(at("2026-07-15T20:00"), "America/Lima"))
+    data = write_calendar([replace(moved, changes=OriginalStart(at("2026-07-14T18:00"), "Europe/Berlin"))], name="x")
+    assert {b"TZID:America/Lima", b"TZID:Europe/Berlin"} <= set(data.split(b"\r\n"))
 
 
 @pytest.mark.parametrize("method", [PUBLISH, CANCEL])

@@ -19,7 +19,7 @@ from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series.calendar_uids import CalendarIdentity, identities
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.wall_time import instant_of
@@ -74,7 +74,7 @@ async def said_by(
         if path.startswith("/events/"):
             event = await by_slug(tx, EventSlug(path.removeprefix("/events/")))
             assert event is not None
-            entry = vevent_of(event, host=HOST, url=URL, sequence=1)
+            entry = vevent_of(event, CalendarIdentity(event.id, None, 1), host=HOST, url=URL)
             assert entry is not None
             file = write_calendar([entry], name="")
         else:
@@ -82,8 +82,8 @@ async def said_by(
                 (part, [one.event for one in await date_queries.stored(tx, part.id)])
                 for part in await parts_of(tx, path)
             ]
-            numbers = await sequences(tx, [one.id for _, held in parts for one in held])
-            file = calendar_of(parts, set(numbers), numbers, tx.now, URL)
+            known = await identities(tx, [one.id for _, held in parts for one in held])
+            file = calendar_of(parts, set(known), known, tx.now, URL)
         (calendar,) = read_calendars(file)
         found += [
             (one.starts_at, one.ends_at, one.event.summary)

@@ -20,7 +20,7 @@ from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportId, ImportKind, ImportResult, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series.calendar_uids import CalendarIdentity, identities
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.web.series.feeds import calendar_of
@@ -160,7 +160,11 @@ async def test_our_own_file_survives_a_round_trip(db: Database, clock: HandClock
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, title="Tea; with, commas", description="Line\nbreaks")
         single = vevent_of(
-            tea, host=HOST, url=f"{URL}/events/{tea.slug}", sequence=1, description=tea.content.description
+            tea,
+            CalendarIdentity(tea.id, None, 1),
+            host=HOST,
+            url=f"{URL}/events/{tea.slug}",
+            description=tea.content.description,
         )
         assert single is not None
     home = (await brought(db, ana, CHOIR)).made[0]
@@ -179,8 +183,8 @@ async def test_our_own_file_survives_a_round_trip(db: Database, clock: HandClock
 async def exported(tx: Transaction, series: Series) -> bytes:
     """The feed, with the details that only hosts see."""
     stored = [held.event for held in await date_queries.stored(tx, series.id)]
-    numbers = await sequences(tx, [one.id for one in stored])
-    return calendar_of([(series, stored)], set(numbers), numbers, tx.now, URL)
+    known = await identities(tx, [one.id for one in stored])
+    return calendar_of([(series, stored)], set(known), known, tx.now, URL)
 
 
 def said_by(file: bytes, now: Instant) -> list[tuple[object, ...]]:

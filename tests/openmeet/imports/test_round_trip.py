@@ -18,7 +18,7 @@ from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportKind, Medium, SelectedEvents
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series.calendar_uids import CalendarIdentity, identities
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.feed import file_of
@@ -133,8 +133,8 @@ async def there_and_back(other_db: Database, file: bytes) -> bytes:
             slug = path.rpartition("/")[2]
             if path.startswith("/series/"):
                 part = await series_and_dates(tx, slug)
-                numbers = await sequences(tx, [one.id for one in part[1]])
-                lines.append(series_feed.calendar_of([part], set(numbers), numbers, tx.now, AWAY_URL))
+                known = await identities(tx, [one.id for one in part[1]])
+                lines.append(series_feed.calendar_of([part], set(known), known, tx.now, AWAY_URL))
             else:
                 event = await by_slug(tx, EventSlug(slug))
                 assert event is not None
@@ -155,13 +155,13 @@ def public(event: Event) -> Event:
 
 
 def alone(*events: Event) -> bytes:
-    """A calendar file with these events, each entry as in its own file."""
+    """A calendar file with these single events, each entry as in its own file."""
     entries = [
         vevent_of(
             event,
+            CalendarIdentity(event.id, None, 1),
             host="openmeet.test",
             url=f"{URL}/events/{event.slug}",
-            sequence=1,
             description=event.content.description,
         )
         for event in events
@@ -237,9 +237,9 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
 ) -> None:
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
-        numbers = await sequences(tx, [one.id for one in events])
+        known = await identities(tx, [one.id for one in events])
         dates = [one for one in events if one.position_in_series]
-        file = series_feed.calendar_of([(series, dates)], set(numbers), numbers, tx.now, URL)
+        file = series_feed.calendar_of([(series, dates)], set(known), known, tx.now, URL)
     said = said_by(file, clock.now())
     assert len(said) == 5
     assert b"STATUS:TENTATIVE\r\nX-OPENMEET-STATUS:postponed" in file
@@ -254,18 +254,18 @@ async def test_a_feed_of_many_events_comes_back_the_same(
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
         group = await group_by(tx, ana)
-        numbers = await sequences(tx, [one.id for one in events])
+        known = await identities(tx, [one.id for one in events])
         if kind == "group":
             ours = [event if event.group else replace(event, record_uri="at://did:plc:x/y/z") for event in events]
             dates = [(event, True) for event in ours if event.position_in_series]
             whole = series_feed.WholeSeries.of(series, dates, begins=Instant(0))
             single = [event for event in ours if event.position_in_series is None]
-            file = group_feed.calendar_of(group, [whole], single, numbers, tx.now, URL, is_public=True)
+            file = group_feed.calendar_of(group, [whole], single, known, tx.now, URL, is_public=True)
             # The text avoids protocol addresses, which mean nothing in a calendar.
             assert b"From another app" in file
             assert b"at://" not in file
         elif kind == "search":
-            file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, numbers, URL)
+            file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, known, URL)
         else:
             file = await file_of(tx, ana.user_id, name="Ana", public_url=URL)
     said = said_by(

@@ -1,6 +1,7 @@
 """What migrations make of the dates of series that are already stored; on both engines."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,11 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
+from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.calendar_uids import OriginalStart
 from tests.databases import drop_schemas
-from tests.openmeet.series.practice import NOW, create_weekly_series, dates
+from tests.openmeet.series.practice import NOW, ZONE, create_weekly_series, dates, give_rsvp
+from tests.openmeet.site_under_test import person
 
 SCHEMA = "migrated_dates"
 
@@ -53,3 +57,44 @@ async def test_dates_in_another_zone_keep_it(url: str, clock: HandClock) -> None
         "+02:00": ("starts",),
         "Europe/Berlin": (),
     }
+
+
+async def test_entries_that_were_sent_in_another_form_are_retired(url: str, clock: HandClock) -> None:
+    """The next e-mail replaces the entries of dates that had another zone than their series, or were whole days."""
+    await migrate(url, SCHEMA, "openmeet", to="0058")
+    db = await open_database(url, schema=SCHEMA, clock=clock)
+    forms = [("Europe/Lisbon", 0), (ZONE, 1), ("+02:00", 0), (ZONE, 0)]
+    async with db.transaction() as tx:
+        _, series = await create_weekly_series(tx)
+        ben = await person(tx, "Ben")
+        stored = (await dates(tx, series))[: len(forms)]
+        for event, (zone, is_all_day) in zip(stored, forms, strict=True):
+            await give_rsvp(tx, ben, event)
+            await tx.execute(
+                "update events set time_zone = :zone, is_all_day = :is_all_day where id = :id",
+                zone=zone,
+                is_all_day=is_all_day,
+                id=event.id,
+            )
+        await tx.execute("update attendances set calendar_entry = 'stands'")
+        await tx.execute(
+            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)"
+            " values (:id, '', '', 'Europe/Berlin', 0, 1, 1)",
+            id=stored[3].id,
+        )
+    await db.close()
+    await migrate(url, SCHEMA, "openmeet")
+    db = await open_database(url, schema=SCHEMA, clock=clock)
+    async with db.reader() as reader:
+        found = {one.event_id: one for one in await calendar_uids.of_dates(reader, [event.id for event in stored])}
+        present = await calendar_uids.identities(reader, [event.id for event in stored])
+    await db.close()
+    names = [datetime.fromisoformat(event.starts_local) for event in stored]
+    assert [found[event.id].original for event in stored] == [
+        OriginalStart(names[0], "Europe/Lisbon"),
+        OriginalStart(names[1], ZONE, is_all_day=True),
+        OriginalStart(names[2], "UTC"),
+        None,
+    ]
+    assert [present[event.id].original for event in stored] == [OriginalStart(name, ZONE) for name in names]
+    assert all(found[one.id].sequence < present[one.id].sequence for one in stored[:3])

@@ -13,6 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
+from openmeet.domain.series.calendar_uids import CalendarIdentity
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view
@@ -183,7 +184,8 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
     async with db.reader() as reader:
         message = await webhook_view("https://meet.example")(reader, hook, delivery)
     file = write_calendar(
-        [vevent_of(event, host="meet.example", url="https://meet.example/e", sequence=1)], name="Events"
+        [vevent_of(event, CalendarIdentity(event.id, None, 1), host="meet.example", url="https://meet.example/e")],
+        name="Events",
     )
     texts = {"webhook": json.dumps(message, ensure_ascii=False), "calendar": file.decode().replace("\r\n ", "")}
     return {place: {name for name, secret in SECRETS.items() if secret in text} for place, text in texts.items()}

@@ -3,9 +3,8 @@
 Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. The ``icalendar`` library folds lines, and ``components`` escapes
 text. METHOD is PUBLISH, or CANCEL for a cancelled event. It is never REQUEST, because nobody would receive the replies.
 
-A date of a series has the UID of its series and is identified by its original start (RFC 5545, section 3.8.4.4), so
-that a program that has the series recognizes the date. SEQUENCE comes from ``calendar_uids.sequences`` and never
-decreases.
+UID, RECURRENCE-ID and SEQUENCE come from ``calendar_uids``. A date of a series has the UID of its series and is
+identified by its original start (RFC 5545, section 3.8.4.4), so that a program that has the series recognizes the date.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +23,7 @@ from openmeet.domain.events.values import NOWHERE, Mode, Venue
 from openmeet.domain.icalendar.components import Text, texts
 from openmeet.domain.icalendar.properties import category_values, written_place
 from openmeet.domain.icalendar.time_zones import vtimezone
-from openmeet.domain.series.dates import original_of
+from openmeet.domain.series.calendar_uids import CalendarIdentity, OriginalStart
 from openmeet.i18n.markdown import one_line
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
@@ -60,10 +59,10 @@ class FeedAddress:
 class WrittenEvent:
     """One VEVENT to write.
 
-    ``uid`` is the same for a series and for overrides of its dates; ``changes`` identifies the overridden date by its
-    original start. ``venue`` is the structured place, as much of it as the file's readers may see; ``location`` is the
-    same on one line. ``comment`` is the reason for a cancellation. ``length`` of an all-day event is a whole number of
-    days. ``sequence`` increases with every change of time or place.
+    ``uid`` is the same for a series and for overrides of its dates; ``changes`` identifies the overridden date, whichever
+    zone the override has. ``venue`` is the structured place, as much of it as the file's readers may see; ``location``
+    is the same on one line. ``comment`` is the reason for a cancellation. ``length`` of an all-day event is a whole
+    number of days. ``sequence`` increases with every change of time or place.
     """
 
     uid: str
@@ -71,7 +70,7 @@ class WrittenEvent:
     length: timedelta | None
     summary: str
     stamped_at: Instant
-    changes: datetime | None = None
+    changes: OriginalStart | None = None
     description: str = ""
     location: str = ""
     venue: Venue = NOWHERE
@@ -88,37 +87,37 @@ class WrittenEvent:
 
 def vevent_of(
     event: Event,
+    identity: CalendarIdentity,
     *,
     host: str,
     url: str,
-    sequence: int,
     description: str = "",
     place: Venue | None = None,
 ) -> WrittenEvent | None:
     """Convert the event to a VEVENT. None if its date is yet to be announced.
 
-    ``place``: the place to write, for readers who may see more of it than the public.
+    ``host`` is the host name of the site, as a part of the UID (RFC 7986, section 5.3). ``place``: the place to write,
+    for readers who may see more of it than the public.
     """
     if event.starts_at is None:
         return None
     # A fixed offset is not a zone that a calendar program could look up.
     zone = event.time_zone if event.time_zone in zone_names() else "UTC"
     where = event.place if place is None else place
-    date = event.position_in_series
     length = None
     if event.ends_at is not None:
         length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
         if event.is_all_day:
             length = timedelta(days=round((event.ends_at - event.starts_at) / DAY))
     return WrittenEvent(
-        uid=uid_of(event, host),
+        uid=f"{identity.subject_id}@{host}",
         pattern=Pattern(
             local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone, is_all_day=event.is_all_day
         ),
         length=length,
         summary=event.title,
         stamped_at=event.updated_at,
-        changes=None if date is None else original_of(date.original_date),
+        changes=identity.original,
         description=description,
         location=location_of(event.content.mode, where),
         venue=where,
@@ -129,15 +128,9 @@ def vevent_of(
         is_tentative=event.status in TENTATIVE_STATUSES,
         named_status=event.status if event.status in NAMED_STATUSES else None,
         comment=event.status_reason if event.is_cancelled else "",
-        sequence=sequence,
+        sequence=identity.sequence,
         categories=category_values(event.content.categories, event.content.tags),
     )
-
-
-def uid_of(event: Event, host: str) -> str:
-    """The UID of an event. ``host`` is the host name of the site (RFC 7986, section 5.3)."""
-    position = event.position_in_series
-    return f"{event.id if position is None else position.series_id}@{host}"
 
 
 def geo_of(venue: Venue) -> tuple[float, float] | None:
@@ -197,16 +190,18 @@ def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
     years_by_zone: dict[str, tuple[int, int]] = {}
     for event in events:
         pattern = event.pattern
-        if _is_utc(pattern) or pattern.is_all_day or pattern.zone_name is None:
-            continue
+        forms: list[Pattern | OriginalStart] = [pattern]
         years = [pattern.start.year, *(at.year for at in (*pattern.left_out, *pattern.added))]
-        first, last = years_by_zone.get(pattern.zone_name, (years[0], years[0]))
-        years_by_zone[pattern.zone_name] = (min(first, *years), max(last, *years))
+        if event.changes is not None:
+            forms.append(event.changes)
+            years.append(event.changes.at.year)
+        for form in forms:
+            zone = form.zone_name
+            if form.is_all_day or zone is None or zone == "UTC":
+                continue
+            first, last = years_by_zone.get(zone, (years[0], years[0]))
+            years_by_zone[zone] = (min(first, *years), max(last, *years))
     return years_by_zone
-
-
-def _is_utc(pattern: Pattern) -> bool:
-    return pattern.zone_name == "UTC"
 
 
 def _event(event: WrittenEvent) -> bytes:
@@ -220,7 +215,7 @@ def _event(event: WrittenEvent) -> bytes:
     elif event.length is not None:
         made.add("duration", event.length)
     if event.changes is not None:
-        _add_times(made, "recurrence-id", pattern, [event.changes])
+        _add_times(made, "recurrence-id", event.changes, [event.changes.at])
     elif pattern.rule is not None:
         made.add("rrule", vRecur.from_ical(format_rule(_with_utc_end(_with_plain_end(pattern.rule, pattern), pattern))))
     _add_times(made, "exdate", pattern, pattern.left_out)
@@ -255,19 +250,21 @@ def _event(event: WrittenEvent) -> bytes:
     return bytes(made.to_ical(sorted=False))
 
 
-def _add_times(made: Vevent, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
-    """Add wall-clock times in the form that the pattern requires: dates, UTC, with a zone name, or floating."""
+def _add_times(made: Vevent, name: str, form: Pattern | OriginalStart, times: Sequence[datetime]) -> None:
+    """Add wall-clock times in the form that the pattern or the original start requires: dates, UTC, with a zone name,
+    or floating.
+    """
     if not times:
         return
     values: list[date] = list(times)
     parameters: dict[str, str] = {}
-    if pattern.is_all_day:
+    if form.is_all_day:
         values = [at.date() for at in times]
         parameters["VALUE"] = "DATE"
-    elif _is_utc(pattern):
+    elif form.zone_name == "UTC":
         values = [at.replace(tzinfo=UTC) for at in times]
-    elif pattern.zone_name is not None:
-        parameters["TZID"] = pattern.zone_name
+    elif form.zone_name is not None:
+        parameters["TZID"] = form.zone_name
     several = name in {"exdate", "rdate"}
     made.add(name, values if several else values[0], parameters=parameters)
 

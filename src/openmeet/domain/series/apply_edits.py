@@ -17,7 +17,7 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, revise_dates
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.series import date_queries, follower_queries, materialize, notify, save_series, undo
+from openmeet.domain.series import calendar_uids, date_queries, follower_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.actions import lock_to_change, new_series, reread
 from openmeet.domain.series.model import EditScope, Series, SeriesId, SeriesSlug
 from openmeet.domain.series.plan import EditPlan, plan_all
@@ -37,21 +37,22 @@ async def apply_plan(
     no publication is enqueued for it.
     """
     before = await undo.take_snapshot(tx, series)
+    retires = plan.scope is not EditScope.ALL or calendar_uids.keeps_form(series.timing.pattern, plan.timing.pattern)
     target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
     vanishing = [locked[event.id] for event in plan.vanishing]
     gone = list(zip(vanishing, await delete_each(tx, vanishing), strict=True))
     # Detach deleted dates, so that other dates can take their names.
-    await date_queries.detach(tx, [event.id for event in plan.vanishing])
+    await date_queries.detach(tx, [event.id for event in plan.vanishing], retires=retires)
     moves = _moves(target, plan)
-    await date_queries.free_positions(tx, moves)
+    await date_queries.free_positions(tx, moves, retires=retires)
     new_details = [
         (_at_position(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
     after = await revise_dates(tx, new_details, by=series.changed_by)
     # ``revise_dates`` has already written the new positions of changed dates; this moves the others.
-    await date_queries.set_positions(tx, moves)
+    await date_queries.set_positions(tx, moves, retires=retires)
     changed = [
         (now, then) for (now, _, _), then in zip(new_details, after, strict=True) if then.revision != now.revision
     ]

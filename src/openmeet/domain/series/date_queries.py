@@ -249,23 +249,31 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
     return {row["original_date"]: False for row in existing} | {row["original_date"]: True for row in gone}
 
 
-async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
+async def free_positions(
+    tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]], *, retires: bool = True
+) -> None:
     """Free the new positions of stored dates where another of these dates, or a deleted date, still occupies one.
     ``moves``: (event, series, name).
+
+    ``retires``: False if the series has just got another zone or kind of dates. The identities of its dates in calendar
+    files were retired then (``calendar_uids.retire_dates``), and nobody got those that they have now.
     """
-    await detach(tx, await _deleted_at_positions(tx, moves))
+    await detach(tx, await _deleted_at_positions(tx, moves), retires=retires)
     holder = await _holders(tx, moves)
-    await calendar_uids.retire_current(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
+    if retires:
+        await calendar_uids.retire_current(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
     in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
     if in_the_way:
         await tx.execute("update events set original_date = id where id in :ids", ids=in_the_way)
 
 
-async def set_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Move stored dates to their new positions all at once, because two of them may swap names. ``moves``: (event,
-    series, name).
+async def set_positions(
+    tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]], *, retires: bool = True
+) -> None:
+    """Move stored dates to their new positions all at once, because two of them may swap names. ``moves`` and
+    ``retires`` are as in ``free_positions``.
     """
-    await free_positions(tx, moves)
+    await free_positions(tx, moves, retires=retires)
     holder = await _holders(tx, moves)
     await tx.execute_many(
         "update events set series_id = :series_id, original_date = :original_date where id = :id",
@@ -302,10 +310,11 @@ async def _deleted_at_positions(tx: Transaction, moves: Sequence[tuple[EventId, 
     return [EventId(row["id"]) for row in rows if (row["series_id"], row["original_date"]) in positions]
 
 
-async def detach(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Detach these events from their series."""
-    if event_ids:
+async def detach(tx: Transaction, event_ids: Sequence[EventId], *, retires: bool = True) -> None:
+    """Detach these events from their series. ``retires`` is as in ``free_positions``."""
+    if retires:
         await calendar_uids.retire_current(tx, event_ids)
+    if event_ids:
         await tx.execute(
             "update events set series_id = null, original_date = null where id in :ids", ids=list(event_ids)
         )

@@ -18,6 +18,7 @@ from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLeve
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import awaits_first, is_of_blocked_host, is_withheld
 from openmeet.domain.paging import ALL_ROWS, Page
+from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -226,7 +227,7 @@ async def update(tx: Transaction, series: Series) -> None:
     """Write every column of a row that the caller has locked, except its identity."""
     values = values_of(series)
     fixed = {"id", "slug", "created_at", "split_from", "record_uri"}
-    await _keep_former_rule(tx, series.id, values)
+    await _keep_former_times(tx, series.id, values)
     sets = ", ".join(f"{name} = :{name}" for name in values if name not in fixed)
     await tx.execute(
         f"update event_series set {sets} where id = :id",
@@ -270,18 +271,19 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
         if name not in {"id", "slug", "created_at", "stored_until", "record_uri"}
     }
     restored_values |= {"revision": series.revision + 1, "updated_at": tx.now}
-    await _keep_former_rule(tx, series.id, restored_values)
+    await _keep_former_times(tx, series.id, restored_values)
     sets = ", ".join(f"{name} = :{name}" for name in restored_values)
     await tx.execute(f"update event_series set {sets} where id = :id", **restored_values, id=series.id)
     await enqueue_record(tx, replace(series, revision=series.revision + 1))
 
 
-async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
+async def _keep_former_times(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
     """If these values change the rule of a locked row, store the old rule, so that old links to dates keep working
-    (``event_series_former_rules``).
+    (``event_series_former_rules``), and the identities of its dates in calendar files (``calendar_uids``).
 
-    Copies without a rule have only stored dates and need nothing.
+    Copies without a rule have only stored dates and need no rule.
     """
+    await calendar_uids.retire_dates(tx, series_id, values["time_zone"], is_all_day=bool(values["is_all_day"]))
     columns = "starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day"
     await tx.execute(
         f"""

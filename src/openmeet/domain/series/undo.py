@@ -30,7 +30,15 @@ from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import FanOutId
 from openmeet.domain.notifications.model import NotificationKind
-from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save_series
+from openmeet.domain.series import (
+    calendar_uids,
+    date_queries,
+    follower_queries,
+    materialize,
+    notify,
+    queries,
+    save_series,
+)
 from openmeet.domain.series.dates import apply_series_details, details_of, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.series.notify import SeriesNews
@@ -246,8 +254,9 @@ async def undo(tx: Transaction, series: Series) -> Series:
     """
     plan = await _plan_undo(tx, series)
     restored = await _restore_series(tx, series, plan)
-    await _remove_added(tx, [one.event for one in plan.later_dates if one.event not in plan.staying])
-    await _restore_positions(tx, restored, plan)
+    retires = calendar_uids.keeps_form(series.timing.pattern, restored.timing.pattern)
+    await _remove_added(tx, [one.event for one in plan.later_dates if one.event not in plan.staying], retires=retires)
+    await _restore_positions(tx, restored, plan, retires=retires)
     # A date that was deleted before the action and still is has only lost its position.
     restorable = [
         (plan.dates_now[event_id].event, one.before)
@@ -324,9 +333,11 @@ async def _restore_series(tx: Transaction, series: Series, plan: _UndoPlan) -> S
     return replace(restored, changed_by=series.changed_by)
 
 
-async def _restore_positions(tx: Transaction, restored: Series, plan: _UndoPlan) -> None:
+async def _restore_positions(tx: Transaction, restored: Series, plan: _UndoPlan, *, retires: bool) -> None:
+    """``retires`` is as in ``date_queries.free_positions``."""
     # An event that the action turned into a date becomes a single event again and keeps its RSVPs.
-    await date_queries.detach(tx, [event_id for event_id, one in plan.changed.items() if not _is_date(one)])
+    single = [event_id for event_id, one in plan.changed.items() if not _is_date(one)]
+    await date_queries.detach(tx, single, retires=retires)
     await date_queries.set_positions(
         tx,
         [
@@ -337,6 +348,7 @@ async def _restore_positions(tx: Transaction, restored: Series, plan: _UndoPlan)
             ),
             *((event.id, restored.id, _name(event)) for event in plan.staying),
         ],
+        retires=retires,
     )
 
 
@@ -391,10 +403,10 @@ async def _stop_fan_out(tx: Transaction, action: Undo) -> FanOutProgress | None:
     return None if until is None else FanOutProgress(UserId(until), action.created_at)
 
 
-async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
+async def _remove_added(tx: Transaction, dates: Sequence[Event], *, retires: bool) -> None:
     await delete_each(tx, dates)
     await recheck_rsvp_records(tx, [event.id for event in dates])
-    await date_queries.detach(tx, [event.id for event in dates])
+    await date_queries.detach(tx, [event.id for event in dates], retires=retires)
 
 
 async def _restore_dates(

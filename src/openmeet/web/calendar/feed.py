@@ -19,7 +19,7 @@ from openmeet.domain.calendars.model import EntryKind
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series import calendar_uids
 from openmeet.domain.users.model import UserId
 from openmeet.web.events.feeds import entry_of
 
@@ -43,10 +43,10 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     ][:MAX_ENTRIES]
     events = await several(reader, [EventId(entry.key) for entry in listed])
     waiting = {entry.key for entry in listed if entry.kind is EntryKind.WAITING}
-    numbers = await sequences(reader, [event.id for event in events])
+    identities = await calendar_uids.identities(reader, [event.id for event in events])
     files = []
     for event in events:
-        written = entry_of(event, numbers[event.id], public_url)
+        written = entry_of(event, identities[event.id], public_url)
         if written is not None:
             # Tentative until the attendee has a place (RFC 5545, section 3.8.1.11).
             files.append(replace(written, is_tentative=written.is_tentative or event.id in waiting))

@@ -29,7 +29,8 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import corrected_search, search
 from openmeet.domain.search import query as searches
 from openmeet.domain.search.filters import FIELDS
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.calendar_uids import CalendarIdentity
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
@@ -120,28 +121,30 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
 def calendar_of(
     feed: Feed,
     events: Sequence[Event],
-    numbers: Mapping[EventId, int],
+    identities: Mapping[EventId, CalendarIdentity],
     public_url: str,
     series: Sequence[WrittenEvent] = (),
 ) -> bytes:
-    """The events as iCalendar, with the SEQUENCE numbers of ``calendar_uids``. Events without a date are left out.
+    """The events as iCalendar, with their identities (``calendar_uids``). Events without a date are left out.
 
     ``series`` has the components of whole series.
     """
-    entries = [entry for event in events if (entry := entry_of(event, numbers[event.id], public_url)) is not None]
+    entries = [entry for event in events if (entry := entry_of(event, identities[event.id], public_url)) is not None]
     return write_calendar([*series, *entries], name=feed.name, feed=FeedAddress(feed.page, feed.address))
 
 
-def entry_of(event: Event, sequence: int, public_url: str, *, place: Venue | None = None) -> WrittenEvent | None:
+def entry_of(
+    event: Event, identity: CalendarIdentity, public_url: str, *, place: Venue | None = None
+) -> WrittenEvent | None:
     """The event as an entry of a calendar file, without the join link. None if it has no date.
 
     ``place``: the place to write, for readers who may see more of it than the public.
     """
     return vevent_of(
         event,
+        identity,
         host=urlsplit(public_url).hostname or "localhost",
         url=f"{public_url}{event_path(event.slug)}",
-        sequence=sequence,
         description=event.content.description,
         place=place,
     )
@@ -239,8 +242,8 @@ def routes() -> list[Route]:
 async def serve_calendar(request: Request) -> Response:
     feed, events, public_url, changed = await _feed_content(request, "ics")
     async with database_of(request).reader() as reader:
-        numbers = await sequences(reader, [event.id for event in events])
-    file = calendar_of(feed, events, numbers, public_url)
+        identities = await calendar_uids.identities(reader, [event.id for event in events])
+    file = calendar_of(feed, events, identities, public_url)
     return feed_response(request, file, CALENDAR, changed, "events.ics", is_shared=True)
 
 

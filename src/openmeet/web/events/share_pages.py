@@ -28,8 +28,7 @@ from openmeet.domain.groups import actions
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.page_paths import event_path, group_path, series_path
-from openmeet.domain.series import agenda
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series import agenda, calendar_uids
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.media.drawings import qr_code
@@ -200,10 +199,10 @@ async def serve_calendar(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event, own_rsvp, seen = await event_to_show(reader, event_slug_of(request), viewer)
-        numbers = await sequences(reader, [event.id])
+        identities = await calendar_uids.identities(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, own_rsvp.answered_at if own_rsvp else None)
     public_url = services(request).settings.public_url
-    entry = feeds.entry_of(event, numbers[event.id], public_url, place=seen.place)
+    entry = feeds.entry_of(event, identities[event.id], public_url, place=seen.place)
     if entry is None:
         raise NotFound(EventReason.NO_DATE_YET)
     is_unsure = own_rsvp is not None and own_rsvp.status in _UNSURE

@@ -32,7 +32,8 @@ from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.search.group_event_lists import between_in_group, seen_in_group
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series import calendar_uids
+from openmeet.domain.series.calendar_uids import CalendarIdentity
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -101,20 +102,20 @@ def calendar_of(
     group: Group,
     series: Sequence[WholeSeries],
     events: Sequence[Event],
-    numbers: Mapping[EventId, int],
+    identities: Mapping[EventId, CalendarIdentity],
     now: Instant,
     public_url: str,
     *,
     is_public: bool,
 ) -> bytes:
-    """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
+    """The file of these series and single events, with their identities (``calendar_uids``).
 
     ``is_public`` selects the public file, whose URL is not secret. The text of an event of a followed host says that
     another host holds it.
     """
-    entries = [entry for one in series for entry in entries_of(one, numbers, now, public_url)]
+    entries = [entry for one in series for entry in entries_of(one, identities, now, public_url)]
     for event in events:
-        entry = feeds.entry_of(event, numbers[event.id], public_url)
+        entry = feeds.entry_of(event, identities[event.id], public_url)
         if entry is not None and not is_own(group, event):
             description = "\n\n".join(filter(None, (gettext("From another app"), entry.description)))
             entry = replace(entry, description=description, categories=(ELSEWHERE, *entry.categories))
@@ -147,8 +148,8 @@ async def calendar_file(
         reader, group.id, start, end, MAX_EVENTS, member=member, besides=[one.series.id for one in series]
     )
     listed = [*single, *(event for one in series for event in one.shown)]
-    numbers = await sequences(reader, [event.id for event in listed])
-    file = calendar_of(group, series, single, numbers, reader.now, public_url, is_public=member is None)
+    identities = await calendar_uids.identities(reader, [event.id for event in listed])
+    file = calendar_of(group, series, single, identities, reader.now, public_url, is_public=member is None)
     since = max([group.updated_at, *(one.series.updated_at for one in series)])
     return file, feeds.changed_at(listed, reader.now, since)
 

@@ -16,7 +16,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import person_path
 from openmeet.domain.profiles import actions, queries
-from openmeet.domain.series.calendar_uids import sequences
+from openmeet.domain.series import calendar_uids
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import User, UserId
 from openmeet.domain.validation import GeneralReason
@@ -134,9 +134,9 @@ async def serve_calendar(request: Request) -> Response:
         listed = [*events, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _feed_of(reader, person, public_url, "ics")
-        numbers = await sequences(reader, [event.id for event in listed])
-        entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
-    file = feeds.calendar_of(feed, events, numbers, public_url, entries)
+        identities = await calendar_uids.identities(reader, [event.id for event in listed])
+        entries = [entry for one in series for entry in series_feed.entries_of(one, identities, reader.now, public_url)]
+    file = feeds.calendar_of(feed, events, identities, public_url, entries)
     return feeds.feed_response(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 

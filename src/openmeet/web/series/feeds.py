@@ -30,6 +30,7 @@ from openmeet.domain.icalendar.write import (
     write_calendar,
 )
 from openmeet.domain.page_paths import event_path, series_path
+from openmeet.domain.series.calendar_uids import CalendarIdentity, OriginalStart
 from openmeet.domain.series.dates import details_of, original_of
 from openmeet.domain.series.existing_events import length_of
 from openmeet.domain.series.model import Series, SeriesStatus
@@ -67,19 +68,19 @@ class WholeSeries:
 def calendar_of(
     parts: Sequence[tuple[Series, Sequence[Event]]],
     seen: Collection[EventId],
-    numbers: Mapping[EventId, int],
+    identities: Mapping[EventId, CalendarIdentity],
     now: Instant,
     public_url: str,
 ) -> bytes:
     """The file of the first series and of the series split off it. Pass all stored dates; deleted and hidden ones are
     needed to exclude them from the rule.
 
-    ``seen`` are the dates that the reader may see, and ``numbers`` the SEQUENCE numbers from ``calendar_uids``.
+    ``seen`` are the dates that the reader may see, and ``identities`` those of these dates from ``calendar_uids``.
     """
     events = [
         entry
         for series, stored in parts
-        for entry in calendar_entries(series, stored, numbers, now, public_url, seen=seen)
+        for entry in calendar_entries(series, stored, identities, now, public_url, seen=seen)
     ]
     page = f"{public_url}{series_path(parts[0][0].slug)}"
     return write_calendar(events, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
@@ -88,7 +89,7 @@ def calendar_of(
 def calendar_entries(
     series: Series,
     stored: Sequence[Event],
-    numbers: Mapping[EventId, int],
+    identities: Mapping[EventId, CalendarIdentity],
     now: Instant,
     public_url: str,
     *,
@@ -124,7 +125,7 @@ def calendar_entries(
         series, _with_overrides(pattern, shown_starts, excluded - shown_starts), public_url, is_cancelled=is_cancelled
     )
     exceptions = [
-        _exception(series, event, head, numbers[event.id], public_url)
+        _exception(series, event, head, identities[event.id].sequence, public_url)
         for event in shown
         if event.is_cancelled or event.status in NAMED_STATUSES or _differs(series, event)
     ]
@@ -167,12 +168,14 @@ def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cance
     )
 
 
-def entries_of(whole: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
+def entries_of(
+    whole: WholeSeries, identities: Mapping[EventId, CalendarIdentity], now: Instant, public_url: str
+) -> list[WrittenEvent]:
     """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the
     reader.
     """
     events = calendar_entries(
-        whole.series, whole.stored, numbers, now, public_url, seen=whole.seen, begins=whole.begins
+        whole.series, whole.stored, identities, now, public_url, seen=whole.seen, begins=whole.begins
     )
     if len(events) != 1 or expansion.following(events[0].pattern, Instant(now - KEPT_AFTER_END), 1):
         return events
@@ -217,15 +220,16 @@ def may_be_read(series: Series, *, is_host: bool) -> bool:
 
 
 def _exception(series: Series, event: Event, head: WrittenEvent, number: int, public_url: str) -> WrittenEvent:
-    details = details_in(event)
+    details, pattern = details_in(event), series.timing.pattern
     starts = local_of(details.starts_at, series.zone_name).replace(tzinfo=None)
     return WrittenEvent(
         uid=head.uid,
-        pattern=Pattern(starts, series.timing.pattern.zone_name, is_all_day=details.is_all_day),
+        pattern=Pattern(starts, pattern.zone_name, is_all_day=details.is_all_day),
         length=length_of(event),
         summary=details.content.title,
         stamped_at=event.updated_at,
-        changes=_original_start(event),
+        # As in the entry of the series, even if its zone is an offset.
+        changes=OriginalStart(_original_start(event), pattern.zone_name, is_all_day=pattern.is_all_day),
         description=details.content.description,
         location=location_of(details.content.mode, _public_venue(details.content)),
         venue=_public_venue(details.content),

@@ -35,6 +35,7 @@ from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import (
     actions,
     agenda,
+    calendar_uids,
     date_queries,
     follower_queries,
     materialize,
@@ -44,7 +45,6 @@ from openmeet.domain.series import (
 )
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
-from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesStatus
 from openmeet.domain.series.reasons import SeriesReason
@@ -348,8 +348,8 @@ async def serve_calendar(request: Request) -> Response:
         seen = await seen_by(reader, stored, viewer)
         # Do not disclose when a hidden date was changed.
         listed = [event for event in stored if event.id in seen]
-        numbers = await sequences(reader, [event.id for event in listed])
-        file = series_feed.calendar_of(parts, seen, numbers, reader.now, services(request).settings.public_url)
+        identities = await calendar_uids.identities(reader, [event.id for event in listed])
+        file = series_feed.calendar_of(parts, seen, identities, reader.now, services(request).settings.public_url)
         changed = feeds.changed_at(listed, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.feed_response(
         request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics", is_shared=viewer is None, varies=True
