@@ -44,7 +44,7 @@ from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
@@ -77,7 +77,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
         try:
             async with run_concurrently() as group:
                 group.create_task(dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()))
-                group.create_task(schedule.run(publisher(platform), stop, wake=new_wakeup()))
+                group.create_task(schedule.run(publishing_dependencies(platform), stop, wake=new_wakeup()))
                 group.create_task(read_until_stopped(platform, bridge, stop))
         finally:
             # It may still wait for the mail server.
@@ -85,8 +85,8 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
             await asyncio.wait([checking])
 
 
-def publisher(platform: Platform) -> Publisher:
-    """Build a community's publisher of records. Changes that it finds in a repository go through the queue."""
+def publishing_dependencies(platform: Platform) -> PublishingDependencies:
+    """Build the dependencies of publishing for a community. Changes found in a repository go through the queue."""
 
     async def hand_to_ingestion(messages: Sequence[RecordMessage]) -> None:
         await platform.queue.publish(
@@ -98,7 +98,7 @@ def publisher(platform: Platform) -> Publisher:
     def count_rsvp(operation: str, status: str) -> None:
         platform.rsvp_operations.labels(tenant.name, operation, status).inc()
 
-    return Publisher(
+    return PublishingDependencies(
         db=platform.db,
         network=platform.network,
         catalog=Catalog(),
@@ -144,7 +144,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.LATE_WRITE: one_by_one(late_write_handler(publisher(platform))),
+        JobKind.LATE_WRITE: one_by_one(late_write_handler(publishing_dependencies(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),
         JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), batch=2, lease_seconds=600.0),

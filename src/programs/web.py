@@ -43,7 +43,7 @@ from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.services import Services
 from openmeet.web.site.tenant_routing import SitesByHost
 from openmeet.web.xrpc.call import service_callers
-from programs.outbox_dispatcher import publisher
+from programs.outbox_dispatcher import publishing_dependencies
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
 from programs.probes import WEB, can_write, probes_of, serving_of
@@ -208,7 +208,7 @@ async def open_site(
         record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
         network=platform.network,
         publishing=ConsentDependencies(platform.network, custodial_pds_of(platform.settings)),
-        publisher=publisher(platform),
+        publishing_dependencies=publishing_dependencies(platform),
         calendar_fetcher=CalendarFetcher(platform.network.http, platform.network.sealer),
         sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),
         service_callers=service_callers(platform.settings, platform.network),

@@ -62,7 +62,7 @@ from openmeet.network.ingestion import backfill, fetch, identity_refresh, proces
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
@@ -98,7 +98,7 @@ class Deployment:
     db: Database
     queue: EmbeddedQueue
     network: NetworkClients
-    publisher: Publisher
+    publisher: PublishingDependencies
     processor: Processor
     custodial_pds: CustodialPds
     pds_url: str
@@ -381,7 +381,7 @@ async def open_deployment(
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
         pictures = open_folder(tmp_path / "media")
-        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
+        publisher = PublishingDependencies(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
         custodial_pds = CustodialPds(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
         counting, counts = processor_metrics(), firehose_metrics(metrics)

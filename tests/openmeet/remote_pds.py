@@ -39,7 +39,7 @@ from openmeet.network.ingestion import identity_refresh, intake
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients, app_of
 from openmeet.outbox.kinds import JobKind
@@ -68,7 +68,7 @@ class RemoteSite:
     db: Database
     network: NetworkClients
     pds: ReferencePds
-    publisher: Publisher
+    publisher: PublishingDependencies
     processor: Processor
     consumer: Consumer
 
@@ -184,7 +184,7 @@ async def open_remote(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -
             tenant_queues=TenantQueues({"main": queue}, counts),
             metrics=counts,
         )
-        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
+        publisher = PublishingDependencies(db, network, Catalog(), TidClock(3), enqueue, url)
         yield RemoteSite(
             url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), processor_metrics()), consumer
         )

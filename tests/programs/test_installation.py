@@ -161,7 +161,7 @@ async def test_gauges_are_labelled_by_community(installation: Installation) -> N
 
 async def test_answers_written_are_counted_by_community(installation: Installation) -> None:
     for one in installation.platforms:
-        outbox_dispatcher.publisher(one).count_rsvp("create", "going")
+        outbox_dispatcher.publishing_dependencies(one).count_rsvp("create", "going")
     shown = installation.default.metrics.exposition().decode()
     for name in ("default", "village"):
         assert f'bluesky_rsvp_operations_total{{operation="create",status="going",tenant="{name}"}} 1.0' in shown

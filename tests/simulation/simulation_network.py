@@ -66,7 +66,7 @@ from openmeet.network.ingestion.person_erasure import PersonErasureContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
@@ -111,7 +111,7 @@ class Deployment:
     queue: RecordedQueue
     network: NetworkClients
     directory: PlcClient
-    publisher: Publisher
+    publisher: PublishingDependencies
     processor: Processor
     custodial_pds: CustodialPds
     metrics: FirehoseMetrics
@@ -386,7 +386,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
             queue=queue,
             network=network,
             directory=PlcClient(http, plc.url),
-            publisher=Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE),
+            publisher=PublishingDependencies(db, network, Catalog(), TidClock(3), enqueue, INSTANCE),
             processor=Processor(
                 db,
                 queue,

@@ -61,7 +61,7 @@ async def test_becoming_unlisted_ends_the_waiting(db):
 @pytest.fixture
 def site(deployment: Deployment) -> Site:
     made = site_on(deployment.db, deployment.clock)
-    change_services(made.app, network=deployment.network, publisher=deployment.publisher)
+    change_services(made.app, network=deployment.network, publishing_dependencies=deployment.publisher)
     return made
 
 
@@ -91,13 +91,13 @@ async def test_a_second_request_does_not_hold_an_event_whose_publication_is_with
     async with deployment.db.transaction() as tx:
         event = await actions.create(tx, cleo, PUBLIC, is_held=True)
     async with signed_in(site, cleo.user_id) as browser:
-        change_services(site.app, publisher=None)
+        change_services(site.app, publishing_dependencies=None)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
         async with deployment.db.transaction() as tx:
             # The publisher finds that the consent was withdrawn.
             await identities.withdraw(tx, cleo.user_id)
             assert (await queries.by_id(tx, event.id)).is_held
-        change_services(site.app, publisher=deployment.publisher)
+        change_services(site.app, publishing_dependencies=deployment.publisher)
         await browser.post(f"/events/{event.slug}/publish", data={"x": "y"})
         async with deployment.db.reader() as reader:
             assert not (await queries.by_id(reader, event.id)).is_held

@@ -19,7 +19,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.deliver_publication import deliver_now
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
@@ -264,7 +264,7 @@ async def test_programs_tell_each_other_which_server_fails_a_request(deployment:
         asked += 1
         return True
 
-    async def is_delivered_by(program: Publisher) -> bool:
+    async def is_delivered_by(program: PublishingDependencies) -> bool:
         event = await deployment.event(cleo)
         return await deliver_now(program, PublicationKind.EVENT, event.id, deadline_seconds=TIMEOUT_SECONDS)
 

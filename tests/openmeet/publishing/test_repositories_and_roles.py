@@ -20,7 +20,7 @@ from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.publishing import deliver_publication, eligibility, store_outcome
 from openmeet.network.publishing.decision import Decision
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publication_queries import Publication
@@ -214,12 +214,14 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
                 await is_done.wait()
         return await decide(reader, held, flags)
 
-    async def forget_noted(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
+    async def forget_noted(
+        publisher: PublishingDependencies, held: Publication, gone: RecordMessage | None = None
+    ) -> None:
         await forget(publisher, held, gone)
         if held.kind is PublicationKind.SUPERSEDED_EVENT:
             is_done.set()
 
-    async def come_back_noted(publisher: Publisher, held: Publication, uri: str) -> None:
+    async def come_back_noted(publisher: PublishingDependencies, held: Publication, uri: str) -> None:
         await come_back(publisher, held, uri)
         is_done.set()
 

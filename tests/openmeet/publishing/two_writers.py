@@ -24,7 +24,7 @@ from openmeet.network.firehose.metrics import firehose_metrics
 from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
@@ -174,7 +174,7 @@ async def open_other_site(deployment: Deployment, make_sqlite: MakeDatabase) -> 
         deployment,
         db=db,
         queue=queue,
-        publisher=Publisher(db, deployment.network, Catalog(), TidClock(7), enqueue, instance),
+        publisher=PublishingDependencies(db, deployment.network, Catalog(), TidClock(7), enqueue, instance),
         processor=Processor(db, queue, IngestionContext(instance), processor_metrics()),
         consumer=replace(
             deployment.consumer,

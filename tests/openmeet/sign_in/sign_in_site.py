@@ -15,7 +15,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import Identity, SealedSession
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.repositories.clients import NetworkClients, OAuthApp, app_of
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
@@ -123,5 +123,5 @@ async def link_account(site: SignInSite, browser: httpx.AsyncClient, name: str) 
     return await browser.get(await allow(where_of(asked), f"{name}.town.test", PASSWORD))
 
 
-def publisher_of(site: SignInSite) -> Publisher:
+def publisher_of(site: SignInSite) -> PublishingDependencies:
     return replace(site.deployment.publisher, db=site.db, network=site.network)

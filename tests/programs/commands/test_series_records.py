@@ -23,7 +23,7 @@ from openmeet.network.publishing import schedule
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from programs.outbox_dispatcher import publisher
+from programs.outbox_dispatcher import publishing_dependencies
 from programs.platform import Platform
 
 __all__ = ["network"]
@@ -49,7 +49,7 @@ async def begin(platform: Platform, account: Account) -> Series:
 
 
 async def deliver_publications(platform: Platform) -> None:
-    while await schedule.run_once(publisher(platform)):
+    while await schedule.run_once(publishing_dependencies(platform)):
         pass
 
 

@@ -22,7 +22,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.draft_record import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.in_flight_writes import clearing_if_refused
@@ -58,15 +58,17 @@ class _Create:
         return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
 
 
-async def deliver_batched(publisher: Publisher, publications: Sequence[Publication]) -> list[Publication]:
+async def deliver_batched(
+    dependencies: PublishingDependencies, publications: Sequence[Publication]
+) -> list[Publication]:
     """Write everything that can be batched; return the rows that must be written individually, in their current state.
     Raises no network errors.
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await store_outcome.as_of_now(publisher, publications):
+    for one in await store_outcome.as_of_now(dependencies, publications):
         try:
-            create = await _create_of(publisher, one)
+            create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others
             log.error("publication.failed_unforeseen", kind=one.kind.value, subject=one.subject_id, error=repr(failure))
             create = None
@@ -75,20 +77,20 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
         else:
             by_did[create.draft.identity.did].append(create)
     batches = [batch for creates in by_did.values() for batch in _batches(creates)]
-    undelivered = await asyncio.gather(*(_deliver_batch(publisher, batch) for batch in batches))
+    undelivered = await asyncio.gather(*(_deliver_batch(dependencies, batch) for batch in batches))
     return individual + [one for publications_left in undelivered for one in publications_left]
 
 
-async def _create_of(publisher: Publisher, publication: Publication) -> _Create | None:
+async def _create_of(dependencies: PublishingDependencies, publication: Publication) -> _Create | None:
     """Return the first write of a row; None if the row needs something else."""
     if publication.attempts > 0 or publication.has_delete_in_flight:
         return None
-    async with publisher.db.reader() as reader:
-        decision = await decide(reader, publication, publisher.flags)
+    async with dependencies.db.reader() as reader:
+        decision = await decide(reader, publication, dependencies.flags)
     if not isinstance(decision, Publish):
         return None
     try:
-        draft = await first_draft(publisher, publication, decision)
+        draft = await first_draft(dependencies, publication, decision)
     except Failure:
         return None  # written individually it will fail again, and then its row stores the reason
     return None if draft is None else _Create(publication, draft, encode_record(draft.record))
@@ -107,65 +109,72 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     return batches
 
 
-async def _deliver_batch(publisher: Publisher, batch: Sequence[_Create]) -> list[Publication]:
+async def _deliver_batch(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[Publication]:
     """Send one call; return the rows that must be written individually. Nothing is raised: if the outcome cannot be
     stored, the leases expire and the rows are read back when they are retried.
     """
     remaining: list[Publication] = []
     async with store_outcome.logging_lost_outcomes(*(one.publication for one in batch)):
-        remaining += await _send_batch(publisher, batch[0].draft.identity, batch)
+        remaining += await _send_batch(dependencies, batch[0].draft.identity, batch)
     return remaining
 
 
-async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
+async def _send_batch(
+    dependencies: PublishingDependencies, identity: Identity, batch: Sequence[_Create]
+) -> list[Publication]:
     """Send one call; return the rows that must be written individually."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
         return [one.publication for one in batch]
     try:
-        client = await agent_for(publisher.db, publisher.network, identity)
+        client = await agent_for(dependencies.db, dependencies.network, identity)
     except Failure:
         return [one.publication for one in batch]
-    if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
+    if pause_seconds(client.pace, dependencies.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
         return [one.publication for one in batch]
-    to_send = await _store_before_sending(publisher, batch)
+    to_send = await _store_before_sending(dependencies, batch)
     if not to_send:
         return []
     try:
-        async with clearing_if_refused(publisher, [one.sent for one in to_send]):
+        async with clearing_if_refused(dependencies, [one.sent for one in to_send]):
             applied = await apply_creates(
                 client, identity.did, [(one.draft.uri, one.written.record) for one in to_send]
             )
         for create, cid in zip(to_send, applied.cids, strict=True):
             receipt = WriteReceipt(cid or "", applied.rev)
-            await write_record.store_response(publisher, create.publication, create.sent, create.written.body, receipt)
+            await write_record.store_response(
+                dependencies, create.publication, create.sent, create.written.body, receipt
+            )
         log.info("records.published_together", did=identity.did, created=len(to_send))
     except NotSignedIn:
-        return await _reload(publisher, to_send)
+        return await _reload(dependencies, to_send)
     except CircuitOpen as not_called:
         for one in to_send:
             async with store_outcome.logging_lost_outcomes(one.publication):
-                await store_outcome.pause_for_server(publisher, one.publication, not_called)
+                await store_outcome.pause_for_server(dependencies, one.publication, not_called)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))
-            return await _reload(publisher, to_send)
-        await _retry_later(publisher, to_send, reason_of(failure), retry.retry_after_seconds(failure))
+            return await _reload(dependencies, to_send)
+        await _retry_later(dependencies, to_send, reason_of(failure), retry.retry_after_seconds(failure))
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(to_send), error=repr(failure))
-        await _retry_later(publisher, to_send, reason_of(failure), None)
+        await _retry_later(dependencies, to_send, reason_of(failure), None)
     return []
 
 
 async def _retry_later(
-    publisher: Publisher, to_send: Sequence[_Create], reason: Explanation, retry_after_seconds: float | None
+    dependencies: PublishingDependencies,
+    to_send: Sequence[_Create],
+    reason: Explanation,
+    retry_after_seconds: float | None,
 ) -> None:
     for one in to_send:
         async with store_outcome.logging_lost_outcomes(one.publication):
-            await store_outcome.retry_later(publisher, one.publication, reason, retry_after_seconds)
+            await store_outcome.retry_later(dependencies, one.publication, reason, retry_after_seconds)
 
 
-async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
+async def _store_before_sending(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[_Create]:
     """Store the writes that will be sent, each row under its lease. Rows that were withdrawn, or whose lease has passed
     to another worker, are dropped.
 
@@ -173,7 +182,7 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
     """
     to_send: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         for one in batch:
             writes = await leased_publications.store_before_sending(
                 tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
@@ -184,14 +193,14 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
                 await in_flight.remove(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write_record.stop_rewriting(publisher, one.publication, one.sent.uri, writes)
+        await write_record.stop_rewriting(dependencies, one.publication, one.sent.uri, writes)
     return to_send
 
 
-async def _reload(publisher: Publisher, to_send: Sequence[_Create]) -> list[Publication]:
+async def _reload(dependencies: PublishingDependencies, to_send: Sequence[_Create]) -> list[Publication]:
     """Read the rows again, including the keys that were stored for them, because a second key must never be chosen."""
     reloaded: list[Publication] = []
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         for one in to_send:
             now = await publication_queries.find(reader, one.publication.kind, one.publication.subject_id)
             if (

@@ -40,7 +40,7 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
 from openmeet.network.publishing.write_record import INGESTED_AFTER
@@ -82,14 +82,16 @@ _AFTER_DELIVERY: Final = (
 )
 
 
-async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
+async def deliver_now(
+    dependencies: PublishingDependencies, kind: PublicationKind, subject_id: str, *, deadline_seconds: float
+) -> bool:
     """Deliver a publication while the request that caused it waits. Returns False if that takes too long; the
     publication stays enqueued. A server that another program found failing is not called.
     """
-    await circuits.load_changes(publisher.db, publisher.network.circuits)
+    await circuits.load_changes(dependencies.db, dependencies.network.circuits)
     # A row that is not leased stays as it is: no failed attempt is counted.
-    excluded = circuits.addresses_of(publisher.network.circuits.open_ones())
-    async with publisher.db.transaction() as tx:
+    excluded = circuits.addresses_of(dependencies.network.circuits.open_ones())
+    async with dependencies.db.transaction() as tx:
         in_order = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
         publications = [
             await leased_publications.lease_one(
@@ -100,11 +102,11 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     due = [one for one in publications if one is not None]
     if due:
         # If the request stops waiting, delivery continues under its own lease.
-        task = asyncio.create_task(_deliver_each(publisher, due))
-        publisher.deliveries.add(task)
-        task.add_done_callback(publisher.deliveries.discard)
+        task = asyncio.create_task(_deliver_each(dependencies, due))
+        dependencies.deliveries.add(task)
+        task.add_done_callback(dependencies.deliveries.discard)
         await asyncio.wait({task}, timeout=deadline_seconds)
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         after = await publication_queries.find(reader, kind, subject_id)
     return after is not None and after.state is PublicationState.PUBLISHED
 
@@ -121,35 +123,35 @@ async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str)
     )
 
 
-async def _deliver_each(publisher: Publisher, due: Sequence[Publication]) -> None:
+async def _deliver_each(dependencies: PublishingDependencies, due: Sequence[Publication]) -> None:
     """Deliver these publications in order, store whether their server fails, and count the results. Nothing is raised,
     because nobody awaits the task.
     """
     try:
         for one in due:
-            await deliver_one(publisher, one)
-        await circuits.store_changes(publisher.db, publisher.network.circuits)
-        await count_results(publisher, due)
+            await deliver_one(dependencies, one)
+        await circuits.store_changes(dependencies.db, dependencies.network.circuits)
+        await count_results(dependencies, due)
     except Exception as failure:  # noqa: BLE001 - the edge of the task: the database is unavailable
         log.error("publications.delivery_not_recorded", subjects=[one.subject_id for one in due], error=repr(failure))
 
 
-async def deliver_one(publisher: Publisher, publication: Publication) -> None:
+async def deliver_one(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Handle one leased publication. Every outcome becomes a state of its row. Nothing is raised; if the outcome cannot
     be stored, the lease expires and the publication is delivered again.
     """
     async with store_outcome.logging_lost_outcomes(publication):
-        await _deliver(publisher, publication)
+        await _deliver(dependencies, publication)
 
 
-async def _deliver(publisher: Publisher, leased: Publication) -> None:
+async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
     """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
-    (publication,) = await store_outcome.as_of_now(publisher, [leased])
+    (publication,) = await store_outcome.as_of_now(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
-            await _apply_decision(publisher, publication)
+            await _apply_decision(dependencies, publication)
     except Failure as failure:
-        await _store_failure(publisher, publication, failure)
+        await _store_failure(dependencies, publication, failure)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publication must not be lost
         log.error(
             "publication.failed_unforeseen",
@@ -157,32 +159,32 @@ async def _deliver(publisher: Publisher, leased: Publication) -> None:
             subject=publication.subject_id,
             error=repr(failure),
         )
-        await store_outcome.retry_later(publisher, publication, reason_of(failure), None)
+        await store_outcome.retry_later(dependencies, publication, reason_of(failure), None)
 
 
-async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
+async def count_results(dependencies: PublishingDependencies, publications: Sequence[Publication]) -> None:
     """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
         ids = [one.subject_id for one in publications if one.kind is kind]
         if not ids:
             continue
         before = {one.subject_id: (one.uri, one.base_cid) for one in publications if one.kind is kind}
-        async with publisher.db.reader() as reader:
+        async with dependencies.db.reader() as reader:
             rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
         for row in rows:
             result = _RESULTS.get(PublicationState(row["state"]))
             is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
             if result is not None and not (result is Result.SUCCESS and is_as_before):
-                publisher.count_result(kind.value, result)
+                dependencies.count_result(kind.value, result)
 
 
-async def _apply_decision(publisher: Publisher, publication: Publication) -> None:
-    async with publisher.db.reader() as reader:
-        decision = await decide(reader, publication, publisher.flags)
+async def _apply_decision(dependencies: PublishingDependencies, publication: Publication) -> None:
+    async with dependencies.db.reader() as reader:
+        decision = await decide(reader, publication, dependencies.flags)
     is_retracting = publication.has_delete_in_flight
     if is_retracting and publication.state is not PublicationState.RETRACTING:
         # The publication was blocked while its delete was still unanswered.
-        async with publisher.db.transaction() as tx:
+        async with dependencies.db.transaction() as tx:
             if not await leased_publications.start_retracting(tx, publication):
                 return
         publication = leased_publications.in_retracting_state(publication)
@@ -190,150 +192,158 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
     # after ``case _ if is_retracting``.
     match decision:
         case Withhold(why) | RetractDuplicate(why):
-            await _withhold_or_retract(publisher, publication, why)
+            await _withhold_or_retract(dependencies, publication, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
-            await _stop_retracting(publisher, publication)
+            await _stop_retracting(dependencies, publication)
         case KeepEditsLocal(why):
-            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
-            async with publisher.db.transaction() as tx:
+            async with dependencies.db.transaction() as tx:
                 await leased_publications.complete_without_write(tx, publication)
         case AwaitPermission(why):
-            await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=why)
+            await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await store_outcome.forget_record(publisher, publication)
+            await store_outcome.forget_record(dependencies, publication)
         case MoveBack(uri):
-            await store_outcome.keep_in_repository(publisher, publication, uri)
+            await store_outcome.keep_in_repository(dependencies, publication, uri)
         case _ if is_retracting:
-            await _finish_unwanted_retraction(publisher, publication)
+            await _finish_unwanted_retraction(dependencies, publication)
         case AwaitFeatureFlag():
-            due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
+            due_at = Instant(dependencies.network.clock.now() + RECHECK_AFTER)
             await store_outcome.end_lease(
-                publisher, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
+                dependencies, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
             )
         case Wait(why, until):
-            due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.end_lease(publisher, publication, PublicationState.WAITING, reason=why, due_at=due_at)
+            due_at = until or Instant(dependencies.network.clock.now() + RECHECK_AFTER)
+            await store_outcome.end_lease(
+                dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at
+            )
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
-            await _publish(publisher, publication, decision)
+            await _publish(dependencies, publication, decision)
 
 
-async def _publish(publisher: Publisher, publication: Publication, decision: Publish) -> None:
-    if await write_record.complete_earlier_send(publisher, publication):
+async def _publish(dependencies: PublishingDependencies, publication: Publication, decision: Publish) -> None:
+    if await write_record.complete_earlier_send(dependencies, publication):
         return
-    client = await agent_for(publisher.db, publisher.network, decision.identity)
+    client = await agent_for(dependencies.db, dependencies.network, decision.identity)
     try:
-        await write_record.write(publisher, client, publication, decision)
+        await write_record.write(dependencies, client, publication, decision)
     except NotSignedIn as refused:
         await _raise_session_refused(client, decision.identity, refused)
 
 
-async def _finish_unwanted_retraction(publisher: Publisher, publication: Publication) -> None:
+async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
     decide again. The echo of our own delete must not withdraw an RSVP, so the deletion is stored before it arrives.
     """
     current_record = (
-        None if publication.uri is None else await fetch_verified_message(publisher, parse_at_uri(publication.uri))
+        None if publication.uri is None else await fetch_verified_message(dependencies, parse_at_uri(publication.uri))
     )
     if current_record is not None and current_record.cid is None:
-        await store_outcome.forget_record(publisher, publication, current_record)
+        await store_outcome.forget_record(dependencies, publication, current_record)
     elif current_record is not None and current_record.cid in {publication.base_cid, publication.chosen_cid}:
         # A delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
-        await _retract(publisher, publication)
+        await _retract(dependencies, publication)
     else:
         # The record has another version, which the delete would not remove.
-        await _decide_again(publisher, publication)
+        await _decide_again(dependencies, publication)
         return
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         await recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
 
 
-async def _stop_retracting(publisher: Publisher, publication: Publication) -> None:
+async def _stop_retracting(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Stop retracting: no write is wanted any more, regardless of the repository's content.
 
     A delete may still be in flight, and a record that stays needs a publication. A record that we wrote is therefore
     deleted first; one that its author wrote in another app keeps its publication.
     """
     if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await store_outcome.forget_record(publisher, publication)
+        await store_outcome.forget_record(dependencies, publication)
         return
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         event = (
             await event_queries.by_id(reader, EventId(publication.subject_id))
             if publication.kind is PublicationKind.EVENT
             else None
         )
     if event is not None and event.is_record_of_author:
-        await _decide_again(publisher, publication)
+        await _decide_again(dependencies, publication)
     else:
-        await _finish_unwanted_retraction(publisher, publication)
+        await _finish_unwanted_retraction(dependencies, publication)
 
 
-async def _decide_again(publisher: Publisher, publication: Publication) -> None:
+async def _decide_again(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Give up the retraction and make the publication due, so that it is decided again."""
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         await leased_publications.forget_delete(tx, publication)
         await leased_publications.set_state(tx, publication, PublicationState.DUE, reason=None)
 
 
-async def _withhold_or_retract(publisher: Publisher, publication: Publication, reason: PublicationReason) -> None:
+async def _withhold_or_retract(
+    dependencies: PublishingDependencies, publication: Publication, reason: PublicationReason
+) -> None:
     """Retract what may have been published, because it must not be public."""
     if publication.uri is None or publication.did is None:
         if publication.state is PublicationState.RETRACTING:
-            await store_outcome.forget_record(publisher, publication)
+            await store_outcome.forget_record(dependencies, publication)
         else:
-            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=reason)
+            await store_outcome.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=reason)
         return
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         if not await leased_publications.start_retracting(tx, publication):
             return
-    await _retract(publisher, leased_publications.in_retracting_state(publication))
+    await _retract(dependencies, leased_publications.in_retracting_state(publication))
 
 
-async def _retract(publisher: Publisher, retracting: Publication) -> None:
+async def _retract(dependencies: PublishingDependencies, retracting: Publication) -> None:
     """Delete the record of a row in state RETRACTING."""
     if retracting.uri is None or retracting.did is None:
         return
     uri = parse_at_uri(retracting.uri)
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         identity = await repository_to_clear(reader, retracting)
     if identity is None:
         await store_outcome.end_lease(
-            publisher, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
+            dependencies, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
         )
         return
     try:
-        client = await agent_for(publisher.db, publisher.network, identity)
+        client = await agent_for(dependencies.db, dependencies.network, identity)
         try:
-            if await _defer_to_ingestion(publisher, client, retracting, uri):
+            if await _defer_to_ingestion(dependencies, client, retracting, uri):
                 return
-            if await write_record.pause_for_budget(publisher, client, retracting, cost=write_record.DELETE_COST):
+            if await write_record.pause_for_budget(dependencies, client, retracting, cost=write_record.DELETE_COST):
                 return
-            rev = await _delete(publisher, client, retracting, uri)
+            rev = await _delete(dependencies, client, retracting, uri)
         except NotSignedIn as refused:
             await _raise_session_refused(client, identity, refused)
-        deletion = await deletion_of(publisher, uri, rev)
+        deletion = await deletion_of(dependencies, uri, rev)
     except Failure as failure:
-        await _store_failure(publisher, retracting, failure)
+        await _store_failure(dependencies, retracting, failure)
     else:
-        await store_outcome.forget_record(publisher, retracting, deletion)
+        await store_outcome.forget_record(dependencies, retracting, deletion)
 
 
-async def _delete(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> str | None:
+async def _delete(
+    dependencies: PublishingDependencies, client: XrpcClient, retracting: Publication, uri: AtUri
+) -> str | None:
     """Call ``delete_record``. The delete is stored before it is sent, because it may take effect even without a reply."""
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         await leased_publications.store_before_deleting(tx, retracting)
     try:
         return await delete_record(client, uri, known_cid=retracting.base_cid)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
-            async with publisher.db.transaction() as tx:
+            async with dependencies.db.transaction() as tx:
                 await leased_publications.store_delete_refused(tx, retracting)
         raise
 
 
-async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> bool:
+async def _defer_to_ingestion(
+    dependencies: PublishingDependencies, client: XrpcClient, retracting: Publication, uri: AtUri
+) -> bool:
     """If another app changed the RSVP record and the change was not ingested yet, pass it to ingestion and release the
     row. Returns False if there is no such change.
 
@@ -344,15 +354,15 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
     if retracting.kind is not PublicationKind.RSVP or retracting.merge_rounds >= _MAX_INGESTION_ROUNDS:
         return False
     current = await get_record(client, uri)
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if seen_record is None else seen_record.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.hand_to_ingestion([await fetch_verified_message(publisher, uri)])
-    due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
+    await dependencies.hand_to_ingestion([await fetch_verified_message(dependencies, uri)])
+    due_at = Instant(dependencies.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await store_outcome.end_lease(
-        publisher,
+        dependencies,
         retracting,
         PublicationState.RETRACTING,
         reason=PublicationReason.MERGING,
@@ -362,25 +372,27 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
     return True
 
 
-async def _store_failure(publisher: Publisher, publication: Publication, failure: Failure) -> None:
+async def _store_failure(dependencies: PublishingDependencies, publication: Publication, failure: Failure) -> None:
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason)
+        await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
-        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))
-        async with publisher.db.transaction() as tx:
+        await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
+        async with dependencies.db.transaction() as tx:
             # A first write has stored its key since the row was leased.
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
                 await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
     elif isinstance(failure, CircuitOpen):
-        await store_outcome.pause_for_server(publisher, publication, failure)
+        await store_outcome.pause_for_server(dependencies, publication, failure)
     elif retry.is_worth_retrying(failure):
-        await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
+        await store_outcome.retry_later(
+            dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure)
+        )
     else:
-        await store_outcome.store_refusal(publisher, publication, reason_of(failure))
+        await store_outcome.store_refusal(dependencies, publication, reason_of(failure))
 
 
 async def _raise_session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:

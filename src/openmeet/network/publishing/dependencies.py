@@ -22,7 +22,7 @@ HandToIngestion = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Publisher:
+class PublishingDependencies:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
     ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public

@@ -35,7 +35,7 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, SERIES
@@ -104,7 +104,9 @@ class _WriteTarget:
         return None if self.current is None else self.current.record
 
 
-async def first_draft(publisher: Publisher, publication: Publication, decision: Publish) -> Draft | None:
+async def first_draft(
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish
+) -> Draft | None:
     """Draft and check a record that was never sent. None if it may already exist, or has a picture to upload first.
 
     Sends no request to find that out, because a create fails if its key is taken. Raises Refused, as ``check_record``
@@ -112,30 +114,32 @@ async def first_draft(publisher: Publisher, publication: Publication, decision: 
     """
     if publication.uri is not None:
         return None
-    uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
+    uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp):
-        is_new = await _has_no_rsvp(publisher, decision, uri)
+        is_new = await _has_no_rsvp(dependencies, decision, uri)
     if not is_new or _picture_of(decision) is not None:
         return None
-    record = await _first_record(publisher, publication, decision)
+    record = await _first_record(dependencies, publication, decision)
     draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    check_record(publisher, draft, encode_record(draft.record).body)
+    check_record(dependencies, draft, encode_record(draft.record).body)
     return draft
 
 
-async def _first_record(publisher: Publisher, publication: Publication, decision: Publish) -> dict[str, Value]:
+async def _first_record(
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish
+) -> dict[str, Value]:
     match decision:
         case PublishPlain():
-            return decision.write(publisher.instance, publisher.network.clock.now(), None)
+            return decision.write(dependencies.instance, dependencies.network.clock.now(), None)
         case PublishEvent():
-            ours, _ = await _publishable(publisher, decision.event, None)
+            ours, _ = await _publishable(dependencies, decision.event, None)
             return write_event(ours, None)
         case PublishGroup():
-            return _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
+            return _made_unique(publication, write_group(_group_content(dependencies, decision, None), None))
         case PublishSeries():
-            return await _series_record(publisher, publication, decision, None, NO_EARLIER_VERSIONS)
+            return await _series_record(dependencies, publication, decision, None, NO_EARLIER_VERSIONS)
         case PublishRsvp():
-            return await _rsvp_record(publisher, publication, decision, None)
+            return await _rsvp_record(dependencies, publication, decision, None)
 
 
 def _picture_of(decision: Publish) -> Picture | None:
@@ -148,72 +152,82 @@ def _picture_of(decision: Publish) -> Picture | None:
             return None
 
 
-async def _has_no_rsvp(publisher: Publisher, decision: PublishRsvp, uri: AtUri) -> bool:
-    async with publisher.db.reader() as reader:
+async def _has_no_rsvp(dependencies: PublishingDependencies, decision: PublishRsvp, uri: AtUri) -> bool:
+    async with dependencies.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
         is_known = await knows_all_rsvps(reader, decision.identity)
     return is_known and (seen_record is None or seen_record.cid is None)
 
 
 async def draft_write(
-    publisher: Publisher, client: XrpcClient, publication: Publication, decision: Publish, picture_bytes: int | None
+    dependencies: PublishingDependencies,
+    client: XrpcClient,
+    publication: Publication,
+    decision: Publish,
+    picture_bytes: int | None,
 ) -> Draft | ChangedElsewhere | KeyOccupied:
     """Draft the record to write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key
     is taken.
 
     ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
-    target = await _target_of(publisher, client, publication, decision)
+    target = await _target_of(dependencies, client, publication, decision)
     if isinstance(target, ChangedElsewhere | KeyOccupied):
         return target
     if isinstance(decision, PublishEvent):
-        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
-        return await _event_draft(publisher, publication, decision, target, limit)
+        limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.event.content.picture)
+        return await _event_draft(dependencies, publication, decision, target, limit)
     if isinstance(decision, PublishGroup):
-        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
-        return await _group_draft(publisher, publication, decision, target, limit)
+        limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.picture)
+        return await _group_draft(dependencies, publication, decision, target, limit)
     if isinstance(decision, PublishSeries):
-        record = await _series_record(publisher, publication, decision, target.previous, _earlier_versions(publication))
+        record = await _series_record(
+            dependencies, publication, decision, target.previous, _earlier_versions(publication)
+        )
     elif isinstance(decision, PublishPlain):
-        record = decision.write(publisher.instance, publisher.network.clock.now(), target.previous)
+        record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
     else:
-        record = await _rsvp_record(publisher, publication, decision, target.previous)
+        record = await _rsvp_record(dependencies, publication, decision, target.previous)
     return Draft(target.uri, decision.identity, target.current, record, record == target.previous)
 
 
 async def _target_of(
-    publisher: Publisher, client: XrpcClient, publication: Publication, decision: Publish
+    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, decision: Publish
 ) -> _WriteTarget | ChangedElsewhere | KeyOccupied:
     """Read the record that is to be written, and compare it with what we know of it."""
-    uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
+    uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and publication.uri is None:
-        uri = await _existing_rsvp_uri(publisher, client, decision, uri)
+        uri = await _existing_rsvp_uri(dependencies, client, decision, uri)
     current = None if is_new else await get_record(client, uri)
     if isinstance(decision, PublishRsvp) and publication.uri is None and current is not None:
         # This is now the record to update, regardless of the result of the merge.
-        async with publisher.db.transaction() as tx:
+        async with dependencies.db.transaction() as tx:
             await leased_publications.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):
         return ChangedElsewhere(uri)
     if current is not None and publication.uri is None and _has_no_record(decision):
-        async with publisher.db.reader() as reader:
+        async with dependencies.db.reader() as reader:
             is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
             is_free = await _is_free(reader, decision, str(uri))
             superseded = await superseded_records.find(reader, str(uri))
         # A record that the author wrote in another app never had a mark of ours.
         is_authors = superseded is not None and superseded.is_authors
-        if is_late or not is_free or not (is_authors or _is_of_subject(publisher, decision, current.record)):
+        if is_late or not is_free or not (is_authors or _is_of_subject(dependencies, decision, current.record)):
             return KeyOccupied(uri, is_ours=is_late)
     return _WriteTarget(uri, current)
 
 
 async def _event_draft(
-    publisher: Publisher, publication: Publication, decision: PublishEvent, target: _WriteTarget, limit: int | None
+    dependencies: PublishingDependencies,
+    publication: Publication,
+    decision: PublishEvent,
+    target: _WriteTarget,
+    limit: int | None,
 ) -> Draft:
     previous = target.previous
-    ours, picture = await _publishable(publisher, decision.event, limit)
+    ours, picture = await _publishable(dependencies, decision.event, limit)
     earlier = _earlier_versions(publication)
     unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
@@ -223,18 +237,24 @@ async def _event_draft(
 
 
 async def _group_draft(
-    publisher: Publisher, publication: Publication, decision: PublishGroup, target: _WriteTarget, limit: int | None
+    dependencies: PublishingDependencies,
+    publication: Publication,
+    decision: PublishGroup,
+    target: _WriteTarget,
+    limit: int | None,
 ) -> Draft:
     previous = target.previous
-    picture = await blob_of(publisher.pictures, decision.picture, limit)
-    record = write_group(_group_content(publisher, decision, picture.blob), previous, _decoded(publication.base_body))
+    picture = await blob_of(dependencies.pictures, decision.picture, limit)
+    record = write_group(
+        _group_content(dependencies, decision, picture.blob), previous, _decoded(publication.base_body)
+    )
     record = _made_unique(publication, record) if previous is None else record
     if previous is not None and record.get("avatar") == previous.get("avatar"):
         picture = replace(picture, blob=None)  # already uploaded
     return Draft(target.uri, decision.identity, target.current, record, record == previous, picture)
 
 
-def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
+def check_record(dependencies: PublishingDependencies, draft: Draft, body: bytes) -> None:
     """Raise Refused for a record that no server should accept."""
     if len(body) > MAX_RECORD_BYTES:
         raise Refused(PublicationReason.RECORD_TOO_LARGE, most=MAX_RECORD_BYTES)
@@ -242,42 +262,46 @@ def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
         # a record of another app does not have to be valid; we change our fields in it, and the PDS validates it
         return
     try:
-        validate_record(publisher.catalog, str(draft.uri.collection), draft.record)
+        validate_record(dependencies.catalog, str(draft.uri.collection), draft.record)
     except Malformed as wrong:
         log.warning("record.invalid", uri=str(draft.uri), error=str(wrong.why))
         raise Refused(PublicationReason.RECORD_INVALID, lexicon=str(draft.uri.collection)) from wrong
 
 
-async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, PictureToPublish]:
+async def _publishable(
+    dependencies: PublishingDependencies, event: Event, limit: int | None
+) -> tuple[Publishable, PictureToPublish]:
     """Return the content of the record, and the picture that it refers to."""
-    async with publisher.db.reader() as reader:
-        series = await series_part(reader, event, publisher.instance)
+    async with dependencies.db.reader() as reader:
+        series = await series_part(reader, event, dependencies.instance)
         group_uri = await group_part(reader, event)
         predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
     picture = await blob_of(
-        publisher.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
+        dependencies.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
     )
-    ours = publishable(event, instance=publisher.instance, series=series, group_uri=group_uri)
+    ours = publishable(event, instance=dependencies.instance, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
 
 
-def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
+def _group_content(dependencies: PublishingDependencies, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
     group, avatar = decision.group, None if blob is None else blob.media
-    page = f"{publisher.instance}{group_path(group.slug)}"
+    page = f"{dependencies.instance}{group_path(group.slug)}"
     return GroupToWrite(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
 
 
 async def _series_record(
-    publisher: Publisher,
+    dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishSeries,
     previous: dict[str, Value] | None,
     earlier: EarlierVersions,
 ) -> dict[str, Value]:
     """The record of the series. ``previous``: the record at the PDS."""
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
-    record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, earlier.agreed)
+    record = write_series(
+        decision.series, series_page(dependencies.instance, decision.series), previous, earlier.agreed
+    )
     record = _made_unique(publication, record) if previous is None else record
     put_predecessors(record, predecessors, earlier.written)
     return record
@@ -295,9 +319,12 @@ def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str
 
 
 async def _rsvp_record(
-    publisher: Publisher, publication: Publication, decision: PublishRsvp, previous: dict[str, Value] | None
+    dependencies: PublishingDependencies,
+    publication: Publication,
+    decision: PublishRsvp,
+    previous: dict[str, Value] | None,
 ) -> dict[str, Value]:
-    rsvp, now = decision.attendance, publisher.network.clock.now()
+    rsvp, now = decision.attendance, dependencies.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
     # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
     replied_at = (
@@ -306,7 +333,7 @@ async def _rsvp_record(
     return write_rsvp(
         decision.status_token,
         subject_uri=decision.event.record_uri or "",
-        subject_cid=await _subject_cid(publisher, decision.event),
+        subject_cid=await _subject_cid(dependencies, decision.event),
         replied_at=Instant(replied_at),
         previous=previous,
     )
@@ -338,18 +365,18 @@ async def _is_free(reader: Reader, decision: Publish, uri: str) -> bool:
             return True
 
 
-def _is_of_subject(publisher: Publisher, decision: Publish, record: dict[str, Value]) -> bool:
+def _is_of_subject(dependencies: PublishingDependencies, decision: Publish, record: dict[str, Value]) -> bool:
     """Whether we wrote the record for this event, series or group, as its mark or its link to this site shows. Another
     app has restored it, perhaps while somebody else was the owner, and it belongs to the same subject again.
     """
     match decision:
         case PublishEvent(event):
             origin = read_origin(record, Notes())
-            return origin is not None and (origin.instance, origin.event_id) == (publisher.instance, event.id)
+            return origin is not None and (origin.instance, origin.event_id) == (dependencies.instance, event.id)
         case PublishSeries():
-            return is_series_of(publisher.instance, record)
+            return is_series_of(dependencies.instance, record)
         case PublishGroup():
-            return is_group_of(publisher.instance, record)
+            return is_group_of(dependencies.instance, record)
         case _:
             return False
 
@@ -363,22 +390,24 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
     return value if isinstance(value, dict) else None
 
 
-async def _uri_for(publisher: Publisher, publication: Publication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
+async def _uri_for(
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish, did: Did
+) -> tuple[AtUri, bool]:
     """Return the URI that the record has or will have, and whether it is certain that nothing exists there yet."""
     if publication.uri is not None:
         return parse_at_uri(publication.uri), False
     if isinstance(decision, PublishRsvp):
-        return await _rsvp_uri(publisher, decision, did), False
+        return await _rsvp_uri(dependencies, decision, did), False
     if isinstance(decision, PublishPlain):
         if decision.key is None:
-            return _new_uri(publisher, did, decision.collection), True
+            return _new_uri(dependencies, did, decision.collection), True
         return AtUri(did, decision.collection, decision.key), False
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         collection, last = await _last_uri(reader, decision, did)
     if last is not None:
         return parse_at_uri(last), False
     first = AtUri(did, collection, first_key(_subject_id(decision)))
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         return first, await seen.find(reader, str(first)) is None
 
 
@@ -407,21 +436,23 @@ async def _last_uri(
             return GROUP, await record_queries.address_in(reader, group.id, did)
 
 
-async def _rsvp_uri(publisher: Publisher, decision: PublishRsvp, did: Did) -> AtUri:
+async def _rsvp_uri(dependencies: PublishingDependencies, decision: PublishRsvp, did: Did) -> AtUri:
     """Return the URI of an earlier RSVP under any key, because a second one must never be written; otherwise that of a
     new one.
     """
     subject = parse_at_uri(decision.event.record_uri or "")
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         effective = await seen_rsvps.effective_rsvp(reader, subject_uri=str(subject), dids=[did], collections=[RSVP])
     if effective is None:
         return AtUri(did, RSVP, RecordKey(record_key_for(subject)))
     return parse_at_uri(effective.record.uri)
 
 
-async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
+async def _existing_rsvp_uri(
+    dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp, uri: AtUri
+) -> AtUri:
     """Find an existing RSVP to this event, under any key, in a repository that was not read completely yet."""
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
             return uri
     async for one in list_rsvps(client, decision.identity.did):
@@ -430,18 +461,18 @@ async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision:
     return uri
 
 
-def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
-    return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
+def _new_uri(dependencies: PublishingDependencies, did: Did, collection: Nsid) -> AtUri:
+    return AtUri(did, collection, RecordKey(dependencies.tids.next(dependencies.network.clock.now())))
 
 
-async def _subject_cid(publisher: Publisher, event: Event) -> str:
+async def _subject_cid(dependencies: PublishingDependencies, event: Event) -> str:
     """Return the CID of the event's record: from our verified index, otherwise verified with its author's PDS."""
     uri = event.record_uri or ""
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         seen_record = await seen.find(reader, uri)
     if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
         return seen_record.cid
-    proof = await fetch_proof(publisher, parse_at_uri(uri))
+    proof = await fetch_proof(dependencies, parse_at_uri(uri))
     if proof.cid is None:
         raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
     return str(proof.cid)

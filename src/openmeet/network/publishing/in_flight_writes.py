@@ -25,7 +25,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_verified_message
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
@@ -38,7 +38,9 @@ _NO_RESPONSE = (RemoteFailed, RemoteSlow, Unavailable)
 
 
 @asynccontextmanager
-async def clearing_if_refused(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
+async def clearing_if_refused(
+    dependencies: PublishingDependencies, writes: Sequence[InFlightWrite]
+) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
     After a success they stay in flight until the row is updated (``store_outcome.mark_published``), because another
@@ -47,25 +49,25 @@ async def clearing_if_refused(publisher: Publisher, writes: Sequence[InFlightWri
     try:
         yield
     except CircuitOpen:
-        await clear_in_flight(publisher, writes)
+        await clear_in_flight(dependencies, writes)
         raise
     except _NO_RESPONSE:
         raise
     except Failure:
-        await clear_in_flight(publisher, writes)
+        await clear_in_flight(dependencies, writes)
         raise
 
 
-async def clear_in_flight(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
+async def clear_in_flight(dependencies: PublishingDependencies, writes: Sequence[InFlightWrite]) -> None:
     """Remove writes that were answered or were never sent."""
     if not writes:
         return
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         for one in sorted(writes, key=lambda one: one.uri):
             await in_flight.remove(tx, one)
 
 
-def late_write_handler(publisher: Publisher) -> JobHandler:
+def late_write_handler(dependencies: PublishingDependencies) -> JobHandler:
     """Return the handler of ``JobKind.LATE_WRITE``. The subject of the job is the record's AT URI, with a DID as its
     authority.
     """
@@ -75,17 +77,17 @@ def late_write_handler(publisher: Publisher) -> JobHandler:
             uri = parse_at_uri(job.subject)
         except Malformed as wrong:
             raise InvalidInput("uri", wrong.why) from wrong
-        await _delete_late_write(publisher, job, uri)
+        await _delete_late_write(dependencies, job, uri)
 
     return handle
 
 
-async def _delete_late_write(publisher: Publisher, job: Job, uri: AtUri) -> None:
+async def _delete_late_write(dependencies: PublishingDependencies, job: Job, uri: AtUri) -> None:
     """Read what is stored under an abandoned key, and delete it if it is a write of ours that took effect late.
 
     Raises the errors of the calls; the job then stays enqueued.
     """
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         in_flight_key = await in_flight.of_uri(reader, str(uri))
         owned = await publication_queries.find_by_uri(reader, str(uri))
         # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account.
@@ -94,35 +96,35 @@ async def _delete_late_write(publisher: Publisher, job: Job, uri: AtUri) -> None
     if in_flight_key is None or owned is not None:
         return  # a publication has this key and handles any late write
     try:
-        current_record = await fetch_verified_message(publisher, uri)
+        current_record = await fetch_verified_message(dependencies, uri)
     except NotFound:
         current_record = None  # no repository, or one that is currently not served, so nobody can read the record there
     if current_record is not None and current_record.cid in in_flight_key.cids:
-        current_record = await _delete_version(publisher, identity, uri, current_record.cid)
+        current_record = await _delete_version(dependencies, identity, uri, current_record.cid)
         log.warning("publication.late_create_deleted", uri=str(uri))
-    await _forget_or_check_later(publisher, job, in_flight_key, current_record)
+    await _forget_or_check_later(dependencies, job, in_flight_key, current_record)
 
 
 async def _delete_version(
-    publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str
+    dependencies: PublishingDependencies, identity: Identity | None, uri: AtUri, cid: str
 ) -> RecordMessage | None:
     """Delete exactly this version; return the deletion as a message."""
     if identity is None or not identity.can_write:
         raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN_WITH_ACCOUNT)
     try:
-        client = await agent_for(publisher.db, publisher.network, identity)
+        client = await agent_for(dependencies.db, dependencies.network, identity)
         rev = await delete_version(client, uri, cid)
     except NotSignedIn as refused:
         raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN) from refused
-    return await deletion_of(publisher, uri, rev)
+    return await deletion_of(dependencies, uri, rev)
 
 
 async def _forget_or_check_later(
-    publisher: Publisher, job: Job, in_flight_key: InFlightKey, current_record: RecordMessage | None
+    dependencies: PublishingDependencies, job: Job, in_flight_key: InFlightKey, current_record: RecordMessage | None
 ) -> None:
     """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
-    now = publisher.network.clock.now()
-    async with publisher.db.transaction() as tx:
+    now = dependencies.network.clock.now()
+    async with dependencies.db.transaction() as tx:
         if current_record is not None and current_record.cid is None:
             await store_outcome.note_gone(tx, current_record)
         if now >= in_flight_key.end_at:

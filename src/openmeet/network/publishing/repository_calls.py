@@ -26,7 +26,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.rsvp import subject_of
@@ -216,34 +216,34 @@ def _rsvp_of(entry: object) -> RemoteRsvp | None:
     return RemoteRsvp(uri, entry["cid"], record, subject) if isinstance(record, dict) else None
 
 
-async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
+async def deletion_of(dependencies: PublishingDependencies, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
     """Return the deletion of a record as a message, with the ``rev`` of the deleting commit. Without a plausible rev,
     the deletion is verified first.
 
     None if somebody has created another record since.
     """
-    is_plausible = rev is not None and is_plausible_rev(rev, publisher.network.clock.now())
+    is_plausible = rev is not None and is_plausible_rev(rev, dependencies.network.clock.now())
     if rev is not None and is_plausible and uri.collection is not None and uri.rkey is not None:
         did = parse_did(uri.authority)
         return RecordMessage(
             did, uri.collection, uri.rkey, parse_tid(rev), RecordOperation.DELETE, None, None, is_verified=True
         )
-    message = await fetch_verified_message(publisher, uri)
+    message = await fetch_verified_message(dependencies, uri)
     return message if message.cid is None else None
 
 
-async def fetch_verified_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
+async def fetch_verified_message(dependencies: PublishingDependencies, uri: AtUri) -> RecordMessage:
     """Return the verified record or its absence, as a message with the rev of the repository's newest commit."""
-    return message_of_proof(uri, await fetch_proof(publisher, uri))
+    return message_of_proof(uri, await fetch_proof(dependencies, uri))
 
 
-async def fetch_proof(publisher: Publisher, uri: AtUri) -> RecordProof:
+async def fetch_proof(dependencies: PublishingDependencies, uri: AtUri) -> RecordProof:
     """Return the proof of what the repository has under a URI.
 
     Also raises RemoteFailed if the rev is in the future, because it would take precedence over every change until then.
     """
-    proof = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
-    if proof.commit.rev is not None and not is_plausible_rev(proof.commit.rev, publisher.network.clock.now()):
+    proof = await prove_record(dependencies.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
+    if proof.commit.rev is not None and not is_plausible_rev(proof.commit.rev, dependencies.network.clock.now()):
         raise RemoteFailed(PublicationReason.CLOCK_AHEAD)
     return proof
 

@@ -17,7 +17,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, count_results, deliver_one
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.repositories import circuits
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publication_queries import Publication
@@ -32,16 +32,21 @@ _MAX_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
 
-async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
+async def run_once(dependencies: PublishingDependencies, *, limit: int = 20) -> int:
     """Deliver what is due now; return how many publications were leased. First writes to the same repository are
     batched.
     """
-    rounds = await _start_rounds(publisher, limit, busy=())
+    rounds = await _start_rounds(dependencies, limit, busy=())
     return sum(await asyncio.gather(*rounds))
 
 
 async def run(
-    publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
+    dependencies: PublishingDependencies,
+    stop: asyncio.Event,
+    *,
+    wake: asyncio.Event,
+    idle_seconds: float = 1.0,
+    limit: int = 20,
 ) -> None:
     """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early. ``limit``: how many
     rows are leased at a time, and how many requests one server gets at a time.
@@ -51,7 +56,7 @@ async def run(
         wake.clear()
         started: dict[asyncio.Task[int], str] = {}
         try:
-            started = await _start_rounds(publisher, limit, busy=running.values())
+            started = await _start_rounds(dependencies, limit, busy=running.values())
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
             log.error("publications.lease_failed", error=repr(failure))
         running |= started
@@ -66,15 +71,17 @@ async def run(
         await asyncio.wait(running)
 
 
-async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict["asyncio.Task[int]", str]:
+async def _start_rounds(
+    dependencies: PublishingDependencies, limit: int, *, busy: Iterable[str]
+) -> dict["asyncio.Task[int]", str]:
     """Start one round for each server with due rows. Return the rounds with their servers.
 
     Each round returns how many rows it had, and raises nothing.
     """
-    circuit_states = publisher.network.circuits
-    await circuits.load_changes(publisher.db, circuit_states)
+    circuit_states = dependencies.network.circuits
+    await circuits.load_changes(dependencies.db, circuit_states)
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         publications = await leased_publications.lease_due(
             tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
@@ -86,18 +93,20 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     for one in publications:
         by_server[servers[one.kind, one.subject_id].rstrip("/")].append(one)
     return {
-        asyncio.create_task(_round(publisher, server, leased, limit)): server for server, leased in by_server.items()
+        asyncio.create_task(_round(dependencies, server, leased, limit)): server for server, leased in by_server.items()
     }
 
 
-async def _round(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> int:
+async def _round(
+    dependencies: PublishingDependencies, server: str, publications: Sequence[Publication], limit: int
+) -> int:
     """Deliver everything that was leased for one server, and release the rows that were not tried."""
-    circuit_states = publisher.network.circuits
+    circuit_states = dependencies.network.circuits
     remaining = _in_order(publications)
     try:
         # Half open: try one row at a time, because some rows are completed without a call that tests the server.
         while remaining and circuit_states.may_try(server):
-            await deliver_one(publisher, remaining.pop(0))
+            await deliver_one(dependencies, remaining.pop(0))
         if circuit_states.state_of(server) is CircuitState.CLOSED:
             # Events refer to series, so everything up to the last series record is delivered first.
             series_positions = [
@@ -107,11 +116,11 @@ async def _round(publisher: Publisher, server: str, publications: Sequence[Publi
             ]
             split = max(series_positions, default=-1) + 1
             for part in (remaining[:split], remaining[split:]):
-                await _deliver_all(publisher, server, part, limit)
+                await _deliver_all(dependencies, server, part, limit)
         else:
-            await _release(publisher, server, remaining)
-        await circuits.store_changes(publisher.db, circuit_states)
-        await count_results(publisher, publications)
+            await _release(dependencies, server, remaining)
+        await circuits.store_changes(dependencies.db, circuit_states)
+        await count_results(dependencies, publications)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("publications.round_failed", server=server, error=repr(failure))
     return len(publications)
@@ -125,28 +134,30 @@ def _in_order(publications: Sequence[Publication]) -> list[Publication]:
     )
 
 
-async def _deliver_all(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> None:
-    one_by_one = await deliver_batched(publisher, publications)
-    has_failed = publisher.network.circuits.of(server).failures > 0
+async def _deliver_all(
+    dependencies: PublishingDependencies, server: str, publications: Sequence[Publication], limit: int
+) -> None:
+    one_by_one = await deliver_batched(dependencies, publications)
+    has_failed = dependencies.network.circuits.of(server).failures > 0
     at_once = asyncio.Semaphore(_MAX_AFTER_FAILURE if has_failed else limit)
     untried: list[Publication] = []
 
     async def deliver_if_closed(publication: Publication) -> None:
         async with at_once:
-            if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
-                await deliver_one(publisher, publication)
+            if dependencies.network.circuits.state_of(server) is CircuitState.CLOSED:
+                await deliver_one(dependencies, publication)
             else:
                 untried.append(publication)
 
     await asyncio.gather(*(deliver_if_closed(one) for one in one_by_one))
-    await _release(publisher, server, untried)
+    await _release(dependencies, server, untried)
 
 
-async def _release(publisher: Publisher, server: str, publications: Sequence[Publication]) -> None:
+async def _release(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> None:
     """Release rows that were not tried. No attempt is counted, and they become due when the server can be called again."""
     if not publications:
         return
-    circuit = publisher.network.circuits.of(server)
-    soon = Instant(publisher.network.clock.now() + _RETRY_AFTER)
+    circuit = dependencies.network.circuits.of(server)
+    soon = Instant(dependencies.network.clock.now() + _RETRY_AFTER)
     for one in publications:
-        await store_outcome.pause(publisher, one, circuit.reason, max(circuit.open_until or soon, soon))
+        await store_outcome.pause(dependencies, one, circuit.reason, max(circuit.open_until or soon, soon))

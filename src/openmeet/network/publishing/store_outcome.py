@@ -1,4 +1,4 @@
-"""Store the outcome of a write, and read leased rows again. Each function that takes a ``publisher`` opens at most one
+"""Store the outcome of a write, and read leased rows again. Each function that takes ``dependencies`` opens at most one
 short transaction and makes no network call.
 """
 
@@ -23,7 +23,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import RSVP
@@ -59,19 +59,19 @@ async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
         log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
-async def as_of_now(publisher: Publisher, publications: Sequence[Publication]) -> list[Publication]:
+async def as_of_now(dependencies: PublishingDependencies, publications: Sequence[Publication]) -> list[Publication]:
     """Return leased rows as they are now. Call this before deciding: rows can wait long after they were leased, for
     example for the record of a series, and what changed before the decision must not prevent the write.
     """
-    async with publisher.db.reader() as reader:
+    async with dependencies.db.reader() as reader:
         if not await leased_publications.have_changed(reader, publications):
             return list(publications)
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         return await leased_publications.read_again(tx, publications)
 
 
 async def store_published(
-    publisher: Publisher,
+    dependencies: PublishingDependencies,
     publication: Publication,
     version: RecordVersion,
     *,
@@ -98,18 +98,18 @@ async def store_published(
         is_verified=True,
     )
     overtaken_by: RecordMessage | None = None
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
         if answered_write is not None and (is_completed or await _is_base_as_new(tx, publication, version)):
             await in_flight.remove(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
-        publisher.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
+        dependencies.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
     if overtaken_by is not None:
         # Somebody edited the record right after us, and their version was ingested first: merge it again, now that ours
         # is stored.
-        await publisher.hand_to_ingestion([overtaken_by])
+        await dependencies.hand_to_ingestion([overtaken_by])
 
 
 async def mark_published(
@@ -140,14 +140,16 @@ async def mark_published(
     return True
 
 
-async def forget_record(publisher: Publisher, publication: Publication, deletion: RecordMessage | None = None) -> None:
+async def forget_record(
+    dependencies: PublishingDependencies, publication: Publication, deletion: RecordMessage | None = None
+) -> None:
     """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
     Clears its location and decides again.
 
     ``deletion`` has the rev of the deletion. Without it, older messages that have not arrived yet would look like a new
     record by somebody else.
     """
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         if deletion is not None:
             await note_gone(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
@@ -170,18 +172,18 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
                 await record_queries.forget(tx, publication.uri)
         after = await publication_queries.find(tx, publication.kind, publication.subject_id)
         if after is not None and isinstance(
-            await decide(tx, after, publisher.flags), Publish | AwaitFeatureFlag | Wait
+            await decide(tx, after, dependencies.flags), Publish | AwaitFeatureFlag | Wait
         ):
             # It may be public again by now, or belong in another repository.
             await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
     if publication.kind is PublicationKind.RSVP and publication.uri is not None:
-        publisher.count_rsvp("delete", "")
+        dependencies.count_rsvp("delete", "")
     log.info("record.retracted", uri=publication.uri)
 
 
-async def keep_in_repository(publisher: Publisher, publication: Publication, uri: str) -> None:
+async def keep_in_repository(dependencies: PublishingDependencies, publication: Publication, uri: str) -> None:
     """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)
         now = await publication_queries.find(tx, publication.kind, publication.subject_id)
         if now is None or now.lease != publication.lease or now.uri is not None:
@@ -207,7 +209,7 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
 
 
 async def end_lease(
-    publisher: Publisher,
+    dependencies: PublishingDependencies,
     publication: Publication,
     state: PublicationState,
     *,
@@ -217,30 +219,35 @@ async def end_lease(
     is_merge_round: bool = False,
 ) -> None:
     """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         await leased_publications.set_state(
             tx, publication, state, reason=reason, due_at=due_at, is_failure=is_failure, is_merge_round=is_merge_round
         )
 
 
 async def pause(
-    publisher: Publisher, publication: Publication, reason: Explanation | Reason | None, until: Instant
+    dependencies: PublishingDependencies, publication: Publication, reason: Explanation | Reason | None, until: Instant
 ) -> None:
     """Wait without counting a failed attempt, because no request was sent: the server is not called now, or the account
     must not write now.
     """
-    await end_lease(publisher, publication, _waiting_state(publication), reason=reason, due_at=until)
+    await end_lease(dependencies, publication, _waiting_state(publication), reason=reason, due_at=until)
 
 
-async def pause_for_server(publisher: Publisher, publication: Publication, failure: CircuitOpen) -> None:
+async def pause_for_server(
+    dependencies: PublishingDependencies, publication: Publication, failure: CircuitOpen
+) -> None:
     """``pause`` until the server may be called again."""
     seconds = _NOT_CALLED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
-    until = Instant(publisher.network.clock.now() + int(seconds * SECOND))
-    await pause(publisher, publication, reason_of(failure), until)
+    until = Instant(dependencies.network.clock.now() + int(seconds * SECOND))
+    await pause(dependencies, publication, reason_of(failure), until)
 
 
 async def retry_later(
-    publisher: Publisher, publication: Publication, reason: Explanation | Reason, retry_after_seconds: float | None
+    dependencies: PublishingDependencies,
+    publication: Publication,
+    reason: Explanation | Reason,
+    retry_after_seconds: float | None,
 ) -> None:
     """Count a failed attempt and retry with back-off, but never sooner than the PDS requested."""
     seconds = retry.wait_seconds(
@@ -248,11 +255,13 @@ async def retry_later(
         random.random(),  # noqa: S311 - spreads retries; not used for security
         least_seconds=retry_after_seconds,
     )
-    due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
+    due_at = Instant(dependencies.network.clock.now() + int(seconds * SECOND))
     log.warning(
         "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
     )
-    await end_lease(publisher, publication, _waiting_state(publication), reason=reason, due_at=due_at, is_failure=True)
+    await end_lease(
+        dependencies, publication, _waiting_state(publication), reason=reason, due_at=due_at, is_failure=True
+    )
 
 
 def _waiting_state(publication: Publication) -> PublicationState:
@@ -262,16 +271,18 @@ def _waiting_state(publication: Publication) -> PublicationState:
     return PublicationState.RETRYING
 
 
-async def store_refusal(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:
+async def store_refusal(
+    dependencies: PublishingDependencies, publication: Publication, reason: Explanation | Reason
+) -> None:
     """Store that the PDS refused the record. It is not retried, except for retractions, which are retried in an hour."""
     log.error("publication.refused", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason))
     if publication.state is PublicationState.RETRACTING:
-        due_at = Instant(publisher.network.clock.now() + HOUR)
+        due_at = Instant(dependencies.network.clock.now() + HOUR)
         await end_lease(
-            publisher, publication, PublicationState.RETRACTING, reason=reason, due_at=due_at, is_failure=True
+            dependencies, publication, PublicationState.RETRACTING, reason=reason, due_at=due_at, is_failure=True
         )
     else:
-        await end_lease(publisher, publication, PublicationState.REFUSED, reason=reason)
+        await end_lease(dependencies, publication, PublicationState.REFUSED, reason=reason)
 
 
 async def _is_base_as_new(tx: Transaction, publication: Publication, version: RecordVersion) -> bool:

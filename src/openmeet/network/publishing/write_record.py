@@ -14,7 +14,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.draft_record import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.in_flight_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.publishing.repository_calls import (
@@ -44,7 +44,7 @@ WRITE_COST = 3
 DELETE_COST = 1
 
 
-async def complete_earlier_send(publisher: Publisher, publication: Publication) -> bool:
+async def complete_earlier_send(dependencies: PublishingDependencies, publication: Publication) -> bool:
     """Complete an earlier write that may have been sent without its response being stored. Returns whether it arrived."""
     if (
         publication.uri is None
@@ -55,16 +55,16 @@ async def complete_earlier_send(publisher: Publisher, publication: Publication) 
         return False
     if publication.chosen_cid == publication.base_cid:
         return False
-    proof = await fetch_proof(publisher, parse_at_uri(publication.uri))
+    proof = await fetch_proof(dependencies, parse_at_uri(publication.uri))
     if str(proof.cid) != publication.chosen_cid:
         return False
     version = RecordVersion(publication.uri, rev_of(proof), publication.chosen_cid, publication.chosen_body)
-    await store_outcome.store_published(publisher, publication, version, revision=publication.chosen_revision)
+    await store_outcome.store_published(dependencies, publication, version, revision=publication.chosen_revision)
     return True
 
 
 async def write(
-    publisher: Publisher,
+    dependencies: PublishingDependencies,
     client: XrpcClient,
     publication: Publication,
     decision: Publish,
@@ -74,74 +74,78 @@ async def write(
 
     ``picture_bytes``: maximum size of a picture, set when the server has just refused a larger one.
     """
-    draft = await draft_write(publisher, client, publication, decision, picture_bytes)
+    draft = await draft_write(dependencies, client, publication, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
-        await _hand_to_ingestion(publisher, publication, draft.uri)
+        await _hand_to_ingestion(dependencies, publication, draft.uri)
         return
     if isinstance(draft, KeyOccupied):
         if draft.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.is_up_to_date and draft.current is not None:
-        await _adopt_current(publisher, publication, draft, draft.current)
+        await _adopt_current(dependencies, publication, draft, draft.current)
         return
     try:
-        await _send(publisher, client, publication, draft)
+        await _send(dependencies, client, publication, draft)
     except PictureTooLarge as refused:
         # Halve the limit each time: after a few attempts, the record is published with a small picture or with none.
-        await store_lower_limit(publisher.network, client.service, refused.size // 2)
-        await write(publisher, client, publication, decision, refused.size // 2)
+        await store_lower_limit(dependencies.network, client.service, refused.size // 2)
+        await write(dependencies, client, publication, decision, refused.size // 2)
 
 
-async def _send(publisher: Publisher, client: XrpcClient, publication: Publication, draft: Draft) -> None:
+async def _send(
+    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, draft: Draft
+) -> None:
     written = encode_record(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
-    check_record(publisher, draft, written.body)
-    if await pause_for_budget(publisher, client, publication, cost=WRITE_COST):
+    check_record(dependencies, draft, written.body)
+    if await pause_for_budget(dependencies, client, publication, cost=WRITE_COST):
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
     sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         writes = await leased_publications.store_before_sending(
             tx, publication, sent, did=draft.identity.did, body=written.body
         )
     if writes is None:
         return  # the record was withdrawn, or the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
-        await clear_in_flight(publisher, [sent])
-        await stop_rewriting(publisher, publication, uri, writes)
+        await clear_in_flight(dependencies, [sent])
+        await stop_rewriting(dependencies, publication, uri, writes)
         return
     try:
-        async with clearing_if_refused(publisher, [sent]):
+        async with clearing_if_refused(dependencies, [sent]):
             receipt = await put_record(client, draft.uri, written.record, replaced_cid=sent.replaced_cid)
     except Conflict:
-        await _after_conflict(publisher, publication, draft.uri, cid, written.body)
+        await _after_conflict(dependencies, publication, draft.uri, cid, written.body)
         return
-    await store_response(publisher, publication, sent, written.body, receipt, omitted=draft.picture.reason)
+    await store_response(dependencies, publication, sent, written.body, receipt, omitted=draft.picture.reason)
 
 
-async def pause_for_budget(publisher: Publisher, client: XrpcClient, publication: Publication, *, cost: int) -> bool:
+async def pause_for_budget(
+    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, *, cost: int
+) -> bool:
     """If the account's write budget is spent, let the row wait for the next one, and return True."""
-    now = publisher.network.clock.now()
+    now = dependencies.network.clock.now()
     seconds = pause_seconds(client.pace, now, cost=cost)
     if seconds > 0:
         until = Instant(now + int(seconds * SECOND))
-        await store_outcome.pause(publisher, publication, PublicationReason.SLOWER_WRITES, until)
+        await store_outcome.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
     return seconds > 0
 
 
-async def stop_rewriting(publisher: Publisher, publication: Publication, uri: str, writes: int) -> None:
+async def stop_rewriting(dependencies: PublishingDependencies, publication: Publication, uri: str, writes: int) -> None:
     """Stop sending a record that was written too often within an hour. Its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
+    await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
 
 
 async def store_response(
-    publisher: Publisher,
+    dependencies: PublishingDependencies,
     publication: Publication,
     sent: InFlightWrite,
     body: bytes,
@@ -152,28 +156,30 @@ async def store_response(
     if (
         receipt.cid == sent.cid
         and receipt.rev is not None
-        and is_plausible_rev(receipt.rev, publisher.network.clock.now())
+        and is_plausible_rev(receipt.rev, dependencies.network.clock.now())
     ):
         version = RecordVersion(sent.uri, receipt.rev, sent.cid, body)
         await store_outcome.store_published(
-            publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
+            dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
         )
         return
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
     # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
     # everything that follows.
-    proof = await fetch_proof(publisher, parse_at_uri(sent.uri))
+    proof = await fetch_proof(dependencies, parse_at_uri(sent.uri))
     if proof.cid is None or proof.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proof), str(proof.cid), proof.record)
     await store_outcome.store_published(
-        publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
+        dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
     )
 
 
-async def _adopt_current(publisher: Publisher, publication: Publication, draft: Draft, current: CurrentRecord) -> None:
+async def _adopt_current(
+    dependencies: PublishingDependencies, publication: Publication, draft: Draft, current: CurrentRecord
+) -> None:
     """Store the PDS's version as the base without a write, because it already has all our fields."""
-    async with publisher.db.transaction() as tx:
+    async with dependencies.db.transaction() as tx:
         seen_record = await seen.find(tx, str(draft.uri))
         if seen_record is None:
             return  # should not happen, because ``draft_write`` found it; the lease ends and the row is checked again
@@ -184,20 +190,22 @@ async def _adopt_current(publisher: Publisher, publication: Publication, draft: 
         )
 
 
-async def _after_conflict(publisher: Publisher, publication: Publication, uri: AtUri, cid: str, body: bytes) -> None:
+async def _after_conflict(
+    dependencies: PublishingDependencies, publication: Publication, uri: AtUri, cid: str, body: bytes
+) -> None:
     """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the
     version to ingestion.
     """
-    proof = await fetch_proof(publisher, uri)
+    proof = await fetch_proof(dependencies, uri)
     if str(proof.cid) == cid:
         version = RecordVersion(str(uri), rev_of(proof), cid, body)
-        await store_outcome.store_published(publisher, publication, version, revision=publication.revision)
+        await store_outcome.store_published(dependencies, publication, version, revision=publication.revision)
     else:
-        await _hand_to_ingestion(publisher, publication, uri, proof)
+        await _hand_to_ingestion(dependencies, publication, uri, proof)
 
 
 async def _hand_to_ingestion(
-    publisher: Publisher, publication: Publication, uri: AtUri, proof: RecordProof | None = None
+    dependencies: PublishingDependencies, publication: Publication, uri: AtUri, proof: RecordProof | None = None
 ) -> None:
     """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
     # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the row's
@@ -205,12 +213,12 @@ async def _hand_to_ingestion(
     is_merge_round = publication.reason != PublicationReason.MERGING()
     if is_merge_round and publication.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
-        await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.hand_to_ingestion([message_of_proof(uri, proof or await fetch_proof(publisher, uri))])
-    due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
+    await dependencies.hand_to_ingestion([message_of_proof(uri, proof or await fetch_proof(dependencies, uri))])
+    due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
     await store_outcome.end_lease(
-        publisher,
+        dependencies,
         publication,
         PublicationState.RETRYING,
         reason=PublicationReason.MERGING,

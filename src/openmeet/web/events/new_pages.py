@@ -222,10 +222,10 @@ async def publish_first(request: Request, event: Event) -> bool:
     """Publish the record of an event that stays hidden until its author's PDS has the record. True if the PDS gets it
     in time.
     """
-    publisher = services(request).publisher
-    if publisher is None:
+    dependencies = services(request).publishing_dependencies
+    if dependencies is None:
         return False
-    return await deliver_now(publisher, PublicationKind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
+    return await deliver_now(dependencies, PublicationKind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
 
 
 async def _begin_draft(

@@ -23,7 +23,7 @@ from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import ConsentDependencies
-from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.status import SyncDependencies
 from openmeet.settings import Settings
@@ -54,8 +54,8 @@ class Services:
     network: NetworkClients | None = None
     # The PDS for custodial accounts. None: nobody can consent to publishing.
     publishing: ConsentDependencies | None = None
-    # Writes records to users' repositories. None: an event that waits for its repository stays a draft.
-    publisher: Publisher | None = None
+    # What writing records to repositories requires. None: an event that waits for its repository stays a draft.
+    publishing_dependencies: PublishingDependencies | None = None
     # HTTP client for URLs that users enter: calendars, webhooks. None: nothing is fetched.
     calendar_fetcher: CalendarFetcher | None = None
     # The services that synchronization needs. None: services and operators get Unavailable.
