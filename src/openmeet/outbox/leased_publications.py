@@ -146,7 +146,7 @@ _SET_STATE = f"""
      where {_HELD} and state in (:leased_as, 'retracting')
 """
 
-# ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
+# ``needs_recheck`` is ignored, because the caller decides again in this transaction (``outcomes.forget_record``).
 _SET_RETRACTED = f"""
     update publications
        set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,

@@ -16,7 +16,7 @@ from openmeet.domain.identities import actions, backfill_progress
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.publishing.choose_repository import READ_WITHIN
+from openmeet.network.publishing.repository_choice import READ_WITHIN
 from openmeet.network.records.collections import MEMBERSHIP, RSVP
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason

@@ -7,7 +7,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.publishing import store_outcome, write_record
+from openmeet.network.publishing import outcomes, record_writes
 from openmeet.network.publishing.decision import PublishRsvp
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.repositories.agents import agent_for
@@ -98,7 +98,7 @@ async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deploym
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(deployment.db, deployment.network, decision.identity)
     await revise(deployment, ben, event, visibility="unlisted")
-    await write_record.write(deployment.publisher, client, held, decision)
+    await record_writes.write(deployment.publisher, client, held, decision)
     assert (await deployment.record(uri))["status"].endswith("#interested")
     await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
@@ -120,7 +120,7 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
             await leased_publications.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await store_outcome.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
+        await outcomes.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
     await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:

@@ -10,7 +10,7 @@ from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.domain.events import actions as events
 from openmeet.domain.users.model import Caller
-from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.publishing.delivery import deliver_now
 from openmeet.outbox import publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState

@@ -13,7 +13,7 @@ from openmeet.domain.series import date_queries, record_settings
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, switch_flag

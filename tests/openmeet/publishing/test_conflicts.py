@@ -7,7 +7,7 @@ from aiohttp import web
 
 from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.network.publishing.write_record import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
+from openmeet.network.publishing.record_writes import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState

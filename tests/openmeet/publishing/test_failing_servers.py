@@ -18,7 +18,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, Rsv
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.users.model import Caller
-from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, deliver_one
+from openmeet.network.publishing.delivery import LEASE_SECONDS, deliver_one
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publication_withdrawals import withdraw

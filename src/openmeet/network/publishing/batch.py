@@ -20,14 +20,14 @@ from groundwork.errors import CircuitOpen, Explanation, Failure, NotSignedIn, re
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import store_outcome, write_record
+from openmeet.network.publishing import outcomes, record_writes
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.draft_record import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.in_flight_writes import clearing_if_refused
+from openmeet.network.publishing.record_writes import MAX_WRITES_PER_HOUR, WRITE_COST
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
-from openmeet.network.publishing.write_record import MAX_WRITES_PER_HOUR, WRITE_COST
+from openmeet.network.publishing.write_plan import PlannedWrite, plan_first_write
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, leased_publications, publication_queries
@@ -46,16 +46,16 @@ class _Create:
     """A first write: the row and its record."""
 
     publication: Publication
-    draft: Draft
+    planned: PlannedWrite
     written: WrittenRecord
 
     @property
     def sent(self) -> InFlightWrite:
-        return InFlightWrite(str(self.draft.uri), str(self.written.cid), None)
+        return InFlightWrite(str(self.planned.uri), str(self.written.cid), None)
 
     @property
     def size(self) -> int:
-        return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
+        return len(msgspec.json.encode(json_form.to_json(self.planned.record))) + 300
 
 
 async def deliver_batched(
@@ -66,7 +66,7 @@ async def deliver_batched(
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await store_outcome.as_of_now(dependencies, publications):
+    for one in await outcomes.as_of_now(dependencies, publications):
         try:
             create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others
@@ -75,7 +75,7 @@ async def deliver_batched(
         if create is None:
             individual.append(one)
         else:
-            by_did[create.draft.identity.did].append(create)
+            by_did[create.planned.identity.did].append(create)
     batches = [batch for creates in by_did.values() for batch in _batches(creates)]
     undelivered = await asyncio.gather(*(_deliver_batch(dependencies, batch) for batch in batches))
     return individual + [one for publications_left in undelivered for one in publications_left]
@@ -90,10 +90,10 @@ async def _create_of(dependencies: PublishingDependencies, publication: Publicat
     if not isinstance(decision, Publish):
         return None
     try:
-        draft = await first_draft(dependencies, publication, decision)
+        planned = await plan_first_write(dependencies, publication, decision)
     except Failure:
         return None  # written individually it will fail again, and then its row stores the reason
-    return None if draft is None else _Create(publication, draft, encode_record(draft.record))
+    return None if planned is None else _Create(publication, planned, encode_record(planned.record))
 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
@@ -114,8 +114,8 @@ async def _deliver_batch(dependencies: PublishingDependencies, batch: Sequence[_
     stored, the leases expire and the rows are read back when they are retried.
     """
     remaining: list[Publication] = []
-    async with store_outcome.logging_lost_outcomes(*(one.publication for one in batch)):
-        remaining += await _send_batch(dependencies, batch[0].draft.identity, batch)
+    async with outcomes.logging_lost_outcomes(*(one.publication for one in batch)):
+        remaining += await _send_batch(dependencies, batch[0].planned.identity, batch)
     return remaining
 
 
@@ -123,7 +123,7 @@ async def _send_batch(
     dependencies: PublishingDependencies, identity: Identity, batch: Sequence[_Create]
 ) -> list[Publication]:
     """Send one call; return the rows that must be written individually."""
-    uris = {str(one.draft.uri) for one in batch}
+    uris = {str(one.planned.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
         return [one.publication for one in batch]
     try:
@@ -138,11 +138,11 @@ async def _send_batch(
     try:
         async with clearing_if_refused(dependencies, [one.sent for one in to_send]):
             applied = await apply_creates(
-                client, identity.did, [(one.draft.uri, one.written.record) for one in to_send]
+                client, identity.did, [(one.planned.uri, one.written.record) for one in to_send]
             )
         for create, cid in zip(to_send, applied.cids, strict=True):
             receipt = WriteReceipt(cid or "", applied.rev)
-            await write_record.store_response(
+            await record_writes.store_response(
                 dependencies, create.publication, create.sent, create.written.body, receipt
             )
         log.info("records.published_together", did=identity.did, created=len(to_send))
@@ -150,8 +150,8 @@ async def _send_batch(
         return await _reload(dependencies, to_send)
     except CircuitOpen as not_called:
         for one in to_send:
-            async with store_outcome.logging_lost_outcomes(one.publication):
-                await store_outcome.pause_for_server(dependencies, one.publication, not_called)
+            async with outcomes.logging_lost_outcomes(one.publication):
+                await outcomes.pause_for_server(dependencies, one.publication, not_called)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))
@@ -170,8 +170,8 @@ async def _retry_later(
     retry_after_seconds: float | None,
 ) -> None:
     for one in to_send:
-        async with store_outcome.logging_lost_outcomes(one.publication):
-            await store_outcome.retry_later(dependencies, one.publication, reason, retry_after_seconds)
+        async with outcomes.logging_lost_outcomes(one.publication):
+            await outcomes.retry_later(dependencies, one.publication, reason, retry_after_seconds)
 
 
 async def _store_before_sending(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[_Create]:
@@ -185,7 +185,7 @@ async def _store_before_sending(dependencies: PublishingDependencies, batch: Seq
     async with dependencies.db.transaction() as tx:
         for one in batch:
             writes = await leased_publications.store_before_sending(
-                tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
+                tx, one.publication, one.sent, did=one.planned.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 to_send.append(one)
@@ -193,7 +193,7 @@ async def _store_before_sending(dependencies: PublishingDependencies, batch: Seq
                 await in_flight.remove(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write_record.stop_rewriting(dependencies, one.publication, one.sent.uri, writes)
+        await record_writes.stop_rewriting(dependencies, one.publication, one.sent.uri, writes)
     return to_send
 
 

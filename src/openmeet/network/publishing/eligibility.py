@@ -25,12 +25,6 @@ from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility
-from openmeet.network.publishing.choose_repository import (
-    current_repository,
-    repository_for,
-    repository_for_rsvp,
-    target_repository,
-)
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -48,6 +42,12 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
     superseded_writer,
+)
+from openmeet.network.publishing.repository_choice import (
+    current_repository,
+    repository_for,
+    repository_for_rsvp,
+    target_repository,
 )
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES

@@ -24,7 +24,6 @@ from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.choose_repository import current_repository, repository_for, repository_to_clear
 from openmeet.network.publishing.decision import (
     AwaitPermission,
     Decision,
@@ -36,6 +35,7 @@ from openmeet.network.publishing.decision import (
     Withhold,
     superseded_writer,
 )
+from openmeet.network.publishing.repository_choice import current_repository, repository_for, repository_to_clear
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF, StrongRef, write_superseded

@@ -24,7 +24,7 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import store_outcome
+from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_verified_message
 from openmeet.network.records.message import RecordMessage
@@ -43,7 +43,7 @@ async def clearing_if_refused(
 ) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``store_outcome.mark_published``), because another
+    After a success they stay in flight until the row is updated (``outcomes.mark_published``), because another
     worker may have abandoned the key in the meantime.
     """
     try:
@@ -126,7 +126,7 @@ async def _forget_or_check_later(
     now = dependencies.network.clock.now()
     async with dependencies.db.transaction() as tx:
         if current_record is not None and current_record.cid is None:
-            await store_outcome.note_gone(tx, current_record)
+            await outcomes.note_gone(tx, current_record)
         if now >= in_flight_key.end_at:
             await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
         else:

@@ -14,9 +14,9 @@ from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
-from openmeet.network.publishing import store_outcome
+from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
-from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, count_results, deliver_one
+from openmeet.network.publishing.delivery import LEASE_SECONDS, count_results, deliver_one
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.repositories import circuits
 from openmeet.outbox import leased_publications
@@ -160,4 +160,4 @@ async def _release(dependencies: PublishingDependencies, server: str, publicatio
     circuit = dependencies.network.circuits.of(server)
     soon = Instant(dependencies.network.clock.now() + _RETRY_AFTER)
     for one in publications:
-        await store_outcome.pause(dependencies, one, circuit.reason, max(circuit.open_until or soon, soon))
+        await outcomes.pause(dependencies, one, circuit.reason, max(circuit.open_until or soon, soon))

@@ -24,7 +24,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.publishing.choose_repository import repository_for
+from openmeet.network.publishing.repository_choice import repository_for
 from openmeet.outbox.publication_queries import uri_of
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time

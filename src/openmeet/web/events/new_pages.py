@@ -33,7 +33,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import countries
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.network.publishing.deliver_publication import deliver_now
+from openmeet.network.publishing.delivery import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import author_name, flash, form_summaries, picture_pages, place_field

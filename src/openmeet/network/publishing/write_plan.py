@@ -1,4 +1,4 @@
-"""Draft of a write: the target and the record. In a record that the PDS already has, only our own fields are changed."""
+"""Plan of a write: the target and the record. In a record that the PDS already has, only our own fields are changed."""
 
 from dataclasses import dataclass, replace
 
@@ -26,7 +26,6 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
-from openmeet.network.publishing.choose_repository import knows_all_rsvps
 from openmeet.network.publishing.decision import (
     Publish,
     PublishEvent,
@@ -37,6 +36,7 @@ from openmeet.network.publishing.decision import (
 )
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
+from openmeet.network.publishing.repository_choice import knows_all_rsvps
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
@@ -59,7 +59,7 @@ _MILLISECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PlannedWrite:
     """The write to make: the URI, the version that it replaces, and the record.
 
     ``is_up_to_date``: the PDS already has all our fields, so nothing is sent. ``picture``: the picture to upload first,
@@ -104,10 +104,11 @@ class _WriteTarget:
         return None if self.current is None else self.current.record
 
 
-async def first_draft(
+async def plan_first_write(
     dependencies: PublishingDependencies, publication: Publication, decision: Publish
-) -> Draft | None:
-    """Draft and check a record that was never sent. None if it may already exist, or has a picture to upload first.
+) -> PlannedWrite | None:
+    """Plan the write of a record that was never sent, and check the record. None if it may already exist, or has a
+    picture to upload first.
 
     Sends no request to find that out, because a create fails if its key is taken. Raises Refused, as ``check_record``
     does, and the errors of the calls.
@@ -120,9 +121,9 @@ async def first_draft(
     if not is_new or _picture_of(decision) is not None:
         return None
     record = await _first_record(dependencies, publication, decision)
-    draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    check_record(dependencies, draft, encode_record(draft.record).body)
-    return draft
+    planned = PlannedWrite(uri, decision.identity, None, record, is_up_to_date=False)
+    check_record(dependencies, planned, encode_record(planned.record).body)
+    return planned
 
 
 async def _first_record(
@@ -159,15 +160,14 @@ async def _has_no_rsvp(dependencies: PublishingDependencies, decision: PublishRs
     return is_known and (seen_record is None or seen_record.cid is None)
 
 
-async def draft_write(
+async def plan_write(
     dependencies: PublishingDependencies,
     client: XrpcClient,
     publication: Publication,
     decision: Publish,
     picture_bytes: int | None,
-) -> Draft | ChangedElsewhere | KeyOccupied:
-    """Draft the record to write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key
-    is taken.
+) -> PlannedWrite | ChangedElsewhere | KeyOccupied:
+    """Plan the write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key is taken.
 
     ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
@@ -176,10 +176,10 @@ async def draft_write(
         return target
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.event.content.picture)
-        return await _event_draft(dependencies, publication, decision, target, limit)
+        return await _plan_event(dependencies, publication, decision, target, limit)
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.picture)
-        return await _group_draft(dependencies, publication, decision, target, limit)
+        return await _plan_group(dependencies, publication, decision, target, limit)
     if isinstance(decision, PublishSeries):
         record = await _series_record(
             dependencies, publication, decision, target.previous, _earlier_versions(publication)
@@ -188,7 +188,7 @@ async def draft_write(
         record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
     else:
         record = await _rsvp_record(dependencies, publication, decision, target.previous)
-    return Draft(target.uri, decision.identity, target.current, record, record == target.previous)
+    return PlannedWrite(target.uri, decision.identity, target.current, record, record == target.previous)
 
 
 async def _target_of(
@@ -219,13 +219,13 @@ async def _target_of(
     return _WriteTarget(uri, current)
 
 
-async def _event_draft(
+async def _plan_event(
     dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishEvent,
     target: _WriteTarget,
     limit: int | None,
-) -> Draft:
+) -> PlannedWrite:
     previous = target.previous
     ours, picture = await _publishable(dependencies, decision.event, limit)
     earlier = _earlier_versions(publication)
@@ -233,16 +233,16 @@ async def _event_draft(
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
         picture = NO_PICTURE  # already uploaded
     record = write_event(ours, previous, earlier)
-    return Draft(target.uri, decision.identity, target.current, record, unchanged, picture)
+    return PlannedWrite(target.uri, decision.identity, target.current, record, unchanged, picture)
 
 
-async def _group_draft(
+async def _plan_group(
     dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishGroup,
     target: _WriteTarget,
     limit: int | None,
-) -> Draft:
+) -> PlannedWrite:
     previous = target.previous
     picture = await blob_of(dependencies.pictures, decision.picture, limit)
     record = write_group(
@@ -251,21 +251,21 @@ async def _group_draft(
     record = _made_unique(publication, record) if previous is None else record
     if previous is not None and record.get("avatar") == previous.get("avatar"):
         picture = replace(picture, blob=None)  # already uploaded
-    return Draft(target.uri, decision.identity, target.current, record, record == previous, picture)
+    return PlannedWrite(target.uri, decision.identity, target.current, record, record == previous, picture)
 
 
-def check_record(dependencies: PublishingDependencies, draft: Draft, body: bytes) -> None:
+def check_record(dependencies: PublishingDependencies, planned: PlannedWrite, body: bytes) -> None:
     """Raise Refused for a record that no server should accept."""
     if len(body) > MAX_RECORD_BYTES:
         raise Refused(PublicationReason.RECORD_TOO_LARGE, most=MAX_RECORD_BYTES)
-    if draft.current is not None:
+    if planned.current is not None:
         # a record of another app does not have to be valid; we change our fields in it, and the PDS validates it
         return
     try:
-        validate_record(dependencies.catalog, str(draft.uri.collection), draft.record)
+        validate_record(dependencies.catalog, str(planned.uri.collection), planned.record)
     except Malformed as wrong:
-        log.warning("record.invalid", uri=str(draft.uri), error=str(wrong.why))
-        raise Refused(PublicationReason.RECORD_INVALID, lexicon=str(draft.uri.collection)) from wrong
+        log.warning("record.invalid", uri=str(planned.uri), error=str(wrong.why))
+        raise Refused(PublicationReason.RECORD_INVALID, lexicon=str(planned.uri.collection)) from wrong
 
 
 async def _publishable(

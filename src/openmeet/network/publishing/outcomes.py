@@ -1,5 +1,5 @@
-"""Store the outcome of a write, and read leased rows again. Each function that takes ``dependencies`` opens at most one
-short transaction and makes no network call.
+"""Outcomes of deliveries: store them, and read leased rows again. Each function that takes ``dependencies`` opens at most
+one short transaction and makes no network call.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""Choose the repository of a record: the one that has it, or else one of the person's.
+"""Choice of the repository for a record: the one that has it, or else one of the person's.
 
 There is one record per RSVP, so that no app shows an outdated one from another repository: if there are several records
 about the event, the effective one (``records.seen``) is updated. If another app has written a newer record, ours is
@@ -67,7 +67,7 @@ async def repository_for_rsvp(
         and len(identities) > 1
         and (until := await _read_until(reader, identities)) is not None
     ):
-        # With a single account, the server is queried (``draft_record._existing_rsvp_uri``). With several accounts,
+        # With a single account, the server is queried (``write_plan._existing_rsvp_uri``). With several accounts,
         # some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]

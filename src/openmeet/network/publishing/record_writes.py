@@ -1,4 +1,4 @@
-"""Write one record: draft it (``draft_record``), store its key and CID, send it, store the PDS's response.
+"""Writes of single records: plan the write (``write_plan``), store key and CID, send it, store the PDS's response.
 
 A change found in the repository is passed to ingestion with its proof and merged there. After three such rounds, or
 more than five writes within an hour without an edit by a person, a person must decide.
@@ -11,11 +11,10 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.publishing import store_outcome
+from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.draft_record import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.in_flight_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
@@ -25,6 +24,7 @@ from openmeet.network.publishing.repository_calls import (
     put_record,
     rev_of,
 )
+from openmeet.network.publishing.write_plan import ChangedElsewhere, KeyOccupied, PlannedWrite, check_record, plan_write
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.network.repositories.read import message_of_proof
@@ -59,7 +59,7 @@ async def complete_earlier_send(dependencies: PublishingDependencies, publicatio
     if str(proof.cid) != publication.chosen_cid:
         return False
     version = RecordVersion(publication.uri, rev_of(proof), publication.chosen_cid, publication.chosen_body)
-    await store_outcome.store_published(dependencies, publication, version, revision=publication.chosen_revision)
+    await outcomes.store_published(dependencies, publication, version, revision=publication.chosen_revision)
     return True
 
 
@@ -74,21 +74,21 @@ async def write(
 
     ``picture_bytes``: maximum size of a picture, set when the server has just refused a larger one.
     """
-    draft = await draft_write(dependencies, client, publication, decision, picture_bytes)
-    if isinstance(draft, ChangedElsewhere):
-        await _hand_to_ingestion(dependencies, publication, draft.uri)
+    planned = await plan_write(dependencies, client, publication, decision, picture_bytes)
+    if isinstance(planned, ChangedElsewhere):
+        await _hand_to_ingestion(dependencies, publication, planned.uri)
         return
-    if isinstance(draft, KeyOccupied):
-        if draft.is_ours:
+    if isinstance(planned, KeyOccupied):
+        if planned.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
+        await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    if draft.is_up_to_date and draft.current is not None:
-        await _adopt_current(dependencies, publication, draft, draft.current)
+    if planned.is_up_to_date and planned.current is not None:
+        await _adopt_current(dependencies, publication, planned, planned.current)
         return
     try:
-        await _send(dependencies, client, publication, draft)
+        await _send(dependencies, client, publication, planned)
     except PictureTooLarge as refused:
         # Halve the limit each time: after a few attempts, the record is published with a small picture or with none.
         await store_lower_limit(dependencies.network, client.service, refused.size // 2)
@@ -96,19 +96,19 @@ async def write(
 
 
 async def _send(
-    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, draft: Draft
+    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, planned: PlannedWrite
 ) -> None:
-    written = encode_record(draft.record)
-    cid, uri = str(written.cid), str(draft.uri)
-    check_record(dependencies, draft, written.body)
+    written = encode_record(planned.record)
+    cid, uri = str(written.cid), str(planned.uri)
+    check_record(dependencies, planned, written.body)
     if await pause_for_budget(dependencies, client, publication, cost=WRITE_COST):
         return
-    if draft.picture.blob is not None:
-        await upload(client, draft.picture.blob)
-    sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
+    if planned.picture.blob is not None:
+        await upload(client, planned.picture.blob)
+    sent = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
         writes = await leased_publications.store_before_sending(
-            tx, publication, sent, did=draft.identity.did, body=written.body
+            tx, publication, sent, did=planned.identity.did, body=written.body
         )
     if writes is None:
         return  # the record was withdrawn, or the lease has passed to another worker
@@ -118,11 +118,11 @@ async def _send(
         return
     try:
         async with clearing_if_refused(dependencies, [sent]):
-            receipt = await put_record(client, draft.uri, written.record, replaced_cid=sent.replaced_cid)
+            receipt = await put_record(client, planned.uri, written.record, replaced_cid=sent.replaced_cid)
     except Conflict:
-        await _after_conflict(dependencies, publication, draft.uri, cid, written.body)
+        await _after_conflict(dependencies, publication, planned.uri, cid, written.body)
         return
-    await store_response(dependencies, publication, sent, written.body, receipt, omitted=draft.picture.reason)
+    await store_response(dependencies, publication, sent, written.body, receipt, omitted=planned.picture.reason)
 
 
 async def pause_for_budget(
@@ -133,7 +133,7 @@ async def pause_for_budget(
     seconds = pause_seconds(client.pace, now, cost=cost)
     if seconds > 0:
         until = Instant(now + int(seconds * SECOND))
-        await store_outcome.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
+        await outcomes.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
     return seconds > 0
 
 
@@ -141,7 +141,7 @@ async def stop_rewriting(dependencies: PublishingDependencies, publication: Publ
     """Stop sending a record that was written too often within an hour. Its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
+    await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
 
 
 async def store_response(
@@ -159,7 +159,7 @@ async def store_response(
         and is_plausible_rev(receipt.rev, dependencies.network.clock.now())
     ):
         version = RecordVersion(sent.uri, receipt.rev, sent.cid, body)
-        await store_outcome.store_published(
+        await outcomes.store_published(
             dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
         )
         return
@@ -170,23 +170,23 @@ async def store_response(
     if proof.cid is None or proof.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proof), str(proof.cid), proof.record)
-    await store_outcome.store_published(
+    await outcomes.store_published(
         dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
     )
 
 
 async def _adopt_current(
-    dependencies: PublishingDependencies, publication: Publication, draft: Draft, current: CurrentRecord
+    dependencies: PublishingDependencies, publication: Publication, planned: PlannedWrite, current: CurrentRecord
 ) -> None:
     """Store the PDS's version as the base without a write, because it already has all our fields."""
     async with dependencies.db.transaction() as tx:
-        seen_record = await seen.find(tx, str(draft.uri))
+        seen_record = await seen.find(tx, str(planned.uri))
         if seen_record is None:
-            return  # should not happen, because ``draft_write`` found it; the lease ends and the row is checked again
-        await leased_publications.attach_current(tx, publication, did=draft.identity.did, uri=str(draft.uri))
-        version = RecordVersion(str(draft.uri), seen_record.rev, current.cid, current.body)
-        await store_outcome.mark_published(
-            tx, publication, version, revision=publication.revision, omitted=draft.picture.reason
+            return  # should not happen, because ``plan_write`` found it; the lease ends and the row is checked again
+        await leased_publications.attach_current(tx, publication, did=planned.identity.did, uri=str(planned.uri))
+        version = RecordVersion(str(planned.uri), seen_record.rev, current.cid, current.body)
+        await outcomes.mark_published(
+            tx, publication, version, revision=publication.revision, omitted=planned.picture.reason
         )
 
 
@@ -199,7 +199,7 @@ async def _after_conflict(
     proof = await fetch_proof(dependencies, uri)
     if str(proof.cid) == cid:
         version = RecordVersion(str(uri), rev_of(proof), cid, body)
-        await store_outcome.store_published(dependencies, publication, version, revision=publication.revision)
+        await outcomes.store_published(dependencies, publication, version, revision=publication.revision)
     else:
         await _hand_to_ingestion(dependencies, publication, uri, proof)
 
@@ -213,11 +213,11 @@ async def _hand_to_ingestion(
     is_merge_round = publication.reason != PublicationReason.MERGING()
     if is_merge_round and publication.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
-        await store_outcome.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
+        await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
     await dependencies.hand_to_ingestion([message_of_proof(uri, proof or await fetch_proof(dependencies, uri))])
     due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
-    await store_outcome.end_lease(
+    await outcomes.end_lease(
         dependencies,
         publication,
         PublicationState.RETRYING,

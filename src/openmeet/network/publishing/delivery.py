@@ -1,4 +1,4 @@
-"""Deliver one leased publication: decide from the current state, write or retract, store the result. ``schedule``
+"""Delivery of one leased publication: decide from the current state, write or retract, store the result. ``schedule``
 leases the rows; ``deliver_now`` leases the one that a request waits for.
 
 There are two short transactions per record, with the network call in between. If a worker crashes, its row has a key,
@@ -21,8 +21,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import store_outcome, write_record
-from openmeet.network.publishing.choose_repository import repository_to_clear
+from openmeet.network.publishing import outcomes, record_writes
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -42,8 +41,9 @@ from openmeet.network.publishing.decision import (
 )
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
+from openmeet.network.publishing.record_writes import INGESTED_AFTER
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
-from openmeet.network.publishing.write_record import INGESTED_AFTER
+from openmeet.network.publishing.repository_choice import repository_to_clear
 from openmeet.network.records import seen
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
@@ -140,13 +140,13 @@ async def deliver_one(dependencies: PublishingDependencies, publication: Publica
     """Handle one leased publication. Every outcome becomes a state of its row. Nothing is raised; if the outcome cannot
     be stored, the lease expires and the publication is delivered again.
     """
-    async with store_outcome.logging_lost_outcomes(publication):
+    async with outcomes.logging_lost_outcomes(publication):
         await _deliver(dependencies, publication)
 
 
 async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
     """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
-    (publication,) = await store_outcome.as_of_now(dependencies, [leased])
+    (publication,) = await outcomes.as_of_now(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(dependencies, publication)
@@ -159,7 +159,7 @@ async def _deliver(dependencies: PublishingDependencies, leased: Publication) ->
             subject=publication.subject_id,
             error=repr(failure),
         )
-        await store_outcome.retry_later(dependencies, publication, reason_of(failure), None)
+        await outcomes.retry_later(dependencies, publication, reason_of(failure), None)
 
 
 async def count_results(dependencies: PublishingDependencies, publications: Sequence[Publication]) -> None:
@@ -196,38 +196,36 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(dependencies, publication)
         case KeepEditsLocal(why):
-            await store_outcome.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
+            await outcomes.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with dependencies.db.transaction() as tx:
                 await leased_publications.complete_without_write(tx, publication)
         case AwaitPermission(why):
-            await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
+            await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await store_outcome.forget_record(dependencies, publication)
+            await outcomes.forget_record(dependencies, publication)
         case MoveBack(uri):
-            await store_outcome.keep_in_repository(dependencies, publication, uri)
+            await outcomes.keep_in_repository(dependencies, publication, uri)
         case _ if is_retracting:
             await _finish_unwanted_retraction(dependencies, publication)
         case AwaitFeatureFlag():
             due_at = Instant(dependencies.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.end_lease(
+            await outcomes.end_lease(
                 dependencies, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(dependencies.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.end_lease(
-                dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at
-            )
+            await outcomes.end_lease(dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(dependencies, publication, decision)
 
 
 async def _publish(dependencies: PublishingDependencies, publication: Publication, decision: Publish) -> None:
-    if await write_record.complete_earlier_send(dependencies, publication):
+    if await record_writes.complete_earlier_send(dependencies, publication):
         return
     client = await agent_for(dependencies.db, dependencies.network, decision.identity)
     try:
-        await write_record.write(dependencies, client, publication, decision)
+        await record_writes.write(dependencies, client, publication, decision)
     except NotSignedIn as refused:
         await _raise_session_refused(client, decision.identity, refused)
 
@@ -240,7 +238,7 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         None if publication.uri is None else await fetch_verified_message(dependencies, parse_at_uri(publication.uri))
     )
     if current_record is not None and current_record.cid is None:
-        await store_outcome.forget_record(dependencies, publication, current_record)
+        await outcomes.forget_record(dependencies, publication, current_record)
     elif current_record is not None and current_record.cid in {publication.base_cid, publication.chosen_cid}:
         # A delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
@@ -260,7 +258,7 @@ async def _stop_retracting(dependencies: PublishingDependencies, publication: Pu
     deleted first; one that its author wrote in another app keeps its publication.
     """
     if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await store_outcome.forget_record(dependencies, publication)
+        await outcomes.forget_record(dependencies, publication)
         return
     async with dependencies.db.reader() as reader:
         event = (
@@ -287,9 +285,9 @@ async def _withhold_or_retract(
     """Retract what may have been published, because it must not be public."""
     if publication.uri is None or publication.did is None:
         if publication.state is PublicationState.RETRACTING:
-            await store_outcome.forget_record(dependencies, publication)
+            await outcomes.forget_record(dependencies, publication)
         else:
-            await store_outcome.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=reason)
+            await outcomes.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=reason)
         return
     async with dependencies.db.transaction() as tx:
         if not await leased_publications.start_retracting(tx, publication):
@@ -305,7 +303,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
     async with dependencies.db.reader() as reader:
         identity = await repository_to_clear(reader, retracting)
     if identity is None:
-        await store_outcome.end_lease(
+        await outcomes.end_lease(
             dependencies, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
         )
         return
@@ -314,7 +312,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
         try:
             if await _defer_to_ingestion(dependencies, client, retracting, uri):
                 return
-            if await write_record.pause_for_budget(dependencies, client, retracting, cost=write_record.DELETE_COST):
+            if await record_writes.pause_for_budget(dependencies, client, retracting, cost=record_writes.DELETE_COST):
                 return
             rev = await _delete(dependencies, client, retracting, uri)
         except NotSignedIn as refused:
@@ -323,7 +321,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
     except Failure as failure:
         await _store_failure(dependencies, retracting, failure)
     else:
-        await store_outcome.forget_record(dependencies, retracting, deletion)
+        await outcomes.forget_record(dependencies, retracting, deletion)
 
 
 async def _delete(
@@ -361,7 +359,7 @@ async def _defer_to_ingestion(
         return False
     await dependencies.hand_to_ingestion([await fetch_verified_message(dependencies, uri)])
     due_at = Instant(dependencies.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
-    await store_outcome.end_lease(
+    await outcomes.end_lease(
         dependencies,
         retracting,
         PublicationState.RETRACTING,
@@ -376,23 +374,21 @@ async def _store_failure(dependencies: PublishingDependencies, publication: Publ
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
+        await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
-        await store_outcome.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
+        await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with dependencies.db.transaction() as tx:
             # A first write has stored its key since the row was leased.
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
                 await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
     elif isinstance(failure, CircuitOpen):
-        await store_outcome.pause_for_server(dependencies, publication, failure)
+        await outcomes.pause_for_server(dependencies, publication, failure)
     elif retry.is_worth_retrying(failure):
-        await store_outcome.retry_later(
-            dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure)
-        )
+        await outcomes.retry_later(dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:
-        await store_outcome.store_refusal(dependencies, publication, reason_of(failure))
+        await outcomes.store_refusal(dependencies, publication, reason_of(failure))
 
 
 async def _raise_session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:
