@@ -171,9 +171,14 @@ async def plan_write(
 
     ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
-    target = await _target_of(dependencies, client, publication, decision)
-    if isinstance(target, ChangedElsewhere | KeyOccupied):
-        return target
+    target = await _read_target(dependencies, client, publication, decision)
+    if isinstance(decision, PublishRsvp) and publication.uri is None and target.current is not None:
+        # This is now the record to update, even if it has to be merged first.
+        async with dependencies.db.transaction() as tx:
+            await leased_publications.attach_current(tx, publication, did=decision.identity.did, uri=str(target.uri))
+    obstacle = await _obstacle_to(dependencies, publication, decision, target)
+    if obstacle is not None:
+        return obstacle
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.event.content.picture)
         return await _plan_event(dependencies, publication, decision, target, limit)
@@ -191,18 +196,21 @@ async def plan_write(
     return PlannedWrite(target.uri, decision.identity, target.current, record, record == target.previous)
 
 
-async def _target_of(
+async def _read_target(
     dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, decision: Publish
-) -> _WriteTarget | ChangedElsewhere | KeyOccupied:
-    """Read the record that is to be written, and compare it with what we know of it."""
+) -> _WriteTarget:
+    """Read the record that is to be written, if it exists."""
     uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and publication.uri is None:
         uri = await _existing_rsvp_uri(dependencies, client, decision, uri)
-    current = None if is_new else await get_record(client, uri)
-    if isinstance(decision, PublishRsvp) and publication.uri is None and current is not None:
-        # This is now the record to update, regardless of the result of the merge.
-        async with dependencies.db.transaction() as tx:
-            await leased_publications.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
+    return _WriteTarget(uri, None if is_new else await get_record(client, uri))
+
+
+async def _obstacle_to(
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish, target: _WriteTarget
+) -> ChangedElsewhere | KeyOccupied | None:
+    """Compare the record with what we know of it. Return why it must not be written now; None if it may be written."""
+    uri, current = target.uri, target.current
     async with dependencies.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):
@@ -216,7 +224,7 @@ async def _target_of(
         is_authors = superseded is not None and superseded.is_authors
         if is_late or not is_free or not (is_authors or _is_of_subject(dependencies, decision, current.record)):
             return KeyOccupied(uri, is_ours=is_late)
-    return _WriteTarget(uri, current)
+    return None
 
 
 async def _plan_event(
