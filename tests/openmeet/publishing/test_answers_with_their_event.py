@@ -1,5 +1,7 @@
 """Answers in people's repositories are retracted when their event is no longer public, and published again when it is."""
 
+from aiohttp import web
+
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import event_hosting
@@ -7,13 +9,12 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.publishing import outcomes, record_writes
-from openmeet.network.publishing.decision import PublishRsvp
-from openmeet.network.publishing.eligibility import decide
-from openmeet.network.repositories.agents import agent_for
+from openmeet.network.publishing import outcomes
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications, details
+from tests.openmeet.publishing.watched_requests import watch_requests
+from tests.simulation.proxy import nothing
 
 
 async def absent(deployment: Deployment, uri: str) -> bool:
@@ -92,13 +93,16 @@ async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deploym
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
     await deployment.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, RsvpReply.INTERESTED)
-    async with deployment.db.transaction() as tx:
-        (held,) = await leased_publications.lease_due(tx, limit=5, seconds=60)
-        decision = await decide(tx, held, deployment.publisher.flags)
-    assert isinstance(decision, PublishRsvp)
-    client = await agent_for(deployment.db, deployment.network, decision.identity)
-    await revise(deployment, ben, event, visibility="unlisted")
-    await record_writes.write(deployment.publisher, client, held, decision)
+    watch = await watch_requests(deployment)
+
+    async def hide(request: web.Request) -> None:
+        if request.path.endswith("putRecord"):
+            deployment.proxy.meanwhile = nothing
+            await revise(deployment, ben, event, visibility="unlisted")
+
+    deployment.proxy.meanwhile = hide
+    await deployment.deliver_publications()
+    assert watch.writes == ["putRecord"]
     assert (await deployment.record(uri))["status"].endswith("#interested")
     await deliver_all_publications(deployment)
     assert await absent(deployment, uri)
