@@ -26,7 +26,7 @@ from yarl import URL
 
 from groundwork.database.transaction import transaction_is_open
 from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
-from groundwork.http.json_bodies import parse_json
+from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json
 from groundwork.http.reach import (
     PUBLIC,
     SOCKETS,
@@ -71,10 +71,10 @@ class HttpResponse:
     def is_ok(self) -> bool:
         return 200 <= self.status < 300
 
-    def json(self) -> Any:
-        """Parse the body as strict JSON. Raises ``RemoteFailed`` if it is invalid."""
+    def json(self, *, max_containers: int = MAX_CONTAINERS) -> Any:
+        """Parse the body as strict JSON. Raises ``RemoteFailed`` if it is invalid or has too many lists and objects."""
         try:
-            return parse_json(self.body)
+            return parse_json(self.body, max_containers=max_containers)
         except InvalidInput as bad:
             raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
 

@@ -1,8 +1,8 @@
 """JSON requests and responses. Input is parsed strictly: anything that two parsers could read differently is rejected.
 
-This includes duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, invalid UTF-8 and more than 128 nested levels
-(the limit is higher if one body contains several documents that each have their own limit). Schemas are msgspec types.
-The error for a value of the wrong type names the field.
+This includes duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, invalid UTF-8, more than 128 nested levels and
+more than 32,768 lists and objects (the limits are higher if one body contains several documents that each have their
+own limits). Schemas are msgspec types. The error for a value of the wrong type names the field.
 
 Names in our own JSON APIs are lowerCamelCase; in Python they have underscores. msgspec renames schemas
 (``rename="camel"``), and ``json_name`` a name that is a value, such as the field of a problem.
@@ -26,6 +26,13 @@ S = TypeVar("S", bound=msgspec.Struct)
 MAX_DEPTH = 128
 # Far below the depth at which the recursive parser would fail (a thousand).
 MAX_DEPTH_OF_MANY = 512
+# A list of two bytes (``[]``) takes 64 bytes in memory, so these are the most expensive thing that a body can contain.
+MAX_CONTAINERS = 32_768
+MAX_CONTAINERS_OF_MANY = 262_144
+
+# Matches from every quotation mark, also if the string has no end. Otherwise, the search would begin again at each one.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+_ALL_BUT_BRACKETS = bytes({*range(256)} - {*b"[]{}"})
 
 # msgspec ends its message with the place: "Expected `int`, got `str` - at `$.limit`"
 _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
@@ -46,38 +53,30 @@ def _constant(name: str) -> NoReturn:
     raise InvalidInput("", f"{name} is not JSON.")
 
 
-def _depth_is_fine(body: bytes, max_depth: int) -> bool:
-    # A quick upper bound first: with fewer brackets, the nesting cannot be that deep.
+def _check_brackets(body: bytes, max_depth: int, max_containers: int) -> None:
+    """Raise InvalidInput if a body has too many lists and objects, or too many in each other."""
+    # A quick upper bound first: with fewer brackets, neither is possible.
     if body.count(b"[") + body.count(b"{") <= max_depth:
-        return True
-    depth = deepest = 0
-    inside = escaped = False
-    for byte in body:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest <= max_depth
+        return
+    brackets = _STRING.sub(b"", body).translate(None, _ALL_BUT_BRACKETS)
+    if brackets.count(b"[") + brackets.count(b"{") > max_containers:
+        raise InvalidInput("", f"The JSON contains more than {max_containers} lists and objects.")
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            raise InvalidInput("", f"The JSON is nested deeper than {max_depth} levels.")
+        if depth < 0:  # this is not JSON, and the parser says why
+            return
 
 
-def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
+def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH, max_containers: int = MAX_CONTAINERS) -> Any:
     """Parse a JSON value strictly. Raises ``InvalidInput``."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("", "The body is not UTF-8.") from None
-    if not _depth_is_fine(body, max_depth):
-        raise InvalidInput("", f"The JSON is nested deeper than {max_depth} levels.")
+    _check_brackets(body, max_depth, max_containers)
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         if "\\u" in text:
@@ -131,7 +130,14 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
     return [one for each in types for one in (each.types if isinstance(each, msgspec.inspect.UnionType) else (each,))]
 
 
-async def read_json(request: Request, shape: type[T], *, is_optional: bool = False, max_depth: int = MAX_DEPTH) -> T:
+async def read_json(
+    request: Request,
+    shape: type[T],
+    *,
+    is_optional: bool = False,
+    max_depth: int = MAX_DEPTH,
+    max_containers: int = MAX_CONTAINERS,
+) -> T:
     """Return the body as ``shape``. It must be declared as JSON, so that a form on another site cannot post to this
     server.
 
@@ -142,7 +148,7 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "application/json" and not declared.endswith("+json"):
         raise InvalidInput("", "The body must be JSON, sent as application/json.", name="InvalidRequest")
-    return shape_json(parse_json(await request.body(), max_depth=max_depth), shape)
+    return shape_json(parse_json(await request.body(), max_depth=max_depth, max_containers=max_containers), shape)
 
 
 async def with_current_values(request: Request, body: S, now: Mapping[str, object]) -> S:

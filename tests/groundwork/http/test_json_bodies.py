@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.errors import InvalidInput
-from groundwork.http.json_bodies import parse_json, shape_json
+from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json, shape_json
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text()
 VALUES = st.recursive(
@@ -71,6 +71,24 @@ def test_depth_is_counted_outside_strings_and_not_by_width():
     assert parse_json(b'["' + b"[" * 500 + b'"]') == ["[" * 500]
     assert len(parse_json(b"[" + b"[]," * 500 + b"[]]")) == 501
     assert parse_json(b"[" * 128 + b"]" * 128)
+
+
+@pytest.mark.parametrize("container", [b"[]", b"{}", b'{"a":0}'])
+def test_number_of_lists_and_objects_is_limited(container):
+    """Two bytes of JSON can take sixty in memory, so a body is refused before it is parsed. Text does not count."""
+    assert len(parse_json(b"[" + b",".join([container] * 499) + b"]", max_containers=500)) == 499
+    with pytest.raises(InvalidInput, match="more than 500 lists and objects"):
+        parse_json(b"[" + b",".join([container] * 500) + b"]", max_containers=500)
+    with pytest.raises(InvalidInput, match="more than"):
+        parse_json(b"[" + b",".join([container] * MAX_CONTAINERS) + b"]")
+    assert parse_json(b'["' + b"[{" * 500 + b'\\"[["]', max_containers=1)
+
+
+def test_body_of_closing_brackets_only_is_refused():
+    with pytest.raises(InvalidInput, match="not JSON"):
+        parse_json(b"[" * 100 + b"]" * 200 + b"[" * 100)
+    with pytest.raises(InvalidInput, match="not JSON"):
+        parse_json(b"]" * 300 + b"[" * 300)
 
 
 @given(st.binary(max_size=40))

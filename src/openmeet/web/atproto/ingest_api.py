@@ -11,7 +11,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.errors import Forbidden, InvalidInput, Unavailable
-from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_json
+from groundwork.http.json_bodies import MAX_CONTAINERS_OF_MANY, MAX_DEPTH_OF_MANY, json_response, read_json
 from groundwork.queue.contract import Message
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.i18n.reasons.messages import explain
@@ -138,8 +138,8 @@ async def take_back_rsvp(request: Request) -> Response:
 
 
 async def _process(request: Request, collections: Collection[Nsid]) -> Response:
-    # A record that is nested too deeply is refused on its own, with a reason.
-    sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY)
+    # A record that exceeds the limits of one document is refused on its own, with a reason.
+    sent = await read_json(request, BatchSent, max_depth=MAX_DEPTH_OF_MANY, max_containers=MAX_CONTAINERS_OF_MANY)
     if sent.is_verified and ServiceScope.VOUCH not in service_of(request).scopes:
         raise Forbidden(AtprotoReason.VOUCHING_NEEDS_SCOPE, scope=ServiceScope.VOUCH, name="InsufficientScope")
     batch = [
