@@ -8,10 +8,10 @@ operator trusts; for others show only the ``client_id``.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from at_protocol.failures import Malformed
-from at_protocol.oauth.client_id import ClientId, is_localhost, localhost_parameters, split_address
+from at_protocol.oauth.client_id import MAX_LENGTH, ClientId, is_localhost, localhost_parameters, split_address
 from at_protocol.oauth.jwks import ClientKey, parse_jwks
 from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.oauth.redirects import check_declared
@@ -24,6 +24,10 @@ AUTHORIZATION_CODE: Final = "authorization_code"
 REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - the name of a grant type
 
 MAX_REDIRECTS: Final = 100
+# A person is asked about each requested scope. Large apps declare a few dozen.
+MAX_SCOPES: Final = 500
+# A longer name is cut. It is shown as one line.
+_MAX_NAME: Final = 200
 
 AuthMethod = Literal["none", "private_key_jwt"]
 
@@ -145,19 +149,26 @@ def _authentication(
 def _name_and_links(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
     """Return the display name and links. Raises Malformed for an invalid link."""
     name = document.get("client_name")
-    fields: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}
+    fields: dict[str, str | None] = {"name": name.strip()[:_MAX_NAME] or None if isinstance(name, str) else None}
     uri = document.get("client_uri")
     if uri is not None:
-        parts = split_address("client metadata", str(uri))
+        parts = _link_parts("client_uri", uri)
         if parts.hostname != urlsplit(client_id).hostname:
             raise _bad("client_uri", "has another host than client_id")
     fields["uri"] = None if uri is None else str(uri)
     for field in ("logo_uri", "tos_uri", "policy_uri"):
         link = document.get(field)
-        if link is not None and split_address("client metadata", str(link)).scheme != "https":
+        if link is not None and _link_parts(field, link).scheme != "https":
             raise _bad(field, "is not https")
         fields[field] = None if link is None else str(link)
     return fields
+
+
+def _link_parts(field: str, link: object) -> SplitResult:
+    text = str(link)
+    if len(text) > MAX_LENGTH:
+        raise _bad(field, f"has more than {MAX_LENGTH} characters")
+    return split_address("client metadata", text)
 
 
 def _application_type(document: Mapping[str, object]) -> str:
@@ -170,6 +181,8 @@ def _application_type(document: Mapping[str, object]) -> str:
 def _scopes(text: object) -> tuple[str, ...]:
     if not isinstance(text, str):
         raise _bad("scope", "must be text")
+    if text.count(" ") >= MAX_SCOPES:
+        raise _bad("scope", f"has more than {MAX_SCOPES} scopes")
     scopes = split_scopes(text)
     if len(scopes) != text.count(" ") + 1:
         raise _bad("scope", "names a scope twice")

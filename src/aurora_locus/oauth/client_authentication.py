@@ -15,8 +15,8 @@ from at_protocol.oauth.client_assertion import (
     read_assertion,
 )
 from at_protocol.oauth.client_id import parse_client_id
+from at_protocol.oauth.client_metadata import ClientMetadata
 from aurora_locus.oauth import refusals
-from aurora_locus.oauth.clients import KnownClient
 from aurora_locus.oauth.model import ClientBinding
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import SECOND
@@ -35,7 +35,7 @@ class KeyNotPublished(NotSignedIn):
 class Authenticated:
     """An authenticated client. Its ``assertion`` has not been marked as used yet."""
 
-    client: KnownClient
+    client: ClientMetadata
     binding: ClientBinding
     assertion: Assertion | None
 
@@ -53,7 +53,7 @@ async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> 
         raise refusals.invalid_client_metadata(f"The client cannot be accepted: {error.why}.") from None
     except Failure as failure:
         raise refusals.invalid_client_metadata(f"The client's document cannot be fetched: {failure.why}") from None
-    if not client.metadata.is_confidential:
+    if not client.is_confidential:
         if "client_assertion" in form:
             raise refusals.invalid_client("This client's document says that it does not authenticate.")
         return Authenticated(client, ClientBinding(), None)
@@ -73,21 +73,20 @@ async def use_up(server: AuthorizationServer, authenticated: Authenticated) -> N
 
 
 async def _by_assertion(
-    server: AuthorizationServer, client: KnownClient, form: Mapping[str, str]
+    server: AuthorizationServer, client: ClientMetadata, form: Mapping[str, str]
 ) -> tuple[Assertion, ClientBinding]:
     if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
         raise refusals.invalid_client(f"This client must send client_assertion with the type {ASSERTION_TYPE}.")
-    metadata = client.metadata
     try:
         assertion = read_assertion(
             form["client_assertion"],
-            client_id=metadata.client_id,
+            client_id=client.client_id,
             issuer=server.issuer,
             now_seconds=server.registry.clock.now() // SECOND,
         )
-        if assertion.algorithm != metadata.signing_algorithm:
+        if assertion.algorithm != client.signing_algorithm:
             raise refusals.invalid_client("The assertion uses a different algorithm than the client's document names.")
-        key = await server.clients.key(metadata, assertion.key_id)
+        key = await server.clients.key(client, assertion.key_id)
         if key is None:
             raise KeyNotPublished(assertion.key_id)
         check_signature(assertion, key)

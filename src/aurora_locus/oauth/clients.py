@@ -1,12 +1,11 @@
 """OAuth clients by their metadata documents, which are fetched from the client id's URL and cached for ten minutes.
 
 Every URL is untrusted: it is fetched with the guarded client and without redirects, and only JSON with status 200 and
-at most 512 KiB is accepted (invariant 7). Keys are fetched separately, and again if an assertion names an unknown one.
+at most 64 KiB is accepted (invariant 7). Keys are fetched separately, and again if an assertion names an unknown one.
 A removed key is rejected after ten minutes at the latest.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from at_network.lookup_cache import Lifetimes, LookupCache
@@ -18,9 +17,13 @@ from groundwork.clock import Clock
 from groundwork.errors import Failure, NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.json_bodies import parse_json
+from groundwork.threads import compute
 
 FRESH_SECONDS = 600
-MAX_BYTES = 512 * 1024
+# Enough for the largest valid document, with a hundred redirect URIs and a hundred keys. An ordinary one has one
+# kilobyte.
+MAX_BYTES = 64 * 1024
+MAX_CONTAINERS = 1_024
 TIMEOUT_SECONDS = 5.0
 
 _KEPT_CLIENTS = 1000
@@ -32,14 +35,6 @@ Fetch = Callable[[str], Awaitable[bytes]]
 _LIFETIMES = Lifetimes(
     fresh_seconds=FRESH_SECONDS, hard_seconds=FRESH_SECONDS, absent_seconds=10, failed_seconds=5, forced_gap_seconds=10
 )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownClient:
-    """A client, and the text of its document (None for a localhost client, which has none)."""
-
-    metadata: ClientMetadata
-    document: bytes | None
 
 
 def over_http(http: HttpClient) -> Fetch:
@@ -66,23 +61,23 @@ class Clients:
     def __init__(self, fetch: Fetch, clock: Clock, *, is_development: bool) -> None:
         self._fetch = fetch
         self._is_development = is_development
-        self._clients: LookupCache[ClientId, KnownClient] = LookupCache(
+        self._clients: LookupCache[ClientId, ClientMetadata] = LookupCache(
             self._client, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
         )
         self._keys: LookupCache[str, Mapping[str, ClientKey]] = LookupCache(
             self._key_set, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
         )
 
-    async def find(self, client_id: ClientId) -> KnownClient:
+    async def find(self, client_id: ClientId) -> ClientMetadata:
         """Return the client. Raises Malformed if its document breaks a rule; RemoteFailed, RemoteSlow or AddressRefused
         if it cannot be fetched.
         """
         if is_localhost(client_id):
-            return KnownClient(localhost_client(client_id), None)
+            return localhost_client(client_id)
         try:
             return await self._clients.get(client_id)
         except _InvalidMetadata as broken:
-            raise broken.why_malformed from None
+            raise broken.malformed() from None
 
     async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
         """Return the client's published key with this id; None if there is none. Raises what ``find`` raises."""
@@ -95,40 +90,45 @@ class Clients:
             if key is None:
                 key = (await self._keys.refresh(metadata.jwks_uri)).get(key_id)
         except _InvalidMetadata as broken:
-            raise broken.why_malformed from None
+            raise broken.malformed() from None
         return key
 
     async def close(self) -> None:
         await self._clients.close()
         await self._keys.close()
 
-    async def _client(self, client_id: ClientId) -> KnownClient:
+    async def _client(self, client_id: ClientId) -> ClientMetadata:
         text = await self._fetch(client_id)
+        return await compute(len(text), self._parse_client, client_id, text)
+
+    def _parse_client(self, client_id: ClientId, text: bytes) -> ClientMetadata:
         try:
-            metadata = parse_client_metadata(_json(text), client_id, is_development=self._is_development)
+            return parse_client_metadata(_json(text), client_id, is_development=self._is_development)
         except Malformed as error:
-            raise _InvalidMetadata(error) from None
-        return KnownClient(metadata, text)
+            raise _InvalidMetadata(error.why) from None
 
     async def _key_set(self, url: str) -> Mapping[str, ClientKey]:
         text = await self._fetch(url)
-        try:
-            return parse_jwks(_json(text))
-        except Malformed as error:
-            raise _InvalidMetadata(error) from None
+        return await compute(len(text), _parse_keys, text)
 
 
 class _InvalidMetadata(NotFound):
     """The document exists but breaks a rule. The cache treats this as an answer, not as a failed fetch."""
 
-    def __init__(self, why_malformed: Malformed) -> None:
-        super().__init__(why_malformed.why)
-        self.why_malformed = why_malformed
+    def malformed(self) -> Malformed:
+        return Malformed("client metadata", "", str(self.why))
+
+
+def _parse_keys(text: bytes) -> Mapping[str, ClientKey]:
+    try:
+        return parse_jwks(_json(text))
+    except Malformed as error:
+        raise _InvalidMetadata(error.why) from None
 
 
 def _json(text: bytes) -> object:
     try:
-        return parse_json(text)
+        return parse_json(text, max_containers=MAX_CONTAINERS)
     except Failure as failure:
         raise Malformed("client metadata", "(document)", f"the document is not JSON: {failure.why}") from None
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.client_id import ClientId
-from at_protocol.oauth.client_metadata import ClientMetadata
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
@@ -31,6 +30,19 @@ class ClientBinding:
         return "none" if self.key_id is None else "private_key_jwt"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestingClient:
+    """The parts of a client's document that are needed after its request was checked."""
+
+    client_id: ClientId
+    is_confidential: bool
+    may_refresh: bool
+    name: str | None = None
+    logo_uri: str | None = None
+    tos_uri: str | None = None
+    policy_uri: str | None = None
+
+
 class RequestStage(StrEnum):
     """How far an authorization request has got: pushed by the app, opened in a browser, decided by the person."""
 
@@ -51,7 +63,7 @@ class AuthorizationRequest:
     """
 
     id: bytes
-    client: ClientMetadata
+    client: RequestingClient
     is_trusted: bool
     """Whether the operator trusts this client, so that its name and logo may be shown instead of its URL."""
     binding: ClientBinding

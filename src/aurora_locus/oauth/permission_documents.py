@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+import msgspec
+
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import Document, PermissionSetType
 from at_protocol.oauth.grant import recognized_scopes
@@ -12,6 +14,8 @@ from groundwork.errors import InvalidInput, NotFound
 
 # Each set may have to be fetched from another server. An app needs a handful.
 MAX_SETS = 20
+# The sets are stored with every pushed request, which anybody can push. A set has one or two kilobytes.
+MAX_SETS_BYTES = 32 * 1024
 
 # Returns the document that an authority currently publishes. Raises NotFound, RemoteFailed or RemoteSlow.
 Resolve = Callable[[Nsid], Awaitable[Document]]
@@ -40,12 +44,15 @@ class PermissionDocuments:
 
     async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
         """Find the permission set of each ``include:`` scope, by NSID. Raises what ``find`` raises, and InvalidInput
-        for more than ``MAX_SETS``.
+        for more than ``MAX_SETS`` or ``MAX_SETS_BYTES``.
         """
         names = {each.nsid for _, each in recognized_scopes(scopes) if isinstance(each, Inclusion)}
         if len(names) > MAX_SETS:
             raise InvalidInput("scope", f"A request can name at most {MAX_SETS} of them, not {len(names)}.")
-        return {name: await self.find(name) for name in sorted(names)}
+        sets: dict[str, PermissionSetType] = {name: await self.find(name) for name in sorted(names)}
+        if len(msgspec.json.encode(sets)) > MAX_SETS_BYTES:
+            raise InvalidInput("scope", f"Together they have more than {MAX_SETS_BYTES} bytes.")
+        return sets
 
 
 def expanded(scopes: Iterable[str], sets: Mapping[str, PermissionSetType]) -> str:

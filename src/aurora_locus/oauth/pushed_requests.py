@@ -28,6 +28,8 @@ LIFETIME = 5 * MINUTE
 
 # Maximum length of ``state`` and of redirect URIs, which become part of a URL in the browser.
 MAX_TEXT = 2048
+# Maximum length of the requested scopes. Anybody can push requests, and each is stored.
+MAX_SCOPE_TEXT = 16_384
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
 
@@ -49,13 +51,12 @@ async def push(
         raise refusals.other_error("unsupported_response_type", "response_type must be code.")
     if form.get("dpop_jkt", jkt) != jkt:
         raise refusals.invalid_proof("dpop_jkt is not the thumbprint of the key that signed the DPoP proof.")
-    scopes = _scopes(client.metadata, form)
+    scopes = _scopes(client, form)
     request = PushedRequest(
-        client=client.metadata,
-        document=client.document,
+        client=client,
         binding=authenticated.binding,
         jkt=jkt,
-        redirect_uri=_redirect(client.metadata, form),
+        redirect_uri=_redirect(client, form),
         response_mode=_response_mode(form),
         scopes=scopes,
         permission_sets=await _sets(server, scopes),
@@ -70,13 +71,17 @@ async def push(
 
 
 def _scopes(client: ClientMetadata, form: Mapping[str, str]) -> tuple[str, ...]:
+    text = form.get("scope", "")
+    if len(text) > MAX_SCOPE_TEXT:
+        raise refusals.invalid_scope(f"scope has more than {MAX_SCOPE_TEXT} characters.")
     try:
-        requested_scopes = split_scopes(form.get("scope", ""))
+        requested_scopes = split_scopes(text)
     except Malformed as error:
         raise refusals.invalid_scope(f"scope: {error.why}.") from None
     if ATPROTO not in requested_scopes:
         raise refusals.invalid_scope("scope must include atproto.")
-    undeclared = next((scope for scope in requested_scopes if scope not in client.scopes), None)
+    declared_scopes = frozenset(client.scopes)
+    undeclared = next((scope for scope in requested_scopes if scope not in declared_scopes), None)
     if undeclared is not None:
         raise refusals.invalid_scope(f"The client's document does not declare the scope {undeclared[:200]}.")
     return (ATPROTO, *(scope for scope, _ in recognized_scopes(requested_scopes)))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from at_protocol.failures import Malformed
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.client_id import ClientId
-from at_protocol.oauth.client_metadata import ClientMetadata, localhost_client, parse_client_metadata
-from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, RequestStage, ResponseMode
+from at_protocol.oauth.client_metadata import PRIVATE_KEY_JWT, REFRESH_TOKEN, ClientMetadata
+from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, RequestingClient, RequestStage, ResponseMode
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
@@ -54,12 +53,27 @@ _SWEEP = "delete from oauth_requests where expires_at <= :now"
 _SETS = msgspec.json.Decoder(dict[str, PermissionSetType])
 
 
+class _ClientDocument(msgspec.Struct, omit_defaults=True):
+    """The stored part of a client's document, by its names there (RFC 7591 section 2). Strangers push requests, so the
+    rest, which was checked when the request was pushed, is not stored.
+    """
+
+    token_endpoint_auth_method: str
+    grant_types: tuple[str, ...] = ()
+    client_name: str | None = None
+    logo_uri: str | None = None
+    tos_uri: str | None = None
+    policy_uri: str | None = None
+
+
+_DOCUMENT = msgspec.json.Decoder(_ClientDocument)
+
+
 @dataclass(frozen=True, slots=True)
 class PushedRequest:
-    """A checked pushed request. ``document`` is the client's document as fetched; None for a localhost client."""
+    """A checked pushed request."""
 
     client: ClientMetadata
-    document: bytes | None
     binding: ClientBinding
     jkt: str
     redirect_uri: str
@@ -81,7 +95,7 @@ def push(w: Writer, request: PushedRequest, expires_at: Instant) -> str:
         _INSERT,
         id=hash_token(name),
         client_id=request.client.client_id,
-        client_document=None if request.document is None else request.document.decode("utf-8"),
+        client_document=_document(request.client),
         auth_method=binding.method,
         auth_key_id=binding.key_id,
         auth_algorithm=binding.algorithm,
@@ -143,7 +157,7 @@ def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
     client_id = ClientId(row["client_id"])
     return AuthorizationRequest(
         id=bytes(row["id"]),
-        client=_client(client_id, row["client_document"], is_development=server.is_development),
+        client=_client(client_id, row["client_document"]),
         is_trusted=client_id in server.trusted_clients,
         binding=ClientBinding(
             key_id=row["auth_key_id"], algorithm=row["auth_algorithm"], thumbprint=row["auth_thumbprint"]
@@ -163,10 +177,28 @@ def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
     )
 
 
-def _client(client_id: ClientId, document: str | None, *, is_development: bool) -> ClientMetadata:
-    try:
-        if document is None:
-            return localhost_client(client_id)
-        return parse_client_metadata(msgspec.json.decode(document), client_id, is_development=is_development)
-    except Malformed as error:
-        raise LookupError(f"the stored document of {client_id} cannot be read any more") from error
+def _document(client: ClientMetadata) -> str:
+    stored = _ClientDocument(
+        token_endpoint_auth_method=client.auth_method,
+        grant_types=tuple(kind for kind in client.grant_types if kind == REFRESH_TOKEN),
+        client_name=client.name,
+        logo_uri=client.logo_uri,
+        tos_uri=client.tos_uri,
+        policy_uri=client.policy_uri,
+    )
+    return msgspec.json.encode(stored).decode()
+
+
+def _client(client_id: ClientId, document: str | None) -> RequestingClient:
+    if document is None:  # earlier versions stored nothing for a localhost client
+        return RequestingClient(client_id=client_id, is_confidential=False, may_refresh=True)
+    stored = _DOCUMENT.decode(document)
+    return RequestingClient(
+        client_id=client_id,
+        is_confidential=stored.token_endpoint_auth_method == PRIVATE_KEY_JWT,
+        may_refresh=REFRESH_TOKEN in stored.grant_types,
+        name=stored.client_name,
+        logo_uri=stored.logo_uri,
+        tos_uri=stored.tos_uri,
+        policy_uri=stored.policy_uri,
+    )

@@ -34,7 +34,7 @@ async def introspect(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return a token's state to the confidential client that holds it. In all other cases ``active`` is false."""
-    if not authenticated.client.metadata.is_confidential:
+    if not authenticated.client.is_confidential:
         raise refusals.invalid_client("Only confidential clients may introspect tokens.")
     token, now = _token(form), server.registry.clock.now()
     session_id = _session_of(server, token)
@@ -83,4 +83,4 @@ def _session_of(server: AuthorizationServer, token: str) -> str | None:
 
 
 def _is_theirs(session: OAuthSession, authenticated: Authenticated, jkt: str) -> bool:
-    return session.client_id == authenticated.client.metadata.client_id and session.jkt == jkt
+    return session.client_id == authenticated.client.client_id and session.jkt == jkt

@@ -102,7 +102,7 @@ async def for_refresh_token(
             issued_at is not None
             and name.generation == session.generation
             and session.may_refresh
-            and session.client_id == authenticated.client.metadata.client_id
+            and session.client_id == authenticated.client.client_id
             and session.binding == authenticated.binding
             and session.jkt == jkt
             and min(session.refresh_expires_at, session.expires_at) > w.now
@@ -195,7 +195,7 @@ def _issue_time(w: Writer, did: Did, since: Instant) -> Instant | None:
 
 def _is_theirs(request: AuthorizationRequest, authenticated: Authenticated, jkt: str) -> bool:
     return (
-        request.client_id == authenticated.client.metadata.client_id
+        request.client_id == authenticated.client.client_id
         and request.binding == authenticated.binding
         and request.jkt == jkt
     )

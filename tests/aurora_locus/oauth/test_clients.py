@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,8 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, AddressRefused
 from groundwork.http.server import serving
 from tests.aurora_locus.oauth.apps import document, fresh_key
+
+KEY = fresh_key()
 
 
 @dataclass
@@ -64,7 +67,7 @@ async def http() -> AsyncIterator[HttpClient]:
 
 
 async def test_only_a_plain_json_response_is_accepted(site: Site, http: HttpClient) -> None:
-    """Client metadata is accepted only with status 200, as JSON, without a redirect and up to half a megabyte."""
+    """Client metadata is accepted only with status 200, as JSON, without a redirect and up to 64 KiB."""
     fetch, url = over_http(http), f"{site.url}/client.json"
     assert await fetch(url) == b"{}"
     refused = []
@@ -101,7 +104,7 @@ async def test_unknown_key_causes_a_new_fetch(site: Site, http: HttpClient, cloc
     site.body = msgspec.json.encode(described)
     site.keys = {"first": {**to_jwk(first.public), "kid": "first"}}
     clients = Clients(over_http(http), clock, is_development=True)
-    metadata = (await clients.find(client_id)).metadata
+    metadata = await clients.find(client_id)
     found = await clients.key(metadata, "first")
     assert found is not None
     assert found.public == first.public
@@ -111,6 +114,25 @@ async def test_unknown_key_causes_a_new_fetch(site: Site, http: HttpClient, cloc
     clock.turn(MINUTE)
     assert (await clients.key(metadata, "second")) is not None
     assert await clients.key(metadata, "first") is None
+    await clients.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scope": " ".join(["atproto", *(f"rpc:{number}" for number in range(500))])},
+        {"policy_uri": f"https://app.example.com/{'a' * 2_100}"},
+        {"more": [[]] * 2_000},
+    ],
+)
+async def test_document_beyond_the_limits_is_refused(
+    site: Site, http: HttpClient, clock: HandClock, changes: dict[str, Any]
+) -> None:
+    client_id = ClientId(f"{site.url}/client.json")
+    site.body = msgspec.json.encode({**document(client_id, {"first": KEY}), **changes})
+    clients = Clients(over_http(http), clock, is_development=True)
+    with pytest.raises(Malformed, match="more than"):
+        await clients.find(client_id)
     await clients.close()
 
 

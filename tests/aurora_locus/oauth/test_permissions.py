@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.lexicon.catalog import Catalog
-from aurora_locus.oauth.permission_documents import MAX_SETS
+from at_protocol.lexicon.document import Document, PermissionSetType
+from at_protocol.syntax.nsid import Nsid
+from aurora_locus.oauth.permission_documents import MAX_SETS, PermissionDocuments
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.permissions import NEEDS
 from aurora_locus.xrpc.table import table
 from groundwork.database.transaction import Engine
+from groundwork.errors import InvalidInput
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import App, localhost_id, named
 from tests.aurora_locus.oauth.scoped_app import IDENTITY, REPO, SCOPE_MISSING, let_in_scoped_app
@@ -218,3 +221,16 @@ async def test_own_permission_sets_are_built_in(deployment: Deployment) -> None:
         # The Lexicon refuses this record, not the permission.
         assert (await managing.write("createRecord", f"{own}.{collection}"))[1] == "InvalidRequest"
     assert await managing.write("createRecord", NOTE) == SCOPE_MISSING
+
+
+async def test_permission_sets_of_a_request_are_limited_in_size() -> None:
+    """The sets are stored with each pushed request."""
+
+    async def resolve(nsid: Nsid) -> Document:
+        permission: dict[str, object] = {"type": "permission", "resource": "repo", "collection": ["a" * 20_000]}
+        return Document(lexicon=1, id=nsid, defs={"main": PermissionSetType(permissions=(permission,))})
+
+    sets = PermissionDocuments(Catalog(), resolve)
+    assert len(await sets.find_all(["include:com.example.sets.one"])) == 1
+    with pytest.raises(InvalidInput, match="bytes"):
+        await sets.find_all(["include:com.example.sets.one", "include:com.example.sets.two"])

@@ -308,7 +308,25 @@ async def test_a_scope_of_the_document_is_the_upper_bound(deployment: Deployment
     app = App(deployment)
     request = await app.opened(await app.pushed(scope="atproto account:email"))
     assert request.scopes == ("atproto", "account:email")
-    assert set(request.client.scopes) == set(SCOPE.split())
+
+
+async def test_pushed_request_stores_little_of_the_clients_document(
+    deployment: Deployment, confidential: Confidential
+) -> None:
+    """Anybody can push requests, so a row does not become as large as a client's document may be."""
+    more = {"redirect_uris": [f"https://events.example.com/{'a' * 400}{number}" for number in range(100)]}
+    scope = " ".join([*SCOPE.split(), *(f"repo:org.example.note{number}" for number in range(400))])
+    app = confidential(scope=scope, client_name="n" * 3_000, **more)
+    await app.pushed(redirect_uri=more["redirect_uris"][0], scope=SCOPE)
+    async with deployment.pds.registry.db.reader() as reader:
+        row = await reader.fetch_one("select * from oauth_requests")
+    assert row is not None
+    assert sum(len(value) for value in row if isinstance(value, str | bytes)) < 2_500
+
+
+async def test_very_long_scope_is_refused(deployment: Deployment) -> None:
+    app = App(deployment)
+    assert named(await app.push(scope=f"atproto {'a' * 16_400}")) == (400, "invalid_scope")
 
 
 async def test_too_many_requests_are_refused_early(deployment: Deployment) -> None:
