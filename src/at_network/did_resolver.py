@@ -15,8 +15,12 @@ from at_protocol.syntax.handle import Handle, reserved_domain
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed
 from groundwork.http.client import HttpClient, HttpResponse
+from groundwork.threads import compute
 
-MAX_DOCUMENT_BYTES = 256 * 1024
+# Documents have a few hundred bytes. The directory accepts operations of at most 7,500 bytes.
+MAX_DOCUMENT_BYTES = 64 * 1024
+# Each key, service and list is one.
+MAX_DOCUMENT_CONTAINERS = 1_024
 TIMEOUT_SECONDS = 3.0
 
 
@@ -25,14 +29,15 @@ class DidSettings:
     """Settings of the DID resolver.
 
     ``directory_url`` is the did:plc directory. ``second_directory_url`` is queried for DIDs that the first one does not
-    know; it can be empty. ``is_development`` allows did:web on localhost and ``.test``.
+    know; it can be empty. ``is_development`` allows did:web on localhost and ``.test``. ``max_bytes`` limits the memory
+    that cached documents take: by default enough for twenty thousand ordinary ones.
     """
 
     directory_url: str
     second_directory_url: str = ""
     is_development: bool = False
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
-    max_entries: int = 20_000
+    max_bytes: int = 32 * 1024 * 1024
 
 
 class DidResolver:
@@ -53,7 +58,7 @@ class DidResolver:
             clock,
             host_of=_host_of,
             lifetimes=settings.lifetimes,
-            max_entries=settings.max_entries,
+            max_bytes=settings.max_bytes,
         )
 
     async def resolve(self, did: Did) -> DidDocument:
@@ -134,11 +139,7 @@ class DidResolver:
             response = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             raise _absent(did, response)
-        document = response.expect_ok().json()
-        try:
-            return parse_did_document(document, did)
-        except Malformed as failure:
-            raise RemoteFailed(f"The document of {did} cannot be used: {failure.why}.") from None
+        return await compute(len(response.body), _parse, did, response.expect_ok())
 
 
 def did_url(did: Did, directory_url: str) -> str:
@@ -148,6 +149,13 @@ def did_url(did: Did, directory_url: str) -> str:
     host = web_host(did)
     scheme = "http" if host.startswith("localhost:") else "https"
     return f"{scheme}://{host}/.well-known/did.json"
+
+
+def _parse(did: Did, response: HttpResponse) -> DidDocument:
+    try:
+        return parse_did_document(response.json(max_containers=MAX_DOCUMENT_CONTAINERS), did)
+    except Malformed as failure:
+        raise RemoteFailed(f"The document of {did} cannot be used: {failure.why}.") from None
 
 
 def _absent(did: Did, response: HttpResponse) -> NotFound:

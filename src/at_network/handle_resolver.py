@@ -42,7 +42,7 @@ class HandleSettings:
     is_development: bool = False
     through_pds: tuple[str, ...] = ()
     lifetimes: Lifetimes = field(default_factory=lambda: Lifetimes(fresh_seconds=600))
-    max_entries: int = 20_000
+    max_bytes: int = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class HandleResolver:
             clock,
             host_of=lambda handle: handle.split(".", 1)[1],
             lifetimes=settings.lifetimes,
-            max_entries=settings.max_entries,
+            max_bytes=settings.max_bytes,
         )
         self.identities = IdentityResolver(
             resolve_did=dids.resolve,

@@ -12,12 +12,11 @@ from at_network.did_resolver import DidResolver
 from at_network.lookup_cache import Lifetimes, LookupCache
 from at_network.txt_records import Dns
 from at_protocol.crypto.did_key import PublicKey
-from at_protocol.data import cbor
+from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
-from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
-from at_protocol.lexicon.document import Document
+from at_protocol.lexicon.document import Document, read_document
 from at_protocol.lexicon.publication import COLLECTION, authority_from_txt, authority_name, read_publication
 from at_protocol.repo.proof import RecordProof, verify_record_proof
 from at_protocol.syntax.did import Did
@@ -26,10 +25,14 @@ from at_protocol.xrpc.errors import read_error
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
+from groundwork.threads import compute
 
 TIMEOUT_SECONDS = 5.0
-# Size limit of a document together with the nodes that prove it.
-MAX_PROOF_BYTES = 512 * 1024
+# Limits of a Lexicon. The largest known one has 20 KB and a thousand lists and maps.
+MAX_LEXICON_BYTES = 128 * 1024
+MAX_LEXICON_CONTAINERS = 8_192
+# Size limit of a record together with the nodes that prove it.
+MAX_PROOF_BYTES = 256 * 1024
 
 # The specification allows a DNS answer to be cached for an hour. A cached document remains usable while the authority
 # does not answer.
@@ -43,24 +46,27 @@ _ABSENT_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResolvedLexicon:
-    """A Lexicon as currently published. ``record`` is the whole record as data model values."""
+    """A Lexicon as currently published. ``schema`` is the whole record in its JSON form.
+
+    It is kept as text, because its values take up to twenty times as much memory.
+    """
 
     did: Did
     cid: Cid
-    record: Value
-    document: Document
+    nsid: Nsid
+    schema: bytes
 
     @property
     def uri(self) -> str:
-        return f"at://{self.did}/{COLLECTION}/{self.document.id}"
+        return f"at://{self.did}/{COLLECTION}/{self.nsid}"
 
 
 @dataclass(frozen=True, slots=True)
 class LexiconSettings:
-    """Cache lifetimes and number of entries. Each Lexicon has at most half a megabyte."""
+    """Cache lifetimes, and the memory that cached Lexicons take."""
 
     lifetimes: Lifetimes = field(default_factory=lambda: LIFETIMES)
-    max_entries: int = 200
+    max_bytes: int = 8 * 1024 * 1024
 
 
 class LexiconResolver:
@@ -84,7 +90,7 @@ class LexiconResolver:
             clock,
             host_of=authority_domain,
             lifetimes=settings.lifetimes,
-            max_entries=settings.max_entries,
+            max_bytes=settings.max_bytes,
         )
 
     async def resolve(self, nsid: Nsid) -> ResolvedLexicon:
@@ -96,7 +102,8 @@ class LexiconResolver:
 
     async def document(self, nsid: Nsid) -> Document:
         """Return only the document. Raises the same errors as ``resolve``."""
-        return (await self.resolve(nsid)).document
+        schema = (await self.resolve(nsid)).schema
+        return await compute(len(schema), read_document, schema)
 
     async def refresh(self, nsid: Nsid) -> ResolvedLexicon:
         """Do the same as ``resolve``, bypassing the cache within the limits for forced refreshes."""
@@ -116,10 +123,10 @@ class LexiconResolver:
         if record_proof.cid is None or record_proof.record is None:
             raise _absent(nsid, "its authority does not publish one")
         try:
-            record = cbor.decode(record_proof.record)
-            return ResolvedLexicon(did, record_proof.cid, record, read_publication(nsid, record))
+            schema = await compute(len(record_proof.record), _schema, nsid, record_proof.record)
         except Malformed as failure:
             raise _absent(nsid, f"what is published is not a Lexicon: {failure.why}") from None
+        return ResolvedLexicon(did, record_proof.cid, nsid, schema)
 
     async def _authority(self, nsid: Nsid) -> Did:
         name = authority_name(nsid)
@@ -151,13 +158,13 @@ class LexiconResolver:
 
     async def _verified(self, nsid: Nsid, document: DidDocument, proof: bytes) -> RecordProof:
         try:
-            return _verify(nsid, document, document.signing_key, proof)
+            return await compute(len(proof), _verify, nsid, document, document.signing_key, proof)
         except Malformed as failure:
             fresh_document = await self._dids.refresh(document.did)
             if fresh_document.signing_key == document.signing_key:
                 raise _unproven(nsid, failure) from None
             try:
-                return _verify(nsid, fresh_document, fresh_document.signing_key, proof)
+                return await compute(len(proof), _verify, nsid, fresh_document, fresh_document.signing_key, proof)
             except Malformed as again:
                 raise _unproven(nsid, again) from None
 
@@ -166,6 +173,17 @@ def _verify(nsid: Nsid, document: DidDocument, key: PublicKey | None, proof: byt
     if key is None:
         raise Malformed("proof", document.did, "the authority has no signing key")
     return verify_record_proof(proof, did=document.did, key=key, path=f"{COLLECTION}/{nsid}")
+
+
+def _schema(nsid: Nsid, block: bytes) -> bytes:
+    """Return the JSON of a record that must be the Lexicon of this name. Raises Malformed."""
+    if len(block) > MAX_LEXICON_BYTES or cbor.has_more_containers(block, MAX_LEXICON_CONTAINERS):
+        raise Malformed("lexicon", nsid, "it is too large")
+    record = cbor.decode(block)
+    read_publication(nsid, record)
+    schema = json_form.encode(record)
+    read_document(schema)  # escape sequences can make it longer than a document may be
+    return schema
 
 
 def _absent(nsid: Nsid, why: str) -> NotFound:

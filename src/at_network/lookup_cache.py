@@ -4,6 +4,9 @@ A value is fresh for a while, then served stale while it is refetched in the bac
 limit. At most one request per key is in flight. A failure never overwrites a good value; only the answer "not found"
 does. "Not found" and failures are cached for a short time, so that a missing name or a server that is down is not
 queried on every request. Forced refreshes are limited per key and per host.
+
+Strangers choose keys and values, so a cache is limited by the memory that its entries take, not only by their number.
+The least recently used entries are dropped first.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ from cachetools import LRUCache
 
 from groundwork.clock import MINUTE, SECOND, Clock
 from groundwork.errors import Failure, NotFound, Unavailable
+from groundwork.memory_size import memory_bytes
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -24,6 +28,9 @@ V = TypeVar("V")
 # flood another server.
 _FORCED_PER_HOST = 300
 _MAX_HOSTS = 10_000
+
+# What the cache itself needs for an entry: its place in three dictionaries, and the entry's own fields.
+_ENTRY_BYTES = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +54,14 @@ class _Entry(Generic[V]):
     failure: Failure | None = None
     failed_at: int = 0
     is_doubted: bool = False
+    size_bytes: int = 0
 
 
 class LookupCache(Generic[K, V]):
     """Cached results of look-ups, by key.
 
-    ``fetch`` raises NotFound if there is no value, and another failure if it cannot tell.
+    ``fetch`` raises NotFound if there is no value, and another failure if it cannot tell. ``max_bytes`` limits what keys,
+    values and failures take in memory (``memory_bytes``).
     """
 
     def __init__(
@@ -62,13 +71,13 @@ class LookupCache(Generic[K, V]):
         *,
         host_of: Callable[[K], str],
         lifetimes: Lifetimes,
-        max_entries: int,
+        max_bytes: int,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._host_of = host_of
         self._lifetimes = lifetimes
-        self._entries: LRUCache[K, _Entry[V]] = LRUCache(max_entries)
+        self._entries: LRUCache[K, _Entry[V]] = LRUCache(max_bytes, getsizeof=lambda entry: entry.size_bytes)
         self._under_way: dict[K, asyncio.Task[_Entry[V]]] = {}
         self._forced: LRUCache[tuple[str, int], int] = LRUCache(_MAX_HOSTS)
 
@@ -99,7 +108,7 @@ class LookupCache(Generic[K, V]):
         """Fetch and return the value. Raises what ``fetch`` raises, even if an earlier value is still usable."""
         entry = await asyncio.shield(self._under_way.get(key) or self._start(key, None))
         if entry.failure is not None:
-            raise entry.failure.with_traceback(None)
+            raise _copy(entry.failure)
         return self._cached_value(entry)
 
     async def refresh(self, key: K) -> V:
@@ -148,7 +157,7 @@ class LookupCache(Generic[K, V]):
             return entry.value
         if entry.failure is None:
             raise Unavailable("The known data is too old, and there were too many requests for it.")
-        raise entry.failure.with_traceback(None)
+        raise _copy(entry.failure)
 
     async def _fetch_shared(self, key: K) -> V:
         task = self._under_way.get(key)
@@ -175,8 +184,22 @@ class LookupCache(Generic[K, V]):
         except Failure as failure:
             entry = self._entries.get(key)
             if entry is None or isinstance(failure, NotFound):
-                entry = self._entries[key] = _Entry()
-            entry.failure, entry.failed_at, entry.is_doubted = failure, self._clock.now(), False
+                entry = _Entry()
+            entry.failure, entry.failed_at, entry.is_doubted = _copy(failure), self._clock.now(), False
         else:
-            entry = self._entries[key] = _Entry(value, self._clock.now())
+            entry = _Entry(value, self._clock.now())
+        entry.size_bytes = _ENTRY_BYTES + memory_bytes((key, entry.value, entry.failure))
+        if entry.size_bytes <= self._entries.maxsize:
+            self._entries[key] = entry
+        else:
+            self._entries.pop(key, None)
         return entry
+
+
+def _copy(failure: Failure) -> Failure:
+    """Return the failure without its traceback, whose variables hold the response that could not be used. A failure
+    that is kept is never raised itself, because raising adds a traceback.
+    """
+    copied = type(failure).__new__(type(failure), *failure.args)
+    vars(copied).update(vars(failure))
+    return copied

@@ -26,6 +26,7 @@ from at_protocol.xrpc.errors import read_error
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import Failure, NotSignedIn, Refused, RemoteFailed, TooMany
 from groundwork.http.client import HttpClient, HttpResponse
+from groundwork.threads import compute
 
 USE_NONCE = "use_dpop_nonce"
 INVALID_GRANT = "invalid_grant"
@@ -33,6 +34,7 @@ INVALID_GRANT = "invalid_grant"
 # A person's browser waits for a sign-in, and a refresh holds a lease. Neither waits longer than this.
 _TIMEOUT_SECONDS = 10.0
 _MAX_ORIGINS = 10_000
+_MAX_NONCE_LENGTH = 1_024
 _MAX_TOKEN_LENGTH = 16_384
 # The request URI becomes part of the URL that a browser is redirected to.
 _MAX_REQUEST_URI_LENGTH = 2_000
@@ -74,9 +76,9 @@ class ServerNonces:
         return self._newest.get(_origin(url))
 
     def store_nonce(self, url: str, headers: Mapping[str, str]) -> None:
-        """Store the nonce that came with a response."""
+        """Store the nonce that came with a response, unless it is so long that ten thousand would not fit into memory."""
         nonce = headers.get("dpop-nonce")
-        if nonce:
+        if nonce and len(nonce) <= _MAX_NONCE_LENGTH:
             self._newest[_origin(url)] = nonce
 
 
@@ -149,7 +151,7 @@ class OAuthCalls:
             self._note(server, key, failure)
             raise
         self._note(server, key, None)
-        return _members(response)
+        return await compute(len(response.body), _members, response)
 
     async def _answered(
         self, server: ServerMetadata, url: str, client: OAuthClientIdentity, key: PrivateKey, form: Mapping[str, str]

@@ -20,10 +20,14 @@ from at_protocol.oauth.server_metadata import (
 from groundwork.clock import Clock
 from groundwork.errors import NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
+from groundwork.threads import compute
 
 # The profile allows servers to cache these documents for five minutes (section 1).
 _LIFETIMES = Lifetimes(fresh_seconds=300, hard_seconds=600)
-_MAX_SERVERS = 10_000
+_CACHE_BYTES = 8 * 1024 * 1024
+# A document has a few kilobytes. Some servers list all the servers that accept their tokens.
+_MAX_DOCUMENT_BYTES = 64 * 1024
+_MAX_DOCUMENT_CONTAINERS = 1_024
 
 
 class OAuthServers:
@@ -34,10 +38,10 @@ class OAuthServers:
         self._http = http
         self._is_development = is_development
         self._issuers: LookupCache[str, str] = LookupCache(
-            self._fetch_issuer, clock, host_of=_host, lifetimes=_LIFETIMES, max_entries=_MAX_SERVERS
+            self._fetch_issuer, clock, host_of=_host, lifetimes=_LIFETIMES, max_bytes=_CACHE_BYTES
         )
         self._servers: LookupCache[str, ServerMetadata] = LookupCache(
-            self._fetch_server, clock, host_of=_host, lifetimes=_LIFETIMES, max_entries=_MAX_SERVERS
+            self._fetch_server, clock, host_of=_host, lifetimes=_LIFETIMES, max_bytes=_CACHE_BYTES
         )
 
     async def for_pds(self, pds: str) -> ServerMetadata:
@@ -102,13 +106,13 @@ class OAuthServers:
         return server
 
     async def _document(self, origin: str, path: str) -> object:
-        response = await self._http.get(f"{origin}{path}")
+        response = await self._http.get(f"{origin}{path}", max_bytes=_MAX_DOCUMENT_BYTES)
         if response.status == HTTPStatus.NOT_FOUND:
             raise NotFound(f"{_host(origin)} does not offer sign-in for apps.", name="NoOAuth")
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status != HTTPStatus.OK or kind != "application/json":
             raise RemoteFailed(f"{_host(origin)} does not respond like an account server.", status=response.status)
-        document: object = response.json()
+        document: object = await compute(len(response.body), response.json, max_containers=_MAX_DOCUMENT_CONTAINERS)
         return document
 
 

@@ -41,7 +41,9 @@ from groundwork.http.client import (
     ResponseTooLarge,
     StreamedResponse,
 )
+from groundwork.http.json_bodies import MAX_CONTAINERS_OF_MANY
 from groundwork.telemetry import tracing
+from groundwork.threads import compute
 
 # Enough for a page of a hundred records of moderate size.
 MAX_JSON_BYTES = 10 * 1024 * 1024
@@ -147,7 +149,7 @@ class XrpcClient:
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, object]:
         """Call a query and return its JSON object."""
-        return _json_object(await self._call("GET", nsid, parameters, None, {}, MAX_JSON_BYTES))
+        return await _json_object(await self._call("GET", nsid, parameters, None, {}, MAX_JSON_BYTES))
 
     async def procedure(
         self,
@@ -162,12 +164,12 @@ class XrpcClient:
         """
         content = None if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"content-type": "application/json"}
-        return _json_object(await self._call("POST", nsid, parameters, content, headers, MAX_JSON_BYTES))
+        return await _json_object(await self._call("POST", nsid, parameters, content, headers, MAX_JSON_BYTES))
 
     async def upload(self, nsid: str, content: bytes, content_type: str) -> dict[str, object]:
         """Send raw bytes (``uploadBlob``, ``importRepo``)."""
         headers = {"content-type": content_type}
-        return _json_object(await self._call("POST", nsid, None, content, headers, MAX_RESPONSE_BYTES))
+        return await _json_object(await self._call("POST", nsid, None, content, headers, MAX_RESPONSE_BYTES))
 
     async def send(
         self, nsid: str, pieces: Callable[[], AsyncIterator[bytes]], content_type: str, content_length: int
@@ -176,7 +178,7 @@ class XrpcClient:
         is repeated.
         """
         headers = {"content-type": content_type, "content-length": str(content_length)}
-        return _json_object(await self._call("POST", nsid, None, pieces, headers, MAX_RESPONSE_BYTES))
+        return await _json_object(await self._call("POST", nsid, None, pieces, headers, MAX_RESPONSE_BYTES))
 
     async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> HttpResponse:
         """Download a whole binary response (``getRecord`` of sync, small blobs). Reads at least 64 KiB, whatever the
@@ -295,10 +297,11 @@ class XrpcClient:
         return self.service.partition("://")[2]
 
 
-def _json_object(response: HttpResponse) -> dict[str, object]:
+async def _json_object(response: HttpResponse) -> dict[str, object]:
     if not response.body:
         return {}
-    value = response.json()
+    # A page of a list contains many records.
+    value = await compute(len(response.body), response.json, max_containers=MAX_CONTAINERS_OF_MANY)
     if not isinstance(value, dict):
         raise RemoteFailed("The answer is not a JSON object.", status=response.status)
     return value

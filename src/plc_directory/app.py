@@ -154,8 +154,7 @@ async def _present(request: Request) -> tuple[Did, PlcOperation]:
 
 async def _document(request: Request) -> Response:
     did, operation = await _present(request)
-    body = msgspec.json.encode(plc_log.document_of(did, operation).source)
-    return Response(body, media_type="application/did+ld+json")
+    return Response(plc_log.document_of(did, operation).source, media_type="application/did+ld+json")
 
 
 async def _data(request: Request) -> Response:

@@ -1,6 +1,8 @@
 """Resolving DIDs to documents, with a directory and web hosts on loopback."""
 
 import asyncio
+import string
+import tracemalloc
 
 import pytest
 from aiohttp import web
@@ -218,4 +220,34 @@ async def test_known_makes_no_request(http, clock, directory):
         clock.turn(25 * HOUR)
         assert resolver.cached_document(DID) is None
         assert directory.asked == 2
+        await resolver.close()
+
+
+async def test_document_of_very_many_lists_is_refused(resolver, directory):
+    """A few bytes of JSON can take many times as much in memory, so such a document is refused before it is parsed."""
+    directory.answer = lambda: web.json_response({**document(), "x": [[]] * 2_000})
+    with pytest.raises(RemoteFailed, match="lists and objects"):
+        await resolver.resolve(DID)
+
+
+@pytest.mark.parametrize("entry", ["é", {}, 1.5])
+async def test_documents_of_strangers_take_bounded_memory(http, clock, entry):
+    """Documents that are as expensive as the limits allow do not take more than the cache may, however many there are."""
+    count = 900 if entry == {} else 5_000
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response({**document(parse_did(request.match_info["did"])), "x": [entry] * count})
+
+    async with serve({"GET /{did}": answer}) as url:
+        resolver = DidResolver(http, clock, DidSettings(url, max_bytes=200_000))
+        letters = string.ascii_lowercase[:6]
+        dids = [parse_did(f"did:plc:{'a' * 22}{one}{other}") for one in letters for other in letters]
+        await resolver.resolve(dids[0])
+        tracemalloc.start()
+        try:
+            for did in dids:
+                await resolver.resolve(did)
+            assert tracemalloc.get_traced_memory()[0] < 500_000
+        finally:
+            tracemalloc.stop()
         await resolver.close()

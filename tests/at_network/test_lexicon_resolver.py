@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from tests.simulation.lexicon_publisher import Publisher, lexicon, open_publisher
@@ -9,7 +10,7 @@ from tests.simulation.lexicon_publisher import Publisher, lexicon, open_publishe
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.crypto.k256 import K256PrivateKey
-from at_protocol.data import cbor
+from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock
@@ -48,8 +49,7 @@ async def test_a_published_lexicon_is_found_with_its_proof(scene: Scene) -> None
     published = await scene.resolver.resolve(NOTE)
     assert published.uri == f"at://{scene.publisher.did}/com.atproto.lexicon.schema/{NOTE}"
     assert published.cid == Cid.for_cbor(cbor.encode(DOCUMENT))
-    assert published.record == DOCUMENT
-    assert published.document.id == NOTE
+    assert json_form.decode(published.schema) == DOCUMENT
     assert (await scene.resolver.document(NOTE)).defs.keys() == {"main"}
     assert scene.publisher.asked == 1
 
@@ -100,7 +100,7 @@ async def test_changed_key_is_fetched_once(scene: Scene) -> None:
     scene.publisher.key = K256PrivateKey.from_random(b"n" * 64)
     scene.publisher.publish(lexicon("edu.uni.lab.second", {}))
     scene.clock.turn(MINUTE)
-    assert (await scene.resolver.resolve(Nsid("edu.uni.lab.second"))).document.id == "edu.uni.lab.second"
+    assert (await scene.resolver.document(Nsid("edu.uni.lab.second"))).id == "edu.uni.lab.second"
 
 
 async def test_known_lexicon_is_used_while_its_authority_is_down(scene: Scene) -> None:
@@ -108,7 +108,7 @@ async def test_known_lexicon_is_used_while_its_authority_is_down(scene: Scene) -
     await scene.resolver.resolve(NOTE)
     scene.publisher.is_down = True
     scene.clock.turn(30 * DAY)
-    assert (await scene.resolver.resolve(NOTE)).document.id == NOTE
+    assert (await scene.resolver.document(NOTE)).id == NOTE
     scene.clock.turn(61 * DAY)
     assert isinstance(await refusal(scene), RemoteFailed)
 
@@ -131,4 +131,13 @@ async def test_failing_name_server_does_not_mean_absence(scene: Scene) -> None:
     assert isinstance(await refusal(scene), RemoteFailed | RemoteSlow)
     scene.publisher.names.is_failing = False
     scene.clock.turn(HOUR)
-    assert (await scene.resolver.resolve(NOTE)).document.id == NOTE
+    assert (await scene.resolver.document(NOTE)).id == NOTE
+
+
+@pytest.mark.parametrize("excess", [{"x": [[]] * 9_000}, {"x": "a" * 140_000}, {"x": "\x01" * 100_000}])
+async def test_lexicon_beyond_the_limits_is_refused(scene: Scene, excess: dict[str, Any]) -> None:
+    """One byte of CBOR can take fifty in memory, and six in JSON."""
+    scene.publisher.publish({**DOCUMENT, **excess})
+    failure = await refusal(scene)
+    assert isinstance(failure, NotFound)
+    assert "larg" in failure.why

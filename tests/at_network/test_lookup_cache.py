@@ -1,6 +1,8 @@
 """The look-up cache: what is cached, for how long, and who refreshes it."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -33,7 +35,7 @@ def source():
 
 @pytest.fixture
 async def cache(source, clock):
-    made = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_entries=10)
+    made = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_bytes=1_000_000)
     yield made
     await made.close()
 
@@ -179,7 +181,7 @@ async def test_forced_refresh_is_limited_per_key(cache, source, clock):
 
 async def test_forced_refresh_is_limited_per_host(clock, source):
     """Forced refreshes of many keys on one server are limited to three hundred per minute."""
-    cache = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_entries=1000)
+    cache = LookupCache(source, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_bytes=1_000_000)
     refused = 0
     for key in range(310):
         try:
@@ -191,8 +193,59 @@ async def test_forced_refresh_is_limited_per_host(clock, source):
     await cache.refresh(305)
 
 
-async def test_size_is_bounded(cache, source):
+async def test_memory_is_bounded(cache, source):
+    """The least recently used values are dropped when all values together take too much memory."""
+    source.answer = ["é" * 50_000]
     for key in range(20):
         await cache.get(str(key))
+    await cache.get("19")
+    assert source.asked == 20
     await cache.get("0")
     assert source.asked == 21
+
+
+async def test_memory_of_keys_and_failures_is_bounded(cache, source):
+    source.answer = NotFound("é" * 50_000)
+    for key in range(20):
+        with pytest.raises(NotFound):
+            await cache.get(str(key) + "k" * 50_000)
+    with pytest.raises(NotFound):
+        await cache.get("0" + "k" * 50_000)
+    assert source.asked == 21
+
+
+async def test_value_larger_than_the_cache_is_returned_but_not_kept(cache, source):
+    source.answer = "é" * 1_000_000
+    assert await cache.get("a") == await cache.get("a") == source.answer
+    assert source.asked == 2
+
+
+class Response:
+    """What a look-up received before it failed."""
+
+
+async def test_failure_does_not_keep_the_response_that_caused_it(clock):
+    """A kept failure has no traceback, neither that of the look-up nor that of a caller."""
+    seen = []
+
+    async def fetch(_key):
+        response = Response()
+        seen.append(weakref.ref(response))
+        try:
+            return int(repr(response))
+        except ValueError:
+            raise RemoteFailed("cannot be used") from None
+
+    failing = LookupCache(fetch, clock, host_of=lambda _key: "host", lifetimes=Lifetimes(), max_bytes=1_000_000)
+
+    async def ask():
+        response = Response()
+        seen.append(weakref.ref(response))
+        with pytest.raises(RemoteFailed, match="cannot be used"):
+            await failing.get("a")
+
+    await ask()
+    await ask()
+    await run_pending_tasks()
+    gc.collect()
+    assert [one() for one in seen] == [None] * 3

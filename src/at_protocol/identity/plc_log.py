@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from at_protocol.data.cid import Cid
-from at_protocol.identity.did_document import DidDocument, build_did_document
+from at_protocol.identity.did_document import DidDocument, build_did_document, parse_did_document
 from at_protocol.identity.plc_operation import (
     AnyOperation,
     LegacyCreate,
@@ -139,4 +139,4 @@ def document_of(did: Did, operation: PlcOperation) -> DidDocument:
         verification_methods=operation.verification_methods,
         services=operation.services,
     )
-    return DidDocument(did, operation.also_known_as, source)
+    return parse_did_document(source, did)

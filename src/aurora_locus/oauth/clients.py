@@ -26,7 +26,8 @@ MAX_BYTES = 64 * 1024
 MAX_CONTAINERS = 1_024
 TIMEOUT_SECONDS = 5.0
 
-_KEPT_CLIENTS = 1000
+# Enough for some thousands.
+CACHE_BYTES = 8 * 1024 * 1024
 
 # Fetches the JSON at an untrusted URL. Raises what ``over_http`` raises.
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -58,14 +59,15 @@ def over_http(http: HttpClient) -> Fetch:
 class Clients:
     """The clients of one server."""
 
-    def __init__(self, fetch: Fetch, clock: Clock, *, is_development: bool) -> None:
+    def __init__(self, fetch: Fetch, clock: Clock, *, is_development: bool, cache_bytes: int = CACHE_BYTES) -> None:
+        """``cache_bytes`` limits the memory for clients, and as much the memory for keys that are fetched separately."""
         self._fetch = fetch
         self._is_development = is_development
         self._clients: LookupCache[ClientId, ClientMetadata] = LookupCache(
-            self._client, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
+            self._client, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_bytes=cache_bytes
         )
         self._keys: LookupCache[str, Mapping[str, ClientKey]] = LookupCache(
-            self._key_set, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
+            self._key_set, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_bytes=cache_bytes
         )
 
     async def find(self, client_id: ClientId) -> ClientMetadata:

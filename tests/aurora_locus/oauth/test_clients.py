@@ -1,5 +1,6 @@
 """Metadata and keys of clients, fetched over real sockets from servers that misbehave."""
 
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +116,34 @@ async def test_unknown_key_causes_a_new_fetch(site: Site, http: HttpClient, cloc
     assert (await clients.key(metadata, "second")) is not None
     assert await clients.key(metadata, "first") is None
     await clients.close()
+
+
+async def test_documents_and_keys_of_many_clients_take_bounded_memory(clock: HandClock) -> None:
+    """Documents that are as expensive in memory as the limits allow do not add up, however many clients there are."""
+
+    async def fetch(url: str) -> bytes:
+        if url.endswith("jwks.json"):
+            keys = [{**to_jwk(KEY.public), "kid": f"{number}{'k' * 4_000}"} for number in range(10)]
+            return msgspec.json.encode({"keys": keys})
+        links = dict.fromkeys(("logo_uri", "tos_uri", "policy_uri"), f"https://app.example.com/{'a' * 2000}")
+        redirects = [f"https://app.example.com/{number}{'b' * 400}" for number in range(100)]
+        scopes = ["atproto", *(f"rpc:{number}" for number in range(499))]
+        described = document(url, {"first": KEY}, jwks_uri=f"{url}/jwks.json", redirect_uris=redirects, **links)
+        del described["jwks"]
+        return msgspec.json.encode({**described, "scope": " ".join(scopes), "client_name": "n" * 5_000})
+
+    clients = Clients(fetch, clock, is_development=True, cache_bytes=500_000)
+    metadata = await clients.find(ClientId("https://app.example.com/client.json"))
+    await clients.key(metadata, "first")
+    tracemalloc.start()
+    try:
+        for number in range(30):
+            found = await clients.find(ClientId(f"https://app.example.com/{number}/client.json"))
+            await clients.key(found, "first")
+        assert tracemalloc.get_traced_memory()[0] < 1_500_000
+    finally:
+        tracemalloc.stop()
+        await clients.close()
 
 
 @pytest.mark.parametrize(

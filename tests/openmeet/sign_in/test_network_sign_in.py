@@ -173,7 +173,7 @@ async def test_a_pds_that_is_down_is_reported(site: SignInSite):
 class _Down:
     """A client whose requests all time out."""
 
-    async def get(self, url: str) -> object:
+    async def get(self, url: str, **_limits: object) -> object:
         raise RemoteSlow(f"{urlsplit(url).hostname} did not answer in time.")
 
 

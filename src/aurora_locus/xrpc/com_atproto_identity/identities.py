@@ -6,6 +6,8 @@ Names under our own domains are never resolved over the network.
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from at_network.identity_resolver import IdentityResolver
 from at_protocol.syntax.at_identifier import parse_at_identifier
 from at_protocol.syntax.did import Did
@@ -41,4 +43,4 @@ async def identify(registry: Registry, network: IdentityResolver, identifier: st
         refresh_handle=lambda handle: did_of_handle(registry, network, handle, fresh=True),
     )
     found = await own_first.identify(parse_at_identifier(identifier), refresh=fresh)
-    return {"did": found.did, "handle": found.handle, "didDoc": found.document.source}
+    return {"did": found.did, "handle": found.handle, "didDoc": msgspec.Raw(found.document.source)}

@@ -1,6 +1,7 @@
 """Return the Lexicon that the authority of an NSID currently publishes."""
 
-from at_protocol.data import json_form
+import msgspec
+
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound
@@ -15,7 +16,7 @@ async def resolve_lexicon(call: XrpcCall) -> Outcome:
     if lexicons is None:
         raise NotFound("This server does not resolve Lexicons.", name="LexiconNotFound")
     lexicon = await lexicons.resolve(nsid)
-    return {"uri": lexicon.uri, "cid": str(lexicon.cid), "schema": json_form.to_json(lexicon.record)}
+    return {"uri": lexicon.uri, "cid": str(lexicon.cid), "schema": msgspec.Raw(lexicon.schema)}
 
 
 METHOD = query("com.atproto.lexicon.resolveLexicon", resolve_lexicon)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.repository import reader
@@ -20,7 +22,7 @@ async def describe_repo(call: XrpcCall) -> dict[str, Any]:
     return {
         "handle": handle,
         "did": did,
-        "didDoc": document.source,
+        "didDoc": msgspec.Raw(document.source),
         "collections": await reader.collections(call.host.db, did),
         "handleIsCorrect": document.handle == handle,
     }

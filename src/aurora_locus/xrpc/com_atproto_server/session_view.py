@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import Account
 from aurora_locus.repository.model import HostingStatus
@@ -47,4 +49,4 @@ async def document_view(host: XrpcHost, did: Did) -> dict[str, Any]:
     except (NotFound, RemoteFailed, RemoteSlow, Unavailable) as failure:
         log.warning("session.without_document", did=did, why=failure.why)
         return {}
-    return {"didDoc": document.source}
+    return {"didDoc": msgspec.Raw(document.source)}
