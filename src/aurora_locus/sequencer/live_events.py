@@ -14,11 +14,13 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from contextvars import Context
+from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
+from aurora_locus.sequencer.page_budget import PageBudget
 from aurora_locus.sequencer.retry import read_with_retry
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
@@ -66,14 +68,18 @@ class RingBuffer:
             del self._frames[: self._dropped]
             self._dropped = 0
 
-    def after(self, position: int, limit: int) -> list[tuple[int, bytes]] | None:
-        """Return up to ``limit`` frames above ``position``; None if ``position`` is below the floor."""
+    def after(self, position: int, limit: int, max_bytes: int) -> list[tuple[int, bytes]] | None:
+        """Return the frames above ``position``: as many as the limits allow, but at least one if there is one. None if
+        ``position`` is below the floor.
+        """
         if position < self._floor:
             return None
         if position >= self.head:
             return []
         start = max(bisect_right(self._numbers, position), self._dropped)
-        return list(zip(self._numbers[start : start + limit], self._frames[start : start + limit], strict=True))
+        frames = self._frames[start : start + limit]
+        count = max(1, bisect_right(list(accumulate(map(len, frames))), max_bytes))
+        return list(zip(self._numbers[start : start + count], frames[:count], strict=True))
 
     def numbers(self) -> list[int]:
         """The numbers of all frames in the ring."""
@@ -112,6 +118,7 @@ class LiveEvents:
 
     def __init__(self, db: Database, buffer: RingBuffer) -> None:
         self.buffer = buffer
+        self.pages = PageBudget()
         self.listeners: set[Listener] = set()
         self._db = db
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,7 @@
-"""Queries of the log, one page at a time, so that no reader holds a snapshot for long."""
+"""Queries of the log, one page at a time, so that no reader holds a snapshot for long.
+
+A frame has up to five megabytes, so a page is limited in bytes as well as in frames.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +15,6 @@ _TIME_AFTER = """
     select e.sequenced_at from events e where e.seq > :position order by e.seq limit 1
 """
 _BOUNDS = "select coalesce(min(seq), 0), coalesce(max(seq), 0) from events"
-_PAGE_WITH_ACCOUNTS = "select seq, did, frame from events where seq > :position order by seq limit :limit"
 _COUNTS = "select kind, count(*) as n, min(sequenced_at) as oldest from events group by kind order by kind"
 _LISTED = """
     select seq, kind, did, sequenced_at, length(frame) as size from events
@@ -24,7 +26,22 @@ _BY_SPAN = """
      group by 1 order by 1
 """
 _NUMBERS = "select seq from events where seq > :after and seq <= :up_to"
-_PAGE = "select seq, frame from events where seq > :position order by seq limit :limit"
+# Sizes are read without the frames, because both engines store them before the content. The running totals are needed,
+# and evaluated, only if not all frames fit: they take as long as reading the frames.
+_PAGE = """
+    with sizes as (select seq, length(frame) as size from events where seq > :position order by seq limit :limit),
+         sums as (select seq, size, sum(size) over (order by seq rows unbounded preceding) as total from sizes)
+    select {columns} from events
+     where seq > :position
+       and seq <= case when (select sum(size) from sizes) <= :max_bytes then 9223372036854775807
+                       else (select max(seq) from sums where total <= :max_bytes or total = size) end
+     order by seq limit :limit
+"""
+_FRAMES = _PAGE.format(columns="seq, frame")
+_FRAMES_WITH_ACCOUNTS = _PAGE.format(columns="seq, did, frame")
+
+# More than a thousand frames of ordinary size.
+MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 
 async def last_number(db: Database) -> int:
@@ -41,17 +58,19 @@ async def retired_up_to(db: Database) -> int:
     return int(row[1]) if row else 0
 
 
-async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes]]:
-    """Return the next events above ``position``, in order."""
+async def page(db: Database, position: int, limit: int, *, max_bytes: int = MAX_PAGE_BYTES) -> list[tuple[int, bytes]]:
+    """Return the next events above ``position``, in order: as many as the limits allow, but at least one if there is
+    one.
+    """
     async with db.reader() as reader:
-        rows = await reader.fetch(_PAGE, position=position, limit=limit)
+        rows = await reader.fetch(_FRAMES, position=position, limit=limit, max_bytes=max_bytes)
     return [(row[0], row[1]) for row in rows]
 
 
 async def page_with_accounts(db: Database, position: int, limit: int) -> list[tuple[int, Did, bytes]]:
     """Return a page as ``page`` does, each event with its account."""
     async with db.reader() as reader:
-        rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
+        rows = await reader.fetch(_FRAMES_WITH_ACCOUNTS, position=position, limit=limit, max_bytes=MAX_PAGE_BYTES)
     return [(row[0], Did(row[1]), row[2]) for row in rows]
 
 

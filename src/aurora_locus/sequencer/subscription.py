@@ -1,6 +1,7 @@
 """One subscriber of the event log: start position, feeding, disconnection.
 
-A subscriber is a position in the log and has no queue, so its memory does not grow. While the position is below the
+A subscriber is a position in the log and has no queue, so its memory does not grow: it holds one page or a few frames of
+the ring, both limited in bytes. While the position is below the
 ring, it is fed pages from the database, afterwards frames from the ring. Both give exactly the events above the
 position in order, so there is neither a gap nor a duplicate at the transition. A live subscriber that falls out of the
 ring gets ``ConsumerTooSlow`` and can reconnect with its cursor. During a database outage the read is retried from the
@@ -19,9 +20,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
-PAGE = 1000
-# Frames sent in a row before other tasks get their turn.
+# Frames, and their bytes, that are sent in a row before other tasks get their turn. A subscriber that reads slowly keeps
+# them in memory meanwhile, even if the ring has dropped them.
 BURST = 200
+BURST_BYTES = 256 * 1024
 # Time in which a stalled subscriber can accept its last frame before the connection is cut.
 FAREWELL_SECONDS = 10.0
 
@@ -140,24 +142,31 @@ async def _feed(db: Database, live: LiveEvents, subscription: StreamSubscription
     """Send everything above the position until cancelled. Return when a live subscriber has fallen out of the ring."""
     buffer = live.buffer
     while True:
-        batch = buffer.after(subscription.position, BURST)
+        batch = buffer.after(subscription.position, BURST, BURST_BYTES)
         if batch is None:
             if subscription.is_live:
                 return
             # Read before the page: if the page lacks an event up to this number, that event does not exist.
             floor = buffer.floor
             position = subscription.position
-            batch = await read_with_retry(lambda position=position: queries.page(db, position, PAGE))  # type: ignore[misc]  # a default binds it now
-            if not batch:
+            page = await read_with_retry(lambda position=position: live.pages.read(db, position))  # type: ignore[misc]  # a default binds it now
+            if not page:
                 subscription.position = floor
                 continue
+            with live.pages.held(page):
+                await _send_all(page, subscription, send)
+            del page  # it must not stay in memory while the next one is read
         elif not batch:
             # What the ring lacks up to its head was purged.
             subscription.position = max(subscription.position, buffer.head)
             subscription.is_live = True
             await live.wait(subscription.position)
-            continue
-        for seq, frame in batch:
-            await send(frame)
-            subscription.position = seq
-        await asyncio.sleep(0)
+        else:
+            await _send_all(batch, subscription, send)
+
+
+async def _send_all(frames: Sequence[tuple[int, bytes]], subscription: StreamSubscription, send: Send) -> None:
+    for seq, frame in frames:
+        await send(frame)
+        subscription.position = seq
+    await asyncio.sleep(0)

@@ -10,8 +10,8 @@ def filled(*numbers: int, max_frames: int = 100, max_bytes: int = 10_000, head: 
     return buffer
 
 
-def numbers_after(buffer: RingBuffer, position: int, limit: int = 1000) -> list[int] | None:
-    found = buffer.after(position, limit)
+def numbers_after(buffer: RingBuffer, position: int, limit: int = 1000, max_bytes: int = 1_000_000) -> list[int] | None:
+    found = buffer.after(position, limit, max_bytes)
     return None if found is None else [number for number, _ in found]
 
 
@@ -21,6 +21,13 @@ def test_returns_frames_above_a_position():
     assert numbers_after(buffer, 3) == [5, 6]
     assert numbers_after(buffer, 6) == []
     assert numbers_after(buffer, 2, limit=1) == [5]
+
+
+def test_returns_at_most_so_many_bytes_but_at_least_one_frame():
+    buffer = filled(1, 2, 5, 6)
+    assert numbers_after(buffer, 0, max_bytes=len(b"frame 1frame 2")) == [1, 2]
+    assert numbers_after(buffer, 0, max_bytes=len(b"frame 1frame 2") - 1) == [1]
+    assert numbers_after(buffer, 2, max_bytes=1) == [5]
 
 
 def test_empty_ring_begins_at_the_head_of_the_log():

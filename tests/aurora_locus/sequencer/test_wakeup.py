@@ -58,7 +58,7 @@ async def test_commits_of_another_process_are_noticed(
         await asyncio.gather(*awake, return_exceptions=True)
         await other.close()
     stored = await frames_after(db)
-    assert [frame for frame in stored if frame[0] > before] == repositories.live.buffer.after(before, 100)
+    assert [frame for frame in stored if frame[0] > before] == repositories.live.buffer.after(before, 100, 1_000_000)
 
 
 async def test_export_of_one_process_survives_commits_of_another(
@@ -141,7 +141,7 @@ async def test_deletion_by_another_process_drops_earlier_events(
         while repositories.live._catching_up is not None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     assert not failures
-    assert repositories.live.buffer.after(repositories.live.buffer.floor, 100) == await frames_after(db)
+    assert repositories.live.buffer.after(repositories.live.buffer.floor, 100, 1_000_000) == await frames_after(db)
 
 
 async def test_closed_listener_reads_no_more(
