@@ -111,13 +111,17 @@ def certificate(folder: Path, *names: str) -> tuple[Path, ssl.SSLContext]:
 
 class NameServer(asyncio.DatagramProtocol):
     """A DNS server with a few TXT records and addresses. ``records`` maps names to lists of TXT texts in zone-file
-    form.
+    form, ``addresses`` to IPv4 and IPv6 addresses. Queries about ``silent`` names (or about a name and type, such as
+    ``slow.example AAAA``) get no answer.
     """
 
     def __init__(self, records: Mapping[str, list[str]], hosts: frozenset[str] = frozenset()) -> None:
         self.records = records
         self.hosts = hosts
+        self.addresses: dict[str, list[str]] = {}
+        self.silent: frozenset[str] = frozenset()
         self.asked: list[str] = []
+        self.was_asked = asyncio.Event()
         self.is_silent = False
         self.is_failing = False
         self.port = 0
@@ -131,7 +135,9 @@ class NameServer(asyncio.DatagramProtocol):
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True)
         self.asked.append(name)
-        if self.is_silent:
+        self.was_asked.set()
+        kind = dns.rdatatype.to_text(question.rdtype)
+        if self.is_silent or {name, f"{name} {kind}"} & self.silent:
             return
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
@@ -139,11 +145,14 @@ class NameServer(asyncio.DatagramProtocol):
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif question.rdtype == dns.rdatatype.TXT and self.records.get(name):
             answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", "TXT", self.records[name]))
-        elif question.rdtype == dns.rdatatype.A and name in self.hosts:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", "192.0.2.1"))
-        elif name not in self.records and name not in self.hosts:
+        elif found := [one for one in self._addresses_of(name) if kind == ("AAAA" if ":" in one else "A")]:
+            answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, found))
+        elif name not in self.records and not self._addresses_of(name):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self._transport.sendto(answer.to_wire(), addr)
+
+    def _addresses_of(self, name: str) -> list[str]:
+        return self.addresses.get(name, ["192.0.2.1"] if name in self.hosts else [])
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ from yarl import URL
 from groundwork.database.transaction import transaction_is_open
 from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
 from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json
+from groundwork.http.name_servers import NameServers
 from groundwork.http.reach import (
     PUBLIC,
     SOCKETS,
@@ -118,13 +119,16 @@ class HttpClient:
         """``origin_headers`` are headers for every request to one server, by ``scheme://host[:port]``.
 
         ``omits_origin_headers`` is called with URL and headers, and returns True for requests that are sent without them.
+
+        Names from outside are resolved by ``NameServers``. A client that may call private addresses calls servers that
+        the operator configured, so it resolves names like the operating system, with search domains.
         """
         self._omits_origin_headers = omits_origin_headers
         self._reach = reach
         self._origin_headers = {
             URL(origin).origin(): dict(headers) for origin, headers in (origin_headers or {}).items()
         }
-        names = resolver or aiohttp.ThreadedResolver()
+        names = resolver or (aiohttp.ThreadedResolver() if reach.private_addresses else NameServers())
         connector = aiohttp.TCPConnector(
             ssl=trusted_authorities(),
             resolver=names if reach.private_addresses else PublicNames(names),
@@ -347,7 +351,7 @@ class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         match error:
-            case TimeoutError():
+            case TimeoutError() | aiohttp.ClientConnectorDNSError(os_error=TimeoutError()):
                 host = _host(self._url)
                 slow = RemoteSlow(f"{host} did not answer in time.")
                 raise with_stored_reason(slow, FailureReason.NO_ANSWER_IN_TIME(host=host)) from error
