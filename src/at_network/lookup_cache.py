@@ -20,6 +20,7 @@ from cachetools import LRUCache
 from groundwork.clock import MINUTE, SECOND, Clock
 from groundwork.errors import Failure, NotFound, Unavailable
 from groundwork.memory_size import memory_bytes
+from groundwork.threads import never_refused
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -180,7 +181,8 @@ class LookupCache(Generic[K, V]):
 
     async def _fetch_into(self, key: K) -> _Entry[V]:
         try:
-            value = await self._fetch(key)
+            with never_refused():
+                value = await self._fetch(key)
         except Failure as failure:
             entry = self._entries.get(key)
             if entry is None or isinstance(failure, NotFound):

@@ -1,13 +1,14 @@
 """Composition root of Aurora Locus: opens everything from the settings and closes it in reverse order."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import Scope
 
 from at_network.plc_client import PlcClient
 from at_network.service_callers import ServiceCallers
@@ -62,7 +63,7 @@ from aurora_locus.site.faults import page_renderer
 from aurora_locus.site.frame import Site
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
-from aurora_locus.xrpc.gate import build_gate, open_configured_counters
+from aurora_locus.xrpc.gate import build_gate, network_of_caller, open_configured_counters
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
@@ -83,6 +84,7 @@ from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
+from groundwork.threads import ClientComputations
 from groundwork.workers.pool import PoolLimits, WorkerPool
 
 # Longer than a normal migration step, because a whole repository is sent in one step.
@@ -313,7 +315,12 @@ def _application(
 ) -> Application:
     methods, settings = table(core.registry), core.settings
     jetstream = Jetstream(
-        core.db, core.live, host.streams, TakedownIndex(core.db, core.clock), is_served=settings.serves_firehose
+        core.db,
+        core.live,
+        host.streams,
+        TakedownIndex(core.db, core.clock),
+        host.computations,
+        is_served=settings.serves_firehose,
     )
     return Application(
         [
@@ -338,8 +345,20 @@ def _application(
         trusted_private_proxies=settings.trusted_private_proxies,
         access_log=access_log,
         explain=explain,
-        around=by_request,
+        around=_around(host.computations),
     )
+
+
+def _around(computations: ClientComputations) -> Callable[[Scope], AbstractContextManager[None]]:
+    """Return what every request is handled in: its language, and the client for whom large records are decoded."""
+
+    @contextmanager
+    def around(scope: Scope) -> Iterator[None]:
+        client = scope.get("client")
+        with by_request(scope), computations.used_by(network_of_caller(client[0] if client else "")):
+            yield
+
+    return around
 
 
 def _invalid(error: Exception) -> Failure:

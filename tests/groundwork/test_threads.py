@@ -98,3 +98,35 @@ async def test_waiting_computations_are_limited(monkeypatch: pytest.MonkeyPatch)
         await asyncio.sleep(0)
     assert await asyncio.gather(*tasks) == [4] * 4
     assert await asyncio.gather(*(computations.compute("a", size, len, "four") for _ in range(2))) == [4, 4]
+
+
+async def test_everything_computed_for_a_client_is_counted_and_waits_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a request computes counts for its client, without being told so at each place."""
+    size = AT_ONCE_BYTES + 1
+    computations, done = ClientComputations(), list[str]()
+
+    async def ask(client: str, name: str) -> None:
+        with computations.used_by(client):
+            await compute(size, done.append, name)
+
+    with busy_thread():
+        names = [*(("mallory", f"mallory{number}") for number in range(20)), ("ada", "ada")]
+        tasks = [asyncio.ensure_future(ask(*name)) for name in names]
+        await asyncio.sleep(0)
+        monkeypatch.setattr(threads, "CLIENT_BYTES", 20 * size)
+        with pytest.raises(TooMany):
+            await ask("mallory", "one more")
+    await asyncio.gather(*tasks)
+    assert done.index("ada") == 1
+    assert len(done) == 21
+
+
+async def test_computations_that_others_wait_for_are_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "CLIENT_BYTES", 0)
+    with ClientComputations().used_by("ada"):
+        with threads.never_refused():
+            assert await compute(AT_ONCE_BYTES + 1, len, "four") == 4
+        with pytest.raises(TooMany):
+            await compute(AT_ONCE_BYTES + 1, len, "four")
+    with threads.never_refused():
+        assert await compute(AT_ONCE_BYTES + 1, len, "four") == 4

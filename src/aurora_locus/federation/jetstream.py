@@ -8,9 +8,9 @@ The filters and the cursor of a subscriber are parsed by pure functions.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -33,7 +33,8 @@ from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamEr
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
-from groundwork.threads import compute
+from groundwork.http.addresses import network_of
+from groundwork.threads import ClientComputations
 
 # 2^63 bounds the microseconds that a database can compare, and the work of parsing them.
 _MAX_DIGITS = 18
@@ -135,13 +136,21 @@ class Jetstream:
     """The WebSocket endpoint. Invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(
-        self, db: Database, live: LiveEvents, places: StreamSlots, taken_down: TakedownIndex, *, is_served: bool
+        self,
+        db: Database,
+        live: LiveEvents,
+        places: StreamSlots,
+        taken_down: TakedownIndex,
+        computations: ClientComputations,
+        *,
+        is_served: bool,
     ) -> None:
         self._db = db
         self._live = live
         self._places = places
         self._is_served = is_served
         self._taken_down = taken_down
+        self._computations = computations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
@@ -162,15 +171,27 @@ class Jetstream:
             await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
             return
         await send({"type": "websocket.accept"})
-        reader = _JetstreamReader(send, options, self._taken_down, waits=_single_value(query, "requireHello") == "true")
+        # A stream never has more than one frame waiting, so it waits for its turn.
+        compute = partial(self._computations.compute_in_turn, network_of(peer))
+        waits = _single_value(query, "requireHello") == "true"
+        reader = _JetstreamReader(send, options, self._taken_down, compute, waits=waits)
         await _serve(self._db, self._live, cursor, peer, reader, receive)
 
 
 class _JetstreamReader:
     """One subscriber with its options, which it can change at any time."""
 
-    def __init__(self, send: Send, options: JetstreamOptions, taken_down: TakedownIndex, *, waits: bool) -> None:
+    def __init__(
+        self,
+        send: Send,
+        options: JetstreamOptions,
+        taken_down: TakedownIndex,
+        compute: Callable[..., Awaitable[Any]],
+        *,
+        waits: bool,
+    ) -> None:
         self._send = send
+        self._compute = compute
         self._taken_down = taken_down
         self._options = options
         self.ready = asyncio.Event()
@@ -178,7 +199,7 @@ class _JetstreamReader:
             self.ready.set()
 
     async def take(self, frame: bytes) -> None:
-        lines = await compute(len(frame), lines_in, frame)
+        lines: Sequence[JetstreamLine] = await self._compute(len(frame), lines_in, frame)
         if any(line.rkey is not None for line in lines):
             await self._taken_down.refresh()
         for line in lines:
@@ -190,7 +211,7 @@ class _JetstreamReader:
         while (message := await receive())["type"] != "websocket.disconnect":
             content = message.get("text") or message.get("bytes") or b""
             try:
-                options = await compute(len(content), _read_update, content)
+                options = await self._compute(len(content), _read_update, content)
             except Malformed:
                 return _BAD_MESSAGE
             if options is not None:

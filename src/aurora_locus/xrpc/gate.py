@@ -37,7 +37,7 @@ SIGNS_IN = PROVES_PASSWORD | {"com.atproto.server.createAccount"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Parsing an address costs as much as counting it, and the same few addresses call again and again.
-_network_of = lru_cache(8192)(network_of)
+network_of_caller = lru_cache(8192)(network_of)
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Gate:
         if nsid not in _OWN_PACE:
             address = visitor or peer
             limit = of_address(ADDRESS, address, is_shared=self.shares_private_addresses)
-            await self.spend(allowance, [(limit, _network_of(address))])
+            await self.spend(allowance, [(limit, network_of_caller(address))])
         return allowance
 
     def source_of(self, connection: HTTPConnection) -> SignInSource:

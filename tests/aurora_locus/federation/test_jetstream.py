@@ -16,6 +16,7 @@ from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
 from aurora_locus.sequencer import queries
+from groundwork import threads
 from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Reader
 from tests.aurora_locus.conftest import MakeDeployment
@@ -78,6 +79,25 @@ async def test_a_large_commit_is_encoded_once_for_all_subscribers(deployment: De
     assert len(frame) > 200_000
     assert [line.collection for line in jetstream.lines_in(frame)] == [NOTE]
     assert jetstream.lines_in(bytes(bytearray(frame))) is jetstream.lines_in(frame)
+
+
+async def test_reading_large_records_is_limited_per_client(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread decodes the large records that anybody requests, so a client waits for its own. A request is refused if
+    too much of its client is waiting; a stream, which has one record at a time, is not.
+    """
+    ana = await deployment.sign_up("ana")
+    await write_note(ana, text="x" * 20_000)
+    monkeypatch.setattr(threads, "CLIENT_BYTES", 10_000)
+    async with subscribe(deployment, cursor=0) as socket:
+        received = await take(socket, 3)
+    assert len(received[2]["commit"]["record"]["text"]) == 20_000
+    query = {"repo": ana.did, "collection": NOTE, "rkey": received[2]["commit"]["rkey"]}
+    answer = await deployment.stranger.get("com.atproto.repo.getRecord", **query)
+    assert (answer.status_code, answer.json()["error"]) == (429, "RateLimitExceeded")
+    monkeypatch.setattr(threads, "CLIENT_BYTES", 30_000)
+    assert (await deployment.stranger.get("com.atproto.repo.getRecord", **query)).status_code == 200
 
 
 async def test_filters_by_collection_and_account_are_combined(deployment: Deployment) -> None:
