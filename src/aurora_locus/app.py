@@ -272,7 +272,7 @@ async def _open_xrpc_host(
         authorization=core.authorization,
         gate=build_gate(settings, core.registry.counters, clock),
         lexicons=clients.lexicons,
-        type_resolver=TypeResolver(core.catalog, clients.lexicons.document) if has_lexicons else None,
+        type_resolver=TypeResolver(core.catalog, clients.lexicons.resolve) if has_lexicons else None,
     )
 
 

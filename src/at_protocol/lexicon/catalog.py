@@ -29,23 +29,29 @@ Check = Callable[[object, int], None]
 class Catalog:
     """Documents by NSID. ``own_authority`` is the operator's spelling of this project's own names.
 
+    A catalog with a ``base`` has only the documents that are added to it, and finds all others in the base.
+
     ``compiled`` belongs to ``validate``: checks compiled from these documents, which are dropped when a document
     changes.
     """
 
-    def __init__(self, own_authority: str = OWN_AUTHORITY) -> None:
+    def __init__(self, own_authority: str = OWN_AUTHORITY, *, base: "Catalog | None" = None) -> None:
         self.compiled: dict[object, Check] = {}
+        self._base = base
         self._own_authority = own_authority
         self._files: Mapping[str, Path] | None = None
         self._documents: dict[str, Document] = {}
 
     def names(self) -> list[str]:
         """Every known NSID, sorted."""
-        return sorted({*self._bundled_files(), *self._documents})
+        given = self._bundled_files() if self._base is None else self._base.names()
+        return sorted({*given, *self._documents})
 
     def find(self, nsid: str) -> Document | None:
         """Return the document of an NSID, or None if it is unknown."""
         document = self._documents.get(nsid)
+        if document is None and self._base is not None:
+            return self._base.find(nsid)
         if document is None:
             text = self.text(nsid)
             if text is not None:
@@ -54,6 +60,8 @@ class Catalog:
 
     def text(self, nsid: str) -> bytes | None:
         """Return the JSON of a built-in document as it is served and published, or None for other names."""
+        if self._base is not None:
+            return self._base.text(nsid)
         path = self._bundled_files().get(nsid)
         if path is None:
             return None
@@ -66,6 +74,10 @@ class Catalog:
         """Add a document, replacing one with the same name. The caller must have run the linter on it."""
         self._documents[document.id] = document
         self.compiled.clear()
+
+    def holder_of(self, nsid: str) -> "Catalog":
+        """Return the catalog that has the document of an NSID: this one or its base."""
+        return self if self._base is None or nsid in self._documents else self._base.holder_of(nsid)
 
     def definition(self, reference: str) -> Definition:
         """Return the definition of ``nsid`` or ``nsid#name``. Raises Malformed if it is unknown."""

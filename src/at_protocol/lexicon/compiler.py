@@ -46,13 +46,14 @@ MAX_DEPTH = 128
 
 
 def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
-    """Return the check of ``nsid`` or ``nsid#name``, which is built once per catalog. Raises Malformed if it is
-    unknown.
+    """Return the check of ``nsid`` or ``nsid#name``, which is built once in the catalog that has the document. Raises
+    Malformed if it is unknown.
     """
     key = (strictness, reference)
+    nsid = reference.partition("#")[0]
+    catalog = catalog.holder_of(nsid)
     check = catalog.compiled.get(key)
     if check is None:
-        nsid = reference.partition("#")[0]
         check = _compile_definition(catalog, reference, catalog.definition(reference), nsid, strictness)
         catalog.compiled[key] = check
     return check

@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from at_network.lexicon_resolver import ResolvedLexicon
 from at_network.txt_records import Dns
-from at_protocol.lexicon.catalog import Catalog
-from at_protocol.lexicon.document import Document
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository import type_resolver
 from groundwork.clock import DAY, HOUR, MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment, Person
+from tests.aurora_locus.oauth.scoped_app import SCOPE_MISSING, let_in_scoped_app
 from tests.simulation.lexicon_publisher import Publisher, lexicon, open_publisher
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -74,36 +74,18 @@ async def test_unknown_type_is_written_without_validation(deployment: Deployment
     assert (await write(ana, NOTE, {}, validate=True)).status_code == 400
 
 
-async def test_write_waits_only_briefly_for_a_silent_authority(engine: str) -> None:
-    """A write waits only a moment for an authority that does not respond; later writes use the result, if there is one
-    by then.
-    """
-    assert engine
-    asked: list[Nsid] = []
-
-    async def silent(nsid: Nsid) -> Document:
-        asked.append(nsid)
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    catalog = Catalog()
-    await type_resolver.TypeResolver(catalog, silent, patience_seconds=0.01).resolve_and_add(Nsid(NOTE))
-    assert asked == [NOTE]
-    assert catalog.find(NOTE) is None
-
-
 async def test_batch_waits_no_longer_than_a_single_write(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch of unknown types is written after the wait of one type, however many types it has."""
     asked: list[Nsid] = []
 
-    async def silent(_resolver: object, nsid: Nsid) -> Document:
+    async def silent(_resolver: object, nsid: Nsid) -> ResolvedLexicon:
         asked.append(nsid)
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr("at_network.lexicon_resolver.LexiconResolver.document", silent)
+    monkeypatch.setattr("at_network.lexicon_resolver.LexiconResolver.resolve", silent)
     monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 0.05})
     deployment = await make_deployment(lexicon_resolution_enabled=True)
     ana = await deployment.sign_up("ana")
@@ -143,15 +125,33 @@ async def test_built_in_lexicons_are_never_replaced(deployment: Deployment, publ
     assert publisher.names.asked == []
 
 
-async def test_cache_of_resolved_types_is_bounded(
-    deployment: Deployment, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(type_resolver, "MAX_LEARNT", 1)
-    for name in ("one", "two"):
-        publisher.publish(lexicon(f"edu.uni.lab.{name}", {}))
+async def test_only_record_types_are_learned(deployment: Deployment, publisher: Publisher) -> None:
+    """A permission set, or a method, that is used as a collection is not kept in place of the published one."""
+    document = lexicon(NOTE, {})
+    document["defs"]["main"] = {"type": "permission-set", "permissions": []}
+    publisher.publish(document)
     ana = await deployment.sign_up("ana")
-    statuses = [(await write(ana, f"edu.uni.lab.{name}", {})).json()["validationStatus"] for name in ("one", "two")]
-    assert statuses == ["valid", "unknown"]
+    assert (await write(ana, NOTE, {})).json()["validationStatus"] == "unknown"
+    assert deployment.pds.authorization.permission_documents._catalog.find(NOTE) is None
+
+
+async def test_write_that_is_refused_resolves_nothing(deployment: Deployment, publisher: Publisher) -> None:
+    """Nobody makes this server look up types without permission to write them, or more than one commit can have."""
+    publisher.publish(lexicon(NOTE, {}))
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    one = {"repo": ben.did, "collection": NOTE, "rkey": "a", "record": {}}
+    creation = {"$type": "com.atproto.repo.applyWrites#create", "value": {}}
+    many = [{**creation, "collection": f"edu.uni.lab.kind{number}"} for number in range(201)]
+    for method, body in (
+        ("createRecord", one),
+        ("putRecord", one),
+        ("applyWrites", {"repo": ben.did, "writes": many[:1]}),
+        ("applyWrites", {"repo": ana.did, "writes": many}),
+    ):
+        assert (await ana.post(f"com.atproto.repo.{method}", body)).status_code in (400, 403), method
+    app = await let_in_scoped_app(deployment, ana.did, "atproto repo:org.example.other")
+    assert await app.write("createRecord", NOTE) == SCOPE_MISSING
+    assert publisher.names.asked == []
 
 
 async def test_without_the_setting_no_lexicon_is_resolved(

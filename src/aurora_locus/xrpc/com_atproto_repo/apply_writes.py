@@ -1,8 +1,9 @@
 """Apply several writes in one commit: all of them or none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from at_protocol.lexicon.catalog import Catalog
 from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
@@ -13,7 +14,7 @@ from aurora_locus.repository.commit import MAX_WRITES, commit
 from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.type_resolution import resolve_types
+from aurora_locus.xrpc.com_atproto_repo.type_resolution import catalogs_for
 from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, result
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
@@ -41,16 +42,16 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     If any write is invalid, none is applied.
     """
     body = call.body
-    await resolve_types(
-        call, {write["collection"] for write in body["writes"] if not write["$type"].endswith("#delete")}
-    )
     did = await own_repository(call, body["repo"])
     if len(body["writes"]) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
     for item in body["writes"]:
         require_repo_action(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
+    catalogs = await catalogs_for(
+        call, {write["collection"] for write in body["writes"] if not write["$type"].endswith("#delete")}
+    )
     fresh_keys = [call.host.repositories.fresh_record_key() for _ in body["writes"]]
-    writes = await call.compute(_prepare_all, call, fresh_keys)
+    writes = await call.compute(_prepare_all, call, catalogs, fresh_keys)
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))
     return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}
@@ -60,19 +61,21 @@ def _points(call: XrpcCall) -> int:
     return sum(_POINTS[_ACTIONS[write["$type"]]] for write in call.body["writes"])
 
 
-def _prepare_all(call: XrpcCall, fresh_keys: Sequence[Tid]) -> list[PreparedWrite]:
+def _prepare_all(call: XrpcCall, catalogs: Mapping[Nsid, Catalog], fresh_keys: Sequence[Tid]) -> list[PreparedWrite]:
     items = zip(call.body["writes"], fresh_keys, strict=True)
-    return [_prepare(call, index, item, fresh_key) for index, (item, fresh_key) in enumerate(items)]
+    return [_prepare(call, catalogs, index, item, fresh_key) for index, (item, fresh_key) in enumerate(items)]
 
 
-def _prepare(call: XrpcCall, index: int, item: dict[str, Any], fresh_key: Tid) -> PreparedWrite:
+def _prepare(
+    call: XrpcCall, catalogs: Mapping[Nsid, Catalog], index: int, item: dict[str, Any], fresh_key: Tid
+) -> PreparedWrite:
     action = _ACTIONS[item["$type"]]
     collection = Nsid(item["collection"])
     try:
         if action is WriteAction.DELETE:
             return prepare_deletion(collection, RecordKey(item["rkey"]))
         return prepare_record(
-            call.host.catalog,
+            catalogs[collection],
             action,
             collection,
             RecordKey(item["rkey"]) if "rkey" in item else None,

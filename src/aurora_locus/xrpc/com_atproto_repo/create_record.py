@@ -11,7 +11,7 @@ from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.type_resolution import resolve_types
+from aurora_locus.xrpc.com_atproto_repo.type_resolution import catalogs_for
 from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, write_response
 from aurora_locus.xrpc.limits import per_account
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
@@ -26,15 +26,15 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     Raises Conflict (``InvalidSwap``) if the repository has changed.
     """
     body = call.body
-    await resolve_types(call, [body["collection"]])
     did = await own_repository(call, body["repo"])
     require_repo_action(call.caller, body["collection"], RepoAction.CREATE)
-    repositories = call.host.repositories
+    repositories, collection = call.host.repositories, Nsid(body["collection"])
+    catalogs = await catalogs_for(call, [collection])
     write = await call.compute(
         prepare_record,
-        call.host.catalog,
+        catalogs[collection],
         WriteAction.CREATE,
-        Nsid(body["collection"]),
+        collection,
         RecordKey(body["rkey"]) if "rkey" in body else None,
         body["record"],
         validate=body.get("validate"),
