@@ -320,6 +320,7 @@ def _application(
         host.streams,
         TakedownIndex(core.db, core.clock),
         host.computations,
+        host.count_stream,
         is_served=settings.serves_firehose,
     )
     return Application(

@@ -8,7 +8,7 @@ The filters and the cursor of a subscriber are parsed by pure functions.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -132,6 +132,10 @@ def _bad(value: object, why: str) -> Malformed:
     return Malformed("jetstream", value, why)
 
 
+# Counts the opening of a stream with these headers by this address. Raises RateLimited.
+CountOpening = Callable[[Iterable[tuple[bytes, bytes]], str], Awaitable[None]]
+
+
 class Jetstream:
     """The WebSocket endpoint. Invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
@@ -142,6 +146,7 @@ class Jetstream:
         places: StreamSlots,
         taken_down: TakedownIndex,
         computations: ClientComputations,
+        count_opening: CountOpening,
         *,
         is_served: bool,
     ) -> None:
@@ -151,10 +156,12 @@ class Jetstream:
         self._is_served = is_served
         self._taken_down = taken_down
         self._computations = computations
+        self._count_opening = count_opening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
         peer = client[0] if client else ""
+        await self._count_opening(scope["headers"], peer)
         with self._places.held(peer):
             await self._answer(scope, receive, send, peer)
 

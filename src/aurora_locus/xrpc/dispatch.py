@@ -173,7 +173,9 @@ async def _subscribe(
         await send({"type": "websocket.http.response.body", "body": body})
         return
     client = scope.get("client")
-    with host.streams.held(client[0] if client else ""):
+    peer = client[0] if client else ""
+    await host.count_stream(scope["headers"], peer)
+    with host.streams.held(peer):
         await subscription(host, scope, receive, send)
 
 

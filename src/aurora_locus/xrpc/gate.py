@@ -1,15 +1,17 @@
-"""Rate limit of all requests by address, in windows of five minutes."""
+"""Rate limit of all requests by address, in windows of five minutes. It is charged before anything else is done, also
+before it is known whether the credentials of a request are valid.
+"""
 
 import hmac
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
 
-from aurora_locus.accounts.limits import of_address, widen
+from aurora_locus.accounts.limits import GET_REPO, of_address, widen
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import Clock
@@ -22,8 +24,12 @@ ADDRESS = Limit("address", 3000, 5 * 60)
 # Proxied calls per account: enough for a whole household, and far more than one person makes.
 PASSED_ON = Limit("passed_on", 3000, 5 * 60)
 
-# Repository downloads have their own limit, which their methods count.
-_OWN_PACE = frozenset({"com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"})
+# Opening a stream costs about twenty queries. Reopening all streams of an address at once is fine
+# (``STREAMS_OF_AN_ADDRESS``).
+STREAM_OPENINGS = Limit("stream_openings", 600, 5 * 60)
+
+# Repository downloads count against their own limit instead.
+_OWN_PACE = dict.fromkeys(("com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"), GET_REPO)
 
 _BYPASS = b"x-ratelimit-bypass"
 
@@ -74,11 +80,13 @@ class Gate:
         if not self.is_counting or (not _proves_password(nsid, headers) and self._is_let_pass(headers, peer)):
             return Allowance(is_counted=False)
         allowance = Allowance()
-        if nsid not in _OWN_PACE:
-            address = visitor or peer
-            limit = of_address(ADDRESS, address, is_shared=self.shares_private_addresses)
-            await self.spend(allowance, [(limit, network_of_caller(address))])
+        await self._count(allowance, _OWN_PACE.get(nsid, ADDRESS), visitor or peer)
         return allowance
+
+    async def open_stream(self, headers: Iterable[tuple[bytes, bytes]], peer: str) -> None:
+        """Count the opening of a stream. Raises RateLimited."""
+        if self.is_counting and not self._is_let_pass(dict(headers), peer):
+            await self._count(Allowance(), STREAM_OPENINGS, peer)
 
     def source_of(self, connection: HTTPConnection) -> SignInSource:
         """Return the client to count: the client that one of our own services names, otherwise the peer."""
@@ -91,6 +99,10 @@ class Gate:
         if self.has_wide_limits:
             charges = [(widen(limit), key) for limit, key in charges]
         allowance.limit_states.append(await spend(self.counters, charges, now=self.clock.now(), points=points))
+
+    async def _count(self, allowance: Allowance, limit: Limit, address: str) -> None:
+        limit = of_address(limit, address, is_shared=self.shares_private_addresses)
+        await self.spend(allowance, [(limit, network_of_caller(address))])
 
     def _is_let_pass(self, headers: Mapping[bytes, bytes], peer: str) -> bool:
         sent = headers.get(_BYPASS)

@@ -1,5 +1,6 @@
 """Dependencies of the methods, assembled once by ``app``."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from at_network.identity_resolver import IdentityResolver
@@ -49,5 +50,10 @@ class XrpcHost:
     lexicons: LexiconResolver | None = None
     # Resolves unknown record types. If None, only built-in types are known.
     type_resolver: TypeResolver | None = None
-    # Computations with large bodies.
+    # Computations with large bodies and records.
     computations: ClientComputations = field(default_factory=ClientComputations)
+
+    async def count_stream(self, headers: Iterable[tuple[bytes, bytes]], peer: str) -> None:
+        """Count the opening of a stream. Raises RateLimited."""
+        if self.gate is not None:
+            await self.gate.open_stream(headers, peer)

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from aurora_locus.accounts import limits
 from aurora_locus.xrpc import gate
@@ -62,6 +64,48 @@ async def test_every_response_reports_the_limit_until_it_is_exceeded(make_deploy
     assert health.status_code == 200
     deployment.clock.turn(5 * MINUTE)
     assert limit_headers(await ask(deployment)) == ("5", "4")
+
+
+@pytest.mark.usefixtures("low_limits")
+async def test_requests_with_invalid_credentials_are_counted(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request counts before its credentials are checked, which costs more than most answers."""
+    downloads = dict.fromkeys(("com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"), Limit("get_repo", 3, 300))
+    monkeypatch.setattr(gate, "_OWN_PACE", downloads)
+    deployment = await make_deployment(trusted_proxy_hops=1)
+    headers = {"authorization": "Bearer invalid", "x-forwarded-for": "192.0.2.1"}
+    for method in downloads:
+        path = f"/xrpc/{method}?did=did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+        answers = [await deployment.http.get(path, headers=headers) for _ in range(4)]
+        assert 429 not in {answer.status_code for answer in answers[: len(answers) - 1]}
+        assert (answers[-1].status_code, answers[-1].headers["ratelimit-limit"]) == (429, "3")
+        deployment.clock.turn(5 * MINUTE)
+    assert limit_headers(await ask(deployment)) == ("5", "4")
+
+
+@pytest.mark.usefixtures("low_limits")
+@pytest.mark.parametrize("path", ["xrpc/com.atproto.sync.subscribeRepos", "subscribe"])
+async def test_opened_streams_are_counted(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Opening and closing streams is limited per address, because each opening reads the log."""
+    monkeypatch.setattr(gate, "STREAM_OPENINGS", Limit("stream_openings", 3, 300))
+    deployment = await make_deployment(trusted_proxy_hops=1, rate_limit_bypass_ips=("198.51.100.7",))
+
+    async def opening(peer: str) -> int:
+        url = f"{deployment.url.replace('http', 'ws')}/{path}"
+        try:
+            async with connect(url, additional_headers={"x-forwarded-for": peer}):
+                return 101
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    assert [await opening("192.0.2.1") for _ in range(4)] == [101, 101, 101, 429]
+    assert await opening("192.0.2.2") == 101
+    assert [await opening("198.51.100.7") for _ in range(4)] == [101] * 4
+    deployment.clock.turn(5 * MINUTE)
+    assert await opening("192.0.2.1") == 101
 
 
 @pytest.mark.usefixtures("low_limits")

@@ -283,6 +283,7 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
     ("what", "limits"),
     [
         ("calls of XRPC methods", [gate.ADDRESS]),
+        ("opened streams", [gate.STREAM_OPENINGS]),
         ("created accounts", [CREATE_ACCOUNT]),
         ("sign-ins", [SIGN_IN_ADDRESS]),
         ("requested e-mails to reset a password", REQUEST_PASSWORD_RESET),

@@ -2,9 +2,7 @@
 
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.limits import GET_REPO
 from aurora_locus.repository.export import export
-from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import visible_head
 
@@ -16,4 +14,4 @@ async def get_checkout(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(export(call.host.repositories, did), MEDIA_TYPE)
 
 
-METHOD = query("com.atproto.sync.getCheckout", get_checkout, charges=per_address(GET_REPO))
+METHOD = query("com.atproto.sync.getCheckout", get_checkout)

@@ -3,9 +3,7 @@
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
-from aurora_locus.accounts.limits import GET_REPO
 from aurora_locus.repository.export import export
-from aurora_locus.xrpc.limits import per_address
 from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import visible_head
 
@@ -18,4 +16,4 @@ async def get_repo(call: XrpcCall) -> XrpcResponse:
     return XrpcResponse(export(call.host.repositories, did, None if since is None else Tid(since)), MEDIA_TYPE)
 
 
-METHOD = query("com.atproto.sync.getRepo", get_repo, charges=per_address(GET_REPO))
+METHOD = query("com.atproto.sync.getRepo", get_repo)
