@@ -7,4 +7,15 @@ retracts them). ``publication_queries`` finds single ones, ``publication_status`
 ``superseded_records`` has the records in repositories of earlier owners, ``in_flight`` the writes whose outcome is
 unknown, ``reasons`` why a record is not published. ``emails`` has the e-mail jobs, ``email_suppressions`` the
 addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
+
+A record that exists becomes that of a publication, or its version the base of one, by the function for the case:
+
+- Its owner acts on a record of another app, and there is no publication: ``publications.create_for_foreign_record``.
+- A subject has a record of another app that we never wrote to, and the next edit goes there:
+  ``publication_echoes.attach_foreign_record``.
+- The handler finds a record where it was going to create one: ``leased_publications.attach_found_record``.
+- The database, or a record that we had retracted, was restored: ``publication_moves.reattach_after_restore``.
+- Somebody else deleted the record, and it is back: ``publication_moves.reattach_after_deletion``. If edits from before
+  that are in no record, ``attach_foreign_record`` and then, to send them, ``publication_echoes.resume_lost``.
+- Another app edited the record, and nothing was edited here: ``publication_echoes.accept_foreign_version``.
 """

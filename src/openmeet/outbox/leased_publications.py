@@ -163,7 +163,9 @@ _COMPLETE_WITHOUT_WRITE = f"""
      where {_HELD} and state = 'sending'
 """
 
-_ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+_ATTACH_FOUND_RECORD = (
+    f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+)
 
 # Applies to this version only; a later version has another CID. But the same bytes may be written again, so every
 # statement that stores another base clears this column (``SET_BASE``).
@@ -366,9 +368,9 @@ async def complete_without_write(tx: Transaction, publication: Publication) -> b
     )
 
 
-async def attach_current(tx: Transaction, publication: Publication, *, did: str, uri: str) -> None:
-    """Make an existing record with the same content the record of this publication."""
-    await tx.execute(_ATTACH_CURRENT, **_leased_row(publication), did=did, uri=uri)
+async def attach_found_record(tx: Transaction, publication: Publication, *, did: str, uri: str) -> None:
+    """Make a record that was found in the repository the record of this publication."""
+    await tx.execute(_ATTACH_FOUND_RECORD, **_leased_row(publication), did=did, uri=uri)
 
 
 async def start_retracting(tx: Transaction, publication: Publication) -> bool:

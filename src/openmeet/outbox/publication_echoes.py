@@ -95,7 +95,7 @@ _KEEP_EDITS = """
 
 # The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
 # record to write them to.
-_ENQUEUE_AGAIN = f"""
+_RESUME_LOST = f"""
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, {DUE_FROM_NOW}, reason = ''
      where uri = :uri and (state in ({_from(_S.DUE)}) and was_lost = 1
@@ -136,7 +136,7 @@ _ERASE = f"""
 """
 
 # A publication that was retracted because its record was deleted is decided again, because the record is back.
-_ATTACH = f"""
+_ATTACH_FOREIGN_RECORD = f"""
     update publications
        set did = :did, uri = :uri, {SET_BASE},
            state = case when state in ({_from(_S.RETRACTED)}) then 'due' else state end,
@@ -147,7 +147,7 @@ _ATTACH = f"""
 
 # ``chosen_cid`` is cleared: if the bytes that we sent last appear again, somebody has reverted to them and it is not an
 # echo. A publication that was withheld before its subject had a record stays withheld.
-_ADOPT = f"""
+_ACCEPT_FOREIGN_VERSION = f"""
     update publications
        set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', was_merged = 1, was_lost = 0,
            sent_revision = revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE},
@@ -231,9 +231,9 @@ async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEd
     )
 
 
-async def enqueue_again(tx: Transaction, uri: str) -> bool:
-    """Make a publication due whose record was deleted and is now back and attached to it."""
-    return await tx.execute(_ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
+async def resume_lost(tx: Transaction, uri: str) -> bool:
+    """Make a publication due whose record was lost and is attached again, because edits from before are in no record."""
+    return await tx.execute(_RESUME_LOST, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:
@@ -255,9 +255,11 @@ async def abandon_revision(tx: Transaction, publication: Publication) -> None:
     await tx.execute(_GIVE_UP_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
 
 
-async def adopt(tx: Transaction, version: RecordVersion) -> bool:
+async def accept_foreign_version(tx: Transaction, version: RecordVersion) -> bool:
     """Make another app's version the base of the publication, because nothing was edited here."""
-    changed = await tx.execute(_ADOPT, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev, now=tx.now)
+    changed = await tx.execute(
+        _ACCEPT_FOREIGN_VERSION, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev, now=tx.now
+    )
     return changed == 1
 
 
@@ -266,12 +268,12 @@ async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: byt
     await tx.execute(_REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
 
 
-async def attach(tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Attach an existing record to a subject, so that updates go to this record. It was written by another app or
-    before a restore.
-    """
+async def attach_foreign_record(
+    tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str
+) -> bool:
+    """Attach a record of another app, or one that is back, to a subject without a record, so that updates go to it."""
     changed = await tx.execute(
-        _ATTACH,
+        _ATTACH_FOREIGN_RECORD,
         kind=kind,
         subject_id=subject_id,
         did=version.did,

@@ -62,7 +62,7 @@ _MOVE_TO_USER = """
 
 # Only if nothing was ever sent or a retracted row may be used again, and only if no handler holds the row or has sent
 # something since.
-_REATTACH = f"""
+_REATTACH_AFTER_RESTORE = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
            sent_revision = :sent_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
@@ -73,7 +73,7 @@ _REATTACH = f"""
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
 # published. The subject still says that its record was deleted; a series was withdrawn because of that.
-_REATTACH_DELETED = f"""
+_REATTACH_AFTER_DELETION = f"""
     update publications
        set did = :did, uri = :uri, {SET_BASE}, was_lost = 0, attempts = 0, reason = '',
            is_withdrawn = case when kind = 'series' then 0 else is_withdrawn end,
@@ -84,7 +84,7 @@ _REATTACH_DELETED = f"""
 """
 
 
-async def reattach(
+async def reattach_after_restore(
     tx: Transaction,
     version: RecordVersion,
     *,
@@ -101,7 +101,7 @@ async def reattach(
     version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
-        _REATTACH,
+        _REATTACH_AFTER_RESTORE,
         kind=kind,
         subject_id=subject_id,
         did=version.did,
@@ -116,16 +116,16 @@ async def reattach(
     return changed == 1
 
 
-async def reattach_deleted(
+async def reattach_after_deletion(
     tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str, awaits_host_decision: bool
 ) -> bool:
     """Attach a publication's record again, as the new base, after somebody deleted it and it came back.
 
     ``awaits_host_decision``: the host has not yet decided what to do about the deletion. Returns False if no record was
-    lost, or if unsent edits have to be applied first (``publication_echoes.attach``).
+    lost, or if unsent edits have to be applied first (``publication_echoes.attach_foreign_record``).
     """
     changed = await tx.execute(
-        _REATTACH_DELETED,
+        _REATTACH_AFTER_DELETION,
         kind=kind,
         subject_id=subject_id,
         did=version.did,

@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox.publication_columns import RECHECK_IF_LEASED
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, create_for_record, recheck
+from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, create_for_foreign_record, recheck
 
 _S = PublicationState
 
@@ -43,7 +43,7 @@ async def withdraw_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record_uri: str
 ) -> None:
     """Like ``withdraw``, for a record that another app wrote and that may have no publication yet."""
-    await create_for_record(tx, kind, subject_id, user_id=user_id, revision=revision, record_uri=record_uri)
+    await create_for_foreign_record(tx, kind, subject_id, user_id=user_id, revision=revision, record_uri=record_uri)
     await withdraw(tx, kind=kind, subject_id=subject_id)
     await recheck(tx, kind=kind, subject_ids=[subject_id])
 

@@ -444,7 +444,7 @@ async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) 
     return await tx.execute(_WAKE_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
 
 
-async def create_for_record(
+async def create_for_foreign_record(
     tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record_uri: str
 ) -> None:
     """Create a publication for a record that another app wrote."""

@@ -48,8 +48,8 @@ async def mark_published(
     body = cbor.encode(record)
     version = RecordVersion(uri, rev(0), str(Cid.for_cbor(body)), body)
     await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await publication_echoes.attach(tx, version, kind=kind, subject_id=subject)
-    await publication_echoes.adopt(tx, version)
+    await publication_echoes.attach_foreign_record(tx, version, kind=kind, subject_id=subject)
+    await publication_echoes.accept_foreign_version(tx, version)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
 
 

@@ -66,7 +66,9 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """Attach a record that the publisher wrote and that has not arrived from the network yet."""
-    assert await publication_echoes.attach(tx, version_of(said), kind=PublicationKind.EVENT, subject_id=event_id)
+    assert await publication_echoes.attach_foreign_record(
+        tx, version_of(said), kind=PublicationKind.EVENT, subject_id=event_id
+    )
 
 
 async def walk(db: Database, seed: int) -> None:

@@ -61,7 +61,9 @@ def _edit(tx: Transaction, user_id: UserId) -> Awaitable[object]:
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
-    "adopted": lambda tx, _: publication_echoes.adopt(tx, RecordVersion(URI, LATER, "theirs", b"\xa0")),
+    "adopted": lambda tx, _: publication_echoes.accept_foreign_version(
+        tx, RecordVersion(URI, LATER, "theirs", b"\xa0")
+    ),
     "left": leased_publications.complete_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),

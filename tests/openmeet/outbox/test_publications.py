@@ -166,14 +166,16 @@ async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: st
         await tx.execute("update publications set deleting_cid = 'old', earlier_cids = ' earlier', attempts = 3")
         version = RecordVersion(URI, "3bbbbbbbbbbbb", "earlier" if how == "late echo" else "new", b"\xa0")
         if how == "adopted":
-            assert await publication_echoes.adopt(tx, version)
+            assert await publication_echoes.accept_foreign_version(tx, version)
             assert (await held(tx)).attempts == 0
         else:
             assert await publication_echoes.complete_by_echo(
                 tx, uri=URI, cid=version.cid, rev=version.rev, body=version.body
             )
         if comes_back == "adopted":
-            assert await publication_echoes.adopt(tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0"))
+            assert await publication_echoes.accept_foreign_version(
+                tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0")
+            )
         else:
             await tx.execute("update publications set chosen_cid = 'old'")
             assert await publication_echoes.complete_by_echo(tx, uri=URI, cid="old", rev="3cccccccccccc", body=b"\xa0")
@@ -219,7 +221,9 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
 async def test_a_record_changed_by_another_app(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
-        adopted = await publication_echoes.adopt(tx, RecordVersion(URI, "3bbbbbbbbbbbb", "theirs", b"\xa0"))
+        adopted = await publication_echoes.accept_foreign_version(
+            tx, RecordVersion(URI, "3bbbbbbbbbbbb", "theirs", b"\xa0")
+        )
     assert adopted is GRAPH.allows(state, PublicationState.PUBLISHED)
 
 
@@ -366,7 +370,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
         await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
         await publication_echoes.abandon_revision(tx, found)
-        await publication_echoes.attach(
+        await publication_echoes.attach_foreign_record(
             tx, RecordVersion(URI, "r", "c", b""), kind=PublicationKind.EVENT, subject_id="e"
         )
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
@@ -380,6 +384,6 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         assert await leased_publications.start_retracting(tx, row)
         assert await leased_publications.set_retracted(tx, row, is_gone=True)
         await leased_publications.complete_without_write(tx, row)
-        await leased_publications.attach_current(tx, row, did=DID, uri=URI)
+        await leased_publications.attach_found_record(tx, row, did=DID, uri=URI)
         assert await publication_status.counts(tx)
         assert await leased_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

@@ -101,7 +101,7 @@ async def _give_record(site: Site, path: str) -> None:
     async with site.db.transaction() as tx:
         event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
         assert event is not None
-        await publications.create_for_record(
+        await publications.create_for_foreign_record(
             tx,
             publications.PublicationKind.EVENT,
             event.id,

@@ -228,7 +228,7 @@ async def leave_record(
             tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
         )
     else:
-        await publications.create_for_record(
+        await publications.create_for_foreign_record(
             tx, SUPERSEDED_KIND[kind], uri, user_id=owner, revision=revision, record_uri=uri
         )
     return True

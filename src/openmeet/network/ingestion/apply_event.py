@@ -214,7 +214,7 @@ async def _keep_superseded(
     """
     if publication is None:
         return
-    await publication_echoes.adopt(tx, version)
+    await publication_echoes.accept_foreign_version(tx, version)
     if publication.has_unsent_revision:
         await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], resets_write_count=True)
 
@@ -240,7 +240,7 @@ async def attach_unsent_publication(
     if before is None and publication.edits is None:
         return await _owned_again(tx, now, event, publication)
     base = now if before is None else before
-    await publication_echoes.attach(tx, base, kind=PublicationKind.EVENT, subject_id=event.id)
+    await publication_echoes.attach_foreign_record(tx, base, kind=PublicationKind.EVENT, subject_id=event.id)
     attached = await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if attached is not None and publication.state is PublicationState.RETRACTED:
         attached = replace(attached, state=publication.state)  # earlier edits made here are in no record
@@ -261,7 +261,7 @@ async def _owned_again(
     """
     if event.origin is not RecordOrigin.HERE:
         return None
-    is_found = await publication_moves.reattach_deleted(
+    is_found = await publication_moves.reattach_after_deletion(
         tx,
         now,
         kind=publication.kind,
@@ -372,7 +372,7 @@ async def _merge_with_edits(
         # Completed without being sent: the edits made here are in no record and must not be overwritten (invariant 6).
         edits = _edits_since(publication, base, ours)
         # Edits that lost their record through a deletion are enqueued again when the record is back.
-        has_unsent_revision = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
+        has_unsent_revision = bool(edits) and await publication_echoes.resume_lost(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
         ours_at=publication.edited_at,
@@ -406,7 +406,7 @@ async def _merge_with_edits(
             tx, uri=version.uri, edits=encode_edits(edits), merged=MERGE_RULE.encode(merged.value)
         )
     else:
-        await publication_echoes.adopt(tx, version)
+        await publication_echoes.accept_foreign_version(tx, version)
 
 
 def _keeps_edits_local(event: Event) -> bool:

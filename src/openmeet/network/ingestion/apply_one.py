@@ -203,7 +203,7 @@ async def _put_series(
         if parsed_series is not None and message.uri in batch.superseded_uris:
             await local_series.store_edit_of_former_owner(tx, context, version_of(message), parsed_series, publication)
         if not publication.has_unsent_revision and message.cid is not None and message.body is not None:
-            await publication_echoes.adopt(tx, version_of(message))
+            await publication_echoes.accept_foreign_version(tx, version_of(message))
         return IngestResult.APPLIED
     if parsed_series is None:
         return IngestResult.RAW
@@ -241,7 +241,7 @@ async def _put_of_group(
         and not publication.has_unsent_revision
         and message.body is not None
     ):
-        await publication_echoes.adopt(tx, version_of(message))
+        await publication_echoes.accept_foreign_version(tx, version_of(message))
     if parsed.statement is not None:
         await remote_groups.apply_statement(tx, message.did, message.uri, parsed.statement)
     elif seen_record is not None and not is_same and message.collection in OF_STATEMENTS:

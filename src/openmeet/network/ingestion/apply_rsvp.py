@@ -389,7 +389,7 @@ async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
     """Adopt the content that another app has written into our own record."""
     version = version_seen(effective)
     if version is not None:
-        await publication_echoes.adopt(tx, version)
+        await publication_echoes.accept_foreign_version(tx, version)
 
 
 def facts_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:

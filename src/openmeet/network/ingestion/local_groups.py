@@ -369,8 +369,10 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     if version is None:
         return
     # This is now the record to update; a second one must never be written.
-    await publication_echoes.attach(tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id)
-    await publication_echoes.adopt(tx, version)
+    await publication_echoes.attach_foreign_record(
+        tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id
+    )
+    await publication_echoes.accept_foreign_version(tx, version)
 
 
 async def _group_and_member(tx: Transaction, publication: Publication) -> tuple[Group, Membership] | None:

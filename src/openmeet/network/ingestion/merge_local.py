@@ -107,7 +107,7 @@ async def store_merge(
         merged = rule.encode(result.merged.value)
         await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(result.edits), merged=merged)
     else:
-        await publication_echoes.adopt(tx, version)
+        await publication_echoes.accept_foreign_version(tx, version)
 
 
 async def keep_ours(

@@ -120,7 +120,7 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
     await publications.enqueue(
         tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
     )
-    if not await publication_moves.reattach(
+    if not await publication_moves.reattach_after_restore(
         tx,
         version_of(message),
         kind=PublicationKind.EVENT,
@@ -206,7 +206,7 @@ async def _was_lost(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
 async def _reattach_lost(tx: Transaction, message: RecordMessage, kind: PublicationKind, subject_id: str) -> bool:
     """Attach a record that another app had deleted and has restored: its owner wants it on the network again."""
     version = version_of(message)
-    return await publication_moves.reattach_deleted(
+    return await publication_moves.reattach_after_deletion(
         tx, version, kind=kind, subject_id=subject_id, awaits_host_decision=False
     )
 
@@ -218,7 +218,7 @@ async def _reattach_uncounted(
     here is newer.
     """
     await publications.enqueue_many(tx, kind=kind, subjects=[subject])
-    return await publication_moves.reattach(
+    return await publication_moves.reattach_after_restore(
         tx,
         version_of(message),
         kind=kind,

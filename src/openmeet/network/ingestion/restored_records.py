@@ -108,7 +108,7 @@ async def _attach(
     if version is None or (before is not None and (before.uri is not None or before.is_withdrawn)):
         return False
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    return await publication_moves.reattach(
+    return await publication_moves.reattach_after_restore(
         tx,
         version,
         kind=kind,

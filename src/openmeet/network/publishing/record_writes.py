@@ -85,7 +85,7 @@ async def write(
         await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
     if planned.is_up_to_date and planned.current is not None:
-        await _adopt_current(dependencies, publication, planned, planned.current)
+        await _accept_current_version(dependencies, publication, planned, planned.current)
         return
     try:
         await _send(dependencies, client, publication, planned)
@@ -175,7 +175,7 @@ async def store_response(
     )
 
 
-async def _adopt_current(
+async def _accept_current_version(
     dependencies: PublishingDependencies, publication: Publication, planned: PlannedWrite, current: CurrentRecord
 ) -> None:
     """Store the PDS's version as the base without a write, because it already has all our fields."""
@@ -183,7 +183,7 @@ async def _adopt_current(
         seen_record = await seen.find(tx, str(planned.uri))
         if seen_record is None:
             return  # should not happen, because ``plan_write`` found it; the lease ends and the row is checked again
-        await leased_publications.attach_current(tx, publication, did=planned.identity.did, uri=str(planned.uri))
+        await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=str(planned.uri))
         version = RecordVersion(str(planned.uri), seen_record.rev, current.cid, current.body)
         await outcomes.mark_published(
             tx, publication, version, revision=publication.revision, omitted=planned.picture.reason

@@ -175,7 +175,9 @@ async def plan_write(
     if isinstance(decision, PublishRsvp) and publication.uri is None and target.current is not None:
         # This is now the record to update, even if it has to be merged first.
         async with dependencies.db.transaction() as tx:
-            await leased_publications.attach_current(tx, publication, did=decision.identity.did, uri=str(target.uri))
+            await leased_publications.attach_found_record(
+                tx, publication, did=decision.identity.did, uri=str(target.uri)
+            )
     obstacle = await _obstacle_to(dependencies, publication, decision, target)
     if obstacle is not None:
         return obstacle
