@@ -337,10 +337,7 @@ async def set_state(
     the move.
     """
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
-    leased_as = (
-        PublicationState.RETRACTING if publication.state is PublicationState.RETRACTING else PublicationState.SENDING
-    )
-    GRAPH.require(leased_as, state)
+    GRAPH.require(publication.leased_state, state)
     moved = await tx.execute(
         _SET_STATE,
         **_leased_row(publication),
@@ -353,7 +350,7 @@ async def set_state(
         heeds_recheck=int(not waits),
         revision=publication.revision,
         heeds_revision=int(not waits and state in DUE_ON_NEW_REVISION),
-        leased_as=leased_as,
+        leased_as=publication.leased_state,
     )
     return moved == 1
 

@@ -1,13 +1,16 @@
 """The columns of ``publications``, and those that statements set together, as parts of an ``update``.
 
-- The subject: ``kind``, ``subject_id``; ``user_id``, in whose repository the record belongs; ``revision``, the newest one;
-  ``edited_at``; ``sent_revision``, the newest one for which nothing is left to send.
+- The subject: ``kind``, ``subject_id``; ``user_id``, in whose repository the record belongs; ``revision``, the newest one,
+  and ``edited_at``, its time; ``sent_revision``, the newest one for which nothing is left to send. It also increases when
+  nothing was sent: the record already had the content, was deleted, or must not be written. What was really sent is in
+  ``chosen_*``.
 - When to try next: ``state``, ``reason``, ``due_at``; ``attempts`` since the last success; ``changed_at``.
 - The lease: ``lease``, its number; ``leased_until``; ``needs_recheck``, something that the handler's decision depends on
   has changed since the lease began.
 - The record: ``did``, also of one that was deleted; ``uri``, once a key has been chosen.
-- The write in flight, or the last one: ``chosen_cid``, ``chosen_body``, ``chosen_revision``. ``earlier_cids``: earlier
-  writes that may still arrive. ``deleting_cid``: the version that a delete without a response was for.
+- The write in flight, or the last one: ``chosen_cid``, ``chosen_body``, and ``chosen_revision``, of which they were made.
+  ``earlier_cids``: earlier writes that may still arrive. ``deleting_cid``: the version that a delete without a response
+  was for.
 - The base, the last version that we and the PDS agreed on: ``base_cid``, ``base_body``, ``base_rev``.
 - Merging: ``edits``, made here and in no record yet; ``merged``, the values to compare with; ``was_merged``, whether the
   base contains another app's change; ``merge_rounds`` since the last edit.
@@ -47,6 +50,7 @@ END_LEASE: Final = "leased_until = null"
 # The handler that runs now holds another number, so its result changes nothing, whatever the new state is.
 BREAK_LEASE: Final = "lease = lease + 1, leased_until = null"
 
-# A handler that is running now may have decided before this change. It leaves the row due.
+# A handler may be working on the row.
 MAYBE_LEASED: Final = "state in ('sending', 'retracting')"
+# The handler may have decided before this change. It leaves the row due.
 RECHECK_IF_LEASED: Final = f"needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end"

@@ -56,6 +56,16 @@ class Publication:
         return is_deleting or self.state is PublicationState.RETRACTING
 
     @property
+    def leased_state(self) -> PublicationState:
+        """The state in which the row is leased. A retraction stays one."""
+        return self.state if self.state is PublicationState.RETRACTING else PublicationState.SENDING
+
+    @property
+    def retry_state(self) -> PublicationState:
+        """The state in which the row waits for another attempt. A retraction stays one."""
+        return self.state if self.state is PublicationState.RETRACTING else PublicationState.RETRYING
+
+    @property
     def has_unsent_revision(self) -> bool:
         """Whether there is an edit made here that is left to send: the PDS has not confirmed it, and it was neither given
         up nor completed without a write.

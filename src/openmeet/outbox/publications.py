@@ -163,8 +163,8 @@ _ATTACH_RECORD = """
 """
 
 # A retraction that has started is finished first, and so is one that a handler may have decided on. Then the row is
-# decided again. The owner thereby decides that the lost record of a group or series comes back. Another lost record stays
-# lost until it is published, so that it is attached if it is restored first.
+# decided again. The owner thereby decides that the lost record of a group or series comes back. For other kinds,
+# ``was_lost`` stays set until the record is published. If the old record comes back before that, it is attached.
 _RETRY_NOW = f"""
     update publications
        set state = case when {MAYBE_LEASED} then state else 'due' end, {RECHECK_IF_LEASED}, {DUE_FROM_NOW}, {RESET_ATTEMPTS},

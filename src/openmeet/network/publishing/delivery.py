@@ -188,8 +188,8 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
             if not await leased_publications.start_retracting(tx, publication):
                 return
         publication = leased_publications.in_retracting_state(publication)
-    # The order counts. A delete in flight may still take effect, so what wants the record, or waits for that, comes
-    # after ``case _ if is_retracting``.
+    # While a delete is in flight, finish it before any write or wait. Cases that publish or wait therefore stand below
+    # ``case _ if is_retracting``.
     match decision:
         case Withhold(why) | RetractDuplicate(why):
             await _withhold_or_retract(dependencies, publication, why)

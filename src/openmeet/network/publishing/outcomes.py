@@ -231,7 +231,7 @@ async def pause(
     """Wait without counting a failed attempt, because no request was sent: the server is not called now, or the account
     must not write now.
     """
-    await end_lease(dependencies, publication, _waiting_state(publication), reason=reason, due_at=until)
+    await end_lease(dependencies, publication, publication.retry_state, reason=reason, due_at=until)
 
 
 async def pause_for_server(
@@ -259,16 +259,7 @@ async def retry_later(
     log.warning(
         "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
     )
-    await end_lease(
-        dependencies, publication, _waiting_state(publication), reason=reason, due_at=due_at, is_failure=True
-    )
-
-
-def _waiting_state(publication: Publication) -> PublicationState:
-    """The state in which a leased row waits for the next attempt. A retraction stays one."""
-    if publication.state is PublicationState.RETRACTING:
-        return PublicationState.RETRACTING
-    return PublicationState.RETRYING
+    await end_lease(dependencies, publication, publication.retry_state, reason=reason, due_at=due_at, is_failure=True)
 
 
 async def store_refusal(
