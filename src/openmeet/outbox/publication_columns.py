@@ -16,7 +16,6 @@
   base contains another app's change; ``merge_rounds`` since the last edit.
 - The limit on writes without an edit: ``writes`` since ``writes_since``.
 - ``is_withdrawn``: its person does not want the record to be published. ``was_lost``: somebody else deleted it.
-- ``taken_back_uri`` is not used any more.
 """
 
 from typing import Final

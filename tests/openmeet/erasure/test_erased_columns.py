@@ -70,7 +70,6 @@ SHAPED = {
     "did": DID,
     "uri": f"at://{DID}/org.example.thing/{{0}}",
     "record_uri": f"at://{DID}/org.example.thing/{{0}}",
-    "taken_back_uri": f"at://{DID}/org.example.thing/{{0}}",
     # These columns are how the owner is found.
     "subject": None,
 }

@@ -131,7 +131,7 @@ PUBLISHING: Final = (
         OnErasure.DELETE,
         (
             person(ColumnAudience.SELF, "user_id"),
-            account(ColumnAudience.EVERYONE, "did uri taken_back_uri"),
+            account(ColumnAudience.EVERYONE, "did uri"),
             personal(ColumnAudience.EVERYONE, "chosen_body base_body edits merged"),
             plain(
                 "kind subject_id state revision sent_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
