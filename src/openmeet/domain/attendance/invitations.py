@@ -57,7 +57,7 @@ async def invite(
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_for_host(tx, caller, slug)
     if for_series and event.position_in_series is None:
-        raise InvalidForm({"for_series": AttendanceReason.NOT_A_DATE})
+        raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     if event.is_hidden:

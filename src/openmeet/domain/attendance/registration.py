@@ -196,7 +196,7 @@ def check(
     if event.content.mode is not Mode.HYBRID:
         for field, limit in (("limit_in_person", in_person), ("limit_online", online)):
             if limit is not None and limit != getattr(before, field):
-                problems[field] = AttendanceReason.HELD_ONE_WAY
+                problems[field] = AttendanceReason.NOT_HYBRID
     questions = _questions(typed.questions, {one.id for one in before.questions}, problems)
     if problems or audience is None:
         raise InvalidForm(problems)

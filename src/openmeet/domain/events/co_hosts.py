@@ -50,7 +50,7 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.position_in_series is None:
-        raise InvalidForm({"for_series": EventReason.NOT_A_DATE})
+        raise InvalidForm({"for_series": EventReason.NOT_IN_SERIES})
     invitee = _checked_invitee(whom)
     states = [CoHostState.INVITED, CoHostState.ACCEPTED]
     if len(await co_host_queries.of_event(tx, event.id, states)) >= MAX_CO_HOSTS:

@@ -18,7 +18,7 @@ class EventReason(Reason):
     PUBLIC_HERE = "event.public_here"
     NEW_LINK_OF_PUBLIC = "event.new_link_of_public"
     INVITATION_OVER = "event.invitation_over"
-    NOT_A_DATE = "event.not_a_date"
+    NOT_IN_SERIES = "event.not_in_series"
     INVITEE_NEEDED = "event.invitee_needed"
     TOO_MANY_HOSTS = "event.too_many_hosts"
     YOU_HOST_ALREADY = "event.you_host_already"

@@ -23,7 +23,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.invitation_over": mark(
         "This invitation was used or withdrawn, or it’s too old. Ask the person who invited you for a new one."
     ),
-    "event.not_a_date": mark("This event isn’t a date of a series."),
+    "event.not_in_series": mark("This event isn’t a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),
     "event.too_many_hosts": mark("An event can have up to %(most)s co-hosts."),
     "event.you_host_already": mark("You already host this event."),
@@ -205,7 +205,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.host_cannot_be_removed": mark(
         "You host this event. If you can’t make it yourself, say you’re not going."
     ),
-    "attendance.not_a_date": mark("This event isn’t a date of a series."),
+    "attendance.not_in_series": mark("This event isn’t a date of a series."),
     "attendance.takes_no_answers": mark("This event no longer takes answers."),
     "attendance.seen_by_nobody_else": mark("Nobody else can open this event right now, so you can’t invite anyone."),
     "attendance.too_many_invitations": mark(
@@ -278,7 +278,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "Enter hours before the start, from 0 to %(most)s, or leave it empty for no deadline."
     ),
     "attendance.max_party_out_of_range": mark("Enter a number from 1 to %(most)s."),
-    "attendance.held_one_way": mark(
+    "attendance.not_hybrid": mark(
         "This event isn’t both in person and online. Limit the places of the event itself instead."
     ),
     "attendance.answer_needed": mark("The host needs an answer to this."),

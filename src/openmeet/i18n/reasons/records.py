@@ -276,7 +276,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "atproto.not_your_account": mark("This isn’t one of your accounts."),
     "atproto.no_such_picture": mark("This picture doesn’t exist."),
-    "atproto.not_a_date": mark("This event isn’t a date of one of your series."),
+    "atproto.not_in_own_series": mark("This event isn’t a date of one of your series."),
     "atproto.level_needed": mark("Choose what other apps get."),
     "atproto.dates_needed": mark("Choose which dates other apps get."),
     "atproto.cannot_change_record": mark("%(problem)s You can delete it, or change it with the app that wrote it."),

@@ -11,7 +11,7 @@ class AtprotoReason(Reason):
     ACCOUNT_NEEDED = "atproto.account_needed"
     NOT_YOUR_ACCOUNT = "atproto.not_your_account"
     NO_SUCH_PICTURE = "atproto.no_such_picture"
-    NOT_A_DATE = "atproto.not_a_date"
+    NOT_IN_OWN_SERIES = "atproto.not_in_own_series"
     LEVEL_NEEDED = "atproto.level_needed"
     DATES_NEEDED = "atproto.dates_needed"
     CANNOT_CHANGE_RECORD = "atproto.cannot_change_record"

@@ -204,7 +204,7 @@ async def save_settings(request: Request) -> Response:
             return await _series_shown(tx, saved)
         event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
         if around is None and (policy is not None or body.for_series):
-            raise InvalidInput("seriesPolicy", AtprotoReason.NOT_A_DATE)
+            raise InvalidInput("seriesPolicy", AtprotoReason.NOT_IN_OWN_SERIES)
         if around is not None and (policy is not None or body.for_series):
             record_of_all = _merged(event.record, body) if body.for_series else None
             around = await record_settings.change_series(tx, caller, around.slug, record_of_all, policy)
