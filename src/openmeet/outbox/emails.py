@@ -15,7 +15,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.errors import InvalidInput, Reason, RemoteSlow
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
@@ -28,8 +28,13 @@ COMPOSED_AT_ONCE: Final = 2
 
 # Reason code of a job whose e-mail a mail server refused permanently, usually because the address does not exist.
 _REFUSED: Final = "MailRefused"
-# Reason code of a job whose message was sent, but the mail server did not confirm it.
-_RESPONSE_LOST = "AnswerLost"
+
+
+class EmailReason(Reason):
+    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+
+    SEPARATOR_IN_NAME = "email.separator_in_name"
+    RESPONSE_LOST = "email.response_lost"  # the message was sent, but the mail server did not confirm it
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_p
 
 def _name(*parts: str) -> str:
     if any(_SEPARATOR in part for part in parts):
-        raise InvalidInput("subject", "An identifier cannot contain control characters.")
+        raise InvalidInput("subject", EmailReason.SEPARATOR_IN_NAME)
     return _SEPARATOR.join(parts)
 
 
@@ -179,10 +184,8 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
         try:
             await send(email, due_email.message_id_local)
         except RemoteSlow:
-            if job.reason_code == _RESPONSE_LOST:
+            if job.reason_code == EmailReason.RESPONSE_LOST:
                 return
-            raise RemoteSlow(
-                "The mail server did not answer after the message was sent.", name=_RESPONSE_LOST
-            ) from None
+            raise RemoteSlow(EmailReason.RESPONSE_LOST) from None
 
     return deliver

@@ -88,6 +88,7 @@ class PublicationReason(Reason):
     CLOCK_AHEAD = "publication.clock_ahead"
     NO_REV = "publication.no_rev"
     EVENT_RECORD_MISSING = "publication.event_record_missing"
+    NAME_TOO_LONG_FOR_DNS = "publication.name_too_long_for_dns"  # of a Lexicon
 
 
 class RecordStatus(Reason):

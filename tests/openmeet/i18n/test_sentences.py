@@ -26,7 +26,6 @@ IN_ENGLISH: Final = {
     "network/firehose/labelers.py": "a subscription that failed, in the log and on the operator's page",
     "network/firehose/repo_stream.py": "the same of a relay",
     "network/records/inspect.py": "a command of developers",
-    "outbox/emails.py": "a lost answer of the mail server, and a bug of a caller",
 }
 
 

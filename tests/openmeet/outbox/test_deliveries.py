@@ -5,9 +5,11 @@ import asyncio
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
+from groundwork.outbox import jobs
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
-from openmeet.outbox.emails import COMPOSED_AT_ONCE, DueEmail, OutgoingEmail, email_handler, enqueue_email
+from groundwork.outbox.jobs import JobState
+from openmeet.outbox.emails import COMPOSED_AT_ONCE, DueEmail, EmailReason, OutgoingEmail, email_handler, enqueue_email
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.timeouts import TIMEOUT_SECONDS
@@ -71,9 +73,13 @@ async def test_a_lost_response_is_retried_once_with_the_same_message_id(make_sql
     """Invariant 10: the e-mail is sent at most twice, with the same Message-ID."""
     db, post = await make_sqlite("openmeet"), _Post(RemoteSlow("?"), RemoteSlow("?"), RemoteSlow("?"))
     await enqueue(db, "tea")
-    for _ in range(4):
-        await deliver(db, post)
+    await deliver(db, post)
+    async with db.reader() as reader:
+        (job,) = await jobs.in_state(reader, JobState.DUE)
+    assert job.why == EmailReason.RESPONSE_LOST()
+    for _ in range(3):
         clock.turn(HOUR)
+        await deliver(db, post)
     assert len(post.taken) == 2
     assert len({message_id for _, message_id in post.taken}) == 1
 

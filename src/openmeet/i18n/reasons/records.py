@@ -159,7 +159,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "ingestion.invalid_answer": mark("%(host)s sent an invalid answer to %(method)s."),
     "ingestion.too_many_records": mark("%(did)s has more than %(most)s records in %(collection)s, so none are read."),
     "ingestion.no_such_message": mark("This message doesn’t exist any more. It was delivered again or discarded."),
-    "ingestion.name_too_long_for_dns": mark("The name %(nsid)s is too long for DNS."),
     # reasons of openmeet.outbox
     "publication.not_agreed": mark("You haven’t agreed to sync."),
     "publication.record_holder_not_agreed": mark("The group’s owner hasn’t agreed to sync."),
@@ -245,6 +244,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.clock_ahead": mark("The account server’s clock is ahead of ours. We’ll wait until it’s right."),
     "publication.no_rev": mark("The account server stores this account in an old format."),
     "publication.event_record_missing": mark("The event isn’t in its host’s account any more."),
+    "publication.name_too_long_for_dns": mark("The name %(nsid)s is too long for DNS."),
     "publication_status.on_the_network": mark("Synced"),
     "publication_status.deleted_in_another_app": mark("Deleted in another app"),
     "publication_status.changed_by_co_host": mark("Changed by a co-host, waiting for your approval"),

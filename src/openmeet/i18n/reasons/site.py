@@ -22,6 +22,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "general.unstorable_character": mark("The form contains a character that we can’t store."),
     "general.no_such_event": mark("This event doesn’t exist."),
     "general.no_such_person": mark("This person doesn’t exist."),
+    # reasons of openmeet.outbox.emails
+    "email.separator_in_name": mark("We can’t address an e-mail with a control character."),
+    "email.response_lost": mark("The mail server didn’t confirm that it got the e-mail."),
     # reasons of groundwork.errors
     "failure.invalid_input": mark("We can’t read what was sent."),
     "failure.not_signed_in": mark("You need to sign in again."),

@@ -27,4 +27,3 @@ class IngestionReason(Reason):
     INVALID_ANSWER = "ingestion.invalid_answer"
     TOO_MANY_RECORDS = "ingestion.too_many_records"
     NO_SUCH_MESSAGE = "ingestion.no_such_message"
-    NAME_TOO_LONG_FOR_DNS = "ingestion.name_too_long_for_dns"

@@ -20,8 +20,8 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from groundwork.errors import Refused
-from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.publishing.repository_calls import get_record, put_record
+from openmeet.outbox.reasons import PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,6 @@ def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
     for nsid in names:
         name = authority_name(nsid)
         if name is None:
-            raise Refused(IngestionReason.NAME_TOO_LONG_FOR_DNS, nsid=nsid)
+            raise Refused(PublicationReason.NAME_TOO_LONG_FOR_DNS, nsid=nsid)
         entries[f'{name}. TXT "did={did}"'] = None
     return list(entries)
