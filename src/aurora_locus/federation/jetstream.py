@@ -143,7 +143,7 @@ class Jetstream:
         self,
         db: Database,
         live: LiveEvents,
-        places: StreamSlots,
+        slots: StreamSlots,
         taken_down: TakedownIndex,
         computations: ClientComputations,
         count_opening: CountOpening,
@@ -152,7 +152,7 @@ class Jetstream:
     ) -> None:
         self._db = db
         self._live = live
-        self._places = places
+        self._slots = slots
         self._is_served = is_served
         self._taken_down = taken_down
         self._computations = computations
@@ -162,7 +162,7 @@ class Jetstream:
         client = scope.get("client")
         peer = client[0] if client else ""
         await self._count_opening(scope["headers"], peer)
-        with self._places.held(peer):
+        with self._slots.held(peer):
             await self._answer(scope, receive, send, peer)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, peer: str) -> None:

@@ -29,7 +29,7 @@ PASSED_ON = Limit("passed_on", 3000, 5 * 60)
 STREAM_OPENINGS = Limit("stream_openings", 600, 5 * 60)
 
 # Repository downloads count against their own limit instead.
-_OWN_PACE = dict.fromkeys(("com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"), GET_REPO)
+_OWN_LIMITS = dict.fromkeys(("com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"), GET_REPO)
 
 _BYPASS = b"x-ratelimit-bypass"
 
@@ -80,7 +80,7 @@ class Gate:
         if not self.is_counting or (not _proves_password(nsid, headers) and self._is_let_pass(headers, peer)):
             return Allowance(is_counted=False)
         allowance = Allowance()
-        await self._count(allowance, _OWN_PACE.get(nsid, ADDRESS), visitor or peer)
+        await self._count(allowance, _OWN_LIMITS.get(nsid, ADDRESS), visitor or peer)
         return allowance
 
     async def open_stream(self, headers: Iterable[tuple[bytes, bytes]], peer: str) -> None:

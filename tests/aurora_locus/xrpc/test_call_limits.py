@@ -72,7 +72,7 @@ async def test_requests_with_invalid_credentials_are_counted(
 ) -> None:
     """Each request counts before its credentials are checked, which costs more than most answers."""
     downloads = dict.fromkeys(("com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"), Limit("get_repo", 3, 300))
-    monkeypatch.setattr(gate, "_OWN_PACE", downloads)
+    monkeypatch.setattr(gate, "_OWN_LIMITS", downloads)
     deployment = await make_deployment(trusted_proxy_hops=1)
     headers = {"authorization": "Bearer invalid", "x-forwarded-for": "192.0.2.1"}
     for method in downloads:
