@@ -237,7 +237,7 @@ async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
         if some[0].subject == "leased":
             await dispatcher.run_once(db, {"kind": one_by_one(nothing)})
             async with db.transaction() as tx:
-                await jobs.enqueue_again_selected(tx, "kind", chosen)
+                await jobs.enqueue_again_selected(tx, "kind", chosen, has_partitions=True)
         return [Completed()] * len(some)
 
     async with db.transaction() as tx:
