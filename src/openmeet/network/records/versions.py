@@ -3,6 +3,7 @@
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox.publications import RecordVersion
 
@@ -25,7 +26,11 @@ def moment_of_rev(rev: str, now: Instant) -> Instant:
 
 
 def readable_version_seen(seen_record: SeenRecord | None) -> RecordVersion | None:
-    """Return the version of a record as last seen; None if it is unknown, was deleted or could not be read."""
-    if seen_record is None or seen_record.state is not RecordState.MAPPED:
+    """Return the version of a record as last seen; None if it is unknown, was deleted or could not be read.
+
+    A version of ours that took effect after its retraction is stored unchanged, but can be read.
+    """
+    if seen_record is None:
         return None
-    return version_seen(seen_record)
+    is_readable = seen_record.state is RecordState.MAPPED or seen_record.reason == RecordReason.RETRACTED_BEFORE()
+    return version_seen(seen_record) if is_readable else None
