@@ -3,7 +3,8 @@ are applied.
 
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
-An event may fail because of an RSVP that awaits it. The event is then applied without the RSVPs that await it, and they
+A batch that takes too long for one transaction is split in the same way. An event may fail because of an RSVP that
+awaits it, or take too long because of their number. The event is then applied without the RSVPs that await it, and they
 are made effective individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a
 lost race) fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because
 the order of messages does not affect the result (``apply``).
@@ -21,7 +22,13 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure, is_of_record
+from openmeet.network.ingestion.quarantine import (
+    MAX_QUARANTINED,
+    FailedStep,
+    RecordFailure,
+    is_of_record,
+    is_worth_splitting,
+)
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
@@ -92,7 +99,7 @@ async def apply_without_awaiting_rsvps(
 
     Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
     """
-    if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
+    if message.collection not in EVENTS or message.body is None or not is_worth_splitting(failure):
         raise failure
     return await db.batch(partial(_apply_without_awaiting_rsvps, context, message, _nothing))
 
@@ -103,7 +110,7 @@ async def _apply_batch(
     try:
         return [*await db.batch(partial(_apply, context, messages, also_write))]
     except Exception as failure:
-        if not is_of_record(failure):
+        if not is_worth_splitting(failure):
             raise
         if len(messages) == 1:
             return [*await _apply_alone(db, context, messages[0], also_write, failure)]
@@ -124,6 +131,8 @@ async def _apply_alone(
             if not is_of_record(again):
                 raise
             failure = again
+    elif not is_of_record(failure):
+        raise failure
     record_failure = RecordFailure(message.uri, message.rev, failure, message.cid)
     log.error("record.quarantined", uri=record_failure.uri, rev=record_failure.rev, reason=record_failure.reason)
     return [record_failure]

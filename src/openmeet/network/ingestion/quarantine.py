@@ -12,7 +12,13 @@ from typing import Final
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_each
-from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
+from groundwork.database.transaction import (
+    ForeignKeyViolated,
+    Reader,
+    Transaction,
+    TransactionConflict,
+    TransactionTooLong,
+)
 from groundwork.errors import Explanation, Failure, decode_explanation, encode_explanation, reason_of
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
@@ -133,6 +139,13 @@ def is_of_record(failure: Exception) -> bool:
     if isinstance(failure, TransactionConflict) and isinstance(failure.__cause__, ForeignKeyViolated):
         return True
     return not (isinstance(failure, Failure) and is_worth_retrying(failure))
+
+
+def is_worth_splitting(failure: Exception) -> bool:
+    """Whether several records that failed together are applied in smaller parts: one of them is the cause, or all of them
+    take longer than a transaction may last. In the second case, a single record is not to blame.
+    """
+    return is_of_record(failure) or isinstance(failure, TransactionTooLong)
 
 
 async def store_result(

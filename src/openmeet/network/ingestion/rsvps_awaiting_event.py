@@ -21,7 +21,13 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import apply_rsvp, quarantine
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
-from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure, is_of_record
+from openmeet.network.ingestion.quarantine import (
+    MAX_QUARANTINED,
+    FailedStep,
+    RecordFailure,
+    is_of_record,
+    is_worth_splitting,
+)
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
@@ -114,13 +120,13 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
     """Make the RSVPs effective that await an event if it is already here; no network call is needed then. Returns whether
     it is here.
 
-    If they fail together because of one of them, each is made effective by itself, and those that fail are quarantined.
-    Raises the last error if so many fail that individual RSVPs cannot be the cause.
+    If they fail together because of one of them, or are too many for one transaction, each is made effective by itself,
+    and those that fail are quarantined. Raises the last error if so many fail that individual RSVPs cannot be the cause.
     """
     try:
         return await db.batch(partial(_make_effective_if_here, uri, None))
     except Exception as together:
-        if not is_of_record(together):
+        if not is_worth_splitting(together):
             raise
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
