@@ -1,5 +1,10 @@
 """Ingestion applies each message once, in any order of arrival."""
 
+import random
+from dataclasses import replace
+
+import pytest
+
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
@@ -140,6 +145,40 @@ async def test_answers_awaiting_their_event_are_capped_and_expire(db: Database, 
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
         assert await seen_rsvps.expire_awaiting(tx) == 1
+
+
+async def test_unsigned_answers_leave_room_for_signed_ones(db: Database, monkeypatch):
+    """Anybody can send unsigned answers in somebody else's name. Signed ones still await their events."""
+    monkeypatch.setattr(seen_rsvps, "MAX_AWAITING_PER_AUTHOR", 1)
+    forged, true = replace(rsvp(2, "one", 1, TEA), is_verified=False), rsvp(2, "two", 2, WALK)
+    assert await apply_messages(db, forged) == [IngestResult.AWAITS_EVENT]
+    assert await apply_messages(db, true) == [IngestResult.AWAITS_EVENT]
+    assert await apply_messages(db, rsvp(2, "three", 3, TEA)) == [IngestResult.RAW]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_greatest_answers_of_a_person_to_an_event_are_kept(db: Database, monkeypatch, seed: int):
+    """In any order, the same ones are kept, signed ones first. The others are set aside, with the reason."""
+    monkeypatch.setattr(seen_rsvps, "MAX_RSVPS_TO_EVENT", 3)
+    signed = [
+        rsvp(2, f"k{n}", n + 2, TEA, "going" if n == 4 else "notgoing", createdAt=f"2026-01-0{n + 1}T00:00:00Z")
+        for n in range(5)
+    ]
+    forged = [
+        replace(rsvp(2, f"z{n}", n + 10, TEA, "interested", createdAt="2026-02-01T00:00:00Z"), is_verified=False)
+        for n in range(5)
+    ]
+    messages = signed + forged
+    random.Random(seed).shuffle(messages)
+    await apply_messages(db, event(1, "tea", 1))
+    for start in range(0, len(messages), 3):
+        await apply_messages(db, *messages[start : start + 3])
+    assert (await view_of(db)).answers == {(did(2), TEA): "going"}
+    async with db.reader() as reader:
+        found = await seen.find_many(reader, [one.uri for one in messages])
+    counted = {one.rkey for one in found.values() if one.state is RecordState.MAPPED}
+    assert counted == {"k2", "k3", "k4"}
+    assert all(one.reason == RecordReason.TOO_MANY_RSVPS() for one in found.values() if one.rkey not in counted)
 
 
 async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):

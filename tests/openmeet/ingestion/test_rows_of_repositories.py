@@ -6,6 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
+from groundwork.database.bulk import for_one
 from groundwork.database.transaction import Database
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
@@ -14,6 +15,7 @@ from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.records import seen, seen_rsvps
+from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.group_and_series_messages import group_message, membership_message, series_message
@@ -112,6 +114,20 @@ async def test_records_are_not_found_by_their_state(db: Database, sql: str, valu
         found = await query_plan(tx, sql, **values)
     assert "SEARCH" in found
     assert not any(index in found for index in ("records_counted", "records_parked", "standing=?")), found
+
+
+async def test_a_persons_answers_to_an_event_are_found_by_both(db: Database):
+    """Not by the person alone, who may have answered thousands of events, and not by the event alone."""
+    of_person = {"subject_uri": TEA.uri, "dids": [SHORT], "collections": sorted(RSVPS)}
+    of_pair = {"subject_uri": TEA.uri, "did": SHORT}
+    async with db.transaction() as tx:
+        plans = [
+            await query_plan(tx, seen_rsvps.RSVPS_OF_PERSON, **of_person),
+            await query_plan(tx, for_one(seen_rsvps.RSVPS_OF_PAIRS), **of_pair),
+        ]
+    for plan in plans:
+        assert "records_by_subject" in plan
+        assert not any(index in plan for index in ("records_by_repository", "records_counted", "records_parked"))
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

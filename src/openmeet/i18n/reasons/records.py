@@ -37,6 +37,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "record.retracted_before": mark("It was withdrawn on this site before it arrived."),
     "record.private_event": mark("The event is private, and the author of this answer can’t see it."),
     "record.too_many_pending": mark("Too many of this author’s answers are waiting for events that nobody has seen."),
+    "record.too_many_rsvps": mark("This author has too many answers to the same event."),
     "record.event_author_deleted": mark("The account of the event’s author was deleted."),
     "record.not_applied": mark("%(error)s: %(detail)s"),
     "record.quarantined": mark("The record couldn’t be applied and is quarantined. Ask the operator of this site why."),

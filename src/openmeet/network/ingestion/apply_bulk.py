@@ -257,8 +257,9 @@ async def _versions(
                 state = RecordState.MAPPED
             elif one.seen_record is not None and one.seen_record.state is RecordState.AWAITS_EVENT:
                 state = RecordState.AWAITS_EVENT
-            elif waiting.get(message.did, 0) < seen_rsvps.MAX_AWAITING_PER_AUTHOR:
-                waiting[message.did] = waiting.get(message.did, 0) + 1
+            elif waiting.get((message.did, message.is_verified), 0) < seen_rsvps.MAX_AWAITING_PER_AUTHOR:
+                for is_verified in {False, message.is_verified}:
+                    waiting[message.did, is_verified] = waiting.get((message.did, is_verified), 0) + 1
                 state = RecordState.AWAITS_EVENT
             else:
                 reason = RecordReason.TOO_MANY_PENDING()

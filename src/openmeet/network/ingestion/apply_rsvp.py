@@ -8,7 +8,7 @@ An unsigned record overrides neither a signed one nor an RSVP given here. If it 
 author's repository is asked for a proof; the signed record then counts like any other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +66,7 @@ async def derive(
     if rsvp is None:
         return
     user_id, effective = person.user_id, rsvp.record
-    await _request_proofs(tx, [rsvp])
+    await _note_others(tx, [rsvp])
     if not person.is_shadow:
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         attendance = await attendance_queries.find(tx, event_id, user_id)
@@ -104,8 +104,11 @@ def _is_reply_given_here(attendance: Attendance) -> bool:
     return attendance.source is RsvpSource.HERE and attendance.status is not AttendanceStatus.INVITED
 
 
-async def _request_proofs(tx: Transaction, rsvps: Iterable[EffectiveRsvp]) -> None:
-    """Enqueue proofs of the unsigned records that would override these RSVPs if they were signed."""
+async def _note_others(tx: Transaction, rsvps: Sequence[EffectiveRsvp]) -> None:
+    """Enqueue proofs of the unsigned records that would override these RSVPs if they were signed, and set the records
+    aside that are too many.
+    """
+    await seen_rsvps.set_aside(tx, [uri for one in rsvps for uri in one.excess_uris])
     await record_proofs.enqueue(tx, [one.unproven_uri for one in rsvps if one.unproven_uri is not None])
 
 
@@ -142,7 +145,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
             recorded_rsvps[index] = RecordedRsvp(
                 one.event_id, strangers[one.did], rsvp.record.uri, record_status, rsvp.record.first_seen_at
             )
-    await _request_proofs(tx, effective.values())
+    await _note_others(tx, [*effective.values()])
     unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for index, one in enumerate(people_and_events):
         if one.did not in strangers:

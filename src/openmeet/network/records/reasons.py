@@ -34,6 +34,7 @@ class RecordReason(Reason):
     RETRACTED_BEFORE = "record.retracted_before"
     PRIVATE_EVENT = "record.private_event"
     TOO_MANY_PENDING = "record.too_many_pending"
+    TOO_MANY_RSVPS = "record.too_many_rsvps"
     EVENT_AUTHOR_DELETED = "record.event_author_deleted"
     NOT_APPLIED = "record.not_applied"
     QUARANTINED = "record.quarantined"

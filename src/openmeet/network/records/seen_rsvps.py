@@ -7,34 +7,43 @@ Of several RSVPs of one person to one event, the greatest (is verified, preceden
 never overrides a signed one, under whatever key it was written.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from groundwork.clock import DAY
 from groundwork.database.bulk import fetch_each
 from groundwork.database.columns import qualified
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import encode_explanation
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.seen import COLUMNS, RecordState, SeenRecord, find, seen_record_of
+from openmeet.network.records.seen import COLUMNS, RecordState, SeenRecord, find, find_many, seen_record_of
+
+_K = TypeVar("_K")
 
 # How long an RSVP waits for its event, and how many may wait per author.
 LONGEST_WAIT_FOR_EVENT = 30 * DAY
 MAX_AWAITING_PER_AUTHOR = 500
 
-# Like ``RSVPS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
-# with few statistics might start with those and compare every record with every pair.
-OF_PAIRS = f"""
-    select {qualified(COLUMNS, "r")}
+# A person needs one record per event, and a few if they use several apps. Comparing a hundred takes a millisecond.
+MAX_RSVPS_TO_EVENT = 100
+
+# Contents are only read of the effective one, because its author could write a hundred large ones.
+_COMPARED = "uri, did, subject_uri, collection, standing, is_verified, precedence"
+RSVPS_OF_PERSON = f"""
+    select {_COMPARED} from records
+     where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
+"""
+# For many people with one DID each. If there were conditions on standing and collection, a planner with few statistics
+# might start with those and compare every record with every pair.
+RSVPS_OF_PAIRS = f"""
+    select {qualified(_COMPARED, "r")}
       from each(subject_uri text, did text) as given
       join records r on r.subject_uri = given.subject_uri and r.did = given.did
 """
-
-RSVPS_OF = f"""
-    select {COLUMNS} from records
-     where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
-"""
+# Without its event, a record is no longer found with the others.
+SET_ASIDE = "update records set standing = 'raw', reason = :reason, subject_uri = null where uri in :uris"
 
 AWAITING_SUBJECTS = f"""
     select {COLUMNS} from records where subject_uri in :subject_uris and standing = 'parked' order by first_seen_at, uri
@@ -76,7 +85,8 @@ MOVE_RSVPS = """
 """
 
 COUNT_AWAITING = """
-    select did, count(*) as n from records where did in :dids and standing = 'parked' group by did order by did
+    select did, is_verified, count(*) as n from records
+     where did in :dids and standing = 'parked' group by did, is_verified order by did, is_verified
 """
 
 # A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
@@ -92,40 +102,62 @@ EXPIRE_AWAITING = """
 @dataclass(frozen=True, slots=True)
 class EffectiveRsvp:
     """A person's effective RSVP to an event. ``unproven_uri``: an unsigned record of theirs that would be effective
-    instead if it were signed.
+    instead if it were signed. ``excess_uris``: their records beyond ``MAX_RSVPS_TO_EVENT``, which are the smallest, so
+    that the order of arrival does not decide which ones these are.
     """
 
     record: SeenRecord
-    unproven_uri: str | None = None
+    unproven_uri: str | None
+    excess_uris: Sequence[str]
 
 
 async def effective_rsvp(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
 ) -> EffectiveRsvp | None:
     """Return the effective RSVP of one person (all their DIDs) to one event; None if there is none."""
-    rows = await reader.fetch(RSVPS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
-    return _effective_among([seen_record_of(row) for row in rows])
+    rows = await reader.fetch(RSVPS_OF_PERSON, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
+    found = await _effective(reader, {subject_uri: rows})
+    return found.get(subject_uri)
 
 
 async def effective_by_pair(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
 ) -> dict[tuple[str, str], EffectiveRsvp]:
     """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
-    rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
-    rsvps_by_pair: dict[tuple[str, str], list[SeenRecord]] = {}
-    for row in await fetch_each(reader, OF_PAIRS, rows):
-        one = seen_record_of(row)
-        if one.state in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and one.collection in collections:
-            rsvps_by_pair.setdefault((one.subject_uri or "", one.did), []).append(one)
-    return {pair: found for pair, rsvps in rsvps_by_pair.items() if (found := _effective_among(rsvps)) is not None}
+    given = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
+    rows_by_pair: dict[tuple[str, str], list[Row]] = {}
+    for row in await fetch_each(reader, RSVPS_OF_PAIRS, given):
+        if row["standing"] in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and row["collection"] in collections:
+            rows_by_pair.setdefault((row["subject_uri"], row["did"]), []).append(row)
+    return await _effective(reader, rows_by_pair)
 
 
-def _effective_among(rsvps: Sequence[SeenRecord]) -> EffectiveRsvp | None:
-    if not rsvps:
-        return None
-    effective = max(rsvps, key=lambda one: (one.is_verified, *_precedence(one)))
-    greatest = max(rsvps, key=_precedence)
-    return EffectiveRsvp(effective, None if greatest is effective else greatest.uri)
+async def _effective(reader: Reader, rows_by_key: Mapping[_K, Sequence[Row]]) -> dict[_K, EffectiveRsvp]:
+    ordered = {
+        key: sorted(rows, key=lambda row: (row["is_verified"], *_precedence(row)), reverse=True)
+        for key, rows in rows_by_key.items()
+        if rows
+    }
+    records = await find_many(reader, [rows[0]["uri"] for rows in ordered.values()])
+    effective: dict[_K, EffectiveRsvp] = {}
+    for key, rows in ordered.items():
+        uri, greatest_uri = rows[0]["uri"], max(rows, key=_precedence)["uri"]
+        excess_uris = [row["uri"] for row in rows[MAX_RSVPS_TO_EVENT:]]
+        effective[key] = EffectiveRsvp(records[uri], None if greatest_uri == uri else greatest_uri, excess_uris)
+    return effective
+
+
+def _precedence(rsvp: Row) -> tuple[str, str]:
+    """Return the sort key of a person's RSVPs to one event if all of them are signed, or none: the greatest is effective,
+    compared byte by byte regardless of the database's collation.
+    """
+    return rsvp["precedence"], rsvp["uri"]
+
+
+async def set_aside(tx: Transaction, uris: Sequence[str]) -> None:
+    """Keep these records only with the reason that there are too many by one person about one event."""
+    if uris:
+        await tx.execute(SET_ASIDE, uris=list(uris), reason=encode_explanation(RecordReason.TOO_MANY_RSVPS))
 
 
 async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
@@ -190,11 +222,19 @@ async def move_rsvps(tx: Transaction, former: Sequence[str], current: str) -> No
         await tx.execute(MOVE_RSVPS, former=list(former), current=current, collections=sorted(RSVPS))
 
 
-async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """Return how many RSVPs of each of these authors await an event. The limit is ``MAX_AWAITING_PER_AUTHOR``."""
+async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[tuple[str, bool], int]:
+    """Return how many RSVPs of each of these authors await an event, by (DID, whether only signed ones are counted).
+
+    The limit is ``MAX_AWAITING_PER_AUTHOR``. A signed record is compared with the number of signed ones, because
+    somebody else can send any number of unsigned ones.
+    """
     unique_dids = sorted(set(dids))
     rows = await reader.fetch(COUNT_AWAITING, dids=unique_dids) if unique_dids else []
-    return {row["did"]: int(row["n"]) for row in rows}
+    counts: dict[tuple[str, bool], int] = {}
+    for row in rows:
+        for is_verified in {False, bool(row["is_verified"])}:
+            counts[row["did"], is_verified] = counts.get((row["did"], is_verified), 0) + int(row["n"])
+    return counts
 
 
 async def expire_awaiting(tx: Transaction) -> int:
@@ -206,10 +246,3 @@ async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> 
     """Whether this is the record of an effective RSVP to the event with the given record."""
     rsvp = await find(reader, uri)
     return rsvp is not None and rsvp.state is RecordState.MAPPED and rsvp.subject_uri == subject_uri
-
-
-def _precedence(rsvp: SeenRecord) -> tuple[str, str]:
-    """Return the sort key of a person's RSVPs to one event if all of them are signed, or none: the greatest is effective,
-    compared byte by byte regardless of the database's collation.
-    """
-    return rsvp.precedence, rsvp.uri
