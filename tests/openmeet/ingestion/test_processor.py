@@ -81,7 +81,7 @@ async def test_a_hint_locks_rows_in_the_order_of_batches(
     await publish(processor, rsvp(3, "c", 3, tea.uri), Hint(did(2), HintKind.REPOSITORY, "", 1, rev(5)))
     outside = contextvars.copy_context()
     async with db.transaction() as tx:
-        await seen.lock_rsvps(tx, [answers[1].uri])
+        await seen.lock_records(tx, [answers[1].uri])
         running = asyncio.create_task(run_once(processor), context=outside)
         while not running.done() and not await tx.fetch(_WAITS_FOR_US):
             await tx.fetch("select pg_sleep(0.01)")

@@ -30,7 +30,7 @@ from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import discrepancies, quarantine, remote_groups
-from openmeet.network.records import erased_records, links, seen, seen_rsvps
+from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.kinds import JobKind
@@ -52,6 +52,9 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     The RSVPs are erased and what the person hosts is handed over first, in transactions of their own, because thousands
     do not fit into one.
     """
+    async with db.transaction() as tx:
+        # ``erase_here`` waits for the batches that have locked this row.
+        await repository_state.create_row(tx, did)
     after: tuple[str, str] | None = ("", "")
     while after is not None:
         async with db.transaction() as tx:
@@ -89,7 +92,11 @@ async def _hand_over_hosting(db: Database, did: Did) -> None:
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     """Erase a DID in this tenant's database. Records that it wrote until now are refused, no matter when their messages
     arrive.
+
+    The floor of the repository is locked first: batches with its records have committed, and later ones see what is
+    noted here.
     """
+    await repository_state.lock_floor(tx, did)
     revs = await seen.erase(tx, did)
     # Commits that we have not seen yet are older than the deletion, and therefore older than this moment.
     await erased_records.note_erased(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})

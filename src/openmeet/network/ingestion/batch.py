@@ -133,7 +133,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     await repository_state.hold_floors(tx, {parsed.message.did for parsed in parsed_messages})
     uris = {parsed.message.uri for parsed in parsed_messages}
     rsvp_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
-    await seen.lock_rsvps(tx, rsvp_uris)
+    await seen.lock_records(tx, rsvp_uris)
     seen_records = await seen.find_many(tx, sorted(rsvp_uris))
     subjects = {parsed.subject_uri for parsed in parsed_messages} | {
         seen_record.subject_uri for seen_record in seen_records.values()

@@ -49,7 +49,7 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
     """Lock and return the RSVPs that ``reconsider_missed`` may decide again, by URI. All of them are locked before
     their events, as in batches.
 
-    Call it at the beginning of a transaction that has not locked anything yet.
+    Call it in a transaction that has locked nothing but repositories.
     """
     decisions = [
         one
@@ -57,9 +57,9 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
         for one in await merge_decisions.with_unknown_time(tx, did, field=RSVP_FIELD, rev=rev)
     ]
     uris = sorted({one.uri for one in decisions})
-    await seen.lock_rsvps(tx, uris)
+    await seen.lock_records(tx, uris)
     seen_records = await seen.find_many(tx, uris)
-    await seen.lock_subjects(tx, {one.subject_uri for one in seen_records.values() if one.subject_uri is not None})
+    await seen.lock_records(tx, {one.subject_uri for one in seen_records.values() if one.subject_uri is not None})
     return seen_records
 
 

@@ -286,9 +286,10 @@ async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     """Enqueue identity refreshes and repository reads, which run outside the batch. Each hint enqueues its job again."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
-    locked = await late_change_times.lock_missed(tx, revs)
+    # Locks the repositories, which batches lock before their records.
     await repository_state.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
+    locked = await late_change_times.lock_missed(tx, revs)
     # A read may have already fetched the missed changes before the stream reported the gap.
     await late_change_times.reconsider_missed(tx, revs, locked)
     await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})

@@ -202,7 +202,7 @@ async def derive_anew(
 
     ``forgets_base``: the row gets the record's content, regardless of the agreed version. Used to compare the two.
     """
-    await seen.lock_rsvps(tx, [uri])
+    await seen.lock_records(tx, [uri])
     seen_record = await seen.find(tx, uri)
     version = None if seen_record is None else version_seen(seen_record)
     if seen_record is None or version is None or seen_record.state is not RecordState.MAPPED:
@@ -213,7 +213,7 @@ async def derive_anew(
         if event is not None:
             await apply_rsvp.derive(tx, did=did, subject_uri=subject, event_id=event.id)
         return
-    await seen.lock_subjects(tx, [uri])
+    await seen.lock_records(tx, [uri])
     publication = await _owned(tx, uri)
     if publication is not None and forgets_base:
         publication = replace(publication, base_body=None)
@@ -243,7 +243,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
 
     Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """
-    await seen.lock_rsvps(tx, [uri])
+    await seen.lock_records(tx, [uri])
     seen_record = await seen.find(tx, uri)
     if seen_record is not None and seen_record.state is not RecordState.TOMBSTONE:
         return

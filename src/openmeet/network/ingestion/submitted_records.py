@@ -22,7 +22,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.apply_read import apply_submitted
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.quarantine import RecordFailure
-from openmeet.network.records import message, seen
+from openmeet.network.records import links, message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
@@ -117,7 +117,7 @@ async def delete_reported(
     queue is refused too.
     """
     async with db.transaction() as tx:
-        await seen.lock_rsvps(tx, [str(uri)])
+        await links.lock_record(tx, message.did, message.uri)
         seen_record = await seen.find(tx, str(uri))
         is_here = seen_record is not None and seen_record.state is not RecordState.TOMBSTONE
         if seen_record is not None and is_here and seen_record.rev >= message.rev:

@@ -25,7 +25,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -291,23 +291,20 @@ async def _is_base_as_new(tx: Transaction, publication: Publication, version: Re
 
 async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
     """Store our version as if it came from the network, so that its echo is recognized."""
-    await repository_state.hold_floors(tx, [message.did])
+    await links.lock_record(tx, message.did, message.uri)
     if publication.kind is not PublicationKind.RSVP:
-        await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
-    await seen.lock_rsvps(tx, [message.uri])
     subject = await current_subject(tx, str(parsed_rsvp.subject))
     return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=parsed_rsvp.precedence)
 
 
 async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
     """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
-    await repository_state.hold_floors(tx, [deletion.did])
-    await seen.lock_rsvps(tx, [deletion.uri])
+    await links.lock_record(tx, deletion.did, deletion.uri)
     seen_record = await seen.find(tx, deletion.uri)
     subject = deletion.uri if seen_record is None or seen_record.subject_uri is None else seen_record.subject_uri
-    await seen.lock_subjects(tx, [subject])
+    await seen.lock_records(tx, [subject])
     await seen.put(tx, deletion, state=RecordState.TOMBSTONE, subject_uri=subject)
 
 

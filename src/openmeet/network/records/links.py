@@ -11,6 +11,7 @@ from typing import assert_never
 
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from openmeet.domain.attendance import event_changes, rsvp_records
 from openmeet.domain.attendance import queries as attendance_queries
@@ -26,7 +27,8 @@ from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.records import seen, seen_rsvps
+from openmeet.network.records import repository_state, seen, seen_rsvps
+from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.succession import Predecessors
 from openmeet.outbox import publications, superseded_records
@@ -145,10 +147,18 @@ async def lock_current(tx: Transaction, named: Collection[str], along: Collectio
     Raises TransactionConflict if an event has just moved to another record: retry.
     """
     before = await event_records.current(tx, named)
-    await seen.lock_subjects(tx, {*along, *named, *before.values()})
+    await seen.lock_records(tx, {*along, *named, *before.values()})
     if tx.engine != "sqlite" and await event_records.current(tx, named) != before:
         raise TransactionConflict("an event has just got another record")
     return before
+
+
+async def lock_record(tx: Transaction, did: Did, uri: str) -> None:
+    """Lock one record, an event together with all records that it had, in the order of ingestion (``load_batch``): the
+    floor of its repository comes first. Lock the event of an RSVP afterwards.
+    """
+    await repository_state.hold_floors(tx, [did])
+    await seen.lock_records(tx, [uri] if parse_at_uri(uri).collection in RSVPS else await uris_of(tx, [uri]))
 
 
 async def current_subject(tx: Transaction, named: str) -> str:

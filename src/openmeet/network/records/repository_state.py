@@ -187,11 +187,13 @@ async def is_behind(reader: Reader, did: Did) -> bool:
     return row is not None and row["missed_rev"] != ""
 
 
-# Lock order: floor, RSVP records, event records, rows. Batches share the floor; the end of a read takes it alone.
+# Lock order: floor, RSVP records, event records, rows. Batches share the floor; the end of a read, and an erasure, take
+# it alone.
 #
 # Without this lock, a read could find nothing changed while an older message is being applied concurrently. With the
 # floor above that message, every later correction would be ignored as history, and the older version would stay
-# permanently. SQLite has only one writer, which effectively holds all locks.
+# permanently. An erasure could miss a record that is being applied. SQLite has only one writer, which effectively holds
+# all locks.
 HOLD_FLOORS = "select did from repositories where did in :dids order by did for share"
 LOCK_FLOOR = "select did from repositories where did = :did for no key update"
 
@@ -206,8 +208,10 @@ async def hold_floors(tx: Transaction, dids: Iterable[str]) -> None:
 
 
 async def lock_floor(tx: Transaction, did: str) -> None:
-    """Lock the floor of a repository whose read has ended: earlier writers have committed, and later ones see the new
-    floor.
+    """Lock the floor of a repository whose read has ended, or that is erased: earlier writers have committed, and later
+    ones see the new floor.
+
+    Writers do not wait for a row that is only created here. Create it in an earlier transaction.
     """
     await create_row(tx, did)
     if tx.engine != "sqlite":

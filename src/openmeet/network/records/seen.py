@@ -210,25 +210,14 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord
     return {row["uri"]: seen_record_of(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
-async def lock_rsvps(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock RSVPs by their own URI, in URI order and before any event, so that their state can be read.
+async def lock_records(tx: Transaction, uris: Iterable[str]) -> None:
+    """Lock one row per record, in URI order. Call it for RSVPs first and then for events, before either is read, and
+    after ``repository_state.hold_floors``.
 
-    Otherwise two versions about different events could be applied concurrently, and neither would undo the other's
-    result.
+    RSVPs are locked because two versions about different events could otherwise be applied concurrently, and neither
+    would undo the other's result. Events are locked because PostgreSQL would otherwise lose an RSVP that arrives at the
+    same time as its event: neither transaction sees the other's row.
     """
-    await _lock(tx, uris)
-
-
-async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock one row per event, in URI order, before events or the RSVPs awaiting them are read.
-
-    Without this, PostgreSQL loses an RSVP that arrives at the same time as its event, because neither transaction sees
-    the other's row.
-    """
-    await _lock(tx, uris)
-
-
-async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
     ordered = sorted(set(uris))
     is_locked = not ordered
     while not is_locked:
@@ -238,9 +227,9 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
 
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
-    """Delete everything that a DID wrote; return the last rev of each known URI."""
+    """Delete everything that a DID wrote; return the last rev of each known URI. The caller has locked its floor."""
     uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
-    await _lock(tx, uris)
+    await lock_records(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
     await repository_state.erase(tx, did)
