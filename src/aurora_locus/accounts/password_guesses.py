@@ -36,6 +36,9 @@ KNOWN_FOR = 180 * DAY
 # Enough for a home, an office, a phone and a few more. The source that was unused for the longest time is deleted
 # first.
 MAX_KNOWN = 20
+# Counters of names without an account, which anybody can invent. One takes about 200 bytes. If there are more, those
+# that end first are deleted, as the next sweep does; each guess costs a password hash, so it takes hours to get there.
+MAX_UNKNOWN = 250_000
 # The use of a source is recorded at most this often.
 _NOTED = DAY
 
@@ -66,6 +69,10 @@ _FORGET_OLDEST = """
 _FORGET_GUESSES = "delete from password_guesses where subject in (:did, :by_email)"
 _FORGET_SOURCES = "delete from known_sources where subject = :did"
 _SWEEP_GUESSES = "delete from password_guesses where resets_at <= :now"
+_FIRST_TOO_MANY = (
+    "select resets_at from password_guesses where subject like 'unknown:%' order by resets_at desc limit 1 offset :kept"
+)
+_SWEEP_UNKNOWN = "delete from password_guesses where subject like 'unknown:%' and resets_at <= :until"
 _SWEEP_SOURCES = "delete from known_sources where seen_at <= :after"
 
 
@@ -102,7 +109,7 @@ async def verify_password(
         # The same statements run for an unknown identifier, so that it takes as long.
         if account is None or account.is_deleted:
             account = None
-            owner = subject = _unknown_subject(guess_context, identifier)
+            owner = subject = subject_of_unknown(guess_context, identifier)
         else:
             owner = account.did
             subject = _email_subject(account.did) if queries.is_email(identifier) else account.did
@@ -214,15 +221,21 @@ def note(w: Writer, guess_context: GuessContext, subject: str, source: SignInSou
 
 
 def forget(w: Writer, did: Did) -> None:
-    """Reset the counters and known sources. Called after a new password, and when the account is deleted."""
+    """Reset the counters of the password, and the known sources. Called after a new password, and when the account is
+    deleted.
+    """
     w.execute(_FORGET_GUESSES, did=did, by_email=_email_subject(did))
     w.execute(_FORGET_SOURCES, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired counters, and sources that were not used for a long time. Return the number of counters."""
+    """Delete expired counters, those of unknown names above ``MAX_UNKNOWN``, and sources that were not used for a long
+    time. Return the number of counters.
+    """
     w.execute(_SWEEP_SOURCES, after=w.now - KNOWN_FOR)
-    return w.execute(_SWEEP_GUESSES, now=w.now)
+    expired = w.execute(_SWEEP_GUESSES, now=w.now)
+    row = w.fetch_one(_FIRST_TOO_MANY, kept=MAX_UNKNOWN)
+    return expired + (0 if row is None else w.execute(_SWEEP_UNKNOWN, until=row["resets_at"]))
 
 
 def guesses_used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
@@ -239,11 +252,12 @@ def _email_subject(did: Did) -> str:
     return f"email:{did}"
 
 
-def _unknown_subject(guess_context: GuessContext, identifier: str) -> str:
-    # Unknown names share 65,536 rows, so that invented names cannot fill the table. The hash is keyed, so that nobody
-    # can find two names that share a row.
+def subject_of_unknown(guess_context: GuessContext, identifier: str) -> str:
+    """The subject of a name without an account. Each has one of its own, as accounts have: if names shared counters,
+    guesses at other names would tell them from those with an account. Nothing that somebody typed is stored.
+    """
     name = key_of_identifier(identifier).encode()
-    return f"unknown:{digest(guess_context.key, b'name ' + name, sha256).hex()[:4]}"
+    return f"unknown:{digest(guess_context.key, b'name ' + name, sha256).hex()[:32]}"
 
 
 async def _read_window(reader: Reader, subject: str, source_hash: bytes) -> tuple[int, Instant] | None:

@@ -8,7 +8,7 @@ import pytest
 
 from aurora_locus.accounts import limits, password_guesses
 from aurora_locus.accounts.sign_in_links import MAX_OPEN
-from groundwork.clock import DAY
+from groundwork.clock import DAY, SECOND
 from groundwork.http.client_addresses import FOR_SOMEBODY, signed_address_header
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
@@ -137,6 +137,28 @@ async def test_a_restart_gives_no_new_guesses(deployment: Deployment, ada: Perso
     for name in names:
         assert (await attempt(deployment, "wrong", identifier=name, address="192.0.2.5")).status_code == 429
     assert ada.did
+
+
+@on_sqlite
+async def test_every_unknown_name_has_a_counter_of_its_own(deployment: Deployment) -> None:
+    """Otherwise guesses at invented names would use up those at a name, but never those at an account."""
+    context = deployment.pds.registry.guess_context
+    names = [f"nobody{number}@example.org" for number in range(5_000)]
+    assert len({password_guesses.subject_of_unknown(context, name) for name in names}) == len(names)
+
+
+async def test_a_sweep_limits_the_counters_of_unknown_names(
+    deployment: Deployment, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are deleted. Those of accounts stay."""
+    monkeypatch.setattr(password_guesses, "MAX_UNKNOWN", 2)
+    await use_up(deployment)
+    for name in ("first.test", "second.test", "third.test"):
+        deployment.clock.turn(SECOND)
+        await use_up(deployment, identifier=name)
+    assert await deployment.pds.registry.db.write(password_guesses.sweep) == 1
+    names = {"first.test": 401, "second.test": 429, "third.test": 429, ada.did: 429}
+    assert {name: (await attempt(deployment, "wrong", identifier=name)).status_code for name in names} == names
 
 
 @on_sqlite
