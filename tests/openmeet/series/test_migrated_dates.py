@@ -60,7 +60,9 @@ async def test_dates_in_another_zone_keep_it(url: str, clock: HandClock) -> None
 
 
 async def test_entries_that_were_sent_in_another_form_are_retired(url: str, clock: HandClock) -> None:
-    """The next e-mail replaces the entries of dates that had another zone than their series, or were whole days."""
+    """The next e-mail replaces the entries of dates that had another zone than their series, or were whole days. An
+    entry that was retired earlier, and was sent with an offset, is named as it was sent: in UTC.
+    """
     await migrate(url, SCHEMA, "openmeet", to="0058")
     db = await open_database(url, schema=SCHEMA, clock=clock)
     forms = [("Europe/Lisbon", 0), (ZONE, 1), ("+02:00", 0), (ZONE, 0)]
@@ -82,6 +84,12 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
             " values (:id, '', '', 'Europe/Berlin', 0, 1, 1)",
             id=stored[3].id,
         )
+        await tx.execute(
+            "insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)"
+            " values (:id, :series_id, '2026-01-01T18:00:00', '+02:00', 0, 1, 1)",
+            id=stored[3].id,
+            series_id=series.id,
+        )
     await db.close()
     await migrate(url, SCHEMA, "openmeet")
     db = await open_database(url, schema=SCHEMA, clock=clock)
@@ -94,7 +102,7 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
         OriginalStart(names[0], "Europe/Lisbon"),
         OriginalStart(names[1], ZONE, is_all_day=True),
         OriginalStart(names[2], "UTC"),
-        None,
+        OriginalStart(datetime(2026, 1, 1, 18), "UTC"),  # noqa: DTZ001 - in the zone that is given
     ]
     assert [present[event.id].original for event in stored] == [OriginalStart(name, ZONE) for name in names]
     assert all(found[one.id].sequence < present[one.id].sequence for one in stored[:3])

@@ -35,6 +35,8 @@ alter table retired_calendar_uids
 """
 # Single events have no original start.
 SINGLE = "update retired_calendar_uids set time_zone = '', is_all_day = 0 where series_id = ''"
+# These were sent in the same wrong way.
+OFFSETS = "update retired_calendar_uids set time_zone = 'UTC' where substr(time_zone, 1, 1) in ('+', '-')"
 SENT = """
 insert into retired_calendar_uids (event_id, series_id, original_date, time_zone, is_all_day, sequence, left_at)
   select id, series_id, original_date, sent_zone, is_all_day,
@@ -54,4 +56,5 @@ insert into retired_calendar_uids (event_id, series_id, original_date, time_zone
 def upgrade() -> None:
     apply(KEY_SQLITE if engine() == "sqlite" else KEY_POSTGRES)
     apply(SINGLE)
+    apply(OFFSETS)
     apply(SENT)
