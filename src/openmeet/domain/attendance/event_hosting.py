@@ -176,7 +176,7 @@ async def replace_registration(
     locked: LockedRegistration,
     new_settings: RegistrationSettings,
     *,
-    confirm: Callable[[RegistrationImpact], None] = lambda _: None,
+    confirm: Callable[[RegistrationImpact], None] | None = None,
 ) -> RegistrationSettings:
     """Replace the registration settings of this event, or of every date of its series without settings of its own.
     Waitlisted RSVPs that now fit move up.
@@ -184,8 +184,9 @@ async def replace_registration(
     ``confirm`` gets the impact of lower limits before anything is saved, and raises if the host has not confirmed it.
     """
     event, position = locked.event, locked.event.position_in_series
-    dates = await _dates_with_same_settings(tx, event) if locked.for_series else [event]
-    confirm(await capacity_change.impact_of_settings(tx, dates, new_settings))
+    if confirm is not None:
+        dates = await _dates_with_same_settings(tx, event) if locked.for_series else [event]
+        confirm(await capacity_change.impact_of_settings(tx, dates, new_settings))
     if not locked.for_series or position is None:
         saved = await registration.put(tx, event.id, new_settings)
         await waitlist.fill(tx, EventRegistration(event, saved))
