@@ -68,7 +68,8 @@ async def replace_old_digests(db: Database, key: SigningKey, sealer: Sealer) -> 
 async def _replace(tx: Transaction, key: SigningKey, sealer: Sealer, old: OldDigest) -> bool:
     try:
         url = "" if old.url_sealed is None else sealer.unseal(old.url_sealed, SEAL_PURPOSE).decode()
-        digest = await digest_of(tx, key, url, old.content)
+        content = await queries.content_of(tx, old.id) if old.url_sealed is None else b""
+        digest = await digest_of(tx, key, url, content)
     except CannotUnseal:
         return False
     # As in ``subscriptions.subscribe``: otherwise the person could subscribe to the calendar meanwhile.

@@ -232,7 +232,7 @@ async def conflicts(
 
 
 def _windows(spans: Sequence[Span]) -> list[_Window]:
-    """Windows that contain the spans. Spans less than ``WIDEST`` apart share one, so that a series usually has one."""
+    """Windows that contain the spans. Spans that fit into ``WIDEST`` share one, so that a series usually has one."""
     windows: list[_Window] = []
     for start, end in sorted((span.starts_at, _end(span)) for span in spans):
         if windows and max(windows[-1][1], end) - windows[-1][0] <= WIDEST:

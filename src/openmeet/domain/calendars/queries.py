@@ -84,12 +84,11 @@ async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> Subscribe
 
 @dataclass(frozen=True, slots=True)
 class OldDigest:
-    """A calendar whose digest is from before there was a key. ``content`` is empty unless it is a file."""
+    """A calendar whose digest is from before there was a key. ``url_sealed``: None if it is a file."""
 
     id: CalendarId
     user_id: UserId
     url_sealed: bytes | None
-    content: bytes
     digest: bytes
 
 
@@ -100,18 +99,18 @@ _OLD_DIGEST = 32
 async def old_digests(reader: Reader, *, after: CalendarId, limit: int) -> list[OldDigest]:
     """Calendars whose digest is from before there was a key, from an id on, ordered by id."""
     rows = await reader.fetch(
-        "select id, user_id, url_sealed, case when url_sealed is null then content end as content, digest"
-        " from subscribed_calendars where length(digest) = :length and id > :after order by id limit :limit",
+        "select id, user_id, url_sealed, digest from subscribed_calendars where length(digest) = :length and id > :after order by id limit :limit",
         length=_OLD_DIGEST,
         after=after,
         limit=limit,
     )
-    return [
-        OldDigest(
-            CalendarId(row["id"]), UserId(row["user_id"]), row["url_sealed"], row["content"] or b"", row["digest"]
-        )
-        for row in rows
-    ]
+    return [OldDigest(CalendarId(row["id"]), UserId(row["user_id"]), row["url_sealed"], row["digest"]) for row in rows]
+
+
+async def content_of(reader: Reader, calendar_id: CalendarId) -> bytes:
+    """The file of a calendar, as last fetched or uploaded; empty if there is none."""
+    row = await reader.fetch_one("select content from subscribed_calendars where id = :id", id=calendar_id)
+    return b"" if row is None or row["content"] is None else bytes(row["content"])
 
 
 async def replace_digest(tx: Transaction, old: OldDigest, digest: bytes) -> bool:
