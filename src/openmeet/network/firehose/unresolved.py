@@ -233,7 +233,7 @@ async def retry_due(context: RetryContext) -> int:
 
 
 class ResolutionOutcome(Enum):
-    """What became of an attempt to resolve a DID."""
+    """The outcome of resolving a DID."""
 
     RESOLVED = auto()
     UNKNOWN = auto()  # there is no such identity
