@@ -142,7 +142,7 @@ async def test_new_password_ends_all_other_sessions(deployment: Deployment, ada:
 
 async def test_password_page_lists_what_a_new_password_does_not_end(ada: Ada) -> None:
     """Somebody who had the password may have added an app password, so the page names those that stay."""
-    heading = "These open your account, too"
+    heading = "Other ways into your account"
     assert heading not in (await ada.browser.get("/account/password")).text
     await ada.app.post(f"{SERVER}.createAppPassword", {"name": "reader of eve"})
     page = (await ada.browser.get("/account/password")).text

@@ -151,7 +151,8 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
 async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureRequest:
     """Request deletion after a grace period (in microseconds). The person is hidden and signed out everywhere at once.
 
-    Their API tokens and webhooks stop working now, and the secret addresses of their calendars until they sign in again.
+    Their API tokens and webhooks stop working now. So do the secret addresses of their calendars, until the deletion is
+    cancelled.
     Raises NotFound if they are unknown or already deleted.
     """
     person = await user_queries.by_id(tx, user_id)

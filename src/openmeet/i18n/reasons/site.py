@@ -23,7 +23,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "general.no_such_event": mark("This event doesn’t exist."),
     "general.no_such_person": mark("This person doesn’t exist."),
     # reasons of openmeet.outbox.emails
-    "email.separator_in_name": mark("We can’t address an e-mail with a control character."),
+    "email.separator_in_name": mark("The name contains a control character, so we can’t send the e-mail."),
     "email.response_lost": mark("The mail server didn’t confirm that it got the e-mail."),
     # reasons of groundwork.errors
     "failure.invalid_input": mark("We can’t read what was sent."),
