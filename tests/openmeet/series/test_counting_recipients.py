@@ -56,11 +56,9 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
             answered[user_id] = answered.get(user_id, False) or event.id in moving
     followers = set(await follower_queries.followers_to_notify(reader, series))
     goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
-    hosts: set[UserId] = set()
-    if series.changed_by is not None:
-        hosts = {event.author_id for event in changed}
-        is_of_series = plan.scope is not EditScope.THIS and not plan.vanishing
-        hosts |= {series.owner_id} if hosts or is_of_series else set()
+    hosts = {event.author_id for event in changed}
+    is_of_series = plan.scope is not EditScope.THIS and not plan.vanishing
+    hosts |= {series.owner_id} if hosts or is_of_series else set()
     of_all = (followers if changed else set[UserId]()) | hosts
     co_hosted = await co_hosts_of(reader, [event.id for event in changed])
     of_dates = {user_id for several in co_hosted.values() for user_id in several}

@@ -12,7 +12,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import event_records, group_of_event, record_changes
+from openmeet.domain.events import co_hosts, event_records, group_of_event, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
@@ -21,6 +21,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.publishing_preferences import DEFAULT_PREFERENCES
 from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import (
     actions,
     apply_edits,
@@ -35,6 +36,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.flag_changes import switch
 from openmeet.network.publishing.decision import PublishEvent, PublishSeries
@@ -153,6 +155,30 @@ async def test_an_edit_by_others_waits_for_the_owner_with_every_date(
             await record_settings.approve_publication(tx, ben, series.slug)
         await record_settings.approve_publication(tx, ana, series.slug)
         assert await going_out(tx, series) == await everything(tx, series)
+
+
+async def test_the_other_hosts_are_notified_of_the_owners_edit_in_another_app(practice_db: Database) -> None:
+    """While others' changes wait for the owner, such an edit has no user. The owner is not notified of it, and nobody is
+    named.
+    """
+    async with practice_db.transaction() as tx:
+        ana, ben, series = await running_together(tx)
+        cleo, dora = await person(tx, "Cleo"), await person(tx, "Dora")
+        first, second = (await dates(tx, series))[:2]
+        await co_hosts.accept(tx, cleo, (await co_hosts.invite(tx, ana, first.slug, "cleo@example.org")).id)
+        await tx.execute("update events set author_id = :dora where id = :id", dora=dora.user_id, id=second.id)
+        await change_all(tx, await lock_series(tx, ben, series))
+        await tx.execute("delete from notifications")
+        read = await queries.lock(tx, series.id)
+        assert read is not None
+        assert (read.needs_author_approval, read.changed_by) == (True, None)
+        await move_all(tx, read)
+        changed = event_kinds.EVENT_CHANGED
+        received = [await kinds_received(tx, who) for who in (ana, cleo, dora)]
+        ((item, said),) = await notification_lines(tx, await newest(tx, cleo.user_id, 9), cleo.user_id)
+    assert received == [[], [changed], [changed]]
+    assert item.payload.person_id is None
+    assert said.after.startswith(" was moved to ")
 
 
 @pytest.mark.parametrize("act", [*WHOLE, change_one, cancel_one])

@@ -111,8 +111,6 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
     """Hosts who are notified because somebody else changes their dates. If dates only vanish, the notification of that is
     their first one.
     """
-    if series.changed_by is None:
-        return set()
     user_ids = {one.event.author_id for one in plan.dates_changed}
     if user_ids or (plan.scope is not EditScope.THIS and not plan.vanishing):
         user_ids.add(series.owner_id)

@@ -126,7 +126,7 @@ async def of_changes(
                 for before, after in ordered
             ],
             [after.id for _, after in ordered] if notifies else [],
-            [] if series.changed_by is None else sorted(authors),
+            sorted(authors),
             to_followers=notifies,
             co_hosts=await co_hosts_of(tx, [after.id for _, after in ordered]),
         )
@@ -208,6 +208,7 @@ async def notify_people(
     addressed = [one for one in news if one.answers_to or one.hosts or one.co_hosts or one.to_followers]
     if not addressed:
         return None
+    # A change without a user was made by the owner in another app (``network.ingestion.local_series``).
     notice = SeriesNotice(addressed, series.changed_by or series.owner_id, only)
     return await fan_out.start(tx, CONCERNED_BY_SERIES, series, notice)
 
