@@ -123,13 +123,14 @@ async def find(
     if not request_uri.startswith(PREFIX):
         return None
     row = await reader.fetch_one(_FIND, id=hash_token(request_uri.removeprefix(PREFIX)))
-    return None if row is None else (of_row(row, server), row["device_id"])
+    request = None if row is None else _of_row(row, server)
+    return None if row is None or request is None else (request, row["device_id"])
 
 
 def find_by_id(w: Writer, server: AuthorizationServer, request_id: bytes) -> AuthorizationRequest | None:
     """Return the request that a code belongs to."""
     row = w.fetch_one(_FIND, id=request_id)
-    return None if row is None else of_row(row, server)
+    return None if row is None else _of_row(row, server)
 
 
 async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: Instant, longest: int) -> bool:
@@ -152,12 +153,19 @@ def sweep(w: Writer) -> int:
     return w.execute(_SWEEP, now=w.now)
 
 
-def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
-    """Convert a row."""
+def _of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest | None:
+    """Convert a row. Return None, as for a request that has expired, if another version of this server wrote it in a way
+    that this one cannot read: requests are open for minutes, so apps just push another one.
+    """
     client_id = ClientId(row["client_id"])
+    try:
+        client, stage = _client(client_id, row["client_document"]), RequestStage(row["stage"])
+        permission_sets = _SETS.decode(row["permission_sets"])
+    except (msgspec.DecodeError, ValueError):
+        return None
     return AuthorizationRequest(
         id=bytes(row["id"]),
-        client=_client(client_id, row["client_document"]),
+        client=client,
         is_trusted=client_id in server.trusted_clients,
         binding=ClientBinding(
             key_id=row["auth_key_id"], algorithm=row["auth_algorithm"], thumbprint=row["auth_thumbprint"]
@@ -166,13 +174,13 @@ def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
         redirect_uri=row["redirect_uri"],
         response_mode=row["response_mode"],
         scopes=tuple(row["scope"].split()),
-        permission_sets=_SETS.decode(row["permission_sets"]),
+        permission_sets=permission_sets,
         state=row["state"],
         code_challenge=row["code_challenge"],
         login_hint=row["login_hint"],
         prompt=row["prompt"],
         ui_locales=tuple((row["ui_locales"] or "").split()),
-        stage=RequestStage(row["stage"]),
+        stage=stage,
         expires_at=Instant(row["expires_at"]),
     )
 
