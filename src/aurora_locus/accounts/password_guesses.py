@@ -10,6 +10,7 @@ them and a restart must not grant new guesses. App passwords are random and cann
 always accepted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import digest
@@ -25,7 +26,7 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import DAY, SECOND, Instant
-from groundwork.database.transaction import Reader, Writer
+from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import NotSignedIn
 from groundwork.rate_limit.contract import Limit, LimitState, RateLimited
 
@@ -162,20 +163,36 @@ async def take(guess_context: GuessContext, subject: str, source_hash: bytes, li
 
 
 async def count(guess_context: GuessContext, subject: str, source_hash: bytes, limit: Limit) -> Guess:
-    """Count a guess at any secret. Each limit of a secret needs a subject of its own. Raises RateLimited."""
-    limit = _effective_limits(guess_context, limit)
-    ends_in = limit.window_seconds * SECOND
-
-    def work(w: Writer) -> bool:
-        row = w.fetch_one(
-            _TAKE, subject=subject, source_hash=source_hash, ends_at=w.now + ends_in, now=w.now, points=limit.points
-        )
-        return row is not None
-
-    if not await guess_context.db.write(work):
-        async with guess_context.db.reader() as reader:
-            raise RateLimited(*_used_up(limit, await _read_window(reader, subject, source_hash), reader.now))
+    """Count a guess at any secret. Raises RateLimited."""
+    await count_each(guess_context, source_hash, [(limit, subject)])
     return Guess(subject, source_hash)
+
+
+async def count_each(guess_context: GuessContext, source_hash: bytes, charges: Sequence[tuple[Limit, str]]) -> None:
+    """Count a guess at any secret against several limits, each with a subject of its own. If one of them is used up, none
+    is charged. Raises RateLimited for the exceeded limit that resets last.
+    """
+    charges = [(_effective_limits(guess_context, limit), subject) for limit, subject in charges]
+
+    def work(w: Writer) -> list[tuple[LimitState, float]]:
+        charged: list[str] = []
+        refused: list[tuple[LimitState, float]] = []
+        for limit, subject in charges:
+            ends_at = w.now + limit.window_seconds * SECOND
+            row = w.fetch_one(
+                _TAKE, subject=subject, source_hash=source_hash, ends_at=ends_at, now=w.now, points=limit.points
+            )
+            if row is not None:
+                charged.append(subject)
+            else:
+                found = w.fetch_one(_FIND, subject=subject, source_hash=source_hash, now=w.now)
+                refused.append(_used_up(limit, _window_of(found), w.now))
+        for subject in charged if refused else ():
+            w.execute(_GIVE_BACK, subject=subject, source_hash=source_hash)
+        return refused
+
+    if refused := await guess_context.db.write(work):
+        raise RateLimited(*max(refused, key=lambda one: one[1]))
 
 
 async def give_back(guess_context: GuessContext, guess: Guess) -> None:
@@ -261,7 +278,11 @@ def subject_of_unknown(guess_context: GuessContext, identifier: str) -> str:
 
 
 async def _read_window(reader: Reader, subject: str, source_hash: bytes) -> tuple[int, Instant] | None:
-    row = await reader.fetch_one(_FIND, subject=subject, source_hash=source_hash, now=reader.now)
+    return _window_of(await reader.fetch_one(_FIND, subject=subject, source_hash=source_hash, now=reader.now))
+
+
+def _window_of(row: Row | None) -> tuple[int, Instant] | None:
+    """The number of guesses made in a window, and when it ends."""
     return None if row is None else (row["used"], Instant(row["resets_at"]))
 
 

@@ -104,6 +104,5 @@ def end_mail(w: Writer, did: Did) -> None:
 
 async def count_try(registry: Registry, did: Did) -> None:
     """Count one attempt, right or wrong. Raises RateLimited."""
-    for limit in SECOND_FACTOR:
-        subject = f"{limit.name}:{did}"
-        await password_guesses.count(registry.guess_context, subject, password_guesses.ANYWHERE, limit)
+    charges = [(limit, f"{limit.name}:{did}") for limit in SECOND_FACTOR]
+    await password_guesses.count_each(registry.guess_context, password_guesses.ANYWHERE, charges)

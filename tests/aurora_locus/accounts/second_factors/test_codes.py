@@ -7,8 +7,9 @@ import pytest
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import SECOND_FACTOR
-from aurora_locus.accounts.second_factors import queries, recovery_codes, totp
+from aurora_locus.accounts.second_factors import checking, queries, recovery_codes, totp
 from groundwork.clock import MINUTE, SECOND
+from groundwork.rate_limit.contract import RateLimited
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
 
@@ -100,6 +101,27 @@ async def test_number_of_attempts_is_limited(deployment: Deployment, ada: Person
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 429
     deployment.clock.turn(16 * MINUTE)
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
+
+
+async def test_attempts_after_the_last_of_a_day_do_not_count_for_the_shorter_limit(
+    deployment: Deployment, ada: Person
+) -> None:
+    """People read when the day is over, however often they try, and have all attempts then."""
+    registry = deployment.pds.registry
+    object.__setattr__(registry, "has_wide_limits", False)
+    short, daily = SECOND_FACTOR
+    for number in range(daily.points):
+        if number % short.points == 0:
+            deployment.clock.turn(16 * MINUTE)
+        await checking.count_try(registry, ada.did)
+    deployment.clock.turn(16 * MINUTE)
+    for _ in range(short.points + 1):
+        with pytest.raises(RateLimited) as refused:
+            await checking.count_try(registry, ada.did)
+        assert refused.value.state.limit == daily
+    deployment.clock.turn(round(refused.value.after_seconds * SECOND))
+    for _ in range(short.points):
+        await checking.count_try(registry, ada.did)
 
 
 async def test_a_restart_gives_no_new_attempts(deployment: Deployment, ada: Person) -> None:
