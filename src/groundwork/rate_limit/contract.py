@@ -35,7 +35,7 @@ class Counters(Protocol):
     """Counts points. Several processes can share the counters."""
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
-        """Count ``points`` for the key. A rejected attempt uses up no points."""
+        """Count ``points`` for the key. A rejected attempt uses up no points. Negative points refund an attempt."""
         ...
 
     async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:

@@ -35,7 +35,7 @@ class InProcessCounters:
             used, resets_at = 0, Instant(now + limit.window_seconds * SECOND)
         is_refused = used + points > limit.points
         if not is_refused:
-            used += points
+            used = max(0, used + points)
         self._windows[window_key] = (used, resets_at)
         self._windows.move_to_end(window_key)
         while len(self._windows) > self._max_keys:

@@ -32,7 +32,7 @@ if over <= now then
   over = now + tonumber(ARGV[4])
 end
 local refused = 0
-if used + tonumber(ARGV[1]) > tonumber(ARGV[2]) then refused = 1 else used = used + tonumber(ARGV[1]) end
+if used + tonumber(ARGV[1]) > tonumber(ARGV[2]) then refused = 1 else used = math.max(0, used + tonumber(ARGV[1])) end
 redis.call('hset', KEYS[1], 'used', used, 'over', string.format('%.0f', over))
 redis.call('pexpire', KEYS[1], math.ceil(tonumber(ARGV[4]) / 1000) * 2)
 return {used, string.format('%.0f', over), refused}

@@ -63,6 +63,14 @@ async def test_reading_the_remaining_attempts_does_not_count(counters: Counters)
     assert (asked.remaining, asked.is_refused) == (0, False)
 
 
+async def test_a_refunded_attempt_is_available_again(counters: Counters):
+    """But there are never more than the limit."""
+    await counters.add(SIGN_INS, "a", 3, NOW)
+    assert (await counters.add(SIGN_INS, "a", -1, NOW)).remaining == 1
+    assert not (await counters.add(SIGN_INS, "a", 1, NOW)).is_refused
+    assert (await counters.add(SIGN_INS, "a", -9, NOW)).remaining == 3
+
+
 @needs("redis")
 async def test_processes_share_one_counter_in_redis():
     prefix = f"test-{secrets.token_hex(8)}"

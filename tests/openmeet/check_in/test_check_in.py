@@ -75,6 +75,32 @@ async def test_check_in_by_code_and_list_and_undo(site):
         assert (wrong.status_code, "This isn’t a ticket for this event." in wrong.text) == (400, True)
 
 
+async def test_hosts_can_enter_a_few_wrong_codes_only(site):
+    """Right ones are not counted, and the list still works."""
+    async with site.browser() as browser, site.browser() as program:
+        _, event = await made(browser, site)
+        ben, cleo = await coming(site, event, "Ben", "Cleo")
+        path, code = f"/events/{event.slug}/check-in", tickets.code_of(CODE_KEY, ben.id)
+        half = check_in_pages.WRONG_CODES.points // 2
+        for _ in range(half + 1):
+            assert (await browser.get(f"{path}?code={code}")).status_code == 200
+            assert (await browser.post(path, data={"code": code})).status_code == 303
+        for _ in range(half):
+            assert (await browser.get(f"{path}?code=0000-0000-0000")).status_code == 200
+            assert (await browser.post(path, data={"code": "0000-0000-0000"})).status_code == 400
+        for refused in (
+            await browser.get(f"{path}?code={code}"),
+            await browser.post(path, data={"code": code}),
+        ):
+            assert (refused.status_code, "Try again in 10 minutes." in refused.text) == (429, True)
+        ana = await api_session(program, "ana@example.org", "Ana")
+        by_api = await program.post(f"/api{path}s", json={"ticketCode": code}, headers=ana)
+        assert (by_api.status_code, by_api.headers["retry-after"]) == (429, "600")
+        assert (await browser.post(path, data={"attendance": cleo.id})).status_code == 303
+        site.clock.turn(10 * MINUTE)
+        assert (await browser.post(path, data={"code": code})).status_code == 303
+
+
 async def test_check_in_opens_around_the_event(site):
     """Check-in opens shortly before the event. A checked-in person can no longer decline, so people must not be checked
     in by mistake weeks before.

@@ -1,7 +1,7 @@
 """Tickets: codes, the attendance that a code belongs to, and the caller's own ticket.
 
 A code has twelve letters and digits that can be read aloud, typed and scanned. Four identify the attendance within its
-event. Eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes.
+event. Eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes, and few wrong ones.
 """
 
 import re

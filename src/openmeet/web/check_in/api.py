@@ -63,14 +63,13 @@ async def check_in(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, CheckInInput)
     if (body.ticket_code is None) is (body.attendance_id is None):
         raise InvalidInput("ticketCode", CheckInReason.TICKET_NEEDED)
+    if body.attendance_id is not None:
+        attendance_id = AttendanceId(body.attendance_id)
+    else:
+        attendance_id = await pages.holder_of_code(request, body.ticket_code or "")
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.find_for_host(tx, caller, event_slug_of(request))
-        if body.attendance_id is not None:
-            attendance_id = AttendanceId(body.attendance_id)
-        else:
-            attendance_id = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
         before = attendance_id in await actions.check_in_times_of(tx, [attendance_id])
-        saved = await host_decisions.check_in(tx, caller, event.slug, attendance_id)
+        saved = await host_decisions.check_in(tx, caller, event_slug_of(request), attendance_id)
         shown = await _check_in_output(tx, saved, is_repeated=before)
     return json_response(shown)
 

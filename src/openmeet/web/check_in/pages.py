@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, Refused
+from groundwork.errors import InvalidForm, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, read_form
+from groundwork.rate_limit.contract import Limit
 from openmeet.domain.attendance import check_in_times, host_decisions, host_list, rsvp_list_texts
 from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceMode, AttendanceStatus
@@ -34,6 +35,7 @@ from openmeet.web.media.drawings import qr_code, thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import refund, spend_on
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
@@ -43,6 +45,9 @@ from openmeet.web.site.tenant_routing import database_of
 _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.INTERESTED, AttendanceStatus.INVITED)
 
 _SHOWN = 200
+
+# Per host, in ten minutes. Scanned tickets of another event are wrong codes, too, but not that many of them.
+WRONG_CODES = Limit("wrong_ticket_codes", 40, 600)
 
 # This is the only page that may use the camera.
 _CAMERA = {"permissions-policy": "camera=(self), microphone=(), payment=()", "cache-control": "no-store"}
@@ -58,24 +63,48 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _check_in_page(request, EMPTY, code=request.query_params.get("code", ""))
+    """The page, with the holder of the ticket whose URL leads here."""
+    code = request.query_params.get("code", "")
+    if not code:
+        return await _check_in_page(request, EMPTY)
+    try:
+        holder = await holder_of_code(request, code)
+    except InvalidForm as wrong:
+        return await _check_in_page(request, FormState({"code": code}, wrong.problems))
+    except TooMany as many:
+        return await _check_in_page(request, FormState({"code": code}, {"code": many.why}), status=429)
+    return await _check_in_page(request, FormState({"code": code}), holder=holder)
+
+
+async def holder_of_code(request: Request, code: str) -> AttendanceId:
+    """The attendance whose ticket has the code, for a host of the event. Raises NotFound, Forbidden, InvalidForm
+    (``code``), and TooMany if this person has entered too many wrong codes.
+    """
+    caller = caller_of(request)
+    await spend_on(request, WRONG_CODES, caller.user_id)
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
+        attendance_id = await actions.of_code(reader, services(request).code_key, event, code)
+    await refund(request, WRONG_CODES, caller.user_id)
+    return attendance_id
 
 
 async def check_in(request: Request) -> Response:
     """Check in somebody by ticket code, or from a row of the list."""
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
-    key = services(request).code_key
     try:
+        selected_id = form.get("attendance", "")
+        attendance_id = (
+            AttendanceId(selected_id) if selected_id else await holder_of_code(request, form.get("code", ""))
+        )
         async with database_of(request).transaction() as tx:
-            event = await host_decisions.find_for_host(tx, caller, slug)
-            selected_id = form.get("attendance", "")
-            code = form.get("code", "")
-            attendance_id = AttendanceId(selected_id) if selected_id else await actions.of_code(tx, key, event, code)
             was_there = attendance_id in await actions.check_in_times_of(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
         return await _check_in_page(request, FormState(form, wrong.problems), status=400)
+    except TooMany as many:
+        return await _check_in_page(request, FormState(form, {"code": many.why}), status=429)
     except Refused as refused:
         return await _check_in_page(request, FormState(form, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": form.get("q", "")}
@@ -140,10 +169,12 @@ def ticket_page(
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
 
-async def _check_in_page(request: Request, form_state: FormState, *, code: str = "", status: int = 200) -> Response:
+async def _check_in_page(
+    request: Request, form_state: FormState, *, holder: AttendanceId | None = None, status: int = 200
+) -> Response:
+    """``holder``: the attendance whose ticket was opened."""
     caller = caller_of(request)
     q = (form_state.value("q") or request.query_params.get("q", "")).strip()
-    key = services(request).code_key
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
         counts, now = await actions.counts(reader, event.id), reader.now
@@ -153,15 +184,8 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
         # offline.
         rows = await host_list.entries(reader, event.id, to_come, None, _SHOWN)
         rows += await host_list.entries(reader, event.id, attendee_filter, None, _SHOWN - len(rows))
-        done = request.query_params.get("done", "")
-        holder = ""
-        if code:
-            try:
-                holder = await actions.of_code(reader, key, event, code)
-            except InvalidForm as wrong:
-                form_state = FormState({"code": code}, wrong.problems)
-        attendance_ids = [one for one in (holder, done) if one]
-        single = await host_list.entries_by_ids(reader, event.id, [AttendanceId(one) for one in attendance_ids])
+        done = AttendanceId(request.query_params.get("done", ""))
+        single = await host_list.entries_by_ids(reader, event.id, [one for one in (holder, done) if one])
         since = await actions.check_in_times_of(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
@@ -182,12 +206,12 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
             for one in (*people, *by_id.values())
         },
         "is_cut": len(rows) == _SHOWN,
-        "holder": by_id.get(AttendanceId(holder)),
-        "done": by_id.get(AttendanceId(done)),
+        "holder": by_id.get(holder) if holder else None,
+        "done": by_id.get(done),
         "is_again": bool(request.query_params.get("again")),
         "since": {key: formatting.clock(wall_time.local_of(at, event.time_zone)) for key, at in since.items()},
         "q": q,
-        "typed": form_state if form_state.values or form_state.problems else FormState({"code": code, "q": q}),
+        "typed": form_state if form_state.values or form_state.problems else FormState({"q": q}),
     }
     return page(request, "check_in/check_in.html", context, status=status, headers=_CAMERA)
 

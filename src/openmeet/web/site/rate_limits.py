@@ -40,6 +40,15 @@ async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
     await _spend_all(request, [(limit, key or client_network(request))])
 
 
+async def refund(request: Request, limit: Limit, key: str = "") -> None:
+    """Undo ``spend_on``, for limits that count failures only. Attempts are counted before their result is known, so that
+    many at once gain nothing.
+    """
+    site = services(request)
+    if not site.settings.is_unlimited:
+        await site.counters.add(limit, key or client_network(request), -1, site.clock.now())
+
+
 async def spend_on_invitations(request: Request, person: UserId, addresses: Collection[str]) -> None:
     """Count the e-mails that invite these addresses to anything. Raises TooMany.
 
