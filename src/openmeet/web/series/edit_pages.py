@@ -262,6 +262,8 @@ async def _ask_scope(
         "carried": carried,
         "reaches": reaches,
         "chosen": form.get("scope") or (possible[0] if possible else ""),
+        "is_silent": bool(form.get("is_silent")),
+        "drops_single_changes": bool(form.get("drop_single_changes")),
         "differences": _changed_fields(series, edit, checked.before),
         "single_changes": single_changes,
         "notified": notified,
