@@ -4,11 +4,13 @@ The reasons, and which tests are never run again: docs/decisions/0116-run-failed
 """
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ SEARCHING = ("tests/simulation/", "tests/soak/")
 FOLDER = Path("var/flaky")
 # A test may take fifteen minutes (pyproject.toml), and the process may hang after that.
 SECONDS = 1000.0
+# How long an interrupted process may take to end what it has started.
+END_SECONDS = 20.0
 
 _PASSED = re.compile(r"^1 passed\b", re.MULTILINE)
 
@@ -81,7 +85,12 @@ def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str])
     # end.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
         )
         try:
             process.wait(SECONDS)
@@ -90,11 +99,33 @@ def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str])
             process.send_signal(signal.SIGABRT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
+        except KeyboardInterrupt:
+            interrupt([process])
+            raise
+        finally:
+            kill_session(process)
         output.seek(0)
         return subprocess.CompletedProcess(command, process.returncode, output.read())
+
+
+def interrupt(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Interrupt pytest processes, and wait until they have ended what they started. A second interruption, or
+    ``END_SECONDS``, ends the wait.
+    """
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    ends = time.monotonic() + END_SECONDS
+    with contextlib.suppress(KeyboardInterrupt):
+        for process in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, ends - time.monotonic()))
+
+
+def kill_session(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process that leads a session, and whatever it has started and not ended: servers, browsers, homeservers."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def has_passed(done: "subprocess.CompletedProcess[str]") -> bool:

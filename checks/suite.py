@@ -170,6 +170,8 @@ class Suite:
         self._units, self._left = len(units), units
         self._folder, self._arguments = folder, arguments
         self._began = time.monotonic()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._is_interrupted = False
 
     def work(self, number: int) -> None:
         """Run one worker until it ends."""
@@ -178,14 +180,19 @@ class Suite:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "checks.suite_worker", f"--suite-fd={there.fileno()}"]
         arguments = [f"{it}-{number}" if it.startswith("--basetemp=") else it for it in self._arguments]
         with here, there, log.open("wb") as output, here.makefile("rw", encoding="utf-8") as stream:
-            process = subprocess.Popen(
-                [*command, "-p", "no:cacheprovider", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=_environment(),
-                pass_fds=[there.fileno()],
-            )
+            with self.outcome.lock:
+                if self._is_interrupted:
+                    return
+                process = subprocess.Popen(
+                    [*command, "-p", "no:cacheprovider", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=_environment(),
+                    pass_fds=[there.fileno()],
+                    start_new_session=True,
+                )
+                self._processes.append(process)
             there.close()
             last = _LastMessage(time.monotonic())
             watch = threading.Thread(target=_watch, args=(process, here, last))
@@ -193,12 +200,23 @@ class Suite:
             running, has_failed = self._converse(stream, last)
             status = process.wait()
             watch.join()
+        rerun.kill_session(process)
+        if self._is_interrupted:
+            return
         # Pytest's exit status 5: the worker started too late to get a test.
         if running is not None or status not in ({1} if has_failed else {0, 5}):
             text = log.read_text(encoding="utf-8", errors="replace")[-20_000:]
             with self.outcome.lock:
                 self.outcome.broken.append(f"worker {number} ended with {status}, running {running}")
                 print(f"\nWORKER {number} ended with {status}, running {running}\n{text}", flush=True)
+
+    def interrupt(self) -> None:
+        """End all workers and what they have started."""
+        with self.outcome.lock:
+            self._is_interrupted = True
+        rerun.interrupt(self._processes)
+        for process in self._processes:
+            rerun.kill_session(process)
 
     def _converse(self, stream: Any, last: "_LastMessage") -> tuple[str | None, bool]:
         """Serve a worker until it closes the connection. Returns the test that it was running then (None if it ended
@@ -299,7 +317,11 @@ def main() -> int:
         worker = ["--suite-short"] * arguments.short + ["--suite-costs"] * (arguments.record or arguments.compare)
         suite = Suite(units, Path(folder), [*worker, *options, *arguments.paths])
         with ThreadPoolExecutor(arguments.workers) as pool:
-            list(pool.map(suite.work, range(arguments.workers)))
+            try:
+                list(pool.map(suite.work, range(arguments.workers)))
+            except KeyboardInterrupt:
+                suite.interrupt()
+                raise
         outcome = suite.outcome
         if not outcome.broken:
             outcome.failed, outcome.flaky = rerun.rerun_failed(outcome.failed, options, _environment())
@@ -463,4 +485,11 @@ def _summary(outcome: Outcome) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Both end the run, also one in the background, whose shell has it ignore Ctrl-C. Workers inherit what is ignored.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nInterrupted", file=sys.stderr)
+        sys.exit(130)

@@ -10,6 +10,12 @@ from tests.external_dependencies import ROOT
 
 
 def run_suite(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.CompletedProcess[str]":
+    with start_suite(folder, name, story, workers, *more) as running:
+        told, complained = running.communicate()
+    return subprocess.CompletedProcess(running.args, running.returncode, told, complained)
+
+
+def start_suite(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.Popen[str]":
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(story)
@@ -20,4 +26,5 @@ def run_suite(folder: Path, name: str, story: str, workers: int = 1, *more: str)
     # None of these tests needs a database.
     environment.setdefault(postgres.VARIABLE, "postgresql://nobody.asks")
     command = [sys.executable, "-m", "checks.suite", "--workers", str(workers), *more]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)

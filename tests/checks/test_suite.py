@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from checks import suite
-from tests.checks.suite_runs import run_suite
+from tests.checks.suite_runs import run_suite, start_suite
 from tests.external_dependencies import ROOT
 
 
@@ -71,6 +71,43 @@ def test_every_test_of_a_spread_file_runs_once_and_a_session_ends_once_per_worke
     assert sorted(int(number) for number, _ in ran) == sorted([*range(8), *range(8)])
     ended = (tmp_path / "ended").read_text().split()
     assert sorted(ended) == sorted({worker for _, worker in ran})
+
+
+# Both servers keep the pipe open while they run.
+INTERRUPTED = """
+import subprocess
+import sys
+import pytest
+
+def start(text):
+    with open("servers", "w") as pipe:
+        return subprocess.Popen([sys.executable, "-c", f"import signal, time; {text}; time.sleep(600)"], stdout=pipe)
+
+@pytest.fixture(scope="session")
+def server():
+    process = start("pass")
+    yield
+    process.terminate()
+    with open("ended", "w") as file:
+        print(process.wait(), file=file)
+
+def test_it(server):
+    start("signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True)").wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_what_it_has_started(tmp_path: Path, number: signal.Signals):
+    """Session fixtures are torn down, and whatever the tests have left is killed."""
+    servers = tmp_path / "servers"
+    os.mkfifo(servers)
+    with start_suite(tmp_path, "tests/other/test_story.py", INTERRUPTED) as running, servers.open() as pipe:
+        assert pipe.readline() == "up\n"
+        running.send_signal(number)
+        told, complained = running.communicate()
+        assert (running.returncode, complained.strip()) == (130, "Interrupted"), told
+        assert pipe.read() == ""
+    assert (tmp_path / "ended").read_text().split() == [str(-signal.SIGTERM)]
 
 
 def test_a_file_that_cannot_be_imported_fails_the_run_and_the_rest_goes_on(tmp_path: Path):
