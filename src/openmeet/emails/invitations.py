@@ -2,7 +2,7 @@
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Unavailable
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, time_and_place
 from openmeet.domain.events.co_host_invitations import CoHostId, token_of
@@ -11,7 +11,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.imports import people
-from openmeet.domain.imports.model import ContactStage, PersonId
+from openmeet.domain.imports.model import ContactStage, ImportReason, PersonId
 from openmeet.domain.moderation.blocks import is_block_between, is_block_between_address
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
@@ -21,6 +21,9 @@ from openmeet.emails.render import opt_out_lines, subject_line, text_link, with_
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
+
+# How long an invitation waits before it is checked again whether people can open the event.
+_SHOWN_AGAIN_SECONDS = 600.0
 
 
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
@@ -71,7 +74,8 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
     Composes nothing if the event or group is no longer available, if the person has already responded (to this list, to
     an earlier list, or to another invitation of the same group), or if they are not to be invited any more
-    (``people.is_still_to_be_invited``).
+    (``people.is_still_to_be_invited``). While nobody could open the event, for example because a moderator has to look
+    at it first, the e-mail waits: the composer raises Unavailable.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -92,6 +96,8 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             is_leaving = await erasure_requests.find(reader, person.invited_by) is not None
         if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
+        if event is not None and (event.is_hidden or event.is_held):
+            raise Unavailable(ImportReason.TARGET_NOT_SHOWN, after_seconds=_SHOWN_AGAIN_SECONDS)
         token = people.token_of(key, person_id)
         return OutgoingEmail(
             person.email,

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.clock import DAY, HOUR, HandClock
-from groundwork.errors import TooMany
+from groundwork.errors import Refused, TooMany
 from openmeet.domain.attendance import (
     actions,
     host_decisions,
@@ -17,14 +17,16 @@ from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.erasure import actions as erasure
+from openmeet.domain.events.actions import create
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import InvitationReceived
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.emails.conftest import Post, post
 from tests.openmeet.series.practice import create_weekly_series, dates
-from tests.openmeet.site_under_test import Site, api_session, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, api_session, details, event_by, person, signed_in, site_on
 
 __all__ = ["post"]
 
@@ -143,6 +145,34 @@ async def test_approvals_do_not_count_as_invitations(site: Site, monkeypatch: py
             await invitations.invite(tx, ana, event.slug, address)
         with pytest.raises(TooMany):
             await invitations.invite(tx, ana, event.slug, "finn@example.org")
+
+
+@pytest.mark.parametrize("state", [{"is_draft": True}, {"is_held": True}], ids=["draft", "not published yet"])
+async def test_nobody_is_invited_to_an_event_before_it_is_shown(site: Site, state: dict[str, bool]) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await create(tx, ana, details(), **state)
+        with pytest.raises(Refused) as refused:
+            await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert refused.value.name == "EventHidden"
+        assert await tx.fetch("select 1 from attendances where event_id = :id", id=event.id) == []
+    async with signed_in(site, ana.user_id) as host:
+        assert 'id="invite"' not in (await host.get(f"/events/{event.slug}/attendees")).text
+
+
+async def test_hidden_dates_are_left_out_of_the_notification_about_a_series(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben, mo = await person(tx, "Ben"), await person(tx, "Mo")
+        first, second = await dates(tx, series)
+        hidden = Subject(ModeratedKind.EVENT, second.id)
+        await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
+        await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+        (notification,) = await newest(tx, ben.user_id, 9)
+        assert (notification.subject_id, notification.payload) == (first.id, InvitationReceived(person_id=ana.user_id))
+        mine = await queries.find(tx, second.id, ben.user_id)
+        assert mine is not None
+        assert mine.status is AttendanceStatus.INVITED
 
 
 async def test_nobody_is_invited_to_a_hidden_event(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused, Unavailable
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
@@ -19,8 +19,9 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.imports import people, queries
-from openmeet.domain.imports.model import ContactStage, ImportId, ImportKind, Medium, PersonId
+from openmeet.domain.imports.model import ContactStage, ImportId, ImportKind, ImportReason, Medium, PersonId
 from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.emails.invitations import guest_list_composer
@@ -183,6 +184,48 @@ async def test_an_invitation_to_something_that_a_moderator_has_hidden_is_neither
             await moderation.decide(tx, ana.user_id, Subject(kind, target), SubjectVisibility.SHOWN, "")
         async with db.transaction() as tx:
             assert (await people.accept(tx, ana, one)).endswith(slug)
+
+
+async def test_an_invitation_waits_while_nobody_could_open_the_event(db: Database) -> None:
+    """It is sent when the event is shown, and dropped if a moderator hides the event instead."""
+    host, event = await hosted(db)
+    await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
+    one, _ = await waiting(db, ImportKind.GUESTS, event.id)
+    compose = guest_list_composer(CODE_KEY, "O", "https://m.example")
+    due, subject = DueEmail(people.ARRIVAL_MAIL, one, one, 1), Subject(ModeratedKind.EVENT, event.id)
+    async with db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=2)
+        await visibility.hold(tx, [subject], SubjectVisibility.BURST)
+    with pytest.raises(Unavailable, match=ImportReason.TARGET_NOT_SHOWN):
+        await compose(db, due)
+    async with db.transaction() as tx:
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.SHOWN, "")
+    assert await compose(db, due) is not None
+    async with db.transaction() as tx:
+        await tx.execute("update events set is_held = 1 where id = :id", id=event.id)
+    with pytest.raises(Unavailable, match=ImportReason.TARGET_NOT_SHOWN):
+        await compose(db, due)
+    async with db.transaction() as tx:
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    assert await compose(db, due) is None
+
+
+async def test_the_list_of_a_hidden_group_is_not_used_up(db: Database) -> None:
+    async with db.transaction() as tx:
+        host, mo = await person(tx, "Host"), await person(tx, "Mo")
+        group = await groups.create(tx, host, GroupDetails(name="Choir", time_zone="UTC"))
+        subject = Subject(ModeratedKind.GROUP, group.id)
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.MEMBERS, group.id))
+    async with db.transaction() as tx:
+        assert await people.addresses_to_invite(tx, host, ImportKind.MEMBERS, group.slug) == []
+        with pytest.raises(Refused) as refused:
+            await people.invite(tx, host, ImportKind.MEMBERS, group.slug, message="", expected=2)
+        assert refused.value.name == "GroupHidden"
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.SHOWN, "")
+        sent = await people.invite(tx, host, ImportKind.MEMBERS, group.slug, message="", expected=2)
+    assert sent.number == 2
 
 
 async def test_a_list_is_private_to_its_host(db: Database) -> None:

@@ -5,10 +5,12 @@ from urllib.parse import unquote_plus
 
 import pytest
 
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.routes import operations, pages
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.site_crawler import UNLIMITED
-from tests.openmeet.site_under_test import api_session, sign_up, site_on
+from tests.openmeet.site_under_test import api_session, person, sign_up, signed_in, site_on
 
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}
 SECRET = "zugzwang"
@@ -219,6 +221,27 @@ async def test_announcing_following_and_switching_off(client, ana, ben):
     ).status_code == 200
     assert (await client.delete(f"{path}/announcements/{said.json()['id']}", headers=ana)).status_code == 204
     assert (await client.delete(f"{path}/announcements/{said.json()['id']}", headers=ana)).status_code == 404
+
+
+async def test_a_hidden_group_invites_nobody_by_mail(site, client, ana):
+    """The e-mails would not be sent, so the invitations are not used up."""
+    path = await make(client, ana)
+    slug = path.rpartition("/")[2]
+    mails = {"emails": ["cleo@example.org"]}
+    async with site.db.transaction() as tx:
+        mo, row = await person(tx, "Mo"), await tx.fetch_one("select id, owner_id from groups")
+        assert row is not None
+        subject = Subject(ModeratedKind.GROUP, row["id"])
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
+    refused = await client.post(f"{path}/mail-invitations", json=mails, headers=ana)
+    assert (refused.status_code, refused.json()["title"]) == (422, "GroupHidden")
+    async with signed_in(site, row["owner_id"]) as browser:
+        page = await browser.post(f"/groups/{slug}/invitations/mail", data={"emails": "cleo@example.org"})
+        assert (page.status_code, "This group is hidden right now" in page.text) == (422, True)
+    async with site.db.transaction() as tx:
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.SHOWN, "")
+    sent = (await client.post(f"{path}/mail-invitations", json=mails, headers=ana)).json()
+    assert (sent["fresh"], sent["isSent"]) == (mails["emails"], True)
 
 
 async def test_mail_invitations_are_previewed_listed_revoked_and_declined(client, ana, ben):

@@ -60,8 +60,8 @@ async def invite(
         raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
-    if event.is_hidden:
-        # The invitation would be neither sent nor shown.
+    if event.is_hidden or event.is_held:
+        # A draft, for example. Nobody could open what they are invited to.
         raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
     if await history.count_invitations(tx, event.id, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
         raise TooMany(AttendanceReason.TOO_MANY_INVITATIONS, most=MAX_INVITATIONS_A_DAY, after_seconds=24 * 3600)
@@ -78,7 +78,12 @@ async def invite(
             if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now))
         ]
     results = [(date, *await _invite_to_date(tx, date, invited, is_private=invited_user is None)) for date in dates]
-    newly_invited = [(date, rsvp) for date, rsvp, is_new in results if is_new and rsvp.user_id == user_id]
+    # Other dates may be hidden. People see that they are invited to these when they are shown.
+    newly_invited = [
+        (date, rsvp)
+        for date, rsvp, is_new in results
+        if is_new and rsvp.user_id == user_id and not (date.is_hidden or date.is_held)
+    ]
     if newly_invited:
         first, rsvp = newly_invited[0]
         about = InvitationReceived(person_id=caller.user_id, more=len(newly_invited) - 1)

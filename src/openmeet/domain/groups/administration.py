@@ -221,9 +221,11 @@ async def invite_by_mail(
 ) -> InvitationPreview:
     """Enqueue an e-mail with a single-use link to each of these addresses.
 
-    People who were already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    People who were already invited, or who declined, get none. Raises NotFound, Forbidden, Refused (``GroupHidden``),
+    InvalidForm, TooMany.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
+    require_shown(group)
     mails = await preview_invitations(tx, key, group, text)
     require_sendable(mails)
     for email in mails.fresh:
@@ -258,6 +260,12 @@ async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) 
     if invitation is None or not _is_open(group) or not invitation.is_open(reader.now):
         raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     return invitation, group
+
+
+def require_shown(group: Group) -> None:
+    """Raise Refused (``GroupHidden``) if nobody could open an invitation. Its e-mail would not be sent, not even later."""
+    if group.is_hidden:
+        raise Refused(GroupReason.SEEN_BY_ADMINS_ONLY, name="GroupHidden")
 
 
 def _is_open(group: Group | None) -> TypeGuard[Group]:

@@ -54,6 +54,7 @@ class GroupReason(Reason):
     ADDRESSES_NEEDED = "group.addresses_needed"
     NO_ADDRESS_FOUND = "group.no_address_found"
     MALFORMED_ADDRESSES = "group.malformed_addresses"
+    SEEN_BY_ADMINS_ONLY = "group.seen_by_admins_only"
     MAY_NOT_VIEW = "group.may_not_view"
     MAY_NOT_SEE_MEMBERS = "group.may_not_see_members"
     MAY_NOT_POST = "group.may_not_post"

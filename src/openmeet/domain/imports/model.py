@@ -60,6 +60,7 @@ class ImportReason(Reason):
     INVITATION_OVER = "import.invitation_over"
     INVITATION_USED = "import.invitation_used"
     TARGET_GONE = "import.target_gone"
+    TARGET_NOT_SHOWN = "import.target_not_shown"  # nobody can open the event now, but later perhaps
     GROUP_GONE = "import.group_gone"
     EVENT_GONE = "import.event_gone"
     REJECTED_BY_HOST = "import.rejected_by_host"

@@ -31,6 +31,7 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
 from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission, require_managed_here, require_permission
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.guest_list import means_no, parse_list
@@ -67,8 +68,8 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 @dataclass(frozen=True, slots=True)
 class InvitationTarget:
-    """An event or a group to which the caller may invite people. ``is_hidden``: an event that only its hosts can open,
-    for example a draft. ``takes_answers``: False for an event that is cancelled or over.
+    """An event or a group to which the caller may invite people. ``is_hidden``: only its hosts or admins can open it, as
+    with a draft. ``takes_answers``: False for an event that is cancelled or over.
     """
 
     what: ImportKind
@@ -93,7 +94,7 @@ async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str
     """
     if kind is ImportKind.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
-        return InvitationTarget(kind, group.id, group.slug, group.details.name)
+        return InvitationTarget(kind, group.id, group.slug, group.details.name, is_hidden=group.is_hidden)
     event = await lock_for_host(tx, caller, EventSlug(slug), None, EventPermission.DECIDE_ANSWERS)
     return _target_of_event(event, tx.now)
 
@@ -104,7 +105,7 @@ async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: st
         group, membership = await group_actions.visible(reader, GroupSlug(slug), caller.user_id)
         require_managed_here(group, GroupPermission.INVITE)
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
-        return InvitationTarget(kind, group.id, group.slug, group.details.name)
+        return InvitationTarget(kind, group.id, group.slug, group.details.name, is_hidden=group.is_hidden)
     event = await find_for_host(reader, caller, EventSlug(slug), EventPermission.DECIDE_ANSWERS)
     return _target_of_event(event, reader.now)
 
@@ -235,13 +236,15 @@ async def invite(
     ``expected``: the number shown to the host, with these addresses.
 
     Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``,
-    ``EventOver``, ``EventHidden``), TooMany.
+    ``EventOver``, ``EventHidden``, ``GroupHidden``), TooMany.
     """
     target = await target_of(tx, caller, kind, slug)
     if not target.takes_answers:
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     if target.is_hidden:
         # As for a single invitation: nobody could open what they are invited to.
+        if kind is ImportKind.MEMBERS:
+            raise Refused(GroupReason.SEEN_BY_ADMINS_ONLY, name="GroupHidden")
         raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:

@@ -43,6 +43,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "import.invitation_used": mark("This invitation has been used already."),
     "import.target_gone": mark("What you were invited to no longer exists."),
+    "import.target_not_shown": mark("The event is hidden right now. The invitation is sent when people can open it."),
     "import.group_gone": mark("That group no longer exists."),
     "import.event_gone": mark("That event no longer exists."),
     "import.rejected_by_host": mark("The host has declined your answer."),

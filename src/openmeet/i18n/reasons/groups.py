@@ -65,6 +65,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "Paste the addresses of the people you want to invite. We found no address in “%(text)s”."
     ),
     "group.malformed_addresses": mark("These aren’t e-mail addresses: %(addresses)s."),
+    "group.seen_by_admins_only": mark("This group is hidden right now, so you can’t invite anyone."),
     "group.may_not_view": mark("You can’t see this group."),
     "group.may_not_see_members": mark("You can’t see who is in this group."),
     "group.may_not_post": mark("You can’t write in this group."),

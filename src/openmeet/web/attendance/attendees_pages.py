@@ -331,7 +331,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "event": event,
         "brings_guests": counts.going > sum(answers_by_status[one] for one in _TABS["going"][1]),
         "is_past": _is_past(event, reader.now),
-        "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
+        "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden or event.is_held),
         "tabs": _tabs(
             answers_by_status,
             tab,

@@ -332,7 +332,10 @@ async def _sharing_context(
     return {
         "may_unpublish": not event.is_draft and nobody_else and viewer.own_rsvp is None,
         # The host sees suggested next steps until somebody else has answered.
-        "is_fresh": is_host and view.takes_answers(event, reader.now) and nobody_else and not event.is_hidden,
+        "is_fresh": is_host
+        and view.takes_answers(event, reader.now)
+        and nobody_else
+        and not (event.is_hidden or event.is_held),
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
         "address": f"{public_url}{event_path(event.slug)}",
         "public_url": public_url,

@@ -117,6 +117,7 @@ async def invite_by_mail(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
+        administration.require_shown(group)
         preview = await administration.preview_invitations(reader, services(request).code_key, group, text)
     if body.is_preview:
         return json_response(_mails_output(preview, is_sent=False))
@@ -228,7 +229,7 @@ OPERATIONS = (
         invite_by_mail,
         {200: MailsOutput},
         MailsInput,
-        failures=(403, 404),
+        failures=(403, 404, 422),
     ),
     ApiOperation(
         "DELETE",

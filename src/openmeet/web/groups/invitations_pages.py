@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.covers.model import tone_of_group
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
@@ -163,6 +163,7 @@ async def send_mails(request: Request) -> Response:
     try:
         async with database_of(request).reader() as reader:
             seen = await view_group(reader, request, GroupPermission.INVITE)
+            administration.require_shown(seen.group)
             preview = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
         if form.get("step") != "send":
             return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=preview)
@@ -176,6 +177,9 @@ async def send_mails(request: Request) -> Response:
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=429)
+    except Refused as refused:
+        problem = InvalidForm({"emails": refused.why})
+        return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=422)
     return go(f"{group_path(group.slug)}/invitations", flash="mails_sent")
 
 

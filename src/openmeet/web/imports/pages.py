@@ -201,7 +201,7 @@ async def send(request: Request) -> Response:
             request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412
         )
     except Refused as refused:
-        if refused.name not in {"EventHidden", "EventOver"}:
+        if refused.name not in {"EventHidden", "EventOver", "GroupHidden"}:
             raise
         # The page itself says why.
         return await _invitations_page(request, caller, FormState(form), status=422)
