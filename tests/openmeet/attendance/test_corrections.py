@@ -107,3 +107,14 @@ async def test_programs_choose_it_too(site: Site, is_correction: bool, notified:
         assert (await program.put(path, json=corrected, headers=ana)).status_code == 200
     async with site.db.reader() as reader:
         assert await notices_of_changes(reader, ben) == notified
+
+
+async def test_a_new_event_is_no_correction(site: Site) -> None:
+    body = {"title": "Tea", "startsLocal": "2026-07-04T18:00", "timeZone": "UTC", "isCorrection": True}
+    async with site.browser() as program:
+        ana = await api_session(program, "ana@example.org", "Ana")
+        refused = await program.post("/api/events", json=body, headers=ana)
+    assert refused.status_code == 400
+    assert refused.json()["fields"] == {"isCorrection": "A new event has no guests who could be notified."}
+    async with site.db.reader() as reader:
+        assert await reader.fetch("select 1 from events") == []

@@ -42,6 +42,8 @@ class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, EventInput)
+    if body.is_correction:
+        raise InvalidInput("isCorrection", EventReason.NOTHING_TO_CORRECT)
     details = checked_details(body, services(request).clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group, caller.user_id)
