@@ -83,8 +83,13 @@ async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> b
     return await run_acts_interleaved(db, lambda db: run(db, first), lambda db: run(db, second), at)
 
 
-async def run_acts_interleaved(db: Database, first: Act, second: Act, at: int) -> bool:
-    """``run_interleaved`` for two acts. The statements of all transactions of ``first`` are counted."""
+async def run_acts_interleaved(
+    db: Database, first: Act, second: Act, at: int, *, waits_without_lock: bool = False
+) -> bool:
+    """``run_interleaved`` for two acts. The statements of all transactions of ``first`` are counted.
+
+    ``waits_without_lock``: nobody sees whether ``second`` waits, so it is given three moments.
+    """
     gate = Gate(at)
     running = asyncio.create_task(_started(first(cast("Database", GatedDatabase(db, gate)))))
     reached = asyncio.create_task(gate.reached.wait())
@@ -92,7 +97,10 @@ async def run_acts_interleaved(db: Database, first: Act, second: Act, at: int) -
     reached.cancel()
     other = asyncio.create_task(_started(second(db)))
     if gate.reached.is_set():
-        await _finished_or_waiting(db, other)
+        if waits_without_lock:
+            await asyncio.wait({other}, timeout=3 * MOMENT)
+        else:
+            await _finished_or_waiting(db, other)
     gate.opened.set()
     await asyncio.gather(running, other)
     return gate.reached.is_set()

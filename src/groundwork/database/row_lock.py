@@ -1,11 +1,22 @@
 """Row locks that are taken at most once per transaction, even if several pieces of work in it request the same row, and
-locks with a name, for what has no row yet.
+locks for what has no row yet.
 """
 
+import asyncio
 from collections.abc import Collection
+from typing import Final
 
 from groundwork.database.postgres import PostgresTransaction
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Database, Transaction
+
+# Transactions that locked rows of a table, or looked for rows to lock, keep this lock on the table until they end.
+_LOCKERS: Final = """
+    select virtualtransaction as locker from pg_catalog.pg_locks
+     where locktype = 'relation' and mode = 'RowShareLock' and pid <> pg_catalog.pg_backend_pid()
+       and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+       and relation = pg_catalog.to_regclass(:table)
+"""
+_BETWEEN_LOOKS_SECONDS: Final = 0.01
 
 
 async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
@@ -50,3 +61,23 @@ async def wait_for_turn(tx: Transaction, name: str) -> None:
     """Like ``take_turn``, but wait until the lock is free. Take it before any row lock, to avoid deadlocks."""
     if tx.engine == "postgresql":
         await tx.fetch("select pg_catalog.pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)
+
+
+async def wait_for_lockers(db: Database, table: str) -> None:
+    """Wait until the other transactions end that have locked rows of this table (``for share``, ``for update``), also
+    those that found no row to lock. Later ones are not waited for and do not wait.
+
+    After a row was created and committed, whoever has not locked it has ended or will find it. Transactions end within
+    two seconds. SQLite has only one writer, so there nobody is waited for.
+    """
+    if db.engine == "sqlite":
+        return
+    earlier = await _lockers(db, table)
+    while earlier:
+        await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+        earlier &= await _lockers(db, table)
+
+
+async def _lockers(db: Database, table: str) -> set[str]:
+    async with db.reader() as reader:
+        return {row["locker"] for row in await reader.fetch(_LOCKERS, table=table)}

@@ -134,5 +134,31 @@ async def test_a_batch_waits_for_the_erasure_of_an_unknown_repository(db: Databa
     assert at > 10
 
 
+async def test_an_erasure_waits_for_batches_that_found_no_repository_to_lock(db: Database):
+    """The batch stops before each of its statements, also after it looked for the row that the erasure creates."""
+    at, is_stopped = 0, True
+    while is_stopped:
+        at += 1
+        tea, answer = event(3, f"tea{at}", at), rsvp(2, f"a{at}", at, f"at://{did(3)}/{TEA.collection}/tea{at}")
+        await apply_messages(db, tea)
+        async with db.transaction() as tx:
+            await tx.execute("delete from erased_records")
+            await tx.execute("delete from repositories")
+
+        async def erasing(db: Database) -> None:
+            await erase(db, ErasureContext(ERASURE_KEYS, nothing_outside), did(2))
+
+        async def applying(db: Database, answer: RecordMessage = answer) -> None:
+            async with db.transaction() as tx:
+                await apply(tx, HERE, [answer])
+
+        is_stopped = await run_acts_interleaved(db, applying, erasing, at, waits_without_lock=True)
+        async with db.reader() as reader:
+            records = await reader.fetch("select uri from records where did = :did", did=did(2))
+            people = await reader.fetch("select did from identities where did = :did", did=did(2))
+        assert (records, people) == ([], []), f"stopped before statement {at}"
+    assert at > 10
+
+
 async def nothing_outside(_did: str) -> None:
     return

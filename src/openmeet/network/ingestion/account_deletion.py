@@ -55,6 +55,7 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     async with db.transaction() as tx:
         # ``erase_here`` waits for the batches that have locked this row.
         await repository_state.create_row(tx, did)
+    await repository_state.wait_for_unlocked(db)
     after: tuple[str, str] | None = ("", "")
     while after is not None:
         async with db.transaction() as tx:

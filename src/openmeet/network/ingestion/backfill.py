@@ -176,7 +176,9 @@ async def _begin(db: Database, did: Did) -> bool:
     """Begin a read of the repository; return whether a person is waiting for it."""
     async with db.transaction() as tx:
         await repository_state.create_row(tx, did)
-        return await backfill_progress.note_started(tx, did)
+        is_waited_for = await backfill_progress.note_started(tx, did)
+    await repository_state.wait_for_unlocked(db)
+    return is_waited_for
 
 
 async def apply_export(

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.database.bulk import fetch_each
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.row_lock import wait_for_lockers
+from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.outbox import publication_echoes
 
 CREATE_ROW = """
@@ -211,8 +212,16 @@ async def lock_floor(tx: Transaction, did: str) -> None:
     """Lock the floor of a repository whose read has ended, or that is erased: earlier writers have committed, and later
     ones see the new floor.
 
-    Writers do not wait for a row that is only created here. Create it in an earlier transaction.
+    Writers do not wait for a row that is only created here. Create it in an earlier transaction, and then call
+    ``wait_for_unlocked``.
     """
     await create_row(tx, did)
     if tx.engine != "sqlite":
         await tx.fetch(LOCK_FLOOR, did=did)
+
+
+async def wait_for_unlocked(db: Database) -> None:
+    """Wait for writers that began before a row was created, and therefore have not locked it. Call it between the
+    transaction that creates the row and the one that locks it.
+    """
+    await wait_for_lockers(db, "repositories")
