@@ -28,19 +28,17 @@ from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_status
+from openmeet.outbox.leased_publications import SERVER
 
 SHOWN = 50
 _PAGE = 500
 
-# Publications that wait for a failing server. A record that was never sent has no DID yet; it counts for its person's
-# default account.
-FAILING = """
-    select i.pds_url as pds_url, count(*) as n, max(p.attempts) as attempts, min(p.due_at) as next_at,
-           max(p.reason) as reason
-      from publications p
-      join identities i on i.did = p.did or (p.did is null and i.user_id = p.user_id and i.is_default = 1)
-     where p.state = 'retrying'
-     group by i.pds_url order by count(*) desc, i.pds_url limit :limit
+# Publications that wait for a failing server.
+FAILING = f"""
+    select pds_url, count(*) as n, max(attempts) as attempts, min(due_at) as next_at, max(reason) as reason
+      from (select {SERVER} as pds_url, attempts, due_at, reason from publications where state = 'retrying') as failing
+     where pds_url <> ''
+     group by pds_url order by count(*) desc, pds_url limit :limit
 """
 
 OPEN_CONFLICTS = f"""

@@ -39,12 +39,26 @@ _READY = """(
         or (state = 'retracting' and due_at <= :now and leased_until is null)
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
+# For an RSVP of a person with several accounts: the server of the account with their effective record about the event
+# (``network/publishing/repository_choice.py``), if there is one.
+_SERVER_OF_EFFECTIVE_RSVP = """
+                 case when publications.kind = 'rsvp' and exists (
+                     select 1 from identities i
+                      where i.user_id = publications.user_id and i.is_default = 0 and i.kind <> 'shadow') then (
+                     select i.pds_url from attendances a
+                       join events e on e.id = a.event_id
+                       join identities i on i.user_id = publications.user_id and i.kind <> 'shadow'
+                       join records r on r.subject_uri = e.record_uri and r.did = i.did
+                      where a.id = publications.subject_id and r.standing in ('mapped', 'parked')
+                        and r.collection = 'community.lexicon.calendar.rsvp'
+                      order by r.is_verified desc, r.precedence desc, r.uri desc limit 1) end"""
+
 # Where the record is or will be: the address of its server, empty without a repository. A record that was never sent has
 # no DID yet; the decision will choose one. For an event, that is usually the account of its group if there is one, for
-# other records the default DID of their person. Only this expression reads tables of higher packages here.
-_SERVER = """coalesce(
+# other records usually the default DID of their person. Only these two expressions read tables of higher packages here.
+SERVER = f"""coalesce(
         case when did is not null then (select i.pds_url from identities i where i.did = publications.did)
-             else coalesce(
+             else coalesce({_SERVER_OF_EFFECTIVE_RSVP},
                  (select min(i.pds_url) from events e
                     join groups g on g.id = e.group_id
                     join identities i on i.user_id = g.account_id and i.is_default = 1
@@ -53,7 +67,7 @@ _SERVER = """coalesce(
                    where i.user_id = publications.user_id and i.is_default = 1)) end, '')"""
 
 # A server is not called now if its circuit is open or another round is calling it.
-_NOT_EXCLUDED = f"{_SERVER} not in :excluded_servers"
+_NOT_EXCLUDED = f"{SERVER} not in :excluded_servers"
 
 # Retractions come first. The condition is repeated outside the subselect, as in groundwork/outbox/jobs.py (``LEASE``).
 # Two rows cannot send the same record, because there is one row per record.
@@ -82,7 +96,7 @@ _LEASE_BATCHABLE = f"""
 """
 
 _SERVERS_OF = f"""
-    select kind, subject_id, {_SERVER} as pds_url from publications
+    select kind, subject_id, {SERVER} as pds_url from publications
      where subject_id in :ids order by kind, subject_id
 """
 

@@ -10,19 +10,22 @@ from at_network.circuits import OPENS_AFTER, CircuitState
 from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.domain.attendance import group_hosting
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.publishing import schedule
 from openmeet.outbox import leased_publications, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.deployment import deployment_on_each as deployment
-from tests.openmeet.publishing.accounts import living_at
+from tests.openmeet.publishing.accounts import connect_second_account, living_at
+from tests.openmeet.publishing.answers import answer_in_app, answer_words_in
 from tests.openmeet.publishing.published_groups import create_group, current_group
 from tests.simulation.proxy import LossyProxy
 from tests.timeouts import TIMEOUT_SECONDS
@@ -113,6 +116,50 @@ async def test_no_attempt_is_counted_if_the_record_belongs_on_another_server(
     for _ in range(2):
         await deployment.deliver_publications()
     assert (await publication_of(deployment, event)).state is PublicationState.PUBLISHED
+
+
+async def answer_with_record_in_older_account(
+    deployment: Deployment, older_server: LossyProxy, default_server: LossyProxy, down: LossyProxy
+) -> tuple[PublicationState, int, list[str]]:
+    """Cleo answered with another app, has connected another account since, and answers here while a server is down.
+    Returns state and attempts of the publication, and the status in the record of her older account.
+    """
+    event = await deployment.event(await deployment.connected("hedi"))
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    (cleo,) = await living_at(deployment, older_server, "cleo")
+    older = (await deployment.identity(cleo.user_id)).did
+    await answer_in_app(deployment, "cleo", older, uri)
+    default = await connect_second_account(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        at = {"url": default_server.url, "did": default}
+        await tx.execute("update identities set pds_url = :url where did = :did", **at)
+        await tx.execute("update repository_sessions set pds_url = :url where did = :did", **at)
+    for did in (older, default):
+        await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
+    deployment.clock.turn(MINUTE)
+    open_circuit(deployment, down)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    async with deployment.db.reader() as reader:
+        publication = await publication_queries.find(reader, PublicationKind.RSVP, answer.id)
+    assert publication is not None
+    return publication.state, publication.attempts, [*(await answer_words_in(deployment, older)).values()]
+
+
+async def test_first_answer_is_written_to_the_account_with_the_record_of_another_app(
+    deployment: Deployment, second_server: LossyProxy
+):
+    """The server of the default account is down, but the record is not written there."""
+    outcome = await answer_with_record_in_older_account(deployment, deployment.proxy, second_server, down=second_server)
+    assert outcome == (PublicationState.PUBLISHED, 0, ["notgoing"])
+
+
+async def test_first_answer_stays_due_while_the_server_with_the_record_is_down(
+    deployment: Deployment, second_server: LossyProxy
+):
+    outcome = await answer_with_record_in_older_account(deployment, second_server, deployment.proxy, down=second_server)
+    assert outcome == (PublicationState.DUE, 0, ["going"])
 
 
 async def test_rows_without_a_repository_are_leased_by_one_round(deployment: Deployment):
