@@ -13,6 +13,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Clock, Instant
 from groundwork.errors import CircuitOpen, Explanation, Failure, RemoteFailed, RemoteSlow, TooMany, reason_of
+from groundwork.http.connection_shares import NoConnectionFree
 
 OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = 30 * SECOND
@@ -105,6 +106,8 @@ class Circuits:
         match failure:
             case TooMany():
                 self._note_busy(service, account, failure)
+            case NoConnectionFree():
+                pass  # It was not called.
             case RemoteSlow():
                 self._note_failed(service, reason_of(failure))
             case RemoteFailed() if failure.status is None or failure.status >= 500:

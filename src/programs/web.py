@@ -156,7 +156,7 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
         while_typing=settings.geocoder_while_typing,
     )
     async with AsyncExitStack() as stack:
-        http = HttpClient(PUBLIC if is_public else DEVELOPMENT, connections=4)
+        http = HttpClient(PUBLIC if is_public else DEVELOPMENT, connections=4, shares_connections=False)
         stack.push_async_callback(http.close)
         cache = open_cache(settings.cache_url, prefix="openmeet:geocoder", clock=platform.clock)
         stack.push_async_callback(cache.close)

@@ -26,6 +26,7 @@ from yarl import URL
 
 from groundwork.database.transaction import transaction_is_open
 from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
+from groundwork.http.connection_shares import SharedConnector
 from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json
 from groundwork.http.name_servers import NameServers
 from groundwork.http.reach import (
@@ -113,6 +114,7 @@ class HttpClient:
         connections_per_host: int = 20,
         resolver: AbstractResolver | None = None,
         decompress: bool = True,
+        shares_connections: bool | None = None,
         origin_headers: Mapping[str, Mapping[str, str]] | None = None,
         omits_origin_headers: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
     ) -> None:
@@ -122,6 +124,9 @@ class HttpClient:
 
         Names from outside are resolved by ``NameServers``. A client that may call private addresses calls servers that
         the operator configured, so it resolves names like the operating system, with search domains.
+
+        ``shares_connections``: whether a server gets only a share of the connections (``connection_shares``). By default
+        it does if strangers name the servers, which is so if private addresses are refused.
         """
         self._omits_origin_headers = omits_origin_headers
         self._reach = reach
@@ -129,13 +134,18 @@ class HttpClient:
             URL(origin).origin(): dict(headers) for origin, headers in (origin_headers or {}).items()
         }
         names = resolver or (aiohttp.ThreadedResolver() if reach.private_addresses else NameServers())
-        connector = aiohttp.TCPConnector(
-            ssl=trusted_authorities(),
-            resolver=names if reach.private_addresses else PublicNames(names),
-            socket_factory=None if reach.private_addresses else public_socket,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            limit=connections,
-            limit_per_host=connections_per_host,
+        options: dict[str, Any] = {
+            "ssl": trusted_authorities(),
+            "resolver": names if reach.private_addresses else PublicNames(names),
+            "socket_factory": None if reach.private_addresses else public_socket,
+            "keepalive_timeout": _KEEP_ALIVE_SECONDS,
+        }
+        if shares_connections is None:
+            shares_connections = not reach.private_addresses
+        connector = (
+            SharedConnector(connections=connections, per_host=connections_per_host, **options)
+            if shares_connections
+            else aiohttp.TCPConnector(limit=connections, limit_per_host=connections_per_host, **options)
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
