@@ -15,11 +15,12 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidInput, Reason, RemoteSlow
+from groundwork.errors import Failure, InvalidInput, Reason, RemoteSlow, Unavailable
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, Priority
+from groundwork.outbox.retry import is_worth_retrying, retry_after_seconds
 from openmeet.outbox.kinds import JobKind
 
 # E-mails composed at the same time; any number is sent at the same time. Each is composed in a transaction, and on SQLite,
@@ -175,8 +176,7 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     """
     composing = asyncio.Semaphore(COMPOSED_AT_ONCE)
 
-    async def deliver(job: Job) -> None:
-        due_email = due_email_of(job)
+    async def compose_and_send(due_email: DueEmail, *, is_second_copy: bool) -> None:
         async with composing:
             email = await composers[due_email.kind](db, due_email)
         if email is None:
@@ -184,8 +184,17 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
         try:
             await send(email, due_email.message_id_local)
         except RemoteSlow:
-            if job.reason_code == EmailReason.RESPONSE_LOST:
-                return
-            raise RemoteSlow(EmailReason.RESPONSE_LOST) from None
+            if not is_second_copy:
+                raise RemoteSlow(EmailReason.RESPONSE_LOST) from None
+
+    async def deliver(job: Job) -> None:
+        is_second_copy = job.reason_code == EmailReason.RESPONSE_LOST
+        try:
+            await compose_and_send(due_email_of(job), is_second_copy=is_second_copy)
+        except Failure as failure:
+            if not is_second_copy or not is_worth_retrying(failure):
+                raise
+            # With another reason, a response lost after this failure would count as the first one.
+            raise Unavailable(EmailReason.RESPONSE_LOST, after_seconds=retry_after_seconds(failure)) from failure
 
     return deliver

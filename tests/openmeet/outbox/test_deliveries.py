@@ -84,6 +84,17 @@ async def test_a_lost_response_is_retried_once_with_the_same_message_id(make_sql
     assert len({message_id for _, message_id in post.taken}) == 1
 
 
+async def test_a_lost_response_is_remembered_while_the_server_is_down(make_sqlite: MakeDatabase, clock: HandClock):
+    """Nobody gets a third copy, because the failure in between does not count as a new beginning."""
+    lost, down = RemoteSlow("?"), RemoteFailed("away")
+    db, post = await make_sqlite("openmeet"), _Post(lost, down, lost, lost)
+    await enqueue(db, "tea")
+    for _ in range(5):
+        await deliver(db, post)
+        clock.turn(HOUR)
+    assert post.failures == [lost]
+
+
 async def test_few_mails_are_composed_at_once_and_all_are_sent_at_once(make_sqlite: MakeDatabase):
     """Somebody who answers waits only for the mails that are being composed, also if many are due or a mail server is
     slow.
