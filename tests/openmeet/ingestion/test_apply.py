@@ -156,6 +156,16 @@ async def test_unsigned_answers_leave_room_for_signed_ones(db: Database, monkeyp
     assert await apply_messages(db, rsvp(2, "three", 3, TEA)) == [IngestResult.RAW]
 
 
+async def test_events_of_answers_beyond_the_limit_are_not_fetched(db: Database, monkeypatch):
+    """Each fetch calls a server that the author of the answers chooses."""
+    monkeypatch.setattr(seen_rsvps, "MAX_AWAITING_PER_AUTHOR", 1)
+    outcomes = await apply_messages(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK))
+    assert outcomes == [IngestResult.AWAITS_EVENT, IngestResult.RAW]
+    async with db.reader() as reader:
+        rows = await reader.fetch("select subject from outbox_jobs where kind = 'fetch_subject'")
+    assert [row["subject"] for row in rows] == [TEA]
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_greatest_answers_of_a_person_to_an_event_are_kept(db: Database, monkeypatch, seed: int):
     """In any order, the same ones are kept, signed ones first. The others are set aside, with the reason."""

@@ -216,11 +216,12 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
             )
         if rsvp is None:
             outcomes.append(IngestResult.RAW)
-        elif event_id is None:
+        elif version.state is RecordState.AWAITS_EVENT:
             awaited.append(str(rsvp.subject))
-            outcomes.append(
-                IngestResult.AWAITS_EVENT if version.state is RecordState.AWAITS_EVENT else IngestResult.RAW
-            )
+            outcomes.append(IngestResult.AWAITS_EVENT)
+        elif event_id is None:
+            # Their author has too many of them. Each fetch would call a server of the author's choice.
+            outcomes.append(IngestResult.RAW)
         else:
             pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
