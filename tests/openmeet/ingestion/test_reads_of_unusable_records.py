@@ -71,6 +71,25 @@ async def read_in_rounds(deployment: Deployment, did: Did, *, requests: int, rou
     raise AssertionError(f"not complete after {rounds} rounds")
 
 
+async def rsvp_keys(deployment: Deployment, state: str) -> set[str]:
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch(
+            "select rkey from records where standing = :state and collection = :rsvp", state=state, rsvp=RSVP
+        )
+    return {row["rkey"] for row in rows}
+
+
+async def newest_rev(deployment: Deployment, state: str = "mapped") -> str:
+    """The newest rev at which an RSVP in this state was applied."""
+    async with deployment.db.reader() as reader:
+        (row,) = await reader.fetch(
+            "select max(rev) as rev from records where standing = :state and collection = :rsvp",
+            state=state,
+            rsvp=RSVP,
+        )
+    return str(row["rev"])
+
+
 async def states(deployment: Deployment) -> dict[str, int]:
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select standing, count(*) as n from records group by standing")
@@ -92,6 +111,29 @@ async def test_records_kept_raw_are_not_verified_again(deployment: Deployment, m
     await write(deployment, "org.example.note", 1, {"$type": "org.example.note"})
     assert await read_in_rounds(deployment, did, requests=2, rounds=1) == 1
     assert await states(deployment) == {"parked": MANY}
+
+
+async def test_few_rsvps_that_were_set_aside_are_applied_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+    """Somebody has given many RSVPs to one event. A later read applies as many of those that were set aside as may count,
+    the greatest first, so that they replace those that were deleted.
+    """
+    monkeypatch.setattr(seen_rsvps, "MAX_RSVPS_TO_EVENT", 2)
+    did = parse_did((await deployment.identity((await deployment.connected("cleo")).user_id)).did)
+    await write(deployment, EVENT, 0, event_value())
+    for number in range(1, 8):
+        answer = rsvp_value(f"at://{did}/{EVENT}/{key(0)}", createdAt=f"2026-03-01T00:00:0{number}Z")
+        await write(deployment, RSVP, number, answer)
+    assert await read_in_rounds(deployment, did, requests=100, rounds=1) == 1
+    assert await rsvp_keys(deployment, "mapped") == {key(6), key(7)}
+    app = await deployment.stranger("cleo")
+    for number in (6, 7):
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": RSVP, "rkey": key(number)})
+    before = await newest_rev(deployment)
+    deployment.clock.turn(MINUTE)
+    assert await read_in_rounds(deployment, did, requests=100, rounds=1) == 1
+    assert await rsvp_keys(deployment, "mapped") == {key(4), key(5)}
+    assert await rsvp_keys(deployment, "raw") == {key(1), key(2), key(3)}
+    assert await newest_rev(deployment, "raw") == before
 
 
 async def test_records_of_a_kind_that_is_off_do_not_prolong_a_read(deployment: Deployment):

@@ -7,7 +7,7 @@ a record that was kept raw is applied again from what is stored (it may be under
 that are switched off are verified last, as far as the budget allows.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -31,10 +31,11 @@ from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import fetch_verified_each
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import RecordMessage, RecordOperation
-from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.reasons import RecordReason
+from openmeet.network.records.seen import RecordState, SeenRecord, VerifiedVersion
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, wake_waiting_of
@@ -94,11 +95,7 @@ async def apply_listing(
         verified = await seen.verified(reader, did, sorted(listing.collections))
         unverified = {uri: cid for uri, cid in listing.cids.items() if uri not in verified or verified[uri].cid != cid}
         refused = await refused_among(reader, context, unverified)
-    raw = [
-        uri
-        for uri in listing.cids
-        if uri not in unverified and verified[uri].state is RecordState.RAW and verified[uri].rev < listing.rev
-    ]
+    raw = _to_apply_again({uri: verified[uri] for uri in listing.cids if uri not in unverified}, listing.rev)
     missing = await missing_records(db, did, listing.rev, listing.collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
@@ -118,6 +115,19 @@ async def apply_listing(
     return RepositoryRead(
         listing.rev, len(listing.cids), applied, len(missing), listing, frozenset([*unverified, *missing])
     )
+
+
+def _to_apply_again(unchanged: Mapping[str, VerifiedVersion], rev: Tid) -> list[str]:
+    """Return which of these records, as of ``rev``, were kept raw and may be understood by now.
+
+    Of the RSVPs that were set aside, only as many as may count are applied, the greatest first: each takes several
+    statements of its own, and its author may have written any number of them.
+    """
+    raw = [uri for uri, version in unchanged.items() if version.state is RecordState.RAW and version.rev < rev]
+    set_aside = [uri for uri in raw if unchanged[uri].reason == RecordReason.TOO_MANY_RSVPS()]
+    set_aside.sort(key=lambda uri: (unchanged[uri].precedence, uri), reverse=True)
+    left_out = set(set_aside[seen_rsvps.MAX_RSVPS_TO_EVENT :])
+    return [uri for uri in raw if uri not in left_out]
 
 
 @dataclass(slots=True)

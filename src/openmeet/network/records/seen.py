@@ -118,7 +118,7 @@ ABSENT = """
 
 # Deletions are left out, so every read checks them again: the records may exist by now.
 VERIFIED = """
-    select uri, cid, rev, standing from records
+    select uri, cid, rev, standing, reason, precedence from records
      where did = :did and collection in :collections and standing <> 'tombstone' and is_verified = 1
        and epoch >= coalesce((select epoch from repositories where did = :did), 0)
      order by uri
@@ -244,17 +244,24 @@ async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequen
 
 @dataclass(frozen=True, slots=True)
 class VerifiedVersion:
-    """The verified version of a record that exists, as last seen."""
+    """The verified version of a record that exists, as last seen. The fields are those of ``SeenRecord``."""
 
     cid: str
     rev: str
     state: RecordState
+    reason: Explanation | None
+    precedence: str
 
 
 async def verified(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, VerifiedVersion]:
     """Return the verified records of a repository, by URI."""
     rows = await reader.fetch(VERIFIED, did=did, collections=list(collections))
-    return {row["uri"]: VerifiedVersion(row["cid"], row["rev"], RecordState(row["standing"])) for row in rows}
+    return {
+        row["uri"]: VerifiedVersion(
+            row["cid"], row["rev"], RecordState(row["standing"]), decode_explanation(row["reason"]), row["precedence"]
+        )
+        for row in rows
+    }
 
 
 async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
