@@ -13,6 +13,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import event_records
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -20,7 +21,12 @@ from openmeet.outbox import publication_queries
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.answers import answer_words_and_statuses, change_answer_in_app
+from tests.openmeet.publishing.answers import (
+    answer_in_app,
+    answer_words_and_statuses,
+    change_answer_in_app,
+    only_answer_status,
+)
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
 from tests.openmeet.publishing.late_requests import cleo, is_put, send_into_the_void
 from tests.openmeet.publishing.other_app import cleos_records, delete_cleos_record
@@ -165,3 +171,29 @@ async def test_an_unsigned_copy_does_not_tell_when_an_answer_changed(deployment:
     seconds_ahead = (before - deployment.clock.now()) // SECOND
     await apply_unsigned(deployment, record["uri"], record["value"], seconds_ahead=seconds_ahead)
     assert await answer_words_and_statuses(deployment) == (["interested"], ["interested"])
+
+
+async def test_a_record_seen_unsigned_is_proven_before_it_is_the_base(deployment: Deployment):
+    """Cleo gives the same answer on this site as in another app. An unsigned copy of that record claims a rev four minutes
+    ahead. Within these minutes, the other app deletes it.
+    """
+    event = await deployment.event(await deployment.connected("hedi"), title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    cleo = await deployment.connected("cleo")
+    did = (await deployment.identity(cleo.user_id)).did
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
+    await answer_in_app(deployment, "cleo", did, uri)
+    (record,) = await cleos_records(deployment, RSVP)
+    await apply_unsigned(deployment, record["uri"], record["value"], seconds_ahead=240)
+    await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
+    answer = await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    for _ in range(2):
+        await deployment.deliver_publications()
+        await deployment.ingest()
+        deployment.clock.turn(MINUTE)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    await delete_cleos_record(deployment, record)
+    await deployment.listen(cleo.user_id)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
+    assert await only_answer_status(deployment) == "declined"

@@ -25,7 +25,7 @@ from openmeet.network.publishing.repository_calls import (
     rev_of,
 )
 from openmeet.network.publishing.write_plan import ChangedElsewhere, KeyOccupied, PlannedWrite, check_record, plan_write
-from openmeet.network.records import seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.network.repositories.read import message_of_proof
 from openmeet.outbox import leased_publications
@@ -178,16 +178,23 @@ async def store_response(
 async def _accept_current_version(
     dependencies: PublishingDependencies, publication: Publication, planned: PlannedWrite, current: CurrentRecord
 ) -> None:
-    """Store the PDS's version as the base without a write, because it already has all our fields."""
+    """Store the PDS's version as the base without a write, because it already has all our fields.
+
+    If it was only seen unsigned, anybody could have chosen its rev; if another version was ingested meanwhile, that one
+    must be merged. In both cases the version is passed to ingestion with its proof first.
+    """
+    uri = str(planned.uri)
     async with dependencies.db.transaction() as tx:
-        seen_record = await seen.find(tx, str(planned.uri))
-        if seen_record is None:
-            return  # should not happen, because ``plan_write`` found it; the lease ends and the row is checked again
-        await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=str(planned.uri))
-        version = RecordVersion(str(planned.uri), seen_record.rev, current.cid, current.body)
-        await outcomes.mark_published(
-            tx, publication, version, revision=publication.revision, omitted=planned.picture.reason
-        )
+        await links.lock_record(tx, planned.identity.did, uri)
+        seen_record = await seen.find(tx, uri)
+        if seen_record is not None and seen_record.is_verified and seen_record.cid == current.cid:
+            await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=uri)
+            version = RecordVersion(uri, seen_record.rev, current.cid, current.body)
+            await outcomes.mark_published(
+                tx, publication, version, revision=publication.revision, omitted=planned.picture.reason
+            )
+            return
+    await _hand_to_ingestion(dependencies, publication, planned.uri)
 
 
 async def _after_conflict(
