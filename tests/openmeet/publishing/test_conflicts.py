@@ -5,15 +5,22 @@ after five writes in an hour.
 import pytest
 from aiohttp import web
 
+from groundwork.clock import HOUR, MINUTE
 from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.users.model import Caller
 from openmeet.network.publishing.record_writes import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.late_requests import cleo
+from tests.openmeet.publishing.other_app import cleos_records, edit_cleos_record
 from tests.openmeet.publishing.watched_requests import event_names_of, watch_requests
+from tests.simulation.proxy import passes
+
+__all__ = ["cleo"]
 
 AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now where kind = :kind and subject_id = :id"
 
@@ -106,3 +113,30 @@ async def test_a_row_with_too_many_writes_leaves_the_batch_and_waits_for_its_own
     assert watch.writes == (["applyWrites"] if others else [])
     assert [says(await deployment.status_of(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
     assert await event_names_of(deployment, cleo) == [one.title for one in rest]
+
+
+async def test_one_version_counts_once_while_ingestion_is_slow_and_the_server_fails(
+    deployment: Deployment, cleo: Caller
+):
+    """Another app has changed the record once. Its version is found again and again before it is ingested, and in
+    between the server fails.
+    """
+    event = await deployment.event(cleo, title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    await deployment.listen(cleo.user_id)
+    (record,) = [one for one in await cleos_records(deployment, EVENT) if one["uri"] == uri]
+    await edit_cleos_record(deployment, record, theme="blue")
+    await deployment.revise(cleo, event.slug, title="Go")
+    for _ in range(MAX_MERGE_ROUNDS + 1):
+        await deployment.deliver_publications()
+        deployment.clock.turn(2 * MINUTE)
+        deployment.proxy.stops = lambda _request: web.Response(status=503)
+        await deployment.deliver_publications()
+        deployment.proxy.stops = passes
+        deployment.clock.turn(HOUR)
+    await deployment.ingest()
+    await deployment.deliver_publications()
+    there = await deployment.record(uri)
+    assert (there["name"], there["theme"]) == ("Go", "blue")
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED

@@ -42,6 +42,7 @@ from openmeet.outbox import (
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.reasons import PublicationReason
 
 # How long a row waits for a server that is not called now, if it is unknown when it may be called again.
 _NOT_CALLED_FOR_SECONDS = 30.0
@@ -231,7 +232,8 @@ async def pause(
     """Wait without counting a failed attempt, because no request was sent: the server is not called now, or the account
     must not write now.
     """
-    await end_lease(dependencies, publication, publication.retry_state, reason=reason, due_at=until)
+    stored_reason = _unless_merging(publication, reason)
+    await end_lease(dependencies, publication, publication.retry_state, reason=stored_reason, due_at=until)
 
 
 async def pause_for_server(
@@ -259,7 +261,21 @@ async def retry_later(
     log.warning(
         "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
     )
-    await end_lease(dependencies, publication, publication.retry_state, reason=reason, due_at=due_at, is_failure=True)
+    await end_lease(
+        dependencies,
+        publication,
+        publication.retry_state,
+        reason=_unless_merging(publication, reason),
+        due_at=due_at,
+        is_failure=True,
+    )
+
+
+def _unless_merging(publication: Publication, reason: Explanation | Reason | None) -> Explanation | Reason | None:
+    """Return the reason for waiting. A row that waits for ingestion keeps that reason. Otherwise the same version would
+    count as another merge round when it is found again.
+    """
+    return publication.reason if publication.reason == PublicationReason.MERGING() else reason
 
 
 async def store_refusal(
