@@ -71,6 +71,9 @@ async def test_a_page_shows_the_latest_changes_and_leads_to_older_ones(site: Sit
         assert older is not None
         before = await browser.get(older)
         assert numbers_in(before) == list(range(MANY - 2 * SHOWN, MANY - SHOWN))
+        # The rows run from the oldest to the newest, so older ones belong above them and newer ones below.
+        assert before.text.index("Show older") < before.text.index('<ol class="history">')
+        assert before.text.index("</ol>") < before.text.index("Back to the newest")
         assert link_to(before, "Back to the newest") == f"{path}#history"
         assert (await browser.get(f"{path}?before=nonsense")).status_code == 400
 
