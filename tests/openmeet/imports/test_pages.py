@@ -33,6 +33,18 @@ async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, cl
         assert "Brought in" not in page
 
 
+async def test_the_form_leads_back_to_where_it_was_opened(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        form = {"title": "Tea", "starts": "2026-07-04T18:00", "time_zone": "Europe/Berlin", "mode": "in_person"}
+        made = await browser.post("/events/new", data={**form, "submission": "k"})
+        event_path = made.headers["location"].partition("?")[0]
+        for query, parent in (("", "/my/events"), (f"?event={event_path.rpartition('/')[2]}", event_path)):
+            page = (await browser.get(f"/import{query}")).text
+            assert f'<p class="way-back"><a href="{parent}">' in page
+
+
 async def test_an_empty_file_is_named_as_such(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """A form without a file asks for one."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
