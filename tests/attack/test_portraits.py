@@ -16,7 +16,14 @@ from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.profiles import portraits
 from tests.databases import SqliteFiles
-from tests.openmeet.media.drawn_pictures import claim_huge_size, draw_bands, draw_picture, open_picture, set_portrait
+from tests.openmeet.media.drawn_pictures import (
+    claim_huge_size,
+    draw_bands,
+    draw_picture,
+    open_picture,
+    png_chunk,
+    set_portrait,
+)
 from tests.openmeet.site_under_test import person, sign_up, site_on
 from tests.worker_pool import WORKERS
 
@@ -31,17 +38,9 @@ def _many_frames() -> bytes:
 
 def _zip_bomb() -> bytes:
     """A PNG with 60 MB of zero pixels behind a header that says 10 × 10."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    head = struct.pack(">IIBBBBB", 10, 10, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(bytes(60_000_000)))
-        + chunk(b"IEND", b"")
-    )
+    header = struct.pack(">IIBBBBB", 10, 10, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(60_000_000))
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,15 @@ def draw_picture(kind: str = "PNG", size: tuple[int, int] = (80, 60), mode: str 
 
 
 def claim_huge_size(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that claims to have these dimensions."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunk = struct.pack(">I", len(head)) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
-    return b"\x89PNG\r\n\x1a\n" + chunk
+    """A complete PNG of a few bytes that claims to have these dimensions. Its pixels are missing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"")
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """One chunk of a PNG: length, type, data and checksum (PNG 3, section 5.3)."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def open_picture(body: bytes) -> Image.Image:

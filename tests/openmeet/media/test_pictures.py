@@ -96,6 +96,14 @@ def test_invalid_pictures_and_decompression_bombs_are_refused_with_a_reason(body
     assert list(wrong.value.problems) == ["picture"]
 
 
+def test_a_picture_with_too_many_pixels_is_refused_for_that_reason(subtests):
+    """The library opens the smaller ones, and refuses the others itself."""
+    for side in (7_100, 13_000, 14_000, 100_000):
+        with subtests.test(side=side), pytest.raises(InvalidForm) as refused:
+            prepare(claim_huge_size(side, side))
+        assert refused.value.problems == {"picture": media_pictures.MediaReason.TOO_MANY_PIXELS(most=50)}
+
+
 def test_data_hidden_in_a_picture_is_removed():
     made = prepare(draw_picture("GIF") + b"<script>alert(1)</script>")
     assert b"<script>" not in b"".join(made.bodies.values())

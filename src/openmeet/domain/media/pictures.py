@@ -47,6 +47,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 ACCEPTED_TYPES: Final = ",".join(f"image/{name.lower()}" for name in _FORMATS)
 # 50 megapixels take 150 MB decoded. Anything larger is a decompression bomb or meant for print.
 MAX_PIXELS: Final = 50_000_000
+_TOO_MANY_PIXELS: Final = MediaReason.TOO_MANY_PIXELS(most=MAX_PIXELS // 1_000_000)
 # The smallest common blob limit of records, so that every picture can be used in a record.
 MAX_STORED_BYTES: Final = 1_000_000
 MAX_ALT: Final = 1_000
@@ -153,14 +154,12 @@ _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
 _QUALITIES_DOWN = (72, 50)
 
-
 # The tone of a picture is found in this many pixels squared. A pixel with less chroma (of 255) counts as grey. Hues up
 # to this distance (of 256) count as the same colour, and it must cover this share of the picture.
 _TONE_SIDE: Final = 48
 _LEAST_CHROMA: Final = 32
 _HUES_AROUND: Final = 10
 _LEAST_SHARE: Final = 0.1
-
 
 # By the value of the tag "orientation" (Exif 2.32, section 4.6.4).
 _TURNS: Final[dict[object, Image.Transpose]] = {
@@ -190,7 +189,9 @@ def decode(body: bytes, side: int) -> Image.Image:
                 # Reduce the size first, because each later step holds all pixels twice.
                 small = _at_most(sent, side * 2)
             return _on_white(_upright(small))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
+    except Image.DecompressionBombError:  # the library itself refuses to open pictures of 179 megapixels and more
+        raise InvalidForm({"picture": _TOO_MANY_PIXELS}) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
         raise InvalidForm({"picture": MediaReason.UNREADABLE}) from None
 
 
@@ -280,7 +281,7 @@ def shrink(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
 def _check_size(sent: Image.Image) -> None:
     width, height = sent.size
     if width * height > MAX_PIXELS:
-        raise InvalidForm({"picture": MediaReason.TOO_MANY_PIXELS(most=MAX_PIXELS // 1_000_000)})
+        raise InvalidForm({"picture": _TOO_MANY_PIXELS})
     if min(width, height) < 1 or max(width, height) > 100 * min(width, height):
         raise InvalidForm({"picture": MediaReason.TOO_NARROW})
 
