@@ -247,9 +247,12 @@ async def test_a_dead_letter_is_shown_and_redelivered(bench: Bench):
     (held,) = await bench.queue.lease(1, 60)
     await bench.queue.bury(held, "The database was away.")
     listed = await bench.client.get("/operating/dead-letters")
-    assert message.uri in listed.text
     (letter,) = await bench.queue.dead_letters(1)
-    opened = await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")
+    # Several messages fail for one repository. So the link is the reason, and the record describes it.
+    path = f"/operating/dead-letters/{letter.letter_id}"
+    assert f'<a href="{path}" aria-describedby="about-1">The database was away.</a>' in listed.text
+    assert f'id="about-1">{message.uri}<' in listed.text
+    opened = await bench.client.get(path)
     assert "The database was away." in opened.text
     assert "Tea" in opened.text
     form = {"letters": letter.letter_id, "do": "retry"}
@@ -259,7 +262,7 @@ async def test_a_dead_letter_is_shown_and_redelivered(bench: Bench):
     async with bench.db.reader() as reader:
         rows = await reader.fetch("select record_uri from events")
     assert [row["record_uri"] for row in rows] == [message.uri]
-    assert (await bench.client.get(f"/operating/dead-letters/{letter.letter_id}")).status_code == HTTPStatus.NOT_FOUND
+    assert (await bench.client.get(path)).status_code == HTTPStatus.NOT_FOUND
 
 
 async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench):
@@ -314,7 +317,7 @@ async def test_a_quarantined_rsvp_is_retried(bench: Bench):
         await tx.execute("delete from outbox_jobs")
     shown = (await bench.client.get("/operating/put-aside")).text
     assert "The answer couldn’t be applied 1 time" in shown
-    assert "Count it again" in shown
+    assert "Apply it again" in shown
     form = {"records": answer.uri, "do": "read"}
     await bench.client.post("/operating/put-aside", data=form)
     async with bench.db.reader() as reader:

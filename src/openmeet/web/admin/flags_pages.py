@@ -45,11 +45,11 @@ FOLLOWS: Final = {
         lazy("Answers from other apps are ignored. Existing ones stay, and people can still withdraw them."),
     ),
     Flag.EVENTS_OUT: (
-        lazy("We’re now sending the records that were waiting."),
+        lazy("We’ll send the records that were waiting."),
         lazy("New records wait. Deletions are still sent."),
     ),
     Flag.RSVPS_OUT: (
-        lazy("We’re now sending the records that were waiting."),
+        lazy("We’ll send the records that were waiting."),
         lazy("New records wait. Deletions are still sent."),
     ),
     Flag.SERIES_LEXICON: (

@@ -222,7 +222,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "records_read_again": lazy(
         "We’re reading their accounts, or the events they answer, again. Anything we can read now leaves this list."
     ),
-    "flag_switched": lazy("Switched. It takes effect within seconds."),
+    "flag_switched": lazy("Saved. It takes effect within seconds."),
     "flag_stood_so": lazy("It was already like that."),
     "webhook_on": lazy("The webhook is on."),
     "webhook_off": lazy("The webhook is off. Nothing is sent to it."),
