@@ -47,6 +47,21 @@ async def test_the_list_says_what_differs_next_to_the_button(site: Site) -> None
     assert said == [(True, False, False), (True, True, False), (False, False, True), (True, False, False)]
 
 
+async def test_the_host_sees_what_differs_and_not_who_changed_it(site: Site) -> None:
+    """The host changed it, so “Changed automatically” would be wrong."""
+    path, stored = await changed_series(site)
+    async with signed_in(site, stored[0].author_id) as host:
+        page = (await host.get(f"{path}/manage")).text
+    rows = [visible_text(row) for row in re.findall(r'<label class="option">.*?</label>', page, re.DOTALL)]
+    assert [("Different time" in row, "Cancelled" in row) for row in rows[:4]] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert "Changed automatically" not in page
+
+
 async def test_a_link_to_a_cancelled_date_says_so(site: Site) -> None:
     _, stored = await changed_series(site)
     async with site.browser() as anybody:

@@ -28,6 +28,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
+from openmeet.web.series import view as series_view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of_dates
@@ -298,9 +299,7 @@ def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
         and not line.is_cancelled
     ):
         chips.append((gettext("Full"), "plain"))
-    if line.differs_in:
-        chips.append((gettext("Changed automatically"), "plain"))
-    return chips
+    return [*chips, *series_view.difference_chips(line)]
 
 
 def _occurrence_label(name: str) -> str:

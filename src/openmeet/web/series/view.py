@@ -229,6 +229,13 @@ def _seats(line: AgendaOccurrence) -> str:
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
 
 
+def difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
+    """The fields in which a date differs from its series, as pairs of text and tone."""
+    # A date that was moved stores its end as well, which may be the usual one.
+    differs_in = [name for name in line.differs_in if name != ENDS or STARTS not in line.differs_in]
+    return [(str(_DIFFERS[name]), "plain") for name in differs_in if name in _DIFFERS]
+
+
 def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
     event = line.event
     chips: list[tuple[str, str]] = []
@@ -238,9 +245,7 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
         return chips
     if status := str(STATUS_LABELS[event.status]):
         chips.append((status, "warn"))
-    # A date that was moved stores its end as well, which may be the usual one.
-    differs_in = [name for name in line.differs_in if name != ENDS or STARTS not in line.differs_in]
-    chips += [(str(_DIFFERS[name]), "plain") for name in differs_in if name in _DIFFERS]
+    chips += difference_chips(line)
     bar_input = AnswerBarInput(event, line.rsvp, now, has_missed_offer=line.has_missed_offer)
     own_badge = answer_badges.own_badge_of(bar_input)
     if own_badge is not None:
