@@ -1,6 +1,8 @@
 """The consent page: the preview before consent, "no" as the default, and withdrawal."""
 
+import re
 from dataclasses import replace
+from html import unescape
 from urllib.parse import urlsplit
 
 import httpx
@@ -56,6 +58,7 @@ async def test_the_page_shows_what_would_be_published(site: Site):
     assert h1_of(answer.text) == "Sync"
     assert "Anyone can read this and copies may remain" in answer.text
     assert "community.lexicon.calendar.event" in answer.text
+    assert re.search(r'"createdAt": "[0-9-]{10}T[0-9:]{8}Z"', unescape(answer.text)), "without fractions of a second"
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
 

@@ -6,6 +6,7 @@ JSON response contains the same: the record, the handle, and ``NOTICE``. A reque
 that it is based on (``If-Match``) and repeats the notice. This ensures that the program has read both.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
@@ -131,6 +132,10 @@ def _records_form(preferences: PublishingPreferences) -> dict[str, str]:
     }
 
 
+# The fraction of a second in an RFC 3339 time. Nobody who reads the example needs it.
+_FRACTION: Final = re.compile(r'(?<="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=Z")')
+
+
 def _consent_page(
     request: Request,
     domain: str,
@@ -150,6 +155,7 @@ def _consent_page(
         "records": records or FormState(_records_form(state.preferences)),
         "co_host_edits": [(one, formatting.ago(one.at, state.now)) for one in state.co_host_edits],
         "would": consent_preview,
+        "example": _FRACTION.sub("", consent_preview.record),
         "domain": domain,
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
