@@ -71,6 +71,16 @@ async def things(site: Site) -> dict[str, str]:
     return {"Blitz": event, "Walk": series, "Chess": group, "Events by Zoe": f"/people/{row['id']}"}
 
 
+async def test_titles_in_another_language_say_so(site: Site, visitor: httpx.AsyncClient, ana: Caller) -> None:
+    """Otherwise a browser does not hyphenate long words of narrow embeds."""
+    path = await made(site, ana, title="Nachbarschaftsversammlung", languages="de")
+    for embed, level in ((f"/embed{path}", "h1"), ("/embed/search", "h2")):
+        page = (await visitor.get(embed)).text
+        assert f'<{level} lang="de">' in page, embed
+        in_german = (await visitor.get(f"{embed}?lang=de")).text
+        assert "lang" not in in_german.partition("<body>")[2], embed
+
+
 async def test_every_kind_can_be_framed_and_everything_else_cannot(site: Site, visitor: httpx.AsyncClient) -> None:
     pages = await things(site)
     embeds = {f"/embed{page}": name for name, page in pages.items()} | {"/embed/search?q=walk": "Events: walk"}

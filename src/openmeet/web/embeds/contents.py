@@ -30,6 +30,7 @@ from openmeet.domain.series import agenda, splits
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n import languages
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.feeds import public_search
@@ -102,6 +103,9 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
         "rule": describe(series.timing.pattern),
         "host": (await shown_names(reader, [series.owner_id]))[series.owner_id],
         "thumbnail": thumbnail(series.content, Size.SMALL_SQUARE),
+        "language": languages.marked_as(
+            series.content.title, series.content.description, spoken=series.content.languages
+        ),
     }
     return EmbedContent(series.content.title, page, f"/embed{page}", "series", shown, len(rows))
 
