@@ -214,6 +214,18 @@ async def test_the_default_zone_is_that_of_the_newest_event(site: Site) -> None:
         assert " overlap " not in day
 
 
+async def test_clients_see_which_entries_are_drafts(site: Site) -> None:
+    event = {"startsLocal": "2026-07-04T18:00", "endsLocal": "2026-07-04T20:00", "timeZone": "Europe/Berlin"}
+    window = {"from": "2026-07-01T00:00:00Z", "to": "2026-08-01T00:00:00Z"}
+    async with site.browser() as browser:
+        ana = await api_session(browser, "ana@example.org", "Ana")
+        for title, is_draft in (("Choir", False), ("Half an idea", True)):
+            made = await browser.post("/api/events", json=event | {"title": title, "isDraft": is_draft}, headers=ana)
+            assert (made.status_code, made.json()["isDraft"]) == (201, is_draft), made.text
+        entries = (await browser.get("/api/me/calendar", params=window, headers=ana)).json()["entries"]
+    assert {one["title"]: one["isDraft"] for one in entries} == {"Choir": False, "Half an idea": True}
+
+
 async def test_a_full_month_in_words(site: Site) -> None:
     """The page's text covers overlaps, events past midnight, all-day events, other time zones, and a day when the
     clocks change.

@@ -19,7 +19,7 @@ from openmeet.domain.users.model import UserId
 
 _EVENT = (
     "e.id, e.slug, e.title, e.mode, e.venue_name, e.locality, e.starts_at, e.ends_at, e.over_at, e.time_zone, e.status,"
-    " e.is_all_day, e.place_audience, e.is_draft"
+    " e.is_all_day, e.place_audience, e.is_draft, e.is_held"
 )
 _EXISTS = "e.deleted_at is null and e.removed_at is null"
 # An event overlaps a window (``_in_windows``).
@@ -182,6 +182,7 @@ def _own(row: Row, why: str) -> CalendarEntry:
         is_cancelled=row["status"] == EventStatus.CANCELLED.value,
         slug=row["slug"],
         is_draft=bool(row["is_draft"]),
+        is_held=bool(row["is_held"]),
     )
 
 

@@ -94,7 +94,8 @@ COSTLY = frozenset({FeedFailure.TOO_LARGE, FeedFailure.TOO_MUCH_WORK})
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
     """One entry. ``slug`` is set for events of this site, ``calendar`` and ``tone`` for entries of a subscribed
-    calendar. ``key`` breaks ties in the order.
+    calendar. ``key`` breaks ties in the order. ``is_held``: only the hosts see the event, because it is a draft or
+    because their account server does not have its record yet.
     """
 
     kind: EntryKind
@@ -111,6 +112,7 @@ class CalendarEntry:
     calendar: str = ""
     tone: int = 0
     is_draft: bool = False
+    is_held: bool = False
 
     @property
     def is_busy(self) -> bool:

@@ -41,7 +41,7 @@ MAX_LIMIT = 1_000
 
 class EntryOutput(msgspec.Struct, rename="camel"):
     """One calendar entry. ``event`` is the slug of an event on this site, ``calendar`` the name of a subscribed
-    calendar.
+    calendar. With ``isDraft``, only the hosts can see the event, as in the event itself.
     """
 
     kind: Literal["hosting", "going", "waiting", "interested", "invited", "subscribed"]
@@ -52,6 +52,7 @@ class EntryOutput(msgspec.Struct, rename="camel"):
     time_zone: str
     is_all_day: bool
     is_cancelled: bool
+    is_draft: bool
     is_busy: bool
     event: str | None
     calendar: str | None
@@ -267,6 +268,7 @@ def _entry_output(entry: CalendarEntry) -> EntryOutput:
         time_zone=entry.time_zone,
         is_all_day=entry.is_all_day,
         is_cancelled=entry.is_cancelled,
+        is_draft=entry.is_held,
         is_busy=entry.is_busy,
         event=entry.slug or None,
         calendar=entry.calendar or None,
