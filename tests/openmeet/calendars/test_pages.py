@@ -226,6 +226,21 @@ async def test_clients_see_which_entries_are_drafts(site: Site) -> None:
     assert {one["title"]: one["isDraft"] for one in entries} == {"Choir": False, "Half an idea": True}
 
 
+async def test_titles_in_another_language_say_so(site: Site) -> None:
+    """Otherwise a browser does not hyphenate them in the narrow columns of a week."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for title, languages in (("Nachbarschaftsversammlung", "de"), ("Games night", "en")):
+            await event_by(
+                tx, ana, title=title, languages=languages, starts="2026-03-05T19:00", ends="2026-03-05T21:00"
+            )
+    async with signed_in(site, ana.user_id) as browser:
+        for view in ("week", "month"):
+            page = (await browser.get(f"/my/calendar?view={view}&on=2026-03-05")).text
+            assert '<span class="cal-title" lang="de">Nachbarschaftsversammlung</span>' in page
+            assert '<span class="cal-title">Games night</span>' in page
+
+
 async def test_a_full_month_in_words(site: Site) -> None:
     """The page's text covers overlaps, events past midnight, all-day events, other time zones, and a day when the
     clocks change.

@@ -28,7 +28,7 @@ from openmeet.domain.events.queries import several
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
-from openmeet.i18n import formatting
+from openmeet.i18n import formatting, languages
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.day_list import by_first_day, day_cards
@@ -141,7 +141,11 @@ async def _shown_entries(
     event_ids = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
     events: dict[str, Event] = {event.id: event for event in await several(reader, event_ids)}
     tones: dict[str, int] = {event.id: tone_for(event.content) for event in events.values()}
-    looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
+    title_languages: dict[str, str] = {
+        event.id: languages.marked_as(event.content.title, event.content.description, spoken=event.content.languages)
+        for event in events.values()
+    }
+    looks = {key: look_of(by_key[key], period.zone, tones, title_languages) for key in keys}
     public_url = services(request).settings.public_url
     return {
         "weeks": cells(period, month, looks, _day_path, chosen=period.on) if month else (),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from groundwork.clock import DAY, Instant
@@ -95,7 +96,7 @@ class Period:
 @dataclass(frozen=True, slots=True)
 class EntryLook:
     """How bars and blocks show an entry. ``look`` is ``sure``, ``maybe``, or ``other`` for an entry of a subscribed
-    calendar.
+    calendar. ``language`` is that of the title, if it is known and not the page's.
     """
 
     key: str
@@ -107,6 +108,7 @@ class EntryLook:
     place: str
     words: str
     is_cancelled: bool
+    language: str = ""
 
     @property
     def classes(self) -> str:
@@ -160,8 +162,15 @@ def is_within_a_day(entry: CalendarEntry) -> bool:
     return entry.ends_at - entry.starts_at < DAY
 
 
-def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryLook:
-    """The look of an entry. ``tones`` has the tones of the events on this site."""
+def look_of(
+    entry: CalendarEntry,
+    zone: str,
+    tones: Mapping[str, int],
+    title_languages: Mapping[str, str] = MappingProxyType({}),
+) -> EntryLook:
+    """The look of an entry. ``tones`` has the tones of the events on this site, and ``title_languages`` the languages of
+    their titles, as ``EntryLook.language``.
+    """
     is_other = entry.kind is EntryKind.SUBSCRIBED
     look = "other" if is_other else "sure" if entry.kind in _SURE and not entry.is_draft else "maybe"
     return EntryLook(
@@ -174,6 +183,7 @@ def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryL
         place=entry.place,
         words=words_of(entry),
         is_cancelled=entry.is_cancelled,
+        language=title_languages.get(entry.key, "") if entry.title else "",
     )
 
 
