@@ -195,6 +195,34 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         ].state is PublicationState.DUE
 
 
+async def test_the_page_names_the_other_app_and_tells_of_edits(db: Database, clock: HandClock):
+    """The app is the one that the record names. Only the newest edit of each side is known."""
+    ana, slug = await ingest_anas_event(db)
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+
+        async def sections() -> tuple[str, str]:
+            choices, _, story = (await browser.get(f"/events/{slug}/merged")).text.partition('id="happened"')
+            return choices, story
+
+        assert "Came from another app" in (await sections())[1]
+        clock.turn(SECOND)
+        elsewhere = {**TEA_TIMES, "createdWith": "https://smokesignal.events"}
+        await apply_messages(db, event(1, "tea", 2, "Cocoa", **elsewhere))
+        choices, story = await sections()
+        assert "Everything matches." in choices
+        assert "Changed in Smoke Signal" in story
+        clock.turn(SECOND)
+        async with db.transaction() as tx:
+            await events.revise(tx, ana, slug, details(title="Ours", starts="2026-07-04T19:00"))
+        choices, story = await sections()
+        assert "The last edit here isn’t synced." in choices
+        assert story.index("Edited on this site") < story.index("Changed in Smoke Signal")
+        await apply_messages(db, event(1, "tea", 3, "Theirs", **elsewhere))
+        choices, story = await sections()
+    assert re.search(r'<span class="option-name">Theirs</span><span class="hint">From Smoke Signal, ', choices)
+    assert "From Smoke Signal" in story
+
+
 @pytest.mark.parametrize(
     ("field", "code", "words"),
     [

@@ -16,6 +16,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import LEGACY_EVENT, ORIGIN_KEYS
+from openmeet.outbox.publications import PublicationKind
 
 # Display names of known apps, by host. Subdomains count too.
 KNOWN: Final[Mapping[str, str]] = {
@@ -79,14 +80,18 @@ def _host(address: object) -> str:
 
 
 # A published record was synced when its newest version was confirmed. Any other one was last synced when the last known
-# version was written or read.
+# version was written or read. A publication has no URI while the record is only another app's. Once we accept another
+# app's version, it is the base, and no write of ours is stored.
 _WHEREABOUTS = """
-    select i.user_id, i.handle, r.seen_at as version_seen_at,
-           case when p.state = 'published' then p.changed_at else r.seen_at end as synced_at
+    select i.user_id, i.handle, r.seen_at as version_seen_at, r.first_seen_at,
+           case when p.state = 'published' and p.uri = x.uri then p.changed_at else r.seen_at end as synced_at,
+           p.edited_at, p.revision,
+           case when p.state = 'published' and p.sent_revision >= p.revision then 1 else 0 end as is_edit_synced,
+           case when p.uri is null or (p.chosen_cid is null and p.base_cid = r.cid) then 1 else 0 end as is_foreign
       from (select cast(:uri as text) as uri) x
       left join identities i on i.did = :did
       left join records r on r.uri = x.uri and r.cid is not null
-      left join publications p on p.uri = x.uri
+      left join publications p on p.kind = :kind and p.subject_id = :subject_id
 """
 
 
@@ -96,15 +101,37 @@ class Whereabouts:
     when the version that the account has now was written or first read. Times are None if no version is known.
 
     Everybody can read a record that is in an account. Which apps have read it is not known.
+
+    Earlier versions are not stored, so only the last edit of each side is known. ``edited_here_at``: that of this site;
+    ``is_new_here``: it was the first one; ``is_edit_synced``: the account has it. ``edited_elsewhere_at``: when we read
+    the version that another app wrote; None if the newest version is ours or may be. ``is_first_known``: we know of no
+    version before that.
     """
 
     handle: str
     owner: UserId | None
     synced_at: Instant | None
     in_account_since: Instant | None
+    edited_here_at: Instant | None = None
+    is_new_here: bool = False
+    is_edit_synced: bool = False
+    edited_elsewhere_at: Instant | None = None
+    is_first_known: bool = False
 
 
-async def whereabouts_of(reader: Reader, uri: str) -> Whereabouts:
-    row = await reader.fetch_one(_WHEREABOUTS, uri=uri, did=str(parse_at_uri(uri).authority))
+async def whereabouts_of(reader: Reader, uri: str, kind: PublicationKind, subject_id: str) -> Whereabouts:
+    """Return the whereabouts of the record of an event, a series or a group. ``subject_id``: the id of that."""
+    did = str(parse_at_uri(uri).authority)
+    row = await reader.fetch_one(_WHEREABOUTS, uri=uri, did=did, kind=kind.value, subject_id=subject_id)
     assert row is not None  # noqa: S101 - the first table has one row
-    return Whereabouts(row["handle"] or "", row["user_id"], row["synced_at"], row["version_seen_at"])
+    return Whereabouts(
+        row["handle"] or "",
+        row["user_id"],
+        row["synced_at"],
+        row["version_seen_at"],
+        edited_here_at=row["edited_at"],
+        is_new_here=row["revision"] == 1,
+        is_edit_synced=bool(row["is_edit_synced"]),
+        edited_elsewhere_at=row["version_seen_at"] if row["is_foreign"] else None,
+        is_first_known=row["first_seen_at"] == row["version_seen_at"],
+    )

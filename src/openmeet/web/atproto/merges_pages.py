@@ -1,10 +1,10 @@
 """Merge decisions about a user's event, group or series. Each shows both versions, with a button to choose each."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,6 +28,8 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
 from openmeet.network.own_records.edits import STATUSES
 from openmeet.network.records import provenance
+from openmeet.network.records.provenance import Whereabouts
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -39,6 +41,7 @@ from openmeet.web.groups.view import ROLE_CHIPS
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _WHY = {
@@ -79,10 +82,11 @@ _VALUE_LABELS: Final[Mapping[str, Mapping[str, LazyText]]] = {
 
 @dataclass(frozen=True, slots=True)
 class MergeView:
-    """One merge decision, for the template. ``in_use`` says which value is used: yours, theirs or both; it is empty
-    if ``is_replaced``, because the field has another value now.
+    """One merge decision, for the template. ``uri`` is that of the record. ``in_use`` says which value is used: yours,
+    theirs or both; it is empty if ``is_replaced``, because the field has another value now.
     """
 
+    uri: str
     field: str
     theirs_rev: str
     words: str
@@ -92,6 +96,7 @@ class MergeView:
     why: str
     in_use: str
     when: str
+    decided_at: Instant
     is_decided: bool
     is_replaced: bool
     may_choose: bool
@@ -106,6 +111,7 @@ def merge_view(
     decision = conflict.decision
     is_replaced = not is_newest or (conflict.reviewed_at is not None and conflict.choice is None)
     return MergeView(
+        uri=conflict.uri,
         field=decision.field,
         theirs_rev=conflict.theirs_rev,
         words=str(FIELD_LABELS.get(decision.field, decision.field)),
@@ -115,6 +121,7 @@ def merge_view(
         why=_reason(conflict, is_replaced=is_replaced),
         in_use="" if is_replaced else _IN_USE[conflict.choice or decision.result],
         when=formatting.ago(conflict.decided_at, now),
+        decided_at=conflict.decided_at,
         is_decided=conflict.choice is not None,
         is_replaced=is_replaced,
         may_choose=decision.ours_values is not None and not is_replaced,
@@ -172,11 +179,12 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
-    """The object that was merged. ``thing`` is its kind in words. ``path`` is its page, ``edit`` its edit form, and
-    ``settings`` the page of its record settings. ``picture`` and ``settings`` are empty if the object has none.
+    """The object that was merged. ``path`` is its page, ``edit`` its edit form, and ``settings`` the page of its record
+    settings. ``picture`` and ``settings`` are empty if the object has none.
     """
 
-    thing: str
+    kind: PublicationKind
+    subject_id: str
     title: str
     path: str
     edit: str
@@ -184,6 +192,34 @@ class MergedRecordView:
     record_uri: str | None
     picture: str = ""
     settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoryLine:
+    """A line of “What happened”: a merge decision, or else an edit in words. ``icon`` is a name in ``ui/icons.jinja``."""
+
+    at: Instant
+    decision: MergeView | None = None
+    icon: str = ""
+    words: str = ""
+    detail: str = ""
+    when: str = ""
+
+
+def story_of(decisions: Sequence[MergeView], where: Whereabouts | None, app: str, now: Instant) -> list[StoryLine]:
+    """What is known to have happened, newest first. ``app`` is the name of the other app; empty if it is unknown."""
+    lines = [StoryLine(one.decided_at, one) for one in decisions]
+    if where is not None and (at := where.edited_elsewhere_at) is not None:
+        if where.is_first_known:
+            words = gettext("Came from %(app)s", app=app) if app else gettext("Came from another app")
+        else:
+            words = gettext("Changed in %(app)s", app=app) if app else gettext("Changed in another app")
+        lines.append(StoryLine(at, None, "globe", words, "", formatting.ago(at, now)))
+    if where is not None and (at := where.edited_here_at) is not None:
+        words = gettext("Created on this site") if where.is_new_here else gettext("Edited on this site")
+        detail = gettext("Synced") if where.is_edit_synced else gettext("Not synced")
+        lines.append(StoryLine(at, None, "edit", words, detail, formatting.ago(at, now)))
+    return sorted(lines, key=lambda line: line.at, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +248,8 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     event, decisions = await merge_review.merged(reader, caller, EventSlug(slug))
     path = event_path(event.slug)
     return MergedRecordView(
-        "event",
+        PublicationKind.EVENT,
+        event.id,
         event.title,
         path,
         f"{path}/edit",
@@ -228,7 +265,15 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     group, kept_decisions = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = group_path(group.slug)
     decisions = _merge_views(reader, kept_decisions, group.details.time_zone)
-    return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions, group.network.record_uri)
+    return MergedRecordView(
+        PublicationKind.GROUP,
+        group.id,
+        group.details.name,
+        path,
+        f"{path}/settings",
+        decisions,
+        group.network.record_uri,
+    )
 
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
@@ -236,7 +281,15 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
     series, kept_decisions = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = series_path(series.slug)
     decisions = _merge_views(reader, kept_decisions, series.zone_name, series.timing.pattern.start)
-    return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions, series.record_uri)
+    return MergedRecordView(
+        PublicationKind.SERIES,
+        series.id,
+        series.content.title,
+        path,
+        f"{path}/edit",
+        decisions,
+        series.record_uri,
+    )
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
@@ -281,10 +334,18 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
         merged = await look(reader, caller, request.path_params["slug"])
-        where = None if merged.record_uri is None else await provenance.whereabouts_of(reader, merged.record_uri)
+        where = None
+        if merged.record_uri is not None:
+            where = await provenance.whereabouts_of(reader, merged.record_uri, merged.kind, merged.subject_id)
+        uris = [*([merged.record_uri] if merged.record_uri else []), *(one.uri for one in merged.decisions)]
+        own_host = urlsplit(services(request).settings.public_url).hostname or ""
+        apps = await provenance.apps_of(reader, uris, own_host)
         now = reader.now
     context = {
         "merged": merged,
+        "apps": apps,
+        "is_unsynced": where is not None and where.edited_here_at is not None and not where.is_edit_synced,
+        "story": story_of(merged.decisions, where, apps.get(merged.record_uri or "", ""), now),
         "problem": "" if problem is None else problem.why,
         "handle": where.handle if where else "",
         "is_own_account": where is not None and where.owner == caller.user_id,
