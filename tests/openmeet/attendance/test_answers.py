@@ -370,15 +370,15 @@ async def test_withdrawing_one_record_leaves_other_answers(db):
         shadow = await users.create_shadow(tx)
         await apply_network_answer(tx, event, shadow, RsvpRecordStatus.GOING)
         await apply_network_answer(tx, other, shadow, RsvpRecordStatus.GOING, uri=ANSWER_URI + "2")
-        await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI)
-        await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI)
+        await rsvp_records.apply_deletion_from_network(tx, record_uri=ANSWER_URI)
+        await rsvp_records.apply_deletion_from_network(tx, record_uri=ANSWER_URI)
         assert await counts(tx, event) == RsvpCounts()
         assert await counts(tx, other) == RsvpCounts(going=1, seats=1)
 
 
 async def test_withdrawing_an_unknown_record_does_nothing(db):
     async with db.transaction() as tx:
-        assert await rsvp_records.withdraw_from_network(tx, record_uri=ANSWER_URI) is None
+        assert await rsvp_records.apply_deletion_from_network(tx, record_uri=ANSWER_URI) is None
 
 
 async def test_a_seat_freed_from_the_network_goes_to_the_waitlist(db):

@@ -241,7 +241,7 @@ async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
-        await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await rsvp_records.apply_deletion_from_network(tx, record_uri=f"at://{stranger}")
         await apply_answers_of(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
 
@@ -253,7 +253,7 @@ async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
-        await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await rsvp_records.apply_deletion_from_network(tx, record_uri=f"at://{stranger}")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await apply_answers_of(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.WAITLISTED

@@ -107,7 +107,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.NETWORK_GONE:
         if mine:
             await queries.set_record(tx, mine.id, uri)
-        await rsvp_records.withdraw_from_network(tx, record_uri=uri)
+        await rsvp_records.apply_deletion_from_network(tx, record_uri=uri)
     elif act is AttendanceAction.APPROVE:
         await host_decisions.approve(tx, host, event.slug, [some_id])
     elif act is AttendanceAction.REJECT:

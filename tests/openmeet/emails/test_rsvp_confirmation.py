@@ -268,7 +268,7 @@ async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> Non
                 RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, status=said, first_seen_at=tx.now),
             )
             if is_deleted:
-                await rsvp_records.withdraw_from_network(tx, record_uri=uri)
+                await rsvp_records.apply_deletion_from_network(tx, record_uri=uri)
         assert await turned(post) == ENDED
 
 

@@ -231,7 +231,7 @@ def nothing_together() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rsvp_records_in_bulk, "apply_in_bulk", leave_words)
-        patch.setattr(rsvp_records_in_bulk, "withdraw_in_bulk", leave_records)
+        patch.setattr(rsvp_records_in_bulk, "apply_deletions_in_bulk", leave_records)
         yield
 
 

@@ -194,11 +194,11 @@ async def restore_reply(
     return saved.revision
 
 
-async def withdraw_after_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Withdraw an RSVP whose record was deleted after the reply was given. The deletion has become known only now."""
+async def apply_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
+    """Decline an RSVP whose record was deleted after the reply was given. The deletion has become known only now."""
     event, rsvp = await _lock_event_of(tx, attendance_id)
     if event is not None and rsvp is not None:
-        await _record_deleted(tx, event, rsvp)
+        await _change_without_record(tx, event, rsvp)
 
 
 async def _lock_event_of(tx: Transaction, attendance_id: AttendanceId) -> tuple[Event | None, Attendance | None]:
@@ -208,7 +208,7 @@ async def _lock_event_of(tx: Transaction, attendance_id: AttendanceId) -> tuple[
     return event, await queries.by_id(tx, attendance_id)
 
 
-async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
+async def apply_deletion_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
     """Set the RSVP whose record was deleted, and no other, to ``declined`` (invariant 9). Return its id, or None if the
     record is unknown.
     """
@@ -219,7 +219,7 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
     if event is None or rsvp is None:
         return None
     await queries.set_record(tx, rsvp.id, None)
-    await _record_deleted(tx, event, rsvp)
+    await _change_without_record(tx, event, rsvp)
     return rsvp.id
 
 
@@ -241,11 +241,11 @@ async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple
         else:
             await queries.set_record(tx, rsvp.id, None)
             if rsvp.source is not RsvpSource.HERE:
-                await _record_deleted(tx, event, rsvp)
+                await _change_without_record(tx, event, rsvp)
     return (rsvps[-1].event_id, rsvps[-1].id) if len(rsvps) == ERASED_AT_ONCE else None
 
 
-async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> None:
+async def _change_without_record(tx: Transaction, event: Event, rsvp: Attendance) -> None:
     """Change the status of an RSVP whose record no longer exists."""
     decision = rules.decide_without_record(rsvp)
     if decision.status is rsvp.status:

@@ -1,7 +1,7 @@
-"""Apply many RSVP records with a few statements, and withdraw the RSVPs of deleted records.
+"""Apply many new, changed and deleted RSVP records with a few statements.
 
 This is possible if an RSVP depends only on the event, the person and the status: the first RSVP of a person known only by
-a DID, its change and its withdrawal, if no seats are counted and nobody moves up. Otherwise one RSVP may affect the
+a DID, its change and its end, if no seats are counted and nobody moves up. Otherwise one RSVP may affect the
 next, or a person needs an e-mail; these RSVPs are left to ``rsvp_records``, one at a time. Both use ``rules.decide``.
 """
 
@@ -87,10 +87,10 @@ async def apply_in_bulk(tx: Transaction, records: Sequence[RecordedRsvp]) -> set
     return not_in_bulk
 
 
-async def withdraw_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
+async def apply_deletions_in_bulk(tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
     """Set the RSVPs whose records were deleted, and no others, to ``declined`` (invariant 9). Hosts are not notified.
 
-    ``event_ids`` has the event of each record URI. Return the URIs that must be withdrawn one at a time.
+    ``event_ids`` has the event of each record URI. Return the URIs of deletions that must be applied one at a time.
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)

@@ -322,7 +322,7 @@ async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]
     next_effective = await _next_effective(tx, in_bulk, event_ids)
     await apply_rsvp.derive_each(tx, [*next_effective.values()])
     last = [one for one in in_bulk if _pair(one) not in next_effective]
-    remaining_rsvps = await rsvp_records_in_bulk.withdraw_in_bulk(
+    remaining_rsvps = await rsvp_records_in_bulk.apply_deletions_in_bulk(
         tx, {one.message.uri: event_ids.get(one.seen_record.subject_uri or "") for one in last}
     )
     for one in applied:

@@ -219,7 +219,7 @@ async def withdraw(
         tx, did=did, uri=uri, rev=rev, after_rev=after_rev, is_verified=is_verified
     ):
         return
-    await rsvp_records.withdraw_from_network(tx, record_uri=uri)
+    await rsvp_records.apply_deletion_from_network(tx, record_uri=uri)
 
 
 async def _is_latest_again(

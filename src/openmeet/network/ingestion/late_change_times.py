@@ -123,7 +123,7 @@ async def _undo_result(
         return False
     await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
-        await rsvp_records.withdraw_after_late_deletion(tx, own_attendance.id)
+        await rsvp_records.apply_late_deletion(tx, own_attendance.id)
     else:
         await apply_rsvp.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True
