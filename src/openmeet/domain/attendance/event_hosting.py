@@ -162,10 +162,10 @@ async def lock_registration(
     """Lock the event, or all dates of its series, for one of its hosts. ``expected_revision`` is a result of
     ``registration.revision_of``. Raises NotFound, Forbidden, PreconditionFailed.
     """
-    await host_decisions.find_for_host(tx, caller, slug)
+    await host_decisions.find_hosted_event(tx, caller, slug)
     if for_series:
         await lock_series_and_dates_of(tx, slug)
-    event = await host_decisions.lock_for_host(tx, caller, slug)
+    event = await host_decisions.lock_hosted_event(tx, caller, slug)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
     return LockedRegistration(event, await registration.settings_of(tx, event), for_series)

@@ -78,22 +78,22 @@ class DecisionCounts:
     last_at: Instant | None = None
 
 
-async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    """Return the event for one of its hosts. Raises NotFound, and Forbidden for people who can only see it."""
+async def find_hosted_event(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
+    """The event, for a host who decides about its RSVPs. Raises NotFound, and Forbidden for people who only see it."""
     return await _require_host(reader, caller, await by_slug(reader, slug))
 
 
-async def lock_for_host(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Like ``find_for_host``, with the event row locked."""
+async def lock_hosted_event(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """Like ``find_hosted_event``, with the event row locked."""
     return await _require_host(tx, caller, await lock_by_slug(tx, slug))
 
 
 async def lock_for_admission(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Like ``lock_for_host``, for decisions by which people come. Raises Refused (``EventCancelled``) if nobody can come.
+    """Like ``lock_hosted_event``, for decisions by which people come. Raises Refused (``EventCancelled``) if nobody can.
 
     Hosts can still reject people, because an RSVP lets them see a private event, and undo that.
     """
-    event = await lock_for_host(tx, caller, slug)
+    event = await lock_hosted_event(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
     return event
@@ -215,7 +215,7 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     """Reject these RSVPs, whatever their status, and give their seats to the waitlist. People invited to all dates of a
     series are not invited to any further ones. ``restore`` undoes both.
     """
-    event = await lock_for_host(tx, caller, slug)
+    event = await lock_hosted_event(tx, caller, slug)
     chosen = await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT)
     if any(one.user_id == event.author_id for one in chosen):
         raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
@@ -235,7 +235,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 
     They are notified only if they were notified of the rejection, and not once the event is cancelled.
     """
-    event = await lock_for_host(tx, caller, slug)
+    event = await lock_hosted_event(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is not AttendanceStatus.REJECTED:
         return rsvp
@@ -352,7 +352,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
     """Undo a mistaken check-in: restore the earlier status, even if they were only waitlisted or interested."""
-    event = await lock_for_host(tx, caller, slug)
+    event = await lock_hosted_event(tx, caller, slug)
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is not AttendanceStatus.ATTENDED:
         return rsvp

@@ -55,7 +55,7 @@ async def invite(
     await guests.hold_address(tx, email)
     if for_series:
         await lock_series_and_dates_of(tx, slug)
-    event = await host_decisions.lock_for_host(tx, caller, slug)
+    event = await host_decisions.lock_hosted_event(tx, caller, slug)
     if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):

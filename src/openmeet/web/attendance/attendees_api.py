@@ -154,7 +154,7 @@ async def list_managed(request: Request) -> Response:
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
     after = rsvp_list.parse_cursor(query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
         rows = await host_list.entries(
             reader, event.id, HostListFilter(statuses, query_params.get("q", "").strip()), after, limit + 1
         )
@@ -213,7 +213,7 @@ async def restore(request: Request) -> Response:
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
         if not await host_list.entries_by_ids(reader, event.id, [_attendance_id(request)]):
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, _attendance_id(request), page)
@@ -223,7 +223,7 @@ async def show_history(request: Request) -> Response:
 async def export(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
     return StreamingResponse(_csv_output(db, event), media_type="application/json")
 
 
@@ -238,7 +238,7 @@ async def _csv_output(db: Database, event: Event) -> AsyncIterator[bytes]:
 async def _one_attendee(
     reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId
 ) -> HostAttendeeOutput:
-    event = await host_decisions.find_for_host(reader, caller, slug)
+    event = await host_decisions.find_hosted_event(reader, caller, slug)
     found = await _attendee_outputs(reader, event, await host_list.entries_by_ids(reader, event.id, [attendance_id]))
     if not found:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)

@@ -181,7 +181,7 @@ async def add_attendee(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            event = await host_decisions.find_for_host(tx, caller, slug)
+            event = await host_decisions.find_hosted_event(tx, caller, slug)
             event_registration = await registration.registration_of(tx, event)
             reply_details = forms.reply_details_of(form, forms.fields_of(event_registration, None))
             await host_decisions.add(
@@ -232,7 +232,7 @@ async def export_csv(request: Request) -> Response:
     """The list as CSV, safe to open in spreadsheets."""
     db = database_of(request)
     async with db.reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
         "cache-control": "no-store",
@@ -245,7 +245,7 @@ async def export_csv(request: Request) -> Response:
 async def show_guest_list(request: Request) -> Response:
     """The printable guest list, for hosts. It has at most ``MAX_ON_PAPER`` RSVPs."""
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
         attendee_filter = HostListFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
         found = await host_list.entries(reader, event.id, attendee_filter, None, MAX_ON_PAPER + 1)
         rows = found[:MAX_ON_PAPER]
@@ -274,7 +274,7 @@ async def show_one(request: Request) -> Response:
     caller = caller_of(request)
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
         attendees = await host_list.entries_by_ids(reader, event.id, [attendance_id])
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
@@ -310,7 +310,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     search_words = query_params.get("q", "").strip()
     after = rsvp_list.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, slug)
+        event = await host_decisions.find_hosted_event(reader, caller, slug)
         answers_by_status = await host_list.count_by_status(reader, event.id)
         tab = query_params.get("tab", "")
         counts = (await queries.counts(reader, [event.id]))[event.id]

@@ -16,5 +16,5 @@ async def spend_on_invitation(request: Request, caller: Caller, slug: EventSlug,
     """
     email = check_email(address)
     async with database_of(request).reader() as reader:
-        await host_decisions.find_for_host(reader, caller, slug)
+        await host_decisions.find_hosted_event(reader, caller, slug)
     await spend_on_invitations(request, caller.user_id, [email])

@@ -76,7 +76,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)

@@ -62,7 +62,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
         registration_settings = await registration.settings_of(reader, event)
         revision = await registration.revision_of(reader, event)
     return _registration_page(
@@ -74,7 +74,7 @@ async def save(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, slug)
+        event = await host_decisions.find_hosted_event(reader, caller, slug)
     questions = _typed_questions(form)
     try:
         async with database_of(request).transaction() as tx:

@@ -83,7 +83,7 @@ async def holder_of_code(request: Request, code: str) -> AttendanceId:
     caller = caller_of(request)
     await spend_on(request, WRONG_CODES, caller.user_id)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
         attendance_id = await actions.of_code(reader, services(request).code_key, event, code)
     await refund(request, WRONG_CODES, caller.user_id)
     return attendance_id
@@ -176,7 +176,7 @@ async def _check_in_page(
     caller = caller_of(request)
     q = (form_state.value("q") or request.query_params.get("q", "")).strip()
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
+        event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
         counts, now = await actions.counts(reader, event.id), reader.now
         to_come = HostListFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
         attendee_filter = HostListFilter((AttendanceStatus.ATTENDED,), q)
