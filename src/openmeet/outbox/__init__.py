@@ -1,12 +1,18 @@
 """Outbox of the platform: jobs and record writes, which run after the transaction that enqueues them.
 
-``kinds`` lists the job kinds. ``publications`` has the state of each record in its repository. Its rows are changed by
-``leased_publications`` (what the publisher does), ``publication_echoes`` (what the network
-reports), ``publication_moves`` (moves to another repository or subject) and ``publication_withdrawals`` (their owner
-retracts them). ``publication_queries`` finds single ones, ``publication_status`` describes them for pages and metrics.
-``superseded_records`` has the records in repositories of earlier owners, ``in_flight`` the writes whose outcome is
-unknown, ``reasons`` why a record is not published. ``emails`` has the e-mail jobs, ``email_suppressions`` the
-addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
+``kinds`` lists the kinds of jobs. A publication (``publications``) is the state of one record in its repository. Its row
+is changed by
+
+- ``publications``: an edit on this site makes it due,
+- ``leased_publications``: the publisher sends or retracts the record,
+- ``publication_echoes``: the network reports a version or a deletion of the record,
+- ``publication_moves``: the record gets another repository or subject, or is found again,
+- ``publication_withdrawals``: its owner no longer wants it published.
+
+``publication_queries`` finds single publications, ``publication_status`` describes them for pages and metrics, and
+``reasons`` says why a record is not published. ``in_flight`` has the writes whose outcome is unknown,
+``superseded_records`` the records in repositories of earlier owners. ``emails`` has the e-mail jobs,
+``email_suppressions`` the addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
 
 A record that exists becomes that of a publication, or its version the base of one, by the function for the case:
 

@@ -1,4 +1,6 @@
-"""Withdrawals: a person withdraws one record, or their consent to all of them."""
+"""Withdrawals: a person no longer wants one record published, or withdraws their consent to all of them. The publisher
+then retracts the records.
+"""
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
@@ -25,21 +27,21 @@ _SET_WITHDRAWN = f"""
 _WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"
 _WITHDRAW = f"{_SET_WITHDRAWN} where kind = :kind and subject_id = :subject_id"
 # The URI is stored before the record is written, and removed once it is deleted.
-_HAS_COPY = "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
+_MAY_EXIST_REMOTELY = "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
 
 _ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 
 
 async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Retract a record because its owner asked for it. It is not sent again until ``publications.retry_now`` is called
+    """Withdraw a record because its owner asked for it. It is not sent again until ``publications.retry_now`` is called
     or the owner consents to publishing again. Returns whether there is a copy to delete, or one that may be written now.
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now)
-    return await tx.fetch_one(_HAS_COPY, kind=kind, subject_id=subject_id) is not None
+    return await tx.fetch_one(_MAY_EXIST_REMOTELY, kind=kind, subject_id=subject_id) is not None
 
 
-async def withdraw_record(
+async def withdraw_foreign_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record_uri: str
 ) -> None:
     """Like ``withdraw``, for a record that another app wrote and that may have no publication yet."""
@@ -49,13 +51,13 @@ async def withdraw_record(
 
 
 async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
-    """Withdraw a person's consent: published records are retracted, others are not sent. Returns the number of rows."""
+    """Withdraw all of a person's records, because they withdrew their consent. Returns the number of rows."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """Undo ``withdraw`` for all of a person's publications, because they have consented again. Returns the number of
-    rows.
+    """Undo ``withdraw_all_of``, and every withdrawal of a single record, because the person has consented again. Returns
+    the number of rows.
     """
     return await tx.execute(_ALLOW_ALL_OF, user_id=user_id)

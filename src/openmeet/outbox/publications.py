@@ -364,7 +364,7 @@ async def recheck_superseded(tx: Transaction, kind: PublicationKind, ids_sql: st
 
 
 async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Make a publication due now because its owner asked for it, even if they had retracted it or deleted its record in
+    """Make a publication due now because its owner asked for it, even if they had withdrawn it or deleted its record in
     another app. Returns False if there is nothing to send.
     """
     tx.after_commit(wake_dispatchers)

@@ -97,7 +97,7 @@ def reach(
     is_withdrawn: bool = False,
 ) -> PublishLevel:
     """The publication level: the minimum of all limits. ``visibility`` is the host's choice. ``is_published_by_policy``:
-    the series' policy publishes the date. ``is_withdrawn``: the host retracted it.
+    the series' policy publishes the date. ``is_withdrawn``: the host withdrew it.
     """
     if is_withdrawn or not is_published_by_policy or not record.is_wanted:
         return PublishLevel.NOTHING
@@ -108,7 +108,7 @@ def reach(
 
 
 def reach_of(event: Event) -> PublishLevel:
-    """The publication level of this event by its own fields. Whether its host retracted it is stored with the
+    """The publication level of this event by its own fields. Whether its host withdrew it is stored with the
     publication and not considered.
     """
     return reach(

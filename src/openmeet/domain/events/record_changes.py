@@ -168,7 +168,7 @@ async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: Event
         raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
-    await publication_withdrawals.withdraw_record(
+    await publication_withdrawals.withdraw_foreign_record(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=event.id,

@@ -40,7 +40,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     saved = replace(membership, sync_enabled=is_public, revision=membership.revision + 1)
     await queries.put_member(tx, saved)
     if is_public:
-        # This also restores statements that the member had retracted.
+        # This also restores statements that the member had withdrawn.
         await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=membership.id)
     else:
         await _retract_membership(tx, group, saved)

@@ -44,7 +44,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/answer", show, methods=["GET"]),
         Route("/events/{slug}/answer", save_reply, methods=["POST"]),
         Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
-        Route("/events/{slug}/answer/unpublish", retract_record, methods=["POST"]),
+        Route("/events/{slug}/answer/unpublish", withdraw_record, methods=["POST"]),
     ]
 
 
@@ -147,7 +147,7 @@ def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None
 
 
 async def publish(request: Request) -> Response:
-    """Try again to publish the caller's RSVP, even if it was refused, is in conflict, or was retracted by them."""
+    """Try again to publish the caller's RSVP, even if the PDS refused it, it is in conflict, or they withdrew its record."""
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
@@ -155,8 +155,8 @@ async def publish(request: Request) -> Response:
     return go(event_path(slug), flash="answer_tried" if is_due else "nothing_to_sync")
 
 
-async def retract_record(request: Request) -> Response:
-    """Retract the record of the caller's RSVP. The RSVP itself stays."""
+async def withdraw_record(request: Request) -> Response:
+    """Withdraw the record of the caller's RSVP, so that the publisher retracts it. The RSVP itself stays."""
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)

@@ -28,7 +28,7 @@ from openmeet.web.site.tenant_routing import database_of
 def routes() -> list[Route]:
     return [
         Route("/events/{slug}/publish", publish_again, methods=["POST"]),
-        Route("/events/{slug}/unpublish", retract_record, methods=["POST"]),
+        Route("/events/{slug}/unpublish", withdraw_record, methods=["POST"]),
         Route("/events/{slug}/deleted-record", decide_record, methods=["POST"]),
         Route("/events/{slug}/delete-record", ask_about_record, methods=["GET"]),
         Route("/events/{slug}/delete-record", delete_record, methods=["POST"]),
@@ -54,8 +54,8 @@ async def publish_again(request: Request) -> Response:
     return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
 
 
-async def retract_record(request: Request) -> Response:
-    """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
+async def withdraw_record(request: Request) -> Response:
+    """Withdraw the event's record. The event stays, and the record stays deleted until the host publishes it again."""
     event = await hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         has_copy = await publication_withdrawals.withdraw(
