@@ -38,7 +38,7 @@ from openmeet.domain.attendance.registration import (
     RegistrationSettings,
     RegistrationSubmission,
     SubmittedQuestion,
-    check,
+    check_settings,
 )
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
@@ -413,10 +413,10 @@ async def test_limits_per_way_to_attend_need_a_hybrid_event(db):
         here = await event_by(tx, ana)
         both = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
     with pytest.raises(InvalidForm) as wrong:
-        check(RegistrationSubmission(limit_online="5"), here)
+        check_settings(RegistrationSubmission(limit_online="5"), here)
     assert set(wrong.value.problems) == {"limit_online"}
-    assert check(RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
-    assert check(RegistrationSubmission(limit_online="5"), both).limit_online == 5
+    assert check_settings(RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
+    assert check_settings(RegistrationSubmission(limit_online="5"), both).limit_online == 5
 
 
 async def test_every_wrong_setting_is_named(db):
@@ -437,7 +437,7 @@ async def test_every_wrong_setting_is_named(db):
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))
     with pytest.raises(InvalidForm) as wrong:
-        check(typed, event)
+        check_settings(typed, event)
     assert set(wrong.value.problems) == {
         "limit_in_person",
         "limit_online",

@@ -11,7 +11,7 @@ from openmeet.domain.attendance.registration import (
     RegistrationSettings,
     RegistrationSubmission,
     SubmittedQuestion,
-    check,
+    check_settings,
 )
 from openmeet.domain.events.model import Event
 from tests.databases import MakeDatabase
@@ -32,9 +32,9 @@ async def event(db: Database) -> Event:
 
 async def test_an_event_that_left_its_group_may_stay_for_members_only(event: Event) -> None:
     typed = RegistrationSubmission(is_members_only="yes")
-    assert check(typed, event, RegistrationSettings(is_members_only=True)).is_members_only
+    assert check_settings(typed, event, RegistrationSettings(is_members_only=True)).is_members_only
     with pytest.raises(InvalidForm) as refused:
-        check(typed, event)
+        check_settings(typed, event)
     assert refused.value.problems == {"is_members_only": AttendanceReason.NO_GROUP()}
 
 
@@ -42,7 +42,7 @@ async def test_only_stored_questions_keep_their_ids(event: Event) -> None:
     before = RegistrationSettings(questions=(RegistrationQuestion("q1", "Diet?"),))
     ids = ["q1", "q1", "party", "mode", "q2", ""]
     typed = RegistrationSubmission(questions=[SubmittedQuestion(one, f"Question {n}") for n, one in enumerate(ids)])
-    first, *others = [one.id for one in check(typed, event, before).questions]
+    first, *others = [one.id for one in check_settings(typed, event, before).questions]
     assert first == "q1"
     assert len({first, *others}) == len(ids)
     assert not {*others} & {*ids}

@@ -84,7 +84,7 @@ async def test_registration_settings_of_other_hosts_are_not_exported(db):
     taken, left = await import_document(db, found)
     assert (taken["registration_settings"], left["registration_settings"]) == (0, 1)
     async with db.reader() as reader:
-        assert await registration.of_subject(reader, his.id) is None
+        assert await registration.own_settings_of(reader, his.id) is None
 
 
 async def test_saved_searches_are_exported_with_their_filters(db, other_db):

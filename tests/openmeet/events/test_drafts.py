@@ -264,7 +264,7 @@ async def test_a_copy_has_the_registration_settings(site, browser, way):
         slug = made.headers["location"].rpartition("/")[2]
         if way == "weekly":
             (row,) = await reader.fetch("select id from event_series")
-            found = await registration.of_subject(reader, row["id"])
+            found = await registration.own_settings_of(reader, row["id"])
         else:
             found = await registration.settings_of(reader, await by_slug(reader, EventSlug(slug)))
     assert found == replace(asked, revision=1)

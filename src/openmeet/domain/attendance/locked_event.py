@@ -116,14 +116,14 @@ def _lock_sql(column: str) -> str:
     return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
            {", ".join(f"a.{name} as own_{name}" for name in _RSVP_COLUMNS)},
-           {", ".join(f"j.{name} as settings_{name}" for name in _SETTINGS_COLUMNS)},
+           {", ".join(f"s.{name} as settings_{name}" for name in _SETTINGS_COLUMNS)},
            {_SEAT_COLUMNS},
            case when {HAS_ENABLED_WEBHOOK} then 1 else 0 end as has_webhooks, h.user_id as co_host_id,
            case when {is_unwelcome_at("e.author_id", "e.group_id", "u.id")} then 1 else 0 end as is_unwelcome
       from events e left join users u on u.id = :user_id
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
-      left join registration_settings j on j.subject_id =
-                case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id
+      left join registration_settings s on s.subject_id =
+                case when exists (select 1 from registration_settings own where own.subject_id = e.id) then e.id
                     else e.series_id end
       left join {_seats_table_sql("(select id from limited)")} on 1 = 1
       left join event_co_hosts h on h.event_id = e.id and h.state = 'accepted'

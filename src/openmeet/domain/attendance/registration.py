@@ -1,8 +1,8 @@
 """Registration settings of an event: capacity per mode, approval, deadline, party size, questions, visibility of the
 attendee list.
 
-An event without its own settings uses the settings of its series or, without these, the defaults. ``check`` is pure,
-except that it makes ids for new questions. The SQL follows below.
+An event without its own settings uses the settings of its series or, without these, the defaults. ``check_settings``
+is pure, except that it makes ids for new questions. The SQL follows below.
 """
 
 import re
@@ -165,20 +165,20 @@ def question_as_typed(question: RegistrationQuestion) -> SubmittedQuestion:
     return SubmittedQuestion(question.id, question.words, "\n".join(question.choices), as_typed(question.is_required))
 
 
-def check(
-    typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT_SETTINGS
+def check_settings(
+    submission: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT_SETTINGS
 ) -> RegistrationSettings:
-    """Validate the typed settings of this event. Raises InvalidForm, which lists every invalid field.
+    """Validate the submitted settings of this event. Raises InvalidForm, which lists every invalid field.
 
     Values of ``before`` may stay: for example, an event that is held only in person this time keeps its online
     capacity. Its questions keep their ids; every other question gets a new one.
     """
     problems: dict[str, Why] = {}
     places = AttendanceReason.PLACES_OUT_OF_RANGE(most=MAX_CAPACITY)
-    in_person = _number(typed.limit_in_person, 1, MAX_CAPACITY, "limit_in_person", places, problems)
-    online = _number(typed.limit_online, 1, MAX_CAPACITY, "limit_online", places, problems)
+    in_person = _number(submission.limit_in_person, 1, MAX_CAPACITY, "limit_in_person", places, problems)
+    online = _number(submission.limit_online, 1, MAX_CAPACITY, "limit_online", places, problems)
     hours = _number(
-        typed.closes_hours_before,
+        submission.closes_hours_before,
         0,
         MAX_HOURS_BEFORE,
         "closes_hours_before",
@@ -186,31 +186,31 @@ def check(
         problems,
     )
     too_large = AttendanceReason.MAX_PARTY_OUT_OF_RANGE(most=MAX_PARTY)
-    party = _number(typed.max_party, 1, MAX_PARTY, "max_party", too_large, problems)
-    audience = choice(ListAudience, typed.list_audience, "list_audience", problems)
+    party = _number(submission.max_party, 1, MAX_PARTY, "max_party", too_large, problems)
+    audience = choice(ListAudience, submission.list_audience, "list_audience", problems)
     foreign = (
-        choice(ForeignAnswers, typed.foreign_answers, "foreign_answers", problems) if typed.foreign_answers else None
+        choice(ForeignAnswers, submission.foreign_answers, "foreign_answers", problems) if submission.foreign_answers else None
     )
-    if typed.is_members_only and event.group is None and not before.is_members_only:
+    if submission.is_members_only and event.group is None and not before.is_members_only:
         problems["is_members_only"] = AttendanceReason.NO_GROUP
     if event.content.mode is not Mode.HYBRID:
         for field, limit in (("limit_in_person", in_person), ("limit_online", online)):
             if limit is not None and limit != getattr(before, field):
                 problems[field] = AttendanceReason.NOT_HYBRID
-    questions = _questions(typed.questions, {one.id for one in before.questions}, problems)
+    questions = _questions(submission.questions, {one.id for one in before.questions}, problems)
     if problems or audience is None:
         raise InvalidForm(problems)
     return RegistrationSettings(
         limit_in_person=in_person,
         limit_online=online,
-        needs_approval=bool(typed.needs_approval),
+        needs_approval=bool(submission.needs_approval),
         closes_hours_before=hours,
         max_party=party or 1,
-        asks_names=bool(typed.asks_names),
-        is_members_only=bool(typed.is_members_only),
+        asks_names=bool(submission.asks_names),
+        is_members_only=bool(submission.is_members_only),
         list_audience=audience,
         foreign_answers=foreign,
-        takes_guests=bool(typed.takes_guests),
+        takes_guests=bool(submission.takes_guests),
         questions=questions,
     )
 
@@ -326,7 +326,7 @@ async def dates_without_own_settings(reader: Reader, series_id: str) -> list[Eve
         """
         select e.id from events e
          where e.series_id = :series_id and e.over_at > :now and e.deleted_at is null and e.removed_at is null
-           and not exists (select 1 from registration_settings j where j.subject_id = e.id)
+           and not exists (select 1 from registration_settings s where s.subject_id = e.id)
          order by e.starts_at, e.id
         """,
         series_id=series_id,
@@ -335,7 +335,7 @@ async def dates_without_own_settings(reader: Reader, series_id: str) -> list[Eve
     return [EventId(row["id"]) for row in rows]
 
 
-async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | None:
+async def own_settings_of(reader: Reader, subject_id: str) -> RegistrationSettings | None:
     """The settings of this event or series itself, not inherited ones."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from registration_settings where subject_id = :subject_id", subject_id=subject_id
@@ -344,7 +344,7 @@ async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | 
 
 
 async def put(tx: Transaction, subject_id: str, settings: RegistrationSettings) -> RegistrationSettings:
-    """Replace the settings of an event or a series and increment the revision."""
+    """Replace the settings of this event or series itself, and increment their revision."""
     row = await tx.fetch_one(
         _PUT,
         subject_id=subject_id,
@@ -364,19 +364,19 @@ def _column_value(value: bool | int | StrEnum | None) -> int | str | None:
 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
-    """Copy the settings to a series that was split off."""
-    settings = await of_subject(tx, from_subject)
+    """Copy the settings of a series, if it has any, to the series that was split off from it."""
+    settings = await own_settings_of(tx, from_subject)
     if settings is not None:
         await put(tx, to_subject, settings)
 
 
-async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
+async def copy_from_event(tx: Transaction, event: Event, to_subject: str) -> None:
     """Copy the settings that apply to an event, its own or its series', to an event or series made from it.
 
     Settings that the host has already changed on the copy stay, because the form that made the copy may be sent again.
     """
     settings = await settings_of(tx, event)
-    if settings is not DEFAULT_SETTINGS and await of_subject(tx, to_subject) is None:
+    if settings is not DEFAULT_SETTINGS and await own_settings_of(tx, to_subject) is None:
         await put(tx, to_subject, settings)
 
 
@@ -386,15 +386,15 @@ async def initialize(tx: Transaction, original: Event | None, subject_id: str, n
 
     Settings that the host has already changed stay, because the form may be sent again.
     """
-    if await of_subject(tx, subject_id) is None:
+    if await own_settings_of(tx, subject_id) is None:
         if original is not None:
-            await copy_of_event(tx, original, subject_id)
+            await copy_from_event(tx, original, subject_id)
         await set_approval(tx, subject_id, needs_approval)
 
 
 async def set_approval(tx: Transaction, subject_id: str, needs_approval: bool | None) -> None:
     """Change whether the host of a new event or series approves every guest. Its other settings stay. None: no change."""
-    settings = await of_subject(tx, subject_id) or DEFAULT_SETTINGS
+    settings = await own_settings_of(tx, subject_id) or DEFAULT_SETTINGS
     if needs_approval is not None and settings.needs_approval is not needs_approval:
         await put(tx, subject_id, replace(settings, needs_approval=needs_approval))
 

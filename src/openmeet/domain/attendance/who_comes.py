@@ -84,8 +84,8 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
 
 def sees_who_comes_sql(event: str, viewer: str) -> str:
     """``sees_who_comes`` as an SQL condition about an event (its alias) and a viewer (a column or parameter)."""
-    return f"""case coalesce((select g.list_audience from registration_settings g where g.subject_id = {event}.id),
-                             (select g.list_audience from registration_settings g where g.subject_id = {event}.series_id),
+    return f"""case coalesce((select s.list_audience from registration_settings s where s.subject_id = {event}.id),
+                             (select s.list_audience from registration_settings s where s.subject_id = {event}.series_id),
                              'everyone')
                when 'everyone' then 1
                when 'attendees' then case when exists (select 1 from attendances v where v.event_id = {event}.id

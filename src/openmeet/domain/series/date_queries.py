@@ -395,7 +395,7 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
 
 async def limits_new_dates(reader: Reader, series: Series) -> bool:
     """Whether future dates of the series will have limited places."""
-    registration_settings = await registration.of_subject(reader, series.id) or DEFAULT_SETTINGS
+    registration_settings = await registration.own_settings_of(reader, series.id) or DEFAULT_SETTINGS
     return registration_settings.has_limit(series.content.capacity, series.content.mode)
 
 

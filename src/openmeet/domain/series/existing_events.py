@@ -62,7 +62,7 @@ async def start_series_with(
     timing = repeating(event)
     expansion.check_entered(timing.pattern)
     series = await actions.insert(tx, event.author_id, event.content, timing, policy, event.group)
-    await registration.copy_of_event(tx, event, series.id)
+    await registration.copy_from_event(tx, event, series.id)
     await _place(tx, event, series, original_text(timing.pattern.start))
     await materialize.store_window(tx, series)
     return await actions.reread(tx, series.id)

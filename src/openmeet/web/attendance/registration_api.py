@@ -15,7 +15,7 @@ from openmeet.domain.attendance.registration import (
     RegistrationSubmission,
     SubmittedQuestion,
     as_typed,
-    check,
+    check_settings,
 )
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.web.api.etags import etag_of, expected_revision
@@ -91,7 +91,7 @@ async def save_settings(request: Request) -> Response:
         )
         current = _settings_body(locked.settings)
         body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
-        new_settings = check(_submission_of_body(body), locked.event, locked.settings)
+        new_settings = check_settings(_submission_of_body(body), locked.event, locked.settings)
         saved = await event_hosting.replace_registration(
             tx, locked, new_settings, confirm=lambda impact: require_confirmed_lower_limit(request, impact.total)
         )

@@ -20,7 +20,7 @@ from openmeet.domain.attendance.registration import (
     RegistrationSubmission,
     SubmittedQuestion,
     as_typed,
-    check,
+    check_settings,
     question_as_typed,
 )
 from openmeet.domain.events.model import Event
@@ -85,7 +85,7 @@ async def save(request: Request) -> Response:
                 for_series=form.get("scope") == "series",
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
-            new_settings = check(_submission_of(form, questions), locked.event, locked.settings)
+            new_settings = check_settings(_submission_of(form, questions), locked.event, locked.settings)
             await event_hosting.replace_registration(tx, locked, new_settings, confirm=partial(_confirm, form))
     except InvalidForm as wrong:
         return _registration_page(

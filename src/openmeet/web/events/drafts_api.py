@@ -120,7 +120,7 @@ async def duplicate(request: Request) -> Response:
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         copy_of_event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
         # Registration settings are copied too.
-        await registration.copy_of_event(tx, event, copy_of_event.id)
+        await registration.copy_from_event(tx, event, copy_of_event.id)
         return await to_host(request, tx, copy_of_event, 201)
 
 

@@ -77,7 +77,7 @@ async def of_draft(
     series = await actions.create(
         tx, caller, content, checked_timing.timing, group=draft.group, ahead=checked_timing.ahead
     )
-    await registration.copy_of_event(tx, draft, series.id)
+    await registration.copy_from_event(tx, draft, series.id)
     await drafts.drop(tx, draft)
     first = await date_queries.any_date(tx, series.id)
     if first is None:
