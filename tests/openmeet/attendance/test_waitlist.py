@@ -13,7 +13,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.tasks import end_offers
+from openmeet.domain.attendance.tasks import expire_offers
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
@@ -60,9 +60,9 @@ async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
             await reply_as(tx, who, event)
         await reply_as(tx, ben, event, DECLINED)
     clock.turn(DAY - 1)
-    assert await end_offers(db) == 0
+    assert await expire_offers(db) == 0
     clock.turn(1)
-    assert await asyncio.gather(end_offers(db), end_offers(db)) in ([1, 0], [0, 1])
+    assert await asyncio.gather(expire_offers(db), expire_offers(db)) in ([1, 0], [0, 1])
     async with db.transaction() as tx:
         assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
@@ -134,7 +134,7 @@ async def test_an_offer_survives_a_cancellation(db, clock):
         await reply_as(tx, ben, event, DECLINED)
         await event_hosting.cancel(tx, ana, event.slug, "")
     clock.turn(DAY)
-    await end_offers(db)
+    await expire_offers(db)
     async with db.transaction() as tx:
         assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
         await event_hosting.reinstate(tx, ana, event.slug)
@@ -160,11 +160,11 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
     lives = {10 * DAY: DAY, 2 * DAY: DAY, DAY: DAY // 2, HOUR: 30 * MINUTE, MINUTE: 30 * MINUTE, -HOUR: 30 * MINUTE}
     for left, life in lives.items():
         now = type(event.starts_at)(event.starts_at - left)
-        assert seats.offer_until(event, now) - now == life, left
+        assert seats.offer_expires_at(event, now) - now == life, left
         # People read the time without seconds, so it ends on a minute.
-        assert seats.offer_until(event, type(now)(now + SECOND)) - now == life + MINUTE, left
+        assert seats.offer_expires_at(event, type(now)(now + SECOND)) - now == life + MINUTE, left
     last = type(event.starts_at)(event.over_at - MINUTE)
-    assert seats.offer_until(event, last) == event.over_at
+    assert seats.offer_expires_at(event, last) == event.over_at
 
 
 async def test_a_party_stays_together_and_keeps_its_position(db, clock):
@@ -395,7 +395,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
         if chance.random() < 0.1:
             clock.turn(DAY)
             if chance.random() < 0.5:
-                await end_offers(db)
+                await expire_offers(db)
         before = held
         async with db.reader() as reader:
             now = await event_by_id(reader, event.id)

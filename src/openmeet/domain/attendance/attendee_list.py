@@ -11,7 +11,7 @@ from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, Pen
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.rsvp_list import (
     BEFORE_WAITLIST,
-    COLUMNS_OF_ALL,
+    SHARED_COLUMNS,
     RsvpListCursor,
     RsvpListEntry,
     after_clause,
@@ -55,8 +55,8 @@ async def attendees(
     for status in statuses:
         if _is_complete(status, after):
             continue
-        after_condition, position = _after_in_status(status, after)
-        parts.append(_first_of_sql(status, is_seen, after_condition))
+        after_condition, position = _after_in_status_sql(status, after)
+        parts.append(_next_with_status_sql(status, is_seen, after_condition))
         values |= position
     if not parts:
         return []
@@ -86,7 +86,7 @@ def _is_complete(status: AttendanceStatus, after: RsvpListCursor | None) -> bool
     return is_on_waitlist and status is not AttendanceStatus.WAITLISTED
 
 
-def _after_in_status(status: AttendanceStatus, after: RsvpListCursor | None) -> tuple[str, dict[str, object]]:
+def _after_in_status_sql(status: AttendanceStatus, after: RsvpListCursor | None) -> tuple[str, dict[str, object]]:
     """SQL for the people of one status behind a position in the order of ``attendees``, and its parameters."""
     is_waitlist = status is AttendanceStatus.WAITLISTED
     if after is None:
@@ -96,12 +96,12 @@ def _after_in_status(status: AttendanceStatus, after: RsvpListCursor | None) -> 
     return after_clause(columns, after)
 
 
-def _first_of_sql(status: AttendanceStatus, is_seen: str, after_condition: str) -> str:
+def _next_with_status_sql(status: AttendanceStatus, is_seen: str, after_condition: str) -> str:
     """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list."""
     order = "a.waitlist_number" if status is AttendanceStatus.WAITLISTED else "a.answered_at, a.id"
     return f"""
         select * from (
-        select {COLUMNS_OF_ALL}, 0 as is_unanswered_invitation
+        select {SHARED_COLUMNS}, 0 as is_unanswered_invitation
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
            and not {IS_UNANSWERED_INVITATION} {is_seen} {after_condition}

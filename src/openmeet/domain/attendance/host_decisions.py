@@ -163,13 +163,13 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     remaining = await rsvp_changes.expire_offers_and_read_seats(tx, event_registration)
     changes: list[RsvpChange] = []
     for rsvp in rsvps:
-        change = _host_action(
+        change = _change_by_host_action(
             event, rsvp, AttendanceAction.APPROVE, actor_id, has_room=remaining.has_room(rsvp), now=tx.now
         )
         is_seated = change.decision.status in SEATED_STATUSES
         remaining = remaining.with_seated(rsvp) if is_seated else remaining.with_waiting(rsvp)
         changes.append(change)
-    saved = await rsvp_changes.save_decisions(tx, changes)
+    saved = await rsvp_changes.save_and_enqueue_records(tx, changes)
     seated, waiting = [one for one in saved if one.is_seated], [one for one in saved if not one.is_seated]
     await notify_approved(tx, event, seated)
     if waiting:
@@ -202,10 +202,11 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
                 waiting.append(rsvp)
                 continue
             held = held.plus(rsvp.party, rsvp.mode)
-        changes.append(_host_action(event, rsvp, AttendanceAction.MOVE_UP, caller.user_id, now=tx.now))
-    seated = await rsvp_changes.save_decisions(tx, changes)
-    first = await waitlist.first_number(tx, event.id) - len(waiting)
-    await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
+        changes.append(_change_by_host_action(event, rsvp, AttendanceAction.MOVE_UP, caller.user_id, now=tx.now))
+    seated = await rsvp_changes.save_and_enqueue_records(tx, changes)
+    new_first_number = await waitlist.first_number(tx, event.id) - len(waiting)
+    numbered = [replace(one, waitlist_number=number) for number, one in enumerate(waiting, new_first_number)]
+    await queries.save_many(tx, numbered)
     await notify_of_decision(tx, event, seated, event_kinds.MOVED_UP, Payload())
     await waitlist.fill(tx, event_registration)
     return DecisionCounts(len(seated), len(waiting))
@@ -219,9 +220,9 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     chosen = await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT)
     if any(one.user_id == event.author_id for one in chosen):
         raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-    changes = [_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen]
-    rejected = await rsvp_changes.save_decisions(tx, changes)
-    await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _last_known_details(event))
+    changes = [_change_by_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen]
+    rejected = await rsvp_changes.save_and_enqueue_records(tx, changes)
+    await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _rejection_payload(event))
     if rejected and event.position_in_series is not None:
         await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
     if rejected:
@@ -264,18 +265,18 @@ async def _restore_status(
     """
     before = (change and change.before) or otherwise
     event_registration = await registration.registration_of(tx, event)
-    status, first = before, None
+    status, waitlist_number = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
         has_room = await rsvp_changes.expire_offers_and_check_room(
             tx, event_registration, rsvp, rsvp_changes.stored_details(rsvp)
         )
         if before is AttendanceStatus.WAITLISTED or not has_room:
-            status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
+            status, waitlist_number = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = None
     if status is AttendanceStatus.PENDING:
         # Entries from before this was stored have none.
         pending_for = (change and change.before_pending_for) or PendingFor.APPROVAL
-    restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
+    restored = replace(rsvp, status=status, waitlist_number=waitlist_number, pending_for=pending_for)
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await rsvp_changes.enqueue_record(tx, saved)
@@ -290,7 +291,7 @@ async def add(
     ``EventCancelled``), InvalidForm.
     """
     event = await lock_for_admission(tx, caller, slug)
-    shown = _checked_name(name)
+    display_name = _checked_name(name)
     event_registration = await registration.registration_of(tx, event)
     any_party = replace(DEFAULT_SETTINGS, max_party=MAX_PARTY)
     details = merge_details(
@@ -305,9 +306,11 @@ async def add(
         has_room=has_room,
         now=tx.now,
     )
-    user_id = await guests.make(tx, display_name=shown, email=None)
-    private = replace(details, is_private=True)
-    change = RsvpChange(event, user_id, None, decision, private, through=ChangeChannel.HOST, actor_id=caller.user_id)
+    user_id = await guests.make(tx, display_name=display_name, email=None)
+    private_details = replace(details, is_private=True)
+    change = RsvpChange(
+        event, user_id, None, decision, private_details, through=ChangeChannel.HOST, actor_id=caller.user_id
+    )
     return await rsvp_changes.save_and_enqueue_record(tx, change)
 
 
@@ -401,11 +404,11 @@ async def apply_host_action(
     has_room: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
-    change = _host_action(event, rsvp, action, actor_id, has_room=has_room, now=tx.now)
+    change = _change_by_host_action(event, rsvp, action, actor_id, has_room=has_room, now=tx.now)
     return await rsvp_changes.save_and_enqueue_record(tx, change)
 
 
-def _host_action(
+def _change_by_host_action(
     event: Event,
     rsvp: Attendance,
     action: AttendanceAction,
@@ -452,9 +455,9 @@ async def notify_approved(tx: Transaction, event: Event, people: Sequence[Attend
         await notify_of_decision(tx, event, with_status, event_kinds.ANSWER_APPROVED, Approval(answer=status.value))
 
 
-def _last_known_details(event: Event) -> Rejection:
-    """The current title and time, stored because people who can no longer see a private event must not learn of later
-    changes.
+def _rejection_payload(event: Event) -> Rejection:
+    """Payload with the title and time of the event as they are now. The notification shows these, because people who can
+    no longer see a private event must not learn of later changes.
     """
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
     return Rejection(title=event.title, starts=starts)

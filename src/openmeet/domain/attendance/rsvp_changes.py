@@ -73,8 +73,8 @@ async def expire_offers_and_read_seats(tx: Transaction, event_registration: Even
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         usage = await _expire_offers(tx, event_registration)
-    first = await waitlist.first_of_each_mode(tx, event.id, limits) if usage.has_waitlist else ()
-    return RemainingSeats(limits, usage.held, tuple(first), seats.is_last_call(event, tx.now))
+    heads = await waitlist.first_of_each_mode(tx, event.id, limits) if usage.has_waitlist else ()
+    return RemainingSeats(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 
 async def _expire_offers(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
@@ -261,7 +261,7 @@ async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attend
     return saved
 
 
-async def save_decisions(tx: Transaction, changes: Sequence[RsvpChange]) -> list[Attendance]:
+async def save_and_enqueue_records(tx: Transaction, changes: Sequence[RsvpChange]) -> list[Attendance]:
     """``save_and_enqueue_record`` for decisions about existing RSVPs to one event, all by the same person and through the
     same channel. Takes the same number of statements for any number of them.
     """

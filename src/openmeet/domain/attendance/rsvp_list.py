@@ -23,11 +23,12 @@ from openmeet.domain.users.model import UserId, UserKind
 # be negative.
 BEFORE_WAITLIST: Final = -(10**17)
 
-# Columns of ``entry_of`` without ``is_unanswered_invitation``.
-COLUMNS_OF_ALL: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
+# The columns of ``entry_of`` that all lists read. Lists of attendees have no unanswered invitations, so they do not read
+# ``is_unanswered_invitation``.
+SHARED_COLUMNS: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
        a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, {BEFORE_WAITLIST}) as waitlist_number,
        case when {IS_GUEST} then 1 else 0 end as is_guest"""
-COLUMNS: Final = f"""{COLUMNS_OF_ALL},
+COLUMNS: Final = f"""{SHARED_COLUMNS},
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
 
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")

@@ -66,6 +66,13 @@ class SeatsHeld:
         return SeatsHeld({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
+def _counted_mode(mode: AttendanceMode | None) -> AttendanceMode:
+    """The mode under which a party is counted. Parties without a mode, from before the event was hybrid, count as in
+    person.
+    """
+    return mode or AttendanceMode.IN_PERSON
+
+
 def limits_of(event_registration: EventRegistration) -> SeatLimits:
     """The limits of an event. Limits per mode apply only to hybrid events."""
     if event_registration.event.content.mode is not Mode.HYBRID:
@@ -83,14 +90,14 @@ def fits(limits: SeatLimits, held: SeatsHeld, party: int, mode: AttendanceMode |
     """Whether there are seats for the whole party."""
     if limits.total is not None and held.total + party > limits.total:
         return False
-    how = mode or AttendanceMode.IN_PERSON
-    limit = limits.of_mode.get(how)
-    return limit is None or held.of(how) + party <= limit
+    counted_mode = _counted_mode(mode)
+    limit = limits.of_mode.get(counted_mode)
+    return limit is None or held.of(counted_mode) + party <= limit
 
 
 def largest_party(limits: SeatLimits, mode: AttendanceMode | None) -> int | None:
     """The largest party that the event could ever seat; None means any size."""
-    both = (limits.total, limits.of_mode.get(mode or AttendanceMode.IN_PERSON))
+    both = (limits.total, limits.of_mode.get(_counted_mode(mode)))
     return min((limit for limit in both if limit is not None), default=None)
 
 
@@ -100,15 +107,15 @@ def is_too_large(limits: SeatLimits, party: HasParty) -> bool:
     return most is not None and party.party > most
 
 
-def are_exceeded(limits: SeatLimits, held: SeatsHeld) -> bool:
-    """Whether more seats are held than exist, because a limit was lowered."""
+def are_limits_exceeded(limits: SeatLimits, held: SeatsHeld) -> bool:
+    """Whether more seats are held than there are, in total or of a mode, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
         return True
     return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
 
 
-def is_exceeded_for(limits: SeatLimits, held: SeatsHeld, mode: AttendanceMode | None) -> bool:
-    """Whether more seats are held than exist in total or of this mode."""
+def is_limit_exceeded_for(limits: SeatLimits, held: SeatsHeld, mode: AttendanceMode | None) -> bool:
+    """Whether more seats are held than there are, in total or of this mode."""
     return not fits(limits, held, 0, mode)
 
 
@@ -130,8 +137,8 @@ def next_up(
     parties_to_seat: list[Attendance] = []
     full_modes: set[AttendanceMode] = set()
     for one in waitlist:
-        how = one.mode or AttendanceMode.IN_PERSON
-        if how in full_modes or is_too_large(limits, one):
+        mode = _counted_mode(one.mode)
+        if mode in full_modes or is_too_large(limits, one):
             continue
         if fits(limits, held, one.party, one.mode):
             held = held.plus(one.party, one.mode)
@@ -140,41 +147,40 @@ def next_up(
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
             # Only this mode is full, so people of the other mode do not have to wait.
-            full_modes.add(how)
+            full_modes.add(mode)
         else:
             break
     return parties_to_seat
 
 
 def overtakes_nobody(
-    limits: SeatLimits, held: SeatsHeld, first: Iterable[HasParty], mode: AttendanceMode | None
+    limits: SeatLimits, held: SeatsHeld, heads: Iterable[HasParty], mode: AttendanceMode | None
 ) -> bool:
-    """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
-    none of them fits now.
+    """Whether a person of this mode can take a seat now without overtaking anybody. ``heads`` has the first party of each
+    mode's waitlist; none of them fits now. A party is not overtaken if only the limit of its own mode keeps it waiting.
     """
-    how = mode or AttendanceMode.IN_PERSON
-    others = SeatLimits(limits.total)
+    total_only = SeatLimits(limits.total)
     return all(
-        (one.mode or AttendanceMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first
+        _counted_mode(one.mode) is not _counted_mode(mode) and fits(total_only, held, one.party, None) for one in heads
     )
 
 
 @dataclass(frozen=True, slots=True)
 class RemainingSeats:
-    """What decides whether parties get seats, one after the other. ``first`` has the head of each mode's waitlist; none of
-    them fits. ``allows_overtaking``: parties may overtake them.
+    """What decides whether parties get seats, one after the other. ``heads`` has the first party of each mode's waitlist;
+    none of them fits. ``allows_overtaking``: parties may overtake them.
     """
 
     limits: SeatLimits
     held: SeatsHeld = field(default_factory=SeatsHeld)
-    first: tuple[HasParty, ...] = ()
+    heads: tuple[HasParty, ...] = ()
     allows_overtaking: bool = False
 
     def has_room(self, party: HasParty) -> bool:
         """Whether there are seats for the whole party, without overtaking anyone."""
         if not fits(self.limits, self.held, party.party, party.mode):
             return False
-        return self.allows_overtaking or overtakes_nobody(self.limits, self.held, self.first, party.mode)
+        return self.allows_overtaking or overtakes_nobody(self.limits, self.held, self.heads, party.mode)
 
     def with_seated(self, party: HasParty) -> "RemainingSeats":
         """What remains after this party took seats."""
@@ -182,12 +188,12 @@ class RemainingSeats:
 
     def with_waiting(self, party: HasParty) -> "RemainingSeats":
         """What remains after this party joined the end of the waitlist."""
-        how = party.mode or AttendanceMode.IN_PERSON
-        has_head = any(not self.limits.of_mode or (one.mode or AttendanceMode.IN_PERSON) is how for one in self.first)
-        return self if has_head or is_too_large(self.limits, party) else replace(self, first=(*self.first, party))
+        mode = _counted_mode(party.mode)
+        has_head = any(not self.limits.of_mode or _counted_mode(one.mode) is mode for one in self.heads)
+        return self if has_head or is_too_large(self.limits, party) else replace(self, heads=(*self.heads, party))
 
 
-def offer_until(event: Event, now: Instant) -> Instant:
+def offer_expires_at(event: Event, now: Instant) -> Instant:
     """When an offer made now expires, in whole minutes. Never later than the end of the event."""
     left = OFFER_LIFE if event.starts_at is None else (event.starts_at - now) // 2
     until = now + max(SHORTEST_OFFER, min(OFFER_LIFE, left))

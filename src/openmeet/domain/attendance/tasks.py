@@ -96,7 +96,7 @@ async def remind(db: Database) -> int:
     return await each_with_backoff(db, "reminders", [EventId(row["id"]) for row in rows], remind_attendees)
 
 
-async def end_offers(db: Database) -> int:
+async def expire_offers(db: Database) -> int:
     """Expire unanswered offers and give their seats to the next on the waitlist. Return how many expired. One
     transaction per event.
     """

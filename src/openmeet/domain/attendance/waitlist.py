@@ -25,7 +25,8 @@ MAX_PER_TRANSACTION = 500
 # The action itself moves the waitlists of at most this many events, the earliest ones. Jobs move the others.
 _EVENTS_AT_ONCE = 5
 
-_MODE = "coalesce(mode, 'in_person')"
+# SQL for the mode under which a party is counted (``seats``).
+_COUNTED_MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
@@ -44,12 +45,12 @@ async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
         await _seat(tx, event, parties)
         return await _enqueue_rest(tx, event, len(parties))
     held = await queries.seats_by_mode(tx, event.id)
-    if seats.are_exceeded(limits, held):
+    if seats.are_limits_exceeded(limits, held):
         # Withdrawn offers can leave room for smaller parties, and the other mode of a hybrid event can have room.
         held = await _withdraw_offers(tx, event, limits, held)
     if limits.total is not None and held.total >= limits.total:
         return 0
-    waitlists = await _by_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
+    waitlists = await _waitlist_of_each_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
     parties_to_seat = seats.next_up(
         limits, held, seats.merged_by_number(waitlists), allows_overtaking=seats.is_last_call(event, tx.now)
     )
@@ -147,7 +148,7 @@ async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
 
 async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
     """The first party of each mode's waitlist that could ever fit."""
-    return (await _first_in_each(reader, {event_id: limits})).get(event_id, [])
+    return (await _first_of_each_mode_by_event(reader, {event_id: limits})).get(event_id, [])
 
 
 async def is_full_now(reader: Reader, event_registration: EventRegistration) -> bool:
@@ -155,28 +156,26 @@ async def is_full_now(reader: Reader, event_registration: EventRegistration) -> 
     return event_registration.event.id in await full_event_ids(reader, [event_registration])
 
 
-async def full_event_ids(reader: Reader, events: Collection[EventRegistration]) -> frozenset[EventId]:
+async def full_event_ids(reader: Reader, registrations: Collection[EventRegistration]) -> frozenset[EventId]:
     """Ids of those events that are full: a person who comes alone would now have to wait in every mode. At most two
     queries.
     """
-    limited = {one.event.id: (one.event, limits) for one in events if not (limits := seats.limits_of(one)).is_unlimited}
-    held = await queries.seats_by_mode_of_each(reader, list(limited))
-    free = {
-        event_id: [mode for mode in _modes(limits) if seats.fits(limits, held[event_id], 1, mode)]
-        for event_id, (_, limits) in limited.items()
+    limits_of_all = {one.event.id: seats.limits_of(one) for one in registrations}
+    limits = {event_id: of_event for event_id, of_event in limits_of_all.items() if not of_event.is_unlimited}
+    held = await queries.seats_by_mode_of_each(reader, list(limits))
+    free_modes = {
+        event_id: [mode for mode in _modes(of_event) if seats.fits(of_event, held[event_id], 1, mode)]
+        for event_id, of_event in limits.items()
     }
-    in_doubt = [
+    # A free seat can be kept for a party on the waitlist, except during the last call.
+    in_last_call = {one.event.id for one in registrations if seats.is_last_call(one.event, reader.now)}
+    keeping_seats = {event_id for event_id, modes in free_modes.items() if modes} - in_last_call
+    heads = await _first_of_each_mode_by_event(reader, {event_id: limits[event_id] for event_id in sorted(keeping_seats)})
+    return frozenset(
         event_id
-        for event_id, modes in free.items()
-        if modes and not seats.is_last_call(limited[event_id][0], reader.now)
-    ]
-    waits = await _first_in_each(reader, {event_id: limited[event_id][1] for event_id in in_doubt})
-    return frozenset(event_id for event_id, modes in free.items() if not modes) | frozenset(
-        event_id
-        for event_id in in_doubt
+        for event_id, modes in free_modes.items()
         if not any(
-            seats.overtakes_nobody(limited[event_id][1], held[event_id], waits.get(event_id, ()), mode)
-            for mode in free[event_id]
+            seats.overtakes_nobody(limits[event_id], held[event_id], heads.get(event_id, ()), mode) for mode in modes
         )
     )
 
@@ -185,15 +184,17 @@ def _modes(limits: SeatLimits) -> tuple[AttendanceMode | None, ...]:
     return tuple(AttendanceMode) if limits.of_mode else (None,)
 
 
-async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -> dict[EventId, list[Attendance]]:
-    """The first party of each mode's waitlist, for several events. Parties that can never fit are left out."""
+async def _first_of_each_mode_by_event(
+    reader: Reader, limits_by_event: Mapping[EventId, SeatLimits]
+) -> dict[EventId, list[Attendance]]:
+    """``first_of_each_mode`` for several events. Events without a waitlist are left out."""
     parts: list[str] = []
     values: dict[str, object] = {}
-    for number, (event_id, limits) in enumerate(events.items()):
+    for number, (event_id, limits) in enumerate(limits_by_event.items()):
         values[f"event{number}"] = event_id
         for mode in _modes(limits):
             name = f"{number}_{mode or 'any'}"
-            of_mode = "" if mode is None else f"and {_MODE} = '{mode.value}'"
+            of_mode = "" if mode is None else f"and {_COUNTED_MODE} = '{mode.value}'"
             most = seats.largest_party(limits, mode)
             if most is not None:
                 values[f"most{name}"] = most
@@ -212,8 +213,10 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
     return first_by_event
 
 
-async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
-    """The waitlist of each mode, without parties that can never fit."""
+async def _waitlist_of_each_mode(
+    reader: Reader, event_id: EventId, limits: SeatLimits, limit: int
+) -> list[list[Attendance]]:
+    """The first ``limit`` parties of each mode's waitlist. Parties that can never fit are left out."""
     return [
         await first_waitlisted(reader, event_id, limit, mode, party_up_to=seats.largest_party(limits, mode))
         for mode in _modes(limits)
@@ -236,7 +239,7 @@ async def first_waitlisted(
         f"""
         select {queries.COLUMNS} from attendances
          where event_id = :event_id and status = 'waitlisted'
-           {"" if with_offered else "and offered_until is null"} {f"and {_MODE} = :mode" if mode else ""}
+           {"" if with_offered else "and offered_until is null"} {f"and {_COUNTED_MODE} = :mode" if mode else ""}
            {"" if party_up_to is None else "and party <= :most"}
          order by waitlist_number limit :limit
         """,
@@ -301,7 +304,7 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     """Offer seats to these people until they accept or the offer expires."""
     if not parties:
         return
-    until = seats.offer_until(event, tx.now)
+    until = seats.offer_expires_at(event, tx.now)
     offered = await queries.save_many(tx, [replace(one, offered_until=until) for one in parties])
     await history.append_many(tx, parties, offered, through=ChangeChannel.CLOCK)
     await notify_people(tx, event, offered, event_kinds.SEAT_OFFERED, Payload())
@@ -318,7 +321,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
     )
     before = []
     for rsvp in map(queries.attendance_of, rows):
-        if seats.is_exceeded_for(limits, held, rsvp.mode):
+        if seats.is_limit_exceeded_for(limits, held, rsvp.mode):
             before.append(rsvp)
             held = held.plus(-rsvp.party, rsvp.mode)
     if before:
