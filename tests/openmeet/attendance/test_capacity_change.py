@@ -95,7 +95,7 @@ async def test_a_change_without_effect_needs_no_confirmation(site: Site) -> None
                 await capacity_change.impact_of_details(tx, [(event, details(capacity=capacity))])
                 == capacity_change.CapacityImpact()
             )
-        assert (await capacity_change.impact_of_details(tx, [(event, details(capacity="4"))])).over == 1
+        assert (await capacity_change.impact_of_details(tx, [(event, details(capacity="4"))])).people_over_limit == 1
 
 
 async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""Effect of a lowered capacity on existing RSVPs, computed before saving. It is shown to hosts because nobody loses a
+"""Impact of a lowered capacity on existing RSVPs, computed before saving. It is shown to hosts because nobody loses a
 place, so they might not notice that too many places are taken. Callers hold the locks of the events; otherwise a place
 could be taken unnoticed before the new limit is saved.
 """
@@ -18,13 +18,13 @@ from openmeet.i18n.catalogue import gettext, ngettext
 
 @dataclass(frozen=True, slots=True)
 class CapacityImpact:
-    """What a lower limit causes. ``over``: people with a place beyond the limit. ``stuck``: parties on the waitlist that
-    can never fit. ``dates``: events with either.
+    """What a lower limit causes. ``people_over_limit`` have a place beyond the limit. ``parties_too_large`` are on the
+    waitlist and can never fit. ``affected_events`` have either.
     """
 
-    over: int = 0
-    stuck: int = 0
-    dates: int = 0
+    people_over_limit: int = 0
+    parties_too_large: int = 0
+    affected_events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _WaitingParty:
 async def impact_of_limits(
     reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]
 ) -> CapacityImpact:
-    """The effect of changed limits, given as (old, new) for each event. What the old limits already caused is not
+    """The impact of changed limits, given as (old, new) for each event. What the old limits already caused is not
     counted.
     """
     changed_limits = {event_id: limits for event_id, limits in limits_by_event.items() if limits[0] != limits[1]}
@@ -52,7 +52,7 @@ async def impact_of_limits(
         return CapacityImpact()
     ids = list(changed_limits)
     held = await seats_by_mode_of_each(reader, ids)
-    stuck: dict[EventId, int] = {}
+    too_large: dict[EventId, int] = {}
     for row in await reader.fetch(
         "select event_id, mode, party, count(*) as found from attendances where event_id in :ids and status = 'waitlisted'"
         " and offered_until is null group by event_id, mode, party order by event_id, mode, party",
@@ -61,17 +61,21 @@ async def impact_of_limits(
         event_id, party = EventId(row["event_id"]), _WaitingParty(row["party"], _mode(row["mode"]))
         before, after = changed_limits[event_id]
         if is_too_large(after, party) and not is_too_large(before, party):
-            stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
-    over = {}
+            too_large[event_id] = too_large.get(event_id, 0) + int(row["found"])
+    over_limit: dict[EventId, int] = {}
     for event_id, (before, after) in changed_limits.items():
-        more = _beyond(after, held[event_id])
-        if more > _beyond(before, held[event_id]):
-            over[event_id] = more
-    return CapacityImpact(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
+        people = _people_beyond(after, held[event_id])
+        if people > _people_beyond(before, held[event_id]):
+            over_limit[event_id] = people
+    return CapacityImpact(
+        people_over_limit=sum(over_limit.values()),
+        parties_too_large=sum(too_large.values()),
+        affected_events=len({*over_limit, *too_large}),
+    )
 
 
 async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
-    """The effect of edits of events, given as (event, its new details)."""
+    """The impact of edits of events, given as (event, its new details)."""
     current = await registration.registrations_of(reader, [event for event, _ in edits])
     return await impact_of_limits(
         reader,
@@ -88,7 +92,7 @@ async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details
 async def impact_of_settings(
     reader: Reader, events: Sequence[Event], new_settings: RegistrationSettings
 ) -> RegistrationImpact:
-    """The effect of giving all these events the same new registration settings."""
+    """The impact of giving all these events the same new registration settings."""
     current = (await registration.registrations_of(reader, events)).values()
 
     async def impact(settings_of: Callable[[EventRegistration], RegistrationSettings]) -> CapacityImpact:
@@ -104,34 +108,34 @@ async def impact_of_settings(
 
 
 def impact_text(impact: CapacityImpact) -> str:
-    """Describe the effect in sentences; empty if there is none."""
+    """Describe the impact in sentences; empty if there is none."""
     sentences = []
-    if impact.over:
+    if impact.people_over_limit:
         sentences.append(
             ngettext(
                 "%(number)s person is over that limit. They keep their place, and nobody moves up until there’s room again.",
                 "%(number)s people are over that limit. They keep their places, and nobody moves up until there’s room again.",
-                impact.over,
+                impact.people_over_limit,
             )
         )
-    if impact.stuck:
+    if impact.parties_too_large:
         sentences.append(
             ngettext(
                 "%(number)s party on the waitlist is too large and can’t get places.",
                 "%(number)s parties on the waitlist are too large and can’t get places.",
-                impact.stuck,
+                impact.parties_too_large,
             )
         )
-    if sentences and impact.dates > 1:
-        sentences.insert(0, gettext("On %(number)s dates:", number=impact.dates))
+    if sentences and impact.affected_events > 1:
+        sentences.insert(0, gettext("On %(number)s dates:", number=impact.affected_events))
     return " ".join(sentences)
 
 
-def _beyond(limits: SeatLimits, held: SeatsHeld) -> int:
-    """How many people hold a place beyond the limit."""
-    of_modes = [held.of(mode) - limit for mode, limit in limits.of_mode.items()]
-    in_all = 0 if limits.total is None else held.total - limits.total
-    return max(in_all, sum(max(0, more) for more in of_modes), 0)
+def _people_beyond(limits: SeatLimits, held: SeatsHeld) -> int:
+    """How many people hold a place beyond the limits."""
+    beyond_total = 0 if limits.total is None else max(0, held.total - limits.total)
+    beyond_modes = sum(max(0, held.of(mode) - limit) for mode, limit in limits.of_mode.items())
+    return max(beyond_total, beyond_modes)
 
 
 def _mode(text: str | None) -> AttendanceMode | None:

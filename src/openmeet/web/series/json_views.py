@@ -183,8 +183,8 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         sentence_after=describe(plan.timing.pattern),
         makes_new_series=plan.scope is EditScope.FOLLOWING,
         revision=series.revision,
-        people_over_limit=capacity_impact.over,
-        parties_too_large=capacity_impact.stuck,
+        people_over_limit=capacity_impact.people_over_limit,
+        parties_too_large=capacity_impact.parties_too_large,
     )
 
 
