@@ -131,4 +131,4 @@ async def test_the_history_of_an_answer_moves_with_it_to_another_event(db):
         await actions.answer(tx, ben, gone.slug, RsvpReply.GOING)
         await merge_events(tx, gone.id, kept.id)
         assert await activity.recent_changes(tx, [kept.id], Instant(0)) == RecentChanges(answered=1)
-        assert await activity.first_rsvps(tx, gone.id, Instant(0)) == {}
+        assert await activity.count_first_rsvps(tx, gone.id, Instant(0)) == {}

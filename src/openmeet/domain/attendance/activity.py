@@ -11,10 +11,10 @@ from openmeet.domain.attendance.queries import IS_HIDDEN
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# Quarter hours: in every time zone, midnight is the start of a quarter hour.
-QUARTER: Final = 15 * MINUTE
+# In every time zone, midnight is the start of a quarter hour.
+QUARTER_HOUR: Final = 15 * MINUTE
 # A regular said yes to at least this many of the host's latest events.
-REGULARS_SAID_YES_TO: Final = 3
+LEAST_YES_OF_REGULARS: Final = 3
 LATEST_EVENTS: Final = 5
 
 _NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
@@ -68,21 +68,21 @@ async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: In
     return RecentChanges() if row is None else RecentChanges(int(row["answered"]), int(row["cannot_come"]))
 
 
-async def first_rsvps(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
+async def count_first_rsvps(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
     """Return how many people gave their first answer, other than no, in each quarter hour. Quarter hours without any
     are left out.
     """
     rows = await reader.fetch(
         f"""
-        select changed_at / {QUARTER} as quarter, count(*) as n from attendance_history
+        select changed_at / {QUARTER_HOUR} as quarter, count(*) as n from attendance_history
          where event_id = :event_id and changed_at >= :start
            and coalesce(before_status, 'invited') = 'invited' and after_status in {_NOT_DECLINED}
-         group by changed_at / {QUARTER} order by quarter
+         group by changed_at / {QUARTER_HOUR} order by quarter
         """,
         event_id=event_id,
         start=start,
     )
-    return {Instant(int(row["quarter"]) * QUARTER): int(row["n"]) for row in rows}
+    return {Instant(int(row["quarter"]) * QUARTER_HOUR): int(row["n"]) for row in rows}
 
 
 async def past_attendance(
@@ -125,11 +125,11 @@ async def past_attendance(
         """,
         wanted=[row["id"] for row in events],
         host=host,
-        least=REGULARS_SAID_YES_TO if people is None else 1,
+        least=LEAST_YES_OF_REGULARS if people is None else 1,
         limit=limit if people is None else len(people),
         **parameters,
     )
-    hidden = await _hidden(reader, [row["id"] for row in events], [row["user_id"] for row in rows])
+    hidden = await _hidden_among(reader, [row["id"] for row in events], [row["user_id"] for row in rows])
     is_checked = all(row["is_checked"] for row in events)
     return {
         UserId(row["user_id"]): PastAttendance(len(events), is_checked, int(row["came"]), int(row["said_yes"]))
@@ -138,7 +138,7 @@ async def past_attendance(
     }
 
 
-async def _hidden(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
+async def _hidden_among(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
     """Return which of these people are hidden at these events. Called for a few people only, because each check takes
     about a dozen queries.
     """

@@ -19,8 +19,10 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publication_status import subjects_with_publication
 
-_WORTH = {AttendanceStatus.ATTENDING: 3, AttendanceStatus.WAITLISTED: 2, AttendanceStatus.PENDING: 1}
-_DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
+# The better status of two RSVPs with the same reply has the greater rank. Other statuses have rank 0.
+_STATUS_RANK = {AttendanceStatus.ATTENDING: 3, AttendanceStatus.WAITLISTED: 2, AttendanceStatus.PENDING: 1}
+# Decisions of hosts come before all replies (rank 0), and these before an invitation without a reply.
+_DECISION_RANK = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
 # The merged RSVP gets the history of both. An entry of the dropped RSVP comes after the entries of the kept one that are
 # older, but before the last of these, which says how the merged RSVP is now.
@@ -89,15 +91,16 @@ class _MergedPair:
     user_id: UserId
 
 
-def _merged_pair(theirs: Attendance, mine: Attendance) -> _MergedPair:
-    is_theirs_kept = _order(theirs, mine) > _order(mine, theirs)
-    kept, dropped = (theirs, mine) if is_theirs_kept else (mine, theirs)
-    return _MergedPair(kept, dropped, mine.user_id)
+def _merged_pair(first: Attendance, second: Attendance) -> _MergedPair:
+    """Decide which of the two RSVPs is kept. It belongs to the person of the second one."""
+    is_first_kept = _precedence(first, second) > _precedence(second, first)
+    kept, dropped = (first, second) if is_first_kept else (second, first)
+    return _MergedPair(kept, dropped, second.user_id)
 
 
 async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]]) -> list[Attendance]:
     """Merge each pair into one RSVP of the person of its second one. Return the RSVPs that were dropped."""
-    merged = [_merged_pair(theirs, mine) for theirs, mine in pairs]
+    merged = [_merged_pair(first, second) for first, second in pairs]
     await tx.execute_many(
         _MERGE_HISTORY,
         [{"kept": pair.kept.id, "dropped": pair.dropped.id} for pair in merged],
@@ -121,7 +124,7 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
                 "id": pair.kept.id,
                 "to_user": pair.user_id,
                 "record_uri": pair.kept.record_uri or pair.dropped.record_uri,
-                "revision": _later_than_both(pair),
+                "revision": _revision_after_both(pair),
                 "is_private": int(pair.kept.is_private or pair.dropped.is_private),
                 "other_known": pair.dropped.known_starts_at if _is_same_reply(pair.kept, pair.dropped) else None,
             }
@@ -133,7 +136,7 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     )
     subjects = [
         publication_moves.MergedSubjects(
-            pair.kept.id, pair.dropped.id, pair.user_id, _later_than_both(pair), pair.kept.answered_at
+            pair.kept.id, pair.dropped.id, pair.user_id, _revision_after_both(pair), pair.kept.answered_at
         )
         for pair in merged
         if not with_publication.isdisjoint({pair.kept.id, pair.dropped.id})
@@ -142,15 +145,17 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     return [pair.dropped for pair in merged]
 
 
-def _later_than_both(pair: _MergedPair) -> int:
+def _revision_after_both(pair: _MergedPair) -> int:
     """A revision greater than both published ones, so that the publication is checked again."""
     return max(pair.kept.revision, pair.dropped.revision) + 2
 
 
-def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
-    """Sort key: host decisions first, then the later reply. If both replies are the same, the better status is kept."""
-    worth = _WORTH.get(one.status, 0)
-    return _DECIDED.get(one.status, 0), worth if _is_same_reply(one, other) else one.answered_at, one.answered_at
+def _precedence(one: Attendance, other: Attendance) -> tuple[int, int, int]:
+    """Sort key of one of two RSVPs; the greater one is kept. Decisions of hosts come first, then the later reply. If both
+    replies are the same, the better status is kept.
+    """
+    rank = _STATUS_RANK.get(one.status, 0)
+    return _DECISION_RANK.get(one.status, 0), rank if _is_same_reply(one, other) else one.answered_at, one.answered_at
 
 
 def _is_same_reply(one: Attendance, other: Attendance) -> bool:
@@ -158,7 +163,9 @@ def _is_same_reply(one: Attendance, other: Attendance) -> bool:
 
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:
-    """Whether the event has no capacity limit, so that no seats are counted."""
+    """Whether the event has no capacity limit. Only then can ``merge_events`` merge another event into it, because it
+    counts no seats.
+    """
     return seats.limits_of(await registration.registration_of(reader, event)).is_unlimited
 
 

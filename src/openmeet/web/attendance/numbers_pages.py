@@ -80,7 +80,7 @@ async def show(request: Request) -> Response:
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
-        answers = await activity.first_rsvps(reader, event.id, midnight(days[0], event.time_zone))
+        answers = await activity.count_first_rsvps(reader, event.id, midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))
