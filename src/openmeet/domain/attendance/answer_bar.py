@@ -303,7 +303,7 @@ _STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
 
 
 # Statuses of people who are going or are waiting for a place.
-_COUNTED_ON: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+_GOING_OR_WAITING: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 def _asks_about_new_time(bar_input: AnswerBarInput, rsvp: Attendance) -> bool:
@@ -312,7 +312,7 @@ def _asks_about_new_time(bar_input: AnswerBarInput, rsvp: Attendance) -> bool:
     """
     starts_at = bar_input.event.starts_at
     return (
-        rsvp.status in _COUNTED_ON
+        rsvp.status in _GOING_OR_WAITING
         and rsvp.pending_for in {None, PendingFor.APPROVAL}
         and starts_at is not None
         and bar_input.now < starts_at

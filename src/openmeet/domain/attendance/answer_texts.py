@@ -301,29 +301,30 @@ def _closed_sentence(bar_input: AnswerBarInput) -> str:
     return gettext("Answers closed on %(when)s.", when=when)
 
 
-def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
+def _waiting_sentence(bar_input: AnswerBarInput, people_ahead: int) -> str:
     rsvp = bar_input.rsvp
     if rsvp is None:
         return ""
     return (
-        _held_sentence(bar_input.event, rsvp, bar_input)
+        _held_sentence(bar_input, rsvp)
         or _too_large_sentence(bar_input.event_registration, rsvp)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
                 "You’re on the waitlist, with %(number)s people before you.",
-                before,
+                people_ahead,
             )
-            if before
+            if people_ahead
             else gettext("You’re next on the waitlist.")
         )
     )
 
 
-def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) -> str:
+def _held_sentence(bar_input: AnswerBarInput, rsvp: Attendance) -> str:
     """Return the sentence that says a place is held and until when; empty if no place is held."""
     if rsvp.offered_until is None or not rsvp.has_offer(bar_input.now):
         return ""
+    event = bar_input.event
     until = time_and_place.local_time(event, rsvp.offered_until)
     return ngettext(
         "A place is held for you until %(until)s.",

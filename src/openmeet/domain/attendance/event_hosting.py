@@ -94,7 +94,7 @@ async def cancel(
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CANCELLED)
 
 
-async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
+async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
     """Decide about a deleted record with ``record_changes.decide_deletion``, and recheck the RSVP records of the event.
 
     Nobody is notified, because nothing changes for attendees.

@@ -69,7 +69,7 @@ async def people_to_notify_of_events(
 ) -> list[UserId]:
     """``people_to_notify`` for several events, from user id ``after`` on, each person once, in order of their ids.
 
-    ``only`` restricts the result to people up to this point of the fan-out, and those who answered since.
+    ``only`` restricts the result to people whom that fan-out had reached, and those who answered since.
     """
     if not event_ids:
         return []
@@ -232,7 +232,7 @@ async def host_notification_writes(
     return await notify_write(tx, event_kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
-async def notify_of_foreign(tx: Transaction, event: Event) -> None:
+async def notify_of_foreign_rsvps(tx: Transaction, event: Event) -> None:
     """Notify each host that there are foreign RSVPs, at most once a day and only if they have read the last such
     notification.
     """

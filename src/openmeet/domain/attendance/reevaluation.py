@@ -94,7 +94,7 @@ _LOCK_IN_LEFT_GROUPS: Final = f"""
 """
 
 # The handler of the job determines which of these people have RSVPs.
-_SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
+_PEOPLE_SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
 
 
 async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
@@ -110,7 +110,7 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``recheck_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _SHUT_OUT, group_id=group_id)
+    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _PEOPLE_SHUT_OUT, group_id=group_id)
 
 
 async def events_in_left_groups(tx: Transaction, user_id: UserId) -> list[EventId]:

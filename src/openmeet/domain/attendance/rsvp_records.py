@@ -25,7 +25,7 @@ from openmeet.domain.attendance.model import (
     RecordedRsvp,
     RsvpSource,
 )
-from openmeet.domain.attendance.notify import notify_hosts, notify_of_foreign
+from openmeet.domain.attendance.notify import notify_hosts, notify_of_foreign_rsvps
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
@@ -135,7 +135,7 @@ async def _save_change_by_record(
         rules.foreign_policy_withholds_seat(locked.event_registration, relationship)
         and saved.status is AttendanceStatus.PENDING
     ):
-        await notify_of_foreign(tx, event)
+        await notify_of_foreign_rsvps(tx, event)
     elif event.author_id != user.id:
         await notify_hosts(tx, event, locked.hosts, user.id, saved.status)
     return saved

@@ -227,7 +227,7 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
         if is_withheld and rsvp.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
-                await notify.notify_of_foreign(tx, event)
+                await notify.notify_of_foreign_rsvps(tx, event)
         elif event.author_id != rsvp.user_id:
             news.setdefault(event.id, []).append((rsvp.user_id, rsvp.status))
     for event_id, statuses in news.items():
