@@ -1,12 +1,17 @@
 """Decisions of hosts about many RSVPs at once; on both engines."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 
+from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions, approval_undo, history, host_decisions, queries, registration
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import HostDecision
 from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.outbox import publication_queries
 from openmeet.outbox.publications import PublicationKind
@@ -50,6 +55,39 @@ async def test_decisions_take_the_same_number_of_statements_for_many_people(db):
                 await host_decisions.decide(counting, ana, event.slug, decision, chosen)
                 counts.append(counting.statements)
     assert counts[:2] == counts[2:]
+
+
+class CountingDatabase:
+    """A database that counts the statements of its transactions."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.statements = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[StatementCounter]:
+        async with self._db.transaction() as tx:
+            counting = StatementCounter(tx)
+            yield counting
+            self.statements += counting.statements
+
+
+async def test_undoing_approvals_takes_the_same_number_of_statements_for_many_people(db):
+    """One of the people has read that they were approved, and stays approved."""
+    counts = []
+    for people in (3, 30):
+        async with db.transaction() as tx:
+            ana = await person(tx, f"Host of {people}")
+            event, ids = await requests(tx, ana, [(1, None)] * people)
+        async with db.transaction() as tx:
+            approved = await host_decisions.approve(tx, ana, event.slug, ids)
+            reader = (await queries.by_id(tx, ids[0])).user_id
+            await notifications.mark_all_read(tx, reader)
+        counting = CountingDatabase(db)
+        batch = ApprovalBatch(approved.first_at, approved.last_at)
+        assert await approval_undo.undo_approvals(counting, ana, event.slug, batch) == (people - 1, 1)
+        counts.append(counting.statements)
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(

@@ -75,34 +75,41 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
 
 
 async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[HistoryEntry]) -> int:
-    approved = await queries.by_ids(tx, [entry.attendance_id for entry in entries])
-    undone: list[Attendance] = []
-    requests: list[Attendance] = []
-    for entry in entries:
-        rsvp = approved.get(entry.attendance_id)
-        if rsvp is None or rsvp.status is not entry.after or not await _withdraw_notice(tx, event, rsvp):
-            continue
-        undone.append(rsvp)
-        request = replace(
-            rsvp,
-            status=AttendanceStatus.PENDING,
-            waitlist_number=None,
-            # Entries from before this was stored have none.
-            pending_for=entry.before_pending_for or PendingFor.APPROVAL,
-            approved_at=None if rsvp.approved_at == entry.changed_at else rsvp.approved_at,
-        )
-        requests.append(request)
-    saved = await queries.save_many(tx, requests)
-    await history.append_many(tx, undone, saved, through=ChangeChannel.HOST, actor_id=host)
+    """Undo the approvals of these entries, the latest of their RSVPs. Return how many were undone."""
+    found = await queries.by_ids(tx, [entry.attendance_id for entry in entries])
+    approved = [
+        (entry, rsvp)
+        for entry in entries
+        if (rsvp := found.get(entry.attendance_id)) is not None and rsvp.status is entry.after
+    ]
+    told = await _withdraw_notifications(tx, event, [rsvp for _, rsvp in approved])
+    undone = [(entry, rsvp) for entry, rsvp in approved if rsvp.user_id not in told]
+    saved = await queries.save_many(tx, [_request_again(entry, rsvp) for entry, rsvp in undone])
+    await history.append_many(tx, [rsvp for _, rsvp in undone], saved, through=ChangeChannel.HOST, actor_id=host)
     await rsvp_changes.enqueue_records(tx, saved)
     return len(saved)
 
 
-async def _withdraw_notice(tx: Transaction, event: Event, rsvp: Attendance) -> bool:
-    """Withdraw the notification that the guest was approved. False if the guest has been told already."""
-    if await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id):
-        return True
-    return not await notifications.is_notified(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id, rsvp.revision)
+def _request_again(entry: HistoryEntry, rsvp: Attendance) -> Attendance:
+    """The approved RSVP as the request that it was before this entry, not saved yet."""
+    return replace(
+        rsvp,
+        status=AttendanceStatus.PENDING,
+        waitlist_number=None,
+        # Entries from before this was stored have none.
+        pending_for=entry.before_pending_for or PendingFor.APPROVAL,
+        approved_at=None if rsvp.approved_at == entry.changed_at else rsvp.approved_at,
+    )
+
+
+async def _withdraw_notifications(tx: Transaction, event: Event, approved: Sequence[Attendance]) -> set[UserId]:
+    """Withdraw the notifications of these approvals. Return the people who have been told already. People who wanted no
+    notification have not.
+    """
+    kind = event_kinds.ANSWER_APPROVED
+    withdrawn = await notifications.withdraw_each(tx, [rsvp.user_id for rsvp in approved], kind, event.id)
+    others = {rsvp.user_id: rsvp.revision for rsvp in approved if rsvp.user_id not in withdrawn}
+    return await notifications.notified_among(tx, others, kind, event.id)
 
 
 _IN_BATCH = f"""

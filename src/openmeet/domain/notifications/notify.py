@@ -181,14 +181,23 @@ async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any]
 
     The caller holds the lock on the subject's row. An e-mail that is left without notifications is not sent.
     """
-    return await queries.withdraw(tx, user_id, kind, subject_id)
+    return user_id in await withdraw_each(tx, [user_id], kind, subject_id)
 
 
-async def is_notified(
-    reader: Reader, user_id: UserId, kind: NotificationKind[Any], subject_id: str, revision: int
-) -> bool:
-    """Whether there is a notification of this kind about this revision of a subject, in the app or by e-mail."""
-    return await queries.exists(reader, user_id, kind, subject_id, revision)
+async def withdraw_each(
+    tx: Transaction, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str
+) -> set[UserId]:
+    """``withdraw`` for several users, in one statement. Return those whose notification was withdrawn."""
+    return await queries.withdraw(tx, user_ids, kind, subject_id)
+
+
+async def notified_among(
+    reader: Reader, revisions: Mapping[UserId, int], kind: NotificationKind[Any], subject_id: str
+) -> set[UserId]:
+    """Which of these users have a notification of this kind about this revision of a subject, in the app or by e-mail."""
+    about = [(user_id, subject_id, revision) for user_id, revision in revisions.items()]
+    existing = await queries.existing_among(reader, kind, about)
+    return {user_id for user_id, subject, revision in about if (user_id, subject, revision) in existing}
 
 
 async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:

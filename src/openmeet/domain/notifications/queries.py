@@ -91,13 +91,15 @@ class NotificationRow:
 
 
 async def existing_among(
-    tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
+    reader: Reader, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
-    """The given notifications (user, subject, revision) that already exist. The subjects' rows are locked."""
+    """Those of the given notifications (user, subject, revision) that exist, and maybe others of these users about these
+    subjects. Lock the subjects' rows first if a decision depends on the result.
+    """
     existing: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         chunk = about[start : start + AT_ONCE]
-        rows = await tx.fetch(
+        rows = await reader.fetch(
             _ALREADY_NOTIFIED,
             kind=kind.name,
             user_ids=[user_id for user_id, _, _ in chunk],
@@ -134,35 +136,34 @@ def _values(new: str, row: NotificationRow, payload: str) -> dict[str, object]:
     }
 
 
-async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
-    """Delete the newest of these notifications if it was neither read nor e-mailed."""
-    withdrawn = await tx.execute(
-        """
-        delete from notifications
-         where id = (select n.id from notifications n
-                      where n.user_id = :user_id and n.kind = :kind and n.subject_id = :subject_id
-                      order by n.subject_revision desc limit 1)
-           and read_at is null
-           and (mail_id is null or exists (select 1 from notification_emails m
-                                            where m.id = notifications.mail_id and m.closed_at is null))
-        """,
-        user_id=user_id,
-        kind=kind.name,
-        subject_id=subject_id,
-    )
-    return withdrawn == 1
-
-
-async def exists(reader: Reader, user_id: UserId, kind: NotificationKind[Any], subject_id: str, revision: int) -> bool:
-    row = await reader.fetch_one(
-        "select 1 as found from notifications where user_id = :user_id and kind = :kind and subject_id = :subject_id"
-        " and subject_revision = :revision",
-        user_id=user_id,
-        kind=kind.name,
-        subject_id=subject_id,
-        revision=revision,
-    )
-    return row is not None
+async def withdraw(
+    tx: Transaction, user_ids: Sequence[UserId], kind: NotificationKind[Any], subject_id: str
+) -> set[UserId]:
+    """Delete each user's newest notification of this kind about the subject, if it was neither read nor e-mailed. Return
+    whose was deleted.
+    """
+    withdrawn: set[UserId] = set()
+    for start in range(0, len(user_ids), AT_ONCE):
+        rows = await tx.fetch(
+            """
+            delete from notifications
+             where id in (select n.id from notifications n
+                           where n.user_id in :user_ids and n.kind = :kind and n.subject_id = :subject_id
+                             and not exists (select 1 from notifications later
+                                              where later.user_id = n.user_id and later.kind = n.kind
+                                                and later.subject_id = n.subject_id
+                                                and later.subject_revision > n.subject_revision))
+               and read_at is null
+               and (mail_id is null or exists (select 1 from notification_emails m
+                                                where m.id = notifications.mail_id and m.closed_at is null))
+            returning user_id
+            """,
+            user_ids=list(user_ids[start : start + AT_ONCE]),
+            kind=kind.name,
+            subject_id=subject_id,
+        )
+        withdrawn |= {UserId(row["user_id"]) for row in rows}
+    return withdrawn
 
 
 async def count_unread(reader: Reader, user_id: UserId) -> int:
