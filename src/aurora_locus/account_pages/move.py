@@ -66,9 +66,9 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
         case "again":
             await actions.try_again(context, account.did)
             return ""
-        case "give_up":
+        case "cancel":
             await actions.cancel(context, account.did)
-            return "move_given_up"
+            return "move_cancelled"
         case _:
             raise InvalidInput("", gettext_noop("Press one of the buttons."))
 

@@ -35,7 +35,7 @@ FLASH_MESSAGES |= {
     ),
     "move_begun": gettext_noop("The move has started. You can close this page. It goes on without you."),
     "move_finishing": gettext_noop("Your name is moving to the other server."),
-    "move_given_up": gettext_noop("The move is stopped. Everything here is as before."),
+    "move_cancelled": gettext_noop("The move is stopped. Everything here is as before."),
     "password_changed": gettext_noop("Your password has been changed. You’re signed out everywhere else."),
     "recovery_key_set": gettext_noop("Your identity’s keys have been changed."),
     "signed_out_there": gettext_noop("Signed out."),

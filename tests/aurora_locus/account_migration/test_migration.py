@@ -212,7 +212,7 @@ async def test_no_write_is_accepted_by_a_process_that_has_not_noticed_the_last_s
     assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 2
 
 
-async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: LeavingAccount) -> None:
+async def test_move_cancelled_in_its_last_step_leaves_the_account_writable(ada: LeavingAccount) -> None:
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
@@ -224,7 +224,7 @@ async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: L
     assert (await ada.ada.post(f"{SERVER}.activateAccount")).status_code == 200
     refused = await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE})
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
-    assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
+    assert (await ada.browser.send("/account/move", {"act": "cancel"})).status_code == 303
     await write_record(ada.ada, {"text": "Still here"})
     session = (await ada.ada.get(f"{SERVER}.getSession")).json()
     assert session["active"] is True
@@ -257,14 +257,14 @@ async def test_a_running_last_step_cannot_be_given_up(ada: LeavingAccount) -> No
     """A page that was opened before the last step still offers to stop. An account that was said to stay must not move."""
     answers: list[Any] = []
 
-    async def give_up() -> None:
+    async def cancel() -> None:
         if (await ada.move()).stage is MoveStage.FINISHING:
             ada.old.directory.on_query = None
-            answers.append(await ada.browser.send("/account/move", {"act": "give_up"}))
+            answers.append(await ada.browser.send("/account/move", {"act": "cancel"}))
 
     await ada.begin()
     await ada.until(MoveStage.WAITING)
-    ada.old.directory.on_query = give_up
+    ada.old.directory.on_query = cancel
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
     assert [answer.status_code for answer in answers] == [422]
@@ -283,11 +283,11 @@ async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving
     before = await ada.old.directory.log(ada.ada.did)
     answers: list[Any] = []
 
-    async def give_up() -> None:
+    async def cancel() -> None:
         ada.old.directory.on_query = None
-        answers.append(await ada.browser.send("/account/move", {"act": "give_up"}))
+        answers.append(await ada.browser.send("/account/move", {"act": "cancel"}))
 
-    ada.old.directory.on_query = give_up
+    ada.old.directory.on_query = cancel
     ada.old.clock.turn(MINUTE)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
@@ -300,15 +300,15 @@ async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving
 
 
 async def test_the_code_of_a_move_that_is_cancelled_meanwhile_is_not_used_up(ada: LeavingAccount) -> None:
-    async def give_up() -> None:
+    async def cancel() -> None:
         ada.old.directory.on_query = None
-        await ada.browser.send("/account/move", {"act": "give_up"})
+        await ada.browser.send("/account/move", {"act": "cancel"})
 
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
     token = await ada.code()
-    ada.old.directory.on_query = give_up
+    ada.old.directory.on_query = cancel
     late = await ada.browser.send("/account/move", {"act": "finish", "token": token})
     assert (late.status_code, "This move was cancelled." in late.text) == (422, True)
     await ada.begin()
@@ -321,7 +321,7 @@ async def test_abandoned_move_changes_nothing(ada: LeavingAccount) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
     await ada.until(MoveStage.WAITING)
-    assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
+    assert (await ada.browser.send("/account/move", {"act": "cancel"})).status_code == 303
     assert "What will move" in (await ada.browser.get("/account/move")).text
     assert await ada.old.directory.log(ada.ada.did) == before
     await write_record(ada.ada, {"text": "Still here"})

@@ -127,7 +127,7 @@ class BackfillOutput(msgspec.Struct, rename="camel"):
     stage: Literal["waiting", "reading", "applying", "delayed", "done"]
     total: int
     applied: int
-    put_aside: int
+    quarantined: int = msgspec.field(name="putAside")
     reason: str
 
 
