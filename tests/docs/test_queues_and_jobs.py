@@ -12,7 +12,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import GRAPH, PublicationState
+from openmeet.outbox.publications import STATE_GRAPH, PublicationState
 from tests.docs.tables import bare, section
 
 PAGE = "queues-and-jobs.md"
@@ -57,4 +57,4 @@ def test_states_of_publications_and_their_moves() -> None:
         bare(state): {*PublicationState} if moves == EVERY_STATE else {bare(one) for one in moves.split(", ")}
         for state, _, moves in section(PAGE, "States of a publication")
     }
-    assert documented == {state.value: {*following} for state, following in GRAPH.moves.items()}
+    assert documented == {state.value: {*following} for state, following in STATE_GRAPH.moves.items()}

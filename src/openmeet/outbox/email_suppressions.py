@@ -122,6 +122,7 @@ def _encoded(sealed: bytes) -> str:
 
 def _hash(secret: bytes | None, email: str) -> AddressHash:
     """Hash an address, ignoring case. ``secret``: None as long as there is no key."""
+    # The prefix is part of every stored hash, so it cannot change.
     plain = hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest()
     return AddressHash(plain) if secret is None else _keyed(secret, plain)
 

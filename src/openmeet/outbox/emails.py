@@ -94,7 +94,7 @@ async def enqueue_email(
     ``priority``: ``FIRST`` if somebody is waiting for it, as for a sign-in code. It is then sent before any bundle of
     notifications.
     """
-    await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, priority=priority)
+    await jobs.enqueue(tx, JobKind.MAIL, _job_subject(kind, person, subject_id), revision, priority=priority)
 
 
 def enqueue_email_write(
@@ -103,7 +103,7 @@ def enqueue_email_write(
     """The SQL write of ``enqueue_email``, for a batch together with the change that causes the e-mail. It is due at
     ``due_at``.
     """
-    return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
+    return jobs.enqueue_write(tx, JobKind.MAIL, _job_subject(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def enqueue_emails(
@@ -117,7 +117,7 @@ async def enqueue_emails(
         tx,
         JobKind.MAIL,
         [
-            (_name(kind, person, subject_id), int(due_at) if renews else 1, due_at)
+            (_job_subject(kind, person, subject_id), int(due_at) if renews else 1, due_at)
             for person, subject_id, due_at in mails
         ],
     )
@@ -141,11 +141,11 @@ async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_p
     await jobs.rename_many(
         tx,
         JobKind.MAIL,
-        [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in mails],
+        [(_job_subject(kind, from_person, subject_id), _job_subject(kind, to_person, subject_id)) for kind, subject_id in mails],
     )
 
 
-def _name(*parts: str) -> str:
+def _job_subject(*parts: str) -> str:
     if any(_SEPARATOR in part for part in parts):
         raise InvalidInput("subject", EmailReason.SEPARATOR_IN_NAME)
     return _SEPARATOR.join(parts)
@@ -164,7 +164,7 @@ async def refused_emails(reader: Reader, limit: int) -> list[DueEmail]:
 
 async def close_refused(tx: Transaction, due: Sequence[DueEmail]) -> None:
     """Complete the failed jobs of these e-mails, so that operators no longer see them."""
-    await jobs.complete_failed(tx, JobKind.MAIL, [_name(one.kind, one.person, one.subject_id) for one in due])
+    await jobs.complete_failed(tx, JobKind.MAIL, [_job_subject(one.kind, one.person, one.subject_id) for one in due])
 
 
 def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:

@@ -2,7 +2,7 @@
 then the response.
 
 Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. ``set_state``
-raises an error if ``GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is sent. If
+raises an error if ``STATE_GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is sent. If
 something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
 due again when it is completed.
 """
@@ -28,7 +28,7 @@ from openmeet.outbox.publication_columns import (
 from openmeet.outbox.publication_queries import COLUMNS, Publication, publication_of
 from openmeet.outbox.publications import (
     DUE_ON_NEW_REVISION,
-    GRAPH,
+    STATE_GRAPH,
     PublicationKind,
     PublicationState,
     RecordVersion,
@@ -126,7 +126,8 @@ _STORE_BEFORE_SENDING = """
     returning writes
 """
 
-_HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
+# The row is still under the lease of the handler that has it.
+_IS_LEASED = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
 
 # Rows that have changed since they were leased. The names of the given columns differ from those of the table.
 _GIVEN_ROWS = "each(of_kind text, of_subject text, held_lease bigint, known_revision bigint) as given"
@@ -143,7 +144,7 @@ _SET_PUBLISHED = f"""
            else 'published' end,
            sent_revision = :revision, {SET_BASE}, {COMPLETE_WRITE},
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = :reason, {END_LEASE}
-     where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
+     where {_IS_LEASED} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
 
 
@@ -157,7 +158,7 @@ _SET_STATE = f"""
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
            changed_at = :now, reason = :reason, {END_LEASE},
            attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
-     where {_HELD} and state in (:leased_as, 'retracting')
+     where {_IS_LEASED} and state in (:leased_as, 'retracting')
 """
 
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``outcomes.forget_record``).
@@ -166,7 +167,7 @@ _SET_RETRACTED = f"""
        set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            {FORGET_RECORD}, {FORGET_EDITS}, was_lost = 0,
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
-     where {_HELD}
+     where {_IS_LEASED}
 """
 
 _COMPLETE_WITHOUT_WRITE = f"""
@@ -174,19 +175,19 @@ _COMPLETE_WITHOUT_WRITE = f"""
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld'
            else 'published' end,
            sent_revision = :revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE}
-     where {_HELD} and state = 'sending'
+     where {_IS_LEASED} and state = 'sending'
 """
 
 _ATTACH_FOUND_RECORD = (
-    f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+    f"update publications set did = :did, uri = :uri where {_IS_LEASED} and state = 'sending' and uri is null"
 )
 
 # Applies to this version only; a later version has another CID. But the same bytes may be written again, so every
 # statement that stores another base clears this column (``SET_BASE``).
-_STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
-_FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
+_STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_IS_LEASED}"
+_FORGET_DELETE = f"update publications set deleting_cid = null where {_IS_LEASED}"
 
-_START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
+_START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_IS_LEASED}"
 
 
 async def lease_due(
@@ -347,11 +348,11 @@ async def set_state(
     """Release the row in another state. Returns False if the lease has been lost.
 
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
-    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``GRAPH`` does not allow
+    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``STATE_GRAPH`` does not allow
     the move.
     """
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
-    GRAPH.require(publication.leased_state, state)
+    STATE_GRAPH.require(publication.leased_state, state)
     moved = await tx.execute(
         _SET_STATE,
         **_leased_row(publication),

@@ -1,7 +1,7 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
 else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
 
-Statements set a new state only from states that ``GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of a
+Statements set a new state only from states that ``STATE_GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of a
 leased row also makes the result of its handler void.
 """
 
@@ -22,7 +22,7 @@ from openmeet.outbox.publication_columns import (
 )
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import (
-    GRAPH,
+    STATE_GRAPH,
     PublicationKind,
     PublicationState,
     RecordVersion,
@@ -34,7 +34,7 @@ _S = PublicationState
 
 def _from(*states: PublicationState) -> str:
     """The states, as SQL literals, from which a statement makes a row due. Checked when the module is imported."""
-    return GRAPH.sql_sources_of(_S.DUE, only=states)
+    return STATE_GRAPH.sql_sources_of(_S.DUE, only=states)
 
 
 # The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant
@@ -50,7 +50,7 @@ _COMPLETE_BY_ECHO = f"""
            sent_revision = chosen_revision, {SET_BASE}, {COMPLETE_WRITE},
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
-       and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
 # The echo of an earlier write, which arrived after a later one had been fixed. Later revisions are still due.
@@ -84,7 +84,7 @@ _DELETED_ELSEWHERE = f"""
            {DUE_FROM_NOW}, {END_LEASE}, reason = :reason,
            was_lost = 1 - cast(:is_due_again as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
-       and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
 
 # Keeps unsent edits of a record that another app wrote and for which nothing of ours was ever sent.
@@ -115,7 +115,7 @@ _GIVE_UP_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
      where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
-       and state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
 _GIVE_UP_REVISION = f"""
@@ -123,8 +123,8 @@ _GIVE_UP_REVISION = f"""
        set sent_revision = revision, {DUE_FROM_NOW},
            state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
-       and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
-       and (uri is not null or state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
+       and (uri is not null or state in ({STATE_GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
 """
 
 # Incrementing ``lease`` makes sure that the result of a handler that is running now changes nothing.
@@ -154,7 +154,7 @@ _ACCEPT_FOREIGN_VERSION = f"""
            state = case when state = 'withheld' then state
                         when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri
-       and (state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
+       and (state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
            or (state = 'withheld' and sent_revision = revision))
 """
 

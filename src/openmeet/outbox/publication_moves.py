@@ -16,7 +16,7 @@ from openmeet.outbox.publication_columns import (
 from openmeet.outbox.publication_queries import find
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
-    GRAPH,
+    STATE_GRAPH,
     PublicationKind,
     PublicationState,
     RecordVersion,
@@ -68,7 +68,7 @@ _REATTACH_AFTER_RESTORE = f"""
            sent_revision = :sent_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:may_reuse_retracted as integer) = 1) and state <> 'sending'
-       and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
@@ -80,7 +80,7 @@ _REATTACH_AFTER_DELETION = f"""
            state = 'due', {DUE_FROM_NOW}, {END_LEASE}
      where kind = :kind and subject_id = :subject_id and uri is null and (edits is null or kind <> 'event')
        and (was_lost = 1 or cast(:awaits_host_decision as integer) = 1)
-       and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 

@@ -5,12 +5,12 @@ then retracts the records.
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox.publication_columns import RECHECK_IF_LEASED
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, create_for_foreign_record, recheck
+from openmeet.outbox.publications import STATE_GRAPH, PublicationKind, PublicationState, create_for_foreign_record, recheck
 
 _S = PublicationState
 
 # The states of rows whose record is retracted at once, if there is one.
-_RETRACTED_AT_ONCE = GRAPH.sql_sources_of(
+_RETRACTED_AT_ONCE = STATE_GRAPH.sql_sources_of(
     _S.DUE, only=(_S.PUBLISHED, _S.WAITING, _S.REFUSED, _S.CONFLICTED, _S.RETRYING, _S.BLOCKED)
 )
 

@@ -52,15 +52,16 @@ def repository_of(record_uri: str) -> Did:
 
 
 class PublicationKind(StrEnum):
-    """Kind of a record and of its subject: an event (event id), an RSVP (attendance id), a series (series id) …"""
+    """Kind of a record. The comment next to each kind says what its ``subject_id`` is."""
 
-    EVENT = "event"
-    RSVP = "rsvp"
-    SERIES = "series"
+    EVENT = "event"  # event id
+    RSVP = "rsvp"  # attendance id
+    SERIES = "series"  # series id
     GROUP = "group"  # group id
-    SUPERSEDED_GROUP = "former_group"  # URI of a superseded record of a group, which links to the current one
-    SUPERSEDED_EVENT = "former_event"  # URI of a superseded record of an event, which links to the current one
-    SUPERSEDED_SERIES = "former_series"  # URI of a superseded record of a series, which links to the current one
+    # URI of a superseded record of a group, event or series, which links to the current one
+    SUPERSEDED_GROUP = "former_group"
+    SUPERSEDED_EVENT = "former_event"
+    SUPERSEDED_SERIES = "former_series"
     MEMBERSHIP = "membership"  # membership id: the member's record of the membership
     ACCEPTANCE = "acceptance"  # membership id: the group's record of the membership
     GROUP_EVENT = "group_event"  # event id: the group's record that the event is its own
@@ -98,7 +99,7 @@ _S = PublicationState
 # ended. A row that never reached the PDS is withheld, not retracted. Messages from the network also move rows: an echo
 # publishes; another app's edit becomes the base; another app's deletion leaves nothing to retract, even if an edit made
 # here must not be sent.
-GRAPH: StateGraph[PublicationState] = StateGraph(
+STATE_GRAPH: StateGraph[PublicationState] = StateGraph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
         _S.WAITING: frozenset({_S.DUE, _S.SENDING, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTED, _S.RETRACTING}),
@@ -154,7 +155,7 @@ _ENQUEUE = f"{_INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revisi
 _RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, {DUE_FROM_NOW}, edited_at = :now, attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
-       and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTING)})
+       and state in ({STATE_GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
 
 _ATTACH_RECORD = """
@@ -371,9 +372,9 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def settle_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
-    """Store that the owner has decided about the record that another app deleted: the settings alone say whether it is
-    published again, and if it comes back, it is not attached.
+async def forget_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
+    """Forget that another app deleted the record, because its owner has decided what follows: the settings alone say
+    whether it is published again, and if it comes back, it is not attached.
     """
     await tx.execute(
         "update publications set was_lost = 0 where kind = :kind and subject_id = :subject_id and was_lost = 1",

@@ -15,14 +15,14 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 class SupersededRecord:
     """A superseded record. ``kind``: the kind of its subject.
 
-    ``is_authors``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far as is
+    ``is_record_of_author``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far as is
     known, the repository still has it.
     """
 
     uri: str
     kind: PublicationKind
     subject_id: str
-    is_authors: bool
+    is_record_of_author: bool
     is_there: bool
     created_at: Instant
 
@@ -36,7 +36,7 @@ ERASE: Mapping[Engine, str] = {
 
 
 async def store(
-    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
+    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_record_of_author: bool, is_there: bool = True
 ) -> None:
     """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
     await tx.execute(
@@ -45,7 +45,7 @@ async def store(
         uri=uri,
         kind=kind,
         subject_id=subject_id,
-        is_authors=int(is_authors),
+        is_authors=int(is_record_of_author),
         is_there=int(is_there),
         now=tx.now,
     )
@@ -72,10 +72,10 @@ async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[st
 # A URI can be used by a new record if its record was retracted, if the author wrote the event in another app, or if the
 # event was deleted here.
 _SUPERSEDED_AMONG = """
-    select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
-     where f.uri in :uris
-       and (f.is_there = 1 or f.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
-            or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = f.uri))
+    select s.uri from superseded_records s left join events e on s.kind = 'event' and e.id = s.subject_id
+     where s.uri in :uris
+       and (s.is_there = 1 or s.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
+            or exists (select 1 from publications p where p.kind = 'former_event' and p.subject_id = s.uri))
 """
 
 

@@ -20,7 +20,7 @@ from openmeet.domain.notifications.group_kinds import RoleDecided
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.current_state import CurrentState
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.web.groups import schemas, view
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
@@ -78,7 +78,7 @@ def test_no_statement_names_a_role_in_quotation_marks() -> None:
         (view._MINE, GroupRole),
         (view.ROLE_CHIPS, GroupRole),
         (view._ROLE_LABELS, INSIDE),
-        (VALUE_OF, GroupRole),
+        (ROLE_TOKENS, GroupRole),
         (reassignments._ROLE_PRECEDENCE, GroupRole),
         (get_args(schemas.RoleName), GroupRole),
         (get_args(schemas.GrantedName), BELOW_OWNER),
@@ -96,9 +96,9 @@ def test_roles_are_listed_by_rank() -> None:
 
 def test_records_name_every_role_of_members() -> None:
     """Only members have a role in records, and the Lexicon knows each of them."""
-    values = [VALUE_OF[role] for role in INSIDE]
+    values = [ROLE_TOKENS[role] for role in INSIDE]
     assert values == [f"{OWN_AUTHORITY}.group#{role}" for role in INSIDE]
-    assert [role for role in GroupRole if VALUE_OF[role] is not None] == list(INSIDE)
+    assert [role for role in GroupRole if ROLE_TOKENS[role] is not None] == list(INSIDE)
     group, acceptance = (json.loads((LEXICONS / f"{name}.json").read_text()) for name in ("group", "groupAcceptance"))
     assert group["defs"].keys() >= {str(role) for role in INSIDE}
     assert group["defs"]["role"]["properties"]["name"]["knownValues"] == values

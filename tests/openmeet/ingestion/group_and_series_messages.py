@@ -9,7 +9,7 @@ from openmeet.domain.groups.model import GroupRole
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES, SERIES_LINK_KEY
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import did, event, message, rev
 from tests.simulation.oracle import Change
@@ -45,7 +45,7 @@ def acceptance_message(
         "group": uri,
         "member": did(member),
         "membership": {"uri": f"at://{did(member)}/{MEMBERSHIP}/m", "cid": CID},
-        "role": VALUE_OF[role],
+        "role": ROLE_TOKENS[role],
         "createdAt": "2026-01-01T00:00:00Z",
         **fields,
     }

@@ -27,7 +27,7 @@ from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_groups import MAX_ASKING
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.group_and_series_messages import (
@@ -137,7 +137,7 @@ async def test_membership_needs_the_records_of_both_sides(db: Database):
     """The person's record alone is not enough, nor is the group's. An acceptance by a third person or for another
     record does not count either.
     """
-    await apply_messages(db, group_message(1), membership_message(1, role=VALUE_OF[GroupRole.OWNER]))
+    await apply_messages(db, group_message(1), membership_message(1, role=ROLE_TOKENS[GroupRole.OWNER]))
     await apply_messages(db, acceptance_message(2, member=3))
     await apply_messages(db, acceptance_message(3, member=2, author=2), acceptance_message(4, member=2, author=4))
     stolen = {"uri": f"at://{did(3)}/{MEMBERSHIP}/m", "cid": CID}
@@ -242,13 +242,13 @@ async def test_a_membership_record_for_a_local_group_is_a_request(db: Database):
         dora = Caller(await identities.person_for_did(tx, did(4)), "Dora")
         await actions.join(tx, cleo, ours.slug)
         await administration.ban(tx, ana, ours.slug, cleo.user_id)
-    mine = membership_message(1, role=VALUE_OF[GroupRole.OWNER])
+    mine = membership_message(1, role=ROLE_TOKENS[GroupRole.OWNER])
     await apply_messages(db, mine, membership_message(1, author=3), membership_message(1, author=4))
     found = [await membership_of(db, ours, who) for who in (ben, cleo, dora)]
     assert [one.role for one in found if one] == [GroupRole.MEMBER, GroupRole.BANNED, GroupRole.PENDING]
     async with db.transaction() as tx:
         await administration.change_role(tx, ana, ours.slug, ben.user_id, GroupRole.ADMIN)
-    await apply_messages(db, membership_message(2, role=VALUE_OF[GroupRole.OWNER]), membership_message(3))
+    await apply_messages(db, membership_message(2, role=ROLE_TOKENS[GroupRole.OWNER]), membership_message(3))
     assert (await membership_of(db, ours, ben)).role is GroupRole.ADMIN
     async with db.transaction() as tx:
         await administration.remove(tx, ana, ours.slug, ben.user_id)

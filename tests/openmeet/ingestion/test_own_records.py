@@ -32,7 +32,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.outbox import publication_queries, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -192,7 +192,7 @@ async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, An
         "group": OWN_GROUP_URI,
         "member": did(2),
         "membership": {"uri": SAID, "cid": str(Cid.for_cbor(b"\xa0"))},
-        "role": VALUE_OF[GroupRole.MEMBER],
+        "role": ROLE_TOKENS[GroupRole.MEMBER],
         "createdAt": "2026-01-01T00:00:00Z",
     }
     async with db.transaction() as tx:
@@ -212,9 +212,9 @@ async def member(db: Database, group: Group, who: Caller) -> Membership:
 
 async def test_roles_and_removal_of_the_groups_repository(db: Database):
     _, ben, group, record = await with_member(db)
-    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": ROLE_TOKENS[GroupRole.MODERATOR]}))
     assert (await member(db, group, ben)).role is GroupRole.MODERATOR
-    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.OWNER]}))
+    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": ROLE_TOKENS[GroupRole.OWNER]}))
     assert (await member(db, group, ben)).role is GroupRole.MODERATOR
     await apply_messages(db, deletion_of(update_message(ACCEPTED, 1, record), 3))
     assert (await member(db, group, ben)).role is GroupRole.LEFT
@@ -232,7 +232,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
-    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": ROLE_TOKENS[GroupRole.MODERATOR]}))
     async with db.reader() as reader:
         (one,) = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
@@ -270,7 +270,7 @@ async def test_only_the_groups_repository_assigns_roles(db: Database, author: in
     """Neither the member's own repository nor that of a third person can assign a role."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
-    await apply_messages(db, update_message(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    await apply_messages(db, update_message(forged, 1, record | {"role": ROLE_TOKENS[GroupRole.ADMIN]}))
     assert (await member(db, group, ben)).role is GroupRole.MEMBER
 
 
@@ -282,13 +282,13 @@ async def test_a_ban_takes_precedence_over_the_repository(db: Database):
     await apply_messages(
         db, update_message(SAID, 1, {"$type": MEMBERSHIP, "group": OWN_GROUP_URI}), update_message(other, 1, record)
     )
-    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    await apply_messages(db, update_message(ACCEPTED, 2, record | {"role": ROLE_TOKENS[GroupRole.ADMIN]}))
     assert (await member(db, group, ben)).role is GroupRole.BANNED
 
 
 async def test_decisions_about_members_cannot_be_reversed(db: Database):
     ana, _, group, record = await with_member(db)
-    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.OWNER]}))
+    await apply_messages(db, update_message(ACCEPTED, 1, record | {"role": ROLE_TOKENS[GroupRole.OWNER]}))
     async with db.transaction() as tx:
         _, (one,) = await merge_review.merged_into_group(tx, ana, group.slug)
         with pytest.raises(Refused):

@@ -12,7 +12,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, deliver_all_publications, switch_flag
 from tests.openmeet.publishing.other_app import delete_record_in_app, edit_record_in_app
@@ -134,7 +134,7 @@ async def test_missed_changes_by_another_app_are_repaired(scene: Scene):
     await edit_record_in_app(scene.deployment, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
     await edit_record_in_app(scene.deployment, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
     await edit_record_in_app(
-        scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN]
+        scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=ROLE_TOKENS[GroupRole.ADMIN]
     )
     differs = {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS}
     await scene.mended(

@@ -21,7 +21,7 @@ from openmeet.outbox import (
 )
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.publications import DUE_ON_NEW_REVISION, STATE_GRAPH, PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from tests.databases import MakeDatabase
 
@@ -66,16 +66,16 @@ async def held(tx: Transaction) -> Publication:
 @pytest.mark.parametrize(("current", "following"), PAIRS, ids=lambda state: state.value)
 def test_only_declared_transitions_are_possible(current: PublicationState, following: PublicationState):
     """A declared transition is allowed, and any other is a programming error."""
-    if following in GRAPH.moves[current]:
-        GRAPH.require(current, following)
+    if following in STATE_GRAPH.moves[current]:
+        STATE_GRAPH.require(current, following)
     else:
         with pytest.raises(ImpossibleMove):
-            GRAPH.require(current, following)
+            STATE_GRAPH.require(current, following)
 
 
 def test_every_state_can_be_reached_and_left():
-    assert all(GRAPH.sources_of(state) for state in PublicationState)
-    assert all(GRAPH.moves[state] for state in PublicationState)
+    assert all(STATE_GRAPH.sources_of(state) for state in PublicationState)
+    assert all(STATE_GRAPH.moves[state] for state in PublicationState)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_handlers_do_not_move_rows_that_they_have_not_leased(
     async with db.transaction() as tx:
         await place(tx, state)
         late = await held(tx)
-        if GRAPH.allows(PublicationState.SENDING, following):
+        if STATE_GRAPH.allows(PublicationState.SENDING, following):
             assert not await leased_publications.set_state(tx, late, following)
     assert await state_of(db) is state
 
@@ -102,7 +102,7 @@ async def test_handlers_move_leased_rows_only_along_the_graph(
     async with db.transaction() as tx:
         await place(tx, leased)
         row = await held(tx)
-        if GRAPH.allows(leased, following):
+        if STATE_GRAPH.allows(leased, following):
             assert await leased_publications.set_state(tx, row, following)
         else:
             with pytest.raises(ImpossibleMove):
@@ -119,7 +119,7 @@ async def test_a_new_revision_makes_a_row_due(db: Database, state: PublicationSt
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
     expected = PublicationState.DUE if state in DUE_ON_NEW_REVISION else state
     assert await state_of(db) is expected
-    assert GRAPH.allows(state, expected) or state is expected
+    assert STATE_GRAPH.allows(state, expected) or state is expected
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
@@ -140,7 +140,7 @@ async def test_the_echo_completes_a_write(db: Database, state: PublicationState)
         is_completed = await publication_echoes.complete_by_echo(
             tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
         )
-    assert is_completed is GRAPH.allows(state, PublicationState.PUBLISHED)
+    assert is_completed is STATE_GRAPH.allows(state, PublicationState.PUBLISHED)
     assert await state_of(db) is (after_hearing(state) if is_completed else state)
 
 
@@ -213,7 +213,7 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
         lost = await publication_echoes.mark_deleted_elsewhere(
             tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED
         )
-    assert lost is GRAPH.allows(state, PublicationState.RETRACTED)
+    assert lost is STATE_GRAPH.allows(state, PublicationState.RETRACTED)
     assert await state_of(db) is (PublicationState.RETRACTED if lost else state)
 
 
@@ -224,7 +224,7 @@ async def test_a_record_changed_by_another_app(db: Database, state: PublicationS
         adopted = await publication_echoes.accept_foreign_version(
             tx, RecordVersion(URI, "3bbbbbbbbbbbb", "theirs", b"\xa0")
         )
-    assert adopted is GRAPH.allows(state, PublicationState.PUBLISHED)
+    assert adopted is STATE_GRAPH.allows(state, PublicationState.PUBLISHED)
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
@@ -236,8 +236,8 @@ async def test_retracting_a_publication(db: Database, state: PublicationState):
             tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2
         )
     after = await state_of(db)
-    assert after is state or GRAPH.allows(state, after)
-    if GRAPH.allows(state, PublicationState.RETRACTING) and state not in {
+    assert after is state or STATE_GRAPH.allows(state, after)
+    if STATE_GRAPH.allows(state, PublicationState.RETRACTING) and state not in {
         PublicationState.SENDING,
         PublicationState.RETRACTING,
     }:

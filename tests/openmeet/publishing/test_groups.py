@@ -11,7 +11,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
@@ -49,7 +49,7 @@ async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_
         "location": {"$type": "community.lexicon.location.address", "country": "DE", "locality": "Berlin"},
         "joining": f"{GROUP}#open",
     }
-    assert [role["name"] for role in record["roles"]] == [VALUE_OF[role] for role in INSIDE]
+    assert [role["name"] for role in record["roles"]] == [ROLE_TOKENS[role] for role in INSIDE]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_former_members_are_no_longer_named(deployment: Deployment, way: s
         await let_into_group(deployment, ana, group, who, role)
         await show_membership(deployment, who, group)
     named = [one["role"] for one in (await records_of(deployment, ana, ACCEPTANCE)).values()]
-    assert sorted(named) == sorted(str(VALUE_OF[role]) for role in roles)
+    assert sorted(named) == sorted(str(ROLE_TOKENS[role]) for role in roles)
     for who in (ana, *others):
         await deployment.listen(who.user_id)
     assert len(await said_of_members(deployment)) == 6

@@ -25,7 +25,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
-from openmeet.network.records.group import VALUE_OF
+from openmeet.network.records.group import ROLE_TOKENS
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -208,15 +208,15 @@ async def test_the_groups_repository_assigns_roles_and_removes_members(deploymen
     await show_membership(deployment, ben, group)
     await deployment.listen(ana.user_id)
     (uri,) = await records_of(deployment, ana, ACCEPTANCE)
-    await edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.ADMIN])
+    await edit_record_in_app(deployment, ana, uri, role=ROLE_TOKENS[GroupRole.ADMIN])
     await deployment.listen(ana.user_id)
     await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.ADMIN
-    await edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.OWNER])
+    await edit_record_in_app(deployment, ana, uri, role=ROLE_TOKENS[GroupRole.OWNER])
     await deployment.listen(ana.user_id)
     await deliver_all_publications(deployment)
     assert (await member(deployment, group, ben)).role is GroupRole.ADMIN
-    assert (await deployment.record(uri))["role"] == VALUE_OF[GroupRole.ADMIN]
+    assert (await deployment.record(uri))["role"] == ROLE_TOKENS[GroupRole.ADMIN]
     await deployment.listen(ana.user_id)
     await delete_record_in_app(deployment, ana, uri)
     await deployment.listen(ana.user_id)
@@ -238,7 +238,7 @@ async def test_no_record_in_the_repository_removes_an_owner(deployment: Deployme
     await deployment.listen(ana.user_id)
     (uri,) = await records_of(deployment, ana, ACCEPTANCE)
     await (
-        edit_record_in_app(deployment, ana, uri, role=VALUE_OF[GroupRole.MEMBER])
+        edit_record_in_app(deployment, ana, uri, role=ROLE_TOKENS[GroupRole.MEMBER])
         if what == "role"
         else delete_record_in_app(deployment, ana, uri)
     )
@@ -246,7 +246,7 @@ async def test_no_record_in_the_repository_removes_an_owner(deployment: Deployme
     await deliver_all_publications(deployment)
     assert (await member(deployment, group, ana)).role is GroupRole.OWNER
     if what == "role":
-        assert (await deployment.record(uri))["role"] == VALUE_OF[GroupRole.OWNER]
+        assert (await deployment.record(uri))["role"] == ROLE_TOKENS[GroupRole.OWNER]
 
 
 async def test_after_repeated_overwriting_by_another_app_we_stop(deployment: Deployment):
@@ -279,7 +279,7 @@ async def test_another_app_admits_a_member(deployment: Deployment):
         "group": group_uri,
         "member": did,
         "membership": {"uri": made["uri"], "cid": made["cid"]},
-        "role": VALUE_OF[GroupRole.MODERATOR],
+        "role": ROLE_TOKENS[GroupRole.MODERATOR],
         "createdAt": "2026-01-01T00:00:00Z",
     }
     home = (await deployment.identity(ana.user_id)).did
@@ -293,7 +293,7 @@ async def test_another_app_admits_a_member(deployment: Deployment):
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.MEMBER)
     await deliver_all_publications(deployment)
     found_there = await records_of(deployment, ana, ACCEPTANCE)
-    assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[GroupRole.MEMBER]}
+    assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: ROLE_TOKENS[GroupRole.MEMBER]}
 
 
 async def test_an_edit_of_a_series_record_changes_the_series(deployment: Deployment):

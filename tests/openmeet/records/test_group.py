@@ -27,7 +27,7 @@ from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import (
-    VALUE_OF,
+    ROLE_TOKENS,
     GroupToWrite,
     StrongRef,
     read_group,
@@ -81,7 +81,7 @@ def out(share: Share = Share.ALL, **more: Any) -> GroupToWrite:
 @pytest.mark.parametrize("role", GroupRole)
 def test_every_role_has_its_value_or_no_record(role):
     """Members have the same role after reading the record back. People without a membership are in no record."""
-    value = VALUE_OF[role]
+    value = ROLE_TOKENS[role]
     if role not in INSIDE:
         assert value is None
         return
@@ -137,7 +137,7 @@ def test_fields_of_other_apps_stay():
     after = write_group(out(), before)
     assert after["com.example.color"] == "red"
     assert after["roles"][0]["com.example.badge"] == "gold"
-    assert [one["name"] for one in after["roles"]] == [*(VALUE_OF[role] for role in INSIDE), "com.example#cook"]
+    assert [one["name"] for one in after["roles"]] == [*(ROLE_TOKENS[role] for role in INSIDE), "com.example#cook"]
     assert write_superseded(URI, after) == {**after, "successor": URI}
 
 

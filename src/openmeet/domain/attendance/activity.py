@@ -85,6 +85,17 @@ async def count_first_rsvps(reader: Reader, event_id: EventId, start: Instant) -
     return {Instant(int(row["quarter"]) * QUARTER_HOUR): int(row["n"]) for row in rows}
 
 
+# The latest past events of a host, and whether anybody was checked in at each.
+_LATEST_EVENTS: Final = """
+    select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
+                 then 1 else 0 end as is_checked
+      from events e
+     where e.author_id = :host and e.over_at <= :now
+       and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+     order by e.starts_at desc, e.id desc limit :latest
+"""
+
+
 async def past_attendance(
     reader: Reader, host: UserId, *, people: Sequence[UserId] | None = None, limit: int = 50
 ) -> dict[UserId, PastAttendance]:
@@ -97,39 +108,28 @@ async def past_attendance(
     """
     if people is not None and not people:
         return {}
-    events = await reader.fetch(
-        """
-        select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
-                     then 1 else 0 end as is_checked
-          from events e
-         where e.author_id = :host and e.over_at <= :now
-           and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
-         order by e.starts_at desc, e.id desc limit :latest
-        """,
-        host=host,
-        now=reader.now,
-        latest=LATEST_EVENTS,
-    )
-    if not events:
+    events = await reader.fetch(_LATEST_EVENTS, host=host, now=reader.now, latest=LATEST_EVENTS)
+    event_ids = [row["id"] for row in events]
+    if not event_ids:
         return {}
+    clause = "" if people is None else "and a.user_id in :people"
     parameters = {} if people is None else {"people": sorted(set(people))}
     rows = await reader.fetch(
         f"""
         select a.user_id, count(*) as said_yes, sum(case when a.status = 'attended' then 1 else 0 end) as came
           from attendances a
-         where a.event_id in :wanted and a.status in ('attending', 'attended') and a.user_id <> :host
-           {"" if people is None else "and a.user_id in :people"}
+         where a.event_id in :event_ids and a.status in ('attending', 'attended') and a.user_id <> :host {clause}
            and not {IS_UNANSWERED_INVITATION}
          group by a.user_id having count(*) >= :least
          order by said_yes desc, came desc, a.user_id limit :limit
         """,
-        wanted=[row["id"] for row in events],
+        event_ids=event_ids,
         host=host,
         least=LEAST_YES_OF_REGULARS if people is None else 1,
         limit=limit if people is None else len(people),
         **parameters,
     )
-    hidden = await _hidden_among(reader, [row["id"] for row in events], [row["user_id"] for row in rows])
+    hidden = await _hidden_among(reader, event_ids, [row["user_id"] for row in rows])
     is_checked = all(row["is_checked"] for row in events)
     return {
         UserId(row["user_id"]): PastAttendance(len(events), is_checked, int(row["came"]), int(row["said_yes"]))

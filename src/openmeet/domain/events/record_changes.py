@@ -113,7 +113,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
         await superseded_records.store(
-            tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
+            tx, publications.PublicationKind.EVENT, event_id, address, is_record_of_author=False, is_there=False
         )
     await event_records.count_retraction(tx, event_id)
     await event_records.forget_record(tx, event_id)

@@ -66,7 +66,7 @@ async def deliver_batched(
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await outcomes.as_of_now(dependencies, publications):
+    for one in await outcomes.reread_if_changed(dependencies, publications):
         try:
             create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others

@@ -63,8 +63,8 @@ class PictureToPublish:
 NO_PICTURE = PictureToPublish(None)
 
 
-async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int | None) -> PictureToPublish:
-    """Return a public picture as a blob of at most ``limit`` bytes."""
+async def blob_of(store: BlobStore | None, picture: Picture | None, max_bytes: int | None) -> PictureToPublish:
+    """Return a public picture as a blob of at most ``max_bytes``."""
     if store is None or picture is None:
         return NO_PICTURE
     try:
@@ -74,10 +74,10 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
         log.error("picture.missing", key=picture.key)
         return NO_PICTURE
     width, height = picture.width, picture.height
-    if limit is not None and len(body) > limit:
-        smaller = await asyncio.to_thread(shrink, body, limit)
+    if max_bytes is not None and len(body) > max_bytes:
+        smaller = await asyncio.to_thread(shrink, body, max_bytes)
         if smaller is None:
-            return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=limit))
+            return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=max_bytes))
         body, width, height = smaller
     return PictureToPublish(
         Blob(
@@ -103,7 +103,7 @@ async def upload(client: XrpcClient, blob: Blob) -> None:
         raise RemoteFailed(PublicationReason.OTHER_PICTURE_STORED)
 
 
-async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
+async def max_picture_bytes_of(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
     """Return the maximum size of a picture in bytes; None if it is unknown or there is no picture (then no server is
     queried).
 
@@ -114,19 +114,19 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
     key = _key(pds_url)
     stored_limit = await _get(network.cache, key)
     if stored_limit is None:
-        stated = await _stated(network, pds_url)
+        stated = await _stated_limit(network, pds_url)
         stored_limit = _UNSTATED if stated is None else str(stated).encode()
         await _put(network.cache, key, stored_limit, _STATED_SECONDS)
     return None if stored_limit == _UNSTATED else int(stored_limit)
 
 
-async def store_lower_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
+async def store_lower_limit(network: NetworkClients, pds_url: str, max_bytes: int) -> None:
     """Remember a lower limit after the server refused a picture, regardless of the limit it states."""
-    log.info("blob_limit.learned", pds=pds_url, limit=limit)
-    await _put(network.cache, _key(pds_url), str(limit).encode(), _LOWER_LIMIT_SECONDS)
+    log.info("blob_limit.learned", pds=pds_url, limit=max_bytes)
+    await _put(network.cache, _key(pds_url), str(max_bytes).encode(), _LOWER_LIMIT_SECONDS)
 
 
-async def _stated(network: NetworkClients, pds_url: str) -> int | None:
+async def _stated_limit(network: NetworkClients, pds_url: str) -> int | None:
     client = XrpcClient(network.http, network.clock, pds_url, circuits=network.circuits)
     try:
         limit = (await client.query("com.atproto.server.describeServer")).get("blobUploadLimit")

@@ -43,7 +43,7 @@ from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.record_writes import INGESTED_AFTER
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
-from openmeet.network.publishing.repository_choice import repository_to_clear
+from openmeet.network.publishing.repository_choice import repository_to_delete_from
 from openmeet.network.records import seen
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
@@ -92,12 +92,12 @@ async def deliver_now(
     # A row that is not leased stays as it is: no failed attempt is counted.
     excluded = circuits.addresses_of(dependencies.network.circuits.open_ones())
     async with dependencies.db.transaction() as tx:
-        in_order = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
+        to_lease = [*await _prerequisites(tx, kind, subject_id), (kind, subject_id)]
         publications = [
             await leased_publications.lease_one(
                 tx, kind=kind_of_one, subject_id=id_of_one, seconds=LEASE_SECONDS, excluded_servers=excluded
             )
-            for kind_of_one, id_of_one in in_order
+            for kind_of_one, id_of_one in to_lease
         ]
     due = [one for one in publications if one is not None]
     if due:
@@ -146,7 +146,7 @@ async def deliver_one(dependencies: PublishingDependencies, publication: Publica
 
 async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
     """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
-    (publication,) = await outcomes.as_of_now(dependencies, [leased])
+    (publication,) = await outcomes.reread_if_changed(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(dependencies, publication)
@@ -221,7 +221,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
 
 
 async def _publish(dependencies: PublishingDependencies, publication: Publication, decision: Publish) -> None:
-    if await record_writes.complete_earlier_send(dependencies, publication):
+    if await record_writes.complete_earlier_write(dependencies, publication):
         return
     client = await agent_for(dependencies.db, dependencies.network, decision.identity)
     try:
@@ -301,7 +301,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
         return
     uri = parse_at_uri(retracting.uri)
     async with dependencies.db.reader() as reader:
-        identity = await repository_to_clear(reader, retracting)
+        identity = await repository_to_delete_from(reader, retracting)
     if identity is None:
         await outcomes.end_lease(
             dependencies, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT

@@ -338,7 +338,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
         reader, superseded.subject_id, publication.subject_id
     )
     if reason or not has_consented or publication.is_withdrawn:
-        if superseded.is_authors:
+        if superseded.is_record_of_author:
             return DoNothing()
         return Withhold(reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
     if successor_uri is None or successor_uri == publication.subject_id:

@@ -35,10 +35,10 @@ from openmeet.network.publishing.decision import (
     Withhold,
     superseded_writer,
 )
-from openmeet.network.publishing.repository_choice import current_repository, repository_for, repository_to_clear
+from openmeet.network.publishing.repository_choice import current_repository, repository_for, repository_to_delete_from
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF, StrongRef, write_superseded
+from openmeet.network.records.group import ROLE_TOKENS, StrongRef, write_superseded
 from openmeet.network.records.group_statements import (
     read_statement,
     write_acceptance,
@@ -121,8 +121,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     if group.is_hidden:
         return _decide_if_hidden(publication)
     if event.record_uri is None or event.record_cid is None:
-        reason = PublicationReason.NO_EVENT_RECORD
-        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
+        return _decide_without_referent(publication, PublicationReason.NO_EVENT_RECORD)
     uri, listed = group.network.record_uri or "", StrongRef(event.record_uri, event.record_cid)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -135,11 +134,10 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
     """Return the repository that has the group's record, or the decision to make if we cannot write there."""
     uri = group.network.record_uri
     if uri is None:
-        reason = PublicationReason.NO_GROUP_RECORD
-        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
+        return _decide_without_referent(publication, PublicationReason.NO_GROUP_RECORD)
     did = parse_at_uri(uri).authority
     if publication.may_exist_remotely and publication.did not in {None, did}:
-        if await repository_to_clear(reader, publication) is None:
+        if await repository_to_delete_from(reader, publication) is None:
             return ForgetRecord()
         return Withhold(PublicationReason.GROUP_MOVED)
     if await _is_of_former_holder_without_consent(reader, group, publication):
@@ -186,37 +184,40 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
     if group.is_hidden:
         return _decide_if_hidden(publication)
-    uri = group.network.record_uri
-    if uri is None:
-        reason = PublicationReason.NO_GROUP_RECORD
-        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
-    # If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
-    # never be written.
-    statement_uri = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
-    did = (
-        publication.did
-        if publication.may_exist_remotely
-        else None
-        if statement_uri is None
-        else statement_uri.authority
-    )
-    identity = await repository_for(reader, UserId(publication.user_id), did)
+    if group.network.record_uri is None:
+        return _decide_without_referent(publication, PublicationReason.NO_GROUP_RECORD)
+    return await _publish_member_statement(reader, publication, membership, group.network.record_uri)
+
+
+async def _publish_member_statement(
+    reader: Reader, publication: Publication, membership: Membership, group_uri: str
+) -> PublishPlain | AwaitPermission | Withhold:
+    """Decide where the member's statement about the group with this record is written.
+
+    If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
+    never be written.
+    """
+    existing = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
+    existing_did = None if existing is None else existing.authority
+    user_id, did = UserId(publication.user_id), publication.did if publication.may_exist_remotely else existing_did
+    identity = await repository_for(reader, user_id, did)
     if identity is None and publication.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-    identity = identity or await repository_for(reader, UserId(publication.user_id), None)
+    identity = identity or await repository_for(reader, user_id, None)
     if identity is None:
         return Withhold(PublicationReason.NO_REPOSITORY)
+    key = RecordKey(record_key_for(parse_at_uri(group_uri)))
+    if (
+        existing is not None
+        and existing.rkey is not None
+        and (existing.authority, existing.collection) == (identity.did, MEMBERSHIP)
+    ):
+        key = existing.rkey
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-        return write_membership(uri, now, previous)
+        return write_membership(group_uri, now, previous)
 
-    if (
-        statement_uri is not None
-        and statement_uri.rkey is not None
-        and (statement_uri.authority, statement_uri.collection) == (identity.did, MEMBERSHIP)
-    ):
-        return PublishPlain(identity, MEMBERSHIP, statement_uri.rkey, write)
-    return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
+    return PublishPlain(identity, MEMBERSHIP, key, write)
 
 
 async def decide_acceptance(reader: Reader, publication: Publication) -> Decision:
@@ -229,8 +230,8 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     membership, group = membership_and_group
     if group.is_read_only:
         return DoNothing()
-    value = VALUE_OF[membership.role]
-    if value is None:
+    role_token = ROLE_TOKENS[membership.role]
+    if role_token is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
     if share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
@@ -245,7 +246,7 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
-        return write_acceptance(uri, member, statement, value, now, previous)
+        return write_acceptance(uri, member, statement, role_token, now, previous)
 
     return PublishPlain(repository, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
@@ -257,6 +258,11 @@ async def _membership_and_group(reader: Reader, publication: Publication) -> tup
     if membership is None or group is None or group.deleted_at is not None:
         return None
     return membership, group
+
+
+def _decide_without_referent(publication: Publication, reason: PublicationReason) -> Decision:
+    """Decide about a record as long as the record that it refers to does not exist."""
+    return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
 
 
 def _decide_if_hidden(publication: Publication) -> Decision:

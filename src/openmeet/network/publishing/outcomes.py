@@ -60,7 +60,9 @@ async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
         log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
-async def as_of_now(dependencies: PublishingDependencies, publications: Sequence[Publication]) -> list[Publication]:
+async def reread_if_changed(
+    dependencies: PublishingDependencies, publications: Sequence[Publication]
+) -> list[Publication]:
     """Return leased rows as they are now. Call this before deciding: rows can wait long after they were leased, for
     example for the record of a series, and what changed before the decision must not prevent the write.
     """
@@ -103,7 +105,7 @@ async def store_published(
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
-        if answered_write is not None and (is_completed or await _is_base_as_new(tx, publication, version)):
+        if answered_write is not None and (is_completed or await _is_base_at_least(tx, publication, version)):
             await in_flight.remove(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
         dependencies.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
@@ -292,7 +294,7 @@ async def store_refusal(
         await end_lease(dependencies, publication, PublicationState.REFUSED, reason=reason)
 
 
-async def _is_base_as_new(tx: Transaction, publication: Publication, version: RecordVersion) -> bool:
+async def _is_base_at_least(tx: Transaction, publication: Publication, version: RecordVersion) -> bool:
     """Whether the base is already this version or a later one, because the echo came before the response. If the key was
     abandoned instead, the write stays in flight, because its record has to be deleted. The subject is locked.
     """

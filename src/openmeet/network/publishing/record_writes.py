@@ -44,7 +44,7 @@ WRITE_COST = 3
 DELETE_COST = 1
 
 
-async def complete_earlier_send(dependencies: PublishingDependencies, publication: Publication) -> bool:
+async def complete_earlier_write(dependencies: PublishingDependencies, publication: Publication) -> bool:
     """Complete an earlier write that may have been sent without its response being stored. Returns whether it arrived."""
     if (
         publication.uri is None
@@ -68,13 +68,13 @@ async def write(
     client: XrpcClient,
     publication: Publication,
     decision: Publish,
-    picture_bytes: int | None = None,
+    max_picture_bytes: int | None = None,
 ) -> None:
     """Make the repository match the current state. Raises the errors of the calls; nothing is left half done.
 
-    ``picture_bytes``: maximum size of a picture, set when the server has just refused a larger one.
+    ``max_picture_bytes``: given when the server has just refused a larger picture.
     """
-    planned = await plan_write(dependencies, client, publication, decision, picture_bytes)
+    planned = await plan_write(dependencies, client, publication, decision, max_picture_bytes)
     if isinstance(planned, ChangedElsewhere):
         await _hand_to_ingestion(dependencies, publication, planned.uri)
         return
@@ -120,7 +120,7 @@ async def _send(
         async with clearing_if_refused(dependencies, [sent]):
             receipt = await put_record(client, planned.uri, written.record, replaced_cid=sent.replaced_cid)
     except Conflict:
-        await _after_conflict(dependencies, publication, planned.uri, cid, written.body)
+        await _resolve_conflict(dependencies, publication, planned.uri, cid, written.body)
         return
     await store_response(dependencies, publication, sent, written.body, receipt, omitted=planned.picture.reason)
 
@@ -197,7 +197,7 @@ async def _accept_current_version(
     await _hand_to_ingestion(dependencies, publication, planned.uri)
 
 
-async def _after_conflict(
+async def _resolve_conflict(
     dependencies: PublishingDependencies, publication: Publication, uri: AtUri, cid: str, body: bytes
 ) -> None:
     """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the

@@ -127,7 +127,7 @@ async def _restored_at(reader: Reader, dids: list[Did]) -> Instant | None:
 _WRITTEN_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
-async def repository_to_clear(reader: Reader, publication: Publication) -> Identity | None:
+async def repository_to_delete_from(reader: Reader, publication: Publication) -> Identity | None:
     """Return the repository that has the record, if we may delete the record there; None if the account is not theirs
     (any longer).
     """

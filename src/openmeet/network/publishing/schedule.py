@@ -110,8 +110,8 @@ async def _round(
         if circuit_states.state_of(server) is CircuitState.CLOSED:
             # Events refer to series, so everything up to the last series record is delivered first.
             series_positions = [
-                at
-                for at, one in enumerate(remaining)
+                position
+                for position, one in enumerate(remaining)
                 if one.kind is PublicationKind.SERIES and one.state is not PublicationState.RETRACTING
             ]
             split = max(series_positions, default=-1) + 1

@@ -25,7 +25,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.series import queries as series_queries
-from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
+from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, max_picture_bytes_of
 from openmeet.network.publishing.decision import (
     Publish,
     PublishEvent,
@@ -133,7 +133,7 @@ async def _first_record(
         case PublishPlain():
             return decision.write(dependencies.instance, dependencies.network.clock.now(), None)
         case PublishEvent():
-            ours, _ = await _publishable(dependencies, decision.event, None)
+            ours, _ = await _event_content(dependencies, decision.event, None)
             return write_event(ours, None)
         case PublishGroup():
             return _made_unique(publication, write_group(_group_content(dependencies, decision, None), None))
@@ -165,11 +165,11 @@ async def plan_write(
     client: XrpcClient,
     publication: Publication,
     decision: Publish,
-    picture_bytes: int | None,
+    max_picture_bytes: int | None,
 ) -> PlannedWrite | ChangedElsewhere | KeyOccupied:
     """Plan the write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key is taken.
 
-    ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
+    ``max_picture_bytes``: None for the limit of the PDS. Raises the errors of the calls.
     """
     target = await _read_target(dependencies, client, publication, decision)
     if isinstance(decision, PublishRsvp) and publication.uri is None and target.current is not None:
@@ -182,11 +182,13 @@ async def plan_write(
     if obstacle is not None:
         return obstacle
     if isinstance(decision, PublishEvent):
-        limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.event.content.picture)
-        return await _plan_event(dependencies, publication, decision, target, limit)
+        max_bytes = max_picture_bytes or await max_picture_bytes_of(
+            dependencies.network, client.service, decision.event.content.picture
+        )
+        return await _plan_event(dependencies, publication, decision, target, max_bytes)
     if isinstance(decision, PublishGroup):
-        limit = picture_bytes or await limit_for(dependencies.network, client.service, decision.picture)
-        return await _plan_group(dependencies, publication, decision, target, limit)
+        max_bytes = max_picture_bytes or await max_picture_bytes_of(dependencies.network, client.service, decision.picture)
+        return await _plan_group(dependencies, publication, decision, target, max_bytes)
     if isinstance(decision, PublishSeries):
         record = await _series_record(
             dependencies, publication, decision, target.previous, _earlier_versions(publication)
@@ -220,11 +222,12 @@ async def _obstacle_to(
     if current is not None and publication.uri is None and _has_no_record(decision):
         async with dependencies.db.reader() as reader:
             is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
-            is_free = await _is_free(reader, decision, str(uri))
+            is_unclaimed = await _is_unclaimed(reader, decision, str(uri))
             superseded = await superseded_records.find(reader, str(uri))
         # A record that the author wrote in another app never had a mark of ours.
-        is_authors = superseded is not None and superseded.is_authors
-        if is_late or not is_free or not (is_authors or _is_of_subject(dependencies, decision, current.record)):
+        is_record_of_author = superseded is not None and superseded.is_record_of_author
+        is_of_subject = is_record_of_author or _is_of_subject(dependencies, decision, current.record)
+        if is_late or not is_unclaimed or not is_of_subject:
             return KeyOccupied(uri, is_ours=is_late)
     return None
 
@@ -234,10 +237,10 @@ async def _plan_event(
     publication: Publication,
     decision: PublishEvent,
     target: _WriteTarget,
-    limit: int | None,
+    max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
-    ours, picture = await _publishable(dependencies, decision.event, limit)
+    ours, picture = await _event_content(dependencies, decision.event, max_picture_bytes)
     earlier = _earlier_versions(publication)
     unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
@@ -251,10 +254,10 @@ async def _plan_group(
     publication: Publication,
     decision: PublishGroup,
     target: _WriteTarget,
-    limit: int | None,
+    max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
-    picture = await blob_of(dependencies.pictures, decision.picture, limit)
+    picture = await blob_of(dependencies.pictures, decision.picture, max_picture_bytes)
     record = write_group(
         _group_content(dependencies, decision, picture.blob), previous, _decoded(publication.base_body)
     )
@@ -278,8 +281,8 @@ def check_record(dependencies: PublishingDependencies, planned: PlannedWrite, bo
         raise Refused(PublicationReason.RECORD_INVALID, lexicon=str(planned.uri.collection)) from wrong
 
 
-async def _publishable(
-    dependencies: PublishingDependencies, event: Event, limit: int | None
+async def _event_content(
+    dependencies: PublishingDependencies, event: Event, max_picture_bytes: int | None
 ) -> tuple[Publishable, PictureToPublish]:
     """Return the content of the record, and the picture that it refers to."""
     async with dependencies.db.reader() as reader:
@@ -287,7 +290,7 @@ async def _publishable(
         group_uri = await group_part(reader, event)
         predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
     picture = await blob_of(
-        dependencies.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
+        dependencies.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, max_picture_bytes
     )
     ours = publishable(event, instance=dependencies.instance, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
@@ -362,8 +365,8 @@ def _has_no_record(decision: Publish) -> bool:
             return False
 
 
-async def _is_free(reader: Reader, decision: Publish, uri: str) -> bool:
-    """Whether no event, series or group has this record, for example one that was derived from it."""
+async def _is_unclaimed(reader: Reader, decision: Publish, uri: str) -> bool:
+    """Whether no event, series or group has this record, such as one that was derived from it."""
     match decision:
         case PublishEvent():
             return await event_records.by_record_uri(reader, uri) is None

@@ -247,12 +247,13 @@ def _roles(before: Value) -> Value:
     )
     ours: list[Value] = []
     for role in INSIDE:
-        value, allowed = VALUE_OF[role], sorted(one.value for one in ALLOWED[role])
-        ours.append({**previous_roles.pop(value, {}), "name": value, "permissions": list(allowed)})
+        token, allowed = ROLE_TOKENS[role], sorted(one.value for one in ALLOWED[role])
+        ours.append({**previous_roles.pop(token, {}), "name": token, "permissions": list(allowed)})
     return ours + list(previous_roles.values())
 
 
-VALUE_OF: Final[Mapping[GroupRole, str | None]] = {
+# The token of each role in records. People without a token are no members.
+ROLE_TOKENS: Final[Mapping[GroupRole, str | None]] = {
     GroupRole.OWNER: f"{GROUP}#owner",
     GroupRole.ADMIN: f"{GROUP}#admin",
     GroupRole.MODERATOR: f"{GROUP}#moderator",

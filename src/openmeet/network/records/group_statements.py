@@ -75,7 +75,7 @@ def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value]
 def write_acceptance(
     group_uri: str, member: Did, membership: StrongRef, role: str, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """Build the group's acceptance of a member's statement. ``role``: a value of ``group.VALUE_OF``."""
+    """Build the group's acceptance of a member's statement. ``role``: one of ``group.ROLE_TOKENS``."""
     membership_reference: Value = _same_or_new((previous or {}).get("membership"), membership)
     ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": membership_reference, "role": role}
     return _written(ACCEPTANCE, ours, now, previous)
