@@ -35,6 +35,7 @@ from openmeet.web.attendance import api as attendance_api
 from openmeet.web.attendance import (
     attendees_api,
     attendees_pages,
+    guest_list_pages,
     guests_pages,
     numbers_pages,
     registration_api,
@@ -215,6 +216,7 @@ def _event_pages() -> list[Route]:
         *chat_pages.routes(),
         *registration_pages.routes(),
         *attendees_pages.routes(),
+        *guest_list_pages.routes(),
         *numbers_pages.routes(),
         *check_in_pages.routes(),
         *proof_pages.routes(),

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.web.attendance import attendees_pages
+from openmeet.web.attendance import guest_list_pages
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
@@ -38,8 +38,8 @@ async def test_everybody_who_is_going_is_listed_by_name_for_hosts_alone(site: Si
 
 
 async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendees_pages, "MAX_ON_PAPER", 3)
-    monkeypatch.setattr(attendees_pages, "MAX_WITHOUT_LETTERS", 2)
+    monkeypatch.setattr(guest_list_pages, "MAX_ON_PAPER", 3)
+    monkeypatch.setattr(guest_list_pages, "MAX_WITHOUT_LETTERS", 2)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
@@ -53,7 +53,7 @@ async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytes
 
 
 async def test_a_list_of_exactly_the_maximum_length_is_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendees_pages, "MAX_ON_PAPER", 2)
+    monkeypatch.setattr(guest_list_pages, "MAX_ON_PAPER", 2)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

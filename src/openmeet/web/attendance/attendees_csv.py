@@ -21,9 +21,9 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.web.attendance.forms import MODE_LABELS
 
 # Rows that are in memory at the same time.
-_PAGE: Final = 2_000
+_ROWS_PER_PAGE: Final = 2_000
 # Ids that are in memory at the same time. Each page of ids sorts the whole list, so it has more of them.
-_PAGE_OF_IDS: Final = 20_000
+_IDS_PER_PAGE: Final = 20_000
 
 # Characters that start a formula or a new cell in spreadsheets; the wide ones do in Japanese and Chinese ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -76,7 +76,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
 async def _store_ids(reader: Reader, event_id: EventId, all_ids: TextIO, responding: TextIO) -> None:
     """Write the ids of all RSVPs, and of those with responses to questions, in the order of the list."""
     after = None
-    while page := await host_list.positions(reader, event_id, after, _PAGE_OF_IDS):
+    while page := await host_list.positions(reader, event_id, after, _IDS_PER_PAGE):
         after = page[-1].cursor
         all_ids.writelines(f"{one.cursor.attendance_id}\n" for one in page)
         responding.writelines(f"{one.cursor.attendance_id}\n" for one in page if one.has_responses)
@@ -84,7 +84,7 @@ async def _store_ids(reader: Reader, event_id: EventId, all_ids: TextIO, respond
 
 def _pages(ids_file: TextIO) -> Iterator[list[AttendanceId]]:
     ids_file.seek(0)
-    while lines := list(itertools.islice(ids_file, _PAGE)):
+    while lines := list(itertools.islice(ids_file, _ROWS_PER_PAGE)):
         yield [AttendanceId(line.rstrip("\n")) for line in lines]
 
 

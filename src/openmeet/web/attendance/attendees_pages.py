@@ -1,11 +1,7 @@
-"""The host's attendee list: who is going, waiting or needs a decision, with decisions in bulk; and the printable guest
-list.
-"""
+"""The host's attendee list: who is going, waiting or needs a decision, with decisions in bulk."""
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -13,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, open_form, read_form
@@ -33,15 +28,13 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
 from openmeet.domain.attendance.host_list import HostListFilter
-from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RsvpCounts
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_list import RsvpListEntry
-from openmeet.domain.attendance.rsvp_list_texts import RsvpListText
 from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind
@@ -52,12 +45,11 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
-from openmeet.web.attendance.view import history_part
+from openmeet.web.attendance.view import history_part, is_past
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.page_streams import fingerprint_of
-from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -65,19 +57,25 @@ from openmeet.web.site.tenant_routing import database_of
 PAGE_SIZE = 100
 # A shorter list has no search field, because people can read it just as fast.
 _SEARCHED_FROM: Final = 20
-# About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
-MAX_ON_PAPER: Final = 1_000
-# Longer lists are divided by initial letters.
-MAX_WITHOUT_LETTERS: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class _Tab:
+    """The RSVPs with some statuses."""
+
+    label: LazyText
+    statuses: tuple[AttendanceStatus, ...]
+
 
 _S = AttendanceStatus
-_TABS = {
-    "asking": (lazy("Requests"), (_S.PENDING,)),
-    "going": (lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
-    "waiting": (lazy("Waitlist"), (_S.WAITLISTED,)),
-    "interested": (lazy("Maybe"), (_S.INTERESTED,)),
-    "invited": (lazy("Invited"), (_S.INVITED,)),
-    "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
+# By the name in the URL.
+_TABS: Final = {
+    "asking": _Tab(lazy("Requests"), (_S.PENDING,)),
+    "going": _Tab(lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
+    "waiting": _Tab(lazy("Waitlist"), (_S.WAITLISTED,)),
+    "interested": _Tab(lazy("Maybe"), (_S.INTERESTED,)),
+    "invited": _Tab(lazy("Invited"), (_S.INVITED,)),
+    "out": _Tab(lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
 
 # The label of the tab "Going" once the event is over or cancelled.
@@ -100,7 +98,6 @@ def routes() -> list[Route]:
         Route("/events/{slug}/attendees/undo-approvals", undo_approvals, methods=["POST"]),
         Route("/events/{slug}/attendees.csv", export_csv, methods=["GET"]),
         Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
-        Route("/events/{slug}/guest-list", show_guest_list, methods=["GET"]),
     ]
 
 
@@ -242,33 +239,6 @@ async def export_csv(request: Request) -> Response:
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def show_guest_list(request: Request) -> Response:
-    """The printable guest list, for hosts. It has at most ``MAX_ON_PAPER`` RSVPs."""
-    async with database_of(request).reader() as reader:
-        event = await host_decisions.find_hosted_event(reader, caller_of(request), event_slug_of(request))
-        attendee_filter = HostListFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        found = await host_list.entries(reader, event.id, attendee_filter, None, MAX_ON_PAPER + 1)
-        rows = found[:MAX_ON_PAPER]
-        names = await shown_names(reader, [row.user_id for row in rows])
-        counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_sorted_by)
-    context = {
-        "event": event,
-        "when": tagged(event),
-        "zone": zone_of(event),
-        "place": place_label(event),
-        "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
-        if len(people) > MAX_WITHOUT_LETTERS
-        else [("", people)] * bool(people),
-        "count": len(people),
-        "counts": counts,
-        "online": AttendanceMode.ONLINE,
-        "is_cut": len(found) > MAX_ON_PAPER,
-        "is_past": _is_past(event, reader.now),
-    }
-    return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
-
-
 async def show_one(request: Request) -> Response:
     """One RSVP with its details and history."""
     caller = caller_of(request)
@@ -297,7 +267,7 @@ async def show_one(request: Request) -> Response:
         "history": changes,
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
-        "keep_away": attendee_row.user_id
+        "reportable_user_id": attendee_row.user_id
         if attendee_row.user_id != caller.user_id and not attendee_row.is_named_by_address
         else None,
     }
@@ -305,57 +275,66 @@ async def show_one(request: Request) -> Response:
 
 
 async def _attendees_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    caller, slug = caller_of(request), event_slug_of(request)
-    query_params = request.query_params
+    caller, query_params = caller_of(request), request.query_params
     search_words = query_params.get("q", "").strip()
     after = rsvp_list.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_hosted_event(reader, caller, slug)
-        answers_by_status = await host_list.count_by_status(reader, event.id)
-        tab = query_params.get("tab", "")
+        event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
         counts = (await queries.counts(reader, [event.id]))[event.id]
+        tab = query_params.get("tab", "")
         if tab not in _TABS:
             tab = "asking" if counts.pending_rsvps else "going"
-        statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
-        rows = await host_list.entries(reader, event.id, HostListFilter(statuses, search_words), after, PAGE_SIZE + 1)
+        list_filter = HostListFilter(tuple(_S) if search_words else _TABS[tab].statuses, search_words)
+        rows = await host_list.entries(reader, event.id, list_filter, after, PAGE_SIZE + 1)
         event_registration = await registration.registration_of(reader, event)
         context = {
-            "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
             **await _people_context(reader, caller.user_id, event_registration, rows[:PAGE_SIZE]),
+            **await _numbers_context(reader, event_registration, counts, tab, is_search=bool(search_words)),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
-            "checked_in": (await tickets.counts(reader, event.id)).there,
             **await _rejected_context(reader, event, query_params.get("removed", "")),
             **await _approved_context(reader, event, caller.user_id, query_params.get("approved", "")),
+            "has_imported_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
         }
     context |= {
         "event": event,
-        "brings_guests": counts.going > sum(answers_by_status[one] for one in _TABS["going"][1]),
-        "is_past": _is_past(event, reader.now),
+        "is_past": is_past(event, reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden or event.is_held),
-        "tabs": _tabs(
-            answers_by_status,
-            tab,
-            is_search=bool(search_words),
-            needs_approval=event_registration.settings.needs_approval,
-            is_past=_is_past(event, reader.now),
-        ),
-        "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
-        "places_left": who_comes.places_left(event, counts),
         "tab": tab,
         # What the tab says already is not repeated in its rows.
-        "tab_words": str(rsvp_list_texts.STATUS_LABELS[_TABS[tab][1][0]]),
+        "tab_words": str(rsvp_list_texts.STATUS_LABELS[_TABS[tab].statuses[0]]),
         "q": search_words,
-        "asking": counts.pending_rsvps,
         "more": urlencode({"tab": tab, "q": search_words, "after": rsvp_list.format_cursor(rows[PAGE_SIZE - 1])})
         if len(rows) > PAGE_SIZE
         else "",
         "live_state": fingerprint_of(services(request).code_key, event, counts),
-        "counts": counts,
         "typed": form_state,
         "fields": forms.fields_of(event_registration, None),
         "modes": forms.MODE_LABELS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
+
+
+async def _numbers_context(
+    reader: Reader, event_registration: EventRegistration, counts: RsvpCounts, tab: str, *, is_search: bool
+) -> dict[str, object]:
+    """The numbers of people and places, and the tabs with their numbers of RSVPs."""
+    event = event_registration.event
+    rsvps_by_status = await host_list.count_by_status(reader, event.id)
+    return {
+        "counts": counts,
+        "asking": counts.pending_rsvps,
+        "brings_guests": counts.going > sum(rsvps_by_status[one] for one in _TABS["going"].statuses),
+        "places_left": who_comes.places_left(event, counts),
+        "checked_in": (await tickets.counts(reader, event.id)).there,
+        "has_search": sum(rsvps_by_status.values()) >= _SEARCHED_FROM,
+        "tabs": _shown_tabs(
+            rsvps_by_status,
+            tab,
+            is_search=is_search,
+            needs_approval=event_registration.settings.needs_approval,
+            is_past=is_past(event, reader.now),
+        ),
+    }
 
 
 async def _people_context(
@@ -425,36 +404,34 @@ async def _approved_context(reader: Reader, event: Event, host: UserId, approved
     }
 
 
-def _tabs(
-    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_past: bool
-) -> list[tuple[str, LazyText, int, bool]]:
-    """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
-    not need approval have no such tab, and events without unanswered invitations have no tab for these.
+@dataclass(frozen=True, slots=True)
+class _ShownTab:
+    """A tab of the page. ``number``: how many RSVPs it lists."""
+
+    name: str
+    label: LazyText
+    number: int
+    is_current: bool
+
+
+def _shown_tabs(
+    rsvps_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_past: bool
+) -> list[_ShownTab]:
+    """The tabs that list an RSVP or always exist. Events that do not need approval have no tab for requests unless there
+    are any, and there is one for invitations only if some are unanswered.
     """
-    tab_numbers = {name: sum(answers_by_status[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
-    is_shown = {"asking": needs_approval, "invited": False}
+    numbers = {name: sum(rsvps_by_status[status] for status in one.statuses) for name, one in _TABS.items()}
+    is_shown_if_empty = {"asking": needs_approval, "invited": False}
     return [
-        (name, _WERE_GOING if is_past and name == "going" else label, tab_numbers[name], name == tab and not is_search)
-        for name, (label, _) in _TABS.items()
-        if tab_numbers[name] or tab == name or is_shown.get(name, True)
+        _ShownTab(
+            name,
+            _WERE_GOING if is_past and name == "going" else one.label,
+            numbers[name],
+            is_current=name == tab and not is_search,
+        )
+        for name, one in _TABS.items()
+        if numbers[name] or tab == name or is_shown_if_empty.get(name, True)
     ]
-
-
-def _is_past(event: Event, now: Instant) -> bool:
-    """Whether nobody is going any more, because the event is over or cancelled."""
-    return event.is_cancelled or event.is_over(now)
-
-
-def _sorted_by(row: RsvpListText) -> str:
-    """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
-    return "".join(
-        char for char in unicodedata.normalize("NFKD", row.name.strip()) if not unicodedata.combining(char)
-    ).casefold()
-
-
-def _letter(row: RsvpListText) -> str:
-    first = _sorted_by(row)[:1].upper()
-    return first if first.isalpha() else "#"
 
 
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:

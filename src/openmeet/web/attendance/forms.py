@@ -82,25 +82,25 @@ def fields_of(
     settings = event_registration.settings
     is_hybrid = event_registration.event.content.mode is Mode.HYBRID
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
-    offered = _largest_party_offered(event_registration, own_rsvp)
-    without_wait = offered if held is None else _largest_party_without_wait(event_registration, own_rsvp, held, offered)
+    largest = _largest_option(event_registration, own_rsvp)
+    without_wait = largest if held is None else _largest_party_without_wait(event_registration, own_rsvp, held, largest)
     if own_rsvp is not None and holds_seat:
-        offered = min(offered, max(without_wait, own_rsvp.party))
-    tells_wait = not holds_seat and not settings.needs_approval
-    asks_party = offered > 1 or (own_rsvp is not None and own_rsvp.party > 1)
+        largest = min(largest, max(without_wait, own_rsvp.party))
+    says_who_waits = not holds_seat and not settings.needs_approval
+    asks_party = largest > 1 or (own_rsvp is not None and own_rsvp.party > 1)
     return AnswerFields(
         parties=tuple(
-            (str(party), _party_label(party, waits=tells_wait and party > without_wait))
-            for party in (range(1, offered + 1) if asks_party else ())
+            (str(party), _party_label(party, waits=says_who_waits and party > without_wait))
+            for party in (range(1, largest + 1) if asks_party else ())
         ),
-        asks_names=settings.asks_names and offered > 1,
+        asks_names=settings.asks_names and largest > 1,
         modes=tuple((mode.value, str(label), "") for mode, label in MODE_LABELS.items()) if is_hybrid else (),
         questions=settings.questions,
     )
 
 
-def _largest_party_offered(event_registration: EventRegistration, own_rsvp: Attendance | None) -> int:
-    """The largest party that the form offers, whether or not there are places for it now."""
+def _largest_option(event_registration: EventRegistration, own_rsvp: Attendance | None) -> int:
+    """The largest party among the options, whether or not there are places for it now."""
     limits = limits_of(event_registration)
     fits_ever = max(largest_party(limits, mode) or MAX_PARTY for mode in _modes_of(event_registration))
     own_party = own_rsvp.party if own_rsvp else 1
@@ -110,15 +110,15 @@ def _largest_party_offered(event_registration: EventRegistration, own_rsvp: Atte
 
 
 def _largest_party_without_wait(
-    event_registration: EventRegistration, own_rsvp: Attendance | None, held: SeatsHeld, offered: int
+    event_registration: EventRegistration, own_rsvp: Attendance | None, held: SeatsHeld, largest: int
 ) -> int:
-    """The largest party up to ``offered`` for which there are places now in one of the modes, in addition to the places
+    """The largest party up to ``largest`` for which there are places now in one of the modes, in addition to the places
     that the person has. 0 if there is not even one place.
     """
     limits = limits_of(event_registration)
     if own_rsvp is not None and own_rsvp.holds_seat:
         held = held.plus(-own_rsvp.party, own_rsvp.mode)
-    parties = range(1, offered + 1)
+    parties = range(1, largest + 1)
     return max(
         (n for n in parties if any(fits(limits, held, n, mode) for mode in _modes_of(event_registration))), default=0
     )
@@ -176,12 +176,12 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
             {"mode": GeneralReason.CHOOSE_ONE(choices=", ".join(label for _, label in fields.mode_options))}
         )
     form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
-    is_whole = FULL_FORM_FIELD in form
+    is_full_form = FULL_FORM_FIELD in form
     return ReplyDetails(
         party=int(party) if party and fields.parties else None,
         mode=AttendanceMode(mode) if mode and fields.modes else None,
         guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
-        is_private=bool(form.get("is_private")) if is_whole else None,
+        is_private=bool(form.get("is_private")) if is_full_form else None,
         skips_record=not form[SHARE] if SHARE in form else own_rsvp is not None and own_rsvp.skips_record,
     )

@@ -42,9 +42,10 @@ from openmeet.web.site.tenant_routing import database_of
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 # Cookie with the id of the newest request of this browser.
-_SENT = "openmeet_guest_answer"
+_REQUEST_COOKIE = "openmeet_guest_answer"
 
-_INTENTIONS = {
+# The button that confirms a reply that gets what it says.
+_CONFIRM_LABELS = {
     RsvpReply.GOING: lazy("Yes, I’m going"),
     RsvpReply.INTERESTED: lazy("Maybe I’ll go"),
     RsvpReply.DECLINED: lazy("No, I can’t go"),
@@ -112,7 +113,7 @@ async def request_answer(request: Request) -> Response:
     if problems:
         return _guest_form_page(request, guest_form, FormState(form, problems), status=400)
     response = go(f"{event_path(slug)}/guest-answer/sent")
-    set_cookie(request, response, _SENT, request_id)
+    set_cookie(request, response, _REQUEST_COOKIE, request_id)
     return response
 
 
@@ -121,7 +122,7 @@ async def show_sent(request: Request) -> Response:
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
         event = (await guest_rsvp_actions.open_to_guests(reader, slug)).event
-        sent = await find_request(reader, GuestRsvpId(read_cookie(request, _SENT)))
+        sent = await find_request(reader, GuestRsvpId(read_cookie(request, _REQUEST_COOKIE)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
     return page(request, "attendance/sent.html", context, headers=_HEADERS)
@@ -135,8 +136,8 @@ async def show_confirm(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         try:
             guest_rsvp, event = await guest_rsvp_actions.pending_rsvp(reader, _rsvp_id(request))
-        except NotFound as over:
-            return await _form_again(reader, request, over)
+        except NotFound as expired:
+            return await _form_again(reader, request, expired)
         person = await guest_rsvp_actions.answering_person(reader, guest_rsvp)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
         event_registration = await registration.registration_of(reader, event)
@@ -154,7 +155,7 @@ async def show_confirm(request: Request) -> Response:
         "sentence": ""
         if is_used or bar.state is AnswerState.OPEN
         else answer_texts.sentence_of(bar, bar_input, figures),
-        "button": _INTENTIONS[reply] if gets_place else answer_texts.reply_label(bar, reply),
+        "button": _CONFIRM_LABELS[reply] if gets_place else answer_texts.reply_label(bar, reply),
         "is_accepted": is_used or reply in bar.replies,
         "is_used": is_used,
     }
@@ -169,20 +170,20 @@ async def confirm(request: Request) -> Response:
             token = await email_links.token_for(
                 tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
             )
-    except NotFound as over:
-        if over.name != INVALID_LINK:
+    except NotFound as not_found:
+        if not_found.name != INVALID_LINK:
             raise
         async with database_of(request).reader() as reader:
-            return await _form_again(reader, request, over)
+            return await _form_again(reader, request, not_found)
     return go(f"/mail/answer/{token}")
 
 
-async def _form_again(reader: Reader, request: Request, over: NotFound) -> Response:
-    """The form of the event that an expired link names. Raises ``over`` if that event takes no such answers."""
+async def _form_again(reader: Reader, request: Request, expired: NotFound) -> Response:
+    """The form of the event that an expired link names. Raises ``expired`` if that event takes no such answers."""
     try:
         guest_form = await _load_form(reader, EventSlug(request.query_params.get("event", "")))
     except (NotFound, Refused):
-        raise over from None
+        raise expired from None
     problems = {"": gettext("This link no longer works. Answer again, and we’ll send you a new one.")}
     return _guest_form_page(request, guest_form, FormState(forms.values_of(None), problems), status=404)
 

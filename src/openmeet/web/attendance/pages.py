@@ -120,12 +120,12 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
     path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
     if not rules.is_new_reply(before, saved):
         return go(path, flash=flash)
-    undo = _reply_to_undo(before)
-    query = f"?undo={undo.value}" if undo is not None and undo is not reply else ""
+    undoing_reply = _undoing_reply(before)
+    query = f"?undo={undoing_reply.value}" if undoing_reply is not None and undoing_reply is not reply else ""
     return go(f"{path}{query}", flash=flash)
 
 
-def _reply_to_undo(before: Attendance | None) -> RsvpReply | None:
+def _undoing_reply(before: Attendance | None) -> RsvpReply | None:
     """The reply that gives somebody their previous status again, "going" only if there is room. If they had no RSVP, it
     withdraws the new one. None if the previous status cannot be restored: a reply cannot return somebody to the waitlist,
     to an offer, to an unanswered invitation or to an unclear reply.

@@ -36,7 +36,7 @@ from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Empty rows for further questions.
-_SPARE = 2
+_SPARE_QUESTIONS = 2
 
 _IN_PERSON = "limit_in_person"
 _ONLINE = "limit_online"
@@ -86,7 +86,7 @@ async def save(request: Request) -> Response:
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
             new_settings = check_settings(_submission_of(form, questions), locked.event, locked.settings)
-            await event_hosting.replace_registration(tx, locked, new_settings, confirm=partial(_confirm, form))
+            await event_hosting.replace_registration(tx, locked, new_settings, confirm=partial(_ask_to_confirm, form))
     except InvalidForm as wrong:
         return _registration_page(
             request,
@@ -109,7 +109,7 @@ async def save(request: Request) -> Response:
     return go(event_path(event.slug), flash="registration_saved")
 
 
-def _confirm(form: Mapping[str, str], impact: RegistrationImpact) -> None:
+def _ask_to_confirm(form: Mapping[str, str], impact: RegistrationImpact) -> None:
     """Ask about lower limits at the limit in person only if the change of that limit alone has consequences."""
     key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
     field = _IN_PERSON if impact.of_limit_in_person != CapacityImpact() else _ONLINE
@@ -133,7 +133,7 @@ def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
             form.get(f"choices_{number}", "").replace("\r\n", "\n"),
             form.get(f"required_{number}", ""),
         )
-        for number in range(1, MAX_QUESTIONS + _SPARE + 1)
+        for number in range(1, MAX_QUESTIONS + _SPARE_QUESTIONS + 1)
         if f"question_{number}" in form
     ]
 
@@ -141,7 +141,7 @@ def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
 def _question_rows(registration_settings: RegistrationSettings) -> list[SubmittedQuestion]:
     """The questions as rows of the form, and empty rows for further ones."""
     rows = [question_as_typed(one) for one in registration_settings.questions]
-    return rows + [SubmittedQuestion("")] * min(_SPARE, MAX_QUESTIONS - len(rows))
+    return rows + [SubmittedQuestion("")] * min(_SPARE_QUESTIONS, MAX_QUESTIONS - len(rows))
 
 
 def _question_values(questions: Sequence[SubmittedQuestion]) -> dict[str, str]:
@@ -193,7 +193,7 @@ def _registration_page(
             )
             for n in range(1, largest_party + 1)
         ],
-        "hours": _hours(form_state.value("closes_hours_before")),
+        "hours": _deadline_options(form_state.value("closes_hours_before")),
         "labels": _LABELS
         | {f"question_{number}": gettext("Question %(place)s", place=number) for number, _ in numbered}
         | {f"choices_{number}": gettext("Choices of question %(place)s", place=number) for number, _ in numbered},
@@ -201,7 +201,7 @@ def _registration_page(
     return page(request, "attendance/registration.html", context, status=status)
 
 
-def _hours(selected_hours: str) -> list[tuple[str, str]]:
+def _deadline_options(selected_hours: str) -> list[tuple[str, str]]:
     """The options for the deadline. They include the current value if another client set it."""
     hours = {
         "": gettext("the event ends"),

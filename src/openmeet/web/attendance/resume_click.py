@@ -22,8 +22,9 @@ from openmeet.web.attendance import forms
 from openmeet.web.attendance.view import FLASH_AFTER_REPLY
 from openmeet.web.site.cookies import forget_cookie, read_cookie, set_cookie
 
-_CLICK = "openmeet_click"
+_CLICK_COOKIE = "openmeet_click"
 
+# The flash message after signing in without a click, or with one that changed nothing.
 SIGNED_IN = "signed_in"
 
 
@@ -47,18 +48,18 @@ def path_of(slug: EventSlug, reply: RsvpReply, form: Mapping[str, str]) -> str:
 
 def store_click(connection: HTTPConnection, response: Response, path: str) -> None:
     """Store a visitor's click in their browser until they have signed in."""
-    set_cookie(connection, response, _CLICK, path)
+    set_cookie(connection, response, _CLICK_COOKIE, path)
 
 
 def forget_click(connection: HTTPConnection, response: Response) -> None:
-    forget_cookie(connection, response, _CLICK)
+    forget_cookie(connection, response, _CLICK_COOKIE)
 
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
     """Submit the stored click, and return where to redirect. A path in a link has no effect unless this browser has
     stored it as a click. People who did not come for a certain page are sent to their home page.
     """
-    stored_path = read_cookie(connection, _CLICK)
+    stored_path = read_cookie(connection, _CLICK_COOKIE)
     if not stored_path or stored_path != next_path:
         return RedirectAfterSignIn("/home" if next_path == "/" else next_path)
     return await _finish_answer(db, caller, next_path)

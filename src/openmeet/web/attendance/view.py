@@ -1,5 +1,5 @@
-"""RSVPs in words, for pages: requests to join with decision buttons, the history of an RSVP, changes since yesterday, and
-regular attendees.
+"""What pages about RSVPs share: requests to join with decision buttons, the history of an RSVP, changes since yesterday,
+and regular attendees, in words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import activity, history, host_list, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
@@ -212,3 +213,8 @@ def past_attendance_words(past: PastAttendance | None) -> str:
         past.events,
         yes=past.said_yes,
     )
+
+
+def is_past(event: Event, now: Instant) -> bool:
+    """Whether nobody is going any more, because the event is over or cancelled."""
+    return event.is_cancelled or event.is_over(now)
