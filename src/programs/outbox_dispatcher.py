@@ -17,7 +17,7 @@ from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
 from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
-from openmeet.domain.attendance.record_comparison import compare_rsvps_handler
+from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
@@ -143,7 +143,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), batch=2, lease_seconds=600.0),
         JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
-        JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(db), batch=2, lease_seconds=600.0),
         JobKind.LATE_WRITE: one_by_one(late_write_handler(publishing_dependencies(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),

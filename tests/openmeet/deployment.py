@@ -36,7 +36,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
-from openmeet.domain.attendance.record_comparison import compare_rsvps_handler
+from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check
@@ -185,7 +185,7 @@ class Deployment:
                 JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
-                JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_WRITE: one_by_one(late_write_handler(self.publisher)),
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),

@@ -34,7 +34,7 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance.record_comparison import compare_rsvps_handler
+from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.erasure.ledger import ErasureLedger
@@ -297,7 +297,7 @@ class Deployment:
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
-                JobKind.COMPARE_ANSWERS: one_by_one(compare_rsvps_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_WRITE: one_by_one(late_write_handler(self.publisher)),
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),

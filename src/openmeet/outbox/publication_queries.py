@@ -114,7 +114,7 @@ async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str 
     return None if row is None else row["uri"]
 
 
-async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
+async def users_with_records_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
     """Users whose records of this kind are, or once were, in a repository."""
     rows = await reader.fetch(
         "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did

@@ -29,7 +29,7 @@ _WITHDRAW = f"{_SET_WITHDRAWN} where kind = :kind and subject_id = :subject_id"
 # The URI is stored before the record is written, and removed once it is deleted.
 _MAY_EXIST_REMOTELY = "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
 
-_ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
+_UNDO_WITHDRAWALS_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 
 
 async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
@@ -56,8 +56,8 @@ async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
     return await tx.execute(_WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def allow_all_of(tx: Transaction, user_id: str) -> int:
+async def undo_withdrawals_of(tx: Transaction, user_id: str) -> int:
     """Undo ``withdraw_all_of``, and every withdrawal of a single record, because the person has consented again. Returns
     the number of rows.
     """
-    return await tx.execute(_ALLOW_ALL_OF, user_id=user_id)
+    return await tx.execute(_UNDO_WITHDRAWALS_OF, user_id=user_id)

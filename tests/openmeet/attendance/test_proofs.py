@@ -332,15 +332,15 @@ async def test_a_revoked_key_is_replaced_and_signs_no_more(db: Database, clock: 
     async with db.transaction() as tx:
         signing, replaced = await proof_keys.all_keys(tx)
         assert (signing.replaced_at, replaced.replaced_at) == (None, signing.created_at)
-        assert await proof_keys.files_end_at(tx, old) is None
+        assert await proof_keys.revoked_files_until(tx, old) is None
         await proof_keys.revoke(tx, CODE_KEY, replaced)
-        assert await proof_keys.files_end_at(tx, old) == replaced.replaced_at
-        assert await proof_keys.files_end_at(tx, signing.created_at) is None
+        assert await proof_keys.revoked_files_until(tx, old) == replaced.replaced_at
+        assert await proof_keys.revoked_files_until(tx, signing.created_at) is None
         await proof_keys.revoke(tx, CODE_KEY, signing)
         new, *others = await proof_keys.all_keys(tx)
         assert [one.revoked_at for one in (new, *others)] == [None, tx.now, tx.now]
         assert jwt.read(await proof_keys.sign(tx, CODE_KEY, {})).header["kid"] == new.key_id
-        assert await proof_keys.files_end_at(tx, old) == tx.now
+        assert await proof_keys.revoked_files_until(tx, old) == tx.now
 
 
 async def test_a_key_that_cannot_be_opened_is_replaced(db: Database) -> None:

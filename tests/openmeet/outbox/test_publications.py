@@ -377,7 +377,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         await publications.recheck_unpublished_of(tx, user_id)
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
         await publication_withdrawals.withdraw_all_of(tx, user_id)
-        await publication_withdrawals.allow_all_of(tx, user_id)
+        await publication_withdrawals.undo_withdrawals_of(tx, user_id)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)
         await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
         row = (await leased_publications.lease_due(tx, limit=5, seconds=60))[0]

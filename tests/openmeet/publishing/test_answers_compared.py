@@ -11,7 +11,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import record_comparison
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.record_comparison import compare_rsvps
+from openmeet.domain.attendance.record_comparison import request_comparison
 from openmeet.domain.events.event_records import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
@@ -65,7 +65,7 @@ async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Depl
     async with deployment.db.transaction() as tx:
         current = await by_slug(tx, event.slug)
         assert current is not None
-        assert await compare_rsvps(tx, current) == 3
+        assert await request_comparison(tx, current) == 3
     await deployment.deliver_jobs()
     await deployment.deliver_jobs()
     assert await going() == 1
@@ -93,7 +93,7 @@ async def answered(db: Database, numbers: range) -> None:
 async def asked(db: Database) -> StatementCounter:
     async with db.transaction() as tx:
         tea, counting = await _tea(tx), StatementCounter(tx)
-        assert await compare_rsvps(counting, tea) == await comparing_of(tx)
+        assert await request_comparison(counting, tea) == await comparing_of(tx)
         assert await record_comparison.counts_by_state(counting, tea.id) == {
             PublicationState.WITHHELD: await comparing_of(tx)
         }
@@ -135,7 +135,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
         )
     assert (
         await dispatcher.run_once(
-            db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.compare_rsvps_handler(db))}
+            db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.comparison_handler(db))}
         )
         == 1
     )

@@ -99,7 +99,9 @@ async def _limits_of_each(reader: Reader, events: Sequence[Event]) -> dict[Event
 
 
 async def resume_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
-    """Recheck the RSVP records of events that are back, and fill their free seats. The events are locked."""
+    """Recheck the RSVP records of events whose records are back after a deletion, and fill the seats that became free
+    meanwhile. The events are locked.
+    """
     await recheck_rsvp_records(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 

@@ -18,9 +18,10 @@ from openmeet.domain.webhooks.queries import HAS_ENABLED_WEBHOOK
 
 @dataclass(frozen=True, slots=True)
 class SeatUsage:
-    """Data that decides whether there is room. ``has_expired_offers``: some offers expired unanswered.
-    ``has_waitlist``: there is a waitlist, which ends at ``last_number`` (None if the event has no limit, because then it
-    is not read).
+    """What the database says about the seats of an event. ``seats.RemainingSeats`` decides with it who gets one.
+
+    ``has_expired_offers``: some offers expired unanswered. ``has_waitlist``: there is a waitlist, which ends at
+    ``last_number`` (None if the event has no limit, because then it is not read).
     """
 
     held: SeatsHeld

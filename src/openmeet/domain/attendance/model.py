@@ -62,7 +62,11 @@ class RsvpSource(StrEnum):
 
 
 class ChangeChannel(StrEnum):
-    """The channel through which an RSVP was changed. CLOCK is a scheduled task, or a place that became free."""
+    """The channel through which an RSVP was changed.
+
+    NETWORK is a record, CLOCK a scheduled task or a place that became free. HOST is a decision of a host, or a block by a
+    host or moderator; GROUP is leaving the event's group or a ban from it.
+    """
 
     PAGE = "page"
     API = "api"

@@ -121,9 +121,9 @@ async def revoke(tx: Transaction, key: SigningKey, stolen: ProofKey) -> None:
         await _replace_key(tx, key)
 
 
-async def files_end_at(reader: Reader, made_at: Instant) -> Instant | None:
-    """Until when signed files of a proof that was made at ``made_at`` may have been signed with a revoked key. None if
-    they were not.
+async def revoked_files_until(reader: Reader, made_at: Instant) -> Instant | None:
+    """The instant before which a signed file of this proof may have been signed with a revoked key, so that nobody can
+    verify it. None if there is no such file. ``made_at``: when the proof was made.
     """
     ends = [
         one.replaced_at for one in await all_keys(reader) if one.revoked_at is not None and one.replaced_at is not None

@@ -41,10 +41,10 @@ _NEXT_RECEIVED_RECORDS: Final = (
 )
 
 
-async def compare_rsvps(tx: Transaction, event: Event) -> int:
+async def request_comparison(tx: Transaction, event: Event) -> int:
     """Enqueue a check of every RSVP record of the event against its repository. Return how many.
 
-    Only hosts may request this. It costs one read per record, rate limited per PDS host
+    Only hosts may request this. It costs one read per record, rate limited per PDS
     (``network.ingestion.host_budgets``).
     """
     await jobs.enqueue_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
@@ -59,7 +59,7 @@ async def counts_by_state(reader: Reader, event_id: EventId) -> dict[Publication
     }
 
 
-def compare_rsvps_handler(db: Database) -> JobHandler:
+def comparison_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.COMPARE_ANSWERS``. The subject is the event. Each batch is one transaction and can safely be
     repeated.
     """

@@ -156,42 +156,43 @@ async def restore_reply(
     locked = await locked_event.lock_by_id(tx, unlocked.event_id, unlocked.user_id) if unlocked else None
     if locked is None or locked.rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-    event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
-    may_see = await _may_still_see(tx, event, rsvp.user_id)
+    may_see = await _may_still_see(tx, locked.event, locked.rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
     action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.END
-    details = rsvp_changes.stored_details(rsvp)
+    change = await _restored_change(tx, locked, locked.rsvp, action, answered_at)
+    saved = await rsvp_changes.save_decision(tx, change)
+    if may_come or not may_see:
+        await rsvp_changes.enqueue_record(tx, saved, edited_at=answered_at)
+    if rsvp_changes.may_move_waitlist(change.before, saved):
+        await waitlist.fill(tx, locked.event_registration)
+    return saved.revision
+
+
+async def _restored_change(
+    tx: Transaction, locked: LockedEvent, rsvp: Attendance, action: AttendanceAction, answered_at: Instant
+) -> RsvpChange:
+    """The change that a restored reply makes, as if it were given at ``answered_at`` and seats were taken now."""
+    event_registration, details = locked.event_registration, rsvp_changes.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await rsvp_changes.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats
     )
+    # If offers have just expired, this RSVP may have moved on the waitlist.
     rsvp = await queries.by_id(tx, rsvp.id) or rsvp
+    relationship = await relationship_of(tx, event_registration, rsvp.user_id)
     decision = rules.decide(
-        event_registration,
+        event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=answered_at
+    )
+    return RsvpChange(
+        locked.event,
+        rsvp.user_id,
         rsvp,
-        action,
-        relationship=await relationship_of(tx, event_registration, rsvp.user_id),
-        has_room=has_room,
-        now=answered_at,
+        decision,
+        details,
+        source=RsvpSource.HERE,
+        through=ChangeChannel.NETWORK,
+        actor_id=None,
+        answered_at=answered_at,
     )
-    saved = await rsvp_changes.save_decision(
-        tx,
-        RsvpChange(
-            event,
-            rsvp.user_id,
-            rsvp,
-            decision,
-            details,
-            source=RsvpSource.HERE,
-            through=ChangeChannel.NETWORK,
-            actor_id=None,
-            answered_at=answered_at,
-        ),
-    )
-    if may_come or not may_see:
-        await rsvp_changes.enqueue_record(tx, saved, edited_at=answered_at)
-    if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event_registration)
-    return saved.revision
 
 
 async def apply_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:

@@ -109,7 +109,7 @@ async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> Non
     created.
     """
     await queries.put_answer(tx, user_id, publishing=True, handle=handle)
-    await publication_withdrawals.allow_all_of(tx, user_id)
+    await publication_withdrawals.undo_withdrawals_of(tx, user_id)
     if await queries.writable_of_user(tx, user_id):
         await publications.recheck_unpublished_of(tx, user_id)
     else:

@@ -132,7 +132,7 @@ async def show(request: Request) -> Response:
             statement = await proofs.statement(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
-        files_end = await proof_keys.files_end_at(reader, statement.made_at)
+        files_end = await proof_keys.revoked_files_until(reader, statement.made_at)
     context = {
         "who": shown_name(statement),
         "account": statement.account,
@@ -253,7 +253,7 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
     async with database_of(request).reader() as reader:
         options = await proofs.options_of(reader, services(request).code_key, caller, event_slug_of(request))
         proof = options.proof
-        files_end = await proof_keys.files_end_at(reader, proof.made_at) if proof else None
+        files_end = await proof_keys.revoked_files_until(reader, proof.made_at) if proof else None
         now = reader.now
     default = proof.shown_as if proof else ShownAs.NAME
     problems = {} if refused is None else {"": refused.why}
