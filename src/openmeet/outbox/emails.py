@@ -141,7 +141,10 @@ async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_p
     await jobs.rename_many(
         tx,
         JobKind.MAIL,
-        [(_job_subject(kind, from_person, subject_id), _job_subject(kind, to_person, subject_id)) for kind, subject_id in mails],
+        [
+            (_job_subject(kind, from_person, subject_id), _job_subject(kind, to_person, subject_id))
+            for kind, subject_id in mails
+        ],
     )
 
 

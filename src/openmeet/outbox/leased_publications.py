@@ -2,9 +2,9 @@
 then the response.
 
 Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. ``set_state``
-raises an error if ``STATE_GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is sent. If
-something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
-due again when it is completed.
+raises an error if ``STATE_GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is
+sent. If something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row
+becomes due again when it is completed.
 """
 
 from collections.abc import Sequence
@@ -348,8 +348,8 @@ async def set_state(
     """Release the row in another state. Returns False if the lease has been lost.
 
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
-    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``STATE_GRAPH`` does not allow
-    the move.
+    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``STATE_GRAPH`` does not
+    allow the move.
     """
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
     STATE_GRAPH.require(publication.leased_state, state)

@@ -1,8 +1,8 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
 else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
 
-Statements set a new state only from states that ``STATE_GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of a
-leased row also makes the result of its handler void.
+Statements set a new state only from states that ``STATE_GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of
+a leased row also makes the result of its handler void.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,13 @@ then retracts the records.
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox.publication_columns import RECHECK_IF_LEASED
-from openmeet.outbox.publications import STATE_GRAPH, PublicationKind, PublicationState, create_for_foreign_record, recheck
+from openmeet.outbox.publications import (
+    STATE_GRAPH,
+    PublicationKind,
+    PublicationState,
+    create_for_foreign_record,
+    recheck,
+)
 
 _S = PublicationState
 
@@ -27,7 +33,9 @@ _SET_WITHDRAWN = f"""
 _WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"
 _WITHDRAW = f"{_SET_WITHDRAWN} where kind = :kind and subject_id = :subject_id"
 # The URI is stored before the record is written, and removed once it is deleted.
-_MAY_EXIST_REMOTELY = "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
+_MAY_EXIST_REMOTELY = (
+    "select 1 as found from publications where kind = :kind and subject_id = :subject_id and uri is not null"
+)
 
 _UNDO_WITHDRAWALS_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 

@@ -15,8 +15,8 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 class SupersededRecord:
     """A superseded record. ``kind``: the kind of its subject.
 
-    ``is_record_of_author``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far as is
-    known, the repository still has it.
+    ``is_record_of_author``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far
+    as is known, the repository still has it.
     """
 
     uri: str
@@ -36,7 +36,13 @@ ERASE: Mapping[Engine, str] = {
 
 
 async def store(
-    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_record_of_author: bool, is_there: bool = True
+    tx: Transaction,
+    kind: PublicationKind,
+    subject_id: str,
+    uri: str,
+    *,
+    is_record_of_author: bool,
+    is_there: bool = True,
 ) -> None:
     """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
     await tx.execute(

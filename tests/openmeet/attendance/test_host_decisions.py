@@ -415,7 +415,12 @@ async def test_limits_per_way_to_attend_need_a_hybrid_event(db):
     with pytest.raises(InvalidForm) as wrong:
         check_settings(RegistrationSubmission(limit_online="5"), here)
     assert set(wrong.value.problems) == {"limit_online"}
-    assert check_settings(RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
+    assert (
+        check_settings(
+            RegistrationSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)
+        ).limit_online
+        == 5
+    )
     assert check_settings(RegistrationSubmission(limit_online="5"), both).limit_online == 5
 
 

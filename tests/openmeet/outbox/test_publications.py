@@ -21,7 +21,13 @@ from openmeet.outbox import (
 )
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import DUE_ON_NEW_REVISION, STATE_GRAPH, PublicationKind, PublicationState, RecordVersion
+from openmeet.outbox.publications import (
+    DUE_ON_NEW_REVISION,
+    STATE_GRAPH,
+    PublicationKind,
+    PublicationState,
+    RecordVersion,
+)
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from tests.databases import MakeDatabase
 

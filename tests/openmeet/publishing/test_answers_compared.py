@@ -134,9 +134,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
     assert (
-        await dispatcher.run_once(
-            db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.comparison_handler(db))}
-        )
+        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.comparison_handler(db))})
         == 1
     )
     async with db.reader() as reader:

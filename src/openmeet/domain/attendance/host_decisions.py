@@ -220,7 +220,9 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     chosen = await _rsvps_to_change(tx, event, ids, AttendanceAction.REJECT)
     if any(one.user_id == event.author_id for one in chosen):
         raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-    changes = [_change_by_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen]
+    changes = [
+        _change_by_host_action(event, one, AttendanceAction.REJECT, caller.user_id, now=tx.now) for one in chosen
+    ]
     rejected = await rsvp_changes.save_and_enqueue_records(tx, changes)
     await notify_of_decision(tx, event, rejected, event_kinds.ANSWER_REJECTED, _rejection_payload(event))
     if rejected and event.position_in_series is not None:

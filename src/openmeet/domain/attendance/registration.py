@@ -189,7 +189,9 @@ def check_settings(
     party = _number(submission.max_party, 1, MAX_PARTY, "max_party", too_large, problems)
     audience = choice(ListAudience, submission.list_audience, "list_audience", problems)
     foreign = (
-        choice(ForeignAnswers, submission.foreign_answers, "foreign_answers", problems) if submission.foreign_answers else None
+        choice(ForeignAnswers, submission.foreign_answers, "foreign_answers", problems)
+        if submission.foreign_answers
+        else None
     )
     if submission.is_members_only and event.group is None and not before.is_members_only:
         problems["is_members_only"] = AttendanceReason.NO_GROUP

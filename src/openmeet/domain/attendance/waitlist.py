@@ -170,7 +170,9 @@ async def full_event_ids(reader: Reader, registrations: Collection[EventRegistra
     # A free seat can be kept for a party on the waitlist, except during the last call.
     in_last_call = {one.event.id for one in registrations if seats.is_last_call(one.event, reader.now)}
     keeping_seats = {event_id for event_id, modes in free_modes.items() if modes} - in_last_call
-    heads = await _first_of_each_mode_by_event(reader, {event_id: limits[event_id] for event_id in sorted(keeping_seats)})
+    heads = await _first_of_each_mode_by_event(
+        reader, {event_id: limits[event_id] for event_id in sorted(keeping_seats)}
+    )
     return frozenset(
         event_id
         for event_id, modes in free_modes.items()

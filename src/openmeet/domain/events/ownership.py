@@ -215,8 +215,8 @@ async def leave_record(
 ) -> bool:
     """Mark the record of an event or series as superseded when its owner changes. Return False if it has none.
 
-    ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_record_of_author``: its author
-    wrote it in another app.
+    ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_record_of_author``: its
+    author wrote it in another app.
     """
     sent = await publication_queries.uri_of(tx, kind, subject_id)
     uri = sent or record_uri

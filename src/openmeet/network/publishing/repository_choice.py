@@ -140,6 +140,8 @@ async def repository_to_delete_from(reader: Reader, publication: Publication) ->
     ):
         return identity
     if publication.kind in _WRITTEN_BY_GROUPS:
-        record_holders = await publication_queries.users_with_records_in(reader, PublicationKind.SUPERSEDED_GROUP, identity.did)
+        record_holders = await publication_queries.users_with_records_in(
+            reader, PublicationKind.SUPERSEDED_GROUP, identity.did
+        )
         return identity if identity.user_id in record_holders else None
     return None

@@ -187,7 +187,9 @@ async def plan_write(
         )
         return await _plan_event(dependencies, publication, decision, target, max_bytes)
     if isinstance(decision, PublishGroup):
-        max_bytes = max_picture_bytes or await max_picture_bytes_of(dependencies.network, client.service, decision.picture)
+        max_bytes = max_picture_bytes or await max_picture_bytes_of(
+            dependencies.network, client.service, decision.picture
+        )
         return await _plan_group(dependencies, publication, decision, target, max_bytes)
     if isinstance(decision, PublishSeries):
         record = await _series_record(
@@ -290,7 +292,9 @@ async def _event_content(
         group_uri = await group_part(reader, event)
         predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
     picture = await blob_of(
-        dependencies.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, max_picture_bytes
+        dependencies.pictures,
+        event.content.picture if reach_of(event) is PublishLevel.FULL else None,
+        max_picture_bytes,
     )
     ours = publishable(event, instance=dependencies.instance, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture

@@ -147,7 +147,7 @@ def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None
 
 
 async def publish(request: Request) -> Response:
-    """Try again to publish the caller's RSVP, even if the PDS refused it, it is in conflict, or they withdrew its record."""
+    """Try again to publish the caller's RSVP, even if it was refused, is in conflict, or they withdrew its record."""
     caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
