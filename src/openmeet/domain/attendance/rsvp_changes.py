@@ -61,7 +61,7 @@ async def expire_offers_and_check_room(
         return False
     allows_overtaking = seats.is_last_call(event, tx.now) or not usage.has_waitlist
     return allows_overtaking or seats.overtakes_nobody(
-        limits, held, await waitlist.first_of_each_mode(tx, event.id, limits), details.mode
+        limits, held, await waitlist.heads_of(tx, event.id, limits), details.mode
     )
 
 
@@ -73,7 +73,7 @@ async def expire_offers_and_read_seats(tx: Transaction, event_registration: Even
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         usage = await _expire_offers(tx, event_registration)
-    heads = await waitlist.first_of_each_mode(tx, event.id, limits) if usage.has_waitlist else ()
+    heads = await waitlist.heads_of(tx, event.id, limits) if usage.has_waitlist else ()
     return RemainingSeats(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 

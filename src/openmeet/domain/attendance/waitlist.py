@@ -146,9 +146,9 @@ async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
-    """The first party of each mode's waitlist that could ever fit."""
-    return (await _first_of_each_mode_by_event(reader, {event_id: limits})).get(event_id, [])
+async def heads_of(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
+    """The heads of the waitlist: in each mode, the first party that could ever fit."""
+    return (await _heads_of_each(reader, {event_id: limits})).get(event_id, [])
 
 
 async def is_full_now(reader: Reader, event_registration: EventRegistration) -> bool:
@@ -170,9 +170,7 @@ async def full_event_ids(reader: Reader, registrations: Collection[EventRegistra
     # A free seat can be kept for a party on the waitlist, except during the last call.
     in_last_call = {one.event.id for one in registrations if seats.is_last_call(one.event, reader.now)}
     keeping_seats = {event_id for event_id, modes in free_modes.items() if modes} - in_last_call
-    heads = await _first_of_each_mode_by_event(
-        reader, {event_id: limits[event_id] for event_id in sorted(keeping_seats)}
-    )
+    heads = await _heads_of_each(reader, {event_id: limits[event_id] for event_id in sorted(keeping_seats)})
     return frozenset(
         event_id
         for event_id, modes in free_modes.items()
@@ -186,10 +184,10 @@ def _modes(limits: SeatLimits) -> tuple[AttendanceMode | None, ...]:
     return tuple(AttendanceMode) if limits.of_mode else (None,)
 
 
-async def _first_of_each_mode_by_event(
+async def _heads_of_each(
     reader: Reader, limits_by_event: Mapping[EventId, SeatLimits]
 ) -> dict[EventId, list[Attendance]]:
-    """``first_of_each_mode`` for several events. Events without a waitlist are left out."""
+    """``heads_of`` for several events. Events without a waitlist are left out."""
     parts: list[str] = []
     values: dict[str, object] = {}
     for number, (event_id, limits) in enumerate(limits_by_event.items()):
