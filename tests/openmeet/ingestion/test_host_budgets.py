@@ -1,9 +1,9 @@
-"""Single records are fetched from a host at a limited rate, and the rest is scheduled for later."""
+"""Single records are fetched from a host and from a repository at a limited rate. The rest is scheduled for later."""
 
 from collections import Counter
 
 from at_protocol.syntax.did import parse_did
-from groundwork.clock import MINUTE
+from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.errors import TooMany
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
@@ -63,6 +63,30 @@ async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: 
     deployment.clock.turn(2 * MINUTE)
     await dispatcher.run_once(deployment.db, handlers)
     assert await known() == 5
+
+
+async def test_one_repository_leaves_the_budget_of_its_host_to_others(deployment: Deployment):
+    """Proofs of five records of one account are due before one of another account on the same server."""
+    counters, clock = InProcessCounters(), deployment.clock
+    dids = [(await deployment.identity((await deployment.connected(name)).user_id)).did for name in ("cleo", "dana")]
+    uris = [f"at://{dids[0]}/{EVENT}/tea{number}" for number in range(5)] + [f"at://{dids[1]}/{EVENT}/tea"]
+    handler = fetch.record_handler(
+        deployment.db,
+        deployment.network,
+        deployment.processor.ingestion_context,
+        spending(counters, clock, THREE),
+        spending(counters, clock, Limit("proofs_asked_of_repository", 2, 60)),
+    )
+    async with deployment.db.transaction() as tx:
+        await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, 1, tx.now) for uri in uris[:5]])
+        await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uris[5], 1, Instant(tx.now + 1))])
+    clock.turn(SECOND)
+    await dispatcher.run_once(deployment.db, {JobKind.PROVE_RECORD: one_by_one(handler)})
+    question = "select subject from outbox_jobs where kind = 'prove_record' and state = 'completed'"
+    async with deployment.db.reader() as reader:
+        proven = {row["subject"] for row in await reader.fetch(question)}
+    assert len(proven) == 3
+    assert uris[5] in proven
 
 
 async def test_a_read_requested_while_another_is_delayed_is_due_at_once(deployment: Deployment):

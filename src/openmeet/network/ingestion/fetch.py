@@ -103,14 +103,22 @@ async def fetch_subject(
 
 
 def record_handler(
-    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    spend_on_host: SpendOnHost = unlimited,
+    spend_on_repository: SpendOnHost = unlimited,
 ) -> JobHandler:
     """Return the handler of ``JobKind.PROVE_RECORD``. The subject of the job is the record's AT URI, with a DID as its
     authority.
+
+    ``spend_on_repository`` is called with the DID, before ``spend_on_host``.
     """
 
     async def handle(job: Job) -> None:
-        await prove_and_apply(db, network, context, _uri_of(job), spend_on_host)
+        uri = _uri_of(job)
+        await spend_on_repository(uri.authority)
+        await prove_and_apply(db, network, context, uri, spend_on_host)
 
     return handle
 

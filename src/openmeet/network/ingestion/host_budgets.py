@@ -1,4 +1,4 @@
-"""Request budget per host and minute for individual records, shared by all programs and tenants.
+"""Request budgets per host and per repository and minute for individual records, shared by all programs and tenants.
 
 Somebody who writes thousands of RSVPs could otherwise make us call a server of their choice that often. Requests over
 the budget are due later (``TooMany``), and jobs for other hosts go first.
@@ -16,19 +16,23 @@ from openmeet.network.repositories.clients import NetworkClients
 # Half of what the reference PDS allows one address (3000 in five minutes). The rest is for repository reads and writes.
 PER_HOST: Final = Limit("records_asked_of_host", 300, 60)
 
-# Counts one request to a host. Raises TooMany if the host's budget is spent.
+# How many of these may be proofs of records of one repository, because unsigned data contradict them. Otherwise a few
+# accounts could use up the budget of a host on which many others live.
+PROOFS_PER_REPOSITORY: Final = Limit("proofs_asked_of_repository", 60, 60)
+
+# Counts one request to a host or a repository. Raises TooMany if its budget is spent.
 SpendOnHost = Callable[[str], Awaitable[None]]
 
 
-async def unlimited(_host: str) -> None:
+async def unlimited(_name: str) -> None:
     """No limit: for our own hosts, and for tests."""
 
 
 def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> SpendOnHost:
-    """Return a budget that counts requests per host against ``limit``."""
+    """Return a budget that counts requests per host, or whatever ``limit`` is for."""
 
-    async def spend_on(host: str) -> None:
-        await spend(counters, [(limit, host)], now=clock.now())
+    async def spend_on(name: str) -> None:
+        await spend(counters, [(limit, name)], now=clock.now())
 
     return spend_on
 
