@@ -72,6 +72,19 @@ async def test_a_deletion_before_our_last_write_removes_nothing(deployment: Depl
     assert not await is_deletion_asked_about(deployment, tea)
 
 
+async def test_a_deletion_before_our_last_write_withdraws_no_rsvp(deployment: Deployment, scene: tuple[Caller, Event]):
+    """As above, for an RSVP."""
+    before = (await publications(deployment))[PublicationKind.RSVP]
+    uri = before[1] or ""
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from records where uri = :uri", uri=uri)
+    await apply_messages(deployment.db, absent(uri))
+    assert (await publications(deployment))[PublicationKind.RSVP] == before
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status, record_uri from attendances")
+    assert [(row["status"], row["record_uri"]) for row in rows] == [("attending", uri)]
+
+
 async def is_deletion_asked_about(deployment: Deployment, event: Event) -> bool:
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select record_deleted_at from events where id = :id", id=event.id)

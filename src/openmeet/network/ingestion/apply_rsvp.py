@@ -193,6 +193,8 @@ async def withdraw(
         if recorded_attendance is not None:
             await rsvp_records.forget_record(tx, recorded_attendance.id)
         return
+    if publication is not None and publication.base_rev is not None and publication.base_rev >= rev:
+        return  # the base was written after the deletion
     if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
