@@ -16,7 +16,7 @@ from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, Me
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.account_deletion import erase_here
-from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
+from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import superseded_records

@@ -16,8 +16,8 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase, erase_here
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.ingestion.processor import Processor, run_once
 from openmeet.network.ingestion.submitted_records import delete_reported
 from openmeet.network.records import repository_state

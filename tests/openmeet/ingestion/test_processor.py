@@ -23,7 +23,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
-from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
+from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, ingestion_metrics, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen

@@ -12,7 +12,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
-from openmeet.network.ingestion.apply_rsvp import RSVP_FIELD
+from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS

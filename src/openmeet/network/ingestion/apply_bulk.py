@@ -20,12 +20,14 @@ from openmeet.network.ingestion import (
     notify,
     remote_groups,
     remote_series,
+    rsvp_deletions,
     rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
+from openmeet.network.ingestion.rsvp_deletions import deletion_of
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -204,16 +206,8 @@ async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -
             and seen_record.subject_uri != version.subject_uri
         ):
             # The record used to be about another event: withdraw the RSVP there.
-            await apply_rsvp.withdraw(
-                tx,
-                uri=message.uri,
-                did=message.did,
-                rev=message.rev,
-                subject_uri=seen_record.subject_uri,
-                event_id=await event_records.id_with(tx, seen_record.subject_uri),
-                after_rev=seen_record.rev if message.is_read else message.rev,
-                is_verified=message.is_verified,
-            )
+            former_event_id = await event_records.id_with(tx, seen_record.subject_uri)
+            await rsvp_deletions.apply_deletion(tx, deletion_of(message, seen_record, former_event_id))
         if rsvp is None:
             outcomes.append(IngestResult.RAW)
         elif version.state is RecordState.AWAITS_EVENT:
@@ -407,21 +401,5 @@ async def apply_event_deletion(
 
 async def apply_rsvp_deletion(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
     """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
-    subject_uri = None if seen_record is None else seen_record.subject_uri
-    await apply_rsvp.withdraw(
-        tx,
-        uri=message.uri,
-        did=message.did,
-        rev=message.rev,
-        subject_uri=subject_uri,
-        event_id=await event_records.id_with(tx, subject_uri),
-        after_rev=_known_before(message, seen_record),
-        is_verified=message.is_verified,
-    )
-
-
-def _known_before(message: RecordMessage, seen_record: SeenRecord | None) -> str:
-    """Return the rev at which the record was known to exist, or the deletion's own rev if its commit was seen."""
-    if not message.is_read:
-        return message.rev
-    return "" if seen_record is None else seen_record.rev
+    event_id = await event_records.id_with(tx, None if seen_record is None else seen_record.subject_uri)
+    await rsvp_deletions.apply_deletion(tx, deletion_of(message, seen_record, event_id))

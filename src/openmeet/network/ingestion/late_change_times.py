@@ -14,13 +14,13 @@ from at_protocol.syntax.tid import Tid
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rsvp_records
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.events import event_records
-from openmeet.domain.events.model import EventId
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import EarlierDecision, MergeSide
 from openmeet.network.ingestion import apply_rsvp
-from openmeet.network.ingestion.apply_rsvp import DELETED_VALUE, RSVP_FIELD, facts_of
+from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
+from openmeet.network.ingestion.local_rsvps import DELETED_VALUE, RSVP_FIELD, facts_of
 from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
@@ -85,7 +85,8 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     event_id = None if seen_record.subject_uri is None else await event_records.id_with(tx, seen_record.subject_uri)
     if event_id is None or seen_record.subject_uri is None:
         return
-    person, _ = await apply_rsvp.rsvp_of(tx, did, seen_record.subject_uri)
+    about = PersonAndEvent(did, seen_record.subject_uri, event_id)
+    person, _ = await apply_rsvp.rsvp_of(tx, did, about.subject_uri)
     own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
     publication = (
         None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
@@ -100,20 +101,14 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
             tx, own_attendance.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
         await merge_decisions.replace_result(tx, decision, field=RSVP_FIELD, result=side, ours_revision=revision)
-    elif await _undo_result(tx, did, decision, seen_record.subject_uri, event_id, own_attendance, publication):
+    elif await _undo_result(tx, decision, about, publication):
         await merge_decisions.replace_result(
             tx, decision, field=RSVP_FIELD, result=side, ours_revision=decision.ours_revision
         )
 
 
 async def _undo_result(
-    tx: Transaction,
-    did: Did,
-    decision: EarlierDecision,
-    subject_uri: str,
-    event_id: EventId,
-    own_attendance: Attendance,
-    publication: Publication,
+    tx: Transaction, decision: EarlierDecision, about: PersonAndEvent, publication: Publication
 ) -> bool:
     """Let the change count after all, because it turned out to be later than the RSVP given here. Returns False if that
     RSVP is being sent to the repository already.
@@ -123,7 +118,7 @@ async def _undo_result(
         return False
     await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
-        await rsvp_records.apply_late_deletion(tx, own_attendance.id)
+        await rsvp_records.apply_late_deletion(tx, AttendanceId(publication.subject_id))
     else:
-        await apply_rsvp.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+        await apply_rsvp.adopt_effective(tx, about)
     return True

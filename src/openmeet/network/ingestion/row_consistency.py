@@ -32,10 +32,13 @@ from openmeet.network.ingestion import (
     quarantine,
     remote_groups,
     remote_series,
+    rsvp_deletions,
 )
-from openmeet.network.ingestion.apply_rsvp import UNPUBLISHED_STATUSES
+from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
+from openmeet.network.ingestion.local_rsvps import UNPUBLISHED_STATUSES, read_of
+from openmeet.network.ingestion.rsvp_deletions import RsvpDeletion
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
@@ -134,11 +137,7 @@ async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> t
         or attendance.status in UNPUBLISHED_STATUSES
     ):
         return ()
-    return (
-        ()
-        if apply_rsvp.read_of(seen_record).status is attendance_rules.replied_status_of(attendance.status)
-        else ("status",)
-    )
+    return () if read_of(seen_record).status is attendance_rules.replied_status_of(attendance.status) else ("status",)
 
 
 async def _differing_from_ours(
@@ -211,7 +210,7 @@ async def derive_anew(
         subject = await current_subject(tx, seen_record.subject_uri or "")
         event = await event_records.by_record_uri(tx, subject)
         if event is not None:
-            await apply_rsvp.derive(tx, did=did, subject_uri=subject, event_id=event.id)
+            await apply_rsvp.derive(tx, PersonAndEvent(did, subject, event.id))
         return
     await seen.lock_records(tx, [uri])
     publication = await _owned(tx, uri)
@@ -249,7 +248,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         return
     collection = parse_at_uri(uri).collection
     if collection in RSVPS:
-        await apply_rsvp.withdraw(tx, uri=uri, did=did, rev=rev, subject_uri=None, event_id=None)
+        await rsvp_deletions.apply_deletion(tx, RsvpDeletion(did, uri, rev))
         return
     publication = await _owned(tx, uri)
     if collection in EVENTS:
