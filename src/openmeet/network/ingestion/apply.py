@@ -7,8 +7,9 @@ which the order-independent merge allows; versions of one record are applied one
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
 from openmeet.domain.events import event_records
 from openmeet.network.ingestion import (
@@ -23,6 +24,7 @@ from openmeet.network.ingestion.apply_one import apply_one
 from openmeet.network.ingestion.batch import Batch, load_batch
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage, read
+from openmeet.network.ingestion.record_change import RecordChange
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -52,29 +54,31 @@ async def apply(
     parsed_messages = batch.with_current_subjects(parsed_messages)
     outcomes: dict[int, IngestResult] = {}
     try:
-        for number, wave in enumerate(_waves(batch, parsed_messages)):
+        for number, indexes in enumerate(_waves(batch, parsed_messages)):
+            seen_records = batch.seen_records
             if number:
-                uris = sorted({parsed_messages[index].message.uri for index in wave})
                 # A second version of a record must see the result of the first.
-                seen_records = await seen.find_many(tx, uris)
+                seen_records = await seen.find_many(tx, sorted({parsed_messages[one].message.uri for one in indexes}))
                 parsed_messages = await _with_subjects_now(tx, batch, parsed_messages)
-            else:
-                seen_records = batch.seen_records
-            await _apply_wave(
-                tx, context, batch, {index: parsed_messages[index] for index in wave}, seen_records, outcomes
-            )
+            changes = {one: _change(parsed_messages[one], seen_records) for one in indexes}
+            outcomes |= await _apply_wave(tx, context, batch, _sorted_wave(batch, changes, tx.now))
         await remote_series.fill_freed_dates(tx, batch.freed_dates, batch.changed_series)
         await _follow_transfers(tx, context, parsed_messages, outcomes)
     except ForeignKeyViolated as failure:
         raise TransactionConflict("a person’s account was merged with another one in between") from failure
-    of_version = {_version(parsed_messages[index].message): outcome for index, outcome in outcomes.items()}
-    for index, parsed in enumerate(parsed_messages):
-        if index not in outcomes:
-            first = of_version[_version(parsed.message)]
-            outcomes[index] = first if first in _REFUSED else IngestResult.KNOWN
-    results = [outcomes[index] for index in range(len(parsed_messages))]
+    results = _results(parsed_messages, outcomes)
     await _apply_intake_rules(tx, context, batch, parsed_messages, results)
     return results
+
+
+def _results(parsed_messages: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]) -> list[IngestResult]:
+    """Return the result of each message. A copy of a message was not applied and is known, or refused as well."""
+    of_version = {_version(parsed_messages[index].message): outcome for index, outcome in outcomes.items()}
+    of_copies = {version: one if one in _REFUSED else IngestResult.KNOWN for version, one in of_version.items()}
+    return [
+        outcomes[index] if index in outcomes else of_copies[_version(parsed.message)]
+        for index, parsed in enumerate(parsed_messages)
+    ]
 
 
 async def _with_subjects_now(
@@ -138,99 +142,104 @@ def _version(message: RecordMessage) -> tuple[object, ...]:
     return message.uri, message.rev, message.cid, message.is_verified
 
 
-async def _apply_wave(
-    tx: Transaction,
-    context: IngestionContext,
-    batch: Batch,
-    wave: dict[int, ParsedMessage],
-    seen_records: dict[str, SeenRecord],
-    outcomes: dict[int, IngestResult],
-) -> None:
-    to_prove: list[str] = []
-    events: dict[int, apply_bulk.EventUpdate] = {}
-    replies: dict[int, apply_bulk.RsvpUpdate] = {}
-    deletions: dict[int, RecordMessage] = {}
-    unknown: dict[int, ParsedMessage] = {}
-    remaining: dict[int, ParsedMessage] = {}
-    for index, parsed in wave.items():
-        message, before = parsed.message, seen_records.get(parsed.message.uri)
-        refusal = batch.refusal(message, tx.now)
+def _change(parsed: ParsedMessage, seen_records: Mapping[str, SeenRecord]) -> RecordChange:
+    return RecordChange(parsed, seen_records.get(parsed.message.uri))
+
+
+@dataclass(frozen=True, slots=True)
+class SortedWave:
+    """The messages of a wave, by index, sorted by how they are applied.
+
+    ``absent``: deletions of records that are unknown or already deleted. ``to_prove``: URIs of records of which only the
+    repository can tell which version it has.
+    """
+
+    refused: dict[int, IngestResult] = field(default_factory=dict)
+    events: dict[int, RecordChange] = field(default_factory=dict)
+    rsvps: dict[int, RecordChange] = field(default_factory=dict)
+    absent: dict[int, RecordChange] = field(default_factory=dict)
+    deleted_events: dict[int, RecordChange] = field(default_factory=dict)
+    deleted_rsvps: dict[int, RecordChange] = field(default_factory=dict)
+    one_by_one: dict[int, RecordChange] = field(default_factory=dict)
+    to_prove: list[str] = field(default_factory=list)
+
+    def part_for(self, batch: Batch, change: RecordChange) -> dict[int, RecordChange]:
+        """Return the part to which a message belongs that is not refused."""
+        message, is_deletion = change.message, change.message.body is None
+        if batch.is_late_write(message) or message.uri in batch.own_uris or message.uri in batch.superseded_uris:
+            return self.one_by_one
+        if is_deletion and change.is_absent:
+            return self.absent
+        if message.collection in EVENTS:
+            return self.deleted_events if is_deletion else self.events
+        if message.collection in RSVPS:
+            return self.deleted_rsvps if is_deletion else self.rsvps
+        return self.one_by_one
+
+
+def _sorted_wave(batch: Batch, changes: Mapping[int, RecordChange], now: Instant) -> SortedWave:
+    wave = SortedWave()
+    for index, change in changes.items():
+        refusal = batch.refusal(change.message, now)
         if refusal is not None:
-            outcomes[index] = refusal
+            wave.refused[index] = refusal
             continue
-        if batch.is_late_write(message):
-            remaining[index] = parsed
-            continue
-        if before is not None and _needs_proof(message, before):
-            to_prove.append(message.uri)
-        if message.uri in batch.own_uris or message.uri in batch.superseded_uris:
-            remaining[index] = parsed
-        elif message.body is None:
-            if before is None or before.state is RecordState.TOMBSTONE:
-                unknown[index] = parsed
-            elif message.collection in EVENTS or message.collection in RSVPS:
-                deletions[index] = message
-            else:
-                remaining[index] = parsed
-        elif message.collection in EVENTS:
-            events[index] = apply_bulk.EventUpdate(parsed, before)
-        elif message.collection in RSVPS:
-            replies[index] = apply_bulk.RsvpUpdate(parsed, before)
-        else:
-            remaining[index] = parsed
-    await record_proofs.enqueue(tx, to_prove)
-    outcomes.update(zip(events, await apply_bulk.put_events(tx, context, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await apply_bulk.put_rsvps(tx, batch, list(replies.values())), strict=True))
-    await _note_gone(tx, list(unknown.values()), seen_records)
-    outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
-    outcomes.update(await _delete_each(tx, context, batch, deletions))
-    for index, parsed in remaining.items():
-        before = seen_records.get(parsed.message.uri)
-        if before is not None and parsed.message.collection in RSVPS:
-            # Its event may have moved to another record in this batch.
-            before = await seen.find(tx, before.uri)
-        outcomes[index] = await apply_one(tx, context, batch, parsed, before)
+        wave.part_for(batch, change)[index] = change
+        if not batch.is_late_write(change.message) and _needs_proof(change):
+            wave.to_prove.append(change.message.uri)
+    return wave
 
 
-async def _delete_each(
-    tx: Transaction, context: IngestionContext, batch: Batch, deletions: Mapping[int, RecordMessage]
+async def _apply_wave(
+    tx: Transaction, context: IngestionContext, batch: Batch, wave: SortedWave
 ) -> dict[int, IngestResult]:
-    # Their events may have moved to other records in this batch.
-    seen_records = await seen.find_many(tx, [message.uri for message in deletions.values()])
-    outcomes: dict[int, IngestResult] = {}
-    deleted = {
-        index: apply_bulk.DeletedRecord(message, seen_records[message.uri]) for index, message in deletions.items()
-    }
-    events = {index: one for index, one in deleted.items() if one.message.collection in EVENTS}
-    replies = {index: one for index, one in deleted.items() if one.message.collection in RSVPS}
-    outcomes.update(zip(events, await apply_bulk.delete_events(tx, context, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await apply_bulk.delete_rsvps(tx, list(replies.values())), strict=True))
+    outcomes = dict(wave.refused)
+    await record_proofs.enqueue(tx, wave.to_prove)
+    events, rsvps = list(wave.events.values()), list(wave.rsvps.values())
+    outcomes.update(zip(wave.events, await apply_bulk.put_events(tx, context, batch, events), strict=True))
+    outcomes.update(zip(wave.rsvps, await apply_bulk.put_rsvps(tx, batch, rsvps), strict=True))
+    await _store_tombstones(tx, list(wave.absent.values()))
+    outcomes.update(dict.fromkeys(wave.absent, IngestResult.KNOWN))
+    outcomes.update(await _delete_each(tx, context, batch, wave))
+    for index, change in wave.one_by_one.items():
+        seen_record = change.seen_record
+        if seen_record is not None and change.message.collection in RSVPS:
+            # Its event may have moved to another record in this batch.
+            seen_record = await seen.find(tx, seen_record.uri)
+        outcomes[index] = await apply_one(tx, context, batch, change.parsed, seen_record)
     return outcomes
 
 
-async def _note_gone(
-    tx: Transaction, parsed_messages: Sequence[ParsedMessage], seen_records: dict[str, SeenRecord]
-) -> None:
-    """Store deletions of unknown records, so that older messages are ignored."""
+async def _delete_each(
+    tx: Transaction, context: IngestionContext, batch: Batch, wave: SortedWave
+) -> dict[int, IngestResult]:
+    # Their events may have moved to other records in this batch.
+    deletions = wave.deleted_events | wave.deleted_rsvps
+    seen_records = await seen.find_many(tx, [one.message.uri for one in deletions.values()])
+    events = [_change(one.parsed, seen_records) for one in wave.deleted_events.values()]
+    rsvps = [_change(one.parsed, seen_records) for one in wave.deleted_rsvps.values()]
+    of_events = await apply_bulk.delete_events(tx, context, batch, events)
+    of_rsvps = await apply_bulk.delete_rsvps(tx, rsvps)
+    return dict(zip(deletions, of_events + of_rsvps, strict=True))
+
+
+async def _store_tombstones(tx: Transaction, deletions: Sequence[RecordChange]) -> None:
+    """Store deletions of records that are absent, so that older messages are ignored."""
     updates = [
-        seen.RecordUpdate(
-            parsed.message,
-            RecordState.TOMBSTONE,
-            subject_uri=seen_records[parsed.message.uri].subject_uri if parsed.message.uri in seen_records else None,
-        )
-        for parsed in parsed_messages
+        seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.former_subject_uri) for one in deletions
     ]
     newest = await seen.put_each(tx, updates)
-    for one in updates:
+    for one in deletions:
         if one.message.uri not in newest and one.message.collection in RSVPS:
-            await late_change_times.reconsider_with(tx, one.message, seen_records.get(one.message.uri))
+            await late_change_times.reconsider_with(tx, one.message, one.seen_record)
 
 
-def _needs_proof(message: RecordMessage, seen_record: SeenRecord) -> bool:
+def _needs_proof(change: RecordChange) -> bool:
     """Whether only the repository can tell which version it has: a verified and an unverified one differ, and the
     unverified one claims to be newer.
     """
-    if message.is_verified == seen_record.is_verified or message.cid == seen_record.cid:
+    message, seen_record = change.message, change.seen_record
+    if seen_record is None or message.is_verified == seen_record.is_verified or change.is_same_version:
         return False
     return (message.rev > seen_record.rev) is seen_record.is_verified
 

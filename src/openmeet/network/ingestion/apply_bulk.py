@@ -1,7 +1,7 @@
 """Apply many records that other people write, in bulk: events, RSVPs, and their deletions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
@@ -26,256 +26,269 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.context import IngestionContext
-from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.ingestion.record_change import RecordChange
 from openmeet.network.ingestion.rsvp_deletions import deletion_of
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
-from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.seen import RecordState
 from openmeet.network.records.versions import readable_version_seen, version_of
 from openmeet.outbox import superseded_records
-from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 
-@dataclass(frozen=True, slots=True)
-class EventUpdate:
-    """A new version of an event record, and the record as last seen."""
-
-    parsed: ParsedMessage
-    seen_record: SeenRecord | None
-
-
 async def put_events(
-    tx: Transaction, context: IngestionContext, batch: Batch, puts: Sequence[EventUpdate]
+    tx: Transaction, context: IngestionContext, batch: Batch, changes: Sequence[RecordChange]
 ) -> list[IngestResult]:
     """Apply versions of different event records, none of which we write; one result each."""
-    if not puts:
+    if not changes:
         return []
-    versions = [
-        seen.RecordUpdate(
-            one.parsed.message,
-            RecordState.RAW if one.parsed.event is None else RecordState.MAPPED,
-            one.parsed.reason,
-            one.parsed.subject_uri,
-        )
-        for one in puts
+    newest = await seen.put_each(tx, [change.update for change in changes])
+    outcomes = [_outcome_of_event(change, is_newest=change.message.uri in newest) for change in changes]
+    for change, outcome in zip(changes, outcomes, strict=True):
+        last = readable_version_seen(change.seen_record)
+        if outcome is IngestResult.RAW and last is not None:
+            await apply_event.keep_unsent(tx, context, last)
+    await _apply_events(
+        tx,
+        context,
+        batch,
+        [
+            (change, change.parsed.event.event)
+            for change, outcome in zip(changes, outcomes, strict=True)
+            if outcome is IngestResult.APPLIED and change.parsed.event is not None
+        ],
+    )
+    # RSVPs to a known event may have arrived before it.
+    found_uris = [
+        change.message.uri
+        for change, outcome in zip(changes, outcomes, strict=True)
+        if outcome is IngestResult.APPLIED or (change.message.uri not in newest and change.is_same_version)
     ]
-    newest = await seen.put_each(tx, versions)
-    outcomes: list[IngestResult] = []
-    applied: list[tuple[EventUpdate, NetworkEvent]] = []
-    awaited_uris: list[str] = []
-    for one, version in zip(puts, versions, strict=True):
-        is_same = one.seen_record is not None and one.seen_record.cid == one.parsed.message.cid
-        if one.parsed.message.uri not in newest:
-            # RSVPs to this event may have arrived before it.
-            awaited_uris += [one.parsed.message.uri] if is_same else []
-            outcomes.append(IngestResult.KNOWN)
-        elif is_same and one.seen_record is not None and one.seen_record.state is version.state:
-            outcomes.append(IngestResult.KNOWN)
-        elif one.parsed.event is None:
-            outcomes.append(IngestResult.RAW)
-            last = readable_version_seen(one.seen_record)
-            if last is not None:
-                await apply_event.keep_unsent(tx, context, last)
-        else:
-            applied.append((one, one.parsed.event.event))
-            awaited_uris.append(one.parsed.message.uri)
-            outcomes.append(IngestResult.APPLIED)
-    await _apply_events(tx, context, batch, applied)
-    await rsvps_awaiting_event.release(tx, batch.awaited_uris, awaited_uris)
+    await rsvps_awaiting_event.release(tx, batch.awaited_uris, found_uris)
     return outcomes
 
 
+def _outcome_of_event(change: RecordChange, *, is_newest: bool) -> IngestResult:
+    if not is_newest or change.is_known:
+        return IngestResult.KNOWN
+    return IngestResult.RAW if change.parsed.event is None else IngestResult.APPLIED
+
+
 async def _apply_events(
-    tx: Transaction, context: IngestionContext, batch: Batch, applied: Sequence[tuple[EventUpdate, NetworkEvent]]
+    tx: Transaction, context: IngestionContext, batch: Batch, applied: Sequence[tuple[RecordChange, NetworkEvent]]
 ) -> None:
+    """Adopt these versions, or merge them with edits made here."""
     if not applied:
         return
-    uris = [one.parsed.message.uri for one, _ in applied]
+    uris = [change.message.uri for change, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
     events_by_uri = await event_records.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
-    authors = await identity_actions.authors_for_dids(tx, {one.parsed.message.did for one, _ in applied})
-    records: dict[str, RecordRead] = {}
-    for one, network_event in applied:
-        message = one.parsed.message
-        event = events_by_uri.get(message.uri)
+    authors = await identity_actions.authors_for_dids(tx, {change.message.did for change, _ in applied})
+    adopted: list[tuple[RecordChange, RecordRead]] = []
+    for change, network_event in applied:
+        message, event = change.message, events_by_uri.get(change.message.uri)
         if event is not None and event.id in edited:
-            await _merge_with_edits(tx, context, batch, one, network_event, event)
-            continue
-        author_id, _ = authors[message.did]
-        own = apply_event.without_own_links(network_event, context)
-        records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
-    changed = await record_changes.apply_each_from_network(tx, list(records.values()), events_by_uri)
-    await enqueue_detection(
-        tx, {authors[one.parsed.message.did] for one, _ in applied if one.parsed.message.uri in records}
-    )
-    of_uri = {after.record_uri: (before, after) for before, after in changed}
-    back = [after for before, after in changed if before is not None and before.is_without_record]
+            await _merge_with_edits(tx, context, batch, change, network_event, event)
+        else:
+            author_id, _ = authors[message.did]
+            own = apply_event.without_own_links(network_event, context)
+            adopted.append((change, RecordRead(message.uri, message.cid or "", author_id, own)))
+    changed = await record_changes.apply_each_from_network(tx, [record for _, record in adopted], events_by_uri)
+    await enqueue_detection(tx, {authors[change.message.did] for change, _ in adopted})
+    await _apply_consequences(tx, batch, adopted, {after.record_uri: (before, after) for before, after in changed})
+
+
+async def _apply_consequences(
+    tx: Transaction,
+    batch: Batch,
+    adopted: Sequence[tuple[RecordChange, RecordRead]],
+    events: Mapping[str | None, tuple[Event | None, Event]],
+) -> None:
+    """Apply what follows from adopted versions to RSVPs, notifications, groups and series. ``events``: before and after,
+    by record.
+    """
+    back = [after for before, after in events.values() if before is not None and before.is_without_record]
     await event_changes.resume_rsvps(tx, back)
-    puts = [one for one, _ in applied if one.parsed.message.uri in records]
-    await _notify(tx, puts, of_uri)
-    made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
+    for change, _ in adopted:
+        before, after = events[change.message.uri]
+        if before is not None and change.seen_record is not None and notify.is_news(before, after, tx.now):
+            await notify.of_change(tx, before, after.id, change.message.rev)
+    made = {uri: after.id for uri, (before, after) in events.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
     await rsvps_awaiting_event.follow_record(tx, made)
-    for one in puts:
-        _, after = of_uri[one.parsed.message.uri]
-        if remote_groups.concerns_group(one.parsed.record, after, batch.switches):
+    for change, record in adopted:
+        _, after = events[change.message.uri]
+        if remote_groups.concerns_group(change.parsed.record, after, batch.switches):
             await remote_groups.attribute(tx, after.id)
-        if remote_series.changes_recurrence(one.parsed.record, after, batch.switches):
-            network_event = records[one.parsed.message.uri].event
-            version = version_of(one.parsed.message)
-            await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
-
-
-async def _notify(
-    tx: Transaction, puts: Sequence[EventUpdate], of_uri: Mapping[str | None, tuple[Event | None, Event]]
-) -> None:
-    """Notify the recipients of each change."""
-    for one in puts:
-        before, after = of_uri[one.parsed.message.uri]
-        if before is not None and one.seen_record is not None and notify.is_news(before, after, tx.now):
-            await notify.of_change(tx, before, after.id, one.parsed.message.rev)
+        if remote_series.changes_recurrence(change.parsed.record, after, batch.switches):
+            version = version_of(change.message)
+            await remote_series.place(tx, version, record.event, after.id, batch.switches, batch.freed_dates)
 
 
 async def _merge_with_edits(
     tx: Transaction,
     context: IngestionContext,
     batch: Batch,
-    update: EventUpdate,
+    change: RecordChange,
     network_event: NetworkEvent,
     event: Event,
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
-    message = update.parsed.message
-    version = version_of(message)
-    before = readable_version_seen(update.seen_record)
+    message, version = change.message, version_of(change.message)
+    before = readable_version_seen(change.seen_record)
     owned = await apply_event.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
-    if update.seen_record is not None:
+    if change.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
         await remote_series.place(tx, version, network_event, event_id, batch.switches, batch.freed_dates)
 
 
 @dataclass(frozen=True, slots=True)
-class RsvpUpdate:
-    """A new version of an RSVP record, and the record as last seen. ``is_echo``: it is the echo of our own write and
-    has completed it.
+class _StoredRsvp:
+    """A version of an RSVP record with the state in which it was stored, unless a newer version is known, and its event,
+    if that is here.
     """
 
-    parsed: ParsedMessage
-    seen_record: SeenRecord | None
-    is_echo: bool = False
+    change: RecordChange
+    state: RecordState
+    event_id: EventId | None
+    is_newest: bool
+
+    @property
+    def outcome(self) -> IngestResult:
+        if self.change.is_echo:
+            return IngestResult.ECHO
+        if not self.is_newest or self._is_known:
+            return IngestResult.KNOWN
+        if self.event_id is not None:
+            return IngestResult.APPLIED
+        return IngestResult.AWAITS_EVENT if self.state is RecordState.AWAITS_EVENT else IngestResult.RAW
+
+    @property
+    def _is_known(self) -> bool:
+        seen_record = self.change.seen_record
+        return self.change.is_same_version and seen_record is not None and seen_record.state is self.state
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether this version replaces another one, or none."""
+        return self.is_newest and not self.change.is_echo and not self._is_known
+
+    @property
+    def was_about_another_event(self) -> bool:
+        return self.is_applied and self.change.former_subject_uri not in {None, self.change.parsed.subject_uri}
+
+    @property
+    def awaited_uri(self) -> str | None:
+        """The event that it awaits. If its author has too many such RSVPs, it awaits none, because each fetch would call
+        a server of the author's choice.
+        """
+        is_awaiting = self.is_applied and self.state is RecordState.AWAITS_EVENT
+        return self.change.parsed.subject_uri if is_awaiting else None
+
+    @property
+    def to_derive(self) -> PersonAndEvent | None:
+        """The person and event whose effective RSVP may have changed. A signature for a version that was known without
+        one changes no content, but that record may now override others.
+        """
+        message, rsvp, seen_record = self.change.message, self.change.parsed.rsvp, self.change.seen_record
+        is_signed_now = message.is_verified and seen_record is not None and not seen_record.is_verified
+        if not self.is_newest or self.change.is_echo or not (self.is_applied or is_signed_now):
+            return None
+        if rsvp is None or self.event_id is None:
+            return None
+        return PersonAndEvent(message.did, str(rsvp.subject), self.event_id, (message.cid or "", rsvp))
 
 
-async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
-    """Apply versions of different RSVP records, no two by the same person about the same event; one result each.
-
-    A signature for a version that was known without one changes no content, but that record may now override others.
-    """
-    if not puts:
+async def put_rsvps(tx: Transaction, batch: Batch, changes: Sequence[RecordChange]) -> list[IngestResult]:
+    """Apply versions of different RSVP records, no two by the same person about the same event; one result each."""
+    if not changes:
         return []
-    about = {str(one.parsed.rsvp.subject) for one in puts if one.parsed.rsvp and has_durable_subject(one.parsed.rsvp)}
-    ids_by_uri = await event_records.ids_with(tx, about)
-    event_ids = [_event_of(one, ids_by_uri) for one in puts]
-    versions = await _versions(tx, puts, event_ids)
-    newest = await seen.put_each(tx, versions)
-    outcomes: list[IngestResult] = []
-    pairs: list[PersonAndEvent] = []
-    awaited: list[str] = []
-    for one, version, event_id in zip(puts, versions, event_ids, strict=True):
-        message, rsvp, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
-        is_known = seen_record is not None and seen_record.cid == message.cid and seen_record.state is version.state
-        if message.uri not in newest:
+    stored = await _store_rsvps(tx, changes)
+    for one in stored:
+        message, seen_record = one.change.message, one.change.seen_record
+        if not one.is_newest:
             await late_change_times.reconsider_with(tx, message, seen_record)
-            outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
-            continue
-        if one.is_echo or is_known:
-            outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
-            if not one.is_echo and _is_newly_signed(one) and rsvp is not None and event_id is not None:
-                pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
-            continue
-        if (
-            seen_record is not None
-            and seen_record.subject_uri is not None
-            and seen_record.subject_uri != version.subject_uri
-        ):
-            # The record used to be about another event: withdraw the RSVP there.
-            former_event_id = await event_records.id_with(tx, seen_record.subject_uri)
+        elif one.was_about_another_event:
+            former_event_id = await event_records.id_with(tx, one.change.former_subject_uri)
             await rsvp_deletions.apply_deletion(tx, deletion_of(message, seen_record, former_event_id))
-        if rsvp is None:
-            outcomes.append(IngestResult.RAW)
-        elif version.state is RecordState.AWAITS_EVENT:
-            awaited.append(str(rsvp.subject))
-            outcomes.append(IngestResult.AWAITS_EVENT)
-        elif event_id is None:
-            # Their author has too many of them. Each fetch would call a server of the author's choice.
-            outcomes.append(IngestResult.RAW)
-        else:
-            pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
-            outcomes.append(IngestResult.APPLIED)
-    await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited)
-    await apply_rsvp.derive_each(tx, pairs)
-    return outcomes
+    awaited_uris = [uri for one in stored if (uri := one.awaited_uri) is not None]
+    await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited_uris)
+    await apply_rsvp.derive_each(tx, [pair for one in stored if (pair := one.to_derive) is not None])
+    return [one.outcome for one in stored]
 
 
-def _is_newly_signed(put: RsvpUpdate) -> bool:
-    return put.parsed.message.is_verified and put.seen_record is not None and not put.seen_record.is_verified
+async def _store_rsvps(tx: Transaction, changes: Sequence[RecordChange]) -> list[_StoredRsvp]:
+    about = {
+        str(change.parsed.rsvp.subject)
+        for change in changes
+        if change.parsed.rsvp and has_durable_subject(change.parsed.rsvp)
+    }
+    ids_by_uri = await event_records.ids_with(tx, about)
+    event_ids = [_event_of(change, ids_by_uri) for change in changes]
+    versions = await _versions(tx, changes, event_ids)
+    newest = await seen.put_each(tx, versions)
+    return [
+        _StoredRsvp(change, version.state, event_id, change.message.uri in newest)
+        for change, version, event_id in zip(changes, versions, event_ids, strict=True)
+    ]
 
 
-def _event_of(put: RsvpUpdate, event_ids: Mapping[str, EventId]) -> EventId | None:
+def _event_of(change: RecordChange, event_ids: Mapping[str, EventId]) -> EventId | None:
     """Return the event of an RSVP from ``event_ids``, which is keyed by record URI."""
-    return None if put.parsed.rsvp is None else event_ids.get(str(put.parsed.rsvp.subject))
+    return None if change.parsed.rsvp is None else event_ids.get(str(change.parsed.rsvp.subject))
 
 
 async def _versions(
-    tx: Transaction, puts: Sequence[RsvpUpdate], event_ids: Sequence[EventId | None]
+    tx: Transaction, changes: Sequence[RecordChange], event_ids: Sequence[EventId | None]
 ) -> list[seen.RecordUpdate]:
     """Return the new state of each record whose version is the newest."""
     early = [
-        one.parsed.message.did
-        for one, event_id in zip(puts, event_ids, strict=True)
-        if one.parsed.rsvp is not None and event_id is None
+        change.message.did
+        for change, event_id in zip(changes, event_ids, strict=True)
+        if change.parsed.rsvp is not None and event_id is None
     ]
     waiting = await seen_rsvps.count_awaiting(tx, early)
     versions: list[seen.RecordUpdate] = []
-    for one, event_id in zip(puts, event_ids, strict=True):
-        message, rsvp = one.parsed.message, one.parsed.rsvp
-        state, reason = RecordState.RAW, one.parsed.reason
-        if rsvp is not None:
-            if event_id is not None:
-                state = RecordState.MAPPED
-            elif one.seen_record is not None and one.seen_record.state is RecordState.AWAITS_EVENT:
-                state = RecordState.AWAITS_EVENT
-            elif waiting.get((message.did, message.is_verified), 0) < seen_rsvps.MAX_AWAITING_PER_AUTHOR:
-                for is_verified in {False, message.is_verified}:
-                    waiting[message.did, is_verified] = waiting.get((message.did, is_verified), 0) + 1
-                state = RecordState.AWAITS_EVENT
+    for change, event_id in zip(changes, event_ids, strict=True):
+        message, rsvp = change.message, change.parsed.rsvp
+        update = change.update if rsvp is None else replace(change.update, precedence=rsvp.precedence)
+        if rsvp is not None and event_id is None:
+            if _was_awaiting(change) or _reserve_place(waiting, message):
+                update = replace(update, state=RecordState.AWAITS_EVENT)
             else:
-                reason = RecordReason.TOO_MANY_PENDING()
-        precedence = "" if rsvp is None else rsvp.precedence
-        versions.append(seen.RecordUpdate(message, state, reason, one.parsed.subject_uri, precedence))
+                update = replace(update, state=RecordState.RAW, reason=RecordReason.TOO_MANY_PENDING())
+        versions.append(update)
     return versions
 
 
-@dataclass(frozen=True, slots=True)
-class DeletedRecord:
-    """The deletion of a record, and the record as last seen."""
+def _was_awaiting(change: RecordChange) -> bool:
+    return change.seen_record is not None and change.seen_record.state is RecordState.AWAITS_EVENT
 
-    message: RecordMessage
-    seen_record: SeenRecord
+
+def _reserve_place(waiting: dict[tuple[str, bool], int], message: RecordMessage) -> bool:
+    """Count one more RSVP of this author that awaits its event. ``waiting``: see ``seen_rsvps.count_awaiting``. Returns
+    False if there are too many.
+    """
+    if waiting.get((message.did, message.is_verified), 0) >= seen_rsvps.MAX_AWAITING_PER_AUTHOR:
+        return False
+    for is_verified in {False, message.is_verified}:
+        waiting[message.did, is_verified] = waiting.get((message.did, is_verified), 0) + 1
+    return True
 
 
 async def delete_events(
-    tx: Transaction, context: IngestionContext, batch: Batch, deleted_records: Sequence[DeletedRecord]
+    tx: Transaction, context: IngestionContext, batch: Batch, deletions: Sequence[RecordChange]
 ) -> list[IngestResult]:
     """Apply deletions of event records that we do not write and never wrote; one result each."""
-    newest = await _store_tombstones(tx, deleted_records)
+    newest = await _store_tombstones(tx, deletions)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
     events_by_uri = await event_records.events_with(tx, uris)
@@ -283,90 +296,80 @@ async def delete_events(
     with_publication = await subjects_with_publication(
         tx, PublicationKind.EVENT, sorted(event.id for event in events_by_uri.values())
     )
-    together: dict[str, Event] = {}
-    for one in deleted_records:
-        event = events_by_uri.get(one.message.uri)
-        if event is None:
-            continue
-        if event.id in with_publication or event.deleted_at is not None:
-            await apply_event_deletion(tx, context, batch, one.message, one.seen_record, None)
-        else:
-            together[one.message.uri] = event
-    ids = [event.id for event in together.values()]
+    in_bulk: list[tuple[RecordChange, Event]] = []
+    for deletion in deletions:
+        event = events_by_uri.get(deletion.message.uri)
+        if event is not None and (event.id in with_publication or event.deleted_at is not None):
+            await apply_event_deletion(tx, context, batch, deletion)
+        elif event is not None:
+            in_bulk.append((deletion, event))
+    ids = [event.id for _, event in in_bulk]
     await event_records.set_removed(tx, ids)
     with_recipients_ids = await event_changes.events_with_recipients(tx, ids)
-    for one in deleted_records:
-        event = together.get(one.message.uri)
-        if event is not None and event.id in with_recipients_ids:
-            await notify.of_removal(tx, event, one.message.rev)
-        if event is not None:
-            await remote_series.free_date(tx, event, batch.freed_dates)
-    return _outcomes(deleted_records, newest)
+    for deletion, event in in_bulk:
+        if event.id in with_recipients_ids:
+            await notify.of_removal(tx, event, deletion.message.rev)
+        await remote_series.free_date(tx, event, batch.freed_dates)
+    return _outcomes(deletions, newest)
 
 
-async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]) -> list[IngestResult]:
+async def delete_rsvps(tx: Transaction, deletions: Sequence[RecordChange]) -> list[IngestResult]:
     """Apply deletions of RSVP records that we do not write; one result each."""
-    newest = await _store_tombstones(tx, deleted_records)
-    applied = [one for one in deleted_records if one.message.uri in newest]
-    event_ids = await event_records.ids_with(
-        tx, {one.seen_record.subject_uri for one in applied if one.seen_record.subject_uri}
-    )
+    newest = await _store_tombstones(tx, deletions)
+    applied = [one for one in deletions if one.message.uri in newest]
+    event_ids = await event_records.ids_with(tx, {one.former_subject_uri for one in applied if one.former_subject_uri})
     one_by_one = await _uris_for_one_by_one(tx, applied, event_ids)
     in_bulk = [one for one in applied if one.message.uri not in one_by_one]
     next_effective = await _next_effective(tx, in_bulk, event_ids)
     await apply_rsvp.derive_each(tx, [*next_effective.values()])
     last = [one for one in in_bulk if _pair(one) not in next_effective]
     remaining_rsvps = await rsvp_records_in_bulk.apply_deletions_in_bulk(
-        tx, {one.message.uri: event_ids.get(one.seen_record.subject_uri or "") for one in last}
+        tx, {one.message.uri: event_ids.get(one.former_subject_uri or "") for one in last}
     )
     for one in applied:
         if one.message.uri in one_by_one or one.message.uri in remaining_rsvps:
-            await apply_rsvp_deletion(tx, one.message, one.seen_record)
-    return _outcomes(deleted_records, newest)
+            await apply_rsvp_deletion(tx, one)
+    return _outcomes(deletions, newest)
 
 
-async def _store_tombstones(tx: Transaction, deleted_records: Sequence[DeletedRecord]) -> set[str]:
+async def _store_tombstones(tx: Transaction, deletions: Sequence[RecordChange]) -> set[str]:
     """Store the tombstones; return the URIs for which the deletion is the newest message."""
     return await seen.put_each(
         tx,
         [
-            seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.seen_record.subject_uri)
-            for one in deleted_records
+            seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.former_subject_uri)
+            for one in deletions
         ],
     )
 
 
-def _outcomes(deleted_records: Sequence[DeletedRecord], newest: set[str]) -> list[IngestResult]:
-    return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in deleted_records]
+def _outcomes(deletions: Sequence[RecordChange], newest: set[str]) -> list[IngestResult]:
+    return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in deletions]
 
 
 async def _uris_for_one_by_one(
-    tx: Transaction, deleted_records: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
+    tx: Transaction, deletions: Sequence[RecordChange], event_ids: Mapping[str, EventId]
 ) -> set[str]:
     """Return the URIs of records that are deleted one by one: their authors have signed in, have several DIDs or are not
     known yet.
     """
-    people = await identity_queries.of_people_with(tx, {one.message.did for one in deleted_records})
+    people = await identity_queries.of_people_with(tx, {one.message.did for one in deletions})
     return {
         one.message.uri
-        for one in deleted_records
+        for one in deletions
         if not (
             apply_rsvp.is_known_by_one_did(people[one.message.did])
             if one.message.did in people
-            else one.seen_record.subject_uri not in event_ids
+            else one.former_subject_uri not in event_ids
         )
     }
 
 
 async def _next_effective(
-    tx: Transaction, deleted_records: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
+    tx: Transaction, deletions: Sequence[RecordChange], event_ids: Mapping[str, EventId]
 ) -> dict[tuple[str, str], PersonAndEvent]:
     """Return other RSVPs of the same people to the same event that now become effective, by event record and DID."""
-    pairs = {
-        _pair(one): event_ids[uri]
-        for one in deleted_records
-        if (uri := one.seen_record.subject_uri) and uri in event_ids
-    }
+    pairs = {_pair(one): event_ids[uri] for one in deletions if (uri := one.former_subject_uri) and uri in event_ids}
     effective = await seen_rsvps.effective_by_pair(tx, pairs, sorted(RSVPS))
     return {
         (uri, did): PersonAndEvent(parse_did(did), uri, event_id)
@@ -375,21 +378,17 @@ async def _next_effective(
     }
 
 
-def _pair(record: DeletedRecord) -> tuple[str, str]:
-    return record.seen_record.subject_uri or "", record.message.did
+def _pair(deletion: RecordChange) -> tuple[str, str]:
+    return deletion.former_subject_uri or "", deletion.message.did
 
 
 async def apply_event_deletion(
-    tx: Transaction,
-    context: IngestionContext,
-    batch: Batch,
-    message: RecordMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication | None,
+    tx: Transaction, context: IngestionContext, batch: Batch, deletion: RecordChange
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
+    message, publication = deletion.message, deletion.publication
     before = await event_records.by_record_uri(tx, message.uri)
-    last = readable_version_seen(seen_record)
+    last = readable_version_seen(deletion.seen_record)
     await apply_event.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
@@ -399,7 +398,7 @@ async def apply_event_deletion(
         await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
 
 
-async def apply_rsvp_deletion(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
+async def apply_rsvp_deletion(tx: Transaction, deletion: RecordChange) -> None:
     """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
-    event_id = await event_records.id_with(tx, None if seen_record is None else seen_record.subject_uri)
-    await rsvp_deletions.apply_deletion(tx, deletion_of(message, seen_record, event_id))
+    event_id = await event_records.id_with(tx, deletion.former_subject_uri)
+    await rsvp_deletions.apply_deletion(tx, deletion_of(deletion.message, deletion.seen_record, event_id))

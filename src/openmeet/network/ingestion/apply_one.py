@@ -8,6 +8,8 @@ Only signed messages change our publications. Anybody could send our own bytes w
 complete a write that never arrived, or make the agreed version newer than what the PDS will answer.
 """
 
+from dataclasses import replace
+
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
@@ -30,8 +32,10 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
+from openmeet.network.ingestion.record_change import RecordChange, store
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.event_reader import ParsedEvent
 from openmeet.network.records.group_statements import OF_STATEMENTS
 from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
@@ -51,60 +55,61 @@ async def apply_one(
     message = parsed.message
     if batch.is_late_write(message):
         return await _retract_again(tx, parsed)
-    is_ours = message.uri in batch.own_uris
-    publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None
-    is_echo = False
-    if publication is not None and not message.is_verified and not _is_signed_here(message, seen_record):
-        return await _request_own_record(tx, message, seen_record)
+    change = RecordChange(parsed, seen_record)
+    publication = await publication_queries.find_by_uri(tx, message.uri) if message.uri in batch.own_uris else None
+    if publication is not None and not message.is_verified and not _is_signed_here(change):
+        return await _request_own_record(tx, change)
     if publication is not None:
-        await lock_row_of(tx, publication.kind, publication.subject_id)
-        # Concurrent edits have been committed by now.
-        publication = await publication_queries.find_by_uri(tx, message.uri)
-    if publication is not None and message.cid is not None and message.body is not None:
-        is_echo = message.is_verified and await publication_echoes.complete_by_echo(
-            tx,
-            uri=message.uri,
-            cid=message.cid,
-            rev=message.rev,
-            body=message.body,
-            is_deleted_since=await _is_deleted_since(tx, message, seen_record),
-        )
-        if is_echo or message.cid == publication.base_cid:
-            _trace_return(publication, message)
-        if is_echo:
-            # The echo can arrive before the PDS's response.
-            publication = await publication_queries.find_by_uri(tx, message.uri)
-            if publication is not None:
-                await links.store_location(tx, publication.kind, publication.subject_id, version_of(message))
+        change = await _with_locked_publication(tx, change, publication)
     if message.body is None:
-        return await _delete(tx, context, batch, message, seen_record, publication)
-    if message.collection in EVENTS:
-        return await _put_event(tx, context, batch, parsed, seen_record, publication, is_echo=is_echo)
-    if publication is not None and publication.kind in local_records.KINDS:
-        return await local_records.put(tx, context, parsed, seen_record, publication, is_echo=is_echo)
-    if message.collection in SERIES_COLLECTIONS:
-        return await _put_series(tx, context, batch, parsed, seen_record, publication, is_echo=is_echo)
-    if message.collection in OF_GROUPS:
-        return await _put_of_group(tx, parsed, seen_record, publication, is_echo=is_echo)
-    ((outcome),) = await apply_bulk.put_rsvps(tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)])
-    return outcome
+        return await _delete(tx, context, batch, change)
+    return await _put(tx, context, batch, change)
 
 
-def _is_signed_here(message: RecordMessage, seen_record: SeenRecord | None) -> bool:
+def _is_signed_here(change: RecordChange) -> bool:
     """Whether the record as last seen is signed and has the content of this message, or was deleted as it says."""
-    return seen_record is not None and seen_record.is_verified and seen_record.cid == message.cid
+    return change.seen_record is not None and change.seen_record.is_verified and change.is_same_version
 
 
-async def _request_own_record(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> IngestResult:
+async def _request_own_record(tx: Transaction, change: RecordChange) -> IngestResult:
     """Request a record of ours about which only unsigned data has arrived. The signed response is an echo or an edit."""
-    if seen_record is None or not seen_record.is_verified:
-        await record_proofs.enqueue(tx, [message.uri])
+    if change.seen_record is None or not change.seen_record.is_verified:
+        await record_proofs.enqueue(tx, [change.message.uri])
     # If a signed version is known, ``apply`` has requested the record, unless the message is older.
     return IngestResult.KNOWN
 
 
-async def _is_deleted_since(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> bool:
+async def _with_locked_publication(tx: Transaction, change: RecordChange, publication: Publication) -> RecordChange:
+    """Lock what the publication is about. Return the change with the publication as it is now, after it was completed
+    if this is an echo.
+    """
+    message = change.message
+    await lock_row_of(tx, publication.kind, publication.subject_id)
+    # Concurrent edits have been committed by now.
+    locked = await publication_queries.find_by_uri(tx, message.uri)
+    if locked is None or message.cid is None or message.body is None:
+        return replace(change, publication=locked)
+    is_echo = message.is_verified and await publication_echoes.complete_by_echo(
+        tx,
+        uri=message.uri,
+        cid=message.cid,
+        rev=message.rev,
+        body=message.body,
+        is_deleted_since=await _is_deleted_since(tx, change),
+    )
+    if is_echo or message.cid == locked.base_cid:
+        _trace_return(locked, message)
+    if is_echo:
+        # The echo can arrive before the PDS's response.
+        locked = await publication_queries.find_by_uri(tx, message.uri)
+        if locked is not None:
+            await links.store_location(tx, locked.kind, locked.subject_id, version_of(message))
+    return replace(change, publication=locked, is_echo=is_echo)
+
+
+async def _is_deleted_since(tx: Transaction, change: RecordChange) -> bool:
     """Whether the record is known to have been deleted since. An old, repeated message changes nothing (invariant 10)."""
+    message, seen_record = change.message, change.seen_record
     if seen_record is None:
         return await repository_state.is_history(tx, message.did, message.rev)
     return seen_record.state is RecordState.TOMBSTONE and seen_record.rev >= message.rev
@@ -130,182 +135,181 @@ def _trace_return(publication: Publication, message: RecordMessage) -> None:
     )
 
 
-async def _put_event(
-    tx: Transaction,
-    context: IngestionContext,
-    batch: Batch,
-    parsed: ParsedMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication | None,
-    *,
-    is_echo: bool,
-) -> IngestResult:
+async def _put(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
+    collection, publication = change.message.collection, change.publication
+    if collection in EVENTS:
+        return await _put_event(tx, context, batch, change)
+    if publication is not None and publication.kind in local_records.KINDS:
+        return await local_records.put(tx, context, change, publication)
+    if collection in SERIES_COLLECTIONS:
+        return await _put_series(tx, context, batch, change)
+    if collection in OF_GROUPS:
+        return await _put_of_group(tx, change)
+    ((outcome),) = await apply_bulk.put_rsvps(tx, batch, [change])
+    return outcome
+
+
+async def _put_event(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
     """Apply an event record that we also write."""
-    message, parsed_event = parsed.message, parsed.event
-    state = RecordState.RAW if parsed_event is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=parsed.subject_uri)
-    if not is_newest and not is_echo:
-        if seen_record is not None and seen_record.cid == message.cid:
-            # This can be our own write, if its response was stored before its echo came, or a version that overtook one
-            # of our writes.
-            await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
-            if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
-                await local_records.merge_newest_again(tx, context, message.uri, publication)
-        return IngestResult.KNOWN
-    if not is_newest:
-        if publication is not None:
-            await local_records.merge_newest_again(tx, context, message.uri, publication)
+    if not await store(tx, change):
+        return await _put_overtaken_event(tx, context, batch, change)
+    if change.is_echo:
+        await rsvps_awaiting_event.release(tx, batch.awaited_uris, [change.message.uri])
         return IngestResult.ECHO
-    if is_echo:
-        await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
-        return IngestResult.ECHO
-    if seen_record is not None and seen_record.cid == message.cid and seen_record.state is state:
+    if change.is_known:
         return IngestResult.KNOWN
-    if parsed_event is None:
+    if change.parsed.event is None:
         return IngestResult.RAW
-    before = None if seen_record is None and publication is None else await event_records.find(tx, message.uri)
-    last = readable_version_seen(seen_record)
-    event_id = await apply_event.apply_record(tx, context, version_of(message), parsed_event.event, publication, last)
+    await _apply_event_version(tx, context, batch, change, change.parsed.event)
+    return IngestResult.APPLIED
+
+
+async def _put_overtaken_event(
+    tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange
+) -> IngestResult:
+    """Apply a version that is not the newest. It can be our own write, if its response was stored before its echo came,
+    or a version that overtook one of our writes.
+    """
+    if change.is_same_version and not change.is_echo:
+        await rsvps_awaiting_event.release(tx, batch.awaited_uris, [change.message.uri])
+    await local_records.merge_overtaking(tx, context, change)
+    return IngestResult.ECHO if change.is_echo else IngestResult.KNOWN
+
+
+async def _apply_event_version(
+    tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange, parsed_event: ParsedEvent
+) -> None:
+    message, publication = change.message, change.publication
+    is_new = change.seen_record is None and publication is None
+    before = None if is_new else await event_records.find(tx, message.uri)
+    version, last = version_of(message), readable_version_seen(change.seen_record)
+    event_id = await apply_event.apply_record(tx, context, version, parsed_event.event, publication, last)
     if (
         publication is not None
         and publication.kind is PublicationKind.EVENT
         and Flag.NATIVE_RECURRENCE in batch.switches
     ):
-        await local_series.apply_rule_of_date(
-            tx, context, version_of(message), parsed_event.event, publication, event_id
-        )
+        await local_series.apply_rule_of_date(tx, context, version, parsed_event.event, publication, event_id)
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
     await rsvps_awaiting_event.release(tx, batch.awaited_uris, [message.uri])
-    return IngestResult.APPLIED
 
 
-async def _put_series(
-    tx: Transaction,
-    context: IngestionContext,
-    batch: Batch,
-    parsed: ParsedMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication | None,
-    *,
-    is_echo: bool,
-) -> IngestResult:
+async def _put_series(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
     """Apply a series record of somebody else, or a superseded record of one of our series."""
-    message, parsed_series = parsed.message, parsed.series
-    state = RecordState.RAW if parsed_series is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=message.uri)
-    if is_echo:
+    is_newest = await store(tx, change)
+    if change.is_echo:
         return IngestResult.ECHO
-    if not is_newest or (seen_record is not None and seen_record.cid == message.cid and seen_record.state is state):
+    if not is_newest or change.is_known:
         return IngestResult.KNOWN
-    if publication is not None:
-        if parsed_series is not None and message.uri in batch.superseded_uris:
-            await local_series.store_edit_of_former_owner(tx, context, version_of(message), parsed_series, publication)
-        if not publication.has_unsent_revision and message.cid is not None and message.body is not None:
-            await publication_echoes.accept_foreign_version(tx, version_of(message))
+    message, parsed_series = change.message, change.parsed.series
+    is_superseded = message.uri in batch.superseded_uris
+    if change.publication is not None:
+        if parsed_series is not None and is_superseded:
+            await local_series.store_edit_of_former_owner(
+                tx, context, version_of(message), parsed_series, change.publication
+            )
+        await _accept_if_unedited(tx, change)
         return IngestResult.APPLIED
     if parsed_series is None:
         return IngestResult.RAW
-    if message.uri in batch.superseded_uris:
-        return IngestResult.APPLIED
-    await remote_series.apply_record(
-        tx, did=message.did, uri=message.uri, parsed_series=parsed_series, changed_series=batch.changed_series
-    )
+    if not is_superseded:
+        await remote_series.apply_record(
+            tx, did=message.did, uri=message.uri, parsed_series=parsed_series, changed_series=batch.changed_series
+        )
     return IngestResult.APPLIED
 
 
-async def _put_of_group(
-    tx: Transaction,
-    parsed: ParsedMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication | None,
-    *,
-    is_echo: bool,
-) -> IngestResult:
+async def _accept_if_unedited(tx: Transaction, change: RecordChange) -> None:
+    """Make another app's version the base of its publication if nothing is left to send."""
+    if change.publication is not None and not change.publication.has_unsent_revision:
+        await publication_echoes.accept_foreign_version(tx, version_of(change.message))
+
+
+async def _put_of_group(tx: Transaction, change: RecordChange) -> IngestResult:
     """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them, but
     only once they are signed.
     """
-    message = parsed.message
-    if parsed.statement is not None and publication is None and not message.is_verified:
-        return await _request_statement(tx, parsed, seen_record)
-    state = RecordState.RAW if parsed.reason else RecordState.MAPPED
-    subject_uri, is_same = parsed.subject_uri, seen_record is not None and seen_record.cid == message.cid
-    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=subject_uri)
-    if not is_newest and not is_same:
-        return IngestResult.ECHO if is_echo else IngestResult.KNOWN
-    if (
-        publication is not None
-        and not is_same
-        and not is_echo
-        and not publication.has_unsent_revision
-        and message.body is not None
-    ):
-        await publication_echoes.accept_foreign_version(tx, version_of(message))
+    if change.parsed.statement is not None and change.publication is None and not change.message.is_verified:
+        return await _request_statement(tx, change)
+    if not await store(tx, change) and not change.is_same_version:
+        return IngestResult.ECHO if change.is_echo else IngestResult.KNOWN
+    if not change.is_same_version and not change.is_echo:
+        await _accept_if_unedited(tx, change)
+    await _derive_of_group(tx, change)
+    if change.is_echo:
+        return IngestResult.ECHO
+    if change.is_same_version:
+        return IngestResult.KNOWN
+    return IngestResult.RAW if change.parsed.reason else IngestResult.APPLIED
+
+
+async def _derive_of_group(tx: Transaction, change: RecordChange) -> None:
+    """Derive a group or a membership. A statement counts even if its content is known: ours is stored when the PDS
+    responds, and nothing is derived from it then.
+    """
+    message, parsed = change.message, change.parsed
     if parsed.statement is not None:
         await remote_groups.apply_statement(tx, message.did, message.uri, parsed.statement)
-    elif seen_record is not None and not is_same and message.collection in OF_STATEMENTS:
+    elif change.is_same_version:
+        return
+    elif change.seen_record is not None and message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
-    elif parsed.group is not None and publication is None and not is_same:
+    elif parsed.group is not None and change.publication is None:
         await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", parsed.group)
-    if is_echo:
-        return IngestResult.ECHO
-    if is_same:
-        return IngestResult.KNOWN
-    return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
 
 
-async def _request_statement(tx: Transaction, parsed: ParsedMessage, seen_record: SeenRecord | None) -> IngestResult:
+async def _request_statement(tx: Transaction, change: RecordChange) -> IngestResult:
     """Store an unsigned statement about a group, and request it from its repository. Nothing is derived from it, because
     statements decide about members and roles.
     """
-    message = parsed.message
+    message, subject_uri = change.message, change.parsed.subject_uri
     reason = RecordReason.AWAITS_PROOF
-    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=parsed.subject_uri):
+    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=subject_uri):
         return IngestResult.KNOWN
-    if seen_record is None or seen_record.cid != message.cid:
+    if not change.is_same_version:
         await record_proofs.enqueue(tx, [message.uri])
     return IngestResult.RAW
 
 
-async def _delete(
-    tx: Transaction,
-    context: IngestionContext,
-    batch: Batch,
-    message: RecordMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication | None,
-) -> IngestResult:
-    subject_uri = None if seen_record is None else seen_record.subject_uri
-    if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=subject_uri):
-        if message.collection in RSVPS:
-            await late_change_times.reconsider_with(tx, message, seen_record)
-        if (
-            message.collection in OF_STATEMENTS
-            and seen_record is not None
-            and seen_record.state is RecordState.TOMBSTONE
-        ):
-            # We retracted it and stored that before this message arrived.
-            await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
+async def _delete(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
+    message, publication = change.message, change.publication
+    if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=change.former_subject_uri):
+        await _note_older_deletion(tx, change)
         return IngestResult.KNOWN
-    if publication is None and (seen_record is None or seen_record.state is RecordState.TOMBSTONE):
+    if publication is None and change.is_absent:
         return IngestResult.KNOWN
     if publication is not None and publication.kind in local_records.KINDS:
         await local_records.delete(tx, context, message, publication)
     elif message.collection in SERIES_COLLECTIONS:
-        await links.note_superseded_gone(tx, message.uri)
-        if publication is None:
-            await remote_records.apply_deletion(tx, message.uri)
-        elif not publication.has_delete_in_flight:
-            reason = PublicationReason.SERIES_RECORD_DELETED
-            await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await _delete_series(tx, message, publication)
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, publication)
     elif message.collection in EVENTS:
-        await apply_bulk.apply_event_deletion(tx, context, batch, message, seen_record, publication)
+        await apply_bulk.apply_event_deletion(tx, context, batch, change)
     else:
-        await apply_bulk.apply_rsvp_deletion(tx, message, seen_record)
+        await apply_bulk.apply_rsvp_deletion(tx, change)
     return IngestResult.APPLIED
+
+
+async def _note_older_deletion(tx: Transaction, change: RecordChange) -> None:
+    """Apply what remains of a deletion that is not the newest that is known of its record."""
+    message = change.message
+    if message.collection in RSVPS:
+        await late_change_times.reconsider_with(tx, message, change.seen_record)
+    if message.collection in OF_STATEMENTS and change.seen_record is not None and change.is_absent:
+        # We retracted it and stored that before this message arrived.
+        await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
+
+
+async def _delete_series(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
+    await links.note_superseded_gone(tx, message.uri)
+    if publication is None:
+        await remote_records.apply_deletion(tx, message.uri)
+    elif not publication.has_delete_in_flight:
+        reason = PublicationReason.SERIES_RECORD_DELETED
+        await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:

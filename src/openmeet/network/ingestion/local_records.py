@@ -10,7 +10,8 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.ingestion import apply_event, local_groups, local_series, merge_local, remote_groups
 from openmeet.network.ingestion.context import IngestionContext
-from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.ingestion.record_change import RecordChange, store
 from openmeet.network.records import links, seen
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
@@ -18,7 +19,6 @@ from openmeet.network.records.group_statements import StatementKind, read_statem
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
 from openmeet.network.records.versions import readable_version_seen, version_of
 from openmeet.outbox.publication_queries import Publication
@@ -28,42 +28,36 @@ KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, Publica
 
 
 async def put(
-    tx: Transaction,
-    context: IngestionContext,
-    parsed: ParsedMessage,
-    seen_record: SeenRecord | None,
-    publication: Publication,
-    *,
-    is_echo: bool,
+    tx: Transaction, context: IngestionContext, change: RecordChange, publication: Publication
 ) -> IngestResult:
     """Apply an arriving version of a record that is written here. The caller holds the lock on the group or series."""
-    message = parsed.message
-    state = RecordState.RAW if parsed.reason else RecordState.MAPPED
-    is_same = seen_record is not None and seen_record.cid == message.cid
-    is_newest = await seen.put(
-        tx, message, state=state, reason=parsed.reason, subject_uri=parsed.subject_uri or message.uri
-    )
-    if publication.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
-        if parsed.statement is not None:
-            await remote_groups.apply_statement(tx, message.did, message.uri, parsed.statement)
+    message, statement = change.message, change.parsed.statement
+    is_newest = await store(tx, change)
+    if publication.kind is PublicationKind.ACCEPTANCE and (is_newest or change.is_same_version):
+        if statement is not None:
+            await remote_groups.apply_statement(tx, message.did, message.uri, statement)
         else:
             await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
-        has_base = (
-            publication.base_rev is not None and seen_record is not None and publication.base_rev < seen_record.rev
-        )
-        if is_echo or (is_same and has_base):
-            await merge_newest_again(tx, context, message.uri, publication)
-        return IngestResult.ECHO if is_echo else IngestResult.KNOWN
-    if is_echo:
+        await merge_overtaking(tx, context, change)
+    if change.is_echo:
         return IngestResult.ECHO
-    if is_same and seen_record is not None and seen_record.state is state:
+    if not is_newest or change.is_known:
         return IngestResult.KNOWN
     await apply_foreign_version(tx, context, version_of(message), publication)
-    return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
+    return IngestResult.RAW if change.parsed.reason else IngestResult.APPLIED
 
 
-async def merge_newest_again(tx: Transaction, context: IngestionContext, uri: str, publication: Publication) -> None:
+async def merge_overtaking(tx: Transaction, context: IngestionContext, change: RecordChange) -> None:
+    """Merge the newest version again if it overtook one of our writes, and this message reveals that: it is the echo of
+    that write, or the newest version itself once more, after the write's response was stored.
+    """
+    overtakes_base = change.is_same_version and change.is_base_outdated
+    if change.publication is not None and (change.is_echo or overtakes_base):
+        await _merge_newest_again(tx, context, change.message.uri, change.publication)
+
+
+async def _merge_newest_again(tx: Transaction, context: IngestionContext, uri: str, publication: Publication) -> None:
     """Merge the version that overtook one of our writes again, now that the base is known.
 
     An unreadable version was stored when it arrived, and there is nothing to merge.
