@@ -10,14 +10,8 @@ from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus, NetworkEvent, RecordOrigin
 from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
-from openmeet.network.ingestion.three_way_merge import (
-    GROUPS,
-    MERGE_RULE,
-    MergeInput,
-    MergeResult,
-    encode_edits,
-    ends_too_early,
-)
+from openmeet.network.ingestion.event_merge_rule import EVENT_RULE, GROUPS, ends_too_early
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeResult, encode_edits
 from tests.hypothesis_profiles import examples
 
 BASE = NetworkEvent(
@@ -45,7 +39,7 @@ def changed(**fields: object) -> NetworkEvent:
 
 
 def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: MergeInput = FACTS) -> MergeResult:
-    return MERGE_RULE.merge(BASE, MERGE_RULE.edits_between(BASE, ours), theirs, facts)
+    return EVENT_RULE.merge(BASE, EVENT_RULE.edits_between(BASE, ours), theirs, facts)
 
 
 def test_a_change_on_one_side_is_applied_silently():
@@ -127,8 +121,8 @@ def test_places_of_both_sides_are_kept(facts: MergeInput, was: tuple, ours: tupl
     changes are recorded.
     """
     base = changed(venues=was)
-    edits = MERGE_RULE.edits_between(base, changed(venues=ours))
-    result = MERGE_RULE.merge(base, edits, changed(venues=theirs), facts)
+    edits = EVENT_RULE.edits_between(base, changed(venues=ours))
+    result = EVENT_RULE.merge(base, edits, changed(venues=theirs), facts)
     assert result.value.venues == both
     (decision,) = result.decisions
     assert (decision.policy, decision.result) == (MergeReason.PARTS_ADD_UP, MergeSide.BOTH)
@@ -181,12 +175,12 @@ def test_only_their_newest_version_counts(ours: NetworkEvent, theirs: list[Netwo
     """The result is that of the last version, however many versions there were. The merge needs three stored values and
     no intermediate steps.
     """
-    edits = MERGE_RULE.edits_between(BASE, ours)
+    edits = EVENT_RULE.edits_between(BASE, ours)
     since = BASE
     current = ours
     for version in theirs:
-        edits |= MERGE_RULE.edits_between(since, current)
-        result = MERGE_RULE.merge(BASE, edits, version, FACTS)
+        edits |= EVENT_RULE.edits_between(since, current)
+        result = EVENT_RULE.merge(BASE, edits, version, FACTS)
         since = current = result.value
     assert result == merged(ours, theirs[-1])
 
@@ -205,10 +199,10 @@ def test_the_end_is_never_before_the_start(
     """
     assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
     facts = dataclasses.replace(FACTS, origin=origin)
-    result = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
+    result = EVENT_RULE.merge(base, EVENT_RULE.edits_between(base, ours), theirs, facts)
     times = result.value.starts_at, result.value.ends_at
     assert not ends_too_early(*times)
-    on_record = {one.field: MERGE_RULE.decode_edits(one.theirs_values or b"") for one in result.decisions}
+    on_record = {one.field: EVENT_RULE.decode_edits(one.theirs_values or b"") for one in result.decisions}
     for field, now, mine, their in zip(
         ("starts_at", "ends_at"), times, (ours.starts_at, ours.ends_at), (theirs.starts_at, theirs.ends_at), strict=True
     ):
@@ -225,7 +219,7 @@ def test_a_remote_move_that_contradicts_a_local_end_is_dropped():
     base = changed(ends_at=Instant(2_000_000))
     ours = dataclasses.replace(base, ends_at=Instant(2_500_000))
     theirs = dataclasses.replace(base, starts_at=Instant(8_000_000), ends_at=Instant(9_000_000))
-    result = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, FACTS)
+    result = EVENT_RULE.merge(base, EVENT_RULE.edits_between(base, ours), theirs, FACTS)
     assert (result.value.starts_at, result.value.ends_at) == (1_000_000, 2_500_000)
     assert [(one.field, one.result, one.theirs) for one in result.decisions] == [
         ("starts_at", MergeSide.OURS, "8000000"),
@@ -233,13 +227,13 @@ def test_a_remote_move_that_contradicts_a_local_end_is_dropped():
     ]
     # Reversing either decision restores both times of the move.
     for one in result.decisions:
-        wanted = MERGE_RULE.decode_edits(one.theirs_values or b"")
+        wanted = EVENT_RULE.decode_edits(one.theirs_values or b"")
         assert (wanted["starts_at"], wanted["ends_at"]) == (8_000_000, 9_000_000)
 
 
 @given(event=events)
 @settings(max_examples=50, deadline=None)
 def test_stored_values_are_read_back(event: NetworkEvent):
-    assert MERGE_RULE.decode(MERGE_RULE.encode(event)) == event
-    edits = MERGE_RULE.edits_between(BASE, event)
-    assert MERGE_RULE.decode_edits(encode_edits(edits)) == edits
+    assert EVENT_RULE.decode(EVENT_RULE.encode(event)) == event
+    edits = EVENT_RULE.edits_between(BASE, event)
+    assert EVENT_RULE.decode_edits(encode_edits(edits)) == edits

@@ -17,6 +17,7 @@ from openmeet.network.ingestion import (
     apply_event,
     apply_rsvp,
     late_change_times,
+    local_events,
     notify,
     remote_groups,
     remote_series,
@@ -52,7 +53,7 @@ async def put_events(
     for change, outcome in zip(changes, outcomes, strict=True):
         last = readable_version_seen(change.seen_record)
         if outcome is IngestResult.RAW and last is not None:
-            await apply_event.keep_unsent(tx, context, last)
+            await local_events.keep_unsent(tx, context, last)
     await _apply_events(
         tx,
         context,
@@ -97,7 +98,7 @@ async def _apply_events(
             await _merge_with_edits(tx, context, batch, change, network_event, event)
         else:
             author_id, _ = authors[message.did]
-            own = apply_event.without_own_links(network_event, context)
+            own = local_events.without_own_links(network_event, context)
             adopted.append((change, RecordRead(message.uri, message.cid or "", author_id, own)))
     changed = await record_changes.apply_each_from_network(tx, [record for _, record in adopted], events_by_uri)
     await enqueue_detection(tx, {authors[change.message.did] for change, _ in adopted})
@@ -142,7 +143,7 @@ async def _merge_with_edits(
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message, version = change.message, version_of(change.message)
     before = readable_version_seen(change.seen_record)
-    owned = await apply_event.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
+    owned = await local_events.attach_unsent_publication(tx, context, before, version, network_event)
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if change.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)

@@ -36,7 +36,7 @@ from openmeet.domain.page_paths import group_path
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, by_most_recent
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, MergeSides, by_most_recent
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import GroupToWrite, ParsedGroup, read_group, role_of, write_group
@@ -87,7 +87,7 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-MERGE_RULE: Final = MergeRule(
+GROUP_RULE: Final = MergeRule(
     ParsedGroup, (*((name,) for name in DETAILS), ("backup_admins",), ("avatar",)), frozenset(DETAILS), _decide, _shown
 )
 
@@ -115,14 +115,15 @@ async def apply_record(
     if share is Share.LEAST:
         fixed_values = {
             name: getattr(ours, name)
-            for group_of in MERGE_RULE.groups
+            for group_of in GROUP_RULE.groups
             for name in group_of
             if name not in _MINIMAL_FIELDS
         }
         base, theirs, fixed = replace(base, **fixed_values), replace(theirs, **fixed_values), {"level": ours.level}
-    result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), fixed)
+    sides = MergeSides(base, ours, theirs)
+    result = merge_local.merge_version(GROUP_RULE, publication, version, tx.now, sides, fixed)
     await _apply(tx, group, ours, result.merged.value)
-    await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
+    await merge_local.store_merge(tx, GROUP_RULE, publication, version, result)
 
 
 async def record_deleted(
@@ -170,7 +171,7 @@ async def _unsent(
     except Unmappable:
         return None
     base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, agreed)
-    return merge_local.unsent_edits(MERGE_RULE, publication, base, ours)
+    return merge_local.unsent_edits(GROUP_RULE, publication, base, ours)
 
 
 async def differing(
@@ -208,7 +209,7 @@ async def _base_and_ours(
     except Unmappable:
         base = theirs
     return base, replace(
-        ours, avatar=_our_avatar(group, publication, merge_local.compared_value(MERGE_RULE, publication, base).avatar)
+        ours, avatar=_our_avatar(group, publication, merge_local.compared_value(GROUP_RULE, publication, base).avatar)
     )
 
 
@@ -292,7 +293,8 @@ async def apply_acceptance(
     _, is_here = await identity_actions.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
     rule, fixed = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
-    result = merge_local.merge_version(rule, publication, version, tx.now, (base, ours, theirs), fixed)
+    sides = MergeSides(base, ours, theirs)
+    result = merge_local.merge_version(rule, publication, version, tx.now, sides, fixed)
     if result.merged.value != ours:
         await _put(tx, group, membership, result.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
     await merge_local.store_merge(tx, rule, publication, version, result)

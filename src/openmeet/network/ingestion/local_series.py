@@ -29,8 +29,9 @@ from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.domain.series.record_fields import SeriesRecordFields, fields_of, timing_of
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.event_merge_rule import both_venues
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, both_venues, by_most_recent
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, MergeSides, by_most_recent
 from openmeet.network.records import links
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_reader import read_event
@@ -223,7 +224,7 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-MERGE_RULE: Final = MergeRule(
+SERIES_RULE: Final = MergeRule(
     SeriesRecordFields,
     tuple((name,) for name in SeriesRecordFields.__dataclass_fields__),
     frozenset(SeriesRecordFields.__dataclass_fields__),
@@ -251,10 +252,10 @@ async def apply_record(
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
-    base, ours, theirs = _sides(tx, context, version, parsed_series, publication, series)
-    result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), {})
+    sides = _sides(tx, context, version, parsed_series, publication, series)
+    result = merge_local.merge_version(SERIES_RULE, publication, version, tx.now, sides, {})
     try:
-        plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, result.merged.value))
+        plan = await plan_of(tx, series, SERIES_RULE.edits_between(sides.ours, result.merged.value))
     except RuleRefused as refused:
         await merge_local.keep_ours(tx, publication, version, why=_rule_refused(refused))
         return
@@ -262,7 +263,7 @@ async def apply_record(
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
         await apply_edits.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
-    await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
+    await merge_local.store_merge(tx, SERIES_RULE, publication, version, result)
 
 
 def _sides(
@@ -272,8 +273,7 @@ def _sides(
     parsed_series: ParsedSeries,
     publication: Publication,
     series: Series,
-) -> tuple[SeriesRecordFields, SeriesRecordFields, SeriesRecordFields]:
-    """Return the agreed version, ours and theirs."""
+) -> MergeSides[SeriesRecordFields]:
     agreed = merge_local.agreed_record(publication, version, tx.now)
     base_record = record_of(version.body) if agreed is None else agreed
     ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
@@ -284,7 +284,7 @@ def _sides(
     if not is_same_place(ours.venue, series.content.venue):
         # A record cannot store the venue as precisely as it is known here.
         theirs = replace(theirs, venue=base.venue)
-    return base, ours, theirs
+    return MergeSides(base, ours, theirs)
 
 
 async def store_edit_of_former_owner(
@@ -307,7 +307,7 @@ async def store_edit_of_former_owner(
         uri=version.uri,
         theirs_rev=version.rev,
         ours_revision=series.revision,
-        decisions=MERGE_RULE.in_our_favor(*sides, MergeReason.FORMER_OWNER),
+        decisions=SERIES_RULE.in_our_favor(sides, MergeReason.FORMER_OWNER),
     )
 
 
@@ -379,7 +379,7 @@ def _unsent(context: IngestionContext, series: Series, publication: Publication)
     if base is None:
         return None
     ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
-    return merge_local.unsent_edits(MERGE_RULE, publication, base, ours)
+    return merge_local.unsent_edits(SERIES_RULE, publication, base, ours)
 
 
 def _read(record: dict[str, Value]) -> SeriesRecordFields | None:

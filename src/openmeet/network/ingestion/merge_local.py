@@ -1,4 +1,6 @@
-"""Merge another app's version of our record with edits made here, for groups and series (as for events)."""
+"""Merge another app's version of our record with edits made here. ``local_groups`` and ``local_series`` use all of it,
+``local_events`` what it has in common with them.
+"""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
-from openmeet.network.ingestion.three_way_merge import MergeInput, MergeResult, MergeRule, T, encode_edits
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeResult, MergeRule, MergeSides, T, encode_edits
 from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.versions import moment_of_rev
@@ -71,25 +73,29 @@ def merge_version(
     publication: Publication,
     version: RecordVersion,
     now: Instant,
-    values: tuple[T, T, T],
+    sides: MergeSides[T],
     fixed_values: Mapping[str, Any],
 ) -> MergedEdits[T]:
-    """Merge another app's version with ours. ``values``: the agreed version, ours, theirs.
+    """Merge another app's version with ours.
 
     ``fixed_values``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
     """
-    base, ours, theirs = values
     edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
-    edits.update(rule.edits_between(compared_value(rule, publication, base), ours))
-    edits.update((name, value) for name, value in fixed_values.items() if value != getattr(theirs, name))
-    facts = MergeInput(
-        origin=RecordOrigin.HERE,
+    edits.update(rule.edits_between(compared_value(rule, publication, sides.base), sides.ours))
+    edits.update((name, value) for name, value in fixed_values.items() if value != getattr(sides.theirs, name))
+    facts = merge_input(publication, version, now, RecordOrigin.HERE)
+    return MergedEdits(edits, rule.merge(sides.base, edits, sides.theirs, facts))
+
+
+def merge_input(publication: Publication, version: RecordVersion, now: Instant, origin: RecordOrigin) -> MergeInput:
+    """Return the input for merging another app's version with the last edit made here."""
+    return MergeInput(
+        origin=origin,
         ours_at=publication.edited_at,
         theirs_at=moment_of_rev(version.rev, now),
         ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    return MergedEdits(edits, rule.merge(base, edits, theirs, facts))
 
 
 async def store_merge(

@@ -26,8 +26,8 @@ from openmeet.domain.series import actions, agenda, apply_edits, queries, visibi
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import local_groups, local_series
+from openmeet.network.ingestion.event_merge_rule import EVENT_RULE
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.three_way_merge import MERGE_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ async def choose(
     values = kept.decision.ours_values if choice is MergeSide.OURS else kept.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
-    after = await event_actions.set_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
+    after = await event_actions.set_values(tx, caller, slug, EVENT_RULE.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, kept, choice)
     if after.revision != before.revision:
         await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)
@@ -172,7 +172,7 @@ async def choose_for_group(
     await group_actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     group, uris = await _group_to_change(tx, caller, slug)
     kept = await _decision(tx, uris, field, theirs_rev)
-    values = local_groups.MERGE_RULE.decode_edits(_values(kept, choice))
+    values = local_groups.GROUP_RULE.decode_edits(_values(kept, choice))
     after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
     await merge_decisions.mark_reviewed(tx, kept, choice)
     return after
@@ -201,7 +201,7 @@ async def choose_for_series(
     """Choose one side of a decision about a series: an edit of all its upcoming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     kept = await _decision(tx, uris, field, theirs_rev)
-    values = local_series.MERGE_RULE.decode_edits(_values(kept, choice))
+    values = local_series.SERIES_RULE.decode_edits(_values(kept, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
     if plan is not None:

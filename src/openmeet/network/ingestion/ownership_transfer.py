@@ -22,9 +22,9 @@ from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import apply_rsvp, notify, rsvps_awaiting_event
-from openmeet.network.ingestion.apply_event import without_own_links
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.local_events import without_own_links
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
