@@ -39,7 +39,6 @@ from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import PROOFS_PER_REPOSITORY, spending
 from openmeet.network.ingestion.identity_refresh import identity_handler
-from openmeet.network.ingestion.origins import unknown_identities
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
@@ -48,6 +47,7 @@ from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.in_flight_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.records.metrics import unknown_identities
 from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler, custodial_deletion_handler
 from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind

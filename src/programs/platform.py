@@ -27,7 +27,7 @@ from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.store import open_pictures
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.intake import origin_of
-from openmeet.network.records.collections import results_of
+from openmeet.network.records.metrics import results_of
 from openmeet.network.repositories.clients import NetworkClients, app_of
 from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, mail_domain_of
 from openmeet.settings import PREFIX, Settings

@@ -25,8 +25,9 @@ from openmeet.network.ingestion import discrepancies, processor, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.processor import POLICY, Processor, ingestion_metrics
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
-from openmeet.network.records.collections import CONCERNING, Result
+from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import encode
+from openmeet.network.records.metrics import SyncResult
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checked
 from openmeet.tenants.names import DEFAULT_TENANT
@@ -104,7 +105,7 @@ async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Instal
 async def _fail(here: Installation) -> None:
     await here.ingest(3)
     for _ in range(2):
-        here.platform.results.labels("publish", "rsvp", Result.FAILED.value).inc()
+        here.platform.results.labels("publish", "rsvp", SyncResult.FAILED.value).inc()
 
 
 async def _retry(here: Installation) -> None:

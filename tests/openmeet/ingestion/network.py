@@ -10,8 +10,8 @@ from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import IngestionMetrics, ingestion_metrics
-from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.records.metrics import results_of
 from tests.simulation.oracle import EVENT, RSVP, Change
 
 HERE = IngestionContext("https://meet.example")

@@ -27,8 +27,8 @@ from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, ingestion_metrics, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
-from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
+from openmeet.network.records.metrics import results_of
 from openmeet.outbox.kinds import JobKind
 from programs.balancer import listen_balanced
 from tests.databases import MakeDatabase, drop_schemas, make_schema

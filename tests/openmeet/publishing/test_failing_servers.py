@@ -20,7 +20,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.records.collections import Result
+from openmeet.network.records.metrics import SyncResult
 from openmeet.network.repositories import circuits
 from openmeet.network.status import failing_servers
 from openmeet.outbox import publication_queries
@@ -167,12 +167,12 @@ async def test_what_a_request_delivers_is_counted(deployment: Deployment):
     results = counted_results(deployment)
     event = await deployment.event(await deployment.connected("cleo"))
     assert await deliver_now(deployment.publisher, PublicationKind.EVENT, event.id, deadline_seconds=TIMEOUT_SECONDS)
-    assert results == [("event", Result.SUCCESS)]
+    assert results == [("event", SyncResult.SUCCESS)]
 
 
-def counted_results(deployment: Deployment) -> list[tuple[str, Result]]:
+def counted_results(deployment: Deployment) -> list[tuple[str, SyncResult]]:
     """The results that the publisher counts from now on."""
-    results: list[tuple[str, Result]] = []
+    results: list[tuple[str, SyncResult]] = []
     deployment.publisher = replace(
         deployment.publisher, count_result=lambda kind, result: results.append((kind, result))
     )
@@ -196,7 +196,7 @@ async def test_an_outcome_that_cannot_be_stored_stops_no_other_delivery(deployme
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, lost.id)).state is PublicationState.SENDING
     assert (await deployment.status_of(PublicationKind.EVENT, other.id)).state is PublicationState.RETRYING
-    assert results == [("event", Result.RETRIED)]
+    assert results == [("event", SyncResult.RETRIED)]
     async with deployment.db.transaction() as tx:
         await tx.execute("drop trigger fails")
     deployment.proxy.stops = passes

@@ -18,7 +18,8 @@ from openmeet.domain.identities.publishing_preferences import (
     PublishingPreferences,
     WaitingAs,
 )
-from openmeet.network.records.collections import RSVP, Result
+from openmeet.network.records.collections import RSVP
+from openmeet.network.records.metrics import SyncResult
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications
@@ -245,7 +246,7 @@ async def test_a_public_event_can_be_reduced_and_restored(deployment: Deployment
 async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     """A check that finds the record unchanged is not counted."""
     counted: list[tuple[str, str]] = []
-    results: list[tuple[str, Result]] = []
+    results: list[tuple[str, SyncResult]] = []
     deployment.publisher = replace(
         deployment.publisher,
         count_rsvp=lambda operation, status: counted.append((operation, status)),
@@ -261,7 +262,7 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
     await deliver_all_publications(deployment)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
-    assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
+    assert results == [("event", SyncResult.SUCCESS), *[("rsvp", SyncResult.SUCCESS)] * len(counted)]
 
 
 async def test_of_two_concurrent_changes_of_settings_the_second_is_refused(deployment: Deployment):

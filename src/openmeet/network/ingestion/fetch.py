@@ -22,9 +22,9 @@ from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.network.ingestion.apply_read import apply_fetched
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
-from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.links import lock_current
+from openmeet.network.records.metrics import CountUnknownIdentity
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import message_of_proof, prove_record
 
@@ -41,12 +41,12 @@ def subject_handler(
     db: Database,
     network: NetworkClients,
     context: IngestionContext,
-    count_unknown: CountUnknown = uncounted,
+    count_unknown: CountUnknownIdentity = lambda _kind: None,
     spend_on_host: SpendOnHost = unlimited,
 ) -> JobHandler:
     """Return the handler of ``JobKind.FETCH_SUBJECT``. The subject of the job is the event's AT URI.
 
-    ``count_unknown`` is called for RSVPs whose event names an author that cannot be resolved (``unknown_identities``).
+    ``count_unknown`` is called for RSVPs whose event names an author that cannot be resolved.
     """
 
     async def handle(job: Job) -> None:

@@ -20,8 +20,8 @@ from openmeet.domain.identities.model import ACTIVE
 from openmeet.domain.users.actions import claims_handle_of_others
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
-from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.records import repository_state
+from openmeet.network.records.metrics import CountUnknownIdentity
 from openmeet.network.repositories import credentials_cache
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import DELETED, account_status, profile_name
@@ -34,13 +34,13 @@ def identity_handler(
     network: NetworkClients,
     erasing: ErasureContext | None = None,
     trusted_origins: frozenset[str] = frozenset(),
-    count_unknown: CountUnknown = uncounted,
+    count_unknown: CountUnknownIdentity = lambda _kind: None,
 ) -> JobHandler:
     """Return the handler of ``JobKind.REFRESH_IDENTITY``. The subject is the DID. Without ``erasing``, deleted accounts
     are only hidden.
 
-    ``trusted_origins``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at
-    it if the account signs in here.
+    ``trusted_origins``: see ``intake.receive``. ``count_unknown`` is called if the DID cannot be resolved, unless the
+    account signs in here; an operator must look at that.
     """
 
     async def handle(job: Job) -> None:

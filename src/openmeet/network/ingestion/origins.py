@@ -19,10 +19,7 @@ place.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from prometheus_client import Counter
-
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
@@ -244,16 +241,3 @@ async def _repositories_of(tx: Transaction, people: list[UserId]) -> set[str]:
         for one in identities_of_person
         if one.can_write
     }
-
-
-# Called with the kind of the job whose DID could not be resolved.
-CountUnknown = Callable[[str], object]
-
-
-def uncounted(_kind: str) -> None:
-    """Count nothing. For callers without metrics."""
-
-
-def unknown_identities(metrics: Metrics) -> Counter:
-    """Register the counter of unknown authors whose DID cannot be resolved, once per program."""
-    return metrics.counter("unknown_identities", "Jobs about DIDs that cannot be resolved, by kind", ["kind"])

@@ -37,8 +37,8 @@ from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import repository_state
-from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, noun_of
+from openmeet.network.records.metrics import SyncResult
 from openmeet.outbox.kinds import JobKind
 
 # From what people perceive as instant to what an operator needs to look at.
@@ -95,11 +95,11 @@ class IngestionMetrics:
         if outcome is IngestResult.FROM_THE_FUTURE:
             return  # failed permanently, and counted there
         if outcome not in _UNCOUNTED:
-            self.results.labels("ingest", noun_of(message.collection), Result.SUCCESS.value).inc()
+            self.results.labels("ingest", noun_of(message.collection), SyncResult.SUCCESS.value).inc()
         if outcome is IngestResult.APPLIED:
             self.age.observe(max(0.0, (now - to_microseconds(message.rev)) / SECOND))
 
-    def result(self, routing_key: str, result: Result) -> None:
+    def result(self, routing_key: str, result: SyncResult) -> None:
         """Count a message that was not applied."""
         noun = routing_key.partition(".")[0]
         self.results.labels("ingest", noun if noun in _NOUNS else "other", result.value).inc()
@@ -107,12 +107,12 @@ class IngestionMetrics:
     def given_up(self, routing_key: str) -> None:
         """Count a message that became a dead letter."""
         self.messages.labels("buried").inc()
-        self.result(routing_key, Result.FAILED)
+        self.result(routing_key, SyncResult.FAILED)
 
 
 def ingestion_metrics(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
     """Register the metrics of ingestion, once per program. ``results``: its counter from
-    ``records.collections.results_of``.
+    ``records.metrics.results_of``.
     """
     return IngestionMetrics(
         tenant,
@@ -306,7 +306,7 @@ async def _retry_or_bury(processor: Processor, delivery: Delivery, failure: Exce
     if attempts >= (TEMPORARY_TRIES if is_temporary else POLICY.unforeseen_tries):
         await _bury(processor, delivery, reason)
         return
-    processor.metrics.result(delivery.message.routing_key, Result.RETRIED)
+    processor.metrics.result(delivery.message.routing_key, SyncResult.RETRIED)
     jitter = random.random()  # noqa: S311 - spreads retries; not used for security
     await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), reason)
 

@@ -45,7 +45,7 @@ from openmeet.network.publishing.record_writes import INGESTED_AFTER
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_verified_message, get_record
 from openmeet.network.publishing.repository_choice import repository_to_delete_from
 from openmeet.network.records import seen
-from openmeet.network.records.collections import Result
+from openmeet.network.records.metrics import SyncResult
 from openmeet.network.repositories import circuits
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import leased_publications, publication_queries
@@ -69,12 +69,12 @@ _MAX_INGESTION_ROUNDS = 8
 
 # A record that waits, is withheld or is already due for its next revision counts as none of these.
 _RESULTS: Final = {
-    PublicationState.PUBLISHED: Result.SUCCESS,
-    PublicationState.RETRACTED: Result.SUCCESS,
-    PublicationState.RETRYING: Result.RETRIED,
-    PublicationState.REFUSED: Result.FAILED,
-    PublicationState.CONFLICTED: Result.FAILED,
-    PublicationState.BLOCKED: Result.FAILED,
+    PublicationState.PUBLISHED: SyncResult.SUCCESS,
+    PublicationState.RETRACTED: SyncResult.SUCCESS,
+    PublicationState.RETRYING: SyncResult.RETRIED,
+    PublicationState.REFUSED: SyncResult.FAILED,
+    PublicationState.CONFLICTED: SyncResult.FAILED,
+    PublicationState.BLOCKED: SyncResult.FAILED,
 }
 
 _AFTER_DELIVERY: Final = (
@@ -174,7 +174,7 @@ async def count_results(dependencies: PublishingDependencies, publications: Sequ
         for row in rows:
             result = _RESULTS.get(PublicationState(row["state"]))
             is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
-            if result is not None and not (result is Result.SUCCESS and is_as_before):
+            if result is not None and not (result is SyncResult.SUCCESS and is_as_before):
                 dependencies.count_result(kind.value, result)
 
 

@@ -9,14 +9,14 @@ from at_protocol.syntax.tid import TidClock
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.metrics import SyncResult
 from openmeet.network.repositories.clients import NetworkClients
 
 # Called when an RSVP record was written, with (create, update or delete; going, interested, notgoing or empty).
 CountRsvp = Callable[[str, str], None]
 # Called with the kind and result of each record that was sent or failed.
-CountResult = Callable[[str, Result], None]
+CountResult = Callable[[str, SyncResult], None]
 
 HandToIngestion = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 

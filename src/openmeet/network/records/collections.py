@@ -1,14 +1,7 @@
-"""The collections of events, RSVPs, series and groups, the keys of our extensions in records, and the result label of
-metrics.
-"""
-
-from enum import StrEnum
-
-from prometheus_client import Counter
+"""The collections of events, RSVPs, series and groups, and the keys of our extensions in records."""
 
 from at_protocol.lexicon.authority import OWN_AUTHORITY, own_spellings
 from at_protocol.syntax.nsid import Nsid, parse_nsid
-from groundwork.telemetry.metrics import Metrics
 
 EVENT = parse_nsid("community.lexicon.calendar.event")
 RSVP = parse_nsid("community.lexicon.calendar.rsvp")
@@ -74,16 +67,3 @@ GROUP_LINK_KEY = GROUP_LINK_KEYS[0]
 # The successor and the predecessors of a record after an ownership transfer.
 SUCCESSION_KEYS = own_spellings("succession", OWN_AUTHORITY)
 SUCCESSION_KEY = SUCCESSION_KEYS[0]
-
-
-class Result(StrEnum):
-    """The outcome of one task; also the label of a metric. ``retried``: it will be tried again."""
-
-    SUCCESS = "success"
-    RETRIED = "retried"
-    FAILED = "failed"
-
-
-def results_of(metrics: Metrics) -> Counter:
-    """Register the counter of records read and written, by result. Call this once per program."""
-    return metrics.counter("sync_results", "Records read and written, by result", ["direction", "kind", "result"])
