@@ -212,7 +212,7 @@ async def _open_circuits(platform: Platform, gauge: Gauge) -> None:
 
 async def _disagreed(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
-        counts = await discrepancies.counts(reader)
+        counts = await discrepancies.count_by_kind(reader)
         gauges.quarantine.labels(platform.tenant.name).set(await quarantine.count(reader))
     for kind in Discrepancy:
         for state, is_repaired in (("standing", False), ("repaired", True)):

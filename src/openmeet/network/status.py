@@ -190,7 +190,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
             rejected=rejected,
             unresolved=waiting,
             queue=depth,
-            records={kind.value: number for kind, number in (await seen.counts(reader)).items()},
+            records={kind.value: number for kind, number in (await seen.count_by_state(reader)).items()},
             publications=[
                 JobCount(kind.value, state.value, number, oldest)
                 for kind, state, number, oldest in await publication_status.counts(reader)
@@ -202,7 +202,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
             failing_servers=await failing_servers(reader),
             discrepancies={
                 kind.value: number
-                for (kind, is_repaired), number in (await discrepancies.counts(reader)).items()
+                for (kind, is_repaired), number in (await discrepancies.count_by_kind(reader)).items()
                 if not is_repaired
             },
             quarantined=await quarantine.count(reader),

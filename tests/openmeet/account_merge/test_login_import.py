@@ -13,7 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities.backfill_progress import BackfillStage
-from openmeet.network.ingestion import apply_read, backfill
+from openmeet.network.ingestion import backfill, failure_isolation
 from tests.openmeet.account_merge.login_import import (
     backfill_progress_of,
     key_of_event,
@@ -97,7 +97,7 @@ async def test_a_crashed_import_loses_and_repeats_nothing(
     did = await session_did(client)
     await write_events(client, did, 30)
     user_id = await sign_in_on_pds(deployment)
-    monkeypatch.setattr(apply_read, "BATCH", 10)
+    monkeypatch.setattr(failure_isolation, "BATCH", 10)
     with monkeypatch.context() as patch:
         patch.setattr(deployment.db, "batch", dying_after(2, deployment.db.batch))
         with pytest.raises(KeyboardInterrupt):

@@ -4,8 +4,8 @@ from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.apply_read import ApplyResult
 from openmeet.network.ingestion.backfill import apply_export
+from openmeet.network.ingestion.failure_isolation import ApplyResult
 from openmeet.network.ingestion.quarantine import QuarantinedRecord, page
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, rev

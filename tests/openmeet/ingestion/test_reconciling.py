@@ -161,7 +161,7 @@ async def test_discrepancies_are_found_repaired_and_counted(scene: Scene, case: 
     clean = await scene.reconcile()
     assert (clean.repaired, clean.unrepaired) == ([], [])
     async with scene.deployment.db.reader() as reader:
-        counted = await discrepancies.counts(reader)
+        counted = await discrepancies.count_by_kind(reader)
         newest = await discrepancies.newest(reader)
     assert {kind for (kind, is_repaired), _ in counted.items() if is_repaired} >= kinds
     assert all(one.repaired_at is not None and one.times == 1 for one in newest)

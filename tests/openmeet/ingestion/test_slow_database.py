@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from groundwork.database.transaction import Database, Transaction, TransactionTooLong, Work
-from openmeet.network.ingestion.apply_read import apply_fetched, apply_of_repository, apply_submitted
+from openmeet.network.ingestion.failure_isolation import apply_fetched, apply_of_repository, apply_submitted
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.rsvps_awaiting_event import make_effective_if_here
 from openmeet.network.records.message import RecordMessage

@@ -70,7 +70,7 @@ def read_line(text: str | bytes) -> ParsedLine | None:
             case None:
                 return None
             case JetstreamCommit():
-                return ParsedLine(event.cursor, _record(event), raw=raw)
+                return ParsedLine(event.cursor, _message(event), raw=raw)
             case JetstreamIdentity():
                 return ParsedLine(
                     event.cursor, Hint(event.did, HintKind.IDENTITY, event.handle or "", event.cursor), raw=raw
@@ -82,7 +82,7 @@ def read_line(text: str | bytes) -> ParsedLine | None:
         return ParsedLine(0, refusal=str(wrong), raw=raw)
 
 
-def _record(event: JetstreamCommit) -> RecordMessage:
+def _message(event: JetstreamCommit) -> RecordMessage:
     is_delete = event.action is RecordAction.DELETE
     body = None if is_delete or event.record is None else cbor.encode(event.record)
     if body is not None and Cid.for_cbor(body) != event.cid:

@@ -70,7 +70,7 @@ async def put_events(
         for change, outcome in zip(changes, outcomes, strict=True)
         if outcome is IngestResult.APPLIED or (change.message.uri not in newest and change.is_same_version)
     ]
-    await rsvps_awaiting_event.release(tx, batch.awaited_uris, found_uris)
+    await rsvps_awaiting_event.make_awaiting_effective(tx, batch.awaited_uris, found_uris)
     return outcomes
 
 

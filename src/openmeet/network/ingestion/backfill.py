@@ -8,8 +8,8 @@ called within its request budget; the rest is read later, and everything applied
 future is refused: as a floor, it would hide everything that is written before that time.
 
 The whole repository is fetched (``getRepo``), as of its commit's rev, only if an operator asks for it; one that is too
-large is listed instead. A record that fails because of its own content is quarantined (``apply_read``), and all others
-are applied. The floor then stays where it is, so that the record can still be applied at this rev.
+large is listed instead. A record that fails because of its own content is quarantined (``failure_isolation``), and all
+others are applied. The floor then stays where it is, so that the record can still be applied at this rev.
 
 If only some collections were chosen, their records and their absence are applied, but the floor stays, and a pending
 full read stays pending.
@@ -34,8 +34,8 @@ from groundwork.telemetry.logs import log
 from groundwork.workers.limits import JobStopped
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import quarantine
-from openmeet.network.ingestion.apply_read import ApplyResult, apply_of_repository
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.failure_isolation import ApplyResult, apply_of_repository
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep

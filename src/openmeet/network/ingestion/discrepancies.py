@@ -157,7 +157,7 @@ async def note(
     await tx.execute(SET_REPAIRED, did=did, now=tx.now)
 
 
-async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
+async def count_by_kind(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
     """Return the number of discrepancies per kind and per state (repaired or open)."""
     rows = await reader.fetch(
         """

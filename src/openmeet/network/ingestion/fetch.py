@@ -19,8 +19,8 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import event_records
 from openmeet.network.ingestion import rsvps_awaiting_event
-from openmeet.network.ingestion.apply_read import apply_fetched
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.failure_isolation import apply_fetched
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.links import lock_current

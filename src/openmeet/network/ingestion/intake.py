@@ -27,7 +27,7 @@ from openmeet.domain.moderation.newcomers import EventCount, Newcomer
 _AT_ONCE = 200
 
 # Authors without a connection to this site. A row in moderation_states means that a decision about the author exists.
-_STRANGERS = f"""
+_WITHOUT_CONNECTION = f"""
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
        and not exists (select 1 from moderation_states t where t.subject in (i.did, u.id) and t.state = '{SubjectVisibility.TRUSTED}')
@@ -41,11 +41,11 @@ _STRANGERS = f"""
 """
 
 
-async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
+async def authors_without_connection(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
     """Return the authors without a connection to this site, each with the origin of their PDS, if known."""
     if not dids:
         return {}
-    return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}
+    return {row["did"]: row["pds_url"] for row in await reader.fetch(_WITHOUT_CONNECTION, dids=sorted(set(dids)))}
 
 
 async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_origins: frozenset[str]) -> None:
@@ -54,14 +54,14 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
     ``trusted_origins``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of
     events.
     """
-    unknown = await strangers(tx, list(uris))
-    if not unknown:
+    authors = await authors_without_connection(tx, list(uris))
+    if not authors:
         return
     current = await policy.current(tx)
     met = await newcomers.count_new_events(
-        tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()]
+        tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in authors.items()]
     )
-    trusted_dids = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
+    trusted_dids = {did for did, pds in authors.items() if origin_of(pds) in trusted_origins}
     arriving = [Subject(ModeratedKind.DID, one.did) for one in met if one.is_new and one.did not in trusted_dids]
     await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)
     new_since = tx.now - current.new_account_days * DAY
@@ -109,11 +109,11 @@ async def decide_due(db: Database) -> Counter[str]:
             current = await policy.current(tx)
             since = Instant(tx.now - current.new_author_minutes * MINUTE)
             due = await newcomers.due(tx, since, _AT_ONCE)
-            unknown = await strangers(tx, [one.did for one in due])
+            authors = await authors_without_connection(tx, [one.did for one in due])
             bursts = [
                 one.did
                 for one in due
-                if one.did in unknown
+                if one.did in authors
                 and await _is_burst(
                     tx, current, Newcomer(one.did, one.host, one.first_seen_at, one.counted, is_new=False)
                 )

@@ -284,7 +284,7 @@ async def apply_acceptance(
         return  # it is being retracted
     group, membership = group_and_member
     if not await _is_about(tx, group, membership, stated):
-        await merge_local.keep_ours(tx, publication, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
+        await merge_local.store_unapplied_version(tx, publication, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
         return
     base = AcceptedRole(
         stated.role if publication.base_body is None else role_of(record_of(publication.base_body).get("role"))

@@ -92,7 +92,7 @@ async def apply_foreign_version(
                 await local_groups.apply_acceptance(tx, version, stated, publication)
     except (Unmappable, Malformed) as wrong:
         why = wrong.why if isinstance(wrong, Unmappable) else RecordReason.NOT_VALID(what=wrong.kind)
-        await merge_local.keep_ours(tx, publication, version, why=why)
+        await merge_local.store_unapplied_version(tx, publication, version, why=why)
 
 
 async def delete(tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication) -> None:

@@ -250,14 +250,16 @@ async def apply_record(
     home = await identity_queries.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
-        await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
+        await merge_local.store_unapplied_version(
+            tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES
+        )
         return
     sides = _sides(tx, context, version, parsed_series, publication, series)
     result = merge_local.merge_version(SERIES_RULE, publication, version, tx.now, sides, {})
     try:
         plan = await plan_of(tx, series, SERIES_RULE.edits_between(sides.ours, result.merged.value))
     except RuleRefused as refused:
-        await merge_local.keep_ours(tx, publication, version, why=_rule_refused(refused))
+        await merge_local.store_unapplied_version(tx, publication, version, why=_rule_refused(refused))
         return
     if plan is not None:
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.

@@ -116,11 +116,11 @@ async def store_merge(
         await publication_echoes.accept_foreign_version(tx, version)
 
 
-async def keep_ours(
+async def store_unapplied_version(
     tx: Transaction, publication: Publication, version: RecordVersion, *, why: Explanation | Reason
 ) -> None:
-    """Keep our content because their version cannot be applied. Their version stays in the repository. The host can
-    read the reason and the changes in their version.
+    """Store a version that cannot be applied, as a decision for our content, so that the host can read the reason and
+    the changes in it. It stays in the repository.
     """
     before, after = record_of(publication.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}

@@ -2,8 +2,8 @@
 after the commit.
 
 A failing batch is split, so that one message does not affect the others. If an event fails because of an RSVP that
-awaits it, the event is applied without the RSVP (``apply_read``). A message that keeps failing becomes a dead letter
-with the reason, for an operator; so does an unreadable one.
+awaits it, the event is applied without the RSVP (``failure_isolation``). A message that keeps failing becomes a dead
+letter with the reason, for an operator; so does an unreadable one.
 
 If the database or the queue is unavailable, no message is the cause: the batch is neither split nor counted as an
 attempt, and is tried again as a whole after a pause.
@@ -32,8 +32,8 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics, stopwatch
 from openmeet.network.ingestion import late_change_times
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_read import apply_without_awaiting_rsvps
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.failure_isolation import apply_without_awaiting_rsvps
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import repository_state

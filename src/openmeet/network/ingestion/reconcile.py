@@ -23,7 +23,6 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
-from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_fetched, apply_of_repository
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
@@ -35,6 +34,7 @@ from openmeet.network.ingestion.discrepancies import (
     compare,
     in_order,
 )
+from openmeet.network.ingestion.failure_isolation import BATCH, ApplyResult, apply_fetched, apply_of_repository
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure

@@ -23,9 +23,9 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import quarantine
-from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_of_repository
 from openmeet.network.ingestion.batch import refused_among
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.failure_isolation import BATCH, ApplyResult, apply_of_repository
 from openmeet.network.ingestion.host_budgets import SpendOnHost
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure

@@ -52,7 +52,7 @@ async def enqueue_fetches(tx: Transaction, awaited_uris: set[str], subjects: Seq
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
-async def release(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
+async def make_awaiting_effective(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
     """Make the RSVPs effective that await events whose records have just become known, and complete failed jobs that
     fetch these events.
     """

@@ -19,8 +19,8 @@ from at_protocol.syntax.tid import from_microseconds, parse_tid, to_microseconds
 from groundwork.database.transaction import Database
 from groundwork.errors import Explanation, InvalidInput
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.apply_read import apply_submitted
 from openmeet.network.ingestion.context import IngestionContext
+from openmeet.network.ingestion.failure_isolation import apply_submitted
 from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.records import links, message, seen
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -71,8 +71,8 @@ async def apply_batch(
 ) -> list[SubmissionResult]:
     """Apply a batch in order, in one transaction; return one result each.
 
-    If that fails, the batch is split (``apply_read``): a record that fails on its own is quarantined and refused, and
-    all others are applied.
+    If that fails, the batch is split (``failure_isolation``): a record that fails on its own is quarantined and
+    refused, and all others are applied.
     """
     parsed = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in parsed if isinstance(one, RecordMessage)]

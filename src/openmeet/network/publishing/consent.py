@@ -139,11 +139,11 @@ async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentP
     counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_RECORDED)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
-    record = await _record(reader, user_id, instance)
+    record = await _example_record(reader, user_id, instance)
     return ConsentPreview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
 
 
-async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
+async def _example_record(reader: Reader, user_id: UserId, instance: str) -> str:
     """Return the record of the person's newest public event, or of an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])

@@ -309,7 +309,7 @@ async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list
     return [seen_record_of(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
-async def counts(reader: Reader) -> dict[RecordState, int]:
+async def count_by_state(reader: Reader) -> dict[RecordState, int]:
     """Return the number of records per state."""
     return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
 

@@ -1,7 +1,6 @@
-"""Apply the results of a read in batches. Records that fail because of their own content are quarantined; all others
-are applied.
+"""Isolate records that fail because of their own content: they are quarantined, and all others are applied.
 
-The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
+This holds for records that were read, fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
 A batch that takes too long for one transaction is split in the same way. An event may fail because of an RSVP that
 awaits it, or take too long because of their number. The event is then applied without the RSVPs that await it, and they
@@ -73,7 +72,7 @@ async def apply_fetched(db: Database, context: IngestionContext, message: Record
     """Apply an individually fetched record, or quarantine it. Raises the database's errors if the record is not the
     cause.
     """
-    await _quarantine(db, _failed_of(await _apply_batch(db, context, [message], _release)))
+    await _quarantine(db, _failed_of(await _apply_batch(db, context, [message], _release_from_quarantine)))
 
 
 async def apply_submitted(
@@ -83,7 +82,7 @@ async def apply_submitted(
 
     Raises the database's errors if no record is the cause, or if more than ``MAX_QUARANTINED`` fail.
     """
-    outcomes_and_failures = await _apply_batch(db, context, messages, _nothing)
+    outcomes_and_failures = await _apply_batch(db, context, messages, _write_nothing_else)
     failed = _failed_of(outcomes_and_failures)
     if len(failed) > MAX_QUARANTINED:
         raise failed[-1].failure
@@ -101,7 +100,7 @@ async def apply_without_awaiting_rsvps(
     """
     if message.collection not in EVENTS or message.body is None or not is_worth_splitting(failure):
         raise failure
-    return await db.batch(partial(_apply_without_awaiting_rsvps, context, message, _nothing))
+    return await db.batch(partial(_apply_without_awaiting_rsvps, context, message, _write_nothing_else))
 
 
 async def _apply_batch(
@@ -171,9 +170,9 @@ async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> Non
     )
 
 
-async def _release(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
+async def _release_from_quarantine(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
     await quarantine.release(tx, FailedStep.APPLY, [one.uri for one in messages])
 
 
-async def _nothing(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
+async def _write_nothing_else(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:
     return
