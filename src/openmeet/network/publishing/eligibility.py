@@ -8,7 +8,7 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
@@ -272,34 +272,43 @@ async def _decide_rsvp(
     event = await queries.by_id(reader, attendance.event_id)
     if event is None or event.deleted_at is not None:
         return Withhold(PublicationReason.EVENT_DELETED)
-    if event.is_blank:
-        return Withhold(PublicationReason.EVENT_BLANK)
-    if not are_rsvps_publishable(event):
-        return Withhold(PublicationReason.NO_ANSWERS_TO_EVENT)
-    if attendance.is_private:
-        return Withhold(PublicationReason.PRIVATE_ANSWER)
-    if not has_consented:
-        return Withhold(PublicationReason.NOT_AGREED)
-    if not preferences.writes_answers:
-        return Withhold(PublicationReason.ANSWERS_NOT_WANTED)
-    if publication.is_withdrawn:
-        return Withhold(PublicationReason.WITHDRAWN)
-    if event.removed_at is not None or event.record_deleted_at is not None:
-        return DoNothing()
-    if attendance.skips_record:
-        return DoNothing()
+    why_not = _why_rsvp_not_permitted(attendance, event, publication, preferences, has_consented=has_consented)
+    if why_not is not None:
+        return Withhold(why_not)
     token = status_token(attendance.status, preferences)
-    match token:
-        case NoStatusToken.UNDECIDED:
-            return DoNothing()
-        case NoStatusToken.NO_RECORD:
-            return Withhold(PublicationReason.DECLINED_NOT_WANTED)
+    is_record_lost = event.removed_at is not None or event.record_deleted_at is not None
+    if is_record_lost or attendance.skips_record or token is NoStatusToken.UNDECIDED:
+        return DoNothing()
+    if token is NoStatusToken.NO_RECORD:
+        return Withhold(PublicationReason.DECLINED_NOT_WANTED)
     if event.record_uri is None and publication.may_exist_remotely:
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
         return Wait(PublicationReason.NO_EVENT_RECORD)
     repository = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
     return PublishRsvp(attendance, event, repository, token) if isinstance(repository, Identity) else repository
+
+
+def _why_rsvp_not_permitted(
+    attendance: Attendance,
+    event: Event,
+    publication: Publication,
+    preferences: PublishingPreferences,
+    *,
+    has_consented: bool,
+) -> PublicationReason | None:
+    """Return why the event, the RSVP or the person's choices keep it from being public; None if it may be public."""
+    if event.is_blank:
+        return PublicationReason.EVENT_BLANK
+    if not are_rsvps_publishable(event):
+        return PublicationReason.NO_ANSWERS_TO_EVENT
+    if attendance.is_private:
+        return PublicationReason.PRIVATE_ANSWER
+    if not has_consented:
+        return PublicationReason.NOT_AGREED
+    if not preferences.writes_answers:
+        return PublicationReason.ANSWERS_NOT_WANTED
+    return PublicationReason.WITHDRAWN if publication.is_withdrawn else None
 
 
 async def _decide_series(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
