@@ -4,13 +4,18 @@ repository is asked for a proof.
 
 from dataclasses import replace
 
+import pytest
+
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
+from openmeet.outbox import leased_publications
+from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.ingestion.network import deletion_of, did, event, rsvp
 from tests.openmeet.ingestion.seats import TWO_PLACES_URI, answer_statuses, create_event_with_two_places
 from tests.openmeet.ingestion.view import apply_messages, view_of
@@ -144,3 +149,34 @@ async def test_an_unsigned_deletion_does_not_withdraw_an_rsvp_given_here(db: Dat
         await attendance.answer(tx, people[0], made.slug, RsvpReply.GOING)
     await apply_messages(db, unsigned(deletion_of(record, 3700)))
     assert (await answer_statuses(db))[people[0].user_id] == "attending"
+
+
+async def publish_reply(db: Database, record: RecordMessage) -> None:
+    """The reply given here is sent as this record, which then comes back through the stream."""
+    async with db.transaction() as tx:
+        leased = await leased_publications.lease_due(tx, limit=10, seconds=60)
+        (held,) = [one for one in leased if one.kind is PublicationKind.RSVP]
+        sent = InFlightWrite(record.uri, record.cid or "", None)
+        await leased_publications.store_before_sending(tx, held, sent, did=record.did, body=record.body or b"")
+    assert await apply_messages(db, record) == [IngestResult.ECHO]
+
+
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+async def test_a_reply_does_not_outlive_its_deleted_record(db: Database, clock: HandClock, is_signed: bool):
+    """Somebody deletes the record of the reply that they gave here. An older RSVP of theirs counts then, although it is
+    older or unsigned, and none once that is deleted too.
+    """
+    made, people = await create_event_with_two_places(db)
+    async with db.transaction() as tx:
+        await attendance.answer(tx, people[0], made.slug, RsvpReply.GOING)
+    own = rsvp(0, "own", 3600, TWO_PLACES_URI, "going", createdAt=LATER)
+    await publish_reply(db, own)
+    older = rsvp(0, "aa", 3500, TWO_PLACES_URI, "interested", createdAt=EARLIER)
+    older = older if is_signed else unsigned(older)
+    await apply_messages(db, older)
+    assert (await answer_statuses(db))[people[0].user_id] == "attending"
+    clock.turn(2 * MINUTE)
+    await apply_messages(db, deletion_of(own, 3660))
+    assert (await answer_statuses(db))[people[0].user_id] == "interested"
+    await apply_messages(db, replace(deletion_of(older, 3670), is_verified=is_signed))
+    assert (await answer_statuses(db))[people[0].user_id] == "declined"

@@ -74,11 +74,15 @@ async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
     return True
 
 
-async def adopt_effective(tx: Transaction, one: PersonAndEvent) -> None:
-    """Make the effective record the person's RSVP, even if a different RSVP was given here."""
+async def adopt_effective(tx: Transaction, one: PersonAndEvent) -> bool:
+    """Make the effective record the person's RSVP, even if a different RSVP was given here. Returns False if there is
+    none.
+    """
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
-    if rsvp is not None:
-        await _apply(tx, one, one.recorded(person.user_id, rsvp.record))
+    if rsvp is None:
+        return False
+    await _apply(tx, one, one.recorded(person.user_id, rsvp.record))
+    return True
 
 
 async def _local_rsvp_stays(tx: Transaction, event_id: EventId, user_id: UserId, effective: SeenRecord) -> bool:

@@ -20,6 +20,7 @@ from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.local_rsvps import (
     DELETED_VALUE,
     RSVP_FIELD,
+    UNPUBLISHED_STATUSES,
     decision_of,
     facts_of,
     latest_possible_commit,
@@ -95,7 +96,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
         await _store_decision(tx, deletion, publication, is_ours=is_newer)
     # Without a base, this is refused: as far as is known, no write of ours under this key has taken effect. Then no
     # attendance has the record, so nothing is withdrawn, and our write stays due.
-    await publication_echoes.mark_deleted_elsewhere(
+    is_deleted = await publication_echoes.mark_deleted_elsewhere(
         tx,
         uri=deletion.uri,
         rev=deletion.rev,
@@ -104,22 +105,33 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
     )
     if is_newer:
         await _detach_record(tx, deletion.uri)
-    elif deletion.about is None or not await apply_rsvp.derive(tx, deletion.about):
-        await rsvp_records.apply_deletion_from_network(tx, record_uri=deletion.uri)
+        return
+    own = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
+    was_in_record = is_deleted and own is not None and own.status not in UNPUBLISHED_STATUSES
+    await _apply_next(tx, deletion, is_reply_withdrawn=was_in_record)
 
 
 async def _apply_to_record_of_others(tx: Transaction, deletion: RsvpDeletion) -> None:
     """Apply the deletion of a record that we do not write, or no longer."""
     if deletion.about is not None:
         person, next_rsvp = await apply_rsvp.rsvp_of(tx, deletion.did, deletion.about.subject_uri)
-        own = await attendance_queries.find(tx, deletion.about.event_id, person.user_id)
-        if own is not None and await _restore_overridden_reply(tx, deletion, own, next_rsvp):
-            return
-        if next_rsvp is not None:
-            await apply_rsvp.derive(tx, deletion.about)
+        reply = await attendance_queries.find(tx, deletion.about.event_id, person.user_id)
+        if reply is not None and await _restore_overridden_reply(tx, deletion, reply, next_rsvp):
             return
     own = await attendance_queries.by_record_uri(tx, deletion.uri)
-    if own is None or not await _keep_reply_given_since(tx, deletion, own):
+    is_given_here = own is not None and own.source is RsvpSource.HERE
+    is_kept = own is not None and await _keep_reply_given_since(tx, deletion, own)
+    await _apply_next(tx, deletion, is_reply_withdrawn=is_given_here and not is_kept)
+
+
+async def _apply_next(tx: Transaction, deletion: RsvpDeletion, *, is_reply_withdrawn: bool) -> None:
+    """Make the person's next RSVP effective, or withdraw the one of the deleted record if there is none.
+
+    ``is_reply_withdrawn``: the reply given here was in the deleted record, so its author withdrew it, and it is not
+    compared with the next RSVP.
+    """
+    derive = apply_rsvp.adopt_effective if is_reply_withdrawn else apply_rsvp.derive
+    if deletion.about is None or not await derive(tx, deletion.about):
         await rsvp_records.apply_deletion_from_network(tx, record_uri=deletion.uri)
 
 
