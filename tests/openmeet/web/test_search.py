@@ -2,6 +2,7 @@
 nobody may find.
 """
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,8 @@ from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
+from openmeet.domain.moderation import blocks, visibility
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.query import next_steps, parse_query
 from openmeet.domain.search.search import EventOrigin, SearchQuery
@@ -85,6 +88,35 @@ async def test_title_matches_come_first_and_cursors_stay_valid(db):
             after = my_event_lists.unpack(my_event_lists.pack(search.position_in(wanted, page[-1])))
             await event_by(tx, ana, title=f"Jazz before {len(seen)}", starts="2026-07-01T08:00", ends="")
     assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
+
+
+async def test_pages_are_full_although_events_between_them_are_hidden(db):
+    """Moderation hides some of the matches, and the searcher has blocked the author of another."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        made = [
+            await event_by(tx, ana, title=f"Jazz {day}", starts=f"2026-07-0{day + 1}T18:00", ends="")
+            for day in range(7)
+        ]
+        await event_by(tx, ben, title="Jazz by Ben", starts="2026-07-03T12:00", ends="")
+        await blocks.block(tx, cleo.user_id, ben.user_id)
+        for hidden in ({0}, {1, 2}, {0, 1, 2, 3, 4}, {6}, set(range(7))):
+            await visibility.hold(
+                tx, [Subject(ModeratedKind.EVENT, made[number].id) for number in hidden], SubjectVisibility.BURST
+            )
+            shown = [f"Jazz {number}" for number in range(7) if number not in hidden]
+            for words, limit in itertools.product(((), ("jazz",)), (1, 2, 3, 7)):
+                pages, after = [], None
+                wanted = SearchQuery(words, viewer=cleo.user_id)
+                while page := await search.coming(tx, wanted, after, limit):
+                    pages.append([event.title for event in page])
+                    after = search.position_in(wanted, page[-1])
+                assert pages == [shown[start : start + limit] for start in range(0, len(shown), limit)], (
+                    hidden,
+                    words,
+                    limit,
+                )
+            await visibility.release(tx, [event.id for event in made], SubjectVisibility.BURST)
 
 
 async def test_the_index_is_updated_by_every_change(db):

@@ -49,14 +49,18 @@ BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if nam
 SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
 
 
-def columns_of(table: str) -> str:
-    """Columns for ``event_of``, with ``events`` under this alias: the event's, its group's, and whether it is hidden."""
+def columns_of(table: str, *, is_visible: bool = False) -> str:
+    """Columns for ``event_of``, with ``events`` under this alias: the event's, its group's, and whether it is hidden.
+
+    ``is_visible``: the statement leaves out hidden events anyway, so it need not check that twice.
+    """
     stored = qualified(", ".join((_STORED, *content.COLUMNS)), table)
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
         for name in ("visibility", "promotion_level", "announces_events")
     )
-    return f"{stored}, {of_group}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+    hidden = "0" if is_visible else f"case when {is_hidden(table)} then 1 else 0 end"
+    return f"{stored}, {of_group}, {hidden} as is_hidden"
 
 
 COLUMNS = columns_of("events")

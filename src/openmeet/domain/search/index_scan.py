@@ -7,10 +7,14 @@ as long as the one before, or as long as the previous result suggests. It thus h
 needs, whether one event in a hundred matches or one in a million. If few events are left, they are scanned again.
 
 All events of one part of the result start before those of the next, so parts need no merging.
+
+PostgreSQL takes several times as long to plan the conditions of visibility as to evaluate them for a page. So a page is
+found without them, by ten or more statements, and one more reads those of its events that are visible. If some are not,
+the page is completed by a search with all conditions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from groundwork.clock import DAY, Instant
@@ -37,24 +41,52 @@ Low = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class IndexQuery:
-    """A search: all terms and all clauses must hold, and the event starts in ``[since, until)``. Without ``since``: it
-    is not over yet.
+    """A search: all terms, all clauses and all conditions of visibility must hold, and the event starts in
+    ``[since, until)``. Without ``since``: it is not over yet.
 
+    ``visible``: conditions, with their own values, that nearly all listed events meet.
     ``is_listed``: public events only, as in the index of starts. Otherwise the clauses say whose events are searched.
     ``columns``: the columns to read, by default those of ``event_of``.
     """
 
     clauses: tuple[str, ...]
     values: Mapping[str, object]
+    visible: tuple[str, ...]
+    visible_values: Mapping[str, object]
     terms: tuple[Term, ...]
     is_listed: bool
     since: Instant | None
     until: Instant | None
-    columns: str = columns_of("e")
+    columns: str = columns_of("e", is_visible=True)
+
+
+async def find_page(reader: Reader, query: IndexQuery, after: Low | None, limit: int) -> list[Row]:
+    """Like ``find_rows``, and faster on PostgreSQL for as many rows as a page has."""
+    if not query.is_listed:
+        return await find_rows(reader, query, after, limit)
+    unchecked = replace(query, visible=(), visible_values={}, columns="e.id, e.starts_at")
+    candidates = await find_rows(reader, unchecked, after, limit)
+    if not candidates:
+        return []
+    rows = list(
+        await reader.fetch(
+            f"select {query.columns} from events e where e.id in :ids and {' and '.join(query.visible)}"
+            " order by e.starts_at, e.id",
+            ids=[row["id"] for row in candidates],
+            **query.visible_values,
+        )
+    )
+    if len(rows) < len(candidates) == limit:
+        last = candidates[-1]
+        rows += await find_rows(reader, query, (last["starts_at"], last["id"]), limit - len(rows))
+    return rows
 
 
 async def find_rows(reader: Reader, query: IndexQuery, after: Low | None, limit: int) -> list[Row]:
     """Return rows of the ``columns`` after ``after``, ordered by start and id."""
+    query = replace(
+        query, clauses=(*query.clauses, *query.visible), values={**query.values, **query.visible_values}, visible=()
+    )
     now = reader.now
     low = after or (0 if query.since is None else query.since, "")
     if query.since is not None:

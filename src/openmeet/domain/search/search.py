@@ -21,7 +21,7 @@ from openmeet.domain.events.unsolicited_lists import FAMILIAR_DIDS, FrontPageCho
 from openmeet.domain.events.values import Mode
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search.index_scan import IndexQuery, find_rows
+from openmeet.domain.search.index_scan import IndexQuery, find_page, find_rows
 from openmeet.domain.search.my_event_lists import EventCursor, position_of
 from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
@@ -206,7 +206,7 @@ async def _part(
 ) -> list[Event]:
     """Events with all words of ``forms`` but not all of ``without``, ordered by start."""
     index_query = _index_query(reader, query, forms, without)
-    rows = await find_rows(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
+    rows = await find_page(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
     return [event_of(row) for row in rows]
 
 
@@ -214,6 +214,7 @@ def _index_query(
     reader: Reader, query: SearchQuery, forms: tuple[Alternatives, ...], without: tuple[Alternatives, ...]
 ) -> IndexQuery:
     clauses, values = _clauses(query, "e")
+    visible, visible_values = _visible(query, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
         titled = _beginnings("without", without, at, "e")
@@ -223,6 +224,8 @@ def _index_query(
     index_query = IndexQuery(
         clauses=tuple(clauses),
         values=values,
+        visible=visible,
+        visible_values=visible_values,
         terms=_terms(query, forms, at, "e"),
         is_listed=query.of_groups_of is None,
         since=query.since if query.first is None else Instant(midnight(query.first, "UTC") - DAY),
@@ -251,7 +254,7 @@ def _first_of_each_series(
         ]
         if index_query.until is not None:
             bounds.append(f"{table}.starts_at < :dates_until")
-        return " and ".join((is_listed(table), *bounds, *_clauses(query, table)[0], *terms))
+        return " and ".join((is_listed(table), *bounds, *_clauses(query, table)[0], *_visible(query, table)[0], *terms))
 
     clause = is_first_of_series("e", fits, by=by)
     if without:
@@ -264,7 +267,11 @@ def _first_of_each_series(
         # A case expression, because the second condition need not be evaluated for most dates.
         clause = f"case when {clause} then not {titled} else false end"
     bounds = {"dates_after": reader.now, "dates_since": index_query.since, "dates_until": index_query.until}
-    values = {**index_query.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
+    values = {
+        **index_query.values,
+        **index_query.visible_values,
+        **{name: value for name, value in bounds.items() if f":{name}" in clause},
+    }
     return replace(index_query, clauses=(*index_query.clauses, clause), values=values)
 
 
@@ -321,8 +328,8 @@ def _near(near: Near, table: str) -> Term:
 
 
 def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
-    """Conditions that the word index cannot answer, such as visibility and local days."""
-    clauses = [f"not {is_hidden(table)}", is_public(table) if query.of_groups_of is None else is_of_own_group(table)]
+    """Conditions that the word index cannot answer, such as local days."""
+    clauses = [is_public(table) if query.of_groups_of is None else is_of_own_group(table)]
     values: dict[str, object] = {}
     if query.of_groups_of is not None:
         clauses.append(f"not {is_kept_from(table)}")
@@ -331,9 +338,6 @@ def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, objec
         clauses.append(f"{table}.status <> 'cancelled'")
     if query.only_series:
         clauses.append(f"{table}.series_id is not null")
-    if query.viewer is not None:
-        clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
-        values["viewer"] = query.viewer
     # Local days have no index. The index of starts narrows the range to UTC days with one more on each side, because no
     # zone is further off.
     if query.first is not None:
@@ -343,3 +347,11 @@ def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, objec
         clauses.append(f"{table}.starts_local < :following")
         values["following"] = (query.last + timedelta(days=1)).isoformat()
     return clauses, values
+
+
+def _visible(query: SearchQuery, table: str) -> tuple[tuple[str, ...], dict[str, object]]:
+    """Conditions that nearly all public events meet: neither moderation nor the viewer's blocks and mutes hide them."""
+    if query.viewer is None:
+        return (f"not {is_hidden(table)}",), {}
+    out_of_lists = is_out_of_lists(f"{table}.author_id", f"{table}.group_id")
+    return (f"not {is_hidden(table)}", f"not {out_of_lists}"), {"viewer": query.viewer}

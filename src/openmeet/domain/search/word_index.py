@@ -36,11 +36,12 @@ _VECTOR: Final = (
     f" || ' s=' || cast(greatest(e.starts_at, 0) / {GRAIN} as text)), ' '))"
 )
 
-# Events with the terms. On PostgreSQL, one index query per period. On SQLite, ``cross join`` fixes the join order, so
-# that it does not scan all events to find a few.
-_ON_POSTGRESQL: Final = (
-    f"unnest(string_to_array(:lookups, chr(10))) l (lookup) join events e on {_VECTOR} @@ cast(l.lookup as tsquery)"
-)
+# Events with the terms. On PostgreSQL, one index query per period; ``offset 0`` keeps the other conditions out of the
+# subquery, which would otherwise scan all events if these look selective. On SQLite, ``cross join`` fixes the join
+# order, so that it does not scan all events to find a few.
+_ON_POSTGRESQL: Final = f"""
+    unnest(string_to_array(:lookups, chr(10))) l (lookup)
+      cross join lateral (select e.* from events e where {_VECTOR} @@ cast(l.lookup as tsquery) offset 0) e"""
 _ON_SQLITE: Final = """
     (select n.event_id from search_index join search_numbers n on n.number = search_index.rowid
       where search_index match :lookups) f cross join events e on e.id = f.event_id"""
