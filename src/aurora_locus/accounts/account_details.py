@@ -1,6 +1,6 @@
 """Account details for the administration. Nobody else sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
@@ -59,6 +59,12 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
         )
         for row in await reader.fetch(_FIND, dids=list(dids))
     ]
+
+
+async def handles(reader: Reader, dids: Collection[str]) -> dict[str, Handle]:
+    """Return the handles of these accounts by DID. Accounts that do not exist on this server are left out."""
+    rows = await reader.fetch("select did, handle from accounts where did in :dids", dids=sorted(dids))
+    return {row["did"]: Handle(row["handle"]) for row in rows}
 
 
 async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> list[Did]:

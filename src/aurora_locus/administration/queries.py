@@ -49,8 +49,8 @@ _LAST_BACKUP = "select max(ended_at) from backups where state = 'done'"
 _SEARCH = """
     select a.did, a.handle, a.email, r.status, a.created_at
       from accounts a join repositories r on r.did = a.did
-     where a.did > :after and {clauses}
-     order by a.did
+     where a.handle > :after and {clauses}
+     order by a.handle
      limit :limit
 """
 _MATCHES = "(a.handle like :part escape '!' or coalesce(a.email, '') like :part escape '!' or a.did = :whole)"
@@ -209,8 +209,8 @@ def disk_of(folder: Path) -> tuple[int, int]:
 
 
 async def search_accounts(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
-    """Return accounts whose handle or address contains this text, or whose DID equals it, optionally only those with
-    one status.
+    """Return accounts by handle, from after the handle ``after``: those whose handle or address contains this text, or
+    whose DID equals it, optionally only those with one status.
     """
     if not text.isprintable() or not after.isprintable() or not status.isprintable():
         return []

@@ -57,7 +57,7 @@ async def show_accounts(request: Request) -> Response:
     text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
     async with registry_of(request).db.reader() as reader:
         rows = await search_accounts(reader, text, status, after=after, limit=PAGE)
-    next_after = rows[-1].did if len(rows) == PAGE else ""
+    next_after = rows[-1].handle if len(rows) == PAGE else ""
     context = {"found": rows, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": next_after}
     return admin_page(request, "accounts.html", context)
 
@@ -76,8 +76,15 @@ async def show_account(request: Request) -> Response:
             "reports": await reports.page(reader, subject=did, limit=20),
             "acts": _actions_by_heading(request, account, decisions),
             "report": request.query_params.get("report", ""),
+            "handles": await account_details.handles(reader, _accounts_of_invites(account)),
         }
     return admin_page(request, "account.html", context)
+
+
+def _accounts_of_invites(account: AccountDetails) -> set[str]:
+    """Return the DIDs of the account that invited this one, and of the accounts that this one invited."""
+    invited: set[str] = {did for code in account.invites for did, _ in code.uses}
+    return invited | ({account.invited_by.for_account} if account.invited_by else set())
 
 
 async def show_act(request: Request) -> Response:

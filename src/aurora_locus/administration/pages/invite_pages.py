@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts import invites
+from aurora_locus.accounts import account_details, invites
 from aurora_locus.administration.pages.operator_access import (
     admin_page,
     audit_of,
@@ -76,10 +76,12 @@ async def _page(
     )
     async with registry_of(request).db.reader() as reader:
         codes = await invites.page(reader, sort, after, PAGE)
+        handles = await account_details.handles(reader, {code.for_account for _, code in codes})
     context = {
         "typed": form_state,
         "made": new_codes or [],
         "codes": [code for _, code in codes],
+        "handles": handles,
         "sort": sort,
         "more": f"{codes[-1][0]}::{codes[-1][1].code}" if len(codes) == PAGE else "",
         "needs_invite": registry_of(request).needs_invite,

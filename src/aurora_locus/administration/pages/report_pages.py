@@ -49,7 +49,7 @@ async def show_reports(request: Request) -> Response:
     async with registry_of(request).db.reader() as reader:
         pds_reports = await reports.page(reader, states=states, before=last, limit=PAGE)
         counts = await reports.counts(reader)
-        handles = {one.did: one.handle for one in await account_details.find(reader, [one.did for one in pds_reports])}
+        handles = await account_details.handles(reader, {one.did for one in pds_reports})
     context = {
         "found": pds_reports,
         "handles": handles,
@@ -82,7 +82,7 @@ async def _report(request: Request, form_state: FormState, *, status: int = 200)
     async with registry_of(request).db.reader() as reader:
         report = await reports.find(reader, number)
         entries = await audit_log.page(reader, report=number, limit=100)
-        people = {one.did: one.handle for one in await account_details.find(reader, [report.did, report.reported_by])}
+        people = await account_details.handles(reader, {report.did, report.reported_by})
         other_reports = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
     context = {
         "report": report,

@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aurora_locus.accounts import account_details
+from aurora_locus.accounts.queries import find_by_handle
 from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.operator_access import (
     admin_page,
@@ -149,16 +151,19 @@ async def show_audit(request: Request) -> Response:
     query = request.query_params
     subject, actor, act = (query.get(name, "").strip() for name in ("subject", "actor", "action"))
     async with registry_of(request).db.reader() as reader:
+        account = await find_by_handle(reader, subject.removeprefix("@").lower()) if subject else None
         entries = await audit_log.page(
             reader,
-            subject=subject or None,
+            subject=account.did if account else subject or None,
             actor=actor or None,
             action=act or None,
             before=query.get("before", "") or audit_log.NEWEST,
             limit=PAGE,
         )
+        handles = await account_details.handles(reader, {one.subject for one in entries})
     context = {
         "entries": entries,
+        "handles": handles,
         "subject": subject,
         "actor": actor,
         "action": act,
