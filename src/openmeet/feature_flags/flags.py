@@ -38,6 +38,7 @@ DEFAULTS: Final[Mapping[Flag, bool]] = {
     Flag.DETECTION: True,
 }
 
+# In English, for the API and the command line. The page has translations.
 WHAT: Final[Mapping[Flag, str]] = {
     Flag.EVENTS_IN: "Events from other people’s repositories are shown on this site",
     Flag.EVENTS_OUT: "Events are written into their authors’ repositories",

@@ -2,6 +2,7 @@
 servers, conflicting records, dead letters.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -308,7 +309,7 @@ def _content(letter: DeadLetter) -> str:
     try:
         message = decode(letter.message.body)
         if isinstance(message, RecordMessage) and message.body is not None:
-            return json_form.encode(cbor.decode(message.body)).decode()
+            return json.dumps(json_form.to_json(cbor.decode(message.body)), ensure_ascii=False, indent=2)
     except Malformed:
         return repr(letter.message.body[:500])
     return f"{message}"

@@ -433,6 +433,7 @@ async def test_kinds_of_work_are_in_the_language_of_the_reader(bench: Bench):
         )
     shown = (await bench.client.get("/operating")).text
     assert "Chats mit neuen Nachrichten: 1 gescheitert" in shown
+    assert "Antworten aus anderen Apps zählen auf dieser Seite" in (await bench.client.get("/operating/flags")).text
 
 
 def test_every_kind_of_work_has_words() -> None:
