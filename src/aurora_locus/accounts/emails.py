@@ -4,6 +4,8 @@ A job only names the e-mail. Content and recipient are read when it is sent, and
 replaced is no longer sent.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from aurora_locus.accounts import sign_in_links
@@ -13,13 +15,14 @@ from aurora_locus.settings import PdsSettings
 from aurora_locus.site.frame import Site
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, RemoteSlow
+from groundwork.errors import Failure, InvalidInput, RemoteSlow, Unavailable, reason_of
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer, Sender
 from groundwork.mail.hyphens import keep_hyphens
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
+from groundwork.outbox.retry import is_worth_retrying, retry_after_seconds
 from groundwork.ui.colours import accents
 
 # The reason code for a delivery whose reply was lost.
@@ -80,23 +83,38 @@ class EmailContent:
 
 
 def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, site: Site) -> JobHandler:
-    """Return the handler of ``PdsJobKind.MAIL``. If the mail server's reply is lost, delivery is retried once. After a
-    second loss the e-mail counts as sent, so that nobody gets a third copy.
-    """
+    """Return the handler of ``PdsJobKind.MAIL``."""
 
     async def deliver(job: Job) -> None:
-        async with db.reader() as reader:
-            email = await find_email(reader, job.subject) or await sign_in_links.find_email(reader, job.subject)
-        if email is None:
-            return
-        try:
-            await mailer.send(compose(email, job.subject, tokens, hostname, site))
-        except RemoteSlow:
-            if job.reason_code == ANSWER_LOST:
-                return
-            raise RemoteSlow("The mail server did not answer after the message was sent.", name=ANSWER_LOST) from None
+        with at_most_two_copies(job):
+            async with db.reader() as reader:
+                email = await find_email(reader, job.subject) or await sign_in_links.find_email(reader, job.subject)
+            if email is not None:
+                await mailer.send(compose(email, job.subject, tokens, hostname, site))
 
     return deliver
+
+
+@contextmanager
+def at_most_two_copies(job: Job) -> Iterator[None]:
+    """Deliver the e-mail of a job inside this context. If the mail server's reply is lost, delivery is retried once.
+    After a second loss the e-mail counts as sent, so that nobody gets a third copy.
+    """
+    is_second_copy = job.reason_code == ANSWER_LOST
+    try:
+        yield
+    except RemoteSlow:
+        if not is_second_copy:
+            raise RemoteSlow("The mail server did not answer after the message was sent.", name=ANSWER_LOST) from None
+    except Failure as failure:
+        if not is_second_copy or not is_worth_retrying(failure):
+            raise
+        # With another code, a reply lost after this failure would count as the first one.
+        again = Unavailable(
+            "The second copy was not sent.", after_seconds=retry_after_seconds(failure), name=ANSWER_LOST
+        )
+        again.stored_reason = reason_of(failure)
+        raise again from failure
 
 
 def compose(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, site: Site) -> Mail:

@@ -11,7 +11,7 @@ import nh3
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.emails import ANSWER_LOST, EmailContent, html_of
+from aurora_locus.accounts.emails import EmailContent, at_most_two_copies, html_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.accounts.single_line import is_single_line
@@ -23,7 +23,7 @@ from aurora_locus.moderation.account_actions import account_absent, require_reac
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from aurora_locus.site.frame import Site
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import InvalidInput, Refused, RemoteSlow
+from groundwork.errors import InvalidInput, Refused
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
@@ -105,15 +105,10 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str, site: Site) -> J
         async with db.reader() as reader:
             row = await reader.fetch_one(_FIND, id=job.subject)
         if row is not None and row["email"] is not None:
-            try:
+            with at_most_two_copies(job):
                 with speaking(row["language"] or SOURCE):
                     mail = compose(row["email"], row["subject"], row["content"], job.subject, hostname, site)
                 await mailer.send(mail)
-            except RemoteSlow:
-                if job.reason_code != ANSWER_LOST:
-                    raise RemoteSlow(
-                        "The mail server did not answer after the message was sent.", name=ANSWER_LOST
-                    ) from None
         await db.write(lambda w: w.execute(_FORGET, id=job.subject))
 
     return deliver

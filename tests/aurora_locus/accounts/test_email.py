@@ -10,7 +10,7 @@ from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
 from aurora_locus.accounts.emails import email_handler
 from groundwork.clock import SECOND
-from groundwork.errors import RemoteFailed, RemoteSlow
+from groundwork.errors import FailureReason, RemoteFailed, RemoteSlow, Why
 from groundwork.mail.contract import Mail
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
@@ -235,6 +235,17 @@ async def test_e_mail_with_a_lost_response_is_sent_twice_at_most(deployment: Dep
     for _ in range(3):
         await pay_once(deployment, postman)
     assert len(postman.sent) == 2
+
+
+@pytest.mark.parametrize("why", ["down", FailureReason.UNREACHABLE()], ids=["sentence", "reason"])
+async def test_a_lost_response_is_remembered_while_the_server_is_down(deployment: Deployment, why: Why) -> None:
+    """Nobody gets a third copy, because the failure in between does not count as a new beginning."""
+    ana = await deployment.sign_up("ana")
+    await queued(deployment, ana)
+    postman = Postman(RemoteSlow("lost"), RemoteFailed(why), RemoteSlow("lost"))
+    for _ in range(5):
+        await pay_once(deployment, postman)
+    assert len(postman.sent) == 3
 
 
 async def test_e_mail_of_a_used_token_is_not_sent(deployment: Deployment) -> None:
