@@ -17,7 +17,9 @@ async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, cl
             "/import", files={"file": ("mine.ics", TWO_EVENTS_CALENDAR.encode(), "text/calendar")}
         )
         address = sent.headers["location"]
-        assert h1_of((await browser.get(address)).text) == "What we found"
+        found = (await browser.get(address)).text
+        assert h1_of(found) == "What we found"
+        assert '<p class="way-back"><a href="/my/events">' in found
         await browser.post(address, data={"event-0": "on", "event-1": "on"})
         page = (await browser.get(address)).text
         assert h1_of(page) == "Imported"

@@ -264,11 +264,14 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert arrived.status_code == 303, arrived.text
         looked = await host.get(arrived.headers["location"])
         assert "from Luma" in looked.text
+        way_back = f'<p class="way-back"><a href="/events/{event.slug}">'
+        assert way_back in looked.text
         assert "Left out. This person is on the list twice." in looked.text
         ticks = dict.fromkeys(re.findall(r'name="(row-\d+)"', looked.text), "on")
         listed = await host.post(arrived.headers["location"], data={"act": "keep", "ticks": "yes"} | ticks)
         page = await host.get(listed.headers["location"])
         assert h1_of(page.text) == "Invite your list"
+        assert way_back in page.text
         preview = await host.post(listed.headers["location"], data={"act": "preview", "message": "We have moved."})
         assert "We have moved." in preview.text
         # The date as in other e-mails: without the year and the name of the zone.
