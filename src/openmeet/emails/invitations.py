@@ -1,6 +1,6 @@
 """E-mails that invite somebody: to co-host an event, or, if they are on an imported guest list, to an event or group."""
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound, Unavailable
 from groundwork.signing_key import SigningKey
@@ -24,6 +24,8 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 # How long an invitation waits before it is checked again whether people can open the event.
 _SHOWN_AGAIN_SECONDS = 600.0
+# An invitation that has waited this long is dropped. An event without a start would otherwise be checked for ever.
+_SHOWN_WITHIN = 14 * DAY
 
 
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
@@ -75,7 +77,7 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
     Composes nothing if the event or group is no longer available, if the person has already responded (to this list, to
     an earlier list, or to another invitation of the same group), or if they are not to be invited any more
     (``people.is_still_to_be_invited``). While nobody could open the event, for example because a moderator has to look
-    at it first, the e-mail waits: the composer raises Unavailable.
+    at it first, the e-mail waits for up to ``_SHOWN_WITHIN``: the composer raises Unavailable.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -97,6 +99,8 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
         if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
         if event is not None and (event.is_hidden or event.is_held):
+            if now - (person.invited_at or now) >= _SHOWN_WITHIN:
+                return None
             raise Unavailable(ImportReason.TARGET_NOT_SHOWN, after_seconds=_SHOWN_AGAIN_SECONDS)
         token = people.token_of(key, person_id)
         return OutgoingEmail(

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused, Unavailable
 from openmeet.domain.attendance import actions as attendance
@@ -208,6 +208,23 @@ async def test_an_invitation_waits_while_nobody_could_open_the_event(db: Databas
         await compose(db, due)
     async with db.transaction() as tx:
         await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    assert await compose(db, due) is None
+
+
+async def test_an_invitation_to_an_event_that_stays_hidden_is_dropped(db: Database, clock: HandClock) -> None:
+    """An event without a start is never over, so its invitations would be checked for ever."""
+    host, event = await hosted(db)
+    await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
+    one, _ = await waiting(db, ImportKind.GUESTS, event.id)
+    async with db.transaction() as tx:
+        await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=2)
+        await tx.execute("update events set starts_at = null, ends_at = null, is_held = 1 where id = :id", id=event.id)
+    compose = guest_list_composer(CODE_KEY, "O", "https://m.example")
+    due = DueEmail(people.ARRIVAL_MAIL, one, one, 1)
+    clock.turn(14 * DAY - 1)
+    with pytest.raises(Unavailable, match=ImportReason.TARGET_NOT_SHOWN):
+        await compose(db, due)
+    clock.turn(1)
     assert await compose(db, due) is None
 
 
