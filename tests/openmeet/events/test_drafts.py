@@ -365,6 +365,7 @@ async def test_the_whole_life_of_a_draft_by_the_api(site):
         assert (made.status_code, made.json()["isDraft"], made.json()["awaitsRepository"]) == (201, True, False)
         path = made.headers["location"]
         assert (await client.get(path)).status_code == 404
+        assert (await client.put(path, json=wanted, headers=headers)).status_code == 200
         mine = (await client.get("/api/my/events?which=drafts", headers=headers)).json()
         assert [one["title"] for one in mine["events"]] == ["Chess"]
         later = await client.post(f"{path}/publish", json={"publishAt": "2026-07-04T10:00:00Z"}, headers=headers)
@@ -390,6 +391,10 @@ async def test_an_event_that_was_never_a_draft_is_already_published(site):
         path = (await client.post("/api/events", json=wanted, headers=headers)).headers["location"]
         again = await client.post(f"{path}/publish", json={}, headers=headers)
         assert (again.status_code, again.json()["revision"]) == (200, 1)
+        for is_draft, status in ((True, 400), (False, 200)):
+            saved = await client.put(path, json=wanted | {"isDraft": is_draft}, headers=headers)
+            assert saved.status_code == status
+            assert ("isDraft" in saved.json().get("fields", {})) is is_draft
 
 
 @pytest.mark.parametrize("way", ["page", "api"])

@@ -91,6 +91,7 @@ class EventReason(Reason):
     DRAFT_CHANGED = "event.draft_changed"
     MOMENT_OUT_OF_RANGE = "event.moment_out_of_range"
     GROUP_STAYS = "event.group_stays"
+    UNPUBLISH_INSTEAD = "event.unpublish_instead"
     NOTHING_TO_CORRECT = "event.nothing_to_correct"
     PUBLISH_FROM_FORM = "event.publish_from_form"
     DECISION_NEEDED = "event.decision_needed"

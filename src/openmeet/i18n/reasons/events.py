@@ -113,6 +113,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.draft_changed": mark("This draft has changed. Look at it again, then publish it."),
     "event.moment_out_of_range": mark("Choose a time in the future, before the event starts."),
     "event.group_stays": mark("An event can’t move to another group."),
+    "event.unpublish_instead": mark(
+        "This event is published already. To turn it back into a draft, send POST /api/events/{slug}/unpublish."
+    ),
     "event.nothing_to_correct": mark("A new event has no guests who could be notified."),
     "event.publish_from_form": mark("Open the draft to publish it."),
     "event.decision_needed": mark("Choose one of the answers on the event’s page."),

@@ -79,6 +79,9 @@ async def save(request: Request) -> Response:
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
+        # ``isDraft`` of the response is true for all events that only their hosts can see, and clients send it back.
+        if body.is_draft and not before.is_held:
+            raise InvalidInput("isDraft", EventReason.UNPUBLISH_INSTEAD)
         before = await event_hosting.lock(tx, before.slug) or before
         body = await with_current_values(request, body, _who_sees_what(before))
         details = checked_details(body, tx.now, before)
