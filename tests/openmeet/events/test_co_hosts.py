@@ -18,6 +18,8 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import grant_consent
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
@@ -425,3 +427,19 @@ async def test_an_invitation_by_handle_is_listed_with_the_events(site):
         await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=headers)
         news = (await client.get("/api/notifications", headers=ana)).json()["items"]
         assert [one["kind"] for one in news] == ["event_cancelled", "co_host_answered"]
+
+
+async def test_nobody_is_asked_to_host_an_event_that_they_could_not_open(site):
+    async with site.db.transaction() as tx:
+        ana, mo = await person(tx, "Ana"), await person(tx, "Mo")
+        event = await event_by(tx, ana)
+        hidden = Subject(ModeratedKind.EVENT, event.id)
+        await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.HIDDEN, "spam")
+    async with signed_in(site, ana.user_id) as browser:
+        page = await browser.post(f"/events/{event.slug}/hosts", data={"whom": "ben@example.org"})
+        assert page.status_code == 422
+        assert "Nobody else can open this event right now" in page.text
+    async with site.db.transaction() as tx:
+        assert await co_host_queries.of_event(tx, event.id, [CoHostState.INVITED]) == []
+        await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.SHOWN, "")
+        await co_hosts.invite(tx, ana, event.slug, "ben@example.org")

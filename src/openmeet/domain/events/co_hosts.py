@@ -46,11 +46,14 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     """Invite a co-host by e-mail address, or by the handle of a person who has signed in to this site.
 
     With ``for_series``, they host every date of the event's series, future ones included. Raises NotFound, Forbidden,
-    InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
+    InvalidForm (``whom``, ``for_series``), Refused (``EventHidden``, ``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": EventReason.NOT_IN_SERIES})
+    if event.is_hidden:
+        # Co-hosts see drafts, but only its author can open a hidden event.
+        raise Refused(EventReason.HIDDEN_FROM_CO_HOSTS, name="EventHidden")
     invitee = _checked_invitee(whom)
     states = [CoHostState.INVITED, CoHostState.ACCEPTED]
     if len(await co_host_queries.of_event(tx, event.id, states)) >= MAX_CO_HOSTS:

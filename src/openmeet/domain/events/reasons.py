@@ -25,6 +25,7 @@ class EventReason(Reason):
     NOT_A_HOST = "event.not_a_host"
     NO_SUCH_CO_HOST = "event.no_such_co_host"
     TOO_MANY_INVITATIONS = "event.too_many_invitations"
+    HIDDEN_FROM_CO_HOSTS = "event.hidden_from_co_hosts"
     UNKNOWN_HANDLE = "event.unknown_handle"
     THEY_HOST_ALREADY = "event.they_host_already"
     DECLINED_TO_HOST = "event.declined_to_host"

@@ -30,6 +30,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.not_a_host": mark("You don’t host this event."),
     "event.no_such_co_host": mark("They don’t co-host this event."),
     "event.too_many_invitations": mark("At most %(most)s invitations by e-mail a day."),
+    "event.hidden_from_co_hosts": mark(
+        "Nobody else can open this event right now, so you can’t ask anyone to host it."
+    ),
     "event.unknown_handle": mark("Nobody with this account name has signed in here yet. Invite them by e-mail."),
     "event.they_host_already": mark("They already host this event."),
     "event.declined_to_host": mark("They said no. Talk to them, and invite them by e-mail if they changed their mind."),
