@@ -23,7 +23,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of
 from tests.openmeet.emails.conftest import Post, calendar_of
-from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, move_all_dates
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series, move_all_dates, retitle
 from tests.openmeet.site_under_test import person
 
 HOST = "openmeet.test"
@@ -158,14 +158,14 @@ async def test_a_date_that_leaves_its_series_replaces_its_entry(post: Post, prac
     assert on_the_day == [f"{first.id}@{HOST}"]
 
 
-async def set_timing(post: Post, ana: Caller, series: Series, pattern: Pattern, *, notifies: bool = True) -> Series:
+async def set_timing(post: Post, ana: Caller, series: Series, pattern: Pattern) -> Series:
     """Give all dates this pattern."""
     async with post.db.transaction() as tx:
         locked = await lock_series(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
         timing = replace(locked.timing, pattern=pattern)
         plan = plan_all(locked, locked.content, timing, held, tx.now)
-        return await apply_edits.apply_plan(tx, locked, plan, notifies=notifies)
+        return await apply_edits.apply_plan(tx, locked, plan)
 
 
 async def assert_one_entry_per_date(post: Post, series: Series, calendar: Calendar) -> None:
@@ -267,7 +267,8 @@ async def test_a_person_who_withdraws_after_a_silent_change_keeps_no_entry(post:
     ana, ben, series, calendar = practice
     post.site.clock.turn(HOUR)
     await heard_of(post, calendar)
-    series = await set_timing(post, ana, series, in_zone(series.timing.pattern, "Europe/Lisbon"), notifies=False)
+    async with post.db.transaction() as tx:
+        series = await retitle(tx, await lock_series(tx, ana, series), "Rehearsal", notifies=False)
     post.site.clock.turn(HOUR)
     async with post.db.transaction() as tx:
         for one in (await dates(tx, series))[:3]:

@@ -31,6 +31,7 @@ from tests.openmeet.series.practice import (
     lock_series,
     move_all_dates,
     original_dates,
+    retitle,
     split_series,
     weekly,
 )
@@ -306,7 +307,7 @@ async def test_co_hosts_learn_of_a_change_that_is_not_announced_and_of_its_undo(
     """Like the other hosts of the dates, and as with a single event."""
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)
-        moved = await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1), notifies=False)
+        moved = await retitle(tx, await lock_series(tx, ana, series), "Rehearsal", notifies=False)
         assert await kinds_received(tx, ben) == [EVENT_CHANGED]
         await undo.undo(tx, await lock_series(tx, ana, moved))
         assert await kinds_received(tx, ben) == [EVENT_CHANGED, EVENT_CHANGED]

@@ -152,6 +152,19 @@ async def test_a_silent_edit_notifies_nobody_and_still_fills_seats(practice_db: 
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
 
 
+async def test_a_silent_edit_still_announces_a_new_time(practice_db: Database) -> None:
+    """As the correction of a single event does. Its undo is announced, too."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await give_rsvp(tx, ben, (await dates(tx, series))[1])
+        await actions.follow(tx, cleo, series.slug)
+        await move_all_dates(tx, await lock_series(tx, ana, series), timedelta(hours=1), notifies=False)
+        await undo.undo(tx, await lock_series(tx, ana, series))
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [event_kinds.EVENT_CHANGED, event_kinds.EVENT_CHANGED]
+
+
 async def test_followers_are_notified_of_cancelled_and_reinstated_dates(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx)

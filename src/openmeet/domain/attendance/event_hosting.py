@@ -15,7 +15,7 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.capacity_change import RegistrationImpact
 from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, has_same_time, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
 from openmeet.domain.events import actions as event_actions
@@ -63,20 +63,11 @@ async def revise(
         await recheck_rsvp_records(tx, [event.id])
         await release_awaiting_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
-    is_for_hosts = is_correction and before is not None and _has_same_time(before, event)
+    is_for_hosts = is_correction and before is not None and has_same_time(before, event)
     notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_for_hosts=is_for_hosts)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
     return notified
-
-
-def _has_same_time(before: Event, after: Event) -> bool:
-    return (before.starts_at, before.ends_at, before.time_zone, before.is_all_day) == (
-        after.starts_at,
-        after.ends_at,
-        after.time_zone,
-        after.is_all_day,
-    )
 
 
 async def cancel(

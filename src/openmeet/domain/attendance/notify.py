@@ -152,6 +152,16 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
     return payload
 
 
+def has_same_time(before: Event, event: Event) -> bool:
+    """False if guests must learn of the change, even if the host chose not to notify them."""
+    return (before.starts_at, before.ends_at, before.time_zone, before.is_all_day) == (
+        event.starts_at,
+        event.ends_at,
+        event.time_zone,
+        event.is_all_day,
+    )
+
+
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
     """The earlier of the old and the new start: until then the notification is urgent for those who still expect the old
     one.

@@ -21,6 +21,7 @@ from openmeet.domain.attendance.notify import (
     change_payload,
     earlier_start,
     earliest_answered,
+    has_same_time,
     people_to_notify_of_events,
 )
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -104,13 +105,14 @@ async def of_changes(
     """Notices about changed dates (before, after) of a locked series. Dates that were cancelled before and still are do
     not count, unless nothing else changed: a list with their new times would read as if they took place.
 
-    ``notifies``: False if the host chose not to notify anybody. Hosts and co-hosts of these dates are notified in any
-    case if somebody else changed them.
+    ``notifies``: False if the host chose not to notify guests. As with a single event, a new time is announced anyway,
+    and hosts and co-hosts of these dates are notified in any case if somebody else changed them.
     """
     if not changed:
         return []
     taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
     ordered = sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
+    announced = [after for before, after in ordered if notifies or not (before is None or has_same_time(before, after))]
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     return [
         SeriesNews(
@@ -125,9 +127,9 @@ async def of_changes(
                 )
                 for before, after in ordered
             ],
-            [after.id for _, after in ordered] if notifies else [],
+            [after.id for after in announced],
             sorted(authors),
-            to_followers=notifies,
+            to_followers=bool(announced),
             co_hosts=await co_hosts_of(tx, [after.id for _, after in ordered]),
         )
     ]
