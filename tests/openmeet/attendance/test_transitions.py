@@ -124,7 +124,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.UNDO_CHECK_IN:
         await host_decisions.undo_check_in(tx, host, event.slug, some_id)
     elif act is AttendanceAction.MOVE_UP:
-        await waitlist.fill(tx, EventRegistration(event))
+        await waitlist.fill_seats(tx, EventRegistration(event))
     elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))

@@ -483,5 +483,5 @@ async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "offered"]
         lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
         await registration.put(tx, event.id, lowered)
-        await waitlist.fill(tx, EventRegistration(event, lowered))
+        await waitlist.fill_seats(tx, EventRegistration(event, lowered))
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["waitlisted", "offered"]

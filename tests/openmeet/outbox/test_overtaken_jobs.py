@@ -166,9 +166,9 @@ async def test_waitlist_is_filled_to_the_end(
     async with db.transaction() as tx:
         event = await events.revise(tx, ana, event.slug, edited_details(event, capacity=3))
         if limit == "events":
-            await waitlist.fill_several(tx, [event])
+            await waitlist.fill_seats_of_each(tx, [event])
         else:
-            await waitlist.fill(tx, await registration.registration_of(tx, event))
+            await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
     assert await _state_of(db, JobKind.FREED_SEATS, event.id) is JobState.DUE
 
 

@@ -88,7 +88,7 @@ async def answer(
         extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if notices.calendar_email else (),
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event_registration)
+        await waitlist.fill_seats(tx, event_registration)
         return await queries.by_id(tx, saved.id) or saved
     return saved
 

@@ -68,7 +68,7 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
             undone += await _undo(tx, event, caller.user_id, entries)
             if is_last:
                 # Only now, because those who are still on the waitlist may be undone, too.
-                await waitlist.fill(tx, await registration.registration_of(tx, event))
+                await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
             else:
                 after = entries[-1].id
     return undone, total - undone

@@ -75,7 +75,7 @@ async def announce_change(
     )
     if not is_for_hosts:
         await fan_out.start(tx, ATTENDEES, event, EventNotice(kind.name, event.revision, about, by, starts_at))
-    await waitlist.fill(tx, await registration.registration_of(tx, event))
+    await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
 
 
 async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
@@ -90,7 +90,7 @@ async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event
         if (limits_before[before.id], before.status, before.is_gone)
         != (limits_after[after.id], after.status, after.is_gone)
     ]
-    await waitlist.fill_several(tx, freed)
+    await waitlist.fill_seats_of_each(tx, freed)
 
 
 async def _limits_of_each(reader: Reader, events: Sequence[Event]) -> dict[EventId, SeatLimits]:
@@ -98,12 +98,12 @@ async def _limits_of_each(reader: Reader, events: Sequence[Event]) -> dict[Event
     return {event_id: limits_of(one) for event_id, one in registrations.items()}
 
 
-async def resume_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
+async def recheck_rsvps_and_fill_seats(tx: Transaction, events: Sequence[Event]) -> None:
     """Recheck the RSVP records of events whose records are back after a deletion, and fill the seats that became free
     meanwhile. The events are locked.
     """
     await recheck_rsvp_records(tx, [event.id for event in events])
-    await waitlist.fill_several(tx, events)
+    await waitlist.fill_seats_of_each(tx, events)
 
 
 async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) -> None:

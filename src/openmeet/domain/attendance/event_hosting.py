@@ -180,12 +180,12 @@ async def replace_registration(
         confirm(await capacity_change.impact_of_settings(tx, dates, new_settings))
     if not locked.for_series or position is None:
         saved = await registration.put(tx, event.id, new_settings)
-        await waitlist.fill(tx, EventRegistration(event, saved))
+        await waitlist.fill_seats(tx, EventRegistration(event, saved))
         return saved
     await registration.delete_own_settings(tx, event.id)
     saved = await registration.put(tx, position.series_id, new_settings)
     waited_for = await waitlist.dates_with_waitlist(tx, position.series_id)
-    await waitlist.fill_several(tx, await several(tx, waited_for))
+    await waitlist.fill_seats_of_each(tx, await several(tx, waited_for))
     return saved
 
 

@@ -173,7 +173,7 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     seated, waiting = [one for one in saved if one.is_seated], [one for one in saved if not one.is_seated]
     await notify_approved(tx, event, seated)
     if waiting:
-        await waitlist.fill(tx, event_registration)
+        await waitlist.fill_seats(tx, event_registration)
         # People who were offered a seat just now are notified only of the offer.
         waitlisted = await queries.in_order_of_arrival(
             tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting]
@@ -208,7 +208,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     numbered = [replace(one, waitlist_number=number) for number, one in enumerate(waiting, new_first_number)]
     await queries.save_many(tx, numbered)
     await notify_of_decision(tx, event, seated, event_kinds.MOVED_UP, Payload())
-    await waitlist.fill(tx, event_registration)
+    await waitlist.fill_seats(tx, event_registration)
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -228,7 +228,7 @@ async def reject(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     if rejected and event.position_in_series is not None:
         await invitation_queries.end(tx, event.position_in_series.series_id, [one.user_id for one in rejected])
     if rejected:
-        await waitlist.fill(tx, await registration.registration_of(tx, event))
+        await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
     return DecisionCounts(rejected=len(rejected))
 
 
@@ -282,7 +282,7 @@ async def _restore_status(
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await rsvp_changes.enqueue_record(tx, saved)
-    await waitlist.fill(tx, event_registration)
+    await waitlist.fill_seats(tx, event_registration)
     return await queries.by_id(tx, saved.id) or saved
 
 
@@ -351,7 +351,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         tx, change_by_host(event, rsvp, checked_in, details, caller.user_id)
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event_registration)
+        await waitlist.fill_seats(tx, event_registration)
     return saved
 
 

@@ -66,7 +66,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
     # A dropped RSVP gives back its seats, or no longer holds up smaller parties behind it on the waitlist.
     events_to_fill = [one.event_id for one in dropped if one.holds_seat or one.status is AttendanceStatus.WAITLISTED]
-    await waitlist.fill_several(tx, await several(tx, events_to_fill))
+    await waitlist.fill_seats_of_each(tx, await several(tx, events_to_fill))
     return moved + len(dropped)
 
 

@@ -71,7 +71,7 @@ async def end_rsvp(
     if publishes:
         await rsvp_changes.enqueue_record(tx, saved)
     if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event_registration)
+        await waitlist.fill_seats(tx, event_registration)
     return True
 
 

@@ -79,7 +79,7 @@ async def expire_offers_and_read_seats(tx: Transaction, event_registration: Even
 
 async def _expire_offers(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
     await waitlist.expire_offers(tx, event_registration.event)
-    await waitlist.fill(tx, event_registration)
+    await waitlist.fill_seats(tx, event_registration)
     return await read_seat_usage(tx, event_registration.event.id)
 
 

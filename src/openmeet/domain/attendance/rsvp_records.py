@@ -94,7 +94,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     if saved.record_uri != record.record_uri:
         await queries.set_record(tx, saved.id, record.record_uri)
     if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event_registration)
+        await waitlist.fill_seats(tx, event_registration)
     return saved
 
 
@@ -164,7 +164,7 @@ async def restore_reply(
     if may_come or not may_see:
         await rsvp_changes.enqueue_record(tx, saved, edited_at=answered_at)
     if rsvp_changes.may_move_waitlist(change.before, saved):
-        await waitlist.fill(tx, locked.event_registration)
+        await waitlist.fill_seats(tx, locked.event_registration)
     return saved.revision
 
 
@@ -238,7 +238,7 @@ async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple
             continue
         if user.kind is UserKind.SHADOW:
             await queries.delete(tx, rsvp.id)
-            await waitlist.fill(tx, await registration.registration_of(tx, event))
+            await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
         else:
             await queries.set_record(tx, rsvp.id, None)
             if rsvp.source is not RsvpSource.HERE:
@@ -269,7 +269,7 @@ async def _change_without_record(tx: Transaction, event: Event, rsvp: Attendance
         extra_writes=() if has_no_account else calendar_end_writes(tx, event, rsvp.user_id, rsvp, decision),
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, await registration.registration_of(tx, event))
+        await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
 
 
 async def store_record_uri(

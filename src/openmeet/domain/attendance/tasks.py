@@ -109,7 +109,7 @@ async def expire_offers(db: Database) -> int:
             if event is None:
                 return 0
             expired = await waitlist.expire_offers(tx, event)
-            await waitlist.fill(tx, await registration.registration_of(tx, event))
+            await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
             return expired
 
     return await each_with_backoff(db, "ended_offers", ended, expire)
@@ -195,9 +195,9 @@ def freed_seats_handler(db: Database) -> JobHandler:
 
 
 async def _lock_and_fill(tx: Transaction, event_id: EventId) -> int:
-    """``waitlist.fill`` for an event that is not locked yet. 0 if it does not exist."""
+    """``waitlist.fill_seats`` for an event that is not locked yet. 0 if it does not exist."""
     event = await lock_for_update(tx, event_id)
-    return 0 if event is None else await waitlist.fill(tx, await registration.registration_of(tx, event))
+    return 0 if event is None else await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
 
 
 async def _remind_next(tx: Transaction, event_id: EventId, after: UserId) -> list[UserId]:

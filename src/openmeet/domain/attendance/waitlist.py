@@ -29,7 +29,7 @@ _EVENTS_AT_ONCE = 5
 _COUNTED_MODE = "coalesce(mode, 'in_person')"
 
 
-async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
+async def fill_seats(tx: Transaction, event_registration: EventRegistration) -> int:
     """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. If there are
     more parties than one transaction can handle, a job continues.
 
@@ -62,16 +62,16 @@ async def fill(tx: Transaction, event_registration: EventRegistration) -> int:
     return await _enqueue_rest(tx, event, len(parties_to_seat))
 
 
-async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
-    """``fill`` for several locked events: this transaction fills a few, jobs fill the others. Events without a waitlist
-    are skipped.
+async def fill_seats_of_each(tx: Transaction, events: Sequence[Event]) -> None:
+    """``fill_seats`` for several locked events: this transaction fills a few, jobs fill the others. Events without a
+    waitlist are skipped.
     """
     with_waitlist = await events_with_waitlist(tx, [event.id for event in events])
     events_to_fill = sorted(
         (one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id)
     )
     for event_registration in (await registration.registrations_of(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
-        await fill(tx, event_registration)
+        await fill_seats(tx, event_registration)
     await enqueue_again(tx, JobKind.FREED_SEATS, [event.id for event in events_to_fill[_EVENTS_AT_ONCE:]])
 
 
@@ -94,7 +94,7 @@ async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
 
 
 async def expire_offers(tx: Transaction, event: Event) -> int:
-    """Expire offers that were not accepted in time. Return how many. Call ``fill`` next.
+    """Expire offers that were not accepted in time. Return how many. Call ``fill_seats`` next.
 
     These people leave the waitlist and are not notified. While the event is cancelled nobody can accept, so they get
     their old waiting position back.

@@ -115,7 +115,7 @@ async def _apply_consequences(
     by record.
     """
     back = [after for before, after in events.values() if before is not None and before.is_without_record]
-    await event_changes.resume_rsvps(tx, back)
+    await event_changes.recheck_rsvps_and_fill_seats(tx, back)
     for change, _ in adopted:
         before, after = events[change.message.uri]
         if before is not None and change.seen_record is not None and notify.is_news(before, after, tx.now):
