@@ -49,7 +49,9 @@ class ForeignAnswers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationQuestion:
-    """A question for all attendees. If it has ``choices``, the response must be one of them."""
+    """A question for all attendees. ``words`` is its text, stored under this name. If it has ``choices``, the response
+    must be one of them.
+    """
 
     id: str
     words: str

@@ -159,10 +159,12 @@ EARLIER_QUESTION = lazy("An earlier question")
 
 @dataclass(frozen=True, slots=True)
 class FormResponse:
-    """The response to one question. ``words`` is the question as it was worded at the time."""
+    """The response to one question. ``question_text`` is the question as it was worded at the time, ``text``
+    the response.
+    """
 
     question_id: str
-    words: str
+    question_text: str
     text: str
 
 
@@ -175,18 +177,18 @@ class DetailsForHosts:
 
 
 def responses_shown(
-    registration_settings: RegistrationSettings, form_responses: Mapping[str, str], words: Mapping[str, str]
+    registration_settings: RegistrationSettings, form_responses: Mapping[str, str], question_texts: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
     """Responses to the current questions in their order, followed by those to changed and removed questions."""
     questions = {question.id: question.words for question in registration_settings.questions}
     responses = [
-        FormResponse(name, words.get(name) or questions.get(name) or str(EARLIER_QUESTION), text)
+        FormResponse(name, question_texts.get(name) or questions.get(name) or str(EARLIER_QUESTION), text)
         for name, text in form_responses.items()
     ]
     position = {
         (question.id, question.words): number for number, question in enumerate(registration_settings.questions)
     }
-    return tuple(sorted(responses, key=lambda one: position.get((one.question_id, one.words), len(position))))
+    return tuple(sorted(responses, key=lambda one: position.get((one.question_id, one.question_text), len(position))))
 
 
 async def details_for_hosts(

@@ -269,7 +269,10 @@ def _attendee_output(
         offered_until=iso_or_none(attendee.offered_until),
         answered_at=iso(attendee.answered_at),
         checked_in_at=iso_or_none(details.checked_in_at),
-        answers=[FormResponseOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
+        answers=[
+            FormResponseOutput(one.question_id, question=one.question_text, answer=one.text)
+            for one in details.responses
+        ],
     )
 
 

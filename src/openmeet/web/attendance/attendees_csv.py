@@ -60,7 +60,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
             async with db.reader() as reader:
                 details = await rsvp_details.details_for_hosts(reader, event_registration, ids)
             questions |= dict.fromkeys(
-                (response.question_id, response.words) for one in details.values() for response in one.responses
+                (response.question_id, response.question_text) for one in details.values() for response in one.responses
             )
         yield _lines([[*map(str, _HEADINGS), *(words for _, words in questions)]])
         for ids in _pages(ids_file):
@@ -99,7 +99,8 @@ def _rows(
         text = rsvp_list_texts.text_of(entry, names)
         checked_in_at = details[entry.attendance_id].checked_in_at
         responses = {
-            (response.question_id, response.words): response.text for response in details[entry.attendance_id].responses
+            (response.question_id, response.question_text): response.text
+            for response in details[entry.attendance_id].responses
         }
         rows.append(
             [

@@ -67,15 +67,15 @@ class _Tab:
     statuses: tuple[AttendanceStatus, ...]
 
 
-_S = AttendanceStatus
+_Status = AttendanceStatus
 # By the name in the URL.
 _TABS: Final = {
-    "asking": _Tab(lazy("Requests"), (_S.PENDING,)),
-    "going": _Tab(lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
-    "waiting": _Tab(lazy("Waitlist"), (_S.WAITLISTED,)),
-    "interested": _Tab(lazy("Maybe"), (_S.INTERESTED,)),
-    "invited": _Tab(lazy("Invited"), (_S.INVITED,)),
-    "out": _Tab(lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
+    "asking": _Tab(lazy("Requests"), (_Status.PENDING,)),
+    "going": _Tab(lazy("Going"), (_Status.ATTENDING, _Status.ATTENDED)),
+    "waiting": _Tab(lazy("Waitlist"), (_Status.WAITLISTED,)),
+    "interested": _Tab(lazy("Maybe"), (_Status.INTERESTED,)),
+    "invited": _Tab(lazy("Invited"), (_Status.INVITED,)),
+    "out": _Tab(lazy("Can’t go"), (_Status.DECLINED, _Status.REJECTED)),
 }
 
 # The label of the tab "Going" once the event is over or cancelled.
@@ -263,7 +263,7 @@ async def show_one(request: Request) -> Response:
     context = {
         "event": event,
         "one": attendee_row,
-        "form_responses": [(response.words, response.text) for response in details[attendance_id].responses],
+        "form_responses": [(response.question_text, response.text) for response in details[attendance_id].responses],
         "history": changes,
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
@@ -284,7 +284,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         tab = query_params.get("tab", "")
         if tab not in _TABS:
             tab = "asking" if counts.pending_rsvps else "going"
-        list_filter = HostListFilter(tuple(_S) if search_words else _TABS[tab].statuses, search_words)
+        list_filter = HostListFilter(tuple(_Status) if search_words else _TABS[tab].statuses, search_words)
         rows = await host_list.entries(reader, event.id, list_filter, after, PAGE_SIZE + 1)
         event_registration = await registration.registration_of(reader, event)
         context = {
@@ -384,14 +384,14 @@ async def _rejected_context(reader: Reader, event: Event, attendance_id: str) ->
     declined, and that anybody else was removed.
     """
     found = await host_list.entries_by_ids(reader, event.id, [AttendanceId(attendance_id)] if attendance_id else [])
-    rejected = [entry for entry in found if entry.status is _S.REJECTED]
+    rejected = [entry for entry in found if entry.status is _Status.REJECTED]
     if not rejected:
         return {"rejected": None}
     names = await shown_names(reader, [rejected[0].user_id])
-    rejection = await history.latest_change_to(reader, rejected[0].attendance_id, _S.REJECTED)
+    rejection = await history.latest_change_to(reader, rejected[0].attendance_id, _Status.REJECTED)
     return {
         "rejected": rsvp_list_texts.text_of(rejected[0], names),
-        "was_request": rejection is not None and rejection.before is _S.PENDING,
+        "was_request": rejection is not None and rejection.before is _Status.PENDING,
     }
 
 
