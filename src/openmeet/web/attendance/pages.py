@@ -163,7 +163,7 @@ async def withdraw_record(request: Request) -> Response:
         has_copy = await publication_withdrawals.withdraw(
             tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id
         )
-    return go(event_path(slug), flash="answer_taken_back" if has_copy else "nothing_to_take_back")
+    return go(event_path(slug), flash="answer_record_withdrawn" if has_copy else "no_record_to_withdraw")
 
 
 async def _answer_page(

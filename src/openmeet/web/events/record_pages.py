@@ -61,7 +61,7 @@ async def withdraw_record(request: Request) -> Response:
         has_copy = await publication_withdrawals.withdraw(
             tx, kind=publications.PublicationKind.EVENT, subject_id=event.id
         )
-    return go(event_path(event.slug), flash="taken_back" if has_copy else "nothing_to_take_back")
+    return go(event_path(event.slug), flash="event_record_withdrawn" if has_copy else "no_record_to_withdraw")
 
 
 async def decide_record(request: Request) -> Response:
@@ -95,4 +95,4 @@ async def delete_record(request: Request) -> Response:
     event = await hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await record_changes.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
-    return go(event_path(event.slug), flash="taken_back")
+    return go(event_path(event.slug), flash="event_record_withdrawn")

@@ -52,7 +52,7 @@ _STEPS: dict[str, tuple[Step, str]] = {
     "ask": (ownership.ask, "takeover_asked"),
     "stop": (ownership.stop, "takeover_stopped"),
     "take over": (ownership.take_over, "taken_over"),
-    "take back": (ownership.reclaim_ownership, "taken_back_group"),
+    "take back": (ownership.reclaim_ownership, "group_reclaimed"),
 }
 
 

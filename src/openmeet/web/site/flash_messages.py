@@ -177,7 +177,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "takeover_asked": lazy("We e-mailed the owner and are giving them time to answer."),
     "takeover_stopped": lazy("The group stays with its owner."),
     "taken_over": lazy("The group is yours. Its former owner can undo this."),
-    "taken_back_group": lazy("The group is yours again."),
+    "group_reclaimed": lazy("The group is yours again."),
     "draft_kept": lazy("We kept what you wrote. Sign in, and it will be here."),
     "going": lazy("You’re going. See you there."),
     "waitlisted": lazy("It’s full, and you’re on the waitlist. When a place becomes free, we hold it for you."),
@@ -193,13 +193,13 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "check_in_undone": lazy("Not checked in any more."),
     "interested": lazy("You said maybe."),
     "declined": lazy("Got it: you’re not going."),
-    "taken_back": lazy(
+    "event_record_withdrawn": lazy(
         "We’re removing the copy from your account. The event stays here. Copies that others made may remain."
     ),
-    "answer_taken_back": lazy(
+    "answer_record_withdrawn": lazy(
         "We’re removing the copy from your account. Your answer stays here. Copies that others made may remain."
     ),
-    "nothing_to_take_back": lazy("There’s no copy of it in your account."),
+    "no_record_to_withdraw": lazy("There’s no copy of it in your account."),
     "answer_tried": lazy("We’re syncing your answer."),
     "nothing_to_sync": lazy("There’s nothing to sync right now."),
     "choice_kept": lazy("Done. Your choice applies."),
