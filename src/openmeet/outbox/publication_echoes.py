@@ -29,12 +29,12 @@ from openmeet.outbox.publications import (
 )
 from openmeet.outbox.reasons import PublicationReason
 
-_S = PublicationState
+_State = PublicationState
 
 
 def _from(*states: PublicationState) -> str:
     """The states, as SQL literals, from which a statement makes a row due. Checked when the module is imported."""
-    return STATE_GRAPH.sql_sources_of(_S.DUE, only=states)
+    return STATE_GRAPH.sql_sources_of(_State.DUE, only=states)
 
 
 # The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant
@@ -60,7 +60,7 @@ _COMPLETE_BY_ECHO = f"""
 _COMPLETE_BY_LATE_ECHO = f"""
     update publications
        set {SET_BASE}, {FORGET_EDITS}, {DUE_FROM_NOW},
-           state = case when state in ({_from(_S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
+           state = case when state in ({_from(_State.RETRYING, _State.PUBLISHED)}) then 'due' else state end
      where uri = :uri and (base_rev is null or base_rev < :rev) and state <> 'retracting'
        and (earlier_cids || ' ' like '% ' || cast(:cid as text) || ' %'
             or (base_cid is null and exists (select 1 from in_flight_creates c where c.uri = :uri and c.cid = :cid))
@@ -98,15 +98,15 @@ _KEEP_EDITS = """
 _RESUME_LOST = f"""
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, {DUE_FROM_NOW}, reason = ''
-     where uri = :uri and (state in ({_from(_S.DUE)}) and was_lost = 1
-                           or state in ({_from(_S.WITHHELD)}) and edits is not null)
+     where uri = :uri and (state in ({_from(_State.DUE)}) and was_lost = 1
+                           or state in ({_from(_State.WITHHELD)}) and edits is not null)
 """
 
 # Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
 _REMEMBER_MERGE = f"""
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, {DUE_FROM_NOW}, reason = '',
-           state = case when state in ({_from(_S.DUE, _S.RETRYING, _S.PUBLISHED)}) then 'due' else state end
+           state = case when state in ({_from(_State.DUE, _State.RETRYING, _State.PUBLISHED)}) then 'due' else state end
      where uri = :uri
 """
 
@@ -139,9 +139,9 @@ _ERASE = f"""
 _ATTACH_FOREIGN_RECORD = f"""
     update publications
        set did = :did, uri = :uri, {SET_BASE},
-           state = case when state in ({_from(_S.RETRACTED)}) then 'due' else state end,
-           due_at = case when state in ({_from(_S.RETRACTED)}) then :now else due_at end,
-           changed_at = case when state in ({_from(_S.RETRACTED)}) then :now else changed_at end
+           state = case when state in ({_from(_State.RETRACTED)}) then 'due' else state end,
+           due_at = case when state in ({_from(_State.RETRACTED)}) then :now else due_at end,
+           changed_at = case when state in ({_from(_State.RETRACTED)}) then :now else changed_at end
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 

@@ -13,11 +13,12 @@ from openmeet.outbox.publications import (
     recheck,
 )
 
-_S = PublicationState
+_State = PublicationState
 
 # The states of rows whose record is retracted at once, if there is one.
 _RETRACTED_AT_ONCE = STATE_GRAPH.sql_sources_of(
-    _S.DUE, only=(_S.PUBLISHED, _S.WAITING, _S.REFUSED, _S.CONFLICTED, _S.RETRYING, _S.BLOCKED)
+    _State.DUE,
+    only=(_State.PUBLISHED, _State.WAITING, _State.REFUSED, _State.CONFLICTED, _State.RETRYING, _State.BLOCKED),
 )
 
 # A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark

@@ -92,7 +92,7 @@ class PublicationState(StrEnum):
     RETRACTED = "retracted"
 
 
-_S = PublicationState
+_State = PublicationState
 
 # All allowed moves. A handler may move a row in state SENDING to any state, and one in RETRACTING to a few.
 # ``sending -> due`` is the end of a lease or a swap conflict, ``sending -> sending`` a new lease on a row whose lease
@@ -101,31 +101,37 @@ _S = PublicationState
 # here must not be sent.
 STATE_GRAPH: StateGraph[PublicationState] = StateGraph(
     {
-        _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
-        _S.WAITING: frozenset({_S.DUE, _S.SENDING, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTED, _S.RETRACTING}),
-        _S.DUE: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
-        _S.SENDING: frozenset(_S),
-        _S.PUBLISHED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
-        _S.RETRYING: frozenset({_S.DUE, _S.SENDING, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
-        _S.BLOCKED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.WITHHELD, _S.RETRACTED}),
-        _S.REFUSED: frozenset({_S.DUE, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
-        _S.CONFLICTED: frozenset({_S.DUE, _S.PUBLISHED, _S.RETRACTING, _S.RETRACTED}),
-        _S.RETRACTING: frozenset({_S.DUE, _S.RETRACTING, _S.RETRACTED, _S.BLOCKED}),
-        _S.RETRACTED: frozenset({_S.DUE}),
+        _State.WITHHELD: frozenset({_State.DUE, _State.RETRACTED}),
+        _State.WAITING: frozenset(
+            {_State.DUE, _State.SENDING, _State.WITHHELD, _State.PUBLISHED, _State.RETRACTED, _State.RETRACTING}
+        ),
+        _State.DUE: frozenset(
+            {_State.DUE, _State.SENDING, _State.PUBLISHED, _State.RETRACTING, _State.WITHHELD, _State.RETRACTED}
+        ),
+        _State.SENDING: frozenset(_State),
+        _State.PUBLISHED: frozenset({_State.DUE, _State.PUBLISHED, _State.RETRACTING, _State.RETRACTED}),
+        _State.RETRYING: frozenset(
+            {_State.DUE, _State.SENDING, _State.PUBLISHED, _State.RETRACTING, _State.WITHHELD, _State.RETRACTED}
+        ),
+        _State.BLOCKED: frozenset({_State.DUE, _State.PUBLISHED, _State.RETRACTING, _State.WITHHELD, _State.RETRACTED}),
+        _State.REFUSED: frozenset({_State.DUE, _State.WITHHELD, _State.PUBLISHED, _State.RETRACTING, _State.RETRACTED}),
+        _State.CONFLICTED: frozenset({_State.DUE, _State.PUBLISHED, _State.RETRACTING, _State.RETRACTED}),
+        _State.RETRACTING: frozenset({_State.DUE, _State.RETRACTING, _State.RETRACTED, _State.BLOCKED}),
+        _State.RETRACTED: frozenset({_State.DUE}),
     }
 )
 
 # Rows in these states become due immediately when there is a new revision. A leased row stays leased, because its
 # handler sees the newer revision when it completes. A blocked row waits for the login that it needs anyway.
 DUE_ON_NEW_REVISION = (
-    _S.WITHHELD,
-    _S.WAITING,
-    _S.DUE,
-    _S.RETRYING,
-    _S.PUBLISHED,
-    _S.REFUSED,
-    _S.CONFLICTED,
-    _S.RETRACTED,
+    _State.WITHHELD,
+    _State.WAITING,
+    _State.DUE,
+    _State.RETRYING,
+    _State.PUBLISHED,
+    _State.REFUSED,
+    _State.CONFLICTED,
+    _State.RETRACTED,
 )
 
 

@@ -81,18 +81,18 @@ _REFUSE_REJECTED, _REFUSE_CHECKED_IN, _NO_ANSWER = (
     AttendanceTransition.NO_ANSWER,
 )
 
-_S = AttendanceStatus
+_Status = AttendanceStatus
 # The columns of the table: the status before the action, None without an RSVP.
 STATUSES_BEFORE: tuple[AttendanceStatus | None, ...] = (
     None,
-    _S.ATTENDING,
-    _S.INTERESTED,
-    _S.DECLINED,
-    _S.PENDING,
-    _S.WAITLISTED,
-    _S.INVITED,
-    _S.REJECTED,
-    _S.ATTENDED,
+    _Status.ATTENDING,
+    _Status.INTERESTED,
+    _Status.DECLINED,
+    _Status.PENDING,
+    _Status.WAITLISTED,
+    _Status.INVITED,
+    _Status.REJECTED,
+    _Status.ATTENDED,
 )
 
 # fmt: off

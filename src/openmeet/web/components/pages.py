@@ -86,7 +86,7 @@ _ASKS: Final = RegistrationSettings(needs_approval=True, questions=(Registration
 _CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)
 _MEMBERS: Final = RegistrationSettings(is_members_only=True)
 _GROUP: Final = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
-_S = AttendanceStatus
+_Status = AttendanceStatus
 
 
 def routes() -> list[Route]:
@@ -212,9 +212,11 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
     online = replace(tonight, content=Content("Lightning talks", mode=Mode.ONLINE), starts_at=Instant(now - 4 * MINUTE))
     cancelled = replace(soon, status=EventStatus.CANCELLED)
     going, waiting, requested = (
-        _sample_rsvp(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING)
+        _sample_rsvp(soon, status, now) for status in (_Status.ATTENDING, _Status.WAITLISTED, _Status.PENDING)
     )
-    invited, maybe, declined = (_sample_rsvp(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
+    invited, maybe, declined = (
+        _sample_rsvp(soon, status, now) for status in (_Status.INVITED, _Status.INTERESTED, _Status.DECLINED)
+    )
 
     def bar_input(
         event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT_SETTINGS
@@ -227,11 +229,13 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.OVER: replace(bar_input(lately), has_next_date=True, sees_photos=True),
         AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, pending_people=8, pending_rsvps=8),
         AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
-        AnswerState.REJECTED: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
+        AnswerState.REJECTED: bar_input(soon, _sample_rsvp(soon, _Status.REJECTED, now)),
         AnswerState.NOT_WELCOME: replace(bar_input(soon, maybe), is_welcome=False),
-        AnswerState.CHECKED_IN: bar_input(tonight, _sample_rsvp(tonight, _S.ATTENDED, now)),
+        AnswerState.CHECKED_IN: bar_input(tonight, _sample_rsvp(tonight, _Status.ATTENDED, now)),
         AnswerState.JOIN_NOW: replace(bar_input(online, going), may_join=True),
-        AnswerState.TODAY: replace(bar_input(tonight, _sample_rsvp(tonight, _S.ATTENDING, now)), has_directions=True),
+        AnswerState.TODAY: replace(
+            bar_input(tonight, _sample_rsvp(tonight, _Status.ATTENDING, now)), has_directions=True
+        ),
         AnswerState.MOVED: bar_input(soon, replace(going, known_starts_at=Instant(now + 2 * DAY))),
         AnswerState.GOING: bar_input(soon, replace(going, party=2)),
         AnswerState.PLACE_HELD: bar_input(soon, replace(waiting, offered_until=Instant(now + HOUR))),
