@@ -12,12 +12,12 @@ from openmeet.domain.attendance import locked_event, queries, rsvp_changes, rule
 from openmeet.domain.attendance.calendar_entries import calendar_email_writes
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import (
-    ALL_NOTICES,
+    ALL_NOTIFICATIONS,
     NO_REPLY_DETAILS,
     Attendance,
     ChangeChannel,
     ReplyDetails,
-    ReplyNotices,
+    ReplyNotifications,
     RsvpReply,
     RsvpSource,
 )
@@ -44,7 +44,7 @@ async def answer(
     reply_details: ReplyDetails = NO_REPLY_DETAILS,
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
-    notices: ReplyNotices = ALL_NOTICES,
+    notifications: ReplyNotifications = ALL_NOTIFICATIONS,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
@@ -84,8 +84,8 @@ async def answer(
         tx,
         locked,
         change,
-        notifies_hosts=notices.hosts,
-        extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if notices.calendar_email else (),
+        notifies_hosts=notifications.hosts,
+        extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if notifications.calendar_email else (),
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill_seats(tx, event_registration)

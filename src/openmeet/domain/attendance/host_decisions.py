@@ -160,14 +160,14 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     if not rsvps:
         return DecisionCounts()
     event_registration = await registration.registration_of(tx, event)
-    remaining = await rsvp_changes.expire_offers_and_read_seats(tx, event_registration)
+    allocation = await rsvp_changes.expire_offers_and_begin_allocation(tx, event_registration)
     changes: list[RsvpChange] = []
     for rsvp in rsvps:
         change = _change_by_host_action(
-            event, rsvp, AttendanceAction.APPROVE, actor_id, has_room=remaining.has_room(rsvp), now=tx.now
+            event, rsvp, AttendanceAction.APPROVE, actor_id, has_room=allocation.has_room(rsvp), now=tx.now
         )
         is_seated = change.decision.status in SEATED_STATUSES
-        remaining = remaining.with_seated(rsvp) if is_seated else remaining.with_waiting(rsvp)
+        allocation = allocation.with_seated(rsvp) if is_seated else allocation.with_waiting(rsvp)
         changes.append(change)
     saved = await rsvp_changes.save_and_enqueue_records(tx, changes)
     seated, waiting = [one for one in saved if one.is_seated], [one for one in saved if not one.is_seated]

@@ -18,7 +18,8 @@ from openmeet.domain.webhooks.queries import HAS_ENABLED_WEBHOOK
 
 @dataclass(frozen=True, slots=True)
 class SeatUsage:
-    """What the database says about the seats of an event. ``seats.RemainingSeats`` decides with it who gets one.
+    """The seats of an event as the database has them: those ``held`` now, and the state of its offers and waitlist. To
+    give seats to several parties in one transaction, ``seats.SeatAllocation`` begins with it.
 
     ``has_expired_offers``: some offers expired unanswered. ``has_waitlist``: there is a waitlist, which ends at
     ``last_number`` (None if the event has no limit, because then it is not read).
@@ -35,7 +36,8 @@ class LockedEvent:
     """A locked event with the settings that apply, the person's RSVP so far, the seats in use (zeros if there is no
     limit) and all hosts.
 
-    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``membership_queries.is_unwelcome_at``.
+    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: the author of the event or a moderator has blocked
+    the person, or the event's group has banned them (``membership_queries.is_unwelcome_at``).
     """
 
     event_registration: EventRegistration

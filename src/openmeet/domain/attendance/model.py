@@ -186,7 +186,7 @@ NO_REPLY_DETAILS = ReplyDetails()
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyNotices:
+class ReplyNotifications:
     """Whom to notify of a reply. ``hosts`` is False if they know about it already. ``calendar_email``, to the person who
     replied, is False for one of many replies at once, and for one that another e-mail confirms.
     """
@@ -195,8 +195,8 @@ class ReplyNotices:
     calendar_email: bool = True
 
 
-ALL_NOTICES = ReplyNotices()
-NO_NOTICES = ReplyNotices(hosts=False, calendar_email=False)
+ALL_NOTIFICATIONS = ReplyNotifications()
+NO_NOTIFICATIONS = ReplyNotifications(hosts=False, calendar_email=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,11 @@ async def people_to_notify_of_events(
     *,
     after: UserId,
     limit: int,
-    only: FanOutProgress | None = None,
+    reached_by: FanOutProgress | None = None,
 ) -> list[UserId]:
     """``people_to_notify`` for several events, from user id ``after`` on, each person once, in order of their ids.
 
-    ``only`` restricts the result to people whom that fan-out had reached, and those who answered since.
+    ``reached_by`` restricts the result to people whom that fan-out had reached, and those who answered since.
     """
     if not event_ids:
         return []
@@ -77,14 +77,14 @@ async def people_to_notify_of_events(
         f"""
         select distinct a.user_id from attendances a join users u on u.id = a.user_id
          where a.event_id in :events and a.status in :wanted and a.user_id > :after and {CAN_BE_NOTIFIED}
-           {"" if only is None else "and (a.user_id <= :until or a.answered_at >= :since)"}
+           {"" if reached_by is None else "and (a.user_id <= :until or a.answered_at >= :since)"}
          order by a.user_id limit :limit
         """,
         events=list(event_ids),
         wanted=[status.value for status in statuses],
         after=after,
         limit=limit,
-        **({} if only is None else {"until": only.until, "since": only.since}),
+        **({} if reached_by is None else {"until": reached_by.until, "since": reached_by.since}),
     )
     return [UserId(row["user_id"]) for row in rows]
 

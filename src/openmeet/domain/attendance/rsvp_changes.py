@@ -23,7 +23,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision
-from openmeet.domain.attendance.seats import RemainingSeats
+from openmeet.domain.attendance.seats import SeatAllocation
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.users.model import UserId
@@ -65,16 +65,16 @@ async def expire_offers_and_check_room(
     )
 
 
-async def expire_offers_and_read_seats(tx: Transaction, event_registration: EventRegistration) -> RemainingSeats:
+async def expire_offers_and_begin_allocation(tx: Transaction, event_registration: EventRegistration) -> SeatAllocation:
     """``expire_offers_and_check_room`` for many people who have no seats yet, one after the other."""
     event, limits = event_registration.event, seats.limits_of(event_registration)
     if limits.is_unlimited:
-        return RemainingSeats(limits)
+        return SeatAllocation(limits)
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         usage = await _expire_offers(tx, event_registration)
     heads = await waitlist.heads_of(tx, event.id, limits) if usage.has_waitlist else ()
-    return RemainingSeats(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
+    return SeatAllocation(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 
 async def _expire_offers(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:

@@ -166,9 +166,9 @@ def overtakes_nobody(
 
 
 @dataclass(frozen=True, slots=True)
-class RemainingSeats:
-    """What decides whether parties get seats, one after the other. ``heads`` has the first party of each mode's waitlist;
-    none of them fits. ``allows_overtaking``: parties may overtake them.
+class SeatAllocation:
+    """Seats while they are given to parties one after the other: the limits, and the seats held so far. ``heads`` has the
+    first party of each mode's waitlist; none of them fits. ``allows_overtaking``: parties may overtake them.
     """
 
     limits: SeatLimits
@@ -182,12 +182,12 @@ class RemainingSeats:
             return False
         return self.allows_overtaking or overtakes_nobody(self.limits, self.held, self.heads, party.mode)
 
-    def with_seated(self, party: HasParty) -> "RemainingSeats":
-        """What remains after this party took seats."""
+    def with_seated(self, party: HasParty) -> "SeatAllocation":
+        """The allocation after this party got seats."""
         return replace(self, held=self.held.plus(party.party, party.mode))
 
-    def with_waiting(self, party: HasParty) -> "RemainingSeats":
-        """What remains after this party joined the end of the waitlist."""
+    def with_waiting(self, party: HasParty) -> "SeatAllocation":
+        """The allocation after this party joined the end of the waitlist."""
         mode = _counted_mode(party.mode)
         has_head = any(not self.limits.of_mode or _counted_mode(one.mode) is mode for one in self.heads)
         return self if has_head or is_too_large(self.limits, party) else replace(self, heads=(*self.heads, party))

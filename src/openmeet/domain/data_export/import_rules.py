@@ -11,7 +11,7 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance.model import AttendanceMode, ChangeChannel, ReplyDetails, ReplyNotices, RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, ChangeChannel, ReplyDetails, ReplyNotifications, RsvpReply
 from openmeet.domain.data_export.tables import DataExportReason, ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.values import Visibility
@@ -135,7 +135,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         reply,
         reply_details,
         through=ChangeChannel.API,
-        notices=ReplyNotices(calendar_email=False),
+        notifications=ReplyNotifications(calendar_email=False),
     )
 
 

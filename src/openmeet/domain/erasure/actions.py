@@ -15,7 +15,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
-from openmeet.domain.attendance.model import ReplyNotices, RsvpReply
+from openmeet.domain.attendance.model import ReplyNotifications, RsvpReply
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MAX_LISTED, ErasurePreview, HostedEvent
 from openmeet.domain.events import co_host_queries, ownership
@@ -333,7 +333,11 @@ async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:
         try:
             async with _step(db, user_id) as tx:
                 await attendance_actions.answer(
-                    tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, notices=ReplyNotices(calendar_email=False)
+                    tx,
+                    Caller(user_id, ""),
+                    slug,
+                    RsvpReply.DECLINED,
+                    notifications=ReplyNotifications(calendar_email=False),
                 )
         except Unavailable:
             raise

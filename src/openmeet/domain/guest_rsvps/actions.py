@@ -15,7 +15,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, ReplyNotices, RsvpReply
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, ReplyNotifications, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
@@ -54,7 +54,7 @@ class GuestRsvpReason(Reason):
     LINK_OVER = "guest_rsvp.link_over"
 
 
-async def open_to_guests(reader: Reader, slug: EventSlug) -> EventRegistration:
+async def require_open_to_guests(reader: Reader, slug: EventSlug) -> EventRegistration:
     """Return the event if people without an account can RSVP to it. Raises NotFound, Refused."""
     event = await require_visible(reader, await by_slug(reader, slug), None)
     event_registration = await registration.registration_of(reader, event)
@@ -72,7 +72,7 @@ async def request_rsvp(
     ``email`` must have passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over),
     InvalidForm (the host's questions) and TooMany (too many e-mails to this address).
     """
-    event_registration = await open_to_guests(tx, slug)
+    event_registration = await require_open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
     require_open(event_registration, None, act, EventRelationship(), tx.now)
     merge_details(event_registration, None, reply_details, is_going=reply is RsvpReply.GOING)
@@ -137,7 +137,7 @@ async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | 
         return event, user, before
     if user is None and before is None:
         # The host may have excluded guests since the link was sent.
-        await open_to_guests(tx, event.slug)
+        await require_open_to_guests(tx, event.slug)
     reply_details = guest_rsvp.request.details
     if user is None:
         # People without an account have no public profile to show, whatever the client sent.
@@ -152,7 +152,7 @@ async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | 
         guest_rsvp.request.reply,
         reply_details,
         through=ChangeChannel.MAIL,
-        notices=ReplyNotices(calendar_email=sends_calendar_email),
+        notifications=ReplyNotifications(calendar_email=sends_calendar_email),
     )
     if user is None and guest_rsvp.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)

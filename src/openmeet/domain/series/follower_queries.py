@@ -128,14 +128,14 @@ async def followers_to_notify(
     *,
     after: UserId = _NOBODY,
     limit: int = _EVERYBODY,
-    only: FanOutProgress | None = None,
+    reached_by: FanOutProgress | None = None,
 ) -> list[UserId]:
     """Followers who want notifications and may see the series, ordered by id, starting after ``after``.
 
-    Empty for a private series outside of groups, in which only people with an RSVP are notified. ``only``: people up to
-    its position, and none who followed later.
+    Empty for a private series outside of groups, in which only people with an RSVP are notified. ``reached_by``: only
+    people whom that fan-out had reached, and those who followed since.
     """
-    return await _recipients(reader, followers_to_notify_sql(series), after=after, limit=limit, only=only)
+    return await _recipients(reader, followers_to_notify_sql(series), after=after, limit=limit, reached_by=reached_by)
 
 
 async def goers_to_notify(
@@ -144,12 +144,12 @@ async def goers_to_notify(
     *,
     after: UserId = _NOBODY,
     limit: int = _EVERYBODY,
-    only: FanOutProgress | None = None,
+    reached_by: FanOutProgress | None = None,
 ) -> list[UserId]:
     """Like ``followers_to_notify``, for people with a standing RSVP, except those who follow with notifications turned
     off.
     """
-    return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, only=only)
+    return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, reached_by=reached_by)
 
 
 # The beginning of an SQL statement, and its parameters.
@@ -198,13 +198,13 @@ def _recipients_sql(series: Series, table: str, condition: str) -> Part:
 
 
 async def _recipients(
-    reader: Reader, part: Part, *, after: UserId, limit: int, only: FanOutProgress | None
+    reader: Reader, part: Part, *, after: UserId, limit: int, reached_by: FanOutProgress | None
 ) -> list[UserId]:
     sql, values = part
     values = {**values, "after": after, "limit": limit}
-    if only is not None:
+    if reached_by is not None:
         sql += " and (f.user_id <= :until or f.created_at >= :since)"
-        values |= {"until": only.until, "since": only.since}
+        values |= {"until": reached_by.until, "since": reached_by.since}
     rows = await reader.fetch(f"{sql} and f.user_id > :after order by f.user_id limit :limit", **values)
     return [UserId(row["user_id"]) for row in rows]
 

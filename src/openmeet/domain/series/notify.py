@@ -71,15 +71,16 @@ class SeriesNews(msgspec.Struct, frozen=True):
     co_hosts: dict[EventId, list[UserId]] = {}
 
 
-class SeriesNotice(msgspec.Struct, frozen=True):
+# Stored with its fan-out under the name ``only``.
+class SeriesNotice(msgspec.Struct, frozen=True, rename={"reached_by": "only"}):
     """All notifications of one action.
 
-    ``by``: the user who acted and is not notified. ``only``: for an undo, how far the action's notifications got.
+    ``by``: the user who acted and is not notified. ``reached_by``: for an undo, how far the action's notifications got.
     """
 
     news: list[SeriesNews]
     by: UserId
-    only: FanOutProgress | None = None
+    reached_by: FanOutProgress | None = None
 
 
 def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
@@ -204,14 +205,14 @@ async def of_status(
 
 
 async def notify_people(
-    tx: Transaction, series: Series, news: Sequence[SeriesNews], *, only: FanOutProgress | None = None
+    tx: Transaction, series: Series, news: Sequence[SeriesNews], *, reached_by: FanOutProgress | None = None
 ) -> FanOutId | None:
     """Notify everybody affected by an action on a locked series and its dates. Returns the remaining fan-out, if any."""
     addressed = [one for one in news if one.answers_to or one.hosts or one.co_hosts or one.to_followers]
     if not addressed:
         return None
     # A change without a user was made by the owner in another app (``network.ingestion.local_series``).
-    notice = SeriesNotice(addressed, series.changed_by or series.owner_id, only)
+    notice = SeriesNotice(addressed, series.changed_by or series.owner_id, reached_by)
     return await fan_out.start(tx, CONCERNED_BY_SERIES, series, notice)
 
 
@@ -224,21 +225,23 @@ async def _lock_dates(tx: Transaction, event_ids: Sequence[str]) -> None:
 
 
 async def _page(tx: Transaction, series: Series, notice: SeriesNotice, resume_after: str, limit: int) -> RecipientPage:
-    after, only = UserId(resume_after), notice.only
+    after, reached_by = UserId(resume_after), notice.reached_by
     answered_to = list(dict.fromkeys(event_id for one in notice.news for event_id in one.answers_to))
     answering = await people_to_notify_of_events(
-        tx, answered_to, NOTIFIED_STATUSES, after=after, limit=limit + 1, only=only
+        tx, answered_to, NOTIFIED_STATUSES, after=after, limit=limit + 1, reached_by=reached_by
     )
     followers: list[UserId] = []
     if any(one.to_followers for one in notice.news):
-        followers = await follower_queries.followers_to_notify(tx, series, after=after, limit=limit + 1, only=only)
+        followers = await follower_queries.followers_to_notify(
+            tx, series, after=after, limit=limit + 1, reached_by=reached_by
+        )
     goers: list[UserId] = []
     if any(one.to_goers for one in notice.news):
-        goers = await follower_queries.goers_to_notify(tx, series, after=after, limit=limit + 1, only=only)
+        goers = await follower_queries.goers_to_notify(tx, series, after=after, limit=limit + 1, reached_by=reached_by)
     hosts = {user_id for one in notice.news for user_id in chain(one.hosts, *one.co_hosts.values()) if user_id > after}
     hosts.discard(notice.by)
-    if only is not None:
-        hosts = {user_id for user_id in hosts if user_id <= only.until}
+    if reached_by is not None:
+        hosts = {user_id for user_id in hosts if user_id <= reached_by.until}
     people, is_all = merge_recipients([answering, followers, goers, sorted(hosts)], limit)
     others = [one for one in people if one != notice.by]
     notices = await _written(tx, notice, others, frozenset(followers), frozenset(goers))

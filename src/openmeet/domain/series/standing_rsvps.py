@@ -20,12 +20,12 @@ from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
 from openmeet.domain.attendance.calendar_entries import CALENDAR_EMAIL_DELAY, IN_CALENDAR
 from openmeet.domain.attendance.model import (
-    NO_NOTICES,
+    NO_NOTIFICATIONS,
     SEATED_STATUSES,
     Attendance,
     AttendanceStatus,
     ChangeChannel,
-    ReplyNotices,
+    ReplyNotifications,
     RsvpReply,
 )
 from openmeet.domain.attendance.queries import of_user
@@ -98,7 +98,7 @@ async def answer_all(
                 event.slug,
                 reply,
                 through=through,
-                notices=ReplyNotices(hosts=not is_host_notified, calendar_email=False),
+                notifications=ReplyNotifications(hosts=not is_host_notified, calendar_email=False),
             )
         except NotFound:
             continue  # the person may not see this date
@@ -130,7 +130,9 @@ async def confirm_new_times(
     confirmed = 0
     for date in moved:
         try:
-            await attendance_actions.answer(tx, caller, date, RsvpReply.GOING, through=through, notices=NO_NOTICES)
+            await attendance_actions.answer(
+                tx, caller, date, RsvpReply.GOING, through=through, notifications=NO_NOTIFICATIONS
+            )
         except (NotFound, Refused, InvalidForm):
             continue
         confirmed += 1
@@ -152,7 +154,11 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance_actions.answer(
-            tx, caller, event.slug, RsvpReply.DECLINED, notices=ReplyNotices(hosts=notifies, calendar_email=False)
+            tx,
+            caller,
+            event.slug,
+            RsvpReply.DECLINED,
+            notifications=ReplyNotifications(hosts=notifies, calendar_email=False),
         )
     await _enqueue_email(tx, series, caller, coming, rsvps)
     return len(going)
@@ -259,7 +265,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
                 Caller(one.user_id, ""),
                 event.slug,
                 RsvpReply.GOING,
-                notices=NO_NOTICES,
+                notifications=NO_NOTIFICATIONS,
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page

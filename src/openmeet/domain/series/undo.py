@@ -364,7 +364,7 @@ async def _notify_of_undo(
     news = notify.with_rule(news, last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not is_silent:
         news += await notify.of_status(tx, restored, event_kinds.SERIES_RESUMED, "")
-    await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, plan.action))
+    await notify.notify_people(tx, restored, news, reached_by=await _stop_fan_out(tx, plan.action))
 
 
 def digest_of(date: OccurrenceRow) -> str:

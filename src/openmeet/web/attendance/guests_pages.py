@@ -121,7 +121,7 @@ async def show_sent(request: Request) -> Response:
     """Say where the link was sent. Only the browser in which the address was entered shows it."""
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
-        event = (await guest_rsvp_actions.open_to_guests(reader, slug)).event
+        event = (await guest_rsvp_actions.require_open_to_guests(reader, slug)).event
         sent = await find_request(reader, GuestRsvpId(read_cookie(request, _REQUEST_COOKIE)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
@@ -207,7 +207,7 @@ class GuestForm:
 
 async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
     """Raises NotFound, Refused."""
-    event_registration = await guest_rsvp_actions.open_to_guests(reader, slug)
+    event_registration = await guest_rsvp_actions.require_open_to_guests(reader, slug)
     bar_input = await bar_input_of(reader, event_registration, None, rsvp=None)
     bar = answer_bar_of(bar_input)
     return GuestForm(
