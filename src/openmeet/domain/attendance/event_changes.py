@@ -39,8 +39,8 @@ from openmeet.outbox.kinds import JobKind
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event, stored with its fan-out. ``by`` is the person who made it and is not notified. ``starts_at``
-    is the earlier start of an event that was moved.
+    """One change of an event, stored with its fan-out, which notifies each page of recipients with a ``Notice``. ``by`` is
+    the person who made it and is not notified. ``starts_at`` is the earlier start of an event that was moved.
     """
 
     kind: str

@@ -84,7 +84,8 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
     the caller is not on it.
 
     ``offeredUntil`` is the time until which an offered place is held for the caller; it is null if none is offered.
-    ``pendingFor`` says why a pending RSVP does not take a place yet.
+    ``pendingFor`` says why a pending RSVP does not take a place yet: a host has to approve it (``approval``), no host has
+    confirmed an RSVP that came from another app (``apart``), or its record has a status that is not known (``unclear``).
     """
 
     id: str
