@@ -321,17 +321,21 @@ async def test_another_rule_needs_a_scope_of_several_dates(ana, site: Site) -> N
     assert [name[:10] for name, _, _ in await stored(site, await only_series(site))][:2] == ["2026-03-04", "2026-03-11"]
 
 
-async def test_nobody_is_notified_of_an_edit_of_all_dates_if_the_host_says_so(ana, ben, site: Site) -> None:
+async def test_guests_learn_only_of_a_new_time_if_the_host_says_so(ana, ben, site: Site) -> None:
     """The choice is kept if another scope has to be chosen."""
     path = await create_series(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
+    retitled = await edit_form_at(ana, path, SECOND_DATE) | {"title": "Choir", "is_silent": "yes", "scope": "all"}
+    assert (await ana.post(f"{path}/edit", data=retitled)).status_code == 303
+    assert (await only_series(site)).content.title == "Choir"
+    assert "Notifications, 1 unread" not in (await ben.get("/")).text
     form = await edit_form_at(ana, path, SECOND_DATE) | {"repeats": "FREQ=WEEKLY;BYDAY=WE", "is_silent": "yes"}
     refused = await ana.post(f"{path}/edit", data=form | {"scope": "this"})
     assert (refused.status_code, 'name="is_silent" value="yes" checked' in refused.text) == (422, True)
     done = await ana.post(f"{path}/edit", data=form | {"scope": "all"})
     assert done.status_code == 303, done.text
     assert "2026-03-04" in {name[:10] for name, _, _ in await stored(site, await only_series(site))}
-    assert "Notifications, 1 unread" not in (await ben.get("/")).text
+    assert "Notifications, 1 unread" in (await ben.get("/")).text
 
 
 async def test_one_form_creates_one_series_and_asks_before_creating_another(ana: httpx.AsyncClient, site: Site) -> None:
