@@ -5,11 +5,18 @@ import pytest
 from groundwork.database.transaction import Database
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records import seen
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import publication_queries
-from tests.openmeet.ingestion.merge_conflicts import TEA_TIMES, TEA_URI, edit_on_both_sides, ingest_anas_event
+from tests.openmeet.ingestion.merge_conflicts import (
+    TEA_TIMES,
+    TEA_URI,
+    edit_on_both_sides,
+    ingest_anas_event,
+    kept_decisions,
+)
 from tests.openmeet.ingestion.network import deletion_of, event, rev
 from tests.openmeet.ingestion.own_groups_and_series import OWN_GROUP_URI, create_published_group, update_message
 from tests.openmeet.ingestion.view import apply_messages
@@ -57,3 +64,39 @@ async def test_an_edited_event_of_another_app_survives_an_unreadable_version(db:
         after = await event_queries.by_id(reader, tea.id)
     assert after is not None
     assert (after.title, after.removed_at is not None) == ("Ours", is_deleted)
+
+
+@pytest.mark.parametrize("is_repeated", [False, True], ids=["one unreadable version", "two unreadable versions"])
+async def test_a_first_edit_after_an_unreadable_version_is_merged(db: Database, is_repeated: bool):
+    """The base is the version that was edited, which is the last one that could be read."""
+    ana, slug = await ingest_anas_event(db)
+    await apply_messages(db, event(1, "tea", 2, "Theirs", startsAt="4000-01-01T00:00:00Z"))
+    async with db.transaction() as tx:
+        tea = await events.revise(tx, ana, slug, details(title="Ours"))
+    if is_repeated:
+        await apply_messages(db, event(1, "tea", 3, "Theirs", startsAt="5000-01-01T00:00:00Z"))
+    readable = event(1, "tea", 4, "Theirs", description="New.", **TEA_TIMES)
+    assert await apply_messages(db, readable) == [IngestResult.APPLIED]
+    async with db.reader() as reader:
+        after = await event_queries.by_id(reader, tea.id)
+    assert after is not None
+    assert (after.title, after.content.description) == ("Ours", "New.")
+    decision = (await kept_decisions(db, ana, tea))["name"].decision
+    assert (decision.base, decision.ours, decision.theirs) == ("Tea", "Ours", "Theirs")
+    assert (decision.policy, decision.result) == (MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
+
+
+async def test_a_deletion_forgets_the_last_readable_version(db: Database):
+    """What its author deletes must not stay here."""
+    await ingest_anas_event(db)
+    unreadable = event(1, "tea", 2, "Theirs", startsAt="4000-01-01T00:00:00Z")
+    await apply_messages(db, unreadable)
+    async with db.reader() as reader:
+        kept = await seen.find(reader, TEA_URI)
+    assert kept is not None
+    assert kept.readable is not None
+    await apply_messages(db, deletion_of(unreadable, 3))
+    async with db.reader() as reader:
+        deleted = await seen.find(reader, TEA_URI)
+    assert deleted is not None
+    assert deleted.readable is None

@@ -34,9 +34,10 @@ RECORDS: Final = (
         OnErasure.DELETE,
         (
             account(ColumnAudience.EVERYONE, "uri did subject_uri"),
-            personal(ColumnAudience.EVERYONE, "body"),
+            personal(ColumnAudience.EVERYONE, "body readable_body"),
             plain(
                 "collection rkey epoch rev cid is_verified standing reason precedence first_seen_at seen_at said_rev after_rev"
+                " readable_rev readable_cid"
             ),
         ),
         not_exported="copies of records in the person’s network account",

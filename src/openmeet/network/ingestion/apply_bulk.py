@@ -36,7 +36,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState
-from openmeet.network.records.versions import readable_version_seen, version_of
+from openmeet.network.records.versions import last_readable_version, version_of
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
@@ -51,7 +51,7 @@ async def put_events(
     newest = await seen.put_each(tx, [change.update for change in changes])
     outcomes = [_outcome_of_event(change, is_newest=change.message.uri in newest) for change in changes]
     for change, outcome in zip(changes, outcomes, strict=True):
-        last = readable_version_seen(change.seen_record)
+        last = last_readable_version(change.seen_record)
         if outcome is IngestResult.RAW and last is not None:
             await local_events.keep_unsent(tx, context, last)
     await _apply_events(
@@ -142,7 +142,7 @@ async def _merge_with_edits(
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message, version = change.message, version_of(change.message)
-    before = readable_version_seen(change.seen_record)
+    before = last_readable_version(change.seen_record)
     owned = await local_events.attach_unsent_publication(tx, context, before, version, network_event)
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if change.seen_record is not None:
@@ -389,7 +389,7 @@ async def apply_event_deletion(
     """Remove the event, or detach its record; notify the recipients."""
     message, publication = deletion.message, deletion.publication
     before = await event_records.by_record_uri(tx, message.uri)
-    last = readable_version_seen(deletion.seen_record)
+    last = last_readable_version(deletion.seen_record)
     await apply_event.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)

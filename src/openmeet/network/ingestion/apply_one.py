@@ -41,7 +41,7 @@ from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.network.records.versions import readable_version_seen, version_of
+from openmeet.network.records.versions import last_readable_version, version_of
 from openmeet.outbox import in_flight, publication_echoes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
@@ -182,7 +182,7 @@ async def _apply_event_version(
     message, publication = change.message, change.publication
     is_new = change.seen_record is None and publication is None
     before = None if is_new else await event_records.find(tx, message.uri)
-    version, last = version_of(message), readable_version_seen(change.seen_record)
+    version, last = version_of(message), last_readable_version(change.seen_record)
     event_id = await apply_event.apply_record(tx, context, version, parsed_event.event, publication, last)
     if (
         publication is not None

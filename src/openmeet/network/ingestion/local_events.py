@@ -144,9 +144,9 @@ async def attach_unsent_publication(
 ) -> Publication | None:
     """Attach and return the publication of an event that came from this record and has edits that were never sent.
 
-    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted, or could
-    not be read, and is back as ``now`` (``network_event``). Edits from before that are kept with the publication and
-    count as edits of this version, as do later ones.
+    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted and is
+    back as ``now`` (``network_event``). Edits from before that are kept with the publication and count as edits of this
+    version, as do later ones.
     """
     event = await event_records.by_record_uri(tx, now.uri)
     publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, RecordUpdate, SeenRecord
+from openmeet.network.records.versions import last_readable_version
 from openmeet.outbox.publication_queries import Publication
 
 
@@ -35,7 +37,9 @@ class RecordChange:
     @property
     def update(self) -> RecordUpdate:
         """What is stored of this version."""
-        return RecordUpdate(self.message, self.state, self.parsed.reason, self.parsed.subject_uri)
+        is_unreadable_event = self.message.collection in EVENTS and self.state is RecordState.RAW
+        readable = last_readable_version(self.seen_record) if is_unreadable_event else None
+        return RecordUpdate(self.message, self.state, self.parsed.reason, self.parsed.subject_uri, readable=readable)
 
     @property
     def is_same_version(self) -> bool:

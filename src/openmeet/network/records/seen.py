@@ -17,6 +17,7 @@ from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.network.records import repository_state
 from openmeet.network.records.message import RecordMessage
+from openmeet.outbox.publications import RecordVersion
 
 # The condition is always true. It makes the planner use the index on standing for this query only.
 COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
@@ -42,6 +43,8 @@ class SeenRecord:
     ``said_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
     ``after_rev``: the last rev at which another version, or none, was known; equal to ``said_rev`` if the commit that
     wrote it was seen.
+    ``readable``: of an event record that could not be read, its last version that could. Its rev is empty if it was
+    unproven.
     """
 
     uri: str
@@ -59,27 +62,33 @@ class SeenRecord:
     first_seen_at: Instant
     said_rev: str
     after_rev: str
+    readable: RecordVersion | None = None
 
 
 COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, standing, reason, subject_uri, precedence,
-    first_seen_at, said_rev, after_rev"""
+    first_seen_at, said_rev, after_rev, readable_rev, readable_cid, readable_body"""
 
 _FOUND_AGAIN = "records.cid = excluded.cid and records.epoch = excluded.epoch and records.rev < excluded.rev"
 
 PUT = f"""
     insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, standing, reason, subject_uri,
-                         precedence, first_seen_at, seen_at, said_rev, after_rev)
+                         precedence, first_seen_at, seen_at, said_rev, after_rev, readable_rev, readable_cid,
+                         readable_body)
     select given.uri, given.did, given.collection, given.rkey, coalesce(r.epoch, 0), given.rev, given.cid, given.body,
            given.is_verified, given.standing, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
-           cast(:now as bigint), given.rev, case when given.is_read = 1 then coalesce(r.floor_rev, '') else given.rev end
+           cast(:now as bigint), given.rev, case when given.is_read = 1 then coalesce(r.floor_rev, '') else given.rev end,
+           given.readable_rev, given.readable_cid, given.readable_body
       from each(uri text, did text, collection text, rkey text, rev text, cid text, body bytea, is_verified integer,
-                is_read integer, standing text, reason text, subject_uri text, precedence text) as given
+                is_read integer, standing text, reason text, subject_uri text, precedence text, readable_rev text,
+                readable_cid text, readable_body bytea) as given
       left join repositories r on r.did = given.did
      where coalesce(r.floor_rev, '') < given.rev
         on conflict (uri) do update
        set epoch = excluded.epoch, rev = excluded.rev, cid = excluded.cid, body = excluded.body,
            is_verified = excluded.is_verified, standing = excluded.standing, reason = excluded.reason,
            subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at,
+           readable_rev = excluded.readable_rev, readable_cid = excluded.readable_cid,
+           readable_body = excluded.readable_body,
            said_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.said_rev, ''), records.rev) else excluded.rev end,
            after_rev = case when {_FOUND_AGAIN} then records.after_rev when excluded.after_rev = excluded.rev then excluded.rev
                             when records.rev < excluded.rev then records.rev else '' end
@@ -152,13 +161,14 @@ LIST_RAW = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordUpdate:
-    """A version to apply, and its parsed meaning."""
+    """A version to apply, and its parsed meaning. ``readable``: see ``SeenRecord``."""
 
     message: RecordMessage
     state: RecordState
     reason: Explanation | Reason | None = None
     subject_uri: str | None = None
     precedence: str = ""
+    readable: RecordVersion | None = None
 
 
 async def put(
@@ -191,6 +201,9 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
             "reason": encode_explanation(one.reason),
             "subject_uri": one.subject_uri,
             "precedence": one.precedence,
+            "readable_rev": None if one.readable is None else one.readable.rev,
+            "readable_cid": None if one.readable is None else one.readable.cid,
+            "readable_body": None if one.readable is None else one.readable.body,
         }
         for one in versions
     ]
@@ -333,4 +346,11 @@ def seen_record_of(row: Row) -> SeenRecord:
         first_seen_at=Instant(row["first_seen_at"]),
         said_rev=row["said_rev"] or row["rev"],
         after_rev=row["after_rev"],
+        readable=_readable_version(row),
     )
+
+
+def _readable_version(row: Row) -> RecordVersion | None:
+    if row["readable_body"] is None:
+        return None
+    return RecordVersion(row["uri"], row["readable_rev"], row["readable_cid"], bytes(row["readable_body"]))
