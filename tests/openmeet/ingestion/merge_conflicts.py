@@ -1,5 +1,7 @@
 """An event of Ana's, edited on the site and by another app, and her choice between the two versions."""
 
+from dataclasses import replace
+
 from groundwork.database.transaction import Database
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event, EventSlug
@@ -24,14 +26,14 @@ async def create_person(db: Database, name: str) -> Caller:
         return Caller(await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org"), name)
 
 
-async def ingest_anas_event(db: Database) -> tuple[Caller, EventSlug]:
-    """Ana's event, read from her repository."""
+async def ingest_anas_event(db: Database, *, is_signed: bool = True) -> tuple[Caller, EventSlug]:
+    """Ana's event, read from her repository, or from unsigned data about it."""
     ana = await create_person(db, "Ana")
     async with db.transaction() as tx:
         await identity_queries.insert(
             tx, did(1), ana.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-    await apply_messages(db, event(1, "tea", 1, "Tea", **TEA_TIMES))
+    await apply_messages(db, replace(event(1, "tea", 1, "Tea", **TEA_TIMES), is_verified=is_signed))
     async with db.reader() as reader:
         (row,) = await reader.fetch("select slug from events")
     return ana, EventSlug(row["slug"])

@@ -19,6 +19,7 @@ from openmeet.network.ingestion import (
     late_change_times,
     local_events,
     notify,
+    record_proofs,
     remote_groups,
     remote_series,
     rsvp_deletions,
@@ -48,7 +49,10 @@ async def put_events(
     """Apply versions of different event records, none of which we write; one result each."""
     if not changes:
         return []
-    newest = await seen.put_each(tx, [change.update for change in changes])
+    known_events = await _lock_events(tx, [change.message.uri for change in changes if not change.is_known])
+    unproven = {change.message.uri for change in changes if known_events.awaits_proof(change)}
+    await record_proofs.enqueue(tx, sorted(unproven))
+    newest = await seen.put_each(tx, [change.update for change in changes if change.message.uri not in unproven])
     outcomes = [_outcome_of_event(change, is_newest=change.message.uri in newest) for change in changes]
     for change, outcome in zip(changes, outcomes, strict=True):
         last = last_readable_version(change.seen_record)
@@ -58,6 +62,7 @@ async def put_events(
         tx,
         context,
         batch,
+        known_events,
         [
             (change, change.parsed.event.event)
             for change, outcome in zip(changes, outcomes, strict=True)
@@ -80,27 +85,52 @@ def _outcome_of_event(change: RecordChange, *, is_newest: bool) -> IngestResult:
     return IngestResult.RAW if change.parsed.event is None else IngestResult.APPLIED
 
 
+@dataclass(frozen=True, slots=True)
+class _LockedEvents:
+    """Events that are locked, by record. ``edited``: the URIs of those that were edited here."""
+
+    by_uri: Mapping[str, Event]
+    edited: frozenset[str]
+
+    def awaits_proof(self, change: RecordChange) -> bool:
+        """Whether this is unsigned news of an event that was edited here. It is not merged, because anybody could have
+        chosen its rev, which would become that of the base. If a signed version is known, it is not newer than that.
+        """
+        seen_record = change.seen_record
+        is_signed = change.message.is_verified or (seen_record is not None and seen_record.is_verified)
+        return not is_signed and change.message.uri in self.edited
+
+
+async def _lock_events(tx: Transaction, uris: Sequence[str]) -> _LockedEvents:
+    if not uris:
+        return _LockedEvents({}, frozenset())
+    await hold_each(tx, "events", "record_uri", uris)
+    by_uri = await event_records.events_with(tx, uris)
+    edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in by_uri.values()])
+    return _LockedEvents(by_uri, frozenset(uri for uri, event in by_uri.items() if event.id in edited))
+
+
 async def _apply_events(
-    tx: Transaction, context: IngestionContext, batch: Batch, applied: Sequence[tuple[RecordChange, NetworkEvent]]
+    tx: Transaction,
+    context: IngestionContext,
+    batch: Batch,
+    known_events: _LockedEvents,
+    applied: Sequence[tuple[RecordChange, NetworkEvent]],
 ) -> None:
     """Adopt these versions, or merge them with edits made here."""
     if not applied:
         return
-    uris = [change.message.uri for change, _ in applied]
-    await hold_each(tx, "events", "record_uri", uris)
-    events_by_uri = await event_records.events_with(tx, uris)
-    edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
     authors = await identity_actions.authors_for_dids(tx, {change.message.did for change, _ in applied})
     adopted: list[tuple[RecordChange, RecordRead]] = []
     for change, network_event in applied:
-        message, event = change.message, events_by_uri.get(change.message.uri)
-        if event is not None and event.id in edited:
+        message, event = change.message, known_events.by_uri.get(change.message.uri)
+        if event is not None and message.uri in known_events.edited:
             await _merge_with_edits(tx, context, batch, change, network_event, event)
         else:
             author_id, _ = authors[message.did]
             own = local_events.without_own_links(network_event, context)
             adopted.append((change, RecordRead(message.uri, message.cid or "", author_id, own)))
-    changed = await record_changes.apply_each_from_network(tx, [record for _, record in adopted], events_by_uri)
+    changed = await record_changes.apply_each_from_network(tx, [record for _, record in adopted], known_events.by_uri)
     await enqueue_detection(tx, {authors[change.message.did] for change, _ in adopted})
     await _apply_consequences(tx, batch, adopted, {after.record_uri: (before, after) for before, after in changed})
 
