@@ -10,6 +10,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.merge_decisions import queries as merge_decisions
@@ -18,7 +19,7 @@ from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.ingestion import merge_review
-from openmeet.outbox import publication_queries, publication_status
+from openmeet.outbox import leased_publications, publication_queries, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.atproto.merges_pages import merge_view
 from tests.openmeet.ingestion.merge_conflicts import (
@@ -313,3 +314,27 @@ async def test_decisions_are_reviewed_by_api(db: Database, clock: HandClock):
     assert (name["yours"], name["theirs"], name["result"], name["choice"]) == ("Ours", "Theirs", "yours", None)
     assert chosen.json()["title"] == "Theirs"
     assert nobody.status_code == 401
+
+
+async def test_a_first_edit_that_was_not_written_is_kept(db: Database):
+    """The publisher left another app's record as it was, as it does with records of the old collection. So the edit is in
+    no record, and the app's next version must not replace it silently.
+    """
+    ana, slug = await ingest_anas_event(db)
+    async with db.transaction() as tx:
+        tea = await events.revise(tx, ana, slug, details(title="Ours"))
+    async with db.transaction() as tx:
+        (leased,) = await leased_publications.lease_due(tx, limit=10, seconds=60)
+        assert await leased_publications.complete_without_write(tx, leased)
+    await apply_messages(db, event(1, "tea", 2, "Theirs", description="New.", **TEA_TIMES))
+    async with db.reader() as reader:
+        after = await event_queries.by_id(reader, tea.id)
+    assert after is not None
+    assert (after.title, after.content.description) == ("Ours", "New.")
+    decision = (await kept_decisions(db, ana, tea))["name"].decision
+    assert (decision.ours, decision.theirs, decision.result) == ("Ours", "Theirs", MergeSide.OURS)
+    await apply_messages(db, event(1, "tea", 3, "Theirs again", description="New.", **TEA_TIMES))
+    async with db.reader() as reader:
+        later = await event_queries.by_id(reader, tea.id)
+    assert later is not None
+    assert later.title == "Ours"

@@ -75,7 +75,9 @@ async def edits_to_merge(
         return LocalEdits(_edits_since(publication, sides), is_unsent=True)
     # Completed without being sent: the edits made here are in no record.
     are_local = (
-        _keeps_edits_local(event) or publication.state is PublicationState.RETRACTED or publication.edits is not None
+        _keeps_edits_local(event)
+        or publication.state in {PublicationState.RETRACTED, PublicationState.WITHHELD}
+        or publication.edits is not None
     )
     if publication.base_body is None or not are_local:
         return LocalEdits({}, is_unsent=False)
