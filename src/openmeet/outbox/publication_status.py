@@ -180,6 +180,41 @@ async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRecord:
+    """A record that its PDS refused. ``uri``: None if it was to be created; then ``did`` is its repository, if one was
+    chosen. ``refused_at``: when the row was last changed.
+    """
+
+    kind: PublicationKind
+    subject_id: str
+    did: str | None
+    uri: str | None
+    reason: Explanation | None
+    refused_at: Instant
+
+
+_NEWEST_REFUSED = """
+    select kind, subject_id, did, uri, reason, changed_at from publications
+     where state = 'refused' order by changed_at desc limit :limit
+"""
+
+
+async def newest_refused(reader: Reader, limit: int) -> list[RefusedRecord]:
+    """At most ``limit`` refused records, the last refused first. Reads all publications, as ``counts`` does."""
+    return [
+        RefusedRecord(
+            PublicationKind(row["kind"]),
+            row["subject_id"],
+            row["did"],
+            row["uri"],
+            decode_explanation(row["reason"]),
+            Instant(row["changed_at"]),
+        )
+        for row in await reader.fetch(_NEWEST_REFUSED, limit=limit)
+    ]
+
+
 async def subjects_with_publication(
     reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]
 ) -> frozenset[str]:

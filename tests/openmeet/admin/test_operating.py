@@ -21,6 +21,7 @@ from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
+from openmeet.i18n.reasons.messages import MESSAGES
 from openmeet.network import status
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
@@ -34,6 +35,7 @@ from openmeet.network.records.message import encode
 from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JOB_LABELS, JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 from openmeet.web.admin.view import RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
@@ -408,16 +410,21 @@ async def test_a_refused_record_is_reported(bench: Bench):
     async with bench.db.transaction() as tx:
         await tx.execute(
             """
-            insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
+            insert into publications (kind, subject_id, user_id, did, state, revision, attempts, reason, due_at, edited_at,
                                       changed_at)
-            select 'event', 'x', id, 'refused', 1, 1, '', :now, :now, :now from users where email = :email
+            select 'event', 'x', id, :did, 'refused', 1, 1, :reason, :now, :now, :now from users where email = :email
             """,
+            did=did(1),
+            reason=encode_explanation(PublicationReason.OTHER_RECORD_AT_ADDRESS()),
             email=OPERATOR,
             now=tx.now,
         )
     shown = (await bench.client.get("/operating")).text
     assert "Running, 1 thing to look at" in h1_of(shown)
     assert "1 record was refused" in shown
+    _, _, listed = shown.partition('id="refused"')
+    assert str(MESSAGES[PublicationReason.OTHER_RECORD_AT_ADDRESS]) in unescape(listed)
+    assert did(1) in listed
 
 
 async def test_kinds_of_work_are_in_the_language_of_the_reader(bench: Bench):

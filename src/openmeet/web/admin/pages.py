@@ -9,9 +9,11 @@ from starlette.routing import Route
 from groundwork.http.forms import read_form
 from groundwork.telemetry.health import OK, run_checks
 from openmeet.domain.chat import mirroring
+from openmeet.i18n.reasons.messages import explain
 from openmeet.network import status as network_status
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.status import sync_status
+from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JOB_LABELS
 from openmeet.web.admin.access import operator_of
 from openmeet.web.admin.view import (
@@ -54,6 +56,7 @@ async def show(request: Request) -> Response:
         conflicts = await network_status.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, network_status.SHOWN)
         mirrored = await mirroring.overview(reader, network_status.SHOWN)
+        refused = await publication_status.newest_refused(reader, network_status.SHOWN)
     away = [name for name, outcome in (await run_checks(sync_dependencies.others)).checks.items() if outcome != OK]
     geocoder = services(request).geocoder
     if geocoder is not None:
@@ -71,6 +74,7 @@ async def show(request: Request) -> Response:
             "conflicts": conflicts,
             "disagreements": disagreements,
             "mirrored": mirrored,
+            "refused": [(one, explain(one.reason)) for one in refused],
             "disagreement_words": DISAGREEMENT_LABELS,
             "record_words": RECORD_LABELS,
             "job_words": JOB_LABELS,

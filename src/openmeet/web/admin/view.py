@@ -169,7 +169,7 @@ def _failed_items(status: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) 
         needs.append(OperatorNeed("globe", title, "#servers", gettext("We’ll keep trying.")))
     if count := sum(one.number for one in status.publications if one.state == PublicationState.REFUSED):
         title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
-        needs.append(OperatorNeed("box", title, "#publications", gettext("Their owners see why.")))
+        needs.append(OperatorNeed("box", title, "#refused", gettext("Their owners see why, too.")))
     if count := status.quarantined:
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
         needs.append(OperatorNeed("box", title, path="/operating/put-aside"))
