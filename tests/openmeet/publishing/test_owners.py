@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from groundwork.clock import SECOND
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
@@ -137,6 +138,32 @@ async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deploymen
     assert SUCCESSION_KEY not in await deployment.record(new)
     async with deployment.db.reader() as reader:
         assert (await event_records.find(reader, old)).id == event.id
+
+
+async def test_a_late_edit_from_before_the_handover_keeps_the_private_address(deployment: Deployment):
+    """Ana changed only the title in another app before Ben took over. The records contain only the town."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana, street="Main street 1", locality="Graz", place_audience="attendees")
+    await deliver_all_publications(deployment)
+    await deployment.listen(ana.user_id)
+    old = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    record = await deployment.record(old)
+    assert "Main street" not in str(record)
+    del record["cid"]
+    app = await deployment.own_client(await deployment.identity(ana.user_id))
+    await app.procedure("com.atproto.repo.putRecord", record_key(old) | {"record": record | {"name": "Coffee"}})
+    deployment.clock.turn(SECOND)
+    async with deployment.db.transaction() as tx:
+        await add_co_host(tx, event, ana, ben)
+    await hand_over_event(deployment, event, ana, ben)
+    await deployment.listen(ana.user_id)
+    await deliver_all_publications(deployment)
+    after = await current_event(deployment, event)
+    assert (after.author_id, after.title) == (ben.user_id, "Coffee")
+    assert after.content.venue == event.content.venue
+    new = await deployment.record(after.record_uri or "")
+    assert new["name"] == "Coffee"
+    assert "Main street" not in str(new)
 
 
 @pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])

@@ -11,7 +11,7 @@ from openmeet.domain.events.model import EventId, NetworkEvent, RecordOrigin
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import MergeReason
 from openmeet.network.ingestion.context import IngestionContext
-from openmeet.network.ingestion.event_merge_rule import EVENT_RULE
+from openmeet.network.ingestion.event_merge_rule import EVENT_RULE, with_local_values
 from openmeet.network.ingestion.local_events import merge_sides, stored_content
 from openmeet.network.ingestion.three_way_merge import MergeInput
 from openmeet.network.records import links
@@ -77,7 +77,8 @@ async def _merge_earlier_version(
         theirs_cid=version.cid,
     )
     merged = EVENT_RULE.merge(sides.base, EVENT_RULE.edits_between(sides.base, sides.ours), sides.theirs, facts)
-    await event_actions.take_record(tx, event, stored_content(event, merged.value, context))
+    content = with_local_values(event, sides.ours, merged.value)
+    await event_actions.take_record(tx, event, stored_content(event, content, context))
     await merge_decisions.store(
         tx,
         uri=event.record_uri or version.uri,
