@@ -156,7 +156,7 @@ _SET_STATE = f"""
     update publications
        set state = case when {_IS_OUTDATED} then 'due' else cast(:state as text) end,
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
-           changed_at = :now, reason = :reason, {END_LEASE},
+           changed_at = :now, reason = case when reason = cast(:kept_reason as text) then reason else :reason end, {END_LEASE},
            attempts = attempts + :failures, merge_rounds = merge_rounds + :merge_rounds
      where {_IS_LEASED} and state in (:leased_as, 'retracting')
 """
@@ -341,6 +341,7 @@ async def set_state(
     state: PublicationState,
     *,
     reason: Explanation | Reason | None = None,
+    kept_reason: Reason | None = None,
     due_at: Instant | None = None,
     is_failure: bool = False,
     is_merge_round: bool = False,
@@ -348,8 +349,8 @@ async def set_state(
     """Release the row in another state. Returns False if the lease has been lost.
 
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
-    state; so does a row with a newer revision, unless it is blocked. Raises ImpossibleMove if ``STATE_GRAPH`` does not
-    allow the move.
+    state; so does a row with a newer revision, unless it is blocked. ``kept_reason``: a row that has this reason now keeps
+    it instead of getting ``reason``. Raises ImpossibleMove if ``STATE_GRAPH`` does not allow the move.
     """
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
     STATE_GRAPH.require(publication.leased_state, state)
@@ -359,6 +360,7 @@ async def set_state(
         state=state,
         due_at=tx.now if due_at is None else due_at,
         reason=encode_explanation(reason),
+        kept_reason=None if kept_reason is None else encode_explanation(kept_reason),
         now=tx.now,
         failures=int(is_failure),
         merge_rounds=int(is_merge_round),

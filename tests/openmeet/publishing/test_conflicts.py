@@ -11,6 +11,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing.record_writes import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.outbox import publication_queries
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
@@ -18,7 +19,7 @@ from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.late_requests import cleo
 from tests.openmeet.publishing.other_app import cleos_records, edit_cleos_record
 from tests.openmeet.publishing.watched_requests import event_names_of, watch_requests
-from tests.simulation.proxy import passes
+from tests.simulation.proxy import as_it_is, nothing, passes
 
 __all__ = ["cleo"]
 
@@ -33,6 +34,12 @@ async def written_often(deployment: Deployment, kind: PublicationKind, subject_i
 
 def says(publication: PublicationStatus) -> tuple[PublicationState, Explanation | None]:
     return publication.state, publication.reason
+
+
+async def edit_theme(deployment: Deployment, uri: str, theme: str) -> None:
+    """Another app changes the record."""
+    (record,) = [one for one in await cleos_records(deployment, EVENT) if one["uri"] == uri]
+    await edit_cleos_record(deployment, record, theme=theme)
 
 
 OFTEN = (PublicationState.CONFLICTED, PublicationReason.WRITTEN_TOO_OFTEN())
@@ -125,8 +132,7 @@ async def test_one_version_counts_once_while_ingestion_is_slow_and_the_server_fa
     await deployment.deliver_publications()
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     await deployment.listen(cleo.user_id)
-    (record,) = [one for one in await cleos_records(deployment, EVENT) if one["uri"] == uri]
-    await edit_cleos_record(deployment, record, theme="blue")
+    await edit_theme(deployment, uri, "blue")
     await deployment.revise(cleo, event.slug, title="Go")
     for _ in range(MAX_MERGE_ROUNDS + 1):
         await deployment.deliver_publications()
@@ -140,3 +146,33 @@ async def test_one_version_counts_once_while_ingestion_is_slow_and_the_server_fa
     there = await deployment.record(uri)
     assert (there["name"], there["theme"]) == ("Go", "blue")
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+async def test_a_version_ingested_during_an_attempt_is_no_longer_waited_for(deployment: Deployment, cleo: Caller):
+    """The attempt fails. The next version of the other app is found afterwards and counts as another round."""
+    event = await deployment.event(cleo, title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    await deployment.listen(cleo.user_id)
+    await edit_theme(deployment, uri, "blue")
+    await deployment.revise(cleo, event.slug, title="Go")
+    await deployment.deliver_publications()
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).reason == PublicationReason.MERGING()
+    deployment.clock.turn(2 * MINUTE)
+
+    async def ingest(_request: web.Request) -> None:
+        deployment.proxy.before = nothing
+        await deployment.ingest()
+
+    deployment.proxy.before = ingest
+    deployment.proxy.twists = lambda _request, _answer: web.Response(status=503)
+    await deployment.deliver_publications()
+    deployment.proxy.twists = as_it_is
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).reason != PublicationReason.MERGING()
+    deployment.clock.turn(HOUR)
+    await edit_theme(deployment, uri, "red")
+    await deployment.deliver_publications()
+    async with deployment.db.reader() as reader:
+        publication = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
+    assert publication is not None
+    assert (publication.reason, publication.merge_rounds) == (PublicationReason.MERGING(), 2)

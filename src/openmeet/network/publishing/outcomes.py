@@ -46,6 +46,9 @@ from openmeet.outbox.reasons import PublicationReason
 
 # How long a row waits for a server that is not called now, if it is unknown when it may be called again.
 _NOT_CALLED_FOR_SECONDS = 30.0
+# A row that waits for ingestion keeps this reason until its version has been merged. Otherwise the same version would
+# count as another merge round when it is found again.
+_KEPT_WHILE_WAITING = PublicationReason.MERGING
 
 
 @asynccontextmanager
@@ -217,14 +220,25 @@ async def end_lease(
     state: PublicationState,
     *,
     reason: Explanation | Reason | None,
+    kept_reason: Reason | None = None,
     due_at: Instant | None = None,
     is_failure: bool = False,
     is_merge_round: bool = False,
 ) -> None:
-    """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
+    """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease.
+
+    ``kept_reason``: see ``leased_publications.set_state``.
+    """
     async with dependencies.db.transaction() as tx:
         await leased_publications.set_state(
-            tx, publication, state, reason=reason, due_at=due_at, is_failure=is_failure, is_merge_round=is_merge_round
+            tx,
+            publication,
+            state,
+            reason=reason,
+            kept_reason=kept_reason,
+            due_at=due_at,
+            is_failure=is_failure,
+            is_merge_round=is_merge_round,
         )
 
 
@@ -234,8 +248,14 @@ async def pause(
     """Wait without counting a failed attempt, because no request was sent: the server is not called now, or the account
     must not write now.
     """
-    stored_reason = _unless_merging(publication, reason)
-    await end_lease(dependencies, publication, publication.retry_state, reason=stored_reason, due_at=until)
+    await end_lease(
+        dependencies,
+        publication,
+        publication.retry_state,
+        reason=reason,
+        kept_reason=_KEPT_WHILE_WAITING,
+        due_at=until,
+    )
 
 
 async def pause_for_server(
@@ -267,17 +287,11 @@ async def retry_later(
         dependencies,
         publication,
         publication.retry_state,
-        reason=_unless_merging(publication, reason),
+        reason=reason,
+        kept_reason=_KEPT_WHILE_WAITING,
         due_at=due_at,
         is_failure=True,
     )
-
-
-def _unless_merging(publication: Publication, reason: Explanation | Reason | None) -> Explanation | Reason | None:
-    """Return the reason for waiting. A row that waits for ingestion keeps that reason. Otherwise the same version would
-    count as another merge round when it is found again.
-    """
-    return publication.reason if publication.reason == PublicationReason.MERGING() else reason
 
 
 async def store_refusal(
