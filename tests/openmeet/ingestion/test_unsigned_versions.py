@@ -7,13 +7,14 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.records import repository_state
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_queries
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.ingestion.merge_conflicts import TEA_TIMES, TEA_URI, ingest_anas_event
-from tests.openmeet.ingestion.network import deletion_of, event
+from tests.openmeet.ingestion.network import deletion_of, did, event
 from tests.openmeet.ingestion.view import apply_messages
 from tests.openmeet.site_under_test import details
 
@@ -44,17 +45,41 @@ async def texts_of(db: Database, event_id: EventId) -> tuple[str, str]:
     return found.title, found.content.description
 
 
+async def requested_proofs(db: Database) -> list[str]:
+    async with db.reader() as reader:
+        jobs = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
+    return [row["subject"] for row in jobs]
+
+
 async def test_an_unsigned_version_is_proven_before_it_is_merged_with_edits(db: Database):
     tea_id = await ingest_unsigned_and_edit(db)
     theirs = event(1, "tea", 110, "Tea", description="New.", **TEA_TIMES)
     assert await apply_messages(db, unsigned(theirs)) == [IngestResult.KNOWN]
     assert (await publication_of(db, tea_id)).uri is None
     assert await texts_of(db, tea_id) == ("Ours", "Old.")
-    async with db.reader() as reader:
-        jobs = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.PROVE_RECORD.value)
-    assert [row["subject"] for row in jobs] == [TEA_URI]
+    assert await requested_proofs(db) == [TEA_URI]
     assert await apply_messages(db, replace(theirs, is_read=True)) == [IngestResult.APPLIED]
     assert await texts_of(db, tea_id) == ("Ours", "New.")
+
+
+async def test_an_older_unsigned_version_is_not_proven(db: Database):
+    """Such versions are sent again whenever a source is read from an earlier position."""
+    tea_id = await ingest_unsigned_and_edit(db)
+    older = unsigned(event(1, "tea", 90, "Tea", description="Older.", **TEA_TIMES))
+    assert await apply_messages(db, older) == [IngestResult.KNOWN]
+    assert await requested_proofs(db) == []
+    assert await texts_of(db, tea_id) == ("Ours", "Old.")
+
+
+async def test_an_unsigned_version_of_a_new_epoch_is_proven(db: Database):
+    """The repository was created again, and its revs are lower than before."""
+    tea_id = await ingest_unsigned_and_edit(db)
+    async with db.transaction() as tx:
+        await repository_state.start_epoch(tx, did(1))
+    again = unsigned(event(1, "tea", 90, "Tea", description="New.", **TEA_TIMES))
+    assert await apply_messages(db, again) == [IngestResult.KNOWN]
+    assert await requested_proofs(db) == [TEA_URI]
+    assert await texts_of(db, tea_id) == ("Ours", "Old.")
 
 
 async def test_a_deletion_counts_although_the_edited_version_had_a_later_unproven_rev(db: Database):

@@ -50,7 +50,7 @@ async def put_events(
     if not changes:
         return []
     known_events = await _lock_events(tx, [change.message.uri for change in changes if not change.is_known])
-    unproven = {change.message.uri for change in changes if known_events.awaits_proof(change)}
+    unproven = await seen.unsigned_news(tx, [one.message for one in changes if known_events.awaits_proof(one)])
     await record_proofs.enqueue(tx, sorted(unproven))
     newest = await seen.put_each(tx, [change.update for change in changes if change.message.uri not in unproven])
     outcomes = [_outcome_of_event(change, is_newest=change.message.uri in newest) for change in changes]
@@ -93,8 +93,9 @@ class _LockedEvents:
     edited: frozenset[str]
 
     def awaits_proof(self, change: RecordChange) -> bool:
-        """Whether this is unsigned news of an event that was edited here. It is not merged, because anybody could have
-        chosen its rev, which would become that of the base. If a signed version is known, it is not newer than that.
+        """Whether this is an unsigned version of an event that was edited here. If it is news, it is not merged, because
+        anybody could have chosen its rev, which would become that of the base. If a signed version is known, it is not
+        newer than that.
         """
         seen_record = change.seen_record
         is_signed = change.message.is_verified or (seen_record is not None and seen_record.is_verified)

@@ -98,6 +98,18 @@ PUT = f"""
     returning uri
 """
 
+# The same comparison as in ``PUT``, for unsigned versions.
+UNSIGNED_NEWS = """
+    select given.uri
+      from each(uri text, did text, rev text) as given
+      left join repositories p on p.did = given.did
+      left join records r on r.uri = given.uri
+     where coalesce(p.floor_rev, '') < given.rev
+       and (r.uri is null
+            or (r.is_verified = 0
+                and (coalesce(p.epoch, 0) > r.epoch or (coalesce(p.epoch, 0) = r.epoch and given.rev > r.rev))))
+"""
+
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
@@ -208,6 +220,12 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
         for one in versions
     ]
     return {row["uri"] for row in await fetch_each(tx, PUT, rows, now=tx.now)}
+
+
+async def unsigned_news(reader: Reader, messages: Sequence[RecordMessage]) -> set[str]:
+    """Return the URIs of those of these unsigned versions that ``put_each`` would store as the newest."""
+    rows = [{"uri": one.uri, "did": one.did, "rev": one.rev} for one in messages]
+    return {row["uri"] for row in await fetch_each(reader, UNSIGNED_NEWS, rows)}
 
 
 async def find(reader: Reader, uri: str) -> SeenRecord | None:
