@@ -12,8 +12,16 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Clock, Instant
-from groundwork.errors import CircuitOpen, Explanation, Failure, RemoteFailed, RemoteSlow, TooMany, reason_of
-from groundwork.http.connection_shares import NoConnectionFree
+from groundwork.errors import (
+    CircuitOpen,
+    Explanation,
+    Failure,
+    NoConnectionFree,
+    RemoteFailed,
+    RemoteSlow,
+    TooMany,
+    reason_of,
+)
 
 OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = 30 * SECOND

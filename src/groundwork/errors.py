@@ -8,7 +8,7 @@ sentence. Neither contains secrets or other people's data.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
@@ -195,7 +195,9 @@ class RemoteFailed(Failure):
 
 
 class RemoteSlow(Failure):
-    """Another server did not answer in time. It is unknown whether the request took effect."""
+    """Another server did not answer in time. It is unknown whether the request took effect, except after
+    ``NoConnectionFree``.
+    """
 
 
 class Unavailable(Failure):
@@ -222,6 +224,16 @@ class Unavailable(Failure):
 
 class CircuitOpen(Unavailable):
     """Another server was not called, because it keeps failing. ``after_seconds`` is when to retry."""
+
+
+class NoConnectionFree(RemoteSlow):
+    """Another server was not called, because it, or others in the same place, use all the connections that they may
+    have.
+    """
+
+
+# The request was not sent, so it did not take effect, and the server is not to blame.
+NOT_CALLED: Final = (CircuitOpen, NoConnectionFree)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from at_network.circuits import OPENS_AFTER, Circuits, CircuitState
 from groundwork.clock import HandClock
-from groundwork.errors import RemoteSlow
+from groundwork.errors import NoConnectionFree, RemoteSlow
 from groundwork.http import connection_shares
 from groundwork.http.client import HttpClient
-from groundwork.http.connection_shares import NoConnectionFree
 from groundwork.http.reach import DEVELOPMENT
 from tests.timeouts import TIMEOUT_SECONDS
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp.connector import Connection
 
-from groundwork.errors import FailureReason, RemoteSlow, with_stored_reason
+from groundwork.errors import FailureReason, NoConnectionFree, with_stored_reason
 from groundwork.http.addresses import network_of
 
 # A share is what is free, divided by this number.
@@ -28,12 +28,6 @@ MAX_WAIT_SECONDS: Final = 5.0
 
 # Second-level domains of countries under which anybody can register names, such as co.uk and com.au, are this short.
 _LONGEST_SECOND_LEVEL: Final = 3
-
-
-class NoConnectionFree(RemoteSlow):
-    """The request was not sent, because this server, or others in the same place, use all the connections that they may
-    have.
-    """
 
 
 class _ShareUsed(OSError):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.errors import CircuitOpen, Explanation, Failure, encode_explanation, reason_of
+from groundwork.errors import NOT_CALLED, Explanation, Failure, encode_explanation, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import CAUSE, Job
 from groundwork.outbox.retry import DEFAULT, RetryPolicy
@@ -29,8 +29,8 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class NotAttempted:
-    """Nothing was tried, because the server's circuit is open. The job is due again after ``after_seconds``, and no
-    attempt is counted.
+    """Nothing was tried, because the server is not called now (``NOT_CALLED``). The job is due again after
+    ``after_seconds``, and no attempt is counted.
     """
 
     reason: Explanation
@@ -48,7 +48,7 @@ Result = Completed | RetryLater | NotAttempted | JobFailed
 Deliver = Callable[[Sequence[Job]], Awaitable[Sequence[Result]]]
 JobHandler = Callable[[Job], Awaitable[None]]
 
-# Used if it is not known when the circuit will be half open.
+# Used if it is not known when the server may be called.
 _NOT_ASKED_FOR_SECONDS = 30.0
 
 
@@ -103,9 +103,9 @@ def stored_reason_of(failure: Failure) -> Explanation:
 
 def result_of(failure: Failure) -> Result:
     """Return the result for a job whose delivery raised this failure, using the table of ``groundwork.errors``."""
-    if isinstance(failure, CircuitOpen):
-        seconds = _NOT_ASKED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
-        return NotAttempted(stored_reason_of(failure), seconds)
+    if isinstance(failure, NOT_CALLED):
+        seconds = retry.retry_after_seconds(failure)
+        return NotAttempted(stored_reason_of(failure), _NOT_ASKED_FOR_SECONDS if seconds is None else seconds)
     if retry.is_worth_retrying(failure):
         return RetryLater(stored_reason_of(failure), retry.retry_after_seconds(failure))
     return JobFailed(stored_reason_of(failure))

@@ -11,7 +11,7 @@ from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
-from groundwork.errors import CircuitOpen, Explanation, RemoteFailed
+from groundwork.errors import CircuitOpen, Explanation, NoConnectionFree, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import Completed, JobDelivery, JobFailed, NotAttempted, Result, RetryLater, one_by_one
 from groundwork.outbox.jobs import Job, JobState, Priority
@@ -133,6 +133,17 @@ async def test_open_circuit_costs_no_attempt(db: Database, clock: HandClock):
         clock.turn(15 * MINUTE)
     await dispatcher.run_once(db, {"kind": one_by_one(handle)})
     assert ((await found(db, "s")).state, (await found(db, "s")).attempts) == (JobState.DUE, 1)
+
+
+async def test_a_call_without_a_free_connection_costs_no_attempt(db: Database, clock: HandClock):
+    await enqueue(db, "s")
+
+    async def handle(_job: Job) -> None:
+        raise NoConnectionFree("not sent")
+
+    await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+    job = await found(db, "s")
+    assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + 30 * SECOND)
 
 
 async def test_result_of_an_expired_lease_is_ignored(db: Database, clock: HandClock):

@@ -13,6 +13,9 @@ from structlog.testing import capture_logs
 from at_network.circuits import OPENS_AFTER, CircuitState
 from at_protocol.sync.verify import check_rev
 from groundwork.clock import HOUR, MINUTE
+from groundwork.http import connection_shares
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
@@ -248,6 +251,42 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_down(deployment: De
     async with deployment.db.reader() as reader:
         publication = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
     assert (publication.state, publication.attempts) == (PublicationState.DUE, 0)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("titles", [("Tea",), ("Tea", "Cake")], ids=["written alone", "written together"])
+async def test_a_write_without_a_free_connection_was_not_sent(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, titles: tuple[str, ...]
+):
+    """A slow request has the only connection. The write fails no attempt, and it cannot arrive later."""
+    monkeypatch.setattr(connection_shares, "MAX_WAIT_SECONDS", 0.05)
+    http = HttpClient(DEVELOPMENT, connections=1, shares_connections=True)
+    publisher = replace(deployment.publisher, network=replace(deployment.network, http=http))
+    (cleo,) = await living_at(deployment, deployment.proxy, "cleo")
+    events = [await deployment.event(cleo, title=title) for title in titles]
+    held, is_asked = asyncio.Event(), asyncio.Event()
+
+    async def waits(_request: web.Request) -> None:
+        is_asked.set()
+        await held.wait()
+
+    deployment.proxy.meanwhile = waits
+    slow = asyncio.create_task(http.get(f"{deployment.proxy.url}/xrpc/_health", timeout_seconds=TIMEOUT_SECONDS))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await is_asked.wait()
+            await schedule.run_once(publisher)
+    finally:
+        held.set()
+        await slow
+        await http.close()
+    async with deployment.db.reader() as reader:
+        rows = [await publication_queries.find(reader, PublicationKind.EVENT, event.id) for event in events]
+        in_flight = await reader.fetch("select uri from in_flight_creates")
+    assert in_flight == []
+    assert [(row.state, row.attempts) for row in rows] == [(PublicationState.RETRYING, 0)] * len(events)
+    await pass_time(deployment, MINUTE, 2)
+    assert await states(deployment, events) == {PublicationState.PUBLISHED}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

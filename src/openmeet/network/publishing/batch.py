@@ -16,7 +16,7 @@ import msgspec
 
 from at_network.pacing import pause_seconds
 from at_protocol.data import json_form
-from groundwork.errors import CircuitOpen, Explanation, Failure, NotSignedIn, reason_of
+from groundwork.errors import NOT_CALLED, Explanation, Failure, NotSignedIn, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
@@ -148,7 +148,7 @@ async def _send_batch(
         log.info("records.published_together", did=identity.did, created=len(to_send))
     except NotSignedIn:
         return await _reload(dependencies, to_send)
-    except CircuitOpen as not_called:
+    except NOT_CALLED as not_called:
         for one in to_send:
             async with outcomes.logging_lost_outcomes(one.publication):
                 await outcomes.pause_for_server(dependencies, one.publication, not_called)

@@ -13,7 +13,7 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import CircuitOpen, Failure, NotSignedIn, Unavailable, reason_of
+from groundwork.errors import NOT_CALLED, Failure, NotSignedIn, Unavailable, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry import tracing
@@ -383,7 +383,7 @@ async def _store_failure(dependencies: PublishingDependencies, publication: Publ
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
                 await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
-    elif isinstance(failure, CircuitOpen):
+    elif isinstance(failure, NOT_CALLED):
         await outcomes.pause_for_server(dependencies, publication, failure)
     elif retry.is_worth_retrying(failure):
         await outcomes.retry_later(dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure))

@@ -10,7 +10,7 @@ from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import Instant
 from groundwork.errors import (
-    CircuitOpen,
+    NOT_CALLED,
     Failure,
     InvalidInput,
     NotFound,
@@ -48,7 +48,7 @@ async def clearing_if_refused(
     """
     try:
         yield
-    except CircuitOpen:
+    except NOT_CALLED:
         await clear_in_flight(dependencies, writes)
         raise
     except _NO_RESPONSE:

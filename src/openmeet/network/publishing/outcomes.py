@@ -12,7 +12,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Transaction
-from groundwork.errors import CircuitOpen, Explanation, Reason, reason_of
+from groundwork.errors import Explanation, Failure, Reason, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
@@ -258,11 +258,11 @@ async def pause(
     )
 
 
-async def pause_for_server(
-    dependencies: PublishingDependencies, publication: Publication, failure: CircuitOpen
-) -> None:
-    """``pause`` until the server may be called again."""
-    seconds = _NOT_CALLED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
+async def pause_for_server(dependencies: PublishingDependencies, publication: Publication, failure: Failure) -> None:
+    """``pause`` until the server may be called again, after one of ``NOT_CALLED``."""
+    seconds = retry.retry_after_seconds(failure)
+    if seconds is None:
+        seconds = _NOT_CALLED_FOR_SECONDS
     until = Instant(dependencies.network.clock.now() + int(seconds * SECOND))
     await pause(dependencies, publication, reason_of(failure), until)
 
