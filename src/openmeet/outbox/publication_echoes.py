@@ -102,10 +102,12 @@ _RESUME_LOST = f"""
                            or state in ({_from(_State.WITHHELD)}) and edits is not null)
 """
 
-# Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
+# Leased, blocked, conflicted and withheld rows keep their state. A row that waited for this message becomes due. Why a
+# row is withheld does not change.
 _REMEMBER_MERGE = f"""
     update publications
-       set edits = :edits, merged = :merged, was_merged = 1, {DUE_FROM_NOW}, reason = '',
+       set edits = :edits, merged = :merged, was_merged = 1, {DUE_FROM_NOW},
+           reason = case when state = 'withheld' then reason else '' end,
            state = case when state in ({_from(_State.DUE, _State.RETRYING, _State.PUBLISHED)}) then 'due' else state end
      where uri = :uri
 """

@@ -35,6 +35,7 @@ class PublicationReason(Reason):
     UNDER_REVIEW = "publication.under_review"
     HIDDEN = "publication.hidden"
     PUBLISHING_TURNED_OFF = "publication.publishing_turned_off"
+    OLD_COLLECTION = "publication.old_collection"
     EVENTS_NOT_WANTED = "publication.events_not_wanted"
     OTHER_DATE_PUBLISHED = "publication.other_date_published"
     AUTHOR_MUST_AGREE = "publication.author_must_agree"

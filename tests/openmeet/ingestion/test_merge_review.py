@@ -317,8 +317,8 @@ async def test_decisions_are_reviewed_by_api(db: Database, clock: HandClock):
 
 
 async def test_a_first_edit_that_was_not_written_is_kept(db: Database):
-    """The publisher left another app's record as it was, as it does with records of the old collection. So the edit is in
-    no record, and the app's next version must not replace it silently.
+    """The publisher left another app's record as it was. So the edit is in no record, and the app's next version must not
+    replace it silently.
     """
     ana, slug = await ingest_anas_event(db)
     async with db.transaction() as tx:

@@ -40,14 +40,14 @@ async def write_cleos_record(deployment: Deployment, collection: str, record: di
     await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": collection, "record": record})
 
 
-async def write_tea_in_app(deployment: Deployment, cleo: Caller) -> tuple[dict[str, Any], Event]:
+async def write_tea_in_app(
+    deployment: Deployment, cleo: Caller, collection: str = EVENT
+) -> tuple[dict[str, Any], Event]:
     """A record that another app of Cleo's wrote, and its event on this site."""
-    app = await deployment.stranger("cleo")
-    did = (await app.query("com.atproto.server.getSession"))["did"]
-    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
-    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    value = {"name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-04-01T16:00:00Z"}
+    await write_cleos_record(deployment, collection, {"$type": collection, **value})
     await publish_and_listen_for_hours(deployment, cleo)
-    (record,) = await cleos_records(deployment, EVENT)
+    (record,) = await cleos_records(deployment, collection)
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select id from events")
         assert row is not None

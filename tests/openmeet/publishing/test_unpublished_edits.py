@@ -12,8 +12,9 @@ from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
-from openmeet.network.records.collections import EVENT
+from openmeet.network.records.collections import EVENT, LEGACY_EVENT
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
@@ -93,8 +94,8 @@ async def test_an_unsent_edit_survives_deletion_and_restoring_of_the_record(depl
 async def put_back(deployment: Deployment, record: dict[str, Any], **changed: str) -> None:
     """Another app restores an older copy of the record, with these values."""
     app = await deployment.stranger("cleo")
-    _, _, did, _, rkey = record["uri"].split("/")
-    again = {"repo": did, "collection": EVENT, "rkey": rkey, "record": {**record["value"], **changed}}
+    _, _, did, collection, rkey = record["uri"].split("/")
+    again = {"repo": did, "collection": collection, "rkey": rkey, "record": {**record["value"], **changed}}
     await app.procedure("com.atproto.repo.putRecord", again)
 
 
@@ -261,6 +262,38 @@ async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment
         await record_settings.change_event(tx, cleo, event.slug, USUAL_RECORD)
     await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
+
+
+async def test_edits_of_an_event_in_the_old_collection_are_kept(deployment: Deployment):
+    """This site does not write records of the old collection. So the edits stay on this site, however often the record
+    and the event are changed, and the status says so.
+    """
+    cleo = await deployment.connected()
+    record, event = await write_tea_in_app(deployment, cleo, LEGACY_EVENT)
+    await revise_event(deployment, cleo, event, title="Tea at ours")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await edit_cleos_record(deployment, record, name="Tea for all")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await revise_event(deployment, cleo, event, title="Tea at ours", description="In the garden.")
+    await publish_and_listen_for_hours(deployment, cleo)
+    await edit_cleos_record(deployment, record, name="Tea for everybody", description="In the park.")
+    await publish_and_listen_for_hours(deployment, cleo)
+    now = await current_event(deployment, event)
+    assert (now.title, now.content.description) == ("Tea at ours", "In the garden.")
+    decisions = await decided(deployment, record["uri"])
+    assert ("name", "Tea at ours", "Tea for everybody", MergeSide.OURS) in decisions
+    assert ("description", "In the garden.", "In the park.", MergeSide.OURS) in decisions
+    assert (await deployment.record(record["uri"]))["name"] == "Tea for everybody"
+    status = await deployment.status_of(PublicationKind.EVENT, event.id)
+    assert status.shown(deployment.clock.now(), is_allowed=True, is_by_another_app=True) == (
+        RecordStatus.CHANGED_ONLY_HERE()
+    )
+    await delete_cleos_record(deployment, record)
+    await publish_and_listen_for_hours(deployment, cleo)
+    await put_back(deployment, record, theme="blue")
+    await publish_and_listen_for_hours(deployment, cleo)
+    back = await current_event(deployment, event)
+    assert (back.is_gone, back.title, back.content.description) == (False, "Tea at ours", "In the garden.")
 
 
 async def test_a_record_that_we_edited_is_deleted_whoever_created_it(deployment: Deployment):

@@ -190,6 +190,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.under_review": mark("A moderator reviews it first."),
     "publication.hidden": mark("A moderator has hidden it."),
     "publication.publishing_turned_off": mark("Its host doesn’t share it with other apps."),
+    "publication.old_collection": mark("The other app keeps it in an old format, which we don’t change."),
     "publication.events_not_wanted": mark("You chose not to sync your events."),
     "publication.other_date_published": mark("Its series doesn’t sync this date."),
     "publication.author_must_agree": mark(

@@ -186,7 +186,7 @@ async def _target_of_event(reader: Reader, event: Event, publication: Publicatio
     record = None if event.record_uri is None else await superseded_records.find(reader, event.record_uri)
     is_moving = record is not None and record.uri != publication.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
-        return DoNothing()
+        return KeepEditsLocal(PublicationReason.OLD_COLLECTION)
     repository = await _repository_for_event(reader, event, publication, is_moving=is_moving)
     if not isinstance(repository, Identity):
         return repository
