@@ -37,7 +37,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.matrix.bridge import Bridge
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.fetch import record_handler, subject_handler
-from openmeet.network.ingestion.host_budgets import PROOFS_PER_REPOSITORY, spending
+from openmeet.network.ingestion.host_budgets import spending, spending_on_proofs
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
@@ -117,7 +117,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
     """The delivery of every job kind. A test compares the kinds with ``JobKind``."""
     db, network, context = platform.db, platform.network, platform.ingestion_context
     spend_on_host = spending(platform.counters, platform.clock)
-    spend_on_repository = spending(platform.counters, platform.clock, PROOFS_PER_REPOSITORY)
+    spend_on_proof = spending_on_proofs(platform.counters, platform.clock)
     unknown = unknown_identities(platform.metrics)
 
     def count_unknown(kind: str) -> None:
@@ -143,7 +143,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), batch=2, lease_seconds=600.0),
         JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host, spend_on_repository)),
+        JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_proof)),
         JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(db), batch=2, lease_seconds=600.0),
         JobKind.LATE_WRITE: one_by_one(late_write_handler(publishing_dependencies(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),

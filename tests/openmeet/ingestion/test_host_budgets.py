@@ -2,8 +2,10 @@
 
 from collections import Counter
 
+import pytest
+
 from at_protocol.syntax.did import parse_did
-from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.clock import MINUTE, SECOND, HandClock, Instant
 from groundwork.errors import TooMany
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.delivery import one_by_one
@@ -11,7 +13,7 @@ from groundwork.outbox.jobs import JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill, fetch
-from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.ingestion.host_budgets import spending, spending_on_proofs
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
@@ -39,7 +41,7 @@ async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: 
         ),
         JobKind.PROVE_RECORD: one_by_one(
             fetch.record_handler(
-                deployment.db, deployment.network, here, spend_on_host=spending(counters, deployment.clock, THREE)
+                deployment.db, deployment.network, here, spending_on_proofs(counters, deployment.clock, THREE)
             )
         ),
     }
@@ -74,8 +76,7 @@ async def test_one_repository_leaves_the_budget_of_its_host_to_others(deployment
         deployment.db,
         deployment.network,
         deployment.processor.ingestion_context,
-        spending(counters, clock, THREE),
-        spending(counters, clock, Limit("proofs_asked_of_repository", 2, 60)),
+        spending_on_proofs(counters, clock, THREE, Limit("proofs_asked_of_repository", 2, 60)),
     )
     async with deployment.db.transaction() as tx:
         await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, 1, tx.now) for uri in uris[:5]])
@@ -87,6 +88,25 @@ async def test_one_repository_leaves_the_budget_of_its_host_to_others(deployment
         proven = {row["subject"] for row in await reader.fetch(question)}
     assert len(proven) == 3
     assert uris[5] in proven
+
+
+async def test_proofs_that_their_host_has_no_budget_for_use_none_of_their_repository(clock: HandClock):
+    """They are requested when the host has a budget again, although the window of the repository has not ended."""
+    counters = InProcessCounters()
+    host, did = "pds.example", "did:plc:cleo"
+    spend_on_proof = spending_on_proofs(counters, clock, THREE, Limit("proofs_asked_of_repository", 2, 180))
+    spend_on_host = spending(counters, clock, THREE)
+    for _ in range(3):
+        await spend_on_host(host)
+    for _ in range(3):
+        with pytest.raises(TooMany):
+            await spend_on_proof(did, host)
+    clock.turn(MINUTE)
+    for _ in range(2):
+        await spend_on_proof(did, host)
+    with pytest.raises(TooMany):
+        await spend_on_proof(did, host)
+    await spend_on_host(host)
 
 
 async def test_a_read_requested_while_another_is_delayed_is_due_at_once(deployment: Deployment):

@@ -5,6 +5,7 @@ quarantined (``quarantine``).
 """
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 from at_protocol.failures import Malformed
@@ -21,7 +22,7 @@ from openmeet.domain.events import event_records
 from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.failure_isolation import apply_fetched
-from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
+from openmeet.network.ingestion.host_budgets import SpendOnHost, SpendOnProof, spend_on_home, unlimited
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.metrics import CountUnknownIdentity
@@ -103,22 +104,15 @@ async def fetch_subject(
 
 
 def record_handler(
-    db: Database,
-    network: NetworkClients,
-    context: IngestionContext,
-    spend_on_host: SpendOnHost = unlimited,
-    spend_on_repository: SpendOnHost = unlimited,
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_proof: SpendOnProof = unlimited
 ) -> JobHandler:
     """Return the handler of ``JobKind.PROVE_RECORD``. The subject of the job is the record's AT URI, with a DID as its
     authority.
-
-    ``spend_on_repository`` is called with the DID, before ``spend_on_host``.
     """
 
     async def handle(job: Job) -> None:
         uri = _uri_of(job)
-        await spend_on_repository(uri.authority)
-        await prove_and_apply(db, network, context, uri, spend_on_host)
+        await prove_and_apply(db, network, context, uri, partial(spend_on_proof, uri.authority))
 
     return handle
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Clock
+from groundwork.errors import TooMany
 from groundwork.rate_limit.contract import Counters, Limit, spend
 from openmeet.network.repositories.clients import NetworkClients
 
@@ -20,19 +21,40 @@ PER_HOST: Final = Limit("records_asked_of_host", 300, 60)
 # accounts could use up the budget of a host on which many others live.
 PROOFS_PER_REPOSITORY: Final = Limit("proofs_asked_of_repository", 60, 60)
 
-# Counts one request to a host or a repository. Raises TooMany if its budget is spent.
+# Counts one request to a host. Raises TooMany if its budget is spent.
 SpendOnHost = Callable[[str], Awaitable[None]]
+# Counts one proof of a record of the given repository on the given host. Raises TooMany if one of the budgets is spent;
+# then nothing is counted.
+SpendOnProof = Callable[[str, str], Awaitable[None]]
 
 
-async def unlimited(_name: str) -> None:
+async def unlimited(*_names: str) -> None:
     """No limit: for our own hosts, and for tests."""
 
 
 def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> SpendOnHost:
-    """Return a budget that counts requests per host, or whatever ``limit`` is for."""
+    """Return a budget that counts requests per host against ``limit``."""
 
-    async def spend_on(name: str) -> None:
-        await spend(counters, [(limit, name)], now=clock.now())
+    async def spend_on(host: str) -> None:
+        await spend(counters, [(limit, host)], now=clock.now())
+
+    return spend_on
+
+
+def spending_on_proofs(
+    counters: Counters, clock: Clock, per_host: Limit = PER_HOST, per_repository: Limit = PROOFS_PER_REPOSITORY
+) -> SpendOnProof:
+    """Return a budget that counts proofs against both limits."""
+
+    async def spend_on(did: str, host: str) -> None:
+        now = clock.now()
+        await spend(counters, [(per_repository, did)], now=now)
+        try:
+            await spend(counters, [(per_host, host)], now=now)
+        except TooMany:
+            # No request is made. Retries would otherwise use up the repository's budget while its host is busy.
+            await counters.add(per_repository, did, -1, now)
+            raise
 
     return spend_on
 
