@@ -188,7 +188,9 @@ async def test_the_greatest_answers_of_a_person_to_an_event_are_kept(db: Databas
         found = await seen.find_many(reader, [one.uri for one in messages])
     counted = {one.rkey for one in found.values() if one.state is RecordState.MAPPED}
     assert counted == {"k2", "k3", "k4"}
-    assert all(one.reason == RecordReason.TOO_MANY_RSVPS() for one in found.values() if one.rkey not in counted)
+    assert all(
+        one.reason == RecordReason.TOO_MANY_RSVPS(event=TEA) for one in found.values() if one.rkey not in counted
+    )
 
 
 async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):

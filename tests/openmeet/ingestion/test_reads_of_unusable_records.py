@@ -136,6 +136,29 @@ async def test_few_rsvps_that_were_set_aside_are_applied_again(deployment: Deplo
     assert await newest_rev(deployment, "raw") == before
 
 
+async def test_rsvps_that_were_set_aside_are_limited_for_each_event(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """Somebody has given many RSVPs to two events, and those to the first are greater than all others. The RSVPs to the
+    second event that counted are deleted, and others replace them.
+    """
+    monkeypatch.setattr(seen_rsvps, "MAX_RSVPS_TO_EVENT", 2)
+    did = parse_did((await deployment.identity((await deployment.connected("cleo")).user_id)).did)
+    for number in range(2):
+        await write(deployment, EVENT, number, event_value())
+    for number in range(1, 10):
+        about = f"at://{did}/{EVENT}/{key(1 if number < 5 else 0)}"
+        await write(deployment, RSVP, number, rsvp_value(about, createdAt=f"2026-03-01T00:00:0{number}Z"))
+    assert await read_in_rounds(deployment, did, requests=100, rounds=1) == 1
+    assert await rsvp_keys(deployment, "mapped") == {key(3), key(4), key(8), key(9)}
+    app = await deployment.stranger("cleo")
+    for number in (3, 4):
+        await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": RSVP, "rkey": key(number)})
+    deployment.clock.turn(MINUTE)
+    assert await read_in_rounds(deployment, did, requests=100, rounds=1) == 1
+    assert await rsvp_keys(deployment, "mapped") == {key(1), key(2), key(8), key(9)}
+
+
 async def test_records_of_a_kind_that_is_off_do_not_prolong_a_read(deployment: Deployment):
     """They are verified last, as far as the budget allows. The read then counts as done, but not as complete."""
     await deployment.connected("cleo")

@@ -106,7 +106,8 @@ async def _note_others(tx: Transaction, rsvps: Sequence[EffectiveRsvp]) -> None:
     """Enqueue proofs of the unsigned records that would override these RSVPs if they were signed, and set the records
     aside that are too many.
     """
-    await seen_rsvps.set_aside(tx, [uri for one in rsvps for uri in one.excess_uris])
+    for one in rsvps:
+        await seen_rsvps.set_aside(tx, one)
     await record_proofs.enqueue(tx, [one.unproven_uri for one in rsvps if one.unproven_uri is not None])
 
 

@@ -120,13 +120,19 @@ async def apply_listing(
 def _to_apply_again(unchanged: Mapping[str, VerifiedVersion], rev: Tid) -> list[str]:
     """Return which of these records, as of ``rev``, were kept raw and may be understood by now.
 
-    Of the RSVPs that were set aside, only as many as may count are applied, the greatest first: each takes several
-    statements of its own, and its author may have written any number of them.
+    Of the RSVPs to one event that were set aside, only as many as may count are applied, the greatest first: each takes
+    several statements of its own, and its author may have written any number of them.
     """
     raw = [uri for uri, version in unchanged.items() if version.state is RecordState.RAW and version.rev < rev]
-    set_aside = [uri for uri in raw if unchanged[uri].reason == RecordReason.TOO_MANY_RSVPS()]
-    set_aside.sort(key=lambda uri: (unchanged[uri].precedence, uri), reverse=True)
-    left_out = set(set_aside[seen_rsvps.MAX_RSVPS_TO_EVENT :])
+    set_aside_by_event: dict[object, list[str]] = {}
+    for uri in raw:
+        reason = unchanged[uri].reason
+        if reason is not None and reason.code == RecordReason.TOO_MANY_RSVPS:
+            set_aside_by_event.setdefault(reason.params.get("event"), []).append(uri)
+    left_out: set[str] = set()
+    for uris in set_aside_by_event.values():
+        uris.sort(key=lambda uri: (unchanged[uri].precedence, uri), reverse=True)
+        left_out.update(uris[seen_rsvps.MAX_RSVPS_TO_EVENT :])
     return [uri for uri in raw if uri not in left_out]
 
 

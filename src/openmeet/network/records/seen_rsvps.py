@@ -154,10 +154,13 @@ def _precedence(rsvp: Row) -> tuple[str, str]:
     return rsvp["precedence"], rsvp["uri"]
 
 
-async def set_aside(tx: Transaction, uris: Sequence[str]) -> None:
-    """Keep these records only with the reason that there are too many by one person about one event."""
-    if uris:
-        await tx.execute(SET_ASIDE, uris=list(uris), reason=encode_explanation(RecordReason.TOO_MANY_RSVPS))
+async def set_aside(tx: Transaction, rsvp: EffectiveRsvp) -> None:
+    """Keep the excess records only with the reason that there are too many by one person about one event, and with that
+    event.
+    """
+    if rsvp.excess_uris:
+        reason = RecordReason.TOO_MANY_RSVPS(event=rsvp.record.subject_uri)
+        await tx.execute(SET_ASIDE, uris=list(rsvp.excess_uris), reason=encode_explanation(reason))
 
 
 async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
