@@ -1,5 +1,7 @@
 """What changes between the decision about a record and its write: nothing is sent that was decided before the change."""
 
+import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -8,6 +10,7 @@ from aiohttp import web
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import date_queries, record_settings
 from openmeet.domain.series.model import PublishPolicy
@@ -16,12 +19,16 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, switch_flag
+from tests.openmeet.deployment import Deployment, deployment_on_each, switch_flag
 from tests.openmeet.publishing.other_app import cleos_records
 from tests.openmeet.publishing.watched_requests import RequestWatch, event_names_of, watch_requests
 from tests.openmeet.publishing.weekly_series import create_series, records_with_cids_of
 from tests.simulation.proxy import nothing
 from tests.timeouts import TIMEOUT_SECONDS
+
+__all__ = ["deployment_on_each"]
+
+_WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
 
 Change = Callable[[Deployment, Caller, Event], Awaitable[object]]
 
@@ -137,3 +144,26 @@ async def test_dates_are_written_together_after_their_series(deployment: Deploym
     await deployment.deliver_publications()
     assert watch.writes == ["putRecord", "applyWrites"]
     assert len(await records_with_cids_of(deployment, ana, EVENT)) > 1
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
+async def test_an_edit_does_not_deadlock_with_a_record_that_is_accepted_unsent(deployment_on_each: Deployment):
+    """An edit has locked the event and enqueues it next. Meanwhile the publisher finds the record, whose response was
+    lost, as it should be.
+    """
+    deployment = deployment_on_each
+    cleo = await deployment.connected()
+    tea = await deployment.event(cleo)
+    await deployment.deliver_publications()
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update publications set state = 'due', uri = null, base_cid = null, base_rev = null")
+    outside = contextvars.copy_context()
+    async with deployment.db.transaction() as tx:
+        await event_queries.lock_for_update(tx, tea.id)
+        running = asyncio.create_task(deployment.deliver_publications(), context=outside)
+        while not running.done() and not await tx.fetch(_WAITS_FOR_US):
+            await tx.fetch("select pg_sleep(0.01)")
+        assert not running.done()
+        await tx.fetch("select 1 from publications where subject_id = :id for update nowait", id=tea.id)
+    await running
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state is PublicationState.PUBLISHED

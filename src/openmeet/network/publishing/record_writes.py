@@ -188,6 +188,7 @@ async def _accept_current_version(
         await links.lock_record(tx, planned.identity.did, uri)
         seen_record = await seen.find(tx, uri)
         if seen_record is not None and seen_record.is_verified and seen_record.cid == current.cid:
+            await links.lock_row_of(tx, publication.kind, publication.subject_id)
             await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=uri)
             version = RecordVersion(uri, seen_record.rev, current.cid, current.body)
             await outcomes.mark_published(
