@@ -1,10 +1,13 @@
 """Servers of strangers accept requests and never answer. Others are called meanwhile."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -13,6 +16,7 @@ from groundwork.clock import HandClock
 from groundwork.errors import NoConnectionFree, RemoteSlow
 from groundwork.http import connection_shares
 from groundwork.http.client import HttpClient
+from groundwork.http.connection_shares import SharedConnector
 from groundwork.http.reach import DEVELOPMENT
 from tests.timeouts import TIMEOUT_SECONDS
 
@@ -172,6 +176,60 @@ async def test_waiting_for_slow_servers_ends_and_nobody_is_blamed(
             assert isinstance(raised.value, RemoteSlow)
             circuits.note("https://good.evil.example", raised.value)
         assert circuits.state_of("https://good.evil.example") is CircuitState.CLOSED
+
+
+async def test_the_timeout_of_a_request_does_not_include_the_wait(listener: Listener, monkeypatch: pytest.MonkeyPatch):
+    """A resolver waits less for an answer than for a connection. Its servers are not blamed, and have all of its time."""
+    monkeypatch.setattr(connection_shares, "MAX_WAIT_SECONDS", 0.2)
+    async with calling(listener, _anywhere, *(f"n{number}.evil.example" for number in range(25))) as client:
+        await listener.holds(25)
+        url = f"http://n1000.evil.example:{listener.port}"
+        with pytest.raises(NoConnectionFree):
+            await client.get(url, timeout_seconds=0.1)
+        with pytest.raises(NoConnectionFree):
+            async with client.stream("GET", url, header_seconds=0.1, max_bytes=100):
+                pass
+        with pytest.raises(NoConnectionFree):
+            async with client.websocket(url.replace("http", "ws"), connect_seconds=0.1):
+                pass
+
+
+async def test_the_timeout_of_a_request_goes_on_after_the_wait(listener: Listener):
+    async with calling(listener, _anywhere) as client:
+        slow = [
+            asyncio.create_task(client.get(f"http://n{number}.evil.example:{listener.port}/slow"))
+            for number in range(25)
+        ]
+        await listener.holds(25)
+        waiting = asyncio.create_task(
+            client.get(f"http://n1000.evil.example:{listener.port}/slow", timeout_seconds=0.1)
+        )
+        slow.pop().cancel()
+        with pytest.raises(RemoteSlow) as raised:
+            await waiting
+        assert not isinstance(raised.value, NoConnectionFree)
+        for one in slow:
+            one.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_a_connection_without_a_known_address_is_used(listener: Listener):
+    """A server that closes the connection at once leaves a socket without the address of a peer."""
+    connector = SharedConnector(
+        connections=4, per_host=4, socket_factory=_closed_by_peer, resolver=Addresses(_anywhere)
+    )
+    url = f"http://good.example.org:{listener.port}/"
+    async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as response:
+        assert await response.text() == "ok"
+
+
+class ClosedByPeer(socket.socket):
+    def getpeername(self) -> Any:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+
+def _closed_by_peer(address_info: tuple[Any, ...]) -> socket.socket:
+    return ClosedByPeer(*address_info[:3])
 
 
 async def test_a_share_is_free_again_when_a_slow_request_ends(listener: Listener):

@@ -26,7 +26,7 @@ from yarl import URL
 
 from groundwork.database.transaction import transaction_is_open
 from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
-from groundwork.http.connection_shares import SharedConnector
+from groundwork.http.connection_shares import SharedConnector, timeout_while_called
 from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json
 from groundwork.http.name_servers import NameServers
 from groundwork.http.reach import (
@@ -176,10 +176,13 @@ class HttpClient:
     ) -> HttpResponse:
         """Send a request and read the whole response. ``redirects`` (at most 3) are followed for GET and HEAD only.
 
+        ``timeout_seconds`` does not include the wait for a connection (``connection_shares``), which raises
+        ``NoConnectionFree`` when it is too long.
+
         Raises ``AddressRefused``, ``RemoteFailed`` (no connection, invalid response, too large) and ``RemoteSlow``.
         """
         with _as_failures(url):
-            async with asyncio.timeout(timeout_seconds):
+            async with timeout_while_called(timeout_seconds):
                 response, at = await self._send(method, url, headers, body, redirects)
                 async with response:
                     pieces = [piece async for piece in _pieces(response, at, max_bytes)]
@@ -236,7 +239,7 @@ class HttpClient:
         ``header_seconds`` is the timeout for the response headers, ``silence_seconds`` the timeout between two chunks.
         """
         with _as_failures(url):
-            async with asyncio.timeout(header_seconds):
+            async with timeout_while_called(header_seconds):
                 response, at = await self._send(method, url, headers, body, redirects)
 
         async def pieces() -> AsyncIterator[bytes]:
@@ -271,7 +274,7 @@ class HttpClient:
         target = check_target(url, SOCKETS, self._reach)
         _refuse_inside_transaction()
         with _as_failures(url):
-            async with asyncio.timeout(connect_seconds):
+            async with timeout_while_called(connect_seconds):
                 connection = await self._session.ws_connect(
                     target,
                     headers=headers,

@@ -9,7 +9,8 @@ them leave some. Source: Choudhury and Hahne, "Dynamic Queue Length Thresholds f
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Final
@@ -23,15 +24,11 @@ from groundwork.http.addresses import network_of
 # A share is what is free, divided by this number.
 _DIVISOR: Final = 3
 
-# Shorter than the timeout of a request, so that a server is not blamed for the wait.
-MAX_WAIT_SECONDS: Final = 5.0
+# The longest wait for a connection. It is added to the timeout of a request (``timeout_while_called``).
+MAX_WAIT_SECONDS: Final = 2.0
 
 # Second-level domains of countries under which anybody can register names, such as co.uk and com.au, are this short.
 _LONGEST_SECOND_LEVEL: Final = 3
-
-
-class _ShareUsed(OSError):
-    """The network has no connection left. Raised inside aiohttp, which may try another address of the server."""
 
 
 def site_of(host: str) -> str:
@@ -64,12 +61,12 @@ class ConnectionShares:
         if self._has_room(slot):
             self._count(slot)
             return
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[turn] = slot
         try:
-            async with asyncio.timeout_at(deadline):
-                await turn
+            with _timeout_stopped():
+                async with asyncio.timeout_at(deadline):
+                    await turn
         except TimeoutError:
             if not slot.is_taken:
                 raise _none_free(slot.host) from None
@@ -134,6 +131,35 @@ class ConnectionSlot:
 
 
 _slot: ContextVar[ConnectionSlot | None] = ContextVar("connection_slot", default=None)
+_timeout: ContextVar[asyncio.Timeout | None] = ContextVar("request_timeout", default=None)
+
+
+@asynccontextmanager
+async def timeout_while_called(seconds: float) -> AsyncIterator[None]:
+    """Like ``asyncio.timeout``, for requests through a ``SharedConnector``. It stands still while a request waits for a
+    connection, so that the server is not blamed for the wait.
+    """
+    async with asyncio.timeout(seconds) as timeout:
+        outer = _timeout.set(timeout)
+        try:
+            yield
+        finally:
+            _timeout.reset(outer)
+
+
+@contextmanager
+def _timeout_stopped() -> Iterator[None]:
+    timeout, now = _timeout.get(), asyncio.get_running_loop().time
+    ends_at = None if timeout is None else timeout.when()
+    if timeout is None or ends_at is None:
+        yield
+        return
+    left = ends_at - now()
+    timeout.reschedule(None)
+    try:
+        yield
+    finally:
+        timeout.reschedule(now() + left)
 
 
 class SharedConnector(aiohttp.TCPConnector):
@@ -196,7 +222,9 @@ class SharedConnector(aiohttp.TCPConnector):
         finally:
             _slot.reset(outer)
         # One that was open already is counted only now.
-        if connection.transport is not None and not self._admits(slot, connection.transport.get_extra_info("peername")):
+        address = None if connection.transport is None else connection.transport.get_extra_info("peername")
+        # The server may have closed it meanwhile; then it has no address.
+        if address is not None and not self._admits(slot, address):
             connection.release()
             return None
         return connection
