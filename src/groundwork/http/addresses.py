@@ -54,9 +54,9 @@ def is_public(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def network_of(text: str) -> str:
-    """Return the network that rate limits count by: an IPv4 address, or the /64 of an IPv6 address, which one household
-    shares.
+def network_of(text: str, *, ipv6_prefix: int = 64) -> str:
+    """Return the network that rate limits count by: an IPv4 address, or the network of an IPv6 address with this prefix.
+    One household shares a /64.
 
     An IPv4 address embedded in an IPv6 address counts as that IPv4 address. Anything else is returned unchanged.
     """
@@ -68,7 +68,7 @@ def network_of(text: str) -> str:
         return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(ipaddress.IPv6Network((address.packed, ipv6_prefix), strict=False))
 
 
 def is_loopback(text: str) -> bool:

@@ -27,19 +27,28 @@ _DIVISOR: Final = 3
 # The longest wait for a connection. It is added to the timeout of a request (``timeout_while_called``).
 MAX_WAIT_SECONDS: Final = 2.0
 
-# Second-level domains of countries under which anybody can register names, such as co.uk and com.au, are this short.
-_LONGEST_SECOND_LEVEL: Final = 3
+# Labels below a country's domain under which anybody can register names, such as co.uk and com.au.
+_REGISTRY_LABELS: Final = frozenset(
+    {"ac", "co", "com", "edu", "gob", "gouv", "gov", "go", "mil", "ne", "net", "or", "org"}
+)
+
+# A customer of a provider often gets so large a network. IPv4 addresses count singly.
+_IPV6_PREFIX: Final = 48
+
+
+class _ShareUsed(OSError):
+    """The network has no connection left. Raised inside aiohttp, which may try another address of the server."""
 
 
 def site_of(host: str) -> str:
     """Return the part of a host name that somebody registered, in lower case: ``example.org`` of ``a.b.example.org``,
     ``example.co.uk`` of ``a.example.co.uk``.
 
-    This is a guess from the length of the labels, not the Public Suffix List: sites below a suffix of a company
-    (``github.io``) count as one.
+    This is a guess from a few labels, not the Public Suffix List: sites below other suffixes (``github.io``, ``me.uk``)
+    count as one, and so do all hosts of a large operator (``host.bsky.network``).
     """
     labels = host.lower().rstrip(".").split(".")
-    has_second_level = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= _LONGEST_SECOND_LEVEL
+    has_second_level = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _REGISTRY_LABELS
     return ".".join(labels[-3:] if has_second_level else labels[-2:])
 
 
@@ -236,7 +245,7 @@ class SharedConnector(aiohttp.TCPConnector):
         return self._new_socket(address_info)
 
     def _admits(self, slot: ConnectionSlot, address: tuple[Any, ...]) -> bool:
-        network = network_of(address[0])
+        network = network_of(address[0], ipv6_prefix=_IPV6_PREFIX)
         if self._shares.may_add(slot, network):
             return True
         slot.refused.add(network)

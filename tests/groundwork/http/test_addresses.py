@@ -78,3 +78,9 @@ def test_loopback_addresses_are_recognized(text, expected):
 )
 def test_addresses_of_one_household_are_one_client(text, expected):
     assert network_of(text) == expected
+
+
+def test_addresses_of_one_customer_are_one_network():
+    addresses = ("2001:db8:1:2::1", "2001:db8:1:ffff::1")
+    assert {network_of(one, ipv6_prefix=48) for one in addresses} == {"2001:db8:1::/48"}
+    assert network_of("203.0.113.9", ipv6_prefix=48) == "203.0.113.9"

@@ -12,6 +12,8 @@ SITES = {
     "example.co.uk": "example.co.uk",
     "pds.example.com.au": "example.com.au",
     "pds.berlin.de": "berlin.de",
+    "n1.abc.de": "abc.de",
+    "n2.abc.cc": "abc.cc",
     "localhost": "localhost",
 }
 
