@@ -180,3 +180,25 @@ async def test_a_reply_does_not_outlive_its_deleted_record(db: Database, clock: 
     assert (await answer_statuses(db))[people[0].user_id] == "interested"
     await apply_messages(db, replace(deletion_of(older, 3670), is_verified=is_signed))
     assert (await answer_statuses(db))[people[0].user_id] == "declined"
+
+
+async def test_the_next_rsvp_after_a_deleted_record_may_need_a_proof(db: Database, clock: HandClock):
+    """Between the deleted record of the reply given here and the person's signed RSVP is an unsigned one. It counts as
+    soon as the repository proves it.
+    """
+    made, people = await create_event_with_two_places(db)
+    async with db.transaction() as tx:
+        await attendance.answer(tx, people[0], made.slug, RsvpReply.GOING)
+    own = rsvp(0, "own", 3600, TWO_PLACES_URI, "going", createdAt=LATER)
+    await publish_reply(db, own)
+    signed = rsvp(0, "aa", 3500, TWO_PLACES_URI, "interested", createdAt=EARLIER)
+    forged = rsvp(0, "bb", 3510, TWO_PLACES_URI, "notgoing", createdAt="2026-01-15T00:00:00Z")
+    await apply_messages(db, signed)
+    await apply_messages(db, unsigned(forged))
+    assert await requested_proofs(db) == []
+    clock.turn(2 * MINUTE)
+    await apply_messages(db, deletion_of(own, 3660))
+    assert (await answer_statuses(db))[people[0].user_id] == "interested"
+    assert await requested_proofs(db) == [forged.uri]
+    await apply_messages(db, replace(forged, is_read=True))
+    assert (await answer_statuses(db))[people[0].user_id] == "declined"

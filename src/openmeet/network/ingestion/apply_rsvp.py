@@ -59,6 +59,14 @@ class PersonAndEvent:
         return RecordedRsvp(self.event_id, user_id, effective.uri, parsed_rsvp.status, effective.first_seen_at)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordAuthor:
+    """Author of records. ``is_shadow``: nobody has signed in here with any of their DIDs."""
+
+    user_id: UserId
+    is_shadow: bool
+
+
 async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
     """Make the person's attendance match their records about this event. Returns False if there are none."""
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
@@ -68,9 +76,7 @@ async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
     # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
     if not person.is_shadow and await _local_rsvp_stays(tx, one.event_id, person.user_id, rsvp.record):
         return True
-    await _apply(tx, one, one.recorded(person.user_id, rsvp.record))
-    if not person.is_shadow:
-        await restored_records.attach_rsvp(tx, rsvp.record, person.user_id)
+    await _adopt(tx, one, person, rsvp.record)
     return True
 
 
@@ -81,8 +87,16 @@ async def adopt_effective(tx: Transaction, one: PersonAndEvent) -> bool:
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
     if rsvp is None:
         return False
-    await _apply(tx, one, one.recorded(person.user_id, rsvp.record))
+    await _note_others(tx, [rsvp])
+    await _adopt(tx, one, person, rsvp.record)
     return True
+
+
+async def _adopt(tx: Transaction, one: PersonAndEvent, person: RecordAuthor, effective: SeenRecord) -> None:
+    """Make the effective record the person's RSVP, and attach it if we wrote it before a restore."""
+    await _apply(tx, one, one.recorded(person.user_id, effective))
+    if not person.is_shadow:
+        await restored_records.attach_rsvp(tx, effective, person.user_id)
 
 
 async def _local_rsvp_stays(tx: Transaction, event_id: EventId, user_id: UserId, effective: SeenRecord) -> bool:
@@ -162,14 +176,6 @@ async def _apply(tx: Transaction, one: PersonAndEvent, recorded: RecordedRsvp) -
             collections=sorted(RSVPS),
             reason=RecordReason.PRIVATE_EVENT,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class RecordAuthor:
-    """Author of records. ``is_shadow``: nobody has signed in here with any of their DIDs."""
-
-    user_id: UserId
-    is_shadow: bool
 
 
 async def rsvp_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, EffectiveRsvp | None]:
