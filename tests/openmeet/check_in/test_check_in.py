@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.clock import DAY, MINUTE
-from groundwork.errors import Refused
+from groundwork.errors import Refused, RemoteFailed
+from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, who_comes
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
@@ -98,6 +99,41 @@ async def test_hosts_can_enter_a_few_wrong_codes_only(site):
         assert (by_api.status_code, by_api.headers["retry-after"]) == (429, "600")
         assert (await browser.post(path, data={"attendance": cleo.id})).status_code == 303
         site.clock.turn(10 * MINUTE)
+        assert (await browser.post(path, data={"code": code})).status_code == 303
+
+
+async def test_only_wrong_codes_are_counted_for_each_event(site, monkeypatch):
+    monkeypatch.setattr(check_in_pages, "WRONG_CODES", Limit("wrong_ticket_codes", 2, 600))
+    async with site.browser() as browser, site.browser() as stranger:
+        host, event = await made(browser, site)
+        async with site.db.transaction() as tx:
+            other = await event_by(tx, host, **TODAY)
+        (ben,) = await coming(site, event, "Ben")
+        path, other_path = (f"/events/{one.slug}/check-in" for one in (event, other))
+        code = tickets.code_of(CODE_KEY, ben.id)
+        await sign_up(stranger, "eve@example.org", "Eve")
+        for _ in range(3):
+            assert (await browser.post(path, data={"code": "no code"})).status_code == 400
+            assert (await browser.post("/events/nothing/check-in", data={"code": code})).status_code == 404
+            assert (await stranger.post(path, data={"code": code})).status_code == 403
+        statuses = [(await browser.post(other_path, data={"code": code})).status_code for _ in range(3)]
+        assert statuses == [400, 400, 429]
+        assert (await browser.post(path, data={"code": code})).status_code == 303
+
+
+async def test_a_failed_search_for_a_code_is_not_counted(site, monkeypatch):
+    async def fail(*_args: object) -> None:
+        raise RemoteFailed("The database is away.")
+
+    monkeypatch.setattr(check_in_pages, "WRONG_CODES", Limit("wrong_ticket_codes", 1, 600))
+    async with site.browser() as browser:
+        _, event = await made(browser, site)
+        (ben,) = await coming(site, event, "Ben")
+        path, code = f"/events/{event.slug}/check-in", tickets.code_of(CODE_KEY, ben.id)
+        with monkeypatch.context() as broken:
+            broken.setattr(tickets, "candidates", fail)
+            for _ in range(2):
+                assert (await browser.post(path, data={"code": code})).status_code == 502
         assert (await browser.post(path, data={"code": code})).status_code == 303
 
 

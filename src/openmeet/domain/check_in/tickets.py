@@ -1,7 +1,8 @@
 """Tickets: codes, the attendance that a code belongs to, and the caller's own ticket.
 
 A code has twelve letters and digits that can be read aloud, typed and scanned. Four identify the attendance within its
-event. Eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes, and few wrong ones.
+event. Eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes, and only
+a limited number of wrong ones.
 """
 
 import re
@@ -72,11 +73,16 @@ def _in_characters(number: int, length: int) -> str:
     return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(length)))
 
 
-async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
-    """The attendance of this event whose ticket has the typed code. Raises InvalidForm (``code``)."""
+def check_code(typed: str) -> str:
+    """The code in the text (``parse_code``). Raises InvalidForm (``code``) if there is none."""
     code = parse_code(typed)
     if code is None:
         raise InvalidForm({"code": CheckInReason.MALFORMED_CODE})
+    return code
+
+
+async def of_code(reader: Reader, key: SigningKey, event: Event, code: str) -> AttendanceId:
+    """The attendance of this event whose ticket has the code. Raises InvalidForm (``code``) if no ticket has it."""
     for attendance_id in await candidates(reader, event.id, tail_of(code)):
         if code_matches(key, code, attendance_id):
             return attendance_id

@@ -46,8 +46,9 @@ _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStat
 
 _SHOWN = 200
 
-# Per host, in ten minutes. Scanned tickets of another event are wrong codes, too, but not that many of them.
-WRONG_CODES = Limit("wrong_ticket_codes", 40, 600)
+# Per host and event, in ten minutes. Enough for people who come with tickets of other events. Guessing a code of 40 bits
+# would still take centuries.
+WRONG_CODES = Limit("wrong_ticket_codes", 300, 600)
 
 # This is the only page that may use the camera.
 _CAMERA = {"permissions-policy": "camera=(self), microphone=(), payment=()", "cache-control": "no-store"}
@@ -78,14 +79,23 @@ async def show(request: Request) -> Response:
 
 async def holder_of_code(request: Request, code: str) -> AttendanceId:
     """The attendance whose ticket has the code, for a host of the event. Raises NotFound, Forbidden, InvalidForm
-    (``code``), and TooMany if this person has entered too many wrong codes.
+    (``code``), and TooMany if this person has entered too many wrong codes for this event.
     """
     caller = caller_of(request)
-    await spend_on(request, WRONG_CODES, caller.user_id)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_hosted_event(reader, caller, event_slug_of(request))
-        attendance_id = await actions.of_code(reader, services(request).code_key, event, code)
-    await refund(request, WRONG_CODES, caller.user_id)
+    code = actions.check_code(code)
+    counted = f"{caller.user_id} {event.id}"
+    await spend_on(request, WRONG_CODES, counted)
+    try:
+        async with database_of(request).reader() as reader:
+            attendance_id = await actions.of_code(reader, services(request).code_key, event, code)
+    except InvalidForm:
+        raise  # a wrong code, which stays counted
+    except BaseException:
+        await refund(request, WRONG_CODES, counted)
+        raise
+    await refund(request, WRONG_CODES, counted)
     return attendance_id
 
 
