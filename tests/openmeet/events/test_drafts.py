@@ -397,6 +397,21 @@ async def test_an_event_that_was_never_a_draft_is_already_published(site):
             assert ("isDraft" in saved.json().get("fields", {})) is is_draft
 
 
+async def test_permission_and_version_are_checked_before_the_draft(site):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        ben = await api_session(client, "ben@example.org", "Ben")
+        wanted = {"title": "Chess", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+        path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
+        draft = wanted | {"title": "Go", "isDraft": True}
+        assert (await client.put(path, json=draft, headers=ben)).status_code == 403
+        assert (await client.put(path, json=draft, headers=ana | {"if-match": '"7"'})).status_code == 412
+        refused = await client.put(path, json=draft, headers=ana | {"if-match": '"1"'})
+        assert (refused.status_code, list(refused.json()["fields"])) == (400, ["isDraft"])
+        kept = (await client.get(path)).json()
+        assert (kept["title"], kept["revision"]) == ("Chess", 1)
+
+
 @pytest.mark.parametrize("way", ["page", "api"])
 @pytest.mark.parametrize("is_in_group", [True, False], ids=["in a group", "alone"])
 async def test_a_recurring_draft_becomes_a_series(site, browser, way, is_in_group):

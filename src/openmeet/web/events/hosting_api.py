@@ -79,9 +79,6 @@ async def save(request: Request) -> Response:
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
-        # ``isDraft`` of the response is true for all events that only their hosts can see, and clients send it back.
-        if body.is_draft and not before.is_held:
-            raise InvalidInput("isDraft", EventReason.UNPUBLISH_INSTEAD)
         before = await event_hosting.lock(tx, before.slug) or before
         body = await with_current_values(request, body, _who_sees_what(before))
         details = checked_details(body, tx.now, before)
@@ -94,6 +91,10 @@ async def save(request: Request) -> Response:
             expected_revision=expected_revision(request),
             is_correction=body.is_correction,
         )
+        # Checked after permission and version, which may be why a client sends back an earlier ``isDraft``. It is true in
+        # responses for all events that only their hosts can see.
+        if body.is_draft and not before.is_held:
+            raise InvalidInput("isDraft", EventReason.UNPUBLISH_INSTEAD)
         # Checked last, so that the counts are not disclosed to callers without permission or with an outdated version.
         # If it raises, nothing is saved.
         require_confirmed_lower_limit(request, impact)

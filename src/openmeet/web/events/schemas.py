@@ -171,9 +171,10 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
 
     ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name. A
     time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group`` is the slug of a
-    new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet; a
-    published event is turned back into a draft with ``unpublishEvent``. With
-    ``isCorrection``, a change is not notified to guests, unless it is of the time; a new event cannot have it.
+    new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet. For an event
+    that is published already, ``isDraft`` is refused, even if it was true when the event was read
+    (``awaitsRepository``): ``unpublishEvent`` turns it back into a draft. With ``isCorrection``, a change is not
+    notified to guests, unless it is of the time; a new event cannot have it.
     """
 
     starts_local: str
