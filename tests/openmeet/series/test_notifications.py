@@ -1,12 +1,15 @@
 """The people who are notified of changes to a series; on both engines."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database, Reader
+from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, impact, notify, tasks, undo
 from openmeet.domain.series.plan import moved, plan_all
@@ -163,6 +166,30 @@ async def test_a_silent_edit_still_announces_a_new_time(practice_db: Database) -
         await undo.undo(tx, await lock_series(tx, ana, series))
         for who in (ben, cleo):
             assert await kinds_received(tx, who) == [event_kinds.EVENT_CHANGED, event_kinds.EVENT_CHANGED]
+
+
+async def test_followers_learn_only_of_dates_that_a_silent_edit_moves(practice_db: Database) -> None:
+    """Hosts learn of all changed dates."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        bea, ben, cleo = [await person(tx, name) for name in ("Bea", "Ben", "Cleo")]
+        first, second, third, *_ = await dates(tx, series)
+        for who in (ben, cleo):
+            await actions.follow(tx, who, series.slug)
+        asked = await co_hosts.invite(tx, ana, first.slug, "cleo@example.org")
+        await co_hosts.accept(tx, cleo, asked.id)
+        renamed = [(one, replace(one, content=replace(one.content, title="Rehearsal"))) for one in (first, second)]
+        assert third.starts_at is not None
+        moved_date = replace(third, starts_at=Instant(third.starts_at + HOUR))
+        locked = replace(await lock_series(tx, ana, series), changed_by=bea.user_id)
+        news = await notify.of_changes(
+            tx, locked, [*renamed, (third, moved_date)], event_kinds.EVENT_CHANGED, notifies=False
+        )
+        await notify.notify_people(tx, locked, news)
+        for who, others in ((ana, 2), (ben, 0), (cleo, 1)):
+            (told,) = [one for one in await newest(tx, who.user_id, 9) if one.kind is event_kinds.EVENT_CHANGED]
+            assert isinstance(told.payload, DatesChanged)
+            assert (told.subject_id, told.payload.more) == (third.id, others)
 
 
 async def test_followers_are_notified_of_cancelled_and_reinstated_dates(practice_db: Database) -> None:

@@ -59,7 +59,7 @@ class SeriesNews(msgspec.Struct, frozen=True):
     Attendees of ``answers_to`` are notified of their earliest date and the times of their others, and so are the
     ``co_hosts`` of each date, who may not be able to see the others. ``hosts``, and with ``to_followers`` also followers,
     are notified of the first date and the others, unless this action has already notified them. With ``to_goers``,
-    people with standing RSVPs are notified in any case.
+    people with standing RSVPs are notified in any case. Followers do not learn of the dates ``for_hosts_only``.
     """
 
     kind: str
@@ -69,6 +69,7 @@ class SeriesNews(msgspec.Struct, frozen=True):
     to_followers: bool
     to_goers: bool = False
     co_hosts: dict[EventId, list[UserId]] = {}
+    for_hosts_only: list[EventId] = []
 
 
 # Stored with its fan-out under the name ``only``.
@@ -113,7 +114,9 @@ async def of_changes(
         return []
     taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
     ordered = sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
-    announced = [after for before, after in ordered if notifies or not (before is None or has_same_time(before, after))]
+    announced = [
+        after.id for before, after in ordered if notifies or not (before is None or has_same_time(before, after))
+    ]
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     return [
         SeriesNews(
@@ -128,10 +131,11 @@ async def of_changes(
                 )
                 for before, after in ordered
             ],
-            [after.id for after in announced],
+            announced,
             sorted(authors),
             to_followers=bool(announced),
             co_hosts=await co_hosts_of(tx, [after.id for _, after in ordered]),
+            for_hosts_only=[after.id for _, after in ordered if after.id not in set(announced)],
         )
     ]
 
@@ -288,7 +292,8 @@ async def _written(
                 and user_id not in mail_about
                 and (user_id in news.hosts or (news.to_followers and user_id in followers))
             ):
-                theirs, total = news.about[: 1 + NAMED], len(news.about)
+                known = _dates_known_to(news, user_id, hosted.get(user_id, set()))
+                theirs, total = known[: 1 + NAMED], len(known)
             elif user_id in hosted:
                 own = [one for one in news.about if one.event_id in hosted[user_id]]
                 theirs, total = own[: 1 + NAMED], len(own)
@@ -319,6 +324,14 @@ def _dates_by_co_host(news: SeriesNews) -> dict[UserId, set[EventId]]:
         for user_id in co_hosts:
             hosted.setdefault(user_id, set()).add(event_id)
     return hosted
+
+
+def _dates_known_to(news: SeriesNews, user_id: UserId, hosted: set[EventId]) -> list[DateNews]:
+    """The dates that a host or follower is notified of."""
+    if not news.for_hosts_only or user_id in news.hosts:
+        return news.about
+    hidden = set(news.for_hosts_only) - hosted
+    return [one for one in news.about if one.event_id not in hidden]
 
 
 def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
