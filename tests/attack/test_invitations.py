@@ -10,6 +10,8 @@ from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.model import ContactRow, ImportKind
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.web.site import rate_limits
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS
 from tests.databases import MakeDatabase
@@ -66,6 +68,32 @@ async def test_number_of_invitations_is_limited(
                 answer = await browser.post(f"/events/{one.slug}/attendees/invite", data={"email": email})
                 statuses.append(answer.status_code)
     assert statuses == [303] * 5 + [429] * 3
+
+
+async def test_refused_invitations_are_not_counted(
+    make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "INVITATIONS_BY_PERSON", Limit("invitations_by_person", 2, 86_400))
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana, mo = await person(tx, "Ana"), await person(tx, "Mo")
+        shown, draft, hidden = await event_by(tx, ana), await event_by(tx, ana), await event_by(tx, ana)
+        await tx.execute("update events set is_draft = 1, is_held = 1 where id = :id", id=draft.id)
+        subject = Subject(ModeratedKind.EVENT, hidden.id)
+        await moderation.decide(tx, mo.user_id, subject, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
+    sent = {"email": _VICTIM, "whom": _VICTIM}
+    refused = [
+        (f"/events/{draft.slug}/attendees/invite", sent),
+        (f"/events/{hidden.slug}/attendees/invite", sent),
+        (f"/events/{hidden.slug}/hosts", sent),
+        (f"/events/{shown.slug}/attendees/invite", sent | {"for_series": "yes"}),
+        (f"/events/{shown.slug}/hosts", sent | {"for_series": "yes"}),
+    ]
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        statuses = [(await browser.post(path, data=data)).status_code for path, data in refused]
+        assert statuses == [422, 422, 422, 400, 400]
+        for path in ("attendees/invite", "hosts"):
+            assert (await browser.post(f"/events/{shown.slug}/{path}", data=sent)).status_code == 303
 
 
 async def test_invitations_from_lists_are_limited(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import (
     event_changes,
@@ -56,15 +56,7 @@ async def invite(
     if for_series:
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_hosted_event(tx, caller, slug)
-    if for_series and event.position_in_series is None:
-        raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
-    if event.is_gone or event.is_cancelled or event.is_over(tx.now):
-        raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
-    if event.is_hidden or event.is_held:
-        # A draft, for example. Nobody could open what they are invited to.
-        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
-    if await history.count_invitations(tx, event.id, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
-        raise TooMany(AttendanceReason.TOO_MANY_INVITATIONS, most=MAX_INVITATIONS_A_DAY, after_seconds=24 * 3600)
+    await _require_invitations(tx, event, for_series=for_series)
     invited_user = await by_email(tx, email)
     user_id = invited_user.id if invited_user else await guests.find_or_make(tx, email=email, display_name="")
     invited = Invitee(user_id, caller.user_id, email)
@@ -89,6 +81,29 @@ async def invite(
         about = InvitationReceived(person_id=caller.user_id, more=len(newly_invited) - 1)
         await host_decisions.notify_of_decision(tx, first, [rsvp], event_kinds.INVITED, about, by=caller.user_id)
     return results[0][1]
+
+
+async def address_to_invite(
+    reader: Reader, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
+) -> str:
+    """The address that ``invite`` would invite, for checks before the event is locked. Raises like ``invite``."""
+    email = check_email(address)
+    event = await host_decisions.find_hosted_event(reader, caller, slug)
+    await _require_invitations(reader, event, for_series=for_series)
+    return email
+
+
+async def _require_invitations(reader: Reader, event: Event, *, for_series: bool) -> None:
+    """Check that people can be invited to the event now."""
+    if for_series and event.position_in_series is None:
+        raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
+    if event.is_gone or event.is_cancelled or event.is_over(reader.now):
+        raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
+    if event.is_hidden or event.is_held:
+        # A draft, for example. Nobody could open what they are invited to.
+        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
+    if await history.count_invitations(reader, event.id, Instant(reader.now - DAY)) >= MAX_INVITATIONS_A_DAY:
+        raise TooMany(AttendanceReason.TOO_MANY_INVITATIONS, most=MAX_INVITATIONS_A_DAY, after_seconds=24 * 3600)
 
 
 async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:

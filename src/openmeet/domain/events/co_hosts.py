@@ -49,29 +49,35 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     InvalidForm (``whom``, ``for_series``), Refused (``EventHidden``, ``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
+    invitee = await _checked_invitee(tx, event, whom, for_series=for_series)
+    invite_one = _by_mail if "@" in invitee else _by_handle
+    return await invite_one(tx, caller, event, invitee, for_series=for_series)
+
+
+async def invitee_of(reader: Reader, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> str:
+    """The address or handle that ``invite`` would invite, for checks before the event is locked. Raises NotFound,
+    Forbidden, InvalidForm and Refused (``EventHidden``, ``TooManyHosts``) like ``invite``.
+    """
+    event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
+    await event_access.require_permission(reader, event, caller.user_id, EventPermission.CHOOSE_HOSTS)
+    return await _checked_invitee(reader, event, whom, for_series=for_series)
+
+
+async def _checked_invitee(reader: Reader, event: Event, whom: str, *, for_series: bool) -> str:
+    """The address or handle, if the event can have one more co-host."""
     if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": EventReason.NOT_IN_SERIES})
     if event.is_hidden:
         # Co-hosts see drafts, but only its author can open a hidden event.
         raise Refused(EventReason.HIDDEN_FROM_CO_HOSTS, name="EventHidden")
-    invitee = _checked_invitee(whom)
+    invitee = _parse_invitee(whom)
     states = [CoHostState.INVITED, CoHostState.ACCEPTED]
-    if len(await co_host_queries.of_event(tx, event.id, states)) >= MAX_CO_HOSTS:
+    if len(await co_host_queries.of_event(reader, event.id, states)) >= MAX_CO_HOSTS:
         raise Refused(EventReason.TOO_MANY_HOSTS, name="TooManyHosts", most=MAX_CO_HOSTS)
-    invite_one = _by_mail if "@" in invitee else _by_handle
-    return await invite_one(tx, caller, event, invitee, for_series=for_series)
+    return invitee
 
 
-async def invitee_of(reader: Reader, caller: Caller, slug: EventSlug, whom: str) -> str:
-    """The address or handle that ``invite`` would invite, for checks before the event is locked. Raises NotFound,
-    Forbidden and InvalidForm (``whom``) like ``invite``.
-    """
-    event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
-    await event_access.require_permission(reader, event, caller.user_id, EventPermission.CHOOSE_HOSTS)
-    return _checked_invitee(whom)
-
-
-def _checked_invitee(whom: str) -> str:
+def _parse_invitee(whom: str) -> str:
     """The e-mail address or handle that a host typed."""
     text = whom.strip()
     if not text:

@@ -176,7 +176,7 @@ async def add(request: Request) -> Response:
         if body.email is not None and is_given:
             raise InvalidInput(field, AttendanceReason.INVITED_CHOOSE_THEMSELVES)
     if body.email is not None:
-        await spend_on_invitation(request, caller, slug, body.email)
+        await spend_on_invitation(request, caller, slug, body.email, for_series=body.for_series)
     async with database_of(request).transaction() as tx:
         if body.email is not None:
             saved = await invitations.invite(tx, caller, slug, body.email, for_series=body.for_series)

@@ -195,9 +195,10 @@ async def invite(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
-        await spend_on_invitation(request, caller, slug, form.get("email", ""))
+        address, for_series = form.get("email", ""), bool(form.get("for_series"))
+        await spend_on_invitation(request, caller, slug, address, for_series=for_series)
         async with database_of(request).transaction() as tx:
-            await invitations.invite(tx, caller, slug, form.get("email", ""), for_series=bool(form.get("for_series")))
+            await invitations.invite(tx, caller, slug, address, for_series=for_series)
     except InvalidForm as wrong:
         return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:

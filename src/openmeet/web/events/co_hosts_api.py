@@ -101,7 +101,7 @@ async def list_asked(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, CoHostInput)
-    await spend_on_co_host(request, caller, event_slug_of(request), body.whom)
+    await spend_on_co_host(request, caller, event_slug_of(request), body.whom, for_series=body.for_series)
     async with database_of(request).transaction() as tx:
         co_host = await co_hosts.invite(tx, caller, event_slug_of(request), body.whom, for_series=body.for_series)
         (shown,) = await _co_host_outputs(tx, [co_host])

@@ -66,9 +66,10 @@ async def invite(request: Request) -> Response:
     caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
-        await spend_on_co_host(request, caller, slug, form.get("whom", ""))
+        whom, for_series = form.get("whom", ""), bool(form.get("for_series"))
+        await spend_on_co_host(request, caller, slug, whom, for_series=for_series)
         async with database_of(request).transaction() as tx:
-            await co_hosts.invite(tx, caller, slug, form.get("whom", ""), for_series=bool(form.get("for_series")))
+            await co_hosts.invite(tx, caller, slug, whom, for_series=for_series)
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
@@ -77,12 +78,12 @@ async def invite(request: Request) -> Response:
     return go(f"{event_path(slug)}/hosts", flash="co_host_invited")
 
 
-async def spend_on_co_host(request: Request, caller: Caller, slug: EventSlug, whom: str) -> None:
-    """Count an invitation to co-host an event, before the event is locked. Raises TooMany, and like
-    ``co_hosts.invitee_of``.
+async def spend_on_co_host(request: Request, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool) -> None:
+    """Count an invitation to co-host an event, before the event is locked. Refused invitations are not counted. Raises
+    TooMany, and like ``co_hosts.invitee_of``.
     """
     async with database_of(request).reader() as reader:
-        invitee = await co_hosts.invitee_of(reader, caller, slug, whom)
+        invitee = await co_hosts.invitee_of(reader, caller, slug, whom, for_series=for_series)
     await spend_on_invitations(request, caller.user_id, [invitee])
 
 
