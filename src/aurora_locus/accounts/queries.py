@@ -126,6 +126,8 @@ async def require_account(db: Database, did: Did) -> Account:
 
 async def find_by_handle(reader: Reader, handle: str) -> Account | None:
     """Find the account with this handle (in lower case)."""
+    if not handle.isprintable():
+        return None  # no account contains a NUL, and PostgreSQL rejects it
     row = await reader.fetch_one(_BY_HANDLE, key=handle)
     return None if row is None else _to_account(row)
 

@@ -450,6 +450,8 @@ async def test_every_page_opens_and_shows_no_secret(deployment: Deployment) -> N
         assert (await admin.send("/admin/storage/sweep", sweep, page="/admin/storage")).status_code == 303
         assert (await admin.get("/admin/audit", subject=ana.did)).text.count("Status announced again</strong>") == 1
         assert "No entries match" in (await admin.get("/admin/audit", actor="nobody")).text
+        for unstorable in ({"subject": "a\0"}, {"actor": "a\0"}):
+            assert "No entries match" in (await admin.get("/admin/audit", **unstorable)).text
         refused = await admin.send("/admin/relays/request-crawl", {"reason": "x"}, page="/admin/accounts")
         assert refused.status_code == 403
 
