@@ -221,6 +221,14 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
     (server,) = told["failingServers"]
     assert (server["url"], server["circuit"], server["records"]) == ("https://pds.away.example", "open", 1)
     assert told["queue"]["deadLetters"] == 1
+    # The pause is over: the next request tries the server. Without a breaker, the job is simply due.
+    for change, words in (
+        ("update circuit_breakers set open_until = changed_at", "next try with the next request"),
+        ("delete from circuit_breakers", "next try now"),
+    ):
+        async with bench.db.transaction() as tx:
+            await tx.execute(change)
+        assert words in (await bench.client.get("/operating")).text
 
 
 async def test_records_are_named_by_kind(bench: Bench):

@@ -189,7 +189,7 @@ async def test_nobody_is_invited_to_a_hidden_event(site: Site) -> None:
         assert ["#invite" in (await host.get(page)).text for page in pages] == [False] * 3
         refused = await host.post(f"/events/{event.slug}/attendees/invite", data={"email": "ben@example.org"})
         assert refused.status_code == 422
-        assert "Nobody else can open this event right now, so you can’t invite anyone." in refused.text
+        assert "Only its hosts can open this event right now, so you can’t invite anyone." in refused.text
     async with site.db.reader() as reader:
         assert await reader.fetch("select 1 from attendances where event_id = :id", id=event.id) == []
 

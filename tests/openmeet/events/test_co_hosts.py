@@ -438,7 +438,7 @@ async def test_nobody_is_asked_to_host_an_event_that_they_could_not_open(site):
     async with signed_in(site, ana.user_id) as browser:
         page = await browser.post(f"/events/{event.slug}/hosts", data={"whom": "ben@example.org"})
         assert page.status_code == 422
-        assert "Nobody else can open this event right now" in page.text
+        assert "Only its hosts can open this event right now" in page.text
     async with site.db.transaction() as tx:
         assert await co_host_queries.of_event(tx, event.id, [CoHostState.INVITED]) == []
         await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.SHOWN, "")

@@ -304,7 +304,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
             listed.headers["location"], data={"act": "send", "message": "Hi", "expected": expected[1]}
         )
         assert refused.status_code == 422
-        assert "Nobody else can open this event right now" in refused.text
+        assert "Only its hosts can open this event right now" in refused.text
         assert 'value="send"' not in refused.text
         async with site.db.transaction() as tx:
             await moderation.decide(tx, moderator.user_id, hidden, SubjectVisibility.SHOWN, "")

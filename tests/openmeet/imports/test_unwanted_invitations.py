@@ -154,7 +154,7 @@ async def test_a_co_host_reaches_nobody_whom_the_host_has_blocked(db: Database) 
     [
         ("cancelled", "EventOver", "This event no longer takes answers."),
         ("over", "EventOver", "This event no longer takes answers."),
-        ("draft", "EventHidden", "Nobody else can open this event right now"),
+        ("draft", "EventHidden", "Only its hosts can open this event right now"),
     ],
 )
 async def test_nobody_is_invited_to_an_event_that_takes_no_answers(

@@ -101,7 +101,7 @@ async def _require_invitations(reader: Reader, event: Event, *, for_series: bool
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
     if event.is_hidden or event.is_held:
         # A draft, for example. Nobody could open what they are invited to.
-        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
+        raise Refused(AttendanceReason.SEEN_BY_HOSTS_ONLY, name="EventHidden")
     if await history.count_invitations(reader, event.id, Instant(reader.now - DAY)) >= MAX_INVITATIONS_A_DAY:
         raise TooMany(AttendanceReason.TOO_MANY_INVITATIONS, most=MAX_INVITATIONS_A_DAY, after_seconds=24 * 3600)
 

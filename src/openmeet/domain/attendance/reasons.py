@@ -18,7 +18,7 @@ class AttendanceReason(Reason):
     HOST_CANNOT_BE_REMOVED = "attendance.host_cannot_be_removed"
     NOT_IN_SERIES = "attendance.not_in_series"
     TAKES_NO_ANSWERS = "attendance.takes_no_answers"
-    SEEN_BY_NOBODY_ELSE = "attendance.seen_by_nobody_else"
+    SEEN_BY_HOSTS_ONLY = "attendance.seen_by_hosts_only"
     TOO_MANY_INVITATIONS = "attendance.too_many_invitations"
     NO_GROUP = "attendance.no_group"
     TOO_MANY_QUESTIONS = "attendance.too_many_questions"

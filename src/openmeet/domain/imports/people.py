@@ -245,7 +245,7 @@ async def invite(
         # As for a single invitation: nobody could open what they are invited to.
         if kind is ImportKind.MEMBERS:
             raise Refused(GroupReason.SEEN_BY_ADMINS_ONLY, name="GroupHidden")
-        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
+        raise Refused(AttendanceReason.SEEN_BY_HOSTS_ONLY, name="EventHidden")
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
         raise InvalidForm({"message": GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_MESSAGE, length=len(text))})

@@ -31,7 +31,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.no_such_co_host": mark("They don’t co-host this event."),
     "event.too_many_invitations": mark("At most %(most)s invitations by e-mail a day."),
     "event.hidden_from_co_hosts": mark(
-        "Nobody else can open this event right now, so you can’t ask anyone to host it."
+        "Only its hosts can open this event right now, so you can’t ask anyone to host it."
     ),
     "event.unknown_handle": mark("Nobody with this account name has signed in here yet. Invite them by e-mail."),
     "event.they_host_already": mark("They already host this event."),
@@ -214,7 +214,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "attendance.not_in_series": mark("This event isn’t a date of a series."),
     "attendance.takes_no_answers": mark("This event no longer takes answers."),
-    "attendance.seen_by_nobody_else": mark("Nobody else can open this event right now, so you can’t invite anyone."),
+    "attendance.seen_by_hosts_only": mark("Only its hosts can open this event right now, so you can’t invite anyone."),
     "attendance.too_many_invitations": mark(
         "You can send up to %(most)s invitations a day for one event. Share its link instead."
     ),
