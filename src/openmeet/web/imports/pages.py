@@ -333,6 +333,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
     context = {
         "arrived": arrived,
         "target": target,
+        "title": _title_of(target),
         "found": contacts,
         "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in contacts.rows[:TICKED_ROWS]],
         "more": max(0, len(contacts.rows) - TICKED_ROWS),
@@ -361,6 +362,7 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
     context = {
         "typed": form_state,
         "target": target,
+        "title": _title_of(target),
         "waiting": waiting,
         "names": names,
         "named": named,
@@ -389,7 +391,12 @@ def _upload_page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    context = {"target": target, "typed": form_state, "can_fetch": services(request).calendar_fetcher is not None}
+    context = {
+        "target": target,
+        "title": _title_of(target) if target else "",
+        "typed": form_state,
+        "can_fetch": services(request).calendar_fetcher is not None,
+    }
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 
@@ -411,6 +418,11 @@ def _target_kind(request: Request) -> ImportKind:
 
 def _list_path(target: InvitationTarget) -> str:
     return f"/import/lists/{target.what.value}/{quote(target.slug)}"
+
+
+def _title_of(target: InvitationTarget) -> str:
+    """The text of the links to the event or group. A draft may have no title."""
+    return target.title or gettext("Untitled draft")
 
 
 MAX_FIELDS = 50
