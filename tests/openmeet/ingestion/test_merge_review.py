@@ -197,7 +197,9 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
 
 
 async def test_the_page_names_the_other_app_and_tells_of_edits(db: Database, clock: HandClock):
-    """The app is the one that the record names. Only the newest edit of each side is known."""
+    """The app is the one that the stored version names; which one wrote an earlier version is not known. Only the newest
+    edit of each side is known.
+    """
     ana, slug = await ingest_anas_event(db)
     async with signed_in(site_on(db, clock), ana.user_id) as browser:
 
@@ -220,6 +222,9 @@ async def test_the_page_names_the_other_app_and_tells_of_edits(db: Database, clo
         assert story.index("Edited on this site") < story.index("Changed in Smoke Signal")
         await apply_messages(db, event(1, "tea", 3, "Theirs", **elsewhere))
         choices, story = await sections()
+        await apply_messages(db, event(1, "tea", 4, "Theirs", description="New", **TEA_TIMES, createdWith="a.example"))
+        later = "".join(await sections())
+    assert (later.count("From a.example"), later.count("Other version")) == (2, 1)
     assert re.search(r'<span class="option-name">Theirs</span><span class="hint">From Smoke Signal, ', choices)
     assert "From Smoke Signal" in story
 

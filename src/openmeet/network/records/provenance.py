@@ -1,7 +1,8 @@
-"""Provenance of a record, as shown to people: which app wrote it, which account has it, and since when.
+"""Provenance of a record, as shown to people: which app it comes from, which account has it, and since when.
 
 The app is the one that the record itself names, and never relied on: in our origin mark, in ``createdWith``, by its
-collection, or by a link to its page in a known app.
+collection, or by a link to its page in a known app. Only ``createdWith`` and the collection are about the app that
+wrote a version: the mark says where the record was created, and stays when another app edits it; anyone can set links.
 """
 
 import re
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Row
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import LEGACY_EVENT, ORIGIN_KEYS
 from openmeet.outbox.publications import PublicationKind
@@ -30,37 +31,65 @@ MAX_LINKS: Final = 20
 
 _HOST = re.compile(r"(?=.{4,60}\Z)(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z]")
 _BODIES: Final = """
-    select uri, collection, body from records
+    select uri, collection, rev, body from records
      where uri in :uris and standing = 'mapped' and length(body) <= :most order by uri
 """
 
 
 async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[str, str]:
-    """Return the names of the apps that wrote the records at these URIs. Records that name no app, or this site, are
-    left out.
+    """Return the names of the apps that the records at these URIs come from, by any sign in the record (``app_of``). The
+    stored version may be by another app. Records that name no app, or this site, are left out.
     """
-    if not uris:
-        return {}
-    rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MAX_BYTES)
-    app_by_uri = {row["uri"]: app_of(row["collection"], cbor.decode(bytes(row["body"]))) for row in rows}
-    return {uri: name for uri, name in app_by_uri.items() if name and name != own_host}
+    hosts = {row["uri"]: app_of(row["collection"], _record(row)) for row in await _rows(reader, uris)}
+    return {uri: name_of(host) for uri, host in hosts.items() if host and not _is_own(host, own_host)}
+
+
+async def writers_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[str, tuple[str, str]]:
+    """Return the revs of the stored versions of these records with the names of the apps that wrote them. Records that
+    do not say, or name this site, are left out.
+    """
+    rows = await _rows(reader, uris)
+    hosts = [(row, writer_of(row["collection"], _record(row))) for row in rows]
+    return {row["uri"]: (row["rev"], name_of(host)) for row, host in hosts if host and not _is_own(host, own_host)}
+
+
+async def _rows(reader: Reader, uris: Sequence[str]) -> Sequence[Row]:
+    return await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MAX_BYTES) if uris else []
+
+
+def _record(row: Row) -> object:
+    return cbor.decode(bytes(row["body"]))
+
+
+def _is_own(host: str, own_host: str) -> bool:
+    return host == own_host.removeprefix("www.")
 
 
 def app_of(collection: str, record: object) -> str:
-    """Return the display name of the app that wrote this record, or its host; empty if the record does not say."""
+    """Return the host of the app that this record comes from; empty if the record does not say."""
     if not isinstance(record, Mapping):
         return ""
     marks = [record.get(key) for key in ORIGIN_KEYS]
     instances = [origin.get("instance") for origin in marks if isinstance(origin, Mapping)]
-    for host in map(_host, (*instances, record.get("createdWith"))):
-        if host:
-            return _known(host) or host
-    if collection == LEGACY_EVENT:
-        return KNOWN["smokesignal.events"]
+    created_at = next((host for host in map(_host, instances) if host), "")
+    if host := created_at or writer_of(collection, record):
+        return host
     links = record.get("uris")
     some = links[:MAX_LINKS] if isinstance(links, list) else []
     hosts = (_host(link.get("uri") if isinstance(link, Mapping) else link) for link in some)
-    return next((name for name in map(_known, hosts) if name), "")
+    return next((host for host in hosts if _known(host)), "")
+
+
+def writer_of(collection: str, record: object) -> str:
+    """Return the host of the app that wrote this version of a record; empty if the record does not say."""
+    if not isinstance(record, Mapping):
+        return ""
+    return _host(record.get("createdWith")) or ("smokesignal.events" if collection == LEGACY_EVENT else "")
+
+
+def name_of(host: str) -> str:
+    """Return the display name of the app at this host: that of a known app, otherwise the host."""
+    return _known(host) or host
 
 
 def _known(host: str) -> str:

@@ -339,13 +339,14 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
             where = await provenance.whereabouts_of(reader, merged.record_uri, merged.kind, merged.subject_id)
         uris = [*([merged.record_uri] if merged.record_uri else []), *(one.uri for one in merged.decisions)]
         own_host = urlsplit(services(request).settings.public_url).hostname or ""
-        apps = await provenance.apps_of(reader, uris, own_host)
+        writers = await provenance.writers_of(reader, uris, own_host)
         now = reader.now
     context = {
         "merged": merged,
-        "apps": apps,
+        # Of a decision about an earlier version it is not known which app wrote that.
+        "apps": {(uri, rev): app for uri, (rev, app) in writers.items()},
         "is_unsynced": where is not None and where.edited_here_at is not None and not where.is_edit_synced,
-        "story": story_of(merged.decisions, where, apps.get(merged.record_uri or "", ""), now),
+        "story": story_of(merged.decisions, where, writers.get(merged.record_uri or "", ("", ""))[1], now),
         "problem": "" if problem is None else problem.why,
         "handle": where.handle if where else "",
         "is_own_account": where is not None and where.owner == caller.user_id,
