@@ -171,7 +171,7 @@ class Suite:
         self._folder, self._arguments = folder, arguments
         self._began = time.monotonic()
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._is_interrupted = False
+        self._interrupted = threading.Event()
 
     def work(self, number: int) -> None:
         """Run one worker until it ends."""
@@ -181,7 +181,7 @@ class Suite:
         arguments = [f"{it}-{number}" if it.startswith("--basetemp=") else it for it in self._arguments]
         with here, there, log.open("wb") as output, here.makefile("rw", encoding="utf-8") as stream:
             with self.outcome.lock:
-                if self._is_interrupted:
+                if self._interrupted.is_set():
                     return
                 process = subprocess.Popen(
                     [*command, "-p", "no:cacheprovider", *arguments],
@@ -201,7 +201,7 @@ class Suite:
             status = process.wait()
             watch.join()
         rerun.kill_session(process)
-        if self._is_interrupted:
+        if self._interrupted.is_set():
             return
         # Pytest's exit status 5: the worker started too late to get a test.
         if running is not None or status not in ({1} if has_failed else {0, 5}):
@@ -213,7 +213,7 @@ class Suite:
     def interrupt(self) -> None:
         """End all workers and what they have started."""
         with self.outcome.lock:
-            self._is_interrupted = True
+            self._interrupted.set()
         rerun.interrupt(self._processes)
         for process in self._processes:
             rerun.kill_session(process)
