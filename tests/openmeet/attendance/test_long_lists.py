@@ -191,8 +191,8 @@ async def test_the_table_has_everybody_however_long_the_list_is(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file and the JSON have every answer once, those who wait last and in their order, with all earlier questions."""
-    monkeypatch.setattr(attendees_csv, "_PAGE", PAGE)
-    monkeypatch.setattr(attendees_csv, "_PAGE_OF_IDS", PAGE)
+    monkeypatch.setattr(attendees_csv, "_ROWS_PER_PAGE", PAGE)
+    monkeypatch.setattr(attendees_csv, "_IDS_PER_PAGE", PAGE)
     statuses = [S.WAITLISTED, S.ATTENDING, S.INTERESTED, S.DECLINED] * PAGE
     async with db.transaction() as tx:
         event = await answered(tx, "of many", statuses)
@@ -244,8 +244,8 @@ async def test_the_file_is_read_in_pages_and_has_people_who_move_meanwhile_once(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No statement reads more than a page. People who get or lose a place while the file is read are in it once."""
-    monkeypatch.setattr(attendees_csv, "_PAGE", PAGE)
-    monkeypatch.setattr(attendees_csv, "_PAGE_OF_IDS", PAGE)
+    monkeypatch.setattr(attendees_csv, "_ROWS_PER_PAGE", PAGE)
+    monkeypatch.setattr(attendees_csv, "_IDS_PER_PAGE", PAGE)
     async with db.transaction() as tx:
         event = await answered(tx, "of many", [S.ATTENDING, S.WAITLISTED] * PAGE * 2)
     paged = PagedDatabase(db)
