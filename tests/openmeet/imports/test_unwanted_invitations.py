@@ -25,7 +25,7 @@ from openmeet.emails.invitations import guest_list_composer
 from openmeet.outbox.emails import DueEmail
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import add_member, group_by
-from tests.openmeet.site_under_test import CODE_KEY, details, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import CODE_KEY, details, event_by, inputs_of, person, signed_in, site_on
 
 BEN = "ben@example.org"
 
@@ -183,3 +183,23 @@ async def test_nobody_is_invited_to_an_event_that_takes_no_answers(
             assert (sentence in html.unescape(shown.text), 'value="send"' in shown.text) == (True, False)
     async with site.db.reader() as reader:
         assert [one.email for one in await queries.uninvited_contacts(reader, ImportKind.GUESTS, event.id, 10)] == [BEN]
+
+
+async def test_links_to_a_draft_without_a_title_have_a_text(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        olga = await person(tx, "Olga")
+    table = b"name,email\nBen,ben@example.org\nCleo,\n"
+    async with signed_in(site, olga.user_id) as browser:
+        form = inputs_of((await browser.get("/events/new")).text)
+        saved = await browser.post("/events/new", data=form | {"title": "", "save": "draft"})
+        slug = saved.headers["location"].split("/")[2]
+        before = await browser.get(f"/import/lists/guests/{slug}")
+        start = await browser.get("/import", params={"event": slug})
+        arrived = await browser.post("/import", data={"event": slug}, files={"file": ("a.csv", table, "text/csv")})
+        found = await browser.get(arrived.headers["location"])
+        await browser.post(arrived.headers["location"], data={"act": "keep"})
+        after = await browser.get(f"/import/lists/guests/{slug}")
+    link = f'<a href="/events/{slug}">Untitled draft</a>'
+    assert "Known by name only" in after.text
+    assert [page.text.count(link) for page in (before, start, found, after)] == [1, 1, 1, 2]
