@@ -52,6 +52,17 @@ def site_of(host: str) -> str:
     return ".".join(labels[-3:] if has_second_level else labels[-2:])
 
 
+class ConnectionSlot:
+    """The place of one request among the connections. ``host`` includes the port."""
+
+    def __init__(self, host: str, shares: Iterable[str]) -> None:
+        self.host = host
+        self.shares = set(shares)
+        self.is_taken = False
+        # Networks without a connection left, to which this request would have connected.
+        self.refused: set[str] = set()
+
+
 class ConnectionShares:
     """Counts the connections in use. ``per_host``: the maximum for one host and port."""
 
@@ -63,7 +74,7 @@ class ConnectionShares:
         self._of_host: Counter[str] = Counter()
         self._waiting: dict[asyncio.Future[None], ConnectionSlot] = {}
 
-    async def take(self, slot: "ConnectionSlot", deadline: float) -> None:
+    async def take(self, slot: ConnectionSlot, deadline: float) -> None:
         """Take the slot, in order of arrival among those that wait for the same share. Raises NoConnectionFree at the
         deadline (loop time).
         """
@@ -85,7 +96,7 @@ class ConnectionShares:
         finally:
             self._waiting.pop(turn, None)
 
-    def may_add(self, slot: "ConnectionSlot", share: str) -> bool:
+    def may_add(self, slot: ConnectionSlot, share: str) -> bool:
         """Count a taken slot for one more share; False if that share is used up."""
         if share not in slot.shares:
             # What is free without this slot.
@@ -95,7 +106,7 @@ class ConnectionShares:
             self._of[share] += 1
         return True
 
-    def give_back(self, slot: "ConnectionSlot") -> None:
+    def give_back(self, slot: ConnectionSlot) -> None:
         """Give back a slot, if it is taken. Those who wait for it take it at once."""
         if not slot.is_taken:
             return
@@ -110,7 +121,7 @@ class ConnectionShares:
                 self._count(other)
                 turn.set_result(None)
 
-    def _has_room(self, slot: "ConnectionSlot") -> bool:
+    def _has_room(self, slot: ConnectionSlot) -> bool:
         free = self._connections - self._all
         return (
             free > 0
@@ -121,22 +132,11 @@ class ConnectionShares:
     def _has_left(self, share: str, free: int) -> bool:
         return self._of[share] * _DIVISOR < free
 
-    def _count(self, slot: "ConnectionSlot") -> None:
+    def _count(self, slot: ConnectionSlot) -> None:
         slot.is_taken = True
         self._all += 1
         self._of.update(slot.shares)
         self._of_host[slot.host] += 1
-
-
-class ConnectionSlot:
-    """The place of one request among the connections. ``host`` includes the port."""
-
-    def __init__(self, host: str, shares: Iterable[str]) -> None:
-        self.host = host
-        self.shares = set(shares)
-        self.is_taken = False
-        # Networks without a connection left, to which this request would have connected.
-        self.refused: set[str] = set()
 
 
 _slot: ContextVar[ConnectionSlot | None] = ContextVar("connection_slot", default=None)

@@ -8,6 +8,7 @@ from typing import Final
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
+from openmeet.i18n.catalogue import LazyText, lazy
 
 
 class Flag(StrEnum):
@@ -38,17 +39,17 @@ DEFAULTS: Final[Mapping[Flag, bool]] = {
     Flag.DETECTION: True,
 }
 
-# In English, for the API and the command line. The page has translations.
-WHAT: Final[Mapping[Flag, str]] = {
-    Flag.EVENTS_IN: "Events from other people’s repositories are shown on this site",
-    Flag.EVENTS_OUT: "Events are written into their authors’ repositories",
-    Flag.RSVPS_IN: "Answers from other apps count on this site",
-    Flag.RSVPS_OUT: "Answers are written into people’s repositories",
-    Flag.GROUPS: "Group records are read and published",
-    Flag.MEMBERSHIPS: "Membership records of groups are read and published",
-    Flag.SERIES_LEXICON: "Series records are read and published, in addition to the records of dates",
-    Flag.NATIVE_RECURRENCE: "Event records contain recurrence rules (rrule, rdate, exdate)",
-    Flag.DETECTION: "Series are detected among the events of one author",
+# What each flag does. The API and the command line show the English message.
+WHAT: Final[Mapping[Flag, LazyText]] = {
+    Flag.EVENTS_IN: lazy("Events from other people’s repositories are shown on this site"),
+    Flag.EVENTS_OUT: lazy("Events are written into their authors’ repositories"),
+    Flag.RSVPS_IN: lazy("Answers from other apps count on this site"),
+    Flag.RSVPS_OUT: lazy("Answers are written into people’s repositories"),
+    Flag.GROUPS: lazy("Group records are read and published"),
+    Flag.MEMBERSHIPS: lazy("Membership records of groups are read and published"),
+    Flag.SERIES_LEXICON: lazy("Series records are read and published, in addition to the records of dates"),
+    Flag.NATIVE_RECURRENCE: lazy("Event records contain recurrence rules (rrule, rdate, exdate)"),
+    Flag.DETECTION: lazy("Series are detected among the events of one author"),
 }
 
 

@@ -23,7 +23,7 @@ def show(tenant: str, settings_file: Path | None, *, as_json: bool) -> None:
             print_json({flag.value: flag in switched_on for flag in Flag})
             return
         for flag in Flag:
-            typer.echo(f"{flag.value:20}{'on ' if flag in switched_on else 'off'}  {WHAT[flag]}")
+            typer.echo(f"{flag.value:20}{'on ' if flag in switched_on else 'off'}  {WHAT[flag].message}")
 
     run_on_platform(settings_file, tenant, act)
 

@@ -55,7 +55,7 @@ async def test_each_flag_is_switched_on_its_page(bench: Bench):
         bench.clock.turn(1)
     listed = unescape((await bench.client.get(PAGE)).text)
     for flag in Flag:
-        for words in (WHAT[flag], f"A trial of {flag.value}", f"Olga ({OPERATOR})"):
+        for words in (WHAT[flag].message, f"A trial of {flag.value}", f"Olga ({OPERATOR})"):
             assert words in listed, words
 
 

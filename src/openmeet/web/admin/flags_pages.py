@@ -2,7 +2,6 @@
 change. The same as JSON, for the installation's own programs.
 """
 
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import msgspec
@@ -19,7 +18,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags import flags
 from openmeet.feature_flags import flags as feature_flags
 from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, WHAT, Flag
-from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import iso
 from openmeet.network.flag_changes import MAX_WHY, flag_named, switch_flag
 from openmeet.web.admin.access import operator_of, require_operator_or_service
@@ -32,18 +31,6 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/operating/flags"
 
-# ``WHAT`` in the language of the reader.
-LABELS: Final[Mapping[Flag, LazyText]] = {
-    Flag.EVENTS_IN: lazy("Events from other people’s repositories are shown on this site"),
-    Flag.EVENTS_OUT: lazy("Events are written into their authors’ repositories"),
-    Flag.RSVPS_IN: lazy("Answers from other apps count on this site"),
-    Flag.RSVPS_OUT: lazy("Answers are written into people’s repositories"),
-    Flag.GROUPS: lazy("Group records are read and published"),
-    Flag.MEMBERSHIPS: lazy("Membership records of groups are read and published"),
-    Flag.SERIES_LEXICON: lazy("Series records are read and published, in addition to the records of dates"),
-    Flag.NATIVE_RECURRENCE: lazy("Event records contain recurrence rules (rrule, rdate, exdate)"),
-    Flag.DETECTION: lazy("Series are detected among the events of one author"),
-}
 # Consequences that an operator should know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
@@ -103,7 +90,7 @@ async def show_flags(request: Request) -> Response:
         changes = await feature_flags.changes(reader)
         now = reader.now
     flags = [(flag, flag in switched_on, DEFAULTS[flag]) for flag in Flag]
-    return page(request, "admin/flags.html", {"flags": flags, "what": LABELS, "changes": changes, "now": now})
+    return page(request, "admin/flags.html", {"flags": flags, "what": WHAT, "changes": changes, "now": now})
 
 
 async def show_flag(request: Request) -> Response:
@@ -142,7 +129,7 @@ async def _flag_page(request: Request, flag: Flag, form_state: FormState = EMPTY
         {
             "flag": flag,
             "is_on": is_on,
-            "what": LABELS[flag],
+            "what": WHAT[flag],
             "follows": off if is_on else on,
             "seconds": MAX_AGE // SECOND,
             "max_why": MAX_WHY,
@@ -155,7 +142,7 @@ async def _flag_page(request: Request, flag: Flag, form_state: FormState = EMPTY
 class FlagOutput(msgspec.Struct, rename="camel"):
     """One flag; ``what`` describes what it turns on."""
 
-    EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": True, "what": WHAT[Flag.EVENTS_IN]}
+    EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": True, "what": WHAT[Flag.EVENTS_IN].message}
 
     name: str
     is_on: bool
@@ -220,7 +207,7 @@ async def list_flags(request: Request) -> Response:
     await require_operator_or_service(request)
     async with database_of(request).reader() as reader:
         switched_on = await flags.switches(reader)
-    return json_response(FlagList([FlagOutput(flag.value, flag in switched_on, WHAT[flag]) for flag in Flag]))
+    return json_response(FlagList([FlagOutput(flag.value, flag in switched_on, WHAT[flag].message) for flag in Flag]))
 
 
 async def list_changes(request: Request) -> Response:

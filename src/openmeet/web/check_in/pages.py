@@ -47,7 +47,7 @@ _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStat
 _SHOWN = 200
 
 # Per host and event, in ten minutes. Enough for people who come with tickets of other events. Guessing a code of 40 bits
-# would still take centuries.
+# would still take decades.
 WRONG_CODES = Limit("wrong_ticket_codes", 300, 600)
 
 # This is the only page that may use the camera.
