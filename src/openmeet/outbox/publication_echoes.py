@@ -102,13 +102,14 @@ _RESUME_LOST = f"""
                            or state in ({_from(_State.WITHHELD)}) and edits is not null)
 """
 
-# Leased, blocked, conflicted and withheld rows keep their state. A row that waited for this message becomes due. Why a
-# row is withheld does not change.
+# A row that waited for this message becomes due. All others keep their state and why they are in it: only a row that
+# is leased no longer waits for this message.
+_MERGE_MAKES_DUE = _from(_State.DUE, _State.RETRYING, _State.PUBLISHED)
 _REMEMBER_MERGE = f"""
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, {DUE_FROM_NOW},
-           reason = case when state = 'withheld' then reason else '' end,
-           state = case when state in ({_from(_State.DUE, _State.RETRYING, _State.PUBLISHED)}) then 'due' else state end
+           reason = case when state in ({_MERGE_MAKES_DUE}) or reason = :merging then '' else reason end,
+           state = case when state in ({_MERGE_MAKES_DUE}) then 'due' else state end
      where uri = :uri
 """
 
@@ -267,7 +268,8 @@ async def accept_foreign_version(tx: Transaction, version: RecordVersion) -> boo
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
     """Store the local edits and the result of a merge, and make the publication due."""
-    await tx.execute(_REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
+    merging = encode_explanation(PublicationReason.MERGING)
+    await tx.execute(_REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, merging=merging, now=tx.now)
 
 
 async def attach_foreign_record(

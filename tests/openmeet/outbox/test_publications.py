@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import encode_explanation
 from groundwork.outbox.states import ImpossibleMove
 from openmeet.domain.users import actions as users
 from openmeet.i18n.reasons.messages import explain
@@ -353,6 +354,30 @@ async def test_a_record_published_with_consent_stays_published(db: Database):
         await publication_echoes.abandon_revision(tx, await held(tx))
         found = await held(tx)
     assert (found.state, found.uri, found.has_unsent_revision) == (PublicationState.PUBLISHED, URI, False)
+
+
+@pytest.mark.parametrize("state", [s for s in PublicationState if s is not PublicationState.SENDING])
+async def test_a_merge_changes_the_reason_only_of_rows_that_become_due(db: Database, state: PublicationState):
+    """A row that waits for something else, such as a permission, still says what it waits for."""
+    async with db.transaction() as tx:
+        await place(tx, state)
+        await tx.execute("update publications set reason = :why", why=encode_explanation(PublicationReason.NOT_ALLOWED))
+        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        found = await held(tx)
+    is_due = state in {PublicationState.DUE, PublicationState.RETRYING, PublicationState.PUBLISHED}
+    assert (found.state, found.reason) == (
+        (PublicationState.DUE, None) if is_due else (state, PublicationReason.NOT_ALLOWED())
+    )
+
+
+async def test_a_leased_row_no_longer_waits_for_a_version_that_was_merged(db: Database):
+    """If it finds another version, that is another merge round."""
+    async with db.transaction() as tx:
+        await place(tx, PublicationState.SENDING)
+        await tx.execute("update publications set reason = :why", why=encode_explanation(PublicationReason.MERGING))
+        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        found = await held(tx)
+    assert (found.state, found.reason) == (PublicationState.SENDING, None)
 
 
 async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase):
