@@ -2,6 +2,9 @@
 after five writes in an hour.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from aiohttp import web
 
@@ -11,6 +14,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing.record_writes import MAX_MERGE_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_queries
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -176,3 +180,50 @@ async def test_a_version_ingested_during_an_attempt_is_no_longer_waited_for(depl
         publication = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
     assert publication is not None
     assert (publication.reason, publication.merge_rounds) == (PublicationReason.MERGING(), 2)
+
+
+async def test_a_version_found_after_another_was_ingested_counts_as_a_round(deployment: Deployment, cleo: Caller):
+    """The attempt began while the record still waited for ingestion, which merged the first version meanwhile."""
+    event = await deployment.event(cleo, title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    await deployment.listen(cleo.user_id)
+    await edit_theme(deployment, uri, "blue")
+    await deployment.revise(cleo, event.slug, title="Go")
+    await deployment.deliver_publications()
+    deployment.clock.turn(2 * MINUTE)
+
+    async def ingest_and_edit_again(request: web.Request) -> None:
+        if request.path.endswith("getRecord"):
+            deployment.proxy.before = nothing
+            await deployment.ingest()
+            await edit_theme(deployment, uri, "red")
+
+    deployment.proxy.before = ingest_and_edit_again
+    await deployment.deliver_publications()
+    async with deployment.db.reader() as reader:
+        publication = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
+    assert publication is not None
+    assert (publication.reason, publication.merge_rounds) == (PublicationReason.MERGING(), 2)
+
+
+async def test_a_record_is_due_as_soon_as_the_found_version_is_ingested(deployment: Deployment, cleo: Caller):
+    """Ingestion is quicker than the publisher, which stores that the record waits for it."""
+    event = await deployment.event(cleo, title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    await deployment.listen(cleo.user_id)
+    enqueue = deployment.publisher.hand_to_ingestion
+
+    async def enqueue_and_ingest(messages: Sequence[RecordMessage]) -> None:
+        await enqueue(messages)
+        await deployment.ingest()
+
+    deployment.publisher = replace(deployment.publisher, hand_to_ingestion=enqueue_and_ingest)
+    await edit_theme(deployment, uri, "blue")
+    await deployment.revise(cleo, event.slug, title="Go")
+    await deployment.deliver_publications()
+    assert says(await deployment.status_of(PublicationKind.EVENT, event.id)) == (PublicationState.DUE, None)
+    await deployment.deliver_publications()
+    there = await deployment.record(uri)
+    assert (there["name"], there["theme"]) == ("Go", "blue")

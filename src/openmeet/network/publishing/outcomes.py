@@ -242,6 +242,34 @@ async def end_lease(
         )
 
 
+async def await_merge(
+    dependencies: PublishingDependencies, publication: Publication, *, due_at: Instant, max_rounds: int
+) -> bool:
+    """End the lease until ingestion has merged another app's version, at the latest until ``due_at``. Returns False if the
+    lease has been lost, or if its owner must decide: this would be more than ``max_rounds`` versions since the last edit.
+    """
+    async with dependencies.db.transaction() as tx:
+        await lock_row_of(tx, publication.kind, publication.subject_id)
+        current = await publication_queries.find(tx, publication.kind, publication.subject_id)
+        if current is None or current.lease != publication.lease:
+            return False
+        # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the
+        # row's reason shows this.
+        is_merge_round = current.reason != PublicationReason.MERGING()
+        if is_merge_round and current.merge_rounds >= max_rounds:
+            reason = PublicationReason.CHANGED_TOO_OFTEN
+            await leased_publications.set_state(tx, publication, PublicationState.CONFLICTED, reason=reason)
+            return False
+        return await leased_publications.set_state(
+            tx,
+            publication,
+            PublicationState.RETRYING,
+            reason=PublicationReason.MERGING,
+            due_at=due_at,
+            is_merge_round=is_merge_round,
+        )
+
+
 async def pause(
     dependencies: PublishingDependencies, publication: Publication, reason: Explanation | Reason | None, until: Instant
 ) -> None:

@@ -216,20 +216,8 @@ async def _hand_to_ingestion(
     dependencies: PublishingDependencies, publication: Publication, uri: AtUri, proof: RecordProof | None = None
 ) -> None:
     """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
-    # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the row's
-    # reason shows this.
-    is_merge_round = publication.reason != PublicationReason.MERGING()
-    if is_merge_round and publication.merge_rounds + 1 > MAX_MERGE_ROUNDS:
-        reason = PublicationReason.CHANGED_TOO_OFTEN
-        await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
-        return
-    await dependencies.hand_to_ingestion([message_of_proof(uri, proof or await fetch_proof(dependencies, uri))])
+    message = message_of_proof(uri, proof or await fetch_proof(dependencies, uri))
     due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
-    await outcomes.end_lease(
-        dependencies,
-        publication,
-        PublicationState.RETRYING,
-        reason=PublicationReason.MERGING,
-        due_at=due_at,
-        is_merge_round=is_merge_round,
-    )
+    # Stored before the message is enqueued: ingestion makes rows due that wait for it.
+    if await outcomes.await_merge(dependencies, publication, due_at=due_at, max_rounds=MAX_MERGE_ROUNDS):
+        await dependencies.hand_to_ingestion([message])
