@@ -286,8 +286,8 @@ async def enqueue_again_selected(
     tx.after_commit(wake_dispatchers)
 
 
-def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
-    """Return the statement of ``enqueue``, to be executed together with the change that causes the job."""
+def job_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
+    """The statement of ``enqueue``, to be executed together with the change that causes the job."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
         ENQUEUE_ONE,
@@ -303,10 +303,8 @@ def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, du
     )
 
 
-def enqueue_again_write(tx: Transaction, kind: str, subject: str, *, partition: str = "") -> SqlWrite:
-    """Return the statement of ``enqueue_again`` for one subject, to be executed together with the change that causes
-    the job.
-    """
+def repeated_job_write(tx: Transaction, kind: str, subject: str, *, partition: str = "") -> SqlWrite:
+    """The statement of ``enqueue_again`` for one subject, to be executed together with the change that causes the job."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
         _ENQUEUE_ONE_AGAIN,

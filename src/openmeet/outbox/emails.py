@@ -97,13 +97,13 @@ async def enqueue_email(
     await jobs.enqueue(tx, JobKind.MAIL, _job_subject(kind, person, subject_id), revision, priority=priority)
 
 
-def enqueue_email_write(
+def email_job_write(
     tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant
 ) -> SqlWrite:
     """The SQL write of ``enqueue_email``, for a batch together with the change that causes the e-mail. It is due at
     ``due_at``.
     """
-    return jobs.enqueue_write(tx, JobKind.MAIL, _job_subject(kind, person, subject_id), revision, due_at=due_at)
+    return jobs.job_write(tx, JobKind.MAIL, _job_subject(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def enqueue_emails(

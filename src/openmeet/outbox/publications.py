@@ -250,15 +250,15 @@ async def enqueue(
     publish, retract or do nothing is decided when the row is leased, from the state at that time. Older or equal
     revisions change nothing. ``edited_at``: the time of the edit, if it is not now.
     """
-    await execute_together(
-        tx,
-        [enqueue_write(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at)],
+    write = publication_write(
+        tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision, edited_at=edited_at
     )
+    await execute_together(tx, [write])
     if revision > 1:
         await recheck_superseded(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
-def enqueue_write(
+def publication_write(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -267,7 +267,9 @@ def enqueue_write(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """The SQL write of ``enqueue``, for a batch together with the edit. It does not recheck superseded records."""
+    """The SQL write of ``enqueue``, for a batch together with the edit; nothing is enqueued before it is executed. It does
+    not recheck superseded records.
+    """
     tx.after_commit(wake_dispatchers)
     # From here the record can be traced by its subject, to the PDS and back (``record.published``,
     # ``record.came_back``).

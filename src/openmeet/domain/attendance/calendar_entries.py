@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, Attend
 from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import enqueue_email_write
+from openmeet.outbox.emails import email_job_write
 
 # Kinds of e-mails: with a new entry, and with the end of one.
 ANSWERED_MAIL: Final = "answered"
@@ -91,4 +91,4 @@ def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, rsvp
     # The e-mail is written in one batch with the RSVP, which has its next revision then.
     revision = 1 if rsvp is None else rsvp.revision + 1
     due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
-    return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)
+    return email_job_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -19,7 +19,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged, NewAnswer
 from openmeet.domain.notifications.model import NotificationKind, P, Payload, When
-from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
+from openmeet.domain.notifications.notify import Notice, notification_writes, notify, notify_each
 from openmeet.domain.users.model import UserId
 
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
@@ -239,7 +239,7 @@ async def host_notification_writes(
     """
     answer, number = NewAnswer(person_id=person, answer=status.value), notification_revision(tx.now, person, status)
     to = [one for one in hosts if one != person]
-    return await notify_write(tx, event_kinds.NEW_ANSWER, event.id, to, answer, revision=number)
+    return await notification_writes(tx, event_kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
 async def notify_of_foreign_rsvps(tx: Transaction, event: Event) -> None:

@@ -352,7 +352,7 @@ async def enqueue_records(tx: Transaction, saved: Sequence[Attendance]) -> None:
 
 
 def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
-    return publications.enqueue_write(
+    return publications.publication_write(
         tx,
         kind=publications.PublicationKind.RSVP,
         subject_id=saved.id,

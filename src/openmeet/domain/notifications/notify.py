@@ -152,10 +152,10 @@ async def _waiting(
     return list(waiting.values())
 
 
-async def notify_write(
+async def notification_writes(
     tx: Transaction, kind: NotificationKind[P], subject_id: str, to: Sequence[UserId], payload: P, *, revision: int
 ) -> Sequence[SqlWrite] | None:
-    """Like ``notify``, but return statements that the caller combines with others.
+    """The SQL writes of ``notify``, which the caller executes together with others.
 
     Works for a few users whose notifications join an open e-mail. Returns None if more than that is needed.
     """

@@ -37,7 +37,7 @@ from openmeet.domain.groups.model import SHUT_OUT, roles_sql
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import enqueue_email_write
+from openmeet.outbox.emails import email_job_write
 from openmeet.outbox.kinds import JobKind
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
@@ -209,7 +209,7 @@ async def _enqueue_email(
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
         due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
-        job = enqueue_email_write(
+        job = email_job_write(
             tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
         )
         await execute_together(tx, [job])
