@@ -27,10 +27,12 @@ from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_verified_message
+from openmeet.network.records import links
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, publication_queries
 from openmeet.outbox.in_flight import InFlightKey, InFlightWrite
+from openmeet.outbox.publications import repository_of
 from openmeet.outbox.reasons import PublicationReason
 
 # After these errors the outcome is unknown: no response came, or it came from an intermediary.
@@ -122,9 +124,14 @@ async def _delete_version(
 async def _forget_or_check_later(
     dependencies: PublishingDependencies, job: Job, in_flight_key: InFlightKey, current_record: RecordMessage | None
 ) -> None:
-    """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
+    """Remove the in-flight writes if they can no longer arrive; otherwise check again later. Nothing is stored if their
+    account was erased meanwhile.
+    """
     now = dependencies.network.clock.now()
     async with dependencies.db.transaction() as tx:
+        await links.lock_record(tx, repository_of(job.subject), job.subject)
+        if await in_flight.of_uri(tx, job.subject) is None:
+            return
         if current_record is not None and current_record.cid is None:
             await outcomes.note_gone(tx, current_record)
         if now >= in_flight_key.end_at:

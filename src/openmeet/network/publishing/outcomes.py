@@ -85,7 +85,8 @@ async def store_published(
     answered_write: InFlightWrite | None = None,
     omitted: Explanation | None = None,
 ) -> None:
-    """Store that the PDS has this version: as a seen version, and as the new base of the publication.
+    """Store that the PDS has this version: as a seen version, and as the new base of the publication. Nothing is stored if
+    the record's account was erased meanwhile, or if its key was abandoned; then ingestion finds the record.
 
     ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored.
     ``omitted``: the requested content that is missing in the record, and why.
@@ -105,6 +106,8 @@ async def store_published(
     )
     overtaken_by: RecordMessage | None = None
     async with dependencies.db.transaction() as tx:
+        if not await _lock_own_record(tx, message):
+            return
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
@@ -157,6 +160,8 @@ async def forget_record(
     """
     async with dependencies.db.transaction() as tx:
         if deletion is not None:
+            if not await _lock_own_record(tx, deletion):
+                return
             await note_gone(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
         if not await leased_publications.set_retracted(tx, publication, is_gone=deletion is not None):
@@ -349,9 +354,16 @@ async def _is_base_at_least(tx: Transaction, publication: Publication, version: 
     )
 
 
-async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
-    """Store our version as if it came from the network, so that its echo is recognized."""
+async def _lock_own_record(tx: Transaction, message: RecordMessage) -> bool:
+    """Lock the record of a message. Returns False if no publication has it any more: its account was erased, or its key
+    was abandoned.
+    """
     await links.lock_record(tx, message.did, message.uri)
+    return await publication_queries.find_by_uri(tx, message.uri) is not None
+
+
+async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
+    """Store our version as if it came from the network, so that its echo is recognized. The record is locked."""
     if publication.kind is not PublicationKind.RSVP:
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
@@ -360,8 +372,9 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
 
 
 async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
-    """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
-    await links.lock_record(tx, deletion.did, deletion.uri)
+    """Store as of which commit a record does not exist, so that older messages that arrive later change nothing. The
+    caller has locked the record (``links.lock_record``), and it was not erased.
+    """
     seen_record = await seen.find(tx, deletion.uri)
     subject = deletion.uri if seen_record is None or seen_record.subject_uri is None else seen_record.subject_uri
     await seen.lock_records(tx, [subject])
