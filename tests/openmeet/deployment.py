@@ -63,7 +63,7 @@ from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients

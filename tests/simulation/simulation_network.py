@@ -67,7 +67,7 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients

@@ -22,6 +22,6 @@ A record that exists becomes that of a publication, or its version the base of o
 - The handler finds a record where it was going to create one: ``leased_publications.attach_found_record``.
 - The database, or a record that we had retracted, was restored: ``publication_moves.reattach_after_restore``.
 - Somebody else deleted the record, and it is back: ``publication_moves.reattach_after_deletion``. If edits from before
-  that are in no record, ``attach_foreign_record`` and then, to send them, ``publication_echoes.resume_lost``.
+  that are in no record, ``attach_foreign_record`` and then, to send them, ``publication_echoes.resume_after_deletion``.
 - Another app edited the record, and nothing was edited here: ``publication_echoes.accept_foreign_version``.
 """

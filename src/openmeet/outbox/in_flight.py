@@ -4,7 +4,7 @@ the response arrives.
 A request without a response may take effect much later. As long as its key belongs to a publication, the echo is
 matched with that row. A key that was abandoned, because its subject became private or was deleted, belongs to no
 publication. A record that appears there later is recognised by this table and deleted again
-(``publishing.in_flight_writes``).
+(``publishing.late_writes``).
 
 An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the
 same bytes: going, interested, going. If an update of the first version takes effect after the third was written, it is
@@ -146,14 +146,15 @@ async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
         await jobs.enqueue_again(tx, JobKind.LATE_WRITE, [uri], due_at=due_at)
 
 
-async def check_now(tx: Transaction, uri: str) -> None:
-    """Check an abandoned key now, because a late write took effect under it."""
+async def enqueue_check(tx: Transaction, uri: str) -> None:
+    """Enqueue a check of an abandoned key, due now, because a late write took effect under it."""
     await jobs.enqueue_again(tx, JobKind.LATE_WRITE, [uri])
 
 
-async def check_later(tx: Transaction, check: Job, key: InFlightKey) -> None:
-    """Check a key again that had no record, at growing intervals. The last check runs when no write can take effect any
-    more. ``check``: the check that found no record. One that was enqueued since then stays, so that it is not delayed.
+async def enqueue_next_check(tx: Transaction, check: Job, key: InFlightKey) -> None:
+    """Enqueue the next check of a key that had no record, at growing intervals. The last check runs when no write can
+    take effect any more. ``check``: the check that found no record. One that was enqueued since then stays, so that it
+    is not delayed.
     """
     waited = tx.now - key.last_sent_at
     due_at = min(tx.now + max(waited, FIRST_CHECK_AFTER), max(key.end_at, tx.now + FIRST_CHECK_AFTER))

@@ -1,7 +1,7 @@
 """Lease the publications that are due, retractions first; and statements on a leased publication: store what will be sent,
 then the response.
 
-Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. ``set_state``
+Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. ``end_lease``
 raises an error if ``STATE_GRAPH`` does not allow the move. Record key, CID and bytes are stored *before* anything is
 sent. If something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row
 becomes due again when it is completed.
@@ -134,7 +134,9 @@ _GIVEN_ROWS = "each(of_kind text, of_subject text, held_lease bigint, known_revi
 _IS_CHANGED = """kind = given.of_kind and subject_id = given.of_subject and lease = given.held_lease
        and state in ('sending', 'retracting') and (needs_recheck = 1 or revision <> given.known_revision)"""
 _CHANGED = f"select kind, subject_id from {_GIVEN_ROWS} join publications on {_IS_CHANGED}"
-_READ_AGAIN = f"update publications set needs_recheck = 0 from {_GIVEN_ROWS} where {_IS_CHANGED} returning {COLUMNS}"
+_ACKNOWLEDGE_CHANGES = (
+    f"update publications set needs_recheck = 0 from {_GIVEN_ROWS} where {_IS_CHANGED} returning {COLUMNS}"
+)
 
 # The write is confirmed by the PDS's response or by reading the record back. A newer revision makes the row due again.
 # If the echo came first, the row is already completed and this changes nothing.
@@ -152,7 +154,7 @@ _SET_PUBLISHED = f"""
 # count in the new state.
 _IS_OUTDATED = """((needs_recheck = 1 and cast(:heeds_recheck as integer) = 1)
                   or (revision > :revision and cast(:heeds_revision as integer) = 1))"""
-_SET_STATE = f"""
+_END_LEASE_IN_STATE = f"""
     update publications
        set state = case when {_IS_OUTDATED} then 'due' else cast(:state as text) end,
            due_at = case when {_IS_OUTDATED} then cast(:now as bigint) else cast(:due_at as bigint) end,
@@ -255,15 +257,16 @@ async def lease_one(
 
 
 async def have_changed(reader: Reader, publications: Sequence[Publication]) -> bool:
-    """Whether one of these rows has changed since it was leased or read again, so that ``read_again`` is worth a write."""
+    """Whether one of these rows has changed since it was leased, so that there is something to acknowledge."""
     return bool(await fetch_each(reader, _CHANGED, _given_rows(publications)))
 
 
-async def read_again(tx: Transaction, publications: Sequence[Publication]) -> list[Publication]:
-    """Return these leased rows, in the same order, as they are now. A decision that is made after that knows all changes
-    so far. Rows whose lease has been lost are returned unchanged; nothing can be stored for them.
+async def acknowledge_changes(tx: Transaction, publications: Sequence[Publication]) -> list[Publication]:
+    """Clear ``needs_recheck`` of these leased rows, because the caller has not decided yet, and return them, in the same
+    order, as they are now. Changes so far then no longer prevent the write. Rows whose lease has been lost are returned
+    unchanged; nothing can be stored for them.
     """
-    changed = [publication_of(row) for row in await fetch_each(tx, _READ_AGAIN, _given_rows(publications))]
+    changed = [publication_of(row) for row in await fetch_each(tx, _ACKNOWLEDGE_CHANGES, _given_rows(publications))]
     as_of_now = {(one.kind, one.subject_id): one for one in changed}
     return [as_of_now.get((one.kind, one.subject_id), one) for one in publications]
 
@@ -302,7 +305,7 @@ async def store_before_sending(
     )
     if row is None:
         # What changed makes the row due now: its revision is newer, or ``needs_recheck`` is set.
-        await set_state(tx, publication, PublicationState.DUE, due_at=Instant(tx.now + MINUTE))
+        await end_lease(tx, publication, PublicationState.DUE, due_at=Instant(tx.now + MINUTE))
         return None
     await in_flight.store(tx, sent, did=did)
     return int(row["writes"])
@@ -335,7 +338,7 @@ async def set_published(
     )
 
 
-async def set_state(
+async def end_lease(
     tx: Transaction,
     publication: Publication,
     state: PublicationState,
@@ -346,7 +349,7 @@ async def set_state(
     is_failure: bool = False,
     is_merge_round: bool = False,
 ) -> bool:
-    """Release the row in another state. Returns False if the lease has been lost.
+    """End the lease, and set the state. Returns False if the lease has been lost.
 
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
     state; so does a row with a newer revision, unless it is blocked. ``kept_reason``: a row that has this reason now keeps
@@ -355,7 +358,7 @@ async def set_state(
     waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
     STATE_GRAPH.require(publication.leased_state, state)
     moved = await tx.execute(
-        _SET_STATE,
+        _END_LEASE_IN_STATE,
         **_leased_row(publication),
         state=state,
         due_at=tx.now if due_at is None else due_at,

@@ -95,7 +95,7 @@ _KEEP_EDITS = """
 
 # The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
 # record to write them to.
-_RESUME_LOST = f"""
+_RESUME_AFTER_DELETION = f"""
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, {DUE_FROM_NOW}, reason = ''
      where uri = :uri and (state in ({_from(_State.DUE)}) and was_lost = 1
@@ -234,9 +234,9 @@ async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEd
     )
 
 
-async def resume_lost(tx: Transaction, uri: str) -> bool:
+async def resume_after_deletion(tx: Transaction, uri: str) -> bool:
     """Make a publication due whose record was lost and is attached again, because edits from before are in no record."""
-    return await tx.execute(_RESUME_LOST, uri=uri, now=tx.now) == 1
+    return await tx.execute(_RESUME_AFTER_DELETION, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:

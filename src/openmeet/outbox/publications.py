@@ -380,7 +380,7 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def forget_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
+async def forget_foreign_deletion(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
     """Forget that another app deleted the record, because its owner has decided what follows: the settings alone say
     whether it is published again, and if it comes back, it is not attached.
     """

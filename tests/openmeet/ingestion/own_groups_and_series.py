@@ -41,7 +41,7 @@ async def connect_ana(tx: Transaction) -> Caller:
     return Caller(user_id, "Ana")
 
 
-async def mark_published(
+async def set_published_and_location(
     tx: Transaction, kind: PublicationKind, subject: str, by: Caller, record: dict[str, Any], uri: str
 ) -> None:
     """Mark the subject as published with this record, which both sides know."""
@@ -59,7 +59,7 @@ async def create_published_group(db: Database, **typed: str) -> tuple[Caller, Gr
         ana = await connect_ana(tx)
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
         record = write_group(GroupToWrite(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
-        await mark_published(tx, PublicationKind.GROUP, group.id, ana, record, OWN_GROUP_URI)
+        await set_published_and_location(tx, PublicationKind.GROUP, group.id, ana, record, OWN_GROUP_URI)
         await links.store_group_location(tx, group.id, OWN_GROUP_URI, "bafy")
     return ana, group, record
 
@@ -72,7 +72,7 @@ async def create_published_series(db: Database) -> tuple[Caller, Series, dict[st
         ana = await connect_ana(tx)
         series = await actions.create(tx, ana, Content("Tea", "Bring a cup."), timing)
         record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
-        await mark_published(tx, PublicationKind.SERIES, series.id, ana, record, OWN_SERIES_URI)
+        await set_published_and_location(tx, PublicationKind.SERIES, series.id, ana, record, OWN_SERIES_URI)
         await remote_records.note_record(tx, series.id, OWN_SERIES_URI)
     return ana, series, record
 

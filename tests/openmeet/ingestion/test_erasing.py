@@ -278,7 +278,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         await rsvp_records.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen_rsvps.refers_to_event
         )
-        await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
+        await in_flight.enqueue_check(tx, TEA)  # as if an earlier create had arrived late
     await erase(db)
     assert columns_containing(await rows_of_all_tables(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:

@@ -43,7 +43,7 @@ from tests.openmeet.ingestion.own_groups_and_series import (
     create_published_group,
     create_published_series,
     current_group,
-    mark_published,
+    set_published_and_location,
     update_message,
 )
 from tests.openmeet.ingestion.view import apply_messages
@@ -199,7 +199,7 @@ async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, An
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
         mine = await group_actions.join(tx, ben, group.slug)
         await queries.put_member(tx, replace(mine, statement_uri=SAID, sync_enabled=True, revision=2))
-        await mark_published(tx, PublicationKind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
+        await set_published_and_location(tx, PublicationKind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
     return ana, ben, group, record
 
 

@@ -51,7 +51,7 @@ def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
 
 
 def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:
-    return lambda tx, held: leased_publications.set_state(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+    return lambda tx, held: leased_publications.end_lease(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
 def _edit(tx: Transaction, user_id: UserId) -> Awaitable[object]:
@@ -170,7 +170,7 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)
-        assert await leased_publications.set_state(
+        assert await leased_publications.end_lease(
             tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, is_failure=True
         )
         publication = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
@@ -201,7 +201,7 @@ async def test_what_changed_before_the_decision_does_not_prevent_the_write(datab
         await {**CHANGES, "edited": _edit}[change](tx, user_id)
     async with database.transaction() as tx:
         assert await leased_publications.have_changed(tx, [held])
-        (known,) = await leased_publications.read_again(tx, [held])
+        (known,) = await leased_publications.acknowledge_changes(tx, [held])
         assert not await leased_publications.have_changed(tx, [known])
     is_withdrawn = change in {"withdrawn", "all withdrawn"}
     assert (known.revision, known.is_withdrawn) == (2 if change == "edited" else 1, is_withdrawn)
@@ -213,7 +213,7 @@ async def test_a_row_that_another_worker_leased_is_not_read_again(database: Data
         user_id, held = await _leased(tx)
         await tx.execute("update publications set lease = lease + 1")
         await _edit(tx, user_id)
-        assert await leased_publications.read_again(tx, [held]) == [held]
+        assert await leased_publications.acknowledge_changes(tx, [held]) == [held]
 
 
 @pytest.mark.parametrize("is_first_write", [True, False])

@@ -31,7 +31,7 @@ async def _check(db: Database, *, is_reported_meanwhile: bool, is_reported_befor
 
     async def report() -> None:
         async with db.transaction() as tx:
-            await in_flight.check_now(tx, URI)
+            await in_flight.enqueue_check(tx, URI)
 
     async def check(job: Job) -> None:
         async with db.reader() as reader:
@@ -40,7 +40,7 @@ async def _check(db: Database, *, is_reported_meanwhile: bool, is_reported_befor
         if is_reported_meanwhile and is_reported_before_end:
             await report()
         async with db.transaction() as tx:
-            await in_flight.check_later(tx, job, key)
+            await in_flight.enqueue_next_check(tx, job, key)
         if is_reported_meanwhile and not is_reported_before_end:
             await report()
 

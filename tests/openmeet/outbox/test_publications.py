@@ -97,7 +97,7 @@ async def test_handlers_do_not_move_rows_that_they_have_not_leased(
         await place(tx, state)
         late = await held(tx)
         if STATE_GRAPH.allows(PublicationState.SENDING, following):
-            assert not await leased_publications.set_state(tx, late, following)
+            assert not await leased_publications.end_lease(tx, late, following)
     assert await state_of(db) is state
 
 
@@ -110,10 +110,10 @@ async def test_handlers_move_leased_rows_only_along_the_graph(
         await place(tx, leased)
         row = await held(tx)
         if STATE_GRAPH.allows(leased, following):
-            assert await leased_publications.set_state(tx, row, following)
+            assert await leased_publications.end_lease(tx, row, following)
         else:
             with pytest.raises(ImpossibleMove):
-                await leased_publications.set_state(tx, row, following)
+                await leased_publications.end_lease(tx, row, following)
             following = leased
     assert await state_of(db) is following
 
@@ -272,8 +272,8 @@ async def test_an_expired_lease_is_taken_over_and_the_late_response_ignored(db: 
     async with db.transaction() as tx:
         second = (await leased_publications.lease_due(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
-        assert not await leased_publications.set_state(tx, first, PublicationState.REFUSED)
-        assert await leased_publications.set_state(tx, second, PublicationState.PUBLISHED)
+        assert not await leased_publications.end_lease(tx, first, PublicationState.REFUSED)
+        assert await leased_publications.end_lease(tx, second, PublicationState.PUBLISHED)
     assert await state_of(db) is PublicationState.PUBLISHED
 
 

@@ -8,7 +8,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications
 

@@ -19,7 +19,7 @@ from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, rsvps_awaiting_event
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind

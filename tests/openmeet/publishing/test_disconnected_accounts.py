@@ -285,7 +285,7 @@ async def test_late_creates_in_a_disconnected_account_are_kept(deployment: Deplo
     (uri,) = held = await everything_in(deployment, account)
     async with deployment.db.transaction() as tx:
         await in_flight.store(tx, InFlightWrite(uri, str(held[uri]), None), did=account)
-        await in_flight.check_now(tx, uri)
+        await in_flight.enqueue_check(tx, uri)
         await tx.execute("update publications set uri = null, state = 'withheld' where subject_id = :id", id=event.id)
     await sign_in_as_somebody_else(deployment, cleo, account)
     await deployment.deliver_jobs()

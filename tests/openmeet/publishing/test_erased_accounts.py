@@ -13,7 +13,7 @@ from groundwork.outbox.jobs import Job, JobState
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import in_flight, leased_publications, publication_queries
@@ -53,9 +53,9 @@ async def sending(deployment: Deployment, written: RecordMessage) -> Publication
     return publication
 
 
-async def store_published(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
+async def complete_write(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
     version = RecordVersion(written.uri, written.rev, written.cid or "", written.body or b"")
-    await outcomes.store_published(publisher, publication, version, revision=publication.revision)
+    await outcomes.complete_write(publisher, publication, version, revision=publication.revision)
 
 
 async def store_retracted(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
@@ -68,7 +68,7 @@ async def nothing_outside(_did: str) -> None:
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
 @pytest.mark.parametrize("is_erased_first", [True, False])
-@pytest.mark.parametrize("store", [store_published, store_retracted])
+@pytest.mark.parametrize("store", [complete_write, store_retracted])
 async def test_an_erasure_leaves_nothing_of_a_response_that_arrives_meanwhile(
     deployment_on_each: Deployment,
     store: Callable[[PublishingDependencies, Publication, RecordMessage], Awaitable[None]],

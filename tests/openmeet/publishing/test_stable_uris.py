@@ -18,7 +18,7 @@ from openmeet.domain.series import actions, cancel_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.publishing.in_flight_writes import late_write_handler
+from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now

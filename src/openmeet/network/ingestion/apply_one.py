@@ -123,7 +123,7 @@ async def _retract_again(tx: Transaction, parsed: ParsedMessage) -> IngestResult
     reason = RecordReason.RETRACTED_BEFORE
     if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=parsed.subject_uri):
         return IngestResult.KNOWN
-    await in_flight.check_now(tx, message.uri)
+    await in_flight.enqueue_check(tx, message.uri)
     log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
     return IngestResult.LATE
 

@@ -83,7 +83,7 @@ async def edits_to_merge(
         return LocalEdits({}, is_unsent=False)
     values = _edits_since(publication, sides)
     # Edits that lost their record through a deletion are enqueued again when the record is back.
-    return LocalEdits(values, is_unsent=bool(values) and await publication_echoes.resume_lost(tx, uri))
+    return LocalEdits(values, is_unsent=bool(values) and await publication_echoes.resume_after_deletion(tx, uri))
 
 
 def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:

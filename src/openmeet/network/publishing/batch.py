@@ -24,7 +24,7 @@ from openmeet.network.publishing import outcomes, record_writes
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.in_flight_writes import clearing_if_refused
+from openmeet.network.publishing.late_writes import clearing_if_refused
 from openmeet.network.publishing.record_writes import MAX_WRITES_PER_HOUR, WRITE_COST
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.write_plan import PlannedWrite, plan_first_write
@@ -66,7 +66,7 @@ async def deliver_batched(
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await outcomes.reread_if_changed(dependencies, publications):
+    for one in await outcomes.with_changes_acknowledged(dependencies, publications):
         try:
             create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others

@@ -146,7 +146,7 @@ async def deliver_one(dependencies: PublishingDependencies, publication: Publica
 
 async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
     """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
-    (publication,) = await outcomes.reread_if_changed(dependencies, [leased])
+    (publication,) = await outcomes.with_changes_acknowledged(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(dependencies, publication)
@@ -276,7 +276,7 @@ async def _decide_again(dependencies: PublishingDependencies, publication: Publi
     """Give up the retraction and make the publication due, so that it is decided again."""
     async with dependencies.db.transaction() as tx:
         await leased_publications.forget_delete(tx, publication)
-        await leased_publications.set_state(tx, publication, PublicationState.DUE, reason=None)
+        await leased_publications.end_lease(tx, publication, PublicationState.DUE, reason=None)
 
 
 async def _withhold_or_retract(
@@ -342,8 +342,8 @@ async def _delete(
 async def _defer_to_ingestion(
     dependencies: PublishingDependencies, client: XrpcClient, retracting: Publication, uri: AtUri
 ) -> bool:
-    """If another app changed the RSVP record and the change was not ingested yet, pass it to ingestion and release the
-    row. Returns False if there is no such change.
+    """If another app changed the RSVP record and the change was not ingested yet, pass it to ingestion and end the
+    lease. Returns False if there is no such change.
 
     The RSVP in it counts even though its record will be deleted, so it is first passed to ingestion. Ingestion has two
     hours to apply it, as long as it retries a message; each round waits twice as long as the previous one. Event

@@ -63,20 +63,21 @@ async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
         log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
-async def reread_if_changed(
+async def with_changes_acknowledged(
     dependencies: PublishingDependencies, publications: Sequence[Publication]
 ) -> list[Publication]:
-    """Return leased rows as they are now. Call this before deciding: rows can wait long after they were leased, for
-    example for the record of a series, and what changed before the decision must not prevent the write.
+    """Return leased rows as they are now, after ``leased_publications.acknowledge_changes`` if some have changed. Call
+    this before deciding: rows can wait long after they were leased, for example for the record of a series, and what
+    changed before the decision must not prevent the write.
     """
     async with dependencies.db.reader() as reader:
         if not await leased_publications.have_changed(reader, publications):
             return list(publications)
     async with dependencies.db.transaction() as tx:
-        return await leased_publications.read_again(tx, publications)
+        return await leased_publications.acknowledge_changes(tx, publications)
 
 
-async def store_published(
+async def complete_write(
     dependencies: PublishingDependencies,
     publication: Publication,
     version: RecordVersion,
@@ -85,8 +86,9 @@ async def store_published(
     answered_write: InFlightWrite | None = None,
     omitted: Explanation | None = None,
 ) -> None:
-    """Store that the PDS has this version: as a seen version, and as the new base of the publication. Nothing is stored if
-    the record's account was erased meanwhile, or if its key was abandoned; then ingestion finds the record.
+    """Complete a write, because the PDS has this version: ``set_published_and_location`` in a transaction of its own,
+    which also stores the version as seen and ends its time in flight. Nothing is stored if the record's account was
+    erased meanwhile, or if its key was abandoned; then ingestion finds the record.
 
     ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored.
     ``omitted``: the requested content that is missing in the record, and why.
@@ -110,7 +112,7 @@ async def store_published(
             return
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
-        is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
+        is_completed = await set_published_and_location(tx, publication, version, revision=revision, omitted=omitted)
         if answered_write is not None and (is_completed or await _is_base_at_least(tx, publication, version)):
             await in_flight.remove(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
@@ -121,7 +123,7 @@ async def store_published(
         await dependencies.hand_to_ingestion([overtaken_by])
 
 
-async def mark_published(
+async def set_published_and_location(
     tx: Transaction,
     publication: Publication,
     version: RecordVersion,
@@ -129,7 +131,7 @@ async def mark_published(
     revision: int,
     omitted: Explanation | None = None,
 ) -> bool:
-    """Mark the publication as published, and store in the domain table where its record is.
+    """``leased_publications.set_published``, and store in the domain table where the record is.
 
     Returns False if the lease has passed to another worker.
     """
@@ -216,7 +218,7 @@ async def keep_in_repository(dependencies: PublishingDependencies, publication: 
             revision=publication.revision,
         )
         # If the former record was deleted, this row still belongs to the subject and is decided again.
-        await leased_publications.set_state(tx, publication, PublicationState.DUE)
+        await leased_publications.end_lease(tx, publication, PublicationState.DUE)
 
 
 async def end_lease(
@@ -230,12 +232,11 @@ async def end_lease(
     is_failure: bool = False,
     is_merge_round: bool = False,
 ) -> None:
-    """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease.
-
-    ``kept_reason``: see ``leased_publications.set_state``.
+    """``leased_publications.end_lease`` in a transaction of its own. Has no effect if another worker has taken over the
+    lease.
     """
     async with dependencies.db.transaction() as tx:
-        await leased_publications.set_state(
+        await leased_publications.end_lease(
             tx,
             publication,
             state,
@@ -247,11 +248,14 @@ async def end_lease(
         )
 
 
-async def await_merge(
+async def pause_for_merge(
     dependencies: PublishingDependencies, publication: Publication, *, due_at: Instant, max_rounds: int
 ) -> bool:
-    """End the lease until ingestion has merged another app's version, at the latest until ``due_at``. Returns False if the
-    lease has been lost, or if its owner must decide: this would be more than ``max_rounds`` versions since the last edit.
+    """End the lease. The row is due again when ingestion has merged another app's version, at the latest at ``due_at``.
+
+    If this is a version more than ``max_rounds`` since the last edit, the row is CONFLICTED instead, and the person whose
+    record it is must decide. Returns whether the row now waits for ingestion: not in that case, nor if the lease has been
+    lost.
     """
     async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)
@@ -263,9 +267,9 @@ async def await_merge(
         is_merge_round = current.reason != PublicationReason.MERGING()
         if is_merge_round and current.merge_rounds >= max_rounds:
             reason = PublicationReason.CHANGED_TOO_OFTEN
-            await leased_publications.set_state(tx, publication, PublicationState.CONFLICTED, reason=reason)
+            await leased_publications.end_lease(tx, publication, PublicationState.CONFLICTED, reason=reason)
             return False
-        return await leased_publications.set_state(
+        return await leased_publications.end_lease(
             tx,
             publication,
             PublicationState.RETRYING,

@@ -15,7 +15,7 @@ from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.in_flight_writes import clear_in_flight, clearing_if_refused
+from openmeet.network.publishing.late_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
     WriteReceipt,
@@ -59,7 +59,7 @@ async def complete_earlier_write(dependencies: PublishingDependencies, publicati
     if str(proof.cid) != publication.chosen_cid:
         return False
     version = RecordVersion(publication.uri, rev_of(proof), publication.chosen_cid, publication.chosen_body)
-    await outcomes.store_published(dependencies, publication, version, revision=publication.chosen_revision)
+    await outcomes.complete_write(dependencies, publication, version, revision=publication.chosen_revision)
     return True
 
 
@@ -159,7 +159,7 @@ async def store_response(
         and is_plausible_rev(receipt.rev, dependencies.network.clock.now())
     ):
         version = RecordVersion(sent.uri, receipt.rev, sent.cid, body)
-        await outcomes.store_published(
+        await outcomes.complete_write(
             dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
         )
         return
@@ -170,7 +170,7 @@ async def store_response(
     if proof.cid is None or proof.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proof), str(proof.cid), proof.record)
-    await outcomes.store_published(
+    await outcomes.complete_write(
         dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
     )
 
@@ -191,7 +191,7 @@ async def _accept_current_version(
             await links.lock_row_of(tx, publication.kind, publication.subject_id)
             await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=uri)
             version = RecordVersion(uri, seen_record.rev, current.cid, current.body)
-            await outcomes.mark_published(
+            await outcomes.set_published_and_location(
                 tx, publication, version, revision=publication.revision, omitted=planned.picture.reason
             )
             return
@@ -207,7 +207,7 @@ async def _resolve_conflict(
     proof = await fetch_proof(dependencies, uri)
     if str(proof.cid) == cid:
         version = RecordVersion(str(uri), rev_of(proof), cid, body)
-        await outcomes.store_published(dependencies, publication, version, revision=publication.revision)
+        await outcomes.complete_write(dependencies, publication, version, revision=publication.revision)
     else:
         await _hand_to_ingestion(dependencies, publication, uri, proof)
 
@@ -219,5 +219,5 @@ async def _hand_to_ingestion(
     message = message_of_proof(uri, proof or await fetch_proof(dependencies, uri))
     due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
     # Stored before the message is enqueued: ingestion makes rows due that wait for it.
-    if await outcomes.await_merge(dependencies, publication, due_at=due_at, max_rounds=MAX_MERGE_ROUNDS):
+    if await outcomes.pause_for_merge(dependencies, publication, due_at=due_at, max_rounds=MAX_MERGE_ROUNDS):
         await dependencies.hand_to_ingestion([message])

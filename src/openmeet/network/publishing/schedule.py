@@ -100,7 +100,7 @@ async def _start_rounds(
 async def _round(
     dependencies: PublishingDependencies, server: str, publications: Sequence[Publication], limit: int
 ) -> int:
-    """Deliver everything that was leased for one server, and release the rows that were not tried."""
+    """Deliver everything that was leased for one server, and end the leases of rows that were not tried."""
     circuit_states = dependencies.network.circuits
     remaining = _in_order(publications)
     try:
@@ -118,7 +118,7 @@ async def _round(
             for part in (remaining[:split], remaining[split:]):
                 await _deliver_all(dependencies, server, part, limit)
         else:
-            await _release(dependencies, server, remaining)
+            await _pause_untried(dependencies, server, remaining)
         await circuits.store_changes(dependencies.db, circuit_states)
         await count_results(dependencies, publications)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
@@ -150,11 +150,15 @@ async def _deliver_all(
                 untried.append(publication)
 
     await asyncio.gather(*(deliver_if_closed(one) for one in one_by_one))
-    await _release(dependencies, server, untried)
+    await _pause_untried(dependencies, server, untried)
 
 
-async def _release(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> None:
-    """Release rows that were not tried. No attempt is counted, and they become due when the server can be called again."""
+async def _pause_untried(
+    dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]
+) -> None:
+    """End the leases of rows that were not tried. No attempt is counted, and they become due when the server can be called
+    again.
+    """
     if not publications:
         return
     circuit = dependencies.network.circuits.of(server)

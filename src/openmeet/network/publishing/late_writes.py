@@ -1,5 +1,6 @@
-"""Clear in-flight writes that were refused or never sent, and delete creates that took effect after their key was
-abandoned. ``outbox.in_flight`` explains these writes; ``leased_publications.store_before_sending`` stores them.
+"""Late writes: delete the record of a create that took effect after its key was abandoned (``JobKind.LATE_WRITE``), and
+clear writes that were refused or never sent, which therefore cannot be late. ``outbox.in_flight`` explains these writes;
+``leased_publications.store_before_sending`` stores them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -45,7 +46,7 @@ async def clearing_if_refused(
 ) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``outcomes.mark_published``), because another
+    After a success they stay in flight until the row is updated (``outcomes.set_published_and_location``), because another
     worker may have abandoned the key in the meantime.
     """
     try:
@@ -137,4 +138,4 @@ async def _forget_or_check_later(
         if now >= in_flight_key.end_at:
             await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
         else:
-            await in_flight.check_later(tx, job, in_flight_key)
+            await in_flight.enqueue_next_check(tx, job, in_flight_key)
