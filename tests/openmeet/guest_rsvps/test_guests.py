@@ -28,7 +28,7 @@ from openmeet.emails.rsvp_confirmation import confirmed_composer
 from openmeet.emails.unsubscribe import EVERYTHING, stop
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
-from openmeet.network.publishing.decision import Withhold
+from openmeet.network.publishing.decision import WithholdOrRetract
 from openmeet.outbox import publication_queries
 from openmeet.outbox.emails import DueEmail, due_email_of
 from openmeet.outbox.publications import PublicationKind
@@ -238,7 +238,7 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
     assert "/settings/" not in news.text + news.html, "a person without an account has no settings"
     async with site.db.reader() as reader:
         queued = await publication_queries.find(reader, PublicationKind.RSVP, one.attendance_id)
-        assert isinstance(await eligibility.decide(reader, queued, Switchboard()), Withhold)
+        assert isinstance(await eligibility.decide(reader, queued, Switchboard()), WithholdOrRetract)
 
 
 async def test_links_expire_and_forged_ones_are_refused(site, event, clock):

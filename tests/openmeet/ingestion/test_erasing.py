@@ -34,7 +34,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.decision import Withhold
+from openmeet.network.publishing.decision import WithholdOrRetract
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
@@ -468,4 +468,4 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
         assert owned is not None
         assert (owned.state, owned.uri) == (PublicationState.DUE, own)
         decision = await decide(reader, owned, Switchboard())
-    assert decision == Withhold(PublicationReason.EVENT_BLANK)
+    assert decision == WithholdOrRetract(PublicationReason.EVENT_BLANK)

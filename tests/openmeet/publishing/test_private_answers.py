@@ -10,7 +10,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
-from openmeet.network.publishing.decision import PublishRsvp, Withhold
+from openmeet.network.publishing.decision import PublishRsvp, WithholdOrRetract
 from openmeet.outbox import publication_queries
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.site_under_test import event_by, person
@@ -18,7 +18,7 @@ from tests.openmeet.site_under_test import event_by, person
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
-@pytest.mark.parametrize(("is_private", "decision"), [(True, Withhold), (False, PublishRsvp)])
+@pytest.mark.parametrize(("is_private", "decision"), [(True, WithholdOrRetract), (False, PublishRsvp)])
 async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqlite, is_private, decision):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:

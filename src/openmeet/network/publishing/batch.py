@@ -202,11 +202,11 @@ async def _reload(dependencies: PublishingDependencies, to_send: Sequence[_Creat
     reloaded: list[Publication] = []
     async with dependencies.db.reader() as reader:
         for one in to_send:
-            now = await publication_queries.find(reader, one.publication.kind, one.publication.subject_id)
+            current = await publication_queries.find(reader, one.publication.kind, one.publication.subject_id)
             if (
-                now is not None
-                and now.lease == one.publication.lease
-                and now.state in {PublicationState.SENDING, PublicationState.RETRACTING}
+                current is not None
+                and current.lease == one.publication.lease
+                and current.state in {PublicationState.SENDING, PublicationState.RETRACTING}
             ):
-                reloaded.append(now)
+                reloaded.append(current)
     return reloaded

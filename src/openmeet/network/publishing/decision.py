@@ -78,8 +78,10 @@ class PublishPlain:
 
 
 @dataclass(frozen=True, slots=True)
-class Withhold:
-    """Must not be public: retract the record if it is published, and do not write one. ``why`` is shown to the person."""
+class WithholdOrRetract:
+    """Must not be public: retract the record if it may have been published, otherwise withhold it. ``why`` is shown to the
+    person.
+    """
 
     why: PublicationReason
 
@@ -141,7 +143,7 @@ Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPla
 Decision = (
     Publish
     | RetractDuplicate
-    | Withhold
+    | WithholdOrRetract
     | KeepEditsLocal
     | Wait
     | DoNothing

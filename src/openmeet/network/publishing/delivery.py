@@ -37,7 +37,7 @@ from openmeet.network.publishing.decision import (
     PublishSeries,
     RetractDuplicate,
     Wait,
-    Withhold,
+    WithholdOrRetract,
 )
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
@@ -191,7 +191,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
     # While a delete is in flight, finish it before any write or wait. Cases that publish or wait therefore stand below
     # ``case _ if is_retracting``.
     match decision:
-        case Withhold(why) | RetractDuplicate(why):
+        case WithholdOrRetract(why) | RetractDuplicate(why):
             await _withhold_or_retract(dependencies, publication, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(dependencies, publication)

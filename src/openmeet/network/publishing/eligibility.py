@@ -1,4 +1,4 @@
-"""Decide whether a record may be published, and where, from the current state each time its job runs (invariants 3,
+"""Decide whether a record may be published, and where, from the current state each time it is delivered (invariants 3,
 11).
 """
 
@@ -40,7 +40,7 @@ from openmeet.network.publishing.decision import (
     PublishSeries,
     RetractDuplicate,
     Wait,
-    Withhold,
+    WithholdOrRetract,
     superseded_writer,
 )
 from openmeet.network.publishing.repository_choice import (
@@ -79,7 +79,11 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
     """Return the decision about a publication, as of now."""
     decision = await _decide_without_flags(reader, publication)
     if (
-        decision in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED))
+        decision
+        in (
+            WithholdOrRetract(PublicationReason.NOT_AGREED),
+            WithholdOrRetract(PublicationReason.RECORD_HOLDER_NOT_AGREED),
+        )
         and publication.may_exist_remotely
         and not publication.is_withdrawn
     ):
@@ -127,9 +131,9 @@ async def _decide_event(
 ) -> Decision:
     event = await queries.by_id(reader, EventId(publication.subject_id))
     if event is None or event.deleted_at is not None:
-        return Withhold(PublicationReason.EVENT_DELETED)
+        return WithholdOrRetract(PublicationReason.EVENT_DELETED)
     if event.is_draft:
-        return Withhold(PublicationReason.DRAFT)
+        return WithholdOrRetract(PublicationReason.DRAFT)
     if event.is_read_only or event.removed_at is not None:
         return DoNothing()
     if event.record_deleted_at is not None:
@@ -137,7 +141,7 @@ async def _decide_event(
         return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
     is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
     if is_hidden_by_moderators and not publication.may_exist_remotely:
-        return Withhold(PublicationReason.UNDER_REVIEW)
+        return WithholdOrRetract(PublicationReason.UNDER_REVIEW)
     not_permitted = _decide_if_not_permitted(event, publication, preferences, has_consented=has_consented)
     if not_permitted is not None:
         return not_permitted
@@ -147,7 +151,7 @@ async def _decide_event(
         return DoNothing()
     if event.needs_author_approval:
         if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
-            return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
+            return WithholdOrRetract(PublicationReason.AUTHOR_MUST_AGREE)
         return DoNothing()
     return await _target_of_event(reader, event, publication)
 
@@ -161,15 +165,19 @@ def _decide_if_not_permitted(
     is_only_of_another_app = _is_only_of_another_app(event, publication)
     if not event.record.is_wanted:
         reason = PublicationReason.PUBLISHING_TURNED_OFF
-        return KeepEditsLocal(reason) if is_only_of_another_app and not publication.is_withdrawn else Withhold(reason)
+        return (
+            KeepEditsLocal(reason)
+            if is_only_of_another_app and not publication.is_withdrawn
+            else WithholdOrRetract(reason)
+        )
     if reach_of(event) is PublishLevel.NOTHING:
         if event.is_record_of_author and not publication.is_withdrawn:
             return DoNothing()
-        return Withhold(_why_not_public(event))
+        return WithholdOrRetract(_why_not_public(event))
     if not has_consented or not preferences.writes_events:
         reason = PublicationReason.EVENTS_NOT_WANTED if has_consented else PublicationReason.NOT_AGREED
-        return KeepEditsLocal(reason) if is_only_of_another_app else Withhold(reason)
-    return Withhold(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
+        return KeepEditsLocal(reason) if is_only_of_another_app else WithholdOrRetract(reason)
+    return WithholdOrRetract(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
 
 
 def _is_only_of_another_app(event: Event, publication: Publication) -> bool:
@@ -187,39 +195,40 @@ async def _target_of_event(reader: Reader, event: Event, publication: Publicatio
     is_moving = record is not None and record.uri != publication.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
         return KeepEditsLocal(PublicationReason.OLD_COLLECTION)
-    repository = await _repository_for_event(reader, event, publication, is_moving=is_moving)
-    if not isinstance(repository, Identity):
-        return repository
-    if is_moving and publication.uri is None and repository.did == event.record_did:
+    target = await _repository_for_event(reader, event, publication, is_moving=is_moving)
+    if not isinstance(target, Identity):
+        return target
+    if is_moving and publication.uri is None and target.did == event.record_did:
         return MoveBack(event.record_uri or "")
-    return PublishEvent(event, repository)
+    return PublishEvent(event, target)
 
 
 async def _repository_for_event(
     reader: Reader, event: Event, publication: Publication, *, is_moving: bool
-) -> Identity | Wait | AwaitPermission | Withhold:
-    """Return the repository of the event's record: the author's, or the one of the event's group.
+) -> Identity | Wait | AwaitPermission | WithholdOrRetract:
+    """Return the identity in whose repository the event's record belongs: the author's, or that of the event's group. If
+    nothing can be written there, return the decision that follows.
 
     ``is_moving``: the event has a record in another repository, which this publication replaces.
     """
     did = publication.did or (None if is_moving else event.record_did)
-    repository = await repository_for(reader, UserId(publication.user_id), did)
+    identity = await repository_for(reader, UserId(publication.user_id), did)
     has_record = publication.may_exist_remotely or (event.record_uri is not None and not is_moving)
-    if repository is None and not has_record:
+    if identity is None and not has_record:
         # An event that left its group gets a new record, because the group's repository does not belong to the event's
         # author.
-        did, repository = None, await repository_for(reader, UserId(publication.user_id), None)
-    account = await _publishing_group_account(reader, event) if did is None or repository is None else None
+        did, identity = None, await repository_for(reader, UserId(publication.user_id), None)
+    account = await _publishing_group_account(reader, event) if did is None or identity is None else None
     if account is not None:
-        group_repository = await repository_for(reader, account, did)
-        if group_repository is None and did is None:
+        identity_of_group = await repository_for(reader, account, did)
+        if identity_of_group is None and did is None:
             return Wait(PublicationReason.GROUP_REPOSITORY_PENDING)
-        repository = group_repository or repository
-    if repository is not None:
-        return repository
+        identity = identity_of_group or identity
+    if identity is not None:
+        return identity
     if publication.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-    return Withhold(PublicationReason.NO_REPOSITORY)
+    return WithholdOrRetract(PublicationReason.NO_REPOSITORY)
 
 
 async def _publishing_group_account(reader: Reader, event: Event) -> UserId | None:
@@ -268,25 +277,27 @@ async def _decide_rsvp(
 ) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
     if attendance is None:
-        return Withhold(PublicationReason.ANSWER_DELETED)
+        return WithholdOrRetract(PublicationReason.ANSWER_DELETED)
     event = await queries.by_id(reader, attendance.event_id)
     if event is None or event.deleted_at is not None:
-        return Withhold(PublicationReason.EVENT_DELETED)
+        return WithholdOrRetract(PublicationReason.EVENT_DELETED)
     why_not = _why_rsvp_not_permitted(attendance, event, publication, preferences, has_consented=has_consented)
     if why_not is not None:
-        return Withhold(why_not)
+        return WithholdOrRetract(why_not)
     token = status_token(attendance.status, preferences)
-    is_record_lost = event.removed_at is not None or event.record_deleted_at is not None
-    if is_record_lost or attendance.skips_record or token is NoStatusToken.UNDECIDED:
+    is_event_record_gone = event.removed_at is not None or event.record_deleted_at is not None
+    if is_event_record_gone or attendance.skips_record or token is NoStatusToken.UNDECIDED:
         return DoNothing()
     if token is NoStatusToken.NO_RECORD:
-        return Withhold(PublicationReason.DECLINED_NOT_WANTED)
+        return WithholdOrRetract(PublicationReason.DECLINED_NOT_WANTED)
     if event.record_uri is None and publication.may_exist_remotely:
-        return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
+        return WithholdOrRetract(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
         return Wait(PublicationReason.NO_EVENT_RECORD)
-    repository = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
-    return PublishRsvp(attendance, event, repository, token) if isinstance(repository, Identity) else repository
+    target = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
+    if not isinstance(target, Identity):
+        return target
+    return PublishRsvp(attendance, event, target, token)
 
 
 def _why_rsvp_not_permitted(
@@ -314,23 +325,25 @@ def _why_rsvp_not_permitted(
 async def _decide_series(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     series = await series_queries.by_id(reader, SeriesId(publication.subject_id))
     if series is None or series.deleted_at is not None:
-        return Withhold(PublicationReason.SERIES_DELETED)
+        return WithholdOrRetract(PublicationReason.SERIES_DELETED)
     if series.is_read_only and publication.uri is not None:
-        return Withhold(PublicationReason.NO_SERIES)
+        return WithholdOrRetract(PublicationReason.NO_SERIES)
     if series.is_read_only:
         return DoNothing()
     if reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL:
-        return Withhold(PublicationReason.SERIES_NOT_PUBLIC)
+        return WithholdOrRetract(PublicationReason.SERIES_NOT_PUBLIC)
     if series.policy is PublishPolicy.NONE:
-        return Withhold(PublicationReason.NO_DATE_PUBLISHED)
+        return WithholdOrRetract(PublicationReason.NO_DATE_PUBLISHED)
     if not has_consented:
-        return Withhold(PublicationReason.NOT_AGREED)
+        return WithholdOrRetract(PublicationReason.NOT_AGREED)
     if publication.is_withdrawn:
-        return Withhold(PublicationReason.WITHDRAWN)
+        return WithholdOrRetract(PublicationReason.WITHDRAWN)
     if series.needs_author_approval:
         return DoNothing()
-    repository = await target_repository(reader, UserId(publication.user_id), publication)
-    return PublishSeries(series, repository) if isinstance(repository, Identity) else repository
+    target = await target_repository(reader, UserId(publication.user_id), publication)
+    if not isinstance(target, Identity):
+        return target
+    return PublishSeries(series, target)
 
 
 async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
@@ -349,7 +362,9 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
     if reason or not has_consented or publication.is_withdrawn:
         if superseded.is_record_of_author:
             return DoNothing()
-        return Withhold(reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
+        return WithholdOrRetract(
+            reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED)
+        )
     if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
     identity = await current_repository(reader, publication)

@@ -32,7 +32,7 @@ from openmeet.network.publishing.decision import (
     PublishGroup,
     PublishPlain,
     Wait,
-    Withhold,
+    WithholdOrRetract,
     superseded_writer,
 )
 from openmeet.network.publishing.repository_choice import current_repository, repository_for, repository_to_delete_from
@@ -54,19 +54,19 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
     """Decide about the group's own record."""
     group = await queries.by_id(reader, GroupId(publication.subject_id))
     if group is None or group.deleted_at is not None:
-        return Withhold(PublicationReason.GROUP_DELETED)
+        return WithholdOrRetract(PublicationReason.GROUP_DELETED)
     if group.is_read_only:
         return DoNothing()
     if not group.details.sync_enabled:
-        return Withhold(PublicationReason.GROUP_PUBLISHING_TURNED_OFF)
+        return WithholdOrRetract(PublicationReason.GROUP_PUBLISHING_TURNED_OFF)
     share = share_of(group)
     if share is Share.NOTHING:
-        return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
+        return WithholdOrRetract(PublicationReason.GROUP_NOT_PUBLIC)
     record_holder = record_holder_of(group)
     if not (await identity_queries.consent(reader, record_holder)).is_given:
-        return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
+        return WithholdOrRetract(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     if publication.is_withdrawn:
-        return Withhold(PublicationReason.WITHDRAWN)
+        return WithholdOrRetract(PublicationReason.WITHDRAWN)
     if group.is_hidden:
         return _decide_if_hidden(publication)
     identity = await repository_for(reader, record_holder, publication.did if publication.may_exist_remotely else None)
@@ -74,7 +74,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
         return (
             AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
             if publication.may_exist_remotely
-            else Withhold(PublicationReason.NO_REPOSITORY_OF_GROUP)
+            else WithholdOrRetract(PublicationReason.NO_REPOSITORY_OF_GROUP)
         )
     backups = await published_backups(reader, group)
     before = await record_queries.newest_superseded(reader, group.id)
@@ -87,11 +87,11 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
     group_id = await record_queries.group_of_superseded(reader, publication.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
-        return Withhold(PublicationReason.GROUP_DELETED)
+        return WithholdOrRetract(PublicationReason.GROUP_DELETED)
     if not has_consented:
-        return Withhold(PublicationReason.NOT_AGREED)
+        return WithholdOrRetract(PublicationReason.NOT_AGREED)
     if publication.is_withdrawn or share_of(group) is Share.NOTHING:
-        return Withhold(PublicationReason.GROUP_OFF_NETWORK)
+        return WithholdOrRetract(PublicationReason.GROUP_OFF_NETWORK)
     successor_uri = group.network.record_uri
     if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
@@ -108,16 +108,16 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     if event is not None and event.group is not None:
         group = await queries.by_id(reader, event.group.id)
     if event is None or group is None or event.is_gone or event.is_draft:
-        return Withhold(PublicationReason.NOT_OF_GROUP)
+        return WithholdOrRetract(PublicationReason.NOT_OF_GROUP)
     if event.is_read_only or group.is_read_only:
         return DoNothing()
     if event.record_deleted_at is not None:
         return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
-        return Withhold(PublicationReason.GROUP_OF_EVENT_HIDDEN)
-    repository = await group_repository(reader, group, publication)
-    if not isinstance(repository, Identity):
-        return repository
+        return WithholdOrRetract(PublicationReason.GROUP_OF_EVENT_HIDDEN)
+    target = await group_repository(reader, group, publication)
+    if not isinstance(target, Identity):
+        return target
     if group.is_hidden:
         return _decide_if_hidden(publication)
     if event.record_uri is None or event.record_cid is None:
@@ -127,11 +127,11 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_group_event(uri, listed, now, previous)
 
-    return PublishPlain(repository, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
+    return PublishPlain(target, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
 async def group_repository(reader: Reader, group: Group, publication: Publication) -> Identity | Decision:
-    """Return the repository that has the group's record, or the decision to make if we cannot write there."""
+    """Return the identity in whose repository the group's record is, or the decision to make if we cannot write there."""
     uri = group.network.record_uri
     if uri is None:
         return _decide_without_referent(publication, PublicationReason.NO_GROUP_RECORD)
@@ -139,13 +139,13 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
     if publication.may_exist_remotely and publication.did not in {None, did}:
         if await repository_to_delete_from(reader, publication) is None:
             return ForgetRecord()
-        return Withhold(PublicationReason.GROUP_MOVED)
+        return WithholdOrRetract(PublicationReason.GROUP_MOVED)
     if await _is_of_former_holder_without_consent(reader, group, publication):
-        return Withhold(PublicationReason.WITHDRAWN)
+        return WithholdOrRetract(PublicationReason.WITHDRAWN)
     if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
-        return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
+        return WithholdOrRetract(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     if publication.is_withdrawn:
-        return Withhold(PublicationReason.WITHDRAWN)
+        return WithholdOrRetract(PublicationReason.WITHDRAWN)
     identity = await repository_for(reader, record_holder_of(group), did)
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
@@ -168,20 +168,20 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
     """Decide about the member's own statement."""
     membership_and_group = await _membership_and_group(reader, publication)
     if membership_and_group is None:
-        return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
+        return WithholdOrRetract(PublicationReason.YOU_NOT_A_MEMBER)
     membership, group = membership_and_group
     if not membership.sync_enabled:
-        return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
+        return WithholdOrRetract(PublicationReason.MEMBERSHIP_PRIVATE)
     # For a group of another installation, the statement is also the request to join.
     is_join_request = membership.role is GroupRole.PENDING and group.is_read_only
     if membership.role not in INSIDE and not is_join_request:
-        return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
+        return WithholdOrRetract(PublicationReason.YOU_NOT_A_MEMBER)
     if not has_consented:
-        return Withhold(PublicationReason.NOT_AGREED)
+        return WithholdOrRetract(PublicationReason.NOT_AGREED)
     if publication.is_withdrawn:
-        return Withhold(PublicationReason.WITHDRAWN)
+        return WithholdOrRetract(PublicationReason.WITHDRAWN)
     if not group.is_read_only and share_of(group) is not Share.ALL:
-        return Withhold(PublicationReason.MEMBERS_PRIVATE)
+        return WithholdOrRetract(PublicationReason.MEMBERS_PRIVATE)
     if group.is_hidden:
         return _decide_if_hidden(publication)
     if group.network.record_uri is None:
@@ -191,7 +191,7 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
 
 async def _publish_member_statement(
     reader: Reader, publication: Publication, membership: Membership, group_uri: str
-) -> PublishPlain | AwaitPermission | Withhold:
+) -> PublishPlain | AwaitPermission | WithholdOrRetract:
     """Decide where the member's statement about the group with this record is written.
 
     If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
@@ -205,7 +205,7 @@ async def _publish_member_statement(
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
     identity = identity or await repository_for(reader, user_id, None)
     if identity is None:
-        return Withhold(PublicationReason.NO_REPOSITORY)
+        return WithholdOrRetract(PublicationReason.NO_REPOSITORY)
     key = RecordKey(record_key_for(parse_at_uri(group_uri)))
     if (
         existing is not None
@@ -226,21 +226,21 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     """
     membership_and_group = await _membership_and_group(reader, publication)
     if membership_and_group is None:
-        return Withhold(PublicationReason.NOT_A_MEMBER)
+        return WithholdOrRetract(PublicationReason.NOT_A_MEMBER)
     membership, group = membership_and_group
     if group.is_read_only:
         return DoNothing()
     role_token = ROLE_TOKENS[membership.role]
     if role_token is None:
-        return Withhold(PublicationReason.NOT_A_MEMBER)
+        return WithholdOrRetract(PublicationReason.NOT_A_MEMBER)
     if share_of(group) is not Share.ALL:
-        return Withhold(PublicationReason.MEMBERS_PRIVATE)
+        return WithholdOrRetract(PublicationReason.MEMBERS_PRIVATE)
     statement = await _member_statement(reader, group, membership)
     if statement is None:
-        return Withhold(PublicationReason.NO_STATEMENT)
-    repository = await group_repository(reader, group, publication)
-    if not isinstance(repository, Identity):
-        return repository
+        return WithholdOrRetract(PublicationReason.NO_STATEMENT)
+    target = await group_repository(reader, group, publication)
+    if not isinstance(target, Identity):
+        return target
     if group.is_hidden:
         return _decide_if_hidden(publication)
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
@@ -248,7 +248,7 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_acceptance(uri, member, statement, role_token, now, previous)
 
-    return PublishPlain(repository, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
+    return PublishPlain(target, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
 
 async def _membership_and_group(reader: Reader, publication: Publication) -> tuple[Membership, Group] | None:
@@ -262,14 +262,14 @@ async def _membership_and_group(reader: Reader, publication: Publication) -> tup
 
 def _decide_without_referent(publication: Publication, reason: PublicationReason) -> Decision:
     """Decide about a record as long as the record that it refers to does not exist."""
-    return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
+    return WithholdOrRetract(reason) if publication.may_exist_remotely else Wait(reason)
 
 
 def _decide_if_hidden(publication: Publication) -> Decision:
     """Decide about a record of a group that moderators hide. Published records stay as they are, because only their
     authors retract them; none is written.
     """
-    return DoNothing() if publication.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
+    return DoNothing() if publication.may_exist_remotely else WithholdOrRetract(PublicationReason.HIDDEN)
 
 
 async def _member_statement(reader: Reader, group: Group, membership: Membership) -> StrongRef | None:

@@ -198,8 +198,8 @@ async def keep_in_repository(dependencies: PublishingDependencies, publication: 
     """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
     async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        now = await publication_queries.find(tx, publication.kind, publication.subject_id)
-        if now is None or now.lease != publication.lease or now.uri is not None:
+        current = await publication_queries.find(tx, publication.kind, publication.subject_id)
+        if current is None or current.lease != publication.lease or current.uri is not None:
             return
         await superseded_records.delete(tx, uri)
         await publication_moves.undo_move_to_subject(

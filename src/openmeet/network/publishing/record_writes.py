@@ -36,7 +36,7 @@ from openmeet.outbox.reasons import PublicationReason
 
 MAX_MERGE_ROUNDS = 3
 MAX_WRITES_PER_HOUR = 5
-# A job becomes due again when ingestion has applied the version that was found. This delay covers a message that
+# A publication becomes due again when ingestion has applied the version that was found. This delay covers a message that
 # ingestion already knew.
 INGESTED_AFTER = 30 * SECOND
 # A create costs three points of a repository's hourly budget, an update two, a delete one.
@@ -215,7 +215,7 @@ async def _resolve_conflict(
 async def _hand_to_ingestion(
     dependencies: PublishingDependencies, publication: Publication, uri: AtUri, proof: RecordProof | None = None
 ) -> None:
-    """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
+    """Enqueue what the repository has, with its proof, for ingestion. The publication is due again when that is merged."""
     message = message_of_proof(uri, proof or await fetch_proof(dependencies, uri))
     due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
     # Stored before the message is enqueued: ingestion makes rows due that wait for it.

@@ -1,4 +1,5 @@
-"""Choice of the repository for a record: the one that has it, or else one of the person's.
+"""Choice of the repository for a record: the one that has it, or else one of the person's. A repository is returned as
+the identity whose repository it is.
 
 There is one record per RSVP, so that no app shows an outdated one from another repository: if there are several records
 about the event, the effective one (``records.seen``) is updated. If another app has written a newer record, ours is
@@ -16,7 +17,7 @@ from openmeet.domain.identities import backfill_progress, session_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold
+from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, WithholdOrRetract
 from openmeet.network.records import database_periods, repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_queries
@@ -47,20 +48,22 @@ async def current_repository(reader: Reader, publication: Publication) -> Identi
 
 async def target_repository(
     reader: Reader, user_id: UserId, publication: Publication
-) -> Identity | Withhold | AwaitPermission:
-    """Return ``repository_for`` a publication. If that repository is disconnected, a retracted record is created in
-    another one.
+) -> Identity | WithholdOrRetract | AwaitPermission:
+    """Return ``repository_for`` a publication, or the decision that follows if the person cannot write there. If that
+    repository is disconnected, a retracted record is created in another one.
     """
     identity = await repository_for(reader, user_id, publication.did)
     if identity is None and publication.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-    return identity or await repository_for(reader, user_id, None) or Withhold(PublicationReason.NO_REPOSITORY)
+    return identity or await repository_for(reader, user_id, None) or WithholdOrRetract(PublicationReason.NO_REPOSITORY)
 
 
 async def repository_for_rsvp(
     reader: Reader, publication: Publication, subject_uri: str, source: RsvpSource
-) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
-    """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
+) -> Identity | WithholdOrRetract | AwaitPermission | Wait | RetractDuplicate:
+    """Return the repository for the RSVP to the event with this record, or the decision that follows if it must not be
+    written there. ``source``: where the person answered last.
+    """
     identities = await identity_queries.writable_of_user(reader, UserId(publication.user_id))
     if (
         not publication.may_exist_remotely
