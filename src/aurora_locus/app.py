@@ -142,7 +142,7 @@ async def open_server(
         labels = await _open_labels(settings, db, sealer)
         host = await _open_xrpc_host(core, labels, credentials, crawl_requests, stack)
         read_federation = _federation_reader(core, crawl_requests)
-        site = await pages.open_pages(settings, db, sealer)
+        site = await pages.open_pages(settings, registry, sealer)
         routes = [
             *oauth_routes(authorization),
             *federation_status.routes(credentials, read_federation),

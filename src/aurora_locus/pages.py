@@ -1,12 +1,9 @@
 """All HTML pages of this server, and their dependencies."""
 
-from typing import Final
-
 from starlette.routing import Route
 
 from aurora_locus.account_pages import routes as account_pages
 from aurora_locus.accounts.email_tokens import LIFETIME
-from aurora_locus.accounts.passwords import MIN_LENGTH
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration.pages import routes as administration
 from aurora_locus.front_page import routes as front_page
@@ -17,15 +14,11 @@ from aurora_locus.settings import PdsSettings
 from aurora_locus.sign_in import pages as sign_in_pages
 from aurora_locus.site.frame import Branding, Site, open_site
 from groundwork.clock import MINUTE
-from groundwork.database.transaction import Database
 from groundwork.http.application import Application
 from groundwork.sealing import Sealer
 
-# Limits that the pages mention.
-NUMBERS: Final = {"min_password_length": MIN_LENGTH, "code_minutes": LIFETIME // MINUTE}
 
-
-async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Site:
+async def open_pages(settings: PdsSettings, registry: Registry, sealer: Sealer) -> Site:
     """Open the page layout as configured by the operator."""
     branding = Branding(
         name=settings.service_name or settings.hostname,
@@ -37,8 +30,9 @@ async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Sit
         logo_url=settings.logo_url,
         colour=settings.primary_color,
     )
-    csrf_key = await server_keys.find_or_make(db, sealer, server_keys.PAGE_FORMS)
-    return open_site(branding, settings.url, csrf_key, NUMBERS)
+    csrf_key = await server_keys.find_or_make(registry.db, sealer, server_keys.PAGE_FORMS)
+    numbers = {"min_password_length": registry.passwords.min_length, "code_minutes": LIFETIME // MINUTE}
+    return open_site(branding, settings.url, csrf_key, numbers)
 
 
 def routes(site: Site, settings: PdsSettings) -> list[Route]:

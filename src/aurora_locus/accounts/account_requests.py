@@ -13,7 +13,6 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import invites, queries
 from aurora_locus.accounts.model import TokenPair
-from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.handles import handle_taken
@@ -78,7 +77,7 @@ def check(registry: Registry, request: AccountRequest) -> CheckedAccountRequest:
         raise InvalidInput("email", str(error)) from None
     if request.password is None:
         raise InvalidInput("password", gettext_noop("Choose a password."), name="InvalidPassword")
-    require_acceptable(request.password)
+    registry.passwords.require_acceptable(request.password)
     return CheckedAccountRequest(email, request.password, _recovery(registry, request.recovery_key))
 
 

@@ -7,7 +7,6 @@ import asyncio
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, password_guesses, queries, sessions, sign_in_links
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
-from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.database.transaction import Writer
@@ -37,7 +36,7 @@ async def send_token(registry: Registry, typed_email: str) -> None:
 
 async def change(registry: Registry, did: Did, password: str) -> None:
     """Set the password of an owner who has proven their identity, and end every session. Raises InvalidInput."""
-    require_acceptable(password)
+    registry.passwords.require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     await registry.db.write(lambda w: replace_password(w, registry, did, password_hash))
@@ -47,7 +46,7 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
     """Set the password and end every session. ``source`` becomes a known one, because its user received the e-mail.
     Raises InvalidInput for the password, NotSignedIn for the token.
     """
-    require_acceptable(password)
+    registry.passwords.require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> TokenVerdict:

@@ -33,30 +33,32 @@ MAX_CHECKED_LENGTH = 512
 _OF_REFERENCE = re.compile(r"(?P<salt>[0-9a-f]{32}):[0-9a-f]{128}")
 
 
-def require_acceptable(password: str) -> None:
-    """Reject a new password that is too short to be safe or too long to be checked. Raises InvalidInput."""
-    if len(password) < MIN_LENGTH:
-        raise InvalidInput(
-            "password",
-            localizable("Choose a password of at least %(min_length)s characters.", min_length=MIN_LENGTH),
-            name="InvalidPassword",
-        )
-    if len(password) > MAX_NEW_LENGTH:
-        raise InvalidInput(
-            "password",
-            localizable("A password can have up to %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
-            name="InvalidPassword",
-        )
-
-
 class Passwords:
-    """The bounded thread pool. Close it when the server stops."""
+    """The rules of new passwords, and the bounded thread pool. Close it when the server stops."""
 
-    def __init__(self, *, threads: int = 2, memory_kib: int = 7 * 1024, passes: int = 5) -> None:
+    def __init__(
+        self, *, min_length: int = MIN_LENGTH, threads: int = 2, memory_kib: int = 7 * 1024, passes: int = 5
+    ) -> None:
+        self.min_length = min_length
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         # The hash that is checked for unknown accounts. It is computed at start, so that it has the current parameters.
         self._nobodys = self._hasher.hash("the password of nobody")
+
+    def require_acceptable(self, password: str) -> None:
+        """Reject a new password that is too short to be safe or too long to be checked. Raises InvalidInput."""
+        if len(password) < self.min_length:
+            raise InvalidInput(
+                "password",
+                localizable("Choose a password of at least %(min_length)s characters.", min_length=self.min_length),
+                name="InvalidPassword",
+            )
+        if len(password) > MAX_NEW_LENGTH:
+            raise InvalidInput(
+                "password",
+                localizable("A password can have up to %(max_new_length)s characters.", max_new_length=MAX_NEW_LENGTH),
+                name="InvalidPassword",
+            )
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash of a new password."""

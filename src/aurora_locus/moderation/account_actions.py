@@ -13,7 +13,6 @@ from aurora_locus.accounts import (
 )
 from aurora_locus.accounts.account_requests import email_taken
 from aurora_locus.accounts.email_tokens import TokenPurpose
-from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs import quotas
 from aurora_locus.i18n.sentences import gettext_noop
@@ -128,7 +127,7 @@ async def set_password(registry: Registry, audit: AuditContext, did: Did, passwo
     NotFound, Forbidden.
     """
     audit.by.require(OperatorAction.SET_PASSWORD)
-    require_acceptable(password)
+    registry.passwords.require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:

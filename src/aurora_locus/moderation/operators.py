@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
+from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
@@ -100,7 +100,7 @@ async def add(
     account = None if not did else _did(did)
     password_hash = None
     if password:
-        require_acceptable(password)
+        registry.passwords.require_acceptable(password)
         password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:
@@ -132,7 +132,7 @@ async def change(registry: Registry, audit: AuditContext, name: str, role: Opera
 async def set_password(registry: Registry, audit: AuditContext, name: str, password: str) -> None:
     """Set a new password. Raises InvalidInput, NotFound, Forbidden."""
     audit.by.require(OperatorAction.MANAGE_OPERATORS)
-    require_acceptable(password)
+    registry.passwords.require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:

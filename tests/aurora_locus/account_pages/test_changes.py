@@ -120,6 +120,16 @@ async def test_an_address_of_somebody_else_is_refused(deployment: Deployment, ad
     assert 'value="ben@example.org"' in answer.text
 
 
+async def test_least_length_of_the_server_holds_for_new_passwords(
+    deployment: Deployment, ada: Ada, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment.pds.registry.passwords, "min_length", 12)
+    for new, status in (("x" * 11, 400), ("x" * 12, 303)):
+        answer = await ada.browser.send("/account/password", {"password": new, "repeated": new})
+        assert answer.status_code == status
+        assert status == 303 or "at least 12" in problems_in(answer)["password"]
+
+
 async def test_new_password_ends_all_other_sessions(deployment: Deployment, ada: Ada) -> None:
     elsewhere = visitor(deployment)
     await elsewhere.sign_in("ada")
