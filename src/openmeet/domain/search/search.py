@@ -73,6 +73,11 @@ class SearchQuery:
     only_series: bool = False
     related: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def is_private(self) -> bool:
+        """Whether the results are only for the person who searches. Such a search has no feed and is not saved."""
+        return self.of_groups_of is not None
+
 
 # A term of a search, and others that may take its place.
 Alternatives = tuple[str, ...]

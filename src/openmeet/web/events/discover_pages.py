@@ -346,7 +346,7 @@ def _form_context(
     search_fields, search_query = submitted.search_fields, found_page.search_query if found_page else None
     query_string = query.query_string(search_fields)
     # Private results have no feed, because feed readers have no session.
-    follows = search_query is not None and search_query.of_groups_of is None
+    follows = search_query is not None and not search_query.is_private
     return {
         "feeds": {"name": query.name_of(search_fields), "query": f"?{query_string}" if query_string else ""}
         if follows
@@ -370,9 +370,7 @@ def _form_context(
         "labels": {one.name: one.label for one in FILTERS},
         "is_later": not submitted.is_first_page,
         "is_answered": search_query is not None,
-        "may_be_kept": search_query is not None
-        and search_query.of_groups_of is None
-        and query.is_specific(search_query),
+        "may_be_kept": search_query is not None and not search_query.is_private and query.is_specific(search_query),
         "asked": query_string,
         "places": submitted.choices,
     }
