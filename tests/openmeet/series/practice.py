@@ -81,10 +81,12 @@ async def move_all_dates(tx: Transaction, series: Series, by: timedelta, *, noti
     )
 
 
-async def apply_new_rule(tx: Transaction, series: Series, rule: str) -> Series:
+async def apply_new_rule(tx: Transaction, series: Series, rule: str, *, notifies: bool = True) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
     held = await date_queries.stored(tx, series.id)
-    return await apply_edits.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+    return await apply_edits.apply_plan(
+        tx, series, plan_all(series, series.content, timing, held, tx.now), notifies=notifies
+    )
 
 
 async def split_series(tx: Transaction, series: Series, at: str, title: str) -> Series:

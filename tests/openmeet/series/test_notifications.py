@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database, Reader
+from openmeet.domain.attendance import invitations
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
@@ -166,6 +167,42 @@ async def test_a_silent_edit_still_announces_a_new_time(practice_db: Database) -
         await undo.undo(tx, await lock_series(tx, ana, series))
         for who in (ben, cleo):
             assert await kinds_received(tx, who) == [event_kinds.EVENT_CHANGED, event_kinds.EVENT_CHANGED]
+
+
+async def test_a_silent_rule_still_announces_the_dates_that_it_deletes(practice_db: Database) -> None:
+    """Nobody comes in vain: neither people who were invited to such a date, nor followers. The undo is announced, too."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben, cleo, dan = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
+        first, second, *_ = await dates(tx, series)
+        await invitations.invite(tx, ana, second.slug, "ben@example.org")
+        await give_rsvp(tx, dan, first)
+        await actions.follow(tx, cleo, series.slug)
+        await tx.execute("delete from notifications")
+        rule = "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"
+        await apply_new_rule(tx, await lock_series(tx, ana, series), rule, notifies=False)
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [event_kinds.EVENT_DELETED]
+        await undo.undo(tx, await lock_series(tx, ana, series))
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [event_kinds.EVENT_DELETED, event_kinds.EVENT_REINSTATED]
+        assert await kinds_received(tx, dan) == []
+
+
+async def test_dates_removed_silently_are_announced_to_people_who_answered(practice_db: Database) -> None:
+    """Followers do not learn of it, as the host chose."""
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        first, *_ = await dates(tx, series)
+        await give_rsvp(tx, ben, first)
+        await actions.follow(tx, cleo, series.slug)
+        removed = original_dates([first])
+        await cancel_dates.remove_dates(tx, await lock_series(tx, ana, series), removed, notifies=False)
+        assert await kinds_received(tx, ben) == [event_kinds.EVENT_DELETED]
+        await undo.undo(tx, await lock_series(tx, ana, series))
+        assert await kinds_received(tx, ben) == [event_kinds.EVENT_DELETED, event_kinds.EVENT_REINSTATED]
+        assert await kinds_received(tx, cleo) == []
 
 
 async def test_followers_learn_only_of_dates_that_a_silent_edit_moves(practice_db: Database) -> None:

@@ -131,6 +131,7 @@ async def reinstate_with_series(tx: Transaction, series: Series, *, notifies: bo
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> Series:
     """Remove dates from the locked series permanently: the rule excludes them, and stored ones are deleted.
 
+    ``notifies``: False if the host chose not to notify followers. Everyone who answered a date is notified anyway.
     Raises NotFound if one of them is not a date of the series.
     """
     before = await undo.take_snapshot(tx, series)
@@ -151,7 +152,12 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     # Detach them, so that the name is free if the host adds the date again.
     await date_queries.detach(tx, [event.id for event in deleted])
     news = await notify.of_changes(
-        tx, series, list(zip(to_delete, deleted, strict=True)), event_kinds.EVENT_DELETED, notifies=notifies
+        tx,
+        series,
+        list(zip(to_delete, deleted, strict=True)),
+        event_kinds.EVENT_DELETED,
+        notifies=notifies,
+        notifies_followers=notifies,
     )
     new_pattern = pattern(
         old_pattern.start,

@@ -103,20 +103,20 @@ async def of_changes(
     kind: NotificationKind[DatesChanged],
     *,
     notifies: bool = True,
+    notifies_followers: bool = True,
 ) -> list[SeriesNews]:
     """Notices about changed dates (before, after) of a locked series. Dates that were cancelled before and still are do
     not count, unless nothing else changed: a list with their new times would read as if they took place.
 
     ``notifies``: False if the host chose not to notify guests. As with a single event, a new time is announced anyway,
-    and hosts and co-hosts of these dates are notified in any case if somebody else changed them.
+    and so is a date that is deleted or is back; hosts and co-hosts of these dates are notified in any case if somebody
+    else changed them. ``notifies_followers``: False if these dates concern only people who answered them.
     """
     if not changed:
         return []
     taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
     ordered = sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
-    announced = [
-        after.id for before, after in ordered if notifies or not (before is None or has_same_time(before, after))
-    ]
+    announced = [after.id for before, after in ordered if notifies or _is_always_announced(before, after)]
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     return [
         SeriesNews(
@@ -133,7 +133,7 @@ async def of_changes(
             ],
             announced,
             sorted(authors),
-            to_followers=bool(announced),
+            to_followers=notifies_followers and bool(announced),
             co_hosts=await co_hosts_of(tx, [after.id for _, after in ordered]),
             for_hosts_only=[after.id for _, after in ordered if after.id not in set(announced)],
         )
@@ -346,6 +346,13 @@ def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
         others=tuple(one.is_at for one in others if one.is_at is not None),
         others_moved=all(one.payload.starts is not None for one in others),
     )
+
+
+def _is_always_announced(before: Event | None, after: Event) -> bool:
+    """Whether people must learn of a change even if the host chose not to notify them: otherwise they come in vain, or
+    miss the date.
+    """
+    return before is not None and (before.is_gone is not after.is_gone or not has_same_time(before, after))
 
 
 def _is_cancelled(event: Event | None) -> bool:

@@ -360,7 +360,9 @@ async def _notify_of_undo(
     dates = [(before, after) for before, after in pairs if after.position_in_series is not None]
     # After a split, people were notified of the rule of the later part, which is now deleted.
     last_pattern = (plan.made or series).timing.pattern
-    news = await _news(tx, restored, dates, is_silent=is_silent)
+    # Followers do not hear of the return of dates of whose removal they did not hear.
+    notifies_followers = not (is_silent and plan.action.act is UndoableAction.REMOVE_DATES)
+    news = await _news(tx, restored, dates, is_silent=is_silent, notifies_followers=notifies_followers)
     news = notify.with_rule(news, last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not is_silent:
         news += await notify.of_status(tx, restored, event_kinds.SERIES_RESUMED, "")
@@ -428,14 +430,21 @@ async def _restore_dates(
 
 
 async def _news(
-    tx: Transaction, series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool
+    tx: Transaction,
+    series: Series,
+    pairs: Sequence[tuple[Event, Event]],
+    *,
+    is_silent: bool,
+    notifies_followers: bool,
 ) -> list[SeriesNews]:
     groups: dict[NotificationKind[DatesChanged], list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
     news: list[SeriesNews] = []
     for kind, its in groups.items():
-        news += await notify.of_changes(tx, series, its, kind, notifies=not is_silent)
+        news += await notify.of_changes(
+            tx, series, its, kind, notifies=not is_silent, notifies_followers=notifies_followers
+        )
     return news
 
 
