@@ -7,6 +7,7 @@ import pytest
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions, administration, announcements, ownership
@@ -182,7 +183,7 @@ async def test_new_events_are_announced_once_to_the_right_people(post, club):
     # In five groups, the title alone does not say which of them.
     assert all(f"{group.details.name} hosts it." in text for _, _, text in found)
     assert f"New in {group.details.name}: " in await page_of(post, cleo)
-    await does(post, events.release, held.id)
+    await does(post, record_changes.release, held.id)
     assert await announce_group_events(post.db) == 1
 
 

@@ -13,7 +13,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.events import actions, draft_queries, drafts, queries, record_changes
+from openmeet.domain.events import draft_queries, drafts, queries, record_changes
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
@@ -132,7 +132,7 @@ async def test_only_publishing_makes_a_draft_visible(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
-        await actions.release(tx, draft.id)
+        await record_changes.release(tx, draft.id)
         await record_changes.note_record(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
         found = await queries.by_id(tx, draft.id)
     assert (found.is_draft, found.is_held) == (True, True)

@@ -11,7 +11,7 @@ from groundwork.clock import DAY
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.outbox.jobs import job_of
-from openmeet.domain.events import co_hosts
+from openmeet.domain.events import co_hosts, record_changes
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -72,6 +72,26 @@ async def test_messages_contain_the_state_at_the_time_of_sending(stage, client, 
         for one in stage.receiver.messages()
     ]
     assert told == [("event.changed", "Chess"), ("answer.changed", "attending"), ("event.changed", True)]
+
+
+async def test_an_event_that_waited_for_its_pds_is_sent_when_it_is_shown(stage, client, ana):
+    """Its first message said that it is not public yet. The revision stays, so an open form can still be saved."""
+    await register_webhook(client, stage, ana)
+    created = await client.post("/api/events", json=EVENT_JSON, headers=ana)
+    async with stage.site.db.transaction() as tx:
+        await tx.execute("update events set is_held = 1")
+    await stage.deliver()
+    async with stage.site.db.transaction() as tx:
+        row = await tx.fetch_one("select id from events")
+        assert row is not None
+        uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3mqdau33ozs2n"
+        await record_changes.note_record(tx, row["id"], uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    await stage.deliver()
+    assert [one["data"]["awaitsRepository"] for one in stage.receiver.messages()] == [True, False]
+    again = await client.put(
+        created.headers["location"], json=EVENT_JSON, headers=ana | {"if-match": created.headers["etag"]}
+    )
+    assert again.status_code == HTTPStatus.OK
 
 
 async def test_an_address_that_does_not_respond_delays_no_other(stage, client, ana, ben):

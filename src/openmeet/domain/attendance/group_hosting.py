@@ -6,7 +6,7 @@ from typing import Final
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import reevaluation
-from openmeet.domain.events import ownership
+from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Event, EventId
@@ -42,7 +42,7 @@ async def apply_edit(tx: Transaction, before: Group, after: Group) -> None:
     if _publication_settings(before.details) == _publication_settings(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
-        await event_queries.release_in_group(tx, after.id)
+        await record_changes.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
         await reevaluation.recheck_former_members_of_group(tx, after.id)
     await recheck_records(tx, after.id)

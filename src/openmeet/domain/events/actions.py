@@ -80,7 +80,8 @@ async def create(
 
     If the details differ from those of the first request, the function raises EventAlreadyCreated, because neither
     event would be the requested one. With ``is_held``, the event is hidden from other people until its author's PDS has
-    accepted the record (see ``release``). ``group`` comes from ``group_of_event.group_for``, which checks the permission.
+    accepted the record (see ``record_changes.release``). ``group`` comes from ``group_of_event.group_for``, which checks
+    the permission.
     A draft needs no name of its author yet; otherwise raises Refused (``NameNeeded``).
     """
     if not is_draft:
@@ -302,11 +303,6 @@ async def delete_locked(tx: Transaction, before: Event) -> Event:
         record_uri=(await ownership.record_uris_of(tx, [after])).get(after.id),
     )
     return after
-
-
-async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show a held event that will not be published after all."""
-    await queries.release(tx, event_id)
 
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:

@@ -381,20 +381,22 @@ async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> N
     )
 
 
-async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show a held event. A draft stays a draft, whatever its author's PDS reports."""
-    await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
+async def release(tx: Transaction, event_id: EventId) -> bool:
+    """Show a held event. Returns False if it is not held, or is a draft: that stays one, whatever its author's PDS
+    reports.
+    """
+    sql = "update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0"
+    return await tx.execute(sql, id=event_id) == 1
 
 
 # Events of a group that are not deleted, as a subselect.
 IDS_IN_GROUP: Final = "select id from events where group_id = :group_id and deleted_at is null"
 
 
-async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
-    """Show the held events of a group that will no longer be published."""
-    await tx.execute(
-        "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
-    )
+async def release_in_group(tx: Transaction, group_id: GroupId) -> list[EventId]:
+    """Show the held events of a group, except for drafts. Returns their ids."""
+    sql = "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0 returning id"
+    return [EventId(row["id"]) for row in await tx.fetch(sql, group_id=group_id)]
 
 
 def _values(event: Event, search_text: str) -> dict[str, object]:

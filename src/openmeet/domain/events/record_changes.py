@@ -17,9 +17,10 @@ from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.edits import blank_event, event_of_record, search_text, with_record
 from openmeet.domain.events.model import Event, EventId, EventSlug, NetworkEvent, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import enqueue_attribution, enqueue_record
+from openmeet.domain.events.publication import enqueue_attribution, enqueue_record, notify_webhooks
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups.model import GroupId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_withdrawals, publications, superseded_records
 
@@ -100,9 +101,23 @@ async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str,
     """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
     await event_records.set_record(tx, event_id, uri, cid, did)
-    await queries.release(tx, event_id)
+    await release(tx, event_id)
     await enqueue_attribution(tx, event_id)
     return before is not None and before.record_uri != uri
+
+
+async def release(tx: Transaction, event_id: EventId) -> None:
+    """Show an event that was held for its record: the author's PDS has accepted it, or it will not be published.
+
+    The revision stays, because nobody has edited anything.
+    """
+    if await queries.release(tx, event_id):
+        await notify_webhooks(tx, await queries.several(tx, [event_id]))
+
+
+async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
+    """``release`` the held events of a group whose events will no longer be published."""
+    await notify_webhooks(tx, await queries.several(tx, await queries.release_in_group(tx, group_id)))
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:

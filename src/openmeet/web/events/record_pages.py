@@ -49,7 +49,7 @@ async def publish_again(request: Request) -> Response:
         if publication.state is publications.PublicationState.WITHHELD:
             # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
             # waits for its record.
-            await event_actions.release(tx, event.id)
+            await record_changes.release(tx, event.id)
             return go(event_path(event.slug), flash="event_here_only")
     return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
 
