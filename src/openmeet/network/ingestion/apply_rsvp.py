@@ -20,9 +20,10 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import record_proofs, restored_records
-from openmeet.network.ingestion.local_rsvps import read_of, record_overrides_rsvp
+from openmeet.network.ingestion.local_rsvps import read_of, settle_with_record
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
@@ -74,7 +75,10 @@ async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
         return False
     await _note_others(tx, [rsvp])
     # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
-    if not person.is_shadow and await _local_rsvp_stays(tx, one.event_id, person.user_id, rsvp.record):
+    if (
+        not person.is_shadow
+        and await _settle_local_rsvp(tx, one.event_id, person.user_id, rsvp.record) is MergeSide.OURS
+    ):
         return True
     await _adopt(tx, one, person, rsvp.record)
     return True
@@ -99,16 +103,18 @@ async def _adopt(tx: Transaction, one: PersonAndEvent, person: RecordAuthor, eff
         await restored_records.attach_rsvp(tx, effective, person.user_id)
 
 
-async def _local_rsvp_stays(tx: Transaction, event_id: EventId, user_id: UserId, effective: SeenRecord) -> bool:
-    """Whether the person's RSVP on this site stays, because the effective record does not override it (now)."""
+async def _settle_local_rsvp(tx: Transaction, event_id: EventId, user_id: UserId, effective: SeenRecord) -> MergeSide:
+    """Return whether the person's RSVP on this site counts, or the effective record. An unsigned record waits for its
+    proof, so it does not count yet.
+    """
     attendance = await attendance_queries.find(tx, event_id, user_id)
     if attendance is None:
-        return False
+        return MergeSide.THEIRS
     if not effective.is_verified and _is_reply_given_here(attendance):
         await record_proofs.enqueue(tx, [effective.uri])
-        return True
+        return MergeSide.OURS
     publication = await publication_queries.find(tx, PublicationKind.RSVP, attendance.id)
-    return publication is not None and not await record_overrides_rsvp(tx, publication, attendance, effective)
+    return MergeSide.THEIRS if publication is None else await settle_with_record(tx, publication, attendance, effective)
 
 
 def _is_reply_given_here(attendance: Attendance) -> bool:

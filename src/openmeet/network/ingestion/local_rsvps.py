@@ -37,35 +37,39 @@ def read_of(effective: SeenRecord) -> ParsedRsvp:
     return read_rsvp(effective.collection, cbor.decode(effective.body or b""), rkey=effective.rkey)
 
 
-async def record_overrides_rsvp(
+async def settle_with_record(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord
-) -> bool:
-    """Whether the effective record overrides the RSVP given here. The decision is stored if both changed."""
+) -> MergeSide:
+    """Decide between the RSVP given here and the effective record, and return which one counts.
+
+    The decision is stored if both changed. The publication follows it: the side that lost is not sent any more, or is
+    overwritten in the repository. If the record counts, the caller makes it the person's RSVP.
+    """
     is_own_record = effective.uri == publication.uri
     if is_own_record and effective.cid in {publication.base_cid, publication.chosen_cid}:
         # These are our own bytes, but the local status may be more specific. If the status came from another record
         # that is no longer effective, ours becomes effective again.
         is_anothers = attendance.source is RsvpSource.NETWORK and attendance.record_uri != effective.uri
-        return is_anothers and not publication.has_unsent_revision
+        return MergeSide.THEIRS if is_anothers and not publication.has_unsent_revision else MergeSide.OURS
     if attendance.status is AttendanceStatus.INVITED and attendance.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
         if publication.has_unsent_revision:
             await publication_echoes.abandon_revision(tx, publication)
-        return True
+        return MergeSide.THEIRS
     replied_status = attendance_rules.replied_status_of(attendance.status)
     differs = attendance.source is RsvpSource.HERE and read_of(effective).status is not replied_status
     if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED_STATUSES):
-        return await _record_overrides_unsent_rsvp(tx, publication, attendance, effective)
+        return await _settle_unsent(tx, publication, attendance, effective)
     if is_own_record:
         await _adopt(tx, effective)
-        return True
-    return not (differs and await _is_newer_than_record(tx, publication, attendance, effective))
+        return MergeSide.THEIRS
+    return await _settle_published(tx, publication, attendance, effective) if differs else MergeSide.THEIRS
 
 
-async def _record_overrides_unsent_rsvp(
+async def _settle_unsent(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord
-) -> bool:
-    """Like ``record_overrides_rsvp``, for an RSVP that was never published."""
+) -> MergeSide:
+    """``settle_with_record`` for an RSVP given here that was never published."""
     theirs_at = await replied_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, theirs_at, effective.cid or ""))
     await store_decision(tx, publication, attendance.status.value, effective, side)
@@ -73,13 +77,13 @@ async def _record_overrides_unsent_rsvp(
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
         await publication_echoes.abandon_revision(tx, publication)
-    return side is MergeSide.THEIRS
+    return side
 
 
-async def _is_newer_than_record(
+async def _settle_published(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord
-) -> bool:
-    """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
+) -> MergeSide:
+    """``settle_with_record`` for an RSVP given here that is already published, and another app's record that arrives only
     now.
 
     Compares the time at which the person answered, so a later change by a host does not count. If ours is newer, it is
@@ -92,7 +96,7 @@ async def _is_newer_than_record(
         await store_decision(tx, publication, attendance.status.value, effective, side)
     if side is MergeSide.OURS:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[attendance.id])
-    return side is MergeSide.OURS
+    return side
 
 
 async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
