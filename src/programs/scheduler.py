@@ -33,7 +33,7 @@ from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as imports
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.moderation import reports
 from openmeet.domain.notifications import emails as notifications
 from openmeet.domain.notifications.tasks import enqueue_weeks
@@ -134,7 +134,7 @@ CHORES: dict[str, Chore] = {
     "running_calendars": Chore(
         3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
     ),
-    "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
+    "unused_pictures": Chore(3600, lambda platform: uploads.forget_unused(platform.db, platform.pictures)),
     "unused_chat_pictures": Chore(3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)),
     "unused_event_photos": Chore(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
     "failed_items": Chore(3600, lambda platform: _forget_undue(platform.db)),

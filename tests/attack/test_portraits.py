@@ -13,6 +13,7 @@ from groundwork.clock import HandClock
 from groundwork.errors import InvalidForm, TooLarge, TooMany
 from openmeet.domain.data_export import person as person_export
 from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.profiles import portraits
 from tests.databases import SqliteFiles
@@ -84,13 +85,13 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        for number in range(media_pictures.MAX_A_DAY):
-            await media_pictures.insert(tx, media_pictures.PictureKey(f"{number:032x}"), ana.user_id, 1, 1, 1)
+        for number in range(uploads.MAX_A_DAY):
+            await uploads.insert(tx, media_pictures.PictureKey(f"{number:032x}"), ana.user_id, 1, 1, 1)
     store = open_folder(tmp_path)
     with pytest.raises(TooLarge):
-        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await uploads.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     with pytest.raises(TooMany):
-        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, draw_bands())
+        await uploads.store_portrait(db, store, WORKERS, ana.user_id, draw_bands())
 
 
 async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:

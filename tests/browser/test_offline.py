@@ -7,7 +7,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events import actions
-from openmeet.domain.media import pictures
+from openmeet.domain.media import pictures, uploads
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
 from tests.browser.browsers import Deployment, context
@@ -130,7 +130,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         host = await sign_up_and_cache(page, openmeet, "Hanna")
-        key, made = await pictures.store_picture(
+        key, made = await uploads.store_picture(
             openmeet.db, openmeet.pictures, WORKERS, host.user_id, draw_picture(size=(600, 400))
         )
         async with openmeet.db.transaction() as tx:
@@ -276,7 +276,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
             for guest in guests:
                 await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        key = await pictures.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, draw_picture())
+        key = await uploads.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, draw_picture())
         async with openmeet.db.transaction() as tx:
             await portraits.put(tx, guests[0].user_id, key)
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file

@@ -25,6 +25,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, PictureKey, prepare
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
@@ -137,7 +138,7 @@ async def upload_picture(openmeet: Deployment, town: Town) -> None:
     async with openmeet.db.transaction() as tx:
         (row,) = await tx.fetch("select author_id from events where slug = :slug", slug=slug)
         key = PictureKey("ab" * 16)
-        await media.insert(tx, key, row["author_id"], made.width, made.height, 1)
+        await uploads.insert(tx, key, row["author_id"], made.width, made.height, 1)
         picture = Picture(key, "Board games on a table", made.width, made.height)
         await actions.set_picture(tx, Caller(row["author_id"], "Ben"), EventSlug(slug), picture)
     for file, body in made.bodies.items():
@@ -280,7 +281,7 @@ async def test_embeds_with_photos_are_light_on_a_sharp_screen(browser: Browser, 
         assert len(made.bodies[media.Size.THUMBNAIL, media.PictureFormat.WEBP]) > 12_000
         key = PictureKey(f"{number:032x}")
         async with openmeet.db.transaction() as tx:
-            await media.insert(tx, key, ana.user_id, made.width, made.height, 1)
+            await uploads.insert(tx, key, ana.user_id, made.width, made.height, 1)
             await actions.set_picture(tx, ana, event.slug, Picture(key, "Dice", made.width, made.height))
         for file, body in made.bodies.items():
             await put(openmeet.pictures, media.blob_key(key, *file), body)

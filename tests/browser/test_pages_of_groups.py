@@ -23,7 +23,7 @@ from openmeet.domain.groups.model import GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_record
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
@@ -126,7 +126,7 @@ async def test_pages_of_groups_are_usable(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await add_examples(tx, ana)
-    key, made = await media.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, draw_jpeg(side=400))
+    key, made = await uploads.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, draw_jpeg(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
         await actions.set_picture(

@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.events.model import EventId
-from openmeet.domain.media import pictures
+from openmeet.domain.media import pictures, uploads
 from openmeet.domain.media.pictures import Picture, PictureKey, PreparedPicture, blob_key, portrait_key
 from openmeet.domain.photos import queries as event_photos
 from openmeet.domain.photos.actions import blob_key as photo_key
@@ -117,7 +117,7 @@ class TownPictures:
         side = max(made)
 
         async def write(tx: Transaction) -> None:
-            await pictures.insert(tx, key, user_id, side, side, sum(map(len, made.values())))
+            await uploads.insert(tx, key, user_id, side, side, sum(map(len, made.values())))
             await shown_portraits.put(tx, user_id, key)
 
         for length, body in made.items():
@@ -130,7 +130,7 @@ class TownPictures:
         made = await drawing
 
         async def write(tx: Transaction) -> None:
-            await pictures.insert(
+            await uploads.insert(
                 tx, key, user_id, made.width, made.height, sum(map(len, made.bodies.values())), made.tone
             )
 

@@ -14,7 +14,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.saved_searches import queries as saved_search_queries
@@ -107,7 +107,7 @@ async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
         group = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    key, made = await media.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, draw_picture())
+    key, made = await uploads.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, draw_picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         await actions.set_picture(tx, ana, event.slug, shown)

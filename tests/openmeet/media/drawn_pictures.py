@@ -9,7 +9,7 @@ from PIL import Image
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
-from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import Caller
@@ -51,7 +51,7 @@ def draw_bands() -> bytes:
 
 
 async def set_portrait(db: Database, store: BlobStore, who: Caller) -> PictureKey:
-    key = await media_pictures.store_portrait(db, store, WORKERS, who.user_id, draw_bands())
+    key = await uploads.store_portrait(db, store, WORKERS, who.user_id, draw_bands())
     async with db.transaction() as tx:
         await portraits.put(tx, who.user_id, key)
     return key

@@ -10,7 +10,7 @@ from groundwork.database.transaction import CheckViolated
 from groundwork.errors import NotFound
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import queries
-from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
@@ -29,7 +29,7 @@ async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, st
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-    key, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
+    key, made = await uploads.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         saved = await groups.set_picture(tx, ana, group.slug, shown)
@@ -39,11 +39,11 @@ async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, st
         kept = await queries.by_slug(reader, group.slug)
     assert kept is not None
     assert kept.picture == shown
-    clock.turn(media_pictures.UNUSED_FOR + DAY)
-    assert await media_pictures.forget_unused(db, store) == 0
+    clock.turn(uploads.UNUSED_FOR + DAY)
+    assert await uploads.forget_unused(db, store) == 0
     async with db.transaction() as tx:
         await groups.delete(tx, ana, group.slug)
-    assert await media_pictures.forget_unused(db, store) == 1
+    assert await uploads.forget_unused(db, store) == 1
     with pytest.raises(NotFound):
         await store.size(blob_key(key, Size.SMALL))
 

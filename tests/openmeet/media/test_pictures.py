@@ -17,6 +17,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import FILES, MAX_UPLOAD_BYTES, Picture, PictureFormat, Size, blob_key, prepare
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -114,9 +115,9 @@ async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     with pytest.raises(TooLarge):
-        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await uploads.store_picture(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     async with db.transaction() as tx:
-        for number in range(media_pictures.MAX_A_DAY):
+        for number in range(uploads.MAX_A_DAY):
             await tx.execute(
                 "insert into pictures (key, user_id, width, height, size, created_at) values (:key, :id, 1, 1, 1, :now)",
                 key=f"{number:032x}",
@@ -124,7 +125,7 @@ async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock)
                 now=tx.now,
             )
     with pytest.raises(TooMany):
-        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
+        await uploads.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
 
 
 async def test_only_unused_pictures_are_deleted_after_a_while(make_database, store, clock):
@@ -133,16 +134,16 @@ async def test_only_unused_pictures_are_deleted_after_a_while(make_database, sto
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-    shown, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
-    unused, _ = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
+    shown, made = await uploads.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
+    unused, _ = await uploads.store_picture(db, store, WORKERS, ana.user_id, draw_picture())
     async with db.transaction() as tx:
         saved = await events.set_picture(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
         again = await events.revise(tx, ana, event.slug, check(typed, saved))
     assert again.content.picture == saved.content.picture
-    assert await media_pictures.forget_unused(db, store) == 0
-    clock.turn(media_pictures.UNUSED_FOR + DAY)
-    assert await media_pictures.forget_unused(db, store) == 1
+    assert await uploads.forget_unused(db, store) == 0
+    clock.turn(uploads.UNUSED_FOR + DAY)
+    assert await uploads.forget_unused(db, store) == 1
     for file in FILES:
         assert await store.size(blob_key(shown, *file)) > 0
         with pytest.raises(NotFound):
@@ -294,9 +295,7 @@ async def test_a_picture_over_a_limit_is_refused_next_to_its_field(
         async with db.transaction() as tx:
             ana = await person(tx, "Ana")
         with pytest.raises(JobStopped) as stopped:
-            await media_pictures.store_picture(
-                db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue()
-            )
+            await uploads.store_picture(db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue())
         assert stopped.value.reason is StopReason.MEMORY
     finally:
         await strict.close()
@@ -308,7 +307,7 @@ async def test_a_size_that_an_older_version_did_not_store_is_served_larger(make_
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, _ = await media_pictures.store_picture(site.db, store, WORKERS, ana.user_id, draw_picture(size=(2000, 1000)))
+    key, _ = await uploads.store_picture(site.db, store, WORKERS, ana.user_id, draw_picture(size=(2000, 1000)))
     for file in FILES:
         if file not in {(Size.LARGE, PictureFormat.JPEG), (Size.SMALL, PictureFormat.JPEG)}:
             await store.delete(blob_key(key, *file))

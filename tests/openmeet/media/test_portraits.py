@@ -21,6 +21,7 @@ from openmeet.domain.data_export import person as person_export
 from openmeet.domain.erasure.account_rows import forget, purge
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures as media_pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, portrait_key
 from openmeet.domain.moderation import blocks
 from openmeet.domain.profiles import portraits
@@ -106,7 +107,7 @@ async def test_a_portrait_is_uploaded_shown_replaced_and_removed(
         assert portrait_keys_in((await ben.get(page)).text) == set()
         assert not green_at_the_face((await ben.get(f"{page}/card.png")).content)
         assert (await ben.get(f"/portraits/{second}/96")).status_code == 404
-    assert await media_pictures.forget_unused(site.db, store) == 2
+    assert await uploads.forget_unused(site.db, store) == 2
     for key in (first, second):
         for side in PORTRAIT_SIDES:
             with pytest.raises(NotFound):
@@ -286,4 +287,4 @@ async def test_a_portrait_is_exported_erased_and_merged_with_the_account(
         await forget(tx, ana.user_id)
     async with db.reader() as reader:
         assert not await portraits.is_shown(reader, ana.user_id, key)
-    assert await media_pictures.forget_unused(db, store) == 1
+    assert await uploads.forget_unused(db, store) == 1

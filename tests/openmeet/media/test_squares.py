@@ -11,17 +11,9 @@ from groundwork.blobstore.contract import BlobStore, put
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock
 from groundwork.errors import NotFound
-from openmeet.domain.media import pictures as media_pictures
-from openmeet.domain.media.pictures import (
-    MAX_SQUARE_BYTES,
-    SIDES,
-    PictureFormat,
-    PictureKey,
-    Size,
-    add_squares,
-    blob_key,
-    prepare,
-)
+from openmeet.domain.media import uploads
+from openmeet.domain.media.pictures import MAX_SQUARE_BYTES, SIDES, PictureFormat, PictureKey, Size, blob_key, prepare
+from openmeet.domain.media.uploads import add_squares
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, person, site_on
 from tests.worker_pool import WORKERS
@@ -64,7 +56,7 @@ async def older(site: Site, store: BlobStore) -> PictureKey:
     """A picture that was uploaded before squares were stored."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, _ = await media_pictures.store_picture(site.db, store, WORKERS, ana.user_id, stripes())
+    key, _ = await uploads.store_picture(site.db, store, WORKERS, ana.user_id, stripes())
     for file in SQUARE_FILES:
         assert await store.delete(blob_key(key, *file))
     return key

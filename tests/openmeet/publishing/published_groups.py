@@ -8,7 +8,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_of_event import group_for, of_event
 from openmeet.domain.groups import actions, administration, publication_settings, queries
 from openmeet.domain.groups.model import Group, GroupRole
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from tests.openmeet.deployment import Deployment, deliver_all_publications, details
@@ -78,7 +78,7 @@ async def create_group_with_event(deployment: Deployment, host, **typed: str):
 
 async def set_group_picture(deployment: Deployment, owner: Caller, group: Group, color: str) -> None:
     assert deployment.publisher.pictures is not None
-    key, made = await media.store_picture(
+    key, made = await uploads.store_picture(
         deployment.db, deployment.publisher.pictures, WORKERS, owner.user_id, draw_jpeg(color)
     )
     async with deployment.db.transaction() as tx:

@@ -15,7 +15,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, shrink
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.reasons.messages import explain
@@ -70,7 +70,7 @@ async def with_picture(deployment: Deployment, host: Caller) -> Event:
     event = await deployment.event(host)
     store = deployment.publisher.pictures
     assert store is not None
-    key, made = await media.store_picture(deployment.db, store, WORKERS, host.user_id, noisy())
+    key, made = await uploads.store_picture(deployment.db, store, WORKERS, host.user_id, noisy())
     async with deployment.db.transaction() as tx:
         return await events.set_picture(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
 

@@ -21,7 +21,7 @@ from openmeet.domain.events import actions
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, PictureFormat, Size
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, blob_key, picture_of
@@ -38,7 +38,7 @@ from tests.worker_pool import POOL, WORKERS
 
 async def put_up(deployment: Deployment, host: Caller, event: Event, color: str, alt: str) -> Event:
     assert deployment.publisher.pictures is not None
-    key, made = await media.store_picture(
+    key, made = await uploads.store_picture(
         deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, draw_jpeg(color)
     )
     async with deployment.db.transaction() as tx:

@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.series import actions, apply_edits, queries, undo
 from openmeet.domain.users.model import Caller
@@ -76,15 +76,15 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, made = await media.store_picture(practice_db, store, WORKERS, ana.user_id, draw_picture())
+    key, made = await uploads.store_picture(practice_db, store, WORKERS, ana.user_id, draw_picture())
     first = Picture(key, "Red", made.width, made.height)
-    clock.turn(media.UNUSED_FOR + DAY)
+    clock.turn(uploads.UNUSED_FOR + DAY)
     async with practice_db.transaction() as tx:
         timing = weekly(start=datetime.fromisoformat("2027-03-02T18:00"))
         series = await actions.create(tx, ana, Content("Practice", picture=first), timing)
     async with practice_db.transaction() as tx:
         await apply_edits.remove_picture(tx, ana, series.slug)
-    assert await media.forget_unused(practice_db, store) == 0
+    assert await uploads.forget_unused(practice_db, store) == 0
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await lock_series(tx, ana, series))
         now = await queries.by_id(tx, series.id)
@@ -93,7 +93,7 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
         await apply_edits.remove_picture(tx, ana, series.slug)
     assert await store.size(blob_key(key, Size.LARGE)) > 0
     clock.turn(11 * MINUTE)
-    assert await media.forget_unused(practice_db, store) == 1
+    assert await uploads.forget_unused(practice_db, store) == 1
 
 
 async def test_only_hosts_can_upload_a_picture(practice_db):

@@ -18,7 +18,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.media import pictures as media
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import date_queries
@@ -76,7 +76,7 @@ async def test_the_picture_of_a_row_is_a_square(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await media.insert(tx, key, ana.user_id, 1600, 900, 1)
+        await uploads.insert(tx, key, ana.user_id, 1600, 900, 1)
         await events.set_picture(tx, ana, event.slug, Picture(key, "Dice", 1600, 900))
     async with site.browser() as anybody:
         page = (await anybody.get("/")).text

@@ -17,7 +17,7 @@ from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.erasure.model import ENDS_BEFORE, ErasureReport
 from openmeet.domain.erasure.retention import WORD_INDEXES
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.media.pictures import ROUND, forget_unused
+from openmeet.domain.media.uploads import ROUND, forget_unused
 from openmeet.domain.photos import actions as photos
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries

@@ -30,8 +30,8 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.domain.media import pictures
-from openmeet.domain.media.pictures import require_acceptable
+from openmeet.domain.media import uploads
+from openmeet.domain.media.uploads import require_acceptable
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserReason
@@ -198,7 +198,7 @@ async def _profile_page(request: Request, user: User, form_state: FormState, *, 
 async def _save_picture(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
     caller, db = caller_of(request), database_of(request)
     try:
-        key = await pictures.store_portrait(
+        key = await uploads.store_portrait(
             db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read()
         )
     except InvalidForm as wrong:
@@ -331,7 +331,7 @@ async def put_picture(request: Request) -> Response:
     caller, db = caller_of(request), database_of(request)
     body = await read_json(request, PortraitInput)
     workers = workers_of(request, caller.user_id)
-    key = await pictures.store_portrait(db, store_of(request), workers, caller.user_id, body.image)
+    key = await uploads.store_portrait(db, store_of(request), workers, caller.user_id, body.image)
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return await show_me(request)

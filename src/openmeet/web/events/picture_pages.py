@@ -12,7 +12,7 @@ from groundwork.http.forms import MAX_FIELDS, FormState, open_form, read_form
 from openmeet.domain.events import actions, event_access, queries
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.media import pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
@@ -114,7 +114,7 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
     picture = None
     if body:
         try:
-            key, made = await pictures.store_picture(
+            key, made = await uploads.store_picture(
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:
@@ -124,7 +124,7 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
         picture = Picture(key, words, made.width, made.height, made.tone)
     elif key:
         async with database_of(request).reader() as reader:
-            picture = await pictures.find_own(reader, key, caller.user_id, words)
+            picture = await uploads.find_own(reader, key, caller.user_id, words)
     if picture is None:
         is_lost = bool(key or words.strip())
         return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if is_lost else SentPicture()

@@ -18,11 +18,11 @@ from openmeet.domain.media.pictures import (
     MediaReason,
     PictureFormat,
     Size,
-    add_squares,
     blob_key,
     is_picture_key,
     portrait_key,
 )
+from openmeet.domain.media.uploads import add_squares
 from openmeet.domain.profiles import portraits
 from openmeet.network.records.places import ParsedPicture
 from openmeet.web.media.uploads import store_of

@@ -11,7 +11,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
 from groundwork.http.forms import FormState, form_with_problems, open_form
-from openmeet.domain.media import pictures
+from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import MAX_ALT, MAX_UPLOAD_BYTES, MediaReason, Picture
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
@@ -78,16 +78,16 @@ async def read_picture(request: Request) -> tuple[bytes, str]:
 
 async def read_upload(file: UploadFile | str | None) -> bytes:
     """The bytes of an uploaded picture; empty if no file was chosen. Of a file that is too large, only enough is read for
-    ``pictures.store_picture`` to refuse it.
+    ``uploads.store_picture`` to refuse it.
     """
     return await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
 
 
 async def store_uploaded(request: Request, user_id: str, body: bytes, alt: str) -> Picture:
     """Store a picture that this person uploaded, and return it with its checked description. Raises like
-    ``pictures.store_picture``.
+    ``uploads.store_picture``.
     """
-    key, prepared = await pictures.store_picture(
+    key, prepared = await uploads.store_picture(
         database_of(request), store_of(request), workers_of(request, user_id), user_id, body
     )
     return Picture(key, alt, prepared.width, prepared.height, prepared.tone)
