@@ -1,7 +1,7 @@
 """Work through a list of items one by one. An item that fails neither ends the round nor blocks those behind it."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from groundwork import failed_items
@@ -11,7 +11,6 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.failed_items import FailedItem
 from groundwork.outbox.retry import wait_seconds
-from groundwork.task_group import run_concurrently
 from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
@@ -39,27 +38,18 @@ async def each_alone(
     return total
 
 
-async def each_with_backoff(
-    db: Database, task: str, items: Sequence[Id], work: Callable[[Id], Awaitable[int]], *, at_a_time: int = 1
-) -> int:
+async def each_with_backoff(db: Database, task: str, items: Sequence[Id], work: Callable[[Id], Awaitable[int]]) -> int:
     """Like ``each_alone``, but an item that failed is skipped until its next attempt is due: after five seconds, then
     twice as long each time, at most an hour.
-
-    With ``at_a_time``, that many items are worked on concurrently, so that they can share commits (``Database.batch``).
     """
     total = 0
     for start in range(0, len(items), IDS_PER_STATEMENT):
         page = items[start : start + IDS_PER_STATEMENT]
         async with db.reader() as reader:
             earlier, now = await failed_items.find(reader, task, page), reader.now
-        queue = iter([item for item in page if item not in earlier or earlier[item].next_at <= now])
-
-        async def take(queue: Iterator[Id] = queue, earlier: Mapping[str, FailedItem] = earlier) -> int:
-            return sum([await _attempt(db, task, item, work, earlier.get(item)) for item in queue])
-
-        async with run_concurrently() as group:
-            takers = [group.create_task(take()) for _ in range(at_a_time)]
-        total += sum(one.result() for one in takers)
+        for item in page:
+            if item not in earlier or earlier[item].next_at <= now:
+                total += await _attempt(db, task, item, work, earlier.get(item))
     return total
 
 
@@ -84,15 +74,47 @@ async def each_due(
     task: str,
     next_page: Callable[[Position], Awaitable[Sequence[tuple[int, Id]]]],
     work: Callable[[Id], Awaitable[int]],
-    *,
-    at_a_time: int = 1,
 ) -> int:
     """Run ``each_with_backoff`` on all due items, page by page. ``next_page`` returns the items after a position, in
     order.
     """
     total, after = 0, _BEFORE_ALL
     while page := await next_page(after):
-        total += await each_with_backoff(db, task, [item_id for _, item_id in page], work, at_a_time=at_a_time)
+        total += await each_with_backoff(db, task, [item_id for _, item_id in page], work)
+        after = page[-1]
+    return total
+
+
+async def due_in_groups(
+    db: Database,
+    task: str,
+    next_page: Callable[[Position], Awaitable[Sequence[tuple[int, Id]]]],
+    work: Callable[[Sequence[Id]], Awaitable[int]],
+    *,
+    size: int,
+) -> int:
+    """Like ``each_due``, but ``work`` gets up to ``size`` items at once and does all of them or none.
+
+    If it fails, it gets each item of the group alone, and so it does with items that failed before.
+    """
+
+    async def work_alone(item: Id) -> int:
+        return await work([item])
+
+    total, after = 0, _BEFORE_ALL
+    while page := await next_page(after):
+        for start in range(0, len(page), size):
+            group = [item_id for _, item_id in page[start : start + size]]
+            async with db.reader() as reader:
+                failed = await failed_items.find(reader, task, group)
+            together = [item for item in group if item not in failed]
+            alone = [item for item in group if item in failed]
+            try:
+                total += await work(together) if together else 0
+            except Exception as error:  # noqa: BLE001 - an edge: the items that are the reason are logged below
+                log.info("chore.group_failed", chore=task, items=len(together), kind=type(error).__name__)
+                alone = group
+            total += await each_with_backoff(db, task, alone, work_alone)
         after = page[-1]
     return total
 

@@ -16,7 +16,7 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import PositionInSeries
-from openmeet.domain.events.series_dates import create_dates
+from openmeet.domain.events.series_dates import NewDates, create_dates
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.series import actions, apply_edits, date_queries, materialize, queries, tasks
 from openmeet.domain.series.dates import details_of, original_text
@@ -129,7 +129,7 @@ async def _with_series(db: Database) -> None:
                     for one in made[part : part + 100]
                     for at in names
                 ]
-                await create_dates(tx, host.user_id, dates, is_published_by_policy=False)
+                await create_dates(tx, [NewDates(host.user_id, dates, is_published_by_policy=False)])
 
 
 def _copy(first: Series, number: int) -> Series:

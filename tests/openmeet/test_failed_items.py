@@ -1,5 +1,7 @@
 """Items of scheduled tasks that fail are tried again ever more rarely, and operators see them. On both engines."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from groundwork import failed_items
@@ -7,7 +9,7 @@ from groundwork.clock import DAY, HOUR, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.failed_items import REPEATED
-from groundwork.isolation import each_with_backoff
+from groundwork.isolation import Position, due_in_groups, each_with_backoff
 from openmeet.domain.events import draft_queries, drafts
 from openmeet.domain.events.rules import Submission
 from tests.databases import MakeDatabase
@@ -65,6 +67,26 @@ async def test_an_item_that_succeeds_starts_anew(db: Database, clock: HandClock)
     async with db.reader() as reader:
         assert await failed_items.counts(reader) == {}
         assert await failed_items.find(reader, TASK, ["b"]) == {}
+
+
+async def test_a_broken_item_leaves_its_group(db: Database) -> None:
+    """The others are done alone in the same round, and together in the next one."""
+    due, called = [(0, name) for name in "abcde"], list[list[str]]()
+
+    async def next_page(after: Position) -> list[tuple[int, str]]:
+        return [item for item in due if item > after]
+
+    async def work(group: Sequence[str]) -> int:
+        called.append(list(group))
+        if "b" in group:
+            raise Unavailable("not now")
+        return len(group)
+
+    assert await due_in_groups(db, TASK, next_page, work, size=3) == 4
+    assert called == [["a", "b", "c"], ["a"], ["b"], ["c"], ["d", "e"]]
+    called.clear()
+    assert await due_in_groups(db, TASK, next_page, work, size=3) == 4
+    assert called == [["a", "c"], ["d", "e"]], "b is not due yet"
 
 
 async def test_items_of_other_tasks_are_tried(db: Database) -> None:

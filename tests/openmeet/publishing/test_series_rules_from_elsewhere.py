@@ -99,7 +99,7 @@ async def test_a_rule_from_a_later_date_on_splits_the_series(deployment: Deploym
     ana, series, _ = await with_rule(deployment)
     deployment.clock.turn(8 * DAY)
     async with deployment.db.transaction() as tx:
-        await series_dates.enqueue_by_policy(tx, series.id)
+        await series_dates.enqueue_by_policy(tx, [series.id])
     await deliver_all_publications(deployment)
     await deployment.listen(ana.user_id)
     there = await records_with_cids_of(deployment, ana, EVENT)

@@ -23,11 +23,12 @@ async def attempts(db: Database, task: str, series_id: SeriesId) -> int:
     return failed[series_id].attempts if failed else 0
 
 
+@pytest.mark.parametrize("page_size", [1, tasks.ROUND])
 async def test_a_broken_series_holds_up_no_other_and_is_tried_again_later(
-    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, page_size: int
 ) -> None:
-    """Also if there are more series than one page has."""
-    monkeypatch.setattr(tasks, "ROUND", 1)
+    """Neither one on another page nor one in the same transaction."""
+    monkeypatch.setattr(tasks, "ROUND", page_size)
     async with practice_db.transaction() as tx:
         (_, broken), (_, whole) = await create_weekly_series(tx), await create_weekly_series(tx)
         rule = (await tx.fetch("select recurrence_rule from event_series where id = :id", id=broken.id))[0][

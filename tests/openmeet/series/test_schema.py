@@ -78,7 +78,7 @@ ASKED = {
     "one date": lambda tx, series: date_queries.date_of(tx, series.id, "2026-11-24T18:00:00"),
     "windows to move": lambda tx, series: queries.behind_window(tx, Instant(tx.now), (-1, ""), 500),
     "dates to complete": lambda tx, series: date_queries.with_dates_to_complete(tx, (-1, ""), 500),
-    "which date is published": lambda tx, series: series_dates.enqueue_by_policy(tx, series.id),
+    "which date is published": lambda tx, series: series_dates.enqueue_by_policy(tx, [series.id]),
     "own series": lambda tx, series: queries.of_owner(tx, series.owner_id),
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
     "followers": lambda tx, series: follower_queries.followers(tx, series.id),

@@ -42,7 +42,7 @@ from openmeet.domain.events.publication import enqueue_record, notify_webhooks, 
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
-from openmeet.domain.events.unsolicited_lists import hold_if_first_event
+from openmeet.domain.events.unsolicited_lists import hold_first_events
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.public_names import require_public_name
 from openmeet.domain.media.pictures import Picture
@@ -389,6 +389,6 @@ async def _save(tx: Transaction, before: Event, after: Event, by: Caller | None 
 
 async def announce_revision(tx: Transaction, event: Event) -> None:
     """Enqueue the record of this revision and notify webhooks. An author's first event may be held for moderators."""
-    await hold_if_first_event(tx, event)
+    await hold_first_events(tx, [event])
     await notify_webhooks(tx, [event])
     await enqueue_record(tx, event)

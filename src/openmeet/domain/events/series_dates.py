@@ -7,7 +7,7 @@ state does not change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from groundwork.clock import DAY
@@ -26,7 +26,7 @@ from openmeet.domain.events.model import (
 )
 from openmeet.domain.events.publication import notify_webhooks, settle_merges, waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
-from openmeet.domain.events.unsolicited_lists import hold_if_first_event
+from openmeet.domain.events.unsolicited_lists import hold_first_events
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_not_over
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
@@ -34,43 +34,48 @@ from openmeet.outbox import publications
 from openmeet.outbox.publications import SubjectRevision
 
 
-async def create_dates(
-    tx: Transaction,
-    author_id: UserId,
-    dates: Sequence[tuple[Details, PositionInSeries]],
-    *,
-    is_published_by_policy: bool,
-    group: GroupOfEvent | None = None,
-    record: RecordSettings = USUAL_RECORD,
-    needs_author_approval: bool = False,
-) -> list[Event]:
-    """Store dates of a locked series as events. They must not be stored yet."""
-    made = [
-        with_details(
-            replace(
-                blank_event(tx.now, _slug_text(details, position), author_id),
-                content=details.content,
-                record=record,
-                position_in_series=position,
-                is_published_by_policy=is_published_by_policy,
-                group=group,
-                needs_author_approval=needs_author_approval,
-            ),
-            details,
-        )
-        for details, position in dates
-    ]
+@dataclass(frozen=True, slots=True)
+class NewDates:
+    """Dates of one series that are not stored yet, and what all of them have in common."""
+
+    author_id: UserId
+    dates: Sequence[tuple[Details, PositionInSeries]]
+    is_published_by_policy: bool
+    group: GroupOfEvent | None = None
+    record: RecordSettings = USUAL_RECORD
+    needs_author_approval: bool = False
+
+
+async def create_dates(tx: Transaction, several: Sequence[NewDates]) -> list[list[Event]]:
+    """Store dates of locked series as events. Returns the events of each series."""
+    made_of_each = [[_new_date(tx, new, *date) for date in new.dates] for new in several]
+    made = [event for events in made_of_each for event in events]
     await queries.insert_each(tx, [(event, search_text(event)) for event in made])
-    if made:
-        await hold_if_first_event(tx, made[0])
+    await hold_first_events(tx, [events[0] for events in made_of_each if events])
     await notify_webhooks(tx, made)
-    if is_published_by_policy:
-        await publications.enqueue_many(
-            tx,
-            kind=publications.PublicationKind.EVENT,
-            subjects=[SubjectRevision(event.id, event.author_id, event.revision) for event in made],
-        )
-    return made
+    await publications.enqueue_many(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subjects=[
+            SubjectRevision(event.id, event.author_id, event.revision) for event in made if event.is_published_by_policy
+        ],
+    )
+    return made_of_each
+
+
+def _new_date(tx: Transaction, new: NewDates, details: Details, position: PositionInSeries) -> Event:
+    return with_details(
+        replace(
+            blank_event(tx.now, _slug_text(details, position), new.author_id),
+            content=details.content,
+            record=new.record,
+            position_in_series=position,
+            is_published_by_policy=new.is_published_by_policy,
+            group=new.group,
+            needs_author_approval=new.needs_author_approval,
+        ),
+        details,
+    )
 
 
 async def revise_dates(
@@ -286,52 +291,52 @@ _UNDER_WAY: Final = 367 * DAY
 # More dates are not stored in advance. Dates that people opened one by one over a century are not included.
 _MAX_EXCEPTIONS: Final = 1000
 
-_COMING = f"""series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
-         and {is_not_over("events")}"""
-_NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order by starts_at, id limit 1"
-
-# For each policy: upcoming dates that must be published but are not, and the reverse.
-_WRONG: Final = {
-    "next": (
-        f"(is_published_by_policy = 0 and id in ({_NEXT}))"
-        f" or (is_published_by_policy = 1 and record_uri is null and id not in ({_NEXT}))"
-    ),
-    "window": "is_published_by_policy = 0",
-    "none": "is_published_by_policy = 1",
-}
+_COMING = f"""starts_at > :since and deleted_at is null and removed_at is null and {is_not_over("events")}"""
 
 
-async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
-    """Enqueue records so that exactly the upcoming dates selected by the series' policy are published. Return how many
-    changed.
+def _next_of(series_id: str) -> str:
+    """SQL for the id of the next date that takes place."""
+    return f"""select id from events where series_id = {series_id} and {_COMING} and status <> 'cancelled'
+         order by starts_at, id limit 1"""
+
+
+# Upcoming dates that the policy of their series publishes but that are not published, and the reverse. The ``case`` is
+# the value that is wrong.
+_WRONG: Final = f"""
+    with policies as materialized (
+        select s.id, s.publication_policy as policy, ({_next_of("s.id")}) as next_id
+          from event_series s where s.id in :series_ids and s.is_read_only = 0
+    )
+    select {COLUMNS} from policies join events on events.series_id = policies.id
+     where {_COMING} and is_published_by_policy = case
+               when policy = 'none' then 1
+               when policy = 'window' or events.id = next_id then 0
+               when record_uri is null then 1 end
+     order by starts_at, events.id
+"""
+
+
+async def enqueue_by_policy(tx: Transaction, series_ids: Sequence[str]) -> int:
+    """Enqueue records so that exactly the upcoming dates selected by the policy of each series are published. Return how
+    many changed.
 
     A series that is read-only, because it is maintained in another app or no one has confirmed it, has no policy on
     this site.
     """
-    row = await tx.fetch_one(
-        "select publication_policy from event_series where id = :id and is_read_only = 0", id=series_id
-    )
-    if row is None:
-        return 0
-    rows = await tx.fetch(
-        f"select {COLUMNS} from events where {_COMING} and ({_WRONG[row['publication_policy']]}) order by starts_at, id",
-        series_id=series_id,
-        since=tx.now - _UNDER_WAY,
-        now=tx.now,
-    )
+    rows = await tx.fetch(_WRONG, series_ids=series_ids, since=tx.now - _UNDER_WAY, now=tx.now)
     await toggle_policy_publication(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
-        # The rule in the series' record excludes dates that are cancelled, moved or have their own record.
-        await recheck_published(tx, series_id)
+        # The rule in a series' record excludes dates that are cancelled, moved or have their own record.
+        await recheck_published(tx, series_ids)
     return len(rows)
 
 
-async def recheck_published(tx: Transaction, series_id: str) -> None:
-    """Enqueue the published dates of a series whose rule or page has changed, because their records mention it."""
+async def recheck_published(tx: Transaction, series_ids: Sequence[str]) -> None:
+    """Enqueue the published dates of series whose rule or page has changed, because their records mention it."""
     rows = await tx.fetch(
-        f"select id from events where {_COMING} and (record_uri is not null or is_published_by_policy = 1)"
-        " order by starts_at, id",
-        series_id=series_id,
+        f"select id from events where series_id in :series_ids and {_COMING}"
+        " and (record_uri is not null or is_published_by_policy = 1) order by starts_at, id",
+        series_ids=series_ids,
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
@@ -342,7 +347,9 @@ async def recheck_published(tx: Transaction, series_id: str) -> None:
 
 async def next_date_id(reader: Reader, series_id: str) -> EventId | None:
     """Id of the next date that takes place. With some policies, its record represents the series."""
-    row = await reader.fetch_one(_NEXT, series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now)
+    row = await reader.fetch_one(
+        _next_of(":series_id"), series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now
+    )
     return None if row is None else EventId(row["id"])
 
 
@@ -378,4 +385,4 @@ async def enqueue_series_of(tx: Transaction, slug: str) -> None:
     """
     row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
     if row is not None and row["series_id"] is not None:
-        await enqueue_by_policy(tx, row["series_id"])
+        await enqueue_by_policy(tx, [row["series_id"]])

@@ -6,6 +6,7 @@ near a configured point, unless the site chose to show everything or nothing fro
 are always excluded.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -99,20 +100,21 @@ def _is_near(table: str, near: Near) -> str:
     return f"({table}.place_x is not null and {square} <= {line * line})"
 
 
-async def hold_if_first_event(tx: Transaction, event: Event) -> None:
+async def hold_first_events(tx: Transaction, events: Sequence[Event]) -> None:
     """Hold the public events of a new account for review when it creates its first one. Called wherever an event
-    created on this site is written.
+    created on this site is written. Of several new dates of a series, the first one is enough.
     """
-    if event.visibility is not Visibility.PUBLIC or event.is_gone:
+    listed = [event for event in events if event.visibility is Visibility.PUBLIC and not event.is_gone]
+    if not listed:
         return
     current = await policy.current(tx)
     if not current.holds_first_events:
         return
-    author = await user_queries.by_id(tx, event.author_id)
-    if author is None or author.created_at <= tx.now - current.new_account_days * DAY:
-        return
-    if not await _has_another(tx, event):
-        await actions.hold_first_event(tx, event.author_id)
+    for event in listed:
+        author = await user_queries.by_id(tx, event.author_id)
+        is_new = author is not None and author.created_at > tx.now - current.new_account_days * DAY
+        if is_new and not await _has_another(tx, event):
+            await actions.hold_first_event(tx, event.author_id)
 
 
 async def _has_another(reader: Reader, event: Event) -> bool:

@@ -215,7 +215,7 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
         return series
     before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
-    await series_dates.recheck_published(tx, saved.id)
+    await series_dates.recheck_published(tx, [saved.id])
     news = await notify.of_status(tx, saved, event_kinds.SERIES_PAUSED, reason) if notifies else []
     fan_out_id = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, fan_out_id=fan_out_id)
@@ -240,8 +240,8 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and notifies:
         news = [*news, *notify.of_new_dates(saved, made)]
-    await series_dates.enqueue_by_policy(tx, saved.id)
-    await series_dates.recheck_published(tx, saved.id)
+    await series_dates.enqueue_by_policy(tx, [saved.id])
+    await series_dates.recheck_published(tx, [saved.id])
     fan_out_id = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, fan_out_id=fan_out_id)
     return await reread(tx, series.id), back

@@ -75,10 +75,10 @@ async def apply_plan(
     await fill_freed_seats(tx, changed)
     is_split = target.id != series.id
     if is_split:
-        await series_dates.enqueue_by_policy(tx, series.id)
-        await series_dates.recheck_published(tx, series.id)
+        await series_dates.enqueue_by_policy(tx, [series.id])
+        await series_dates.recheck_published(tx, [series.id])
     if is_split or plan.scope is EditScope.ALL:
-        await series_dates.recheck_published(tx, target.id)
+        await series_dates.recheck_published(tx, [target.id])
     act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
     await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, fan_out_id=fan_out_id)

@@ -211,7 +211,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, notif
         )
     saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=new_pattern)))
     made = await materialize.store(tx, saved, [original])
-    await series_dates.enqueue_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, [series.id])
     news = notify.of_new_dates(saved, made) if notifies else []
     await _notify_and_store_snapshot(tx, saved, before, UndoableAction.ADD_DATE, news, notifies=notifies)
     return made[0]
@@ -283,5 +283,5 @@ async def _change(
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
-    await series_dates.enqueue_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, [series.id])
     return pairs, await notify.of_changes(tx, series, pairs, kind, notifies=notifies)

@@ -39,10 +39,22 @@ async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
 
 async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
     """Names of stored dates from ``since`` on. Includes deleted ones, which must not be created again."""
+    return (await stored_names_of(reader, [series_id], since=since))[series_id]
+
+
+async def stored_names_of(
+    reader: Reader, series_ids: Sequence[SeriesId], *, since: str
+) -> Mapping[SeriesId, frozenset[str]]:
+    """``stored_names`` of several series."""
     rows = await reader.fetch(
-        "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
+        "select series_id, original_date from events where series_id in :ids and original_date >= :since",
+        ids=series_ids,
+        since=since,
     )
-    return frozenset(row["original_date"] for row in rows)
+    names: dict[str, set[str]] = {series_id: set() for series_id in series_ids}
+    for row in rows:
+        names[row["series_id"]].add(row["original_date"])
+    return {series_id: frozenset(names[series_id]) for series_id in series_ids}
 
 
 async def with_dates_to_complete(reader: Reader, after: Position, limit: int) -> list[tuple[int, SeriesId]]:
@@ -57,12 +69,12 @@ async def with_dates_to_complete(reader: Reader, after: Position, limit: int) ->
     return [(0, SeriesId(row["series_id"])) for row in rows]
 
 
-async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
-    """Mark past dates of a locked series as completed, and return them."""
+async def complete_dates(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[EventId]:
+    """Mark past dates of locked series as completed, and return them."""
     rows = await tx.fetch(
         "update events set completed_at = :now"
-        " where series_id = :series_id and completed_at is null and over_at <= :now returning id",
-        series_id=series_id,
+        " where series_id in :series_ids and completed_at is null and over_at <= :now returning id",
+        series_ids=series_ids,
         now=tx.now,
     )
     return [EventId(row["id"]) for row in rows]

@@ -1,6 +1,6 @@
 """SQL for followers of a series and for standing RSVPs to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
@@ -93,23 +93,25 @@ async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> boo
     return gone == 1
 
 
-async def has_others(reader: Reader, series_id: SeriesId) -> bool:
-    """Whether the series has people other than its owner: co-hosts or people invited to all dates, standing RSVPs,
+async def with_others(reader: Reader, series_ids: Sequence[SeriesId]) -> frozenset[SeriesId]:
+    """Which of these series have people other than their owner: co-hosts or people invited to all dates, standing RSVPs,
     followers, pending notifications.
 
     One query instead of several, because thousands of series are checked.
     """
-    return await reader.fetch_one(_COMPANY, series_id=series_id) is not None
+    rows = await reader.fetch(_WITH_OTHERS, series_ids=series_ids)
+    return frozenset(SeriesId(row["id"]) for row in rows)
 
 
-_COMPANY = """
-    select 1 as found
-     where exists (select 1 from event_series_followers where series_id = :series_id)
-        or exists (select 1 from event_series_standing_rsvps where series_id = :series_id)
-        or exists (select 1 from event_series_invitations where series_id = :series_id)
-        or exists (select 1 from fan_outs where subject_id = :series_id)
-        or exists (select 1 from events e join event_co_hosts h on h.event_id = e.id
-                    where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted')
+_WITH_OTHERS = """
+    select s.id from event_series s where s.id in :series_ids
+       and (exists (select 1 from event_series_followers f where f.series_id = s.id)
+         or exists (select 1 from event_series_standing_rsvps r where r.series_id = s.id)
+         or exists (select 1 from event_series_invitations i where i.series_id = s.id)
+         or exists (select 1 from fan_outs o where o.subject_id = s.id)
+         or exists (select 1 from events e join event_co_hosts h on h.event_id = e.id
+                     where e.series_id = s.id and h.is_for_series = 1 and h.state = 'accepted'))
+     order by s.id
 """
 
 

@@ -4,9 +4,10 @@ Idempotent under concurrency: the database allows each date of a series only onc
 series.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TypeVar
 
 from groundwork.clock import Instant
@@ -15,7 +16,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.invitations import invite_to_new_dates
 from openmeet.domain.events import co_hosts, series_dates
 from openmeet.domain.events.model import Event, PositionInSeries
-from openmeet.domain.events.series_dates import create_dates
+from openmeet.domain.events.series_dates import NewDates, create_dates
 from openmeet.domain.series import date_queries, queries, standing_rsvps
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.model import (
@@ -72,15 +73,15 @@ def _is_date(series: Series, name: str) -> bool:
     return True
 
 
-async def store(
-    tx: Transaction, series: Series, originals: Sequence[datetime], *, has_others: bool = True
-) -> list[Event]:
-    """Store new dates of a locked series as events, and apply standing RSVPs to them. They must not be stored yet.
+async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) -> list[Event]:
+    """Store new dates of a locked series as events, and apply standing RSVPs to them. They must not be stored yet."""
+    (made,) = await create_dates(tx, [_new_dates(series, originals)])
+    await _add_others(tx, series, made)
+    return made
 
-    ``has_others``: see ``follower_queries``.
-    """
-    made = await create_dates(
-        tx,
+
+def _new_dates(series: Series, originals: Sequence[datetime]) -> NewDates:
+    return NewDates(
         series.owner_id,
         [
             (details_of(series.content, series.timing, one), PositionInSeries(series.id, original_text(one)))
@@ -91,32 +92,62 @@ async def store(
         record=series.record,
         needs_author_approval=series.needs_author_approval,
     )
-    if has_others:
-        await co_hosts.host_new_dates(tx, series.id, made)
-        await invite_to_new_dates(tx, series.id, made)
-        await standing_rsvps.answer_new_dates(tx, series, made)
-    return made
+
+
+async def _add_others(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
+    """Add the people who host, are invited to or have answered all dates of the series to its new ones."""
+    await co_hosts.host_new_dates(tx, series.id, made)
+    await invite_to_new_dates(tx, series.id, made)
+    await standing_rsvps.answer_new_dates(tx, series, made)
 
 
 async def store_window(
-    tx: Transaction,
-    series: Series,
-    *,
-    has_others: bool = True,
-    ahead: Sequence[expansion.Occurrence] | None = None,
+    tx: Transaction, series: Series, *, ahead: Sequence[expansion.Occurrence] | None = None
 ) -> list[Event]:
     """Store the dates of a locked, active series within the window. Returns the new ones.
 
-    ``has_others``: see ``follower_queries``. ``ahead``: its dates from ``first_dates``, if already computed.
+    ``ahead``: its dates from ``first_dates``, if already computed.
     """
-    if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
-        return []
-    in_window = window(series, tx.now, ahead)
-    stored_names = await date_queries.stored_names(tx, series.id, since=earliest_name(series, tx.now))
-    coming = [one.original for one in in_window if original_text(one.original) not in stored_names]
-    made = await store(tx, series, coming, has_others=has_others)
-    await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
-    await series_dates.enqueue_by_policy(tx, series.id)
+    known = {} if ahead is None else {series.id: ahead}
+    return (await store_windows(tx, [series], with_others={series.id}, ahead=known)).get(series.id, [])
+
+
+async def store_windows(
+    tx: Transaction,
+    several: Sequence[Series],
+    *,
+    with_others: Collection[SeriesId],
+    ahead: Mapping[SeriesId, Sequence[expansion.Occurrence]] = MappingProxyType({}),
+) -> dict[SeriesId, list[Event]]:
+    """Like ``store_window``, for several series: the new dates of each active one.
+
+    ``with_others``: see ``follower_queries``.
+    """
+    active = [
+        one for one in several if one.status is SeriesStatus.ACTIVE and one.deleted_at is None and not one.is_read_only
+    ]
+    if not active:
+        return {}
+    ids = [one.id for one in active]
+    since = min(earliest_name(one, tx.now) for one in active)
+    stored_names = await date_queries.stored_names_of(tx, ids, since=since)
+    coming = [
+        _new_dates(
+            series,
+            [
+                one.original
+                for one in window(series, tx.now, ahead.get(series.id))
+                if original_text(one.original) not in stored_names[series.id]
+            ],
+        )
+        for series in active
+    ]
+    made = dict(zip(ids, await create_dates(tx, coming), strict=True))
+    for series in active:
+        if series.id in with_others:
+            await _add_others(tx, series, made[series.id])
+    await queries.set_stored_until(tx, ids, Instant(tx.now + WINDOW))
+    await series_dates.enqueue_by_policy(tx, ids)
     return made
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.content import Content
@@ -201,6 +202,13 @@ async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
     return series_of(row) if row else None
 
 
+async def lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Series]:
+    """Like ``lock``, for several series. Locks them in the order of their ids."""
+    await hold_each(tx, "event_series", "id", series_ids)
+    rows = await tx.fetch(f"select {COLUMNS} from event_series where id in :ids order by id", ids=series_ids)
+    return [series_of(row) for row in rows]
+
+
 async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
     """Like ``lock``, by slug."""
     row = await tx.fetch_one(f"update event_series set id = id where slug = :slug returning {COLUMNS}", slug=slug)
@@ -331,9 +339,9 @@ async def behind_window(reader: Reader, until: Instant, after: Position, limit: 
     return [(int(row["stored_until"]), SeriesId(row["id"])) for row in rows]
 
 
-async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
-    """Set how far ahead the scheduler has stored dates. Does not increase the series' revision."""
-    await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
+async def set_stored_until(tx: Transaction, series_ids: Sequence[SeriesId], until: Instant) -> None:
+    """Set how far ahead the scheduler has stored dates. Does not increase the revision of the series."""
+    await tx.execute("update event_series set stored_until = :until where id in :ids", until=until, ids=series_ids)
 
 
 def values_of(series: Series) -> dict[str, Any]:

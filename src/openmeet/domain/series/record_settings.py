@@ -118,7 +118,7 @@ async def change_series(
             require_fitting_audience(one, record)
         changed = await set_record_settings(tx, coming, record)
         await recheck_rsvp_records(tx, [one.id for one in changed])
-    await series_dates.enqueue_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, [series.id])
     return await actions.reread(tx, series.id)
 
 

@@ -1,17 +1,19 @@
 """Scheduled tasks: move the windows of series forward, and mark past dates as completed."""
 
+from collections.abc import Sequence
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
-from groundwork.isolation import Position, each_due
+from groundwork.isolation import Position, due_in_groups
 from openmeet.domain.events import series_dates
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo
 from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
-# Series per page, each in its own transaction, and the number processed concurrently, so that they share commits.
+# Series per page, and per transaction.
 ROUND = 500
-AT_A_TIME = 8
+TOGETHER = 20
 
 
 async def roll_windows(db: Database, now: Instant) -> int:
@@ -25,7 +27,7 @@ async def roll_windows(db: Database, now: Instant) -> int:
         async with db.reader() as reader:
             return await queries.behind_window(reader, due, after, ROUND)
 
-    return await each_due(db, "series_windows", next_page, lambda series_id: _roll(db, series_id), at_a_time=AT_A_TIME)
+    return await due_in_groups(db, "series_windows", next_page, lambda ids: _roll(db, ids), size=TOGETHER)
 
 
 async def complete_dates(db: Database) -> int:
@@ -37,9 +39,7 @@ async def complete_dates(db: Database) -> int:
         async with db.reader() as reader:
             return await date_queries.with_dates_to_complete(reader, after, ROUND)
 
-    return await each_due(
-        db, "completed_dates", next_page, lambda series_id: _complete(db, series_id), at_a_time=AT_A_TIME
-    )
+    return await due_in_groups(db, "completed_dates", next_page, lambda ids: _complete(db, ids), size=TOGETHER)
 
 
 async def forget_undos(db: Database) -> int:
@@ -48,25 +48,24 @@ async def forget_undos(db: Database) -> int:
         return await undo.forget_expired(tx)
 
 
-async def _roll(db: Database, series_id: SeriesId) -> int:
+async def _roll(db: Database, series_ids: Sequence[SeriesId]) -> int:
     async def work(tx: Transaction) -> int:
-        series = await queries.lock(tx, series_id)
-        if series is None:
-            return 0
-        has_others = await follower_queries.has_others(tx, series.id)
-        made = await materialize.store_window(tx, series, has_others=has_others)
-        if has_others or series.changed_by not in {None, series.owner_id}:
-            await notify.notify_people(tx, series, notify.of_new_dates(series, made))
-        return len(made)
+        several = await queries.lock_each(tx, series_ids)
+        with_others = await follower_queries.with_others(tx, [series.id for series in several])
+        made = await materialize.store_windows(tx, several, with_others=with_others)
+        for series in several:
+            if series.id in with_others or series.changed_by not in {None, series.owner_id}:
+                await notify.notify_people(tx, series, notify.of_new_dates(series, made.get(series.id, [])))
+        return sum(map(len, made.values()))
 
     return await db.batch(work)
 
 
-async def _complete(db: Database, series_id: SeriesId) -> int:
+async def _complete(db: Database, series_ids: Sequence[SeriesId]) -> int:
     async def work(tx: Transaction) -> int:
-        await queries.lock(tx, series_id)
-        completed = await date_queries.complete_dates(tx, series_id)
-        await series_dates.enqueue_by_policy(tx, series_id)
+        await queries.lock_each(tx, series_ids)
+        completed = await date_queries.complete_dates(tx, series_ids)
+        await series_dates.enqueue_by_policy(tx, series_ids)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # The record of a past date then describes only that date, and the record of the next date carries the rule.
             await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)

@@ -271,7 +271,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     await fill_freed_seats(tx, pairs)
     await note_undone(tx, plan.action.id)
     await materialize.store_window(tx, restored)
-    await series_dates.enqueue_by_policy(tx, restored.id)
+    await series_dates.enqueue_by_policy(tx, [restored.id])
     return restored
 
 
