@@ -102,21 +102,23 @@ class InFlightKey:
         return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
 
 
-async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
-    """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
-    if sent.replaced_cid is None:
-        await tx.execute(_STORE_CREATE, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
+async def store(tx: Transaction, write: InFlightWrite, *, did: str) -> None:
+    """Store a write before it is sent. Call this in the transaction that stores the chosen bytes."""
+    if write.replaced_cid is None:
+        await tx.execute(_STORE_CREATE, uri=write.uri, cid=write.cid, did=did, now=tx.now)
     else:
-        await tx.execute(_STORE_UPDATE, uri=sent.uri, cid=sent.cid, replaced_cid=sent.replaced_cid, did=did, now=tx.now)
+        await tx.execute(
+            _STORE_UPDATE, uri=write.uri, cid=write.cid, replaced_cid=write.replaced_cid, did=did, now=tx.now
+        )
 
 
-async def remove(tx: Transaction, sent: InFlightWrite) -> None:
+async def remove(tx: Transaction, write: InFlightWrite) -> None:
     """Delete a write that can no longer take effect: it got a response, successful or not, or it is not sent after all."""
-    if sent.replaced_cid is None:
-        if await tx.execute(_DELETE_CREATE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
-            await tx.execute(_DECREMENT_CREATE_SENDS, uri=sent.uri, cid=sent.cid)
+    if write.replaced_cid is None:
+        if await tx.execute(_DELETE_CREATE_IF_SENT_ONCE, uri=write.uri, cid=write.cid) == 0:
+            await tx.execute(_DECREMENT_CREATE_SENDS, uri=write.uri, cid=write.cid)
     else:
-        names = {"uri": sent.uri, "cid": sent.cid, "replaced_cid": sent.replaced_cid}
+        names = {"uri": write.uri, "cid": write.cid, "replaced_cid": write.replaced_cid}
         if await tx.execute(_DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
             await tx.execute(_DECREMENT_UPDATE_SENDS, **names)
 

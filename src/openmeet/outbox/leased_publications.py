@@ -284,7 +284,7 @@ def _given_rows(publications: Sequence[Publication]) -> list[dict[str, object]]:
 
 
 async def store_before_sending(
-    tx: Transaction, publication: Publication, sent: InFlightWrite, *, did: str, body: bytes
+    tx: Transaction, publication: Publication, write: InFlightWrite, *, did: str, body: bytes
 ) -> int | None:
     """Store what will be sent. From then on the write is in flight until there is a response.
 
@@ -296,8 +296,8 @@ async def store_before_sending(
         _STORE_BEFORE_SENDING,
         **_leased_row(publication),
         did=did,
-        uri=sent.uri,
-        cid=sent.cid,
+        uri=write.uri,
+        cid=write.cid,
         body=body,
         revision=publication.revision,
         now=tx.now,
@@ -307,7 +307,7 @@ async def store_before_sending(
         # What changed makes the row due now: its revision is newer, or ``needs_recheck`` is set.
         await end_lease(tx, publication, PublicationState.DUE, due_at=Instant(tx.now + MINUTE))
         return None
-    await in_flight.store(tx, sent, did=did)
+    await in_flight.store(tx, write, did=did)
     return int(row["writes"])
 
 

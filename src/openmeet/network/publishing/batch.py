@@ -39,6 +39,8 @@ from openmeet.outbox.publications import PublicationState
 MAX_WRITES = 200
 # The reference PDS accepts JSON bodies of up to 150 kB; larger batches are split into several calls.
 MAX_BODY_BYTES = 100_000
+# What one write adds to its record in the body: type, collection and key, generously.
+_BYTES_AROUND_RECORD = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,12 @@ class _Create:
     written: WrittenRecord
 
     @property
-    def sent(self) -> InFlightWrite:
+    def write(self) -> InFlightWrite:
         return InFlightWrite(str(self.planned.uri), str(self.written.cid), None)
 
     @property
     def size(self) -> int:
-        return len(msgspec.json.encode(json_form.to_json(self.planned.record))) + 300
+        return len(msgspec.json.encode(json_form.to_json(self.planned.record))) + _BYTES_AROUND_RECORD
 
 
 async def deliver_batched(
@@ -136,14 +138,14 @@ async def _send_batch(
     if not to_send:
         return []
     try:
-        async with clearing_if_refused(dependencies, [one.sent for one in to_send]):
+        async with clearing_if_refused(dependencies, [one.write for one in to_send]):
             applied = await apply_creates(
                 client, identity.did, [(one.planned.uri, one.written.record) for one in to_send]
             )
         for create, cid in zip(to_send, applied.cids, strict=True):
             receipt = WriteReceipt(cid or "", applied.rev)
             await record_writes.store_response(
-                dependencies, create.publication, create.sent, create.written.body, receipt
+                dependencies, create.publication, create.write, create.written.body, receipt
             )
         log.info("records.published_together", did=identity.did, created=len(to_send))
     except NotSignedIn:
@@ -185,15 +187,15 @@ async def _store_before_sending(dependencies: PublishingDependencies, batch: Seq
     async with dependencies.db.transaction() as tx:
         for one in batch:
             writes = await leased_publications.store_before_sending(
-                tx, one.publication, one.sent, did=one.planned.identity.did, body=one.written.body
+                tx, one.publication, one.write, did=one.planned.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 to_send.append(one)
             elif writes is not None:
-                await in_flight.remove(tx, one.sent)  # it will not be sent
+                await in_flight.remove(tx, one.write)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await record_writes.stop_rewriting(dependencies, one.publication, one.sent.uri, writes)
+        await record_writes.stop_rewriting(dependencies, one.publication, one.write.uri, writes)
     return to_send
 
 

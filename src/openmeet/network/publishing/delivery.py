@@ -59,7 +59,7 @@ LEASE_SECONDS = 60.0
 RECHECK_AFTER = 10 * MINUTE
 
 # Errors of servers that do not (or no longer) serve an account. They are not about the record.
-_ACCOUNT_IS_AWAY = frozenset(
+_ACCOUNT_AWAY_ERRORS = frozenset(
     {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
 )
 
@@ -85,8 +85,9 @@ _AFTER_DELIVERY: Final = (
 async def deliver_now(
     dependencies: PublishingDependencies, kind: PublicationKind, subject_id: str, *, deadline_seconds: float
 ) -> bool:
-    """Deliver a publication while the request that caused it waits. Returns False if that takes too long; the
-    publication stays enqueued. A server that another program found failing is not called.
+    """Deliver a publication while the request that caused it waits. Returns whether it is published then; it is
+    not if that takes too long, or if the record was withheld or refused. What is not finished stays enqueued. A server
+    that another program found failing is not called.
     """
     await circuits.load_changes(dependencies.db, dependencies.network.circuits)
     # A row that is not leased stays as it is: no failed attempt is counted.
@@ -245,7 +246,7 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         await _retract(dependencies, publication)
     else:
         # The record has another version, which the delete would not remove.
-        await _decide_again(dependencies, publication)
+        await _give_up_retraction(dependencies, publication)
         return
     async with dependencies.db.transaction() as tx:
         await recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
@@ -267,12 +268,12 @@ async def _stop_retracting(dependencies: PublishingDependencies, publication: Pu
             else None
         )
     if event is not None and event.is_record_of_author:
-        await _decide_again(dependencies, publication)
+        await _give_up_retraction(dependencies, publication)
     else:
         await _finish_unwanted_retraction(dependencies, publication)
 
 
-async def _decide_again(dependencies: PublishingDependencies, publication: Publication) -> None:
+async def _give_up_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Give up the retraction and make the publication due, so that it is decided again."""
     async with dependencies.db.transaction() as tx:
         await leased_publications.forget_delete(tx, publication)
@@ -375,7 +376,7 @@ async def _store_failure(dependencies: PublishingDependencies, publication: Publ
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
         await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
-    elif failure.name in _ACCOUNT_IS_AWAY:
+    elif failure.name in _ACCOUNT_AWAY_ERRORS:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
         await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with dependencies.db.transaction() as tx:

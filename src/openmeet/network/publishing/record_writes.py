@@ -1,4 +1,5 @@
-"""Writes of single records: plan the write (``write_plan``), store key and CID, send it, store the PDS's response.
+"""Writes of single records: read the target, plan the write (``write_plan``), store key and CID, send it, store the
+response of the PDS.
 
 A change found in the repository is passed to ingestion with its proof and merged there. After three such rounds, or
 more than five writes within an hour without an edit by a person, a person must decide.
@@ -24,7 +25,14 @@ from openmeet.network.publishing.repository_calls import (
     put_record,
     rev_of,
 )
-from openmeet.network.publishing.write_plan import ChangedElsewhere, KeyOccupied, PlannedWrite, check_record, plan_write
+from openmeet.network.publishing.write_plan import (
+    ChangedElsewhere,
+    KeyOccupied,
+    PlannedWrite,
+    check_record,
+    plan_write,
+    read_target,
+)
 from openmeet.network.records import links, seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.network.repositories.read import message_of_proof
@@ -74,7 +82,13 @@ async def write(
 
     ``max_picture_bytes``: given when the server has just refused a larger picture.
     """
-    planned = await plan_write(dependencies, client, publication, decision, max_picture_bytes)
+    target = await read_target(dependencies, client, publication, decision)
+    if target.is_found:
+        async with dependencies.db.transaction() as tx:
+            await leased_publications.attach_found_record(
+                tx, publication, did=decision.identity.did, uri=str(target.uri)
+            )
+    planned = await plan_write(dependencies, client, publication, decision, target, max_picture_bytes)
     if isinstance(planned, ChangedElsewhere):
         await _hand_to_ingestion(dependencies, publication, planned.uri)
         return
@@ -105,24 +119,26 @@ async def _send(
         return
     if planned.picture.blob is not None:
         await upload(client, planned.picture.blob)
-    sent = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
+    in_flight_write = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
         writes = await leased_publications.store_before_sending(
-            tx, publication, sent, did=planned.identity.did, body=written.body
+            tx, publication, in_flight_write, did=planned.identity.did, body=written.body
         )
     if writes is None:
-        return  # the record was withdrawn, or the lease has passed to another worker
+        return  # it is decided again, or the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
-        await clear_in_flight(dependencies, [sent])
+        await clear_in_flight(dependencies, [in_flight_write])
         await stop_rewriting(dependencies, publication, uri, writes)
         return
     try:
-        async with clearing_if_refused(dependencies, [sent]):
-            receipt = await put_record(client, planned.uri, written.record, replaced_cid=sent.replaced_cid)
+        async with clearing_if_refused(dependencies, [in_flight_write]):
+            receipt = await put_record(client, planned.uri, written.record, replaced_cid=in_flight_write.replaced_cid)
     except Conflict:
         await _resolve_conflict(dependencies, publication, planned.uri, cid, written.body)
         return
-    await store_response(dependencies, publication, sent, written.body, receipt, omitted=planned.picture.reason)
+    await store_response(
+        dependencies, publication, in_flight_write, written.body, receipt, omitted=planned.picture.reason
+    )
 
 
 async def pause_for_budget(
@@ -147,31 +163,41 @@ async def stop_rewriting(dependencies: PublishingDependencies, publication: Publ
 async def store_response(
     dependencies: PublishingDependencies,
     publication: Publication,
-    sent: InFlightWrite,
+    in_flight_write: InFlightWrite,
     body: bytes,
     receipt: WriteReceipt,
     omitted: Explanation | None = None,
 ) -> None:
     """Store the PDS's response to a write of these bytes, or read back what the PDS really has."""
     if (
-        receipt.cid == sent.cid
+        receipt.cid == in_flight_write.cid
         and receipt.rev is not None
         and is_plausible_rev(receipt.rev, dependencies.network.clock.now())
     ):
-        version = RecordVersion(sent.uri, receipt.rev, sent.cid, body)
+        version = RecordVersion(in_flight_write.uri, receipt.rev, in_flight_write.cid, body)
         await outcomes.complete_write(
-            dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
+            dependencies,
+            publication,
+            version,
+            revision=publication.revision,
+            answered_write=in_flight_write,
+            omitted=omitted,
         )
         return
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
     # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
     # everything that follows.
-    proof = await fetch_proof(dependencies, parse_at_uri(sent.uri))
+    proof = await fetch_proof(dependencies, parse_at_uri(in_flight_write.uri))
     if proof.cid is None or proof.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
-    version = RecordVersion(sent.uri, rev_of(proof), str(proof.cid), proof.record)
+    version = RecordVersion(in_flight_write.uri, rev_of(proof), str(proof.cid), proof.record)
     await outcomes.complete_write(
-        dependencies, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
+        dependencies,
+        publication,
+        version,
+        revision=publication.revision,
+        answered_write=in_flight_write,
+        omitted=omitted,
     )
 
 

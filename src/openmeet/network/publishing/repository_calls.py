@@ -139,18 +139,14 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, known_cid: str | None
             return None
         known_cid = current.cid
     try:
-        return await _delete(client, uri, known_cid)
+        return await delete_version(client, uri, known_cid)
     except Conflict:
         current = await get_record(client, uri)
-        return None if current is None else await _delete(client, uri, current.cid)
+        return None if current is None else await delete_version(client, uri, current.cid)
 
 
 async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
     """Delete a record only if it has this version; return the rev of the commit. Raises Conflict otherwise."""
-    return await _delete(client, uri, cid)
-
-
-async def _delete(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
     response = await client.procedure(
         "com.atproto.repo.deleteRecord",
         {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), "swapRecord": cid},

@@ -70,7 +70,7 @@ async def repository_for_rsvp(
         and len(identities) > 1
         and (until := await _read_until(reader, identities)) is not None
     ):
-        # With a single account, the server is queried (``write_plan._existing_rsvp_uri``). With several accounts,
+        # With a single account, the server is queried (``rsvp_plan.find_uri``). With several accounts,
         # some may be unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]

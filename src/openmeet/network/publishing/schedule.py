@@ -25,6 +25,10 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # How long to wait for started rounds before further ones are started for other servers.
 _WAIT_FOR_ROUNDS_SECONDS = 0.5
+# Rows leased at a time, without those that are batched with them.
+_MAX_LEASED = 20
+# Concurrent requests to one server.
+_MAX_REQUESTS_PER_SERVER = 20
 # Maximum number of slow servers at a time. When it is reached, new rounds wait for one of them.
 _MAX_ROUNDS = 50
 # Concurrent requests to a server whose last call failed. If the circuit breaker opens, all that are in flight fail.
@@ -32,11 +36,9 @@ _MAX_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
 
-async def run_once(dependencies: PublishingDependencies, *, limit: int = 20) -> int:
-    """Deliver what is due now; return how many publications were leased. First writes to the same repository are
-    batched.
-    """
-    rounds = await _start_rounds(dependencies, limit, busy=())
+async def run_once(dependencies: PublishingDependencies) -> int:
+    """``run`` for what is due now, once, without its pauses; return how many publications were leased. Used by tests."""
+    rounds = await _start_rounds(dependencies, busy=())
     return sum(await asyncio.gather(*rounds))
 
 
@@ -46,17 +48,14 @@ async def run(
     *,
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
-    limit: int = 20,
 ) -> None:
-    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early. ``limit``: how many
-    rows are leased at a time, and how many requests one server gets at a time.
-    """
+    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early."""
     running: dict[asyncio.Task[int], str] = {}
     while not stop.is_set():
         wake.clear()
         started: dict[asyncio.Task[int], str] = {}
         try:
-            started = await _start_rounds(dependencies, limit, busy=running.values())
+            started = await _start_rounds(dependencies, busy=running.values())
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
             log.error("publications.lease_failed", error=repr(failure))
         running |= started
@@ -71,10 +70,9 @@ async def run(
         await asyncio.wait(running)
 
 
-async def _start_rounds(
-    dependencies: PublishingDependencies, limit: int, *, busy: Iterable[str]
-) -> dict["asyncio.Task[int]", str]:
-    """Start one round for each server with due rows. Return the rounds with their servers.
+async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[str]) -> dict["asyncio.Task[int]", str]:
+    """Start one round for each server with due rows. Return the rounds with their servers. First writes to the same
+    repository are batched.
 
     Each round returns how many rows it had, and raises nothing.
     """
@@ -83,7 +81,7 @@ async def _start_rounds(
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
     async with dependencies.db.transaction() as tx:
         publications = await leased_publications.lease_due(
-            tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
+            tx, limit=_MAX_LEASED, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
         publications += await leased_publications.lease_batchable(
             tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
@@ -93,13 +91,12 @@ async def _start_rounds(
     for one in publications:
         by_server[servers[one.kind, one.subject_id].rstrip("/")].append(one)
     return {
-        asyncio.create_task(_round(dependencies, server, leased, limit)): server for server, leased in by_server.items()
+        asyncio.create_task(_deliver_round(dependencies, server, leased)): server
+        for server, leased in by_server.items()
     }
 
 
-async def _round(
-    dependencies: PublishingDependencies, server: str, publications: Sequence[Publication], limit: int
-) -> int:
+async def _deliver_round(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> int:
     """Deliver everything that was leased for one server, and end the leases of rows that were not tried."""
     circuit_states = dependencies.network.circuits
     remaining = _in_order(publications)
@@ -116,7 +113,7 @@ async def _round(
             ]
             split = max(series_positions, default=-1) + 1
             for part in (remaining[:split], remaining[split:]):
-                await _deliver_all(dependencies, server, part, limit)
+                await _deliver_all(dependencies, server, part)
         else:
             await _pause_untried(dependencies, server, remaining)
         await circuits.store_changes(dependencies.db, circuit_states)
@@ -134,12 +131,10 @@ def _in_order(publications: Sequence[Publication]) -> list[Publication]:
     )
 
 
-async def _deliver_all(
-    dependencies: PublishingDependencies, server: str, publications: Sequence[Publication], limit: int
-) -> None:
+async def _deliver_all(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> None:
     one_by_one = await deliver_batched(dependencies, publications)
     has_failed = dependencies.network.circuits.of(server).failures > 0
-    at_once = asyncio.Semaphore(_MAX_AFTER_FAILURE if has_failed else limit)
+    at_once = asyncio.Semaphore(_MAX_AFTER_FAILURE if has_failed else _MAX_REQUESTS_PER_SERVER)
     untried: list[Publication] = []
 
     async def deliver_if_closed(publication: Publication) -> None:

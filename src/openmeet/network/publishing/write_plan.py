@@ -1,4 +1,6 @@
-"""Plan of a write: the target and the record. In a record that the PDS already has, only our own fields are changed."""
+"""Plan of a write: the target and the record. Nothing is stored. In a record that the PDS already has, only our own fields
+are changed.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -12,11 +14,9 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Refused, RemoteFailed
+from groundwork.errors import Refused
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -25,6 +25,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.series import queries as series_queries
+from openmeet.network.publishing import rsvp_plan
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, max_picture_bytes_of
 from openmeet.network.publishing.decision import (
     Publish,
@@ -35,10 +36,9 @@ from openmeet.network.publishing.decision import (
     PublishSeries,
 )
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
-from openmeet.network.publishing.repository_choice import knows_all_rsvps
-from openmeet.network.records import seen, seen_rsvps
-from openmeet.network.records.collections import EVENT, GROUP, RSVP, SERIES
+from openmeet.network.publishing.repository_calls import CurrentRecord, get_record
+from openmeet.network.records import seen
+from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
 from openmeet.network.records.first_keys import first_key
@@ -47,10 +47,9 @@ from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import NO_EARLIER_VERSIONS, EarlierVersions
 from openmeet.network.records.places import known_picture
 from openmeet.network.records.reading_notes import Notes
-from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import is_series_of, series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
-from openmeet.outbox import in_flight, leased_publications, superseded_records
+from openmeet.outbox import in_flight, superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
@@ -93,11 +92,16 @@ class KeyOccupied:
 
 
 @dataclass(frozen=True, slots=True)
-class _WriteTarget:
-    """Where a record is written, and what is there now."""
+class WriteTarget:
+    """Where a record is written, and what is there now.
+
+    ``is_found``: it is an RSVP record that was not attached to the publication before. It is the record to update, even
+    if it has to be merged first.
+    """
 
     uri: AtUri
     current: CurrentRecord | None
+    is_found: bool = False
 
     @property
     def previous(self) -> dict[str, Value] | None:
@@ -117,7 +121,7 @@ async def plan_first_write(
         return None
     uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp):
-        is_new = await _has_no_rsvp(dependencies, decision, uri)
+        is_new = await rsvp_plan.has_no_record(dependencies, decision, uri)
     if not is_new or _picture_of(decision) is not None:
         return None
     record = await _first_record(dependencies, publication, decision)
@@ -140,7 +144,7 @@ async def _first_record(
         case PublishSeries():
             return await _series_record(dependencies, publication, decision, None, NO_EARLIER_VERSIONS)
         case PublishRsvp():
-            return await _rsvp_record(dependencies, publication, decision, None)
+            return await rsvp_plan.rsvp_record(dependencies, publication, decision, None)
 
 
 def _picture_of(decision: Publish) -> Picture | None:
@@ -153,11 +157,16 @@ def _picture_of(decision: Publish) -> Picture | None:
             return None
 
 
-async def _has_no_rsvp(dependencies: PublishingDependencies, decision: PublishRsvp, uri: AtUri) -> bool:
-    async with dependencies.db.reader() as reader:
-        seen_record = await seen.find(reader, str(uri))
-        is_known = await knows_all_rsvps(reader, decision.identity)
-    return is_known and (seen_record is None or seen_record.cid is None)
+async def read_target(
+    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, decision: Publish
+) -> WriteTarget:
+    """Read the record that is to be written, if it exists. Raises the errors of the calls."""
+    uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
+    if not isinstance(decision, PublishRsvp) or publication.uri is not None:
+        return WriteTarget(uri, None if is_new else await get_record(client, uri))
+    uri = await rsvp_plan.find_uri(dependencies, client, decision) or uri
+    current = await get_record(client, uri)
+    return WriteTarget(uri, current, is_found=current is not None)
 
 
 async def plan_write(
@@ -165,19 +174,14 @@ async def plan_write(
     client: XrpcClient,
     publication: Publication,
     decision: Publish,
+    target: WriteTarget,
     max_picture_bytes: int | None,
 ) -> PlannedWrite | ChangedElsewhere | KeyOccupied:
-    """Plan the write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key is taken.
+    """Plan the write to this target. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key
+    is taken.
 
     ``max_picture_bytes``: None for the limit of the PDS. Raises the errors of the calls.
     """
-    target = await _read_target(dependencies, client, publication, decision)
-    if isinstance(decision, PublishRsvp) and publication.uri is None and target.current is not None:
-        # This is now the record to update, even if it has to be merged first.
-        async with dependencies.db.transaction() as tx:
-            await leased_publications.attach_found_record(
-                tx, publication, did=decision.identity.did, uri=str(target.uri)
-            )
     obstacle = await _obstacle_to(dependencies, publication, decision, target)
     if obstacle is not None:
         return obstacle
@@ -198,22 +202,12 @@ async def plan_write(
     elif isinstance(decision, PublishPlain):
         record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
     else:
-        record = await _rsvp_record(dependencies, publication, decision, target.previous)
+        record = await rsvp_plan.rsvp_record(dependencies, publication, decision, target.previous)
     return PlannedWrite(target.uri, decision.identity, target.current, record, record == target.previous)
 
 
-async def _read_target(
-    dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, decision: Publish
-) -> _WriteTarget:
-    """Read the record that is to be written, if it exists."""
-    uri, is_new = await _uri_for(dependencies, publication, decision, decision.identity.did)
-    if isinstance(decision, PublishRsvp) and publication.uri is None:
-        uri = await _existing_rsvp_uri(dependencies, client, decision, uri)
-    return _WriteTarget(uri, None if is_new else await get_record(client, uri))
-
-
 async def _obstacle_to(
-    dependencies: PublishingDependencies, publication: Publication, decision: Publish, target: _WriteTarget
+    dependencies: PublishingDependencies, publication: Publication, decision: Publish, target: WriteTarget
 ) -> ChangedElsewhere | KeyOccupied | None:
     """Compare the record with what we know of it. Return why it must not be written now; None if it may be written."""
     uri, current = target.uri, target.current
@@ -238,7 +232,7 @@ async def _plan_event(
     dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishEvent,
-    target: _WriteTarget,
+    target: WriteTarget,
     max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
@@ -255,7 +249,7 @@ async def _plan_group(
     dependencies: PublishingDependencies,
     publication: Publication,
     decision: PublishGroup,
-    target: _WriteTarget,
+    target: WriteTarget,
     max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
@@ -335,27 +329,6 @@ def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str
     return {**record, "createdAt": format_datetime(parse_datetime(created) + publication.lease * _MILLISECOND)}
 
 
-async def _rsvp_record(
-    dependencies: PublishingDependencies,
-    publication: Publication,
-    decision: PublishRsvp,
-    previous: dict[str, Value] | None,
-) -> dict[str, Value]:
-    rsvp, now = decision.attendance, dependencies.network.clock.now()
-    # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
-    # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
-    replied_at = (
-        min(rsvp.answered_at + publication.lease * _MILLISECOND, now) if rsvp.source is RsvpSource.HERE else now
-    )
-    return write_rsvp(
-        decision.status_token,
-        subject_uri=decision.event.record_uri or "",
-        subject_cid=await _subject_cid(dependencies, decision.event),
-        replied_at=Instant(replied_at),
-        previous=previous,
-    )
-
-
 def _has_no_record(decision: Publish) -> bool:
     """Whether the event, series or group has no known record at the URI that it keeps."""
     match decision:
@@ -414,7 +387,7 @@ async def _uri_for(
     if publication.uri is not None:
         return parse_at_uri(publication.uri), False
     if isinstance(decision, PublishRsvp):
-        return await _rsvp_uri(dependencies, decision, did), False
+        return await rsvp_plan.known_or_new_uri(dependencies, decision, did), False
     if isinstance(decision, PublishPlain):
         if decision.key is None:
             return _new_uri(dependencies, did, decision.collection), True
@@ -453,43 +426,5 @@ async def _last_uri(
             return GROUP, await record_queries.address_in(reader, group.id, did)
 
 
-async def _rsvp_uri(dependencies: PublishingDependencies, decision: PublishRsvp, did: Did) -> AtUri:
-    """Return the URI of an earlier RSVP under any key, because a second one must never be written; otherwise that of a
-    new one.
-    """
-    subject = parse_at_uri(decision.event.record_uri or "")
-    async with dependencies.db.reader() as reader:
-        effective = await seen_rsvps.effective_rsvp(reader, subject_uri=str(subject), dids=[did], collections=[RSVP])
-    if effective is None:
-        return AtUri(did, RSVP, RecordKey(record_key_for(subject)))
-    return parse_at_uri(effective.record.uri)
-
-
-async def _existing_rsvp_uri(
-    dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp, uri: AtUri
-) -> AtUri:
-    """Find an existing RSVP to this event, under any key, in a repository that was not read completely yet."""
-    async with dependencies.db.reader() as reader:
-        if await knows_all_rsvps(reader, decision.identity):
-            return uri
-    async for one in list_rsvps(client, decision.identity.did):
-        if str(one.subject) == decision.event.record_uri:
-            return one.uri
-    return uri
-
-
 def _new_uri(dependencies: PublishingDependencies, did: Did, collection: Nsid) -> AtUri:
     return AtUri(did, collection, RecordKey(dependencies.tids.next(dependencies.network.clock.now())))
-
-
-async def _subject_cid(dependencies: PublishingDependencies, event: Event) -> str:
-    """Return the CID of the event's record: from our verified index, otherwise verified with its author's PDS."""
-    uri = event.record_uri or ""
-    async with dependencies.db.reader() as reader:
-        seen_record = await seen.find(reader, uri)
-    if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
-        return seen_record.cid
-    proof = await fetch_proof(dependencies, parse_at_uri(uri))
-    if proof.cid is None:
-        raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
-    return str(proof.cid)
