@@ -1,9 +1,9 @@
 """The columns of ``publications``, and those that statements set together, as parts of an ``update``.
 
 - The subject: ``kind``, ``subject_id``; ``user_id``, in whose repository the record belongs; ``revision``, the newest one,
-  and ``edited_at``, its time; ``sent_revision``, the newest one for which nothing is left to send. It also increases when
-  nothing was sent: the record already had the content, was deleted, or must not be written. What was really sent is in
-  ``chosen_*``.
+  and ``edited_at``, its time; ``sent_revision``, in Python ``completed_revision``, the newest one for which nothing is
+  left to send. It also increases when nothing was sent: the record already had the content, was deleted, or must not be
+  written. What was really sent is in ``chosen_*``.
 - When to try next: ``state``, ``reason``, ``due_at``; ``attempts`` since the last success; ``changed_at``.
 - The lease: ``lease``, its number; ``leased_until``; ``needs_recheck``, something that the handler's decision depends on
   has changed since the lease began.
@@ -15,7 +15,8 @@
 - Merging: ``edits``, made here and in no record yet; ``merged``, the values to compare with; ``was_merged``, whether the
   base contains another app's change; ``merge_rounds`` since the last edit.
 - The limit on writes without an edit: ``writes`` since ``writes_since``.
-- ``is_withdrawn``: its person does not want the record to be published. ``was_lost``: somebody else deleted it.
+- ``is_withdrawn``: its person does not want the record to be published. ``was_lost``, in Python
+  ``was_deleted_elsewhere``: somebody else deleted it.
 """
 
 from typing import Final

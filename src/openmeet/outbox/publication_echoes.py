@@ -41,7 +41,7 @@ def _from(*states: PublicationState) -> str:
 # 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_recheck = 1))"
 
-# An echo: the CID and URI match what was fixed for sending, and the rev is greater than that of the last completed
+# An echo: the CID and URI match what was chosen for sending, and the rev is greater than that of the last completed
 # write.
 _COMPLETE_BY_ECHO = f"""
     update publications
@@ -53,9 +53,9 @@ _COMPLETE_BY_ECHO = f"""
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
-# The echo of an earlier write, which arrived after a later one had been fixed. Later revisions are still due.
+# The echo of an earlier write, which arrived after a later one had been chosen. Later revisions are still due.
 #
-# If there is no base, the write may be from before the record was lost, because the record of an RSVP reuses its key.
+# If there is no base, the write may be from before the record was deleted, because the record of an RSVP reuses its key.
 # If the base has the same bytes again, the write may be one of our versions in between.
 _COMPLETE_BY_LATE_ECHO = f"""
     update publications
@@ -87,7 +87,7 @@ _DELETED_ELSEWHERE = f"""
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
 
-# Keeps unsent edits of a record that another app wrote and for which nothing of ours was ever sent.
+# The record is another app's, and nothing of ours was ever sent for it.
 _KEEP_EDITS = """
     update publications set edits = :edits, merged = :merged
         where kind = :kind and subject_id = :subject_id and uri is null
@@ -102,8 +102,8 @@ _RESUME_AFTER_DELETION = f"""
                            or state in ({_from(_State.WITHHELD)}) and edits is not null)
 """
 
-# A row that waited for this message becomes due. All others keep their state and why they are in it: only a row that
-# is leased no longer waits for this message.
+# Rows that wait or are published become due. All others keep their state and its reason, except the reason MERGING: the
+# merge is done.
 _MERGE_MAKES_DUE = _from(_State.DUE, _State.RETRYING, _State.PUBLISHED)
 _REMEMBER_MERGE = f"""
     update publications
@@ -113,7 +113,7 @@ _REMEMBER_MERGE = f"""
      where uri = :uri
 """
 
-# There was never an agreed base for the fixed key, so the state "published" would be false.
+# There was never an agreed base for the chosen key, so the state "published" would be false.
 _GIVE_UP_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
@@ -179,7 +179,7 @@ async def complete_by_echo(
     the write.
 
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
-    fixed can be completed.
+    chosen can be completed.
     """
     if await tx.execute(_COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
         return True
@@ -228,14 +228,18 @@ async def mark_deleted_elsewhere(
 
 
 async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEdits) -> None:
-    """Keep the unsent edits of an event whose record was deleted. They are applied to the record if it comes back."""
+    """Keep edits of an event that were made here and never sent, because its record, which another app wrote, was deleted
+    or can no longer be read. They are applied to the next version of the record.
+    """
     await tx.execute(
         _KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.values
     )
 
 
 async def resume_after_deletion(tx: Transaction, uri: str) -> bool:
-    """Make a publication due whose record was lost and is attached again, because edits from before are in no record."""
+    """Make a publication due whose record somebody else had deleted and that is attached again, because edits from before
+    are in no record.
+    """
     return await tx.execute(_RESUME_AFTER_DELETION, uri=uri, now=tx.now) == 1
 
 
@@ -267,7 +271,7 @@ async def accept_foreign_version(tx: Transaction, version: RecordVersion) -> boo
 
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
-    """Store the local edits and the result of a merge, and make the publication due."""
+    """Store the local edits and the result of a merge, and make the publication due if it is published or waits."""
     merging = encode_explanation(PublicationReason.MERGING)
     await tx.execute(_REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, merging=merging, now=tx.now)
 

@@ -65,7 +65,7 @@ _MOVE_TO_USER = """
 _REATTACH_AFTER_RESTORE = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
-           sent_revision = :sent_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
+           sent_revision = :completed_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:may_reuse_retracted as integer) = 1) and state <> 'sending'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
@@ -90,15 +90,15 @@ async def reattach_after_restore(
     *,
     kind: PublicationKind,
     subject_id: str,
-    sent_revision: int,
+    completed_revision: int,
     may_reuse_retracted: bool,
     is_base: bool = True,
 ) -> bool:
     """Attach a record again that was known before a database restore, or that was retracted and is back.
 
-    ``sent_revision``: the subject's revision that the record represents. ``may_reuse_retracted``: the row of a retracted
-    record may be used, because this is that record or because the row knows nothing of it. ``is_base``: whether it is the
-    version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
+    ``completed_revision``: the subject's revision that the record represents. ``may_reuse_retracted``: the row of a
+    retracted record may be used, because this is that record or because the row knows nothing of it. ``is_base``: whether
+    it is the version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
         _REATTACH_AFTER_RESTORE,
@@ -109,7 +109,7 @@ async def reattach_after_restore(
         base_cid=version.cid if is_base else None,
         base_body=version.body if is_base else None,
         base_rev=version.rev if is_base else None,
-        sent_revision=sent_revision,
+        completed_revision=completed_revision,
         may_reuse_retracted=int(may_reuse_retracted),
         now=tx.now,
     )
@@ -122,7 +122,7 @@ async def reattach_after_deletion(
     """Attach a publication's record again, as the new base, after somebody deleted it and it came back.
 
     ``awaits_host_decision``: the host has not yet decided what to do about the deletion. Returns False if no record was
-    lost, or if unsent edits have to be applied first (``publication_echoes.attach_foreign_record``).
+    deleted, or if unsent edits have to be applied first (``publication_echoes.attach_foreign_record``).
     """
     changed = await tx.execute(
         _REATTACH_AFTER_DELETION,

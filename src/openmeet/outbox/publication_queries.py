@@ -16,10 +16,11 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 class Publication:
     """One publication as its handler sees it.
 
-    ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
+    ``completed_revision``: the newest one for which nothing is left to send (``publication_columns``). ``chosen_*``: the
+    version that was chosen for the write in flight, or for the last one. ``base_*``: the last version that we and the PDS
     agreed on. ``edits`` and ``merged``: see ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another
     app was merged since the last edit. ``deleting_cid``: the version that we tried to delete without getting a response.
-    ``was_lost``: another app deleted the record, and it was not published since.
+    ``was_deleted_elsewhere``: another app deleted the record, and it was not published since.
     """
 
     kind: PublicationKind
@@ -27,7 +28,7 @@ class Publication:
     user_id: str
     state: PublicationState
     revision: int
-    sent_revision: int
+    completed_revision: int
     did: str | None
     uri: str | None
     chosen_cid: str | None
@@ -45,7 +46,7 @@ class Publication:
     reason: Explanation | None
     is_withdrawn: bool
     deleting_cid: str | None
-    was_lost: bool
+    was_deleted_elsewhere: bool
 
     @property
     def has_delete_in_flight(self) -> bool:
@@ -70,11 +71,11 @@ class Publication:
         """Whether there is an edit made here that is left to send: the PDS has not confirmed it, and it was neither given
         up nor completed without a write.
         """
-        return self.revision > self.sent_revision
+        return self.revision > self.completed_revision
 
     @property
     def has_own_version(self) -> bool:
-        """Whether we ever prepared a version of our own for its key. If not, another app wrote the record."""
+        """Whether a version of our own was ever chosen for its key. If not, another app wrote the record."""
         return self.chosen_revision is not None
 
     @property
@@ -137,7 +138,7 @@ def publication_of(row: Row) -> Publication:
         user_id=row["user_id"],
         state=PublicationState(row["state"]),
         revision=row["revision"],
-        sent_revision=row["sent_revision"],
+        completed_revision=row["sent_revision"],
         did=row["did"],
         uri=row["uri"],
         chosen_cid=row["chosen_cid"],
@@ -155,7 +156,7 @@ def publication_of(row: Row) -> Publication:
         reason=decode_explanation(row["reason"]),
         is_withdrawn=bool(row["is_withdrawn"]),
         deleting_cid=row["deleting_cid"],
-        was_lost=bool(row["was_lost"]),
+        was_deleted_elsewhere=bool(row["was_lost"]),
     )
 
 

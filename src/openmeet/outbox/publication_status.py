@@ -37,7 +37,7 @@ class PublicationStatus:
 
     state: PublicationState
     revision: int
-    sent_revision: int
+    completed_revision: int
     uri: str | None
     reason: Explanation | None
     due_at: Instant
@@ -69,13 +69,13 @@ class PublicationStatus:
         if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
                 return RecordStatus.ON_THE_NETWORK()
-            if not is_allowed or (self._is_kept_here and self.revision > self.sent_revision):
+            if not is_allowed or (self._is_kept_here and self.revision > self.completed_revision):
                 return RecordStatus.CHANGED_ONLY_HERE()
         if self.is_withdrawn or not is_allowed:
             return self._shown_unwanted()
         match self.state:
             case PublicationState.WITHHELD:
-                is_pending = self.revision > self.sent_revision and not self._is_kept_here
+                is_pending = self.revision > self.completed_revision and not self._is_kept_here
                 return RecordStatus.WAITING_FOR_PDS() if is_pending else RecordStatus.ONLY_HERE()
             case PublicationState.DUE | PublicationState.SENDING:
                 return RecordStatus.WAITING_FOR_PDS()

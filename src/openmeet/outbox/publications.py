@@ -3,7 +3,7 @@ states.
 
 Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``leased_publications``
 stores what was sent, when and under which key; ``publication_echoes`` stores what the network reports. A row is out of
-date if its revision is greater than the one that was sent. Times only determine when to try next.
+date if its revision is greater than the last one that was completed. Times only determine when to try next.
 """
 
 from collections.abc import Mapping, Sequence
@@ -170,7 +170,7 @@ _ATTACH_RECORD = """
 """
 
 # A retraction that has started is finished first, and so is one that a handler may have decided on. Then the row is
-# decided again. The owner thereby decides that the lost record of a group or series comes back. For other kinds,
+# decided again. The owner thereby decides that the deleted record of a group or series comes back. For other kinds,
 # ``was_lost`` stays set until the record is published. If the old record comes back before that, it is attached.
 _RETRY_NOW = f"""
     update publications

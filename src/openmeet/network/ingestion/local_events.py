@@ -70,7 +70,9 @@ class LocalEdits:
 async def edits_to_merge(
     tx: Transaction, uri: str, publication: Publication, event: Event, sides: MergeSides[NetworkEvent]
 ) -> LocalEdits:
-    """Return the edits made here that another app's version must not overwrite (invariant 6)."""
+    """Return the edits made here that another app's version must not overwrite (invariant 6). If the record was
+    deleted and is back, edits from before that become due.
+    """
     if publication.has_unsent_revision:
         return LocalEdits(_edits_since(publication, sides), is_unsent=True)
     # Completed without being sent: the edits made here are in no record.
@@ -87,8 +89,8 @@ async def edits_to_merge(
 
 
 def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:
-    """Return the edits made here since the base: those kept by the last merge or when the record was lost, and all later
-    ones.
+    """Return the edits made here since the base: those kept by the last merge or when the record was deleted, and all
+    later ones.
     """
     edits = {} if publication.edits is None else EVENT_RULE.decode_edits(publication.edits)
     since = merge_local.compared_value(EVENT_RULE, publication, sides.base)
@@ -161,7 +163,7 @@ async def attach_unsent_publication(
     attached = await _attach(tx, now, publication)
     if attached is None or attached.merged is not None:
         return attached
-    # The record was lost before such content was kept. Everything else here came from the record and is not an edit.
+    # The record was deleted before such content was kept. Everything else here came from the record and is not an edit.
     sides = await merge_sides(tx, context, now, network_event, attached, event)
     return replace(attached, merged=EVENT_RULE.encode(sides.ours))
 

@@ -227,7 +227,7 @@ def _our_avatar(group: Group, publication: Publication, agreed: str) -> str:
     network = group.network
     if network.avatar_cid is not None:
         return network.avatar_cid
-    if network.picture_revision <= publication.sent_revision:
+    if network.picture_revision <= publication.completed_revision:
         return agreed
     if publication.chosen_revision is not None and publication.chosen_revision >= network.picture_revision:
         return cid_of_blob(record_of(publication.chosen_body).get("avatar")) or ""

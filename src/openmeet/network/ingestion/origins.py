@@ -122,7 +122,7 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
         version_of(message),
         kind=PublicationKind.EVENT,
         subject_id=event.id,
-        sent_revision=version,
+        completed_revision=version,
         may_reuse_retracted=is_back,
     ):
         return False
@@ -143,8 +143,8 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
     if await record_queries.by_record(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate group was derived from it
     is_back = await record_queries.is_retracted(tx, message.uri)
-    if is_back and await _was_lost(tx, PublicationKind.GROUP, group.id):
-        if not await _reattach_lost(tx, message, PublicationKind.GROUP, group.id):
+    if is_back and await _was_deleted_elsewhere(tx, PublicationKind.GROUP, group.id):
+        if not await _reattach_after_deletion(tx, message, PublicationKind.GROUP, group.id):
             return False
         await local_groups.publish_again(tx, group)
         await links.store_group_location(tx, group.id, message.uri, message.cid)
@@ -172,8 +172,8 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
     if await series_queries.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate series was derived from it
     is_back = superseded is not None and not superseded.is_there
-    if is_back and await _was_lost(tx, PublicationKind.SERIES, series.id):
-        if not await _reattach_lost(tx, message, PublicationKind.SERIES, series.id):
+    if is_back and await _was_deleted_elsewhere(tx, PublicationKind.SERIES, series.id):
+        if not await _reattach_after_deletion(tx, message, PublicationKind.SERIES, series.id):
             return False
         await links.note_series(tx, series.id, message.uri)
         return True
@@ -195,12 +195,14 @@ async def _with_first_key(
     return next((one for one in ids if first_key(one) == message.rkey), None)
 
 
-async def _was_lost(tx: Transaction, kind: PublicationKind, subject_id: str) -> bool:
+async def _was_deleted_elsewhere(tx: Transaction, kind: PublicationKind, subject_id: str) -> bool:
     publication = await publication_queries.find(tx, kind, subject_id)
-    return publication is not None and publication.was_lost
+    return publication is not None and publication.was_deleted_elsewhere
 
 
-async def _reattach_lost(tx: Transaction, message: RecordMessage, kind: PublicationKind, subject_id: str) -> bool:
+async def _reattach_after_deletion(
+    tx: Transaction, message: RecordMessage, kind: PublicationKind, subject_id: str
+) -> bool:
     """Attach a record that another app had deleted and has restored: its owner wants it on the network again."""
     version = version_of(message)
     return await publication_moves.reattach_after_deletion(
@@ -220,7 +222,7 @@ async def _reattach_uncounted(
         version_of(message),
         kind=kind,
         subject_id=subject.subject_id,
-        sent_revision=subject.revision,
+        completed_revision=subject.revision,
         may_reuse_retracted=is_back,
         is_base=is_back,
     )

@@ -1,11 +1,11 @@
 """Reconcile a repository with everything stored about it: records, publications, and the rows derived from them.
 
 Our collections are listed, and each compared record is read again with its proof. The repository is authoritative:
-unknown records in it are applied, known records whose absence is verified are deleted, and a publication that lost its
-record is marked as lost. Each published or imported row is compared with its record field by field (``row_consistency``).
-Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
-derived again. Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record that fails
-because of its own content is quarantined (``quarantine``), and the other records are repaired.
+unknown records in it are applied, known records whose absence is verified are deleted, and a publication whose record
+is gone is marked as deleted elsewhere. Each published or imported row is compared with its record field by field
+(``row_consistency``). Events, RSVPs, series, groups and membership statements that lack their understood record, or
+differ from it, are derived again. Discrepancies are counted (``discrepancies``), whether or not they are repaired. A
+record that fails because of its own content is quarantined (``quarantine``), and the other records are repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

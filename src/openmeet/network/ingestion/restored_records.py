@@ -113,6 +113,6 @@ async def _attach(
         version,
         kind=kind,
         subject_id=subject_id,
-        sent_revision=revision,
+        completed_revision=revision,
         may_reuse_retracted=True,
     )
