@@ -16,6 +16,7 @@ from openmeet.network.ingestion import (
     apply_bulk,
     intake,
     late_change_times,
+    origins,
     ownership_transfer,
     record_proofs,
     remote_series,
@@ -49,6 +50,8 @@ async def apply(
     """
     parsed_messages = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, parsed_messages)
+    unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
+    batch.own_uris.update(await origins.attach_own_records(tx, context.instance, unknown))
     if not makes_awaiting_effective:
         batch.awaited_uris.clear()
     parsed_messages = batch.with_current_subjects(parsed_messages)

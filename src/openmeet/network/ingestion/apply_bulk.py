@@ -1,4 +1,6 @@
-"""Apply many records that other people write, in bulk: events, RSVPs, and their deletions."""
+"""Apply many records in bulk: events that other people write, RSVPs, and deletions of both. To put a record is to apply a
+version of it, new or not. ``apply_one`` calls the same functions for single messages, also for RSVPs that we write.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -57,16 +57,17 @@ async def apply_one(
         return await _retract_again(tx, parsed)
     change = RecordChange(parsed, seen_record)
     publication = await publication_queries.find_by_uri(tx, message.uri) if message.uri in batch.own_uris else None
-    if publication is not None and not message.is_verified and not _is_signed_here(change):
+    if publication is not None and not message.is_verified and not _is_confirmed_by_signed_version(change):
         return await _request_own_record(tx, change)
     if publication is not None:
-        change = await _with_locked_publication(tx, change, publication)
+        locked = await _lock_publication(tx, message, publication)
+        change = await _complete_if_echo(tx, replace(change, publication=locked))
     if message.body is None:
         return await _delete(tx, context, batch, change)
     return await _put(tx, context, batch, change)
 
 
-def _is_signed_here(change: RecordChange) -> bool:
+def _is_confirmed_by_signed_version(change: RecordChange) -> bool:
     """Whether the record as last seen is signed and has the content of this message, or was deleted as it says."""
     return change.seen_record is not None and change.seen_record.is_verified and change.is_same_version
 
@@ -79,16 +80,18 @@ async def _request_own_record(tx: Transaction, change: RecordChange) -> IngestRe
     return IngestResult.KNOWN
 
 
-async def _with_locked_publication(tx: Transaction, change: RecordChange, publication: Publication) -> RecordChange:
-    """Lock what the publication is about. Return the change with the publication as it is now, after it was completed
-    if this is an echo.
-    """
-    message = change.message
+async def _lock_publication(tx: Transaction, message: RecordMessage, publication: Publication) -> Publication | None:
+    """Lock what the publication is about. Return the publication as it is then; None if it no longer has the record."""
     await lock_row_of(tx, publication.kind, publication.subject_id)
     # Concurrent edits have been committed by now.
-    locked = await publication_queries.find_by_uri(tx, message.uri)
-    if locked is None or message.cid is None or message.body is None:
-        return replace(change, publication=locked)
+    return await publication_queries.find_by_uri(tx, message.uri)
+
+
+async def _complete_if_echo(tx: Transaction, change: RecordChange) -> RecordChange:
+    """If this is the echo of our own write, mark it as published, store where the record is, and set ``is_echo``."""
+    message, publication = change.message, change.publication
+    if publication is None or message.cid is None or message.body is None:
+        return change
     is_echo = message.is_verified and await publication_echoes.complete_by_echo(
         tx,
         uri=message.uri,
@@ -97,14 +100,15 @@ async def _with_locked_publication(tx: Transaction, change: RecordChange, public
         body=message.body,
         is_deleted_since=await _is_deleted_since(tx, change),
     )
-    if is_echo or message.cid == locked.base_cid:
-        _trace_return(locked, message)
-    if is_echo:
-        # The echo can arrive before the PDS's response.
-        locked = await publication_queries.find_by_uri(tx, message.uri)
-        if locked is not None:
-            await links.store_location(tx, locked.kind, locked.subject_id, version_of(message))
-    return replace(change, publication=locked, is_echo=is_echo)
+    if is_echo or message.cid == publication.base_cid:
+        _trace_came_back(publication, message)
+    if not is_echo:
+        return change
+    # The echo can arrive before the PDS's response.
+    completed = await publication_queries.find_by_uri(tx, message.uri)
+    if completed is not None:
+        await links.store_location(tx, completed.kind, completed.subject_id, version_of(message))
+    return replace(change, publication=completed, is_echo=True)
 
 
 async def _is_deleted_since(tx: Transaction, change: RecordChange) -> bool:
@@ -128,7 +132,7 @@ async def _retract_again(tx: Transaction, parsed: ParsedMessage) -> IngestResult
     return IngestResult.LATE
 
 
-def _trace_return(publication: Publication, message: RecordMessage) -> None:
+def _trace_came_back(publication: Publication, message: RecordMessage) -> None:
     """Write a trace event: a record of ours has come back through the stream."""
     tracing.note(
         "record.came_back", publication.subject_id, kind=publication.kind.value, uri=message.uri, rev=str(message.rev)

@@ -10,7 +10,7 @@ from groundwork.database.bulk import IDS_PER_STATEMENT
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups import record_queries
 from openmeet.feature_flags.flags import Flag, Switches
-from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
+from openmeet.network.ingestion import ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
@@ -153,7 +153,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     superseded_uris = await superseded_records.superseded_among(tx, uris - rsvp_uris)
     group_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection == GROUP}
     superseded_uris |= await record_queries.superseded_among(tx, group_uris)
-    batch = Batch(
+    return Batch(
         seen_records,
         await publication_queries.own_among(tx, sorted(uris)),
         await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - rsvp_uris)),
@@ -165,5 +165,3 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         superseded_uris=superseded_uris,
         current_uris=current_uris,
     )
-    unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
-    return replace(batch, own_uris=batch.own_uris | await origins.attach_own_records(tx, context.instance, unknown))

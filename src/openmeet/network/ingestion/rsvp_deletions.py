@@ -115,8 +115,8 @@ async def _apply_to_record_of_others(tx: Transaction, deletion: RsvpDeletion) ->
     """Apply the deletion of a record that we do not write, or no longer."""
     if deletion.about is not None:
         person, next_rsvp = await apply_rsvp.rsvp_of(tx, deletion.did, deletion.about.subject_uri)
-        reply = await attendance_queries.find(tx, deletion.about.event_id, person.user_id)
-        if reply is not None and await _restore_overridden_reply(tx, deletion, reply, next_rsvp):
+        rsvp = await attendance_queries.find(tx, deletion.about.event_id, person.user_id)
+        if rsvp is not None and await _restore_overridden_reply(tx, deletion, rsvp, next_rsvp):
             return
     own = await attendance_queries.by_record_uri(tx, deletion.uri)
     is_given_here = own is not None and own.source is RsvpSource.HERE
