@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 
+from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock, Instant
 from groundwork.database.transaction import transaction_is_open
 from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.web.events import co_hosts_pages
 from openmeet.web.site import rate_limits
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS
 from tests.databases import MakeDatabase
@@ -94,6 +98,29 @@ async def test_refused_invitations_are_not_counted(
         assert statuses == [422, 422, 422, 400, 400]
         for path in ("attendees/invite", "hosts"):
             assert (await browser.post(f"/events/{shown.slug}/{path}", data=sent)).status_code == 303
+
+
+async def test_unknown_handles_use_up_no_invitations_and_cannot_be_guessed(
+    make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invitation that cannot be sent is counted apart."""
+    monkeypatch.setattr(rate_limits, "INVITATIONS_BY_PERSON", Limit("invitations_by_person", 2, 86_400))
+    monkeypatch.setattr(co_hosts_pages, "REFUSED_INVITATIONS", Limit("refused_invitations", 3, 86_400))
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        tea = await event_by(tx, ana)
+        ben_did = parse_did("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb")
+        await identity_queries.insert(
+            tx, ben_did, ben.user_id, IdentityKind.CONNECTED, handle="ben.example", pds_url="", is_default=True
+        )
+    path = f"/events/{tea.slug}/hosts"
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        statuses = [
+            (await browser.post(path, data={"whom": whom})).status_code
+            for whom in ("one.example", "two.example", "ben.example", _VICTIM, "three.example", "four.example")
+        ]
+        assert statuses == [400, 400, 303, 303, 400, 429]
 
 
 async def test_invitations_from_lists_are_limited(

@@ -27,7 +27,7 @@ from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.domain.users.model import Caller, User, UserId, UserKind
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
@@ -56,11 +56,14 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
 
 async def invitee_of(reader: Reader, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> str:
     """The address or handle that ``invite`` would invite, for checks before the event is locked. Raises NotFound,
-    Forbidden, InvalidForm and Refused (``EventHidden``, ``TooManyHosts``) like ``invite``.
+    Forbidden, InvalidForm and Refused like ``invite``.
     """
     event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
     await event_access.require_permission(reader, event, caller.user_id, EventPermission.CHOOSE_HOSTS)
-    return await _checked_invitee(reader, event, whom, for_series=for_series)
+    invitee = await _checked_invitee(reader, event, whom, for_series=for_series)
+    if "@" not in invitee:
+        await _person_to_invite(reader, caller, event, invitee, for_series=for_series)
+    return invitee
 
 
 async def _checked_invitee(reader: Reader, event: Event, whom: str, *, for_series: bool) -> str:
@@ -205,18 +208,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, email: str, *,
 
 
 async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
-    people = [identity.user_id for identity in await identity_queries.by_handle(tx, handle)]
-    user = await user_queries.by_id(tx, people[0]) if people else None
-    if user is None or user.kind is UserKind.SHADOW or await erasure_requests.find(tx, user.id) is not None:
-        raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
-    await raise_if_blocked(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
-    if user.id == event.author_id:
-        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
-    current = await co_host_queries.of_person(tx, event.id, user.id)
-    if current is not None and current.state is CoHostState.ACCEPTED and (current.is_for_series or not for_series):
-        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
-    if current is not None and current.state is CoHostState.DECLINED:
-        raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
+    user, current = await _person_to_invite(tx, caller, event, handle, for_series=for_series)
     fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
     if current is None:
         co_host = fresh
@@ -230,6 +222,25 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
             tx, kind=CO_HOST_MAIL, person=user.id, subject_id=co_host.id, revision=1 if current is None else int(tx.now)
         )
     return co_host
+
+
+async def _person_to_invite(
+    reader: Reader, caller: Caller, event: Event, handle: str, *, for_series: bool
+) -> tuple[User, CoHost | None]:
+    """The person with this handle, if they can be invited, and their row for the event."""
+    people = [identity.user_id for identity in await identity_queries.by_handle(reader, handle)]
+    user = await user_queries.by_id(reader, people[0]) if people else None
+    if user is None or user.kind is UserKind.SHADOW or await erasure_requests.find(reader, user.id) is not None:
+        raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
+    await raise_if_blocked(reader, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
+    if user.id == event.author_id:
+        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
+    current = await co_host_queries.of_person(reader, event.id, user.id)
+    if current is not None and current.state is CoHostState.ACCEPTED and (current.is_for_series or not for_series):
+        raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
+    if current is not None and current.state is CoHostState.DECLINED:
+        raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
+    return user, current
 
 
 def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: str | None) -> CoHost:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import event_hosting, reevaluation
 from openmeet.domain.events import (
@@ -36,10 +38,13 @@ from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.rate_limits import spend_on_invitations
+from openmeet.web.site.rate_limits import refund, spend_on, spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
+
+# By person. More than anyone mistypes, too few to find out which handles are known here.
+REFUSED_INVITATIONS: Final = Limit("refused_co_host_invitations", 60, 86_400)
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
@@ -79,11 +84,13 @@ async def invite(request: Request) -> Response:
 
 
 async def spend_on_co_host(request: Request, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool) -> None:
-    """Count an invitation to co-host an event, before the event is locked. Refused invitations are not counted. Raises
-    TooMany, and like ``co_hosts.invitee_of``.
+    """Count an invitation to co-host an event, before the event is locked. Refused invitations, for example of an
+    unknown handle, are counted apart. Raises TooMany, and like ``co_hosts.invitee_of``.
     """
+    await spend_on(request, REFUSED_INVITATIONS, caller.user_id)
     async with database_of(request).reader() as reader:
         invitee = await co_hosts.invitee_of(reader, caller, slug, whom, for_series=for_series)
+    await refund(request, REFUSED_INVITATIONS, caller.user_id)
     await spend_on_invitations(request, caller.user_id, [invitee])
 
 
