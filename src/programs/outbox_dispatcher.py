@@ -18,7 +18,7 @@ from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
 from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
 from openmeet.domain.attendance.record_comparison import comparison_handler
-from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.moderation_effects.actions import suspended_person_handler
@@ -149,7 +149,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),
         JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.FREED_SEATS: one_by_one(freed_seats_handler(db)),
+        JobKind.FILL_SEATS: one_by_one(fill_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
         JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(db), batch=1, lease_seconds=600.0),
         # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for

@@ -35,7 +35,7 @@ from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance.record_comparison import comparison_handler
-from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.notifications.fan_out import fan_out_handler
@@ -293,7 +293,7 @@ class Deployment:
                 JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(self.db, named_series)),
                 JobKind.FAN_OUT: one_by_one(fan_out_handler(self.db, AUDIENCES)),
                 JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(self.db)),
-                JobKind.FREED_SEATS: one_by_one(freed_seats_handler(self.db)),
+                JobKind.FILL_SEATS: one_by_one(fill_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),

@@ -30,7 +30,7 @@ class JobKind(StrEnum):
     DETECT_SERIES = "detect_series"  # a person whose single events may form a series
     DETECT_FOREIGN_SERIES = "detect_foreign_series"  # a shadow account whose events may form a series
     CLAIMED_DATES = "claimed_dates"  # the record of a series whose author has more events than one pass reads
-    FREED_SEATS = "freed_seats"  # an event whose waitlist did not fit into one transaction
+    FILL_SEATS = "freed_seats"  # an event whose waitlist was not moved up, or not completely, when seats were freed
     STANDING_ANSWERS = "standing_answers"  # a new date of a series with many standing RSVPs
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of
@@ -64,7 +64,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
     JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
     JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
-    JobKind.FREED_SEATS: lazy("Waitlists to move up"),
+    JobKind.FILL_SEATS: lazy("Waitlists to move up"),
     JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
     JobKind.FAN_OUT: lazy("Changes to notify people of"),
     JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),

@@ -422,7 +422,7 @@ async def test_messages_during_the_merge_are_applied_to_the_merged_account(db: D
         assert {row["record_uri"] for row in rows} >= set(subjects)
         assert identity.user_id == ana.user_id
     async with db.reader() as reader:
-        assert await attendance_queries.seats_taken(reader, full.id) <= 1
+        assert await attendance_queries.seats_held(reader, full.id) <= 1
         alone = await reader.fetch(
             "select event_id, user_id from attendances group by event_id, user_id having count(*) > 1"
         )

@@ -118,7 +118,7 @@ async def ends(db: Database, one: Scene) -> object:
             )
             names = {one.ana.user_id: "ana", one.ben.user_id: "ben"}
             said = sorted((names.get(row["user_id"], "somebody"), row["status"], row["source"]) for row in rows)
-            found[event.title] = (said, await attendance_queries.seats_taken(reader, event.id))
+            found[event.title] = (said, await attendance_queries.seats_held(reader, event.id))
         records = await reader.fetch(
             "select rkey, standing, rev from records where did = :did order by uri", did=one.did
         )
@@ -189,7 +189,7 @@ async def test_two_people_who_merge_each_other_become_one(make_database: MakeDat
                 ids=[one.shared.id, one.full.id],
             )
             left = [who for who in (one.ana, one.ben) if await by_id(reader, who.user_id) is not None]
-            assert await attendance_queries.seats_taken(reader, one.full.id) == 1
+            assert await attendance_queries.seats_held(reader, one.full.id) == 1
         assert len(left) == 1
         assert {row["user_id"] for row in rows} <= {left[0].user_id, one.shadow}
         at += STEP if engine == "postgresql" else 10 * STEP
@@ -332,7 +332,7 @@ async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: M
         assert (await by_page()).status_code == 303
     async with db.reader() as reader:
         mine = await attendance_queries.find(reader, one.fresh.id, one.ana.user_id)
-        assert await attendance_queries.seats_taken(reader, one.fresh.id) == 1
+        assert await attendance_queries.seats_held(reader, one.fresh.id) == 1
     assert mine is not None
     assert mine.status is AttendanceStatus.ATTENDING
 

@@ -13,7 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.merge import REASSIGNMENTS, is_there, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
@@ -143,7 +143,7 @@ async def test_the_number_of_statements_does_not_depend_on_shared_events(db: Dat
         many = await merged(tx, 14)
     # SQLite runs in the process, so several single-row statements cost no more than one with many rows.
     assert many == some or db.engine == "sqlite"
-    while await dispatcher.run_once(db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(db))}):
+    while await dispatcher.run_once(db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(db))}):
         pass
     async with db.reader() as reader:
         rows = await reader.fetch(

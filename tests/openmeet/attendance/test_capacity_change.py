@@ -58,7 +58,7 @@ async def test_the_form_asks_once_before_lowering_the_limit(site: Site) -> None:
         saved = await browser.post(page, data={**form, **inputs_of(asked.text), "capacity": "2"})
         assert (saved.status_code, "event_saved_full" in str(saved.headers)) == (303, True)
     async with site.db.reader() as reader:
-        assert await queries.seats_taken(reader, event.id) == 5
+        assert await queries.seats_held(reader, event.id) == 5
         assert (await queries.counts(reader, [event.id]))[event.id].waitlisted == 4 + 1
 
 
@@ -113,7 +113,7 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
     assert saved.status_code == 303, saved.text
     async with site.db.reader() as reader:
         assert (await registration.settings_of(reader, event)).limit_online == 4
-        assert await queries.seats_taken(reader, event.id) == 5
+        assert await queries.seats_held(reader, event.id) == 5
 
 
 async def test_an_outdated_form_is_not_asked_to_confirm_its_limit(site: Site) -> None:
@@ -241,7 +241,7 @@ async def test_a_place_taken_at_the_same_moment_needs_confirmation(
                 site.db, partial(_takes_a_place, cleo, event), partial(_lowers, api, target, body, ana, answers), at
             )
             async with site.db.reader() as reader:
-                seats = await queries.seats_taken(reader, event.id)
+                seats = await queries.seats_held(reader, event.id)
             assert (*answers, seats) in {(200, 1), (422, 2)}
             taken.add(seats)
     assert at > 2, "nothing ran at the same time"

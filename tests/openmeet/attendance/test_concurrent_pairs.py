@@ -249,7 +249,7 @@ async def check_invariants(reader: Reader, on: Scene) -> None:
     event = await event_by_id(reader, on.event.id)
     assert event is not None
     assert event.content.capacity is not None
-    taken = await attendance_queries.seats_taken(reader, event.id)
+    taken = await attendance_queries.seats_held(reader, event.id)
     # If a host reduces the number of places, nobody is removed.
     assert taken <= max(event.content.capacity, 2)
     rows = await reader.fetch(

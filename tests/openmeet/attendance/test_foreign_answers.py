@@ -230,7 +230,7 @@ async def test_the_end_of_the_waitlist_is_not_read_without_a_limit(db):
         ana = await person(tx, "Ana")
         unlimited, limited = await event_by(tx, ana), await event_by(tx, ana, capacity="1")
         ends = [await locked_event.lock_by_slug(tx, one.slug, ana.user_id) for one in (unlimited, limited)]
-        assert [one.seats.last_number for one in ends] == [None, 0]
+        assert [one.seats.last_waitlist_number for one in ends] == [None, 0]
 
 
 async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):

@@ -63,7 +63,7 @@ async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, thei
         assert {one.actor_id for one in lines} == {ben.user_id}
         third = await queries.find(tx, event.id, cleo.user_id)
         assert third.status is S.ATTENDING or third.offered_until
-        assert await queries.seats_taken(tx, event.id) == (2 if kept is S.ATTENDING else 1)
+        assert await queries.seats_held(tx, event.id) == (2 if kept is S.ATTENDING else 1)
 
 
 async def test_a_large_party_that_a_merge_drops_no_longer_holds_up_smaller_ones(db, clock):

@@ -35,7 +35,7 @@ RECORDS = {
     AttendanceAction.NETWORK_INTERESTED: RsvpRecordStatus.INTERESTED,
     AttendanceAction.NETWORK_NOT_GOING: RsvpRecordStatus.NOT_GOING,
     AttendanceAction.NETWORK_UNCLEAR: RsvpRecordStatus.UNCLEAR,
-    AttendanceAction.END: RsvpRecordStatus.GOING,  # by somebody whom the host has blocked
+    AttendanceAction.SHUT_OUT: RsvpRecordStatus.GOING,  # by somebody whom the host has blocked
 }
 URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 
@@ -96,7 +96,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     if act in REPLIES:
         await actions.answer(tx, who, event.slug, REPLIES[act])
     elif act in RECORDS:
-        if act is AttendanceAction.END:
+        if act is AttendanceAction.SHUT_OUT:
             await blocks.block(tx, host.user_id, who.user_id)
         await rsvp_records.apply_from_network(
             tx,

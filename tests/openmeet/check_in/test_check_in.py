@@ -178,7 +178,7 @@ async def test_undoing_a_check_in_restores_the_status(site):
                 if reply is not RsvpReply.GOING:
                     assert (await host_decisions.check_in(tx, host, event.slug, mine.id)).status is S.ATTENDED
                     assert (await host_decisions.undo_check_in(tx, host, event.slug, mine.id)).status is mine.status
-            assert await queries.seats_taken(tx, event.id) == 1
+            assert await queries.seats_held(tx, event.id) == 1
 
 
 async def test_tickets_are_for_holders_and_check_in_for_hosts(site):
@@ -341,7 +341,7 @@ async def test_settings_of_a_question_survive_an_edit(site):
             event = await by_slug(reader, event.slug)
             (question,) = (await registration.settings_of(reader, event)).questions
             assert (question.id, question.words) == ("q7", "What do you eat?")
-            assert await queries.seats_taken(reader, event.id) == 0
+            assert await queries.seats_held(reader, event.id) == 0
 
 
 @given(st.text(hexdigits[:16], min_size=32, max_size=32))

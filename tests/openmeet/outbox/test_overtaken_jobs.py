@@ -162,14 +162,14 @@ async def test_waitlist_is_filled_to_the_end(
         event = await event_by(tx, ana, capacity="1")
         for who in ("Ben", "Cleo", "Dan"):
             await attendance.answer(tx, await person(tx, who), event.slug, RsvpReply.GOING)
-    await _overtake(db, clock, JobKind.FREED_SEATS, event.id)
+    await _overtake(db, clock, JobKind.FILL_SEATS, event.id)
     async with db.transaction() as tx:
         event = await events.revise(tx, ana, event.slug, edited_details(event, capacity=3))
         if limit == "events":
             await waitlist.fill_seats_of_each(tx, [event])
         else:
             await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
-    assert await _state_of(db, JobKind.FREED_SEATS, event.id) is JobState.DUE
+    assert await _state_of(db, JobKind.FILL_SEATS, event.id) is JobState.DUE
 
 
 async def test_series_are_searched_again(db: Database, clock: HandClock):

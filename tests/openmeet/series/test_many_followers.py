@@ -14,7 +14,7 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.reassignments import reassign_series
 from openmeet.domain.attendance import waitlist
-from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
@@ -248,7 +248,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
+    while await dispatcher.run_once(practice_db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -270,7 +270,7 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
         held = await date_queries.stored(tx, series.id)
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
+    while await dispatcher.run_once(practice_db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

@@ -173,13 +173,14 @@ async def _decide(
     relationship: EventRelationship,
     details: RsvpDetails,
 ) -> tuple[Attendance | None, RsvpDecision]:
-    """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
-    event_registration, rsvp = locked.event_registration, locked.rsvp
-    has_room = action is AttendanceAction.GOING and await rsvp_changes.expire_offers_and_check_room(
-        tx, event_registration, rsvp, details, usage=locked.seats
-    )
-    # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
-    rsvp = await queries.by_id(tx, rsvp.id) if rsvp is not None and locked.seats.has_expired_offers else rsvp
+    """Return the caller's current RSVP and the decision about the reply. If the reply asks for seats, expired offers end
+    first, which may change the RSVP. Raises Refused if there is not enough room.
+    """
+    event_registration, rsvp, has_room = locked.event_registration, locked.rsvp, False
+    if action is AttendanceAction.GOING:
+        rsvp, has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, event_registration, rsvp, details, usage=locked.seats
+        )
     decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     rsvp_changes.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
     return rsvp, decision
@@ -188,24 +189,24 @@ async def _decide(
 async def _save(
     tx: Transaction, locked: LockedEvent, change: RsvpChange, *, notifies_hosts: bool, extra_writes: Sequence[SqlWrite]
 ) -> Attendance:
-    """Save the caller's reply. If it is a new one, enqueue its record and notify the hosts."""
+    """Save the caller's reply, and enqueue its record if that changes. If the reply is a new one, notify the hosts."""
     event, before, person, status = change.event, change.before, change.user_id, change.decision.status
     is_new = rules.is_new_reply(before, change.decision)
     notifies = notifies_hosts and event.author_id != person and is_new
     notification_writes = await host_notification_writes(tx, event, locked.hosts, person, status) if notifies else ()
+    changes_record = before is None or (
+        is_new
+        or before.is_private is not change.details.is_private
+        or before.skips_record is not change.details.skips_record
+    )
     saved = await rsvp_changes.save_decision(
         tx,
         change,
-        enqueues_new_record=True,
+        enqueues_record=changes_record,
         has_webhooks=locked.has_webhooks,
-        last_number=locked.seats.last_number,
+        last_waitlist_number=locked.seats.last_waitlist_number,
         extra_writes=[*(notification_writes or ()), *extra_writes],
     )
-    # ``save_decision`` has enqueued the record of a first RSVP.
-    if before is not None and (
-        is_new or before.is_private is not saved.is_private or before.skips_record is not saved.skips_record
-    ):
-        await rsvp_changes.enqueue_record(tx, saved)
     if notification_writes is None:  # not possible in one batch, see ``host_notification_writes``
         await notify_hosts(tx, event, locked.hosts, person, saved.status)
     return saved

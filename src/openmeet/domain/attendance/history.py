@@ -3,14 +3,15 @@
 The order of entries is that of the revisions of their RSVP, because a transaction may begin before another one and
 commit after it. Entries from before revisions were stored have revision 0 and are in the order of their ids.
 
-An appended entry also enqueues the webhook deliveries about it.
+Each entry has webhook deliveries: ``append_many`` enqueues them; who executes an ``entry_write`` calls
+``enqueue_webhooks``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import SqlWrite, execute_each, execute_together, insert_rows_sql
+from groundwork.database.bulk import SqlWrite, execute_each, insert_rows_sql
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import (
@@ -62,23 +63,20 @@ COLUMNS = (
 )
 
 
-async def append(
+def entry_write(
     tx: Transaction,
-    event: Event,
     before: Attendance | None,
     after: Attendance,
     *,
     through: ChangeChannel,
     actor_id: UserId | None,
-    extra_writes: Sequence[SqlWrite] = (),
-    has_webhooks: bool = True,
-) -> None:
-    """Append one entry about a saved RSVP, written together with ``extra_writes``. ``has_webhooks`` is as in
-    ``rsvp_changes.save_decision``.
-    """
-    await execute_together(tx, [*extra_writes, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
-    if not has_webhooks:
-        return
+) -> SqlWrite:
+    """The SQL write of one entry, for a batch together with the RSVP."""
+    return SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))
+
+
+async def enqueue_webhooks(tx: Transaction, event: Event, after: Attendance) -> None:
+    """Enqueue the webhook deliveries about one changed RSVP."""
     group_id = event.group.id if event.group else None
     subject = _changed_subject(after, event.author_id, await co_hosts_of(tx, [event.id]), group_id)
     await enqueue_deliveries(tx, WebhookEvent.ANSWER, [subject])
@@ -92,13 +90,15 @@ async def append_many(
     through: ChangeChannel,
     actor_id: UserId | None = None,
 ) -> None:
-    """Append one entry for each of several saved RSVPs. ``actor_id`` is None if no person changed them by hand."""
+    """Append one entry for each of several saved RSVPs, and enqueue the webhook deliveries about them. ``actor_id`` is
+    None if no person changed them by hand.
+    """
     lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
     await execute_each(tx, _INSERT_EACH, lines)
-    await _notify_webhooks(tx, after)
+    await _enqueue_webhooks_of_each(tx, after)
 
 
-async def _notify_webhooks(tx: Transaction, rsvps: Sequence[Attendance]) -> None:
+async def _enqueue_webhooks_of_each(tx: Transaction, rsvps: Sequence[Attendance]) -> None:
     """Enqueue the webhook deliveries about these RSVPs, whose events need not be loaded."""
     if not rsvps:
         return

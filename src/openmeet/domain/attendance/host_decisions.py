@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, assert_never
 
 from groundwork.clock import Instant
+from groundwork.database.bulk import execute_together
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import (
@@ -269,8 +270,8 @@ async def _restore_status(
     event_registration = await registration.registration_of(tx, event)
     status, waitlist_number = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        has_room = await rsvp_changes.expire_offers_and_check_room(
-            tx, event_registration, rsvp, rsvp_changes.stored_details(rsvp)
+        _, has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, event_registration, rsvp, rsvp_changes.details_of(rsvp)
         )
         if before is AttendanceStatus.WAITLISTED or not has_room:
             status, waitlist_number = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
@@ -280,8 +281,9 @@ async def _restore_status(
         pending_for = (change and change.before_pending_for) or PendingFor.APPROVAL
     restored = replace(rsvp, status=status, waitlist_number=waitlist_number, pending_for=pending_for)
     saved = await queries.save(tx, restored)
-    await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
-    await rsvp_changes.enqueue_record(tx, saved)
+    entry_write = history.entry_write(tx, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
+    await execute_together(tx, [rsvp_changes.record_write(tx, saved), entry_write])
+    await history.enqueue_webhooks(tx, event, saved)
     await waitlist.fill_seats(tx, event_registration)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -299,7 +301,7 @@ async def add(
     details = merge_details(
         EventRegistration(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
     )
-    has_room = await rsvp_changes.expire_offers_and_check_room(tx, event_registration, None, details)
+    _, has_room = await rsvp_changes.expire_offers_and_check_room(tx, event_registration, None, details)
     decision = rules.decide(
         event_registration,
         None,
@@ -313,7 +315,7 @@ async def add(
     change = RsvpChange(
         event, user_id, None, decision, private_details, through=ChangeChannel.HOST, actor_id=caller.user_id
     )
-    return await rsvp_changes.save_and_enqueue_record(tx, change)
+    return await rsvp_changes.save_decision(tx, change, enqueues_record=True)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -326,11 +328,11 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         return rsvp
     check_in_times.require_check_in_time(event, tx.now)
     event_registration = await registration.registration_of(tx, event)
-    has_room = await rsvp_changes.expire_offers_and_check_room(
-        tx, event_registration, rsvp, rsvp_changes.stored_details(rsvp)
-    )
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
-    rsvp = await _rsvp_of(tx, event, attendance_id)
+    rsvp_now, has_room = await rsvp_changes.expire_offers_and_check_room(
+        tx, event_registration, rsvp, rsvp_changes.details_of(rsvp)
+    )
+    rsvp = rsvp_now or rsvp
     if rsvp.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.YOU_REJECTED_IT, name="AnswerRejected")
     # Raises Refused if there is no room. Otherwise the person has arrived, so the result is known.
@@ -343,12 +345,12 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         now=tx.now,
     )
     checked_in = RsvpDecision(AttendanceStatus.ATTENDED)
-    details = rsvp_changes.stored_details(rsvp)
+    details = rsvp_changes.details_of(rsvp)
     if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await rsvp_changes.save_and_enqueue_record(
-        tx, change_by_host(event, rsvp, checked_in, details, caller.user_id)
+    saved = await rsvp_changes.save_decision(
+        tx, change_by_host(event, rsvp, checked_in, details, caller.user_id), enqueues_record=True
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill_seats(tx, event_registration)
@@ -407,7 +409,7 @@ async def apply_host_action(
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
     change = _change_by_host_action(event, rsvp, action, actor_id, has_room=has_room, now=tx.now)
-    return await rsvp_changes.save_and_enqueue_record(tx, change)
+    return await rsvp_changes.save_decision(tx, change, enqueues_record=True)
 
 
 def _change_by_host_action(
@@ -424,7 +426,7 @@ def _change_by_host_action(
     decision = rules.decide(
         EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=now
     )
-    change = change_by_host(event, rsvp, decision, rsvp_changes.stored_details(rsvp), actor_id)
+    change = change_by_host(event, rsvp, decision, rsvp_changes.details_of(rsvp), actor_id)
     return replace(change, is_approved=action is AttendanceAction.APPROVE)
 
 

@@ -128,8 +128,8 @@ async def _invite_to_date(
         if rsvp.pending_for is PendingFor.UNCLEAR:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
-        has_room = await rsvp_changes.expire_offers_and_check_room(
-            tx, await registration.registration_of(tx, event), rsvp, rsvp_changes.stored_details(rsvp)
+        _, has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, await registration.registration_of(tx, event), rsvp, rsvp_changes.details_of(rsvp)
         )
         approved = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room
@@ -143,7 +143,7 @@ async def _invite_to_date(
 async def _save_invitation(
     tx: Transaction, event: Event, invitee: Invitee, rsvp: Attendance | None, *, is_private: bool
 ) -> Attendance:
-    details = replace(rsvp_changes.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
+    details = replace(rsvp_changes.details_of(rsvp), is_private=rsvp.is_private if rsvp else is_private)
     decision = rules.decide(
         EventRegistration(event),
         rsvp,
@@ -165,7 +165,7 @@ async def _save_invitation(
         actor_id=invitee.invited_by,
         is_approved=True,
     )
-    saved = await rsvp_changes.save_and_enqueue_record(tx, change)
+    saved = await rsvp_changes.save_decision(tx, change, enqueues_record=True)
     await queries.set_invited_as(tx, saved.id, invitee.invited_as)
     if event.visibility is Visibility.PRIVATE:
         await event_changes.release_awaiting_rsvps(tx, [event])

@@ -21,14 +21,15 @@ class SeatUsage:
     """The seats of an event as the database has them: those ``held`` now, and the state of its offers and waitlist. To
     give seats to several parties in one transaction, ``seats.SeatAllocation`` begins with it.
 
-    ``has_expired_offers``: some offers expired unanswered. ``has_waitlist``: there is a waitlist, which ends at
-    ``last_number`` (None if the event has no limit, because then it is not read).
+    ``has_expired_offers``: some offers expired unanswered. ``somebody_waits``: somebody is on the waitlist;
+    people with an offer do not count. ``last_waitlist_number``: the end of the waitlist (None if the event has no limit,
+    because then it is not read).
     """
 
     held: SeatsHeld
     has_expired_offers: bool
-    has_waitlist: bool
-    last_number: int | None
+    somebody_waits: bool
+    last_waitlist_number: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
     return _seat_usage_of((await tx.fetch(_SEAT_USAGE, event_id=event_id, now=tx.now))[0])
 
 
-_SEAT_COLUMNS = (
-    "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.has_waitlist, seats.last_number"
-)
+_SEAT_COLUMNS = "seats.without_mode, seats.in_person, seats.online, seats.has_expired_offers, seats.somebody_waits, seats.last_waitlist_number"
 
 _BY_MODE = {"without_mode": "mode is null", "in_person": "mode = 'in_person'", "online": "mode = 'online'"}
 
@@ -88,10 +87,10 @@ def _seats_table_sql(event_id: str) -> str:
                     then 1 else 0 end as has_expired_offers,
                case when exists (select 1 from attendances
                                   where event_id = {event_id} and status = 'waitlisted' and offered_until is null)
-                    then 1 else 0 end as has_waitlist,
+                    then 1 else 0 end as somebody_waits,
                case when {event_id} is not null
                     then (select coalesce(max(waitlist_number), 0) from attendances where event_id = {event_id})
-                    end as last_number
+                    end as last_waitlist_number
           from attendances where event_id = {event_id} and {HOLDS_SEAT}) seats"""
 
 
@@ -166,6 +165,6 @@ def _seat_usage_of(row: Row) -> SeatUsage:
     return SeatUsage(
         SeatsHeld({mode: number for mode, number in held.items() if number}),
         bool(row["has_expired_offers"]),
-        bool(row["has_waitlist"]),
-        row["last_number"],
+        bool(row["somebody_waits"]),
+        row["last_waitlist_number"],
     )

@@ -18,8 +18,8 @@ RsvpKey = tuple[EventId, UserId]
 
 # Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
 MAX_PARTY = 20
-MAX_GUEST_NAME = 100
-MAX_FORM_RESPONSE = 1_000
+MAX_GUEST_NAME_LENGTH = 100
+MAX_FORM_RESPONSE_LENGTH = 1_000
 
 
 class AttendanceStatus(StrEnum):

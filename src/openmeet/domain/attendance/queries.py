@@ -170,8 +170,8 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
     return attendance_of(row) if row else None
 
 
-async def seats_taken(reader: Reader, event_id: EventId) -> int:
-    """Seats held or offered, including those of people who are currently hidden."""
+async def seats_held(reader: Reader, event_id: EventId) -> int:
+    """Seats taken or offered, including those of people who are currently hidden."""
     return (await seats_by_mode(reader, event_id)).total
 
 

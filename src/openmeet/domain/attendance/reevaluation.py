@@ -47,7 +47,7 @@ async def end_rsvp(
     decision = rules.decide(
         event_registration,
         rsvp,
-        AttendanceAction.END,
+        AttendanceAction.SHUT_OUT,
         relationship=EventRelationship(),
         has_room=False,
         now=tx.now,
@@ -61,15 +61,14 @@ async def end_rsvp(
             user_id,
             rsvp,
             decision,
-            rsvp_changes.stored_details(rsvp),
+            rsvp_changes.details_of(rsvp),
             source=RsvpSource.HERE,
             through=through,
             actor_id=actor_id,
             answered_at=tx.now,
         ),
+        enqueues_record=publishes,
     )
-    if publishes:
-        await rsvp_changes.enqueue_record(tx, saved)
     if rsvp_changes.may_move_waitlist(rsvp, saved):
         await waitlist.fill_seats(tx, event_registration)
     return True
@@ -251,8 +250,9 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     relationship = await relationship_of_record_author(tx, locked, user)
     if relationship.is_foreign and not relationship.is_host:
         return False
-    details = rsvp_changes.stored_details(rsvp)
-    has_room = await rsvp_changes.expire_offers_and_check_room(
+    details = rsvp_changes.details_of(rsvp)
+    # A pending RSVP has no offer, so it stays as it is.
+    _, has_room = await rsvp_changes.expire_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats
     )
     # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
@@ -279,6 +279,7 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
             actor_id=None,
             answered_at=rsvp.answered_at,
         ),
+        enqueues_record=False,
     )
     return True
 

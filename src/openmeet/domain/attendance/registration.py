@@ -25,9 +25,9 @@ from openmeet.domain.validation import GeneralReason, choice
 from openmeet.i18n.markdown import one_line
 
 MAX_QUESTIONS = 10
-MAX_QUESTION = 200
+MAX_QUESTION_LENGTH = 200
 MAX_CHOICES = 20
-MAX_CHOICE = 100
+MAX_CHOICE_LENGTH = 100
 MAX_HOURS_BEFORE = 24 * 90
 
 
@@ -232,13 +232,13 @@ def _questions(
             if options:
                 problems[f"question_{position}"] = AttendanceReason.QUESTION_NEEDED
             continue
-        if len(text) > MAX_QUESTION:
-            problems[f"question_{position}"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
+        if len(text) > MAX_QUESTION_LENGTH:
+            problems[f"question_{position}"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION_LENGTH)
         if len(options) == 1:
             problems[f"choices_{position}"] = AttendanceReason.TOO_FEW_CHOICES
-        if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE for option in options):
+        if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE_LENGTH for option in options):
             problems[f"choices_{position}"] = AttendanceReason.TOO_MANY_CHOICES(
-                max_choices=MAX_CHOICES, max_choice=MAX_CHOICE
+                max_choices=MAX_CHOICES, max_choice=MAX_CHOICE_LENGTH
             )
         question_id = one.id if one.id in free_ids else _new_question_id()
         free_ids.discard(question_id)

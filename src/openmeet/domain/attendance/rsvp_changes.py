@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import history, moved_dates, queries, seats, waitlist
@@ -23,7 +23,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision
-from openmeet.domain.attendance.seats import SeatAllocation
+from openmeet.domain.attendance.seats import SeatAllocation, SeatLimits
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.users.model import UserId
@@ -37,21 +37,28 @@ async def expire_offers_and_check_room(
     details: RsvpDetails,
     *,
     usage: SeatUsage | None = None,
-) -> bool:
-    """End expired offers, give their seats to the waitlist, then return whether the whole party fits without overtaking
-    anyone.
+) -> tuple[Attendance | None, bool]:
+    """End expired offers, and give their seats to the waitlist. Return the RSVP as it is then, because its own offer may
+    have ended or it may have moved up, and whether the whole party fits without overtaking anyone.
 
     The person's own seats count as free. ``usage`` has the seats in use, if they were read since the event was locked.
     """
     event, limits = event_registration.event, seats.limits_of(event_registration)
     if limits.is_unlimited:
-        return True
+        return rsvp, True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _expire_offers(tx, event_registration)
+        usage = await _expire_offers_and_fill_seats(tx, event_registration)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
         rsvp = rsvp and await queries.by_id(tx, rsvp.id)
+    return rsvp, await _has_room(tx, event, limits, usage, rsvp, details)
+
+
+async def _has_room(
+    reader: Reader, event: Event, limits: SeatLimits, usage: SeatUsage, rsvp: Attendance | None, details: RsvpDetails
+) -> bool:
+    """Whether the whole party fits without overtaking anyone. The person's own seats count as free."""
     held = usage.held
     if rsvp is not None and rsvp.holds_seat:
         held = held.plus(-rsvp.party, rsvp.mode)
@@ -59,9 +66,9 @@ async def expire_offers_and_check_room(
             return True
     if not seats.fits(limits, held, details.party, details.mode):
         return False
-    allows_overtaking = seats.is_last_call(event, tx.now) or not usage.has_waitlist
+    allows_overtaking = seats.is_last_call(event, reader.now) or not usage.somebody_waits
     return allows_overtaking or seats.overtakes_nobody(
-        limits, held, await waitlist.heads_of(tx, event.id, limits), details.mode
+        limits, held, await waitlist.heads_of(reader, event.id, limits), details.mode
     )
 
 
@@ -72,12 +79,12 @@ async def expire_offers_and_begin_allocation(tx: Transaction, event_registration
         return SeatAllocation(limits)
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _expire_offers(tx, event_registration)
-    heads = await waitlist.heads_of(tx, event.id, limits) if usage.has_waitlist else ()
+        usage = await _expire_offers_and_fill_seats(tx, event_registration)
+    heads = await waitlist.heads_of(tx, event.id, limits) if usage.somebody_waits else ()
     return SeatAllocation(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 
-async def _expire_offers(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
+async def _expire_offers_and_fill_seats(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
     await waitlist.expire_offers(tx, event_registration.event)
     await waitlist.fill_seats(tx, event_registration)
     return await read_seat_usage(tx, event_registration.event.id)
@@ -142,7 +149,8 @@ class RsvpChange:
 
     ``source`` and ``answered_at`` are None if this is no reply of the person: then they stay as they were.
     ``knows_start``: the person replied now, so they know the present start. ``record_uri`` is set only for a first
-    RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
+    RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it. ``edited_at`` is
+    the time of the edit for its record, if not now.
     """
 
     event: Event
@@ -157,6 +165,7 @@ class RsvpChange:
     knows_start: bool = False
     record_uri: str | None = None
     is_approved: bool = False
+    edited_at: Instant | None = None
 
 
 def new_rsvp(change: RsvpChange, now: Instant) -> Attendance:
@@ -219,59 +228,45 @@ async def save_decision(
     tx: Transaction,
     change: RsvpChange,
     *,
-    enqueues_new_record: bool = False,
+    enqueues_record: bool,
     has_webhooks: bool = True,
-    last_number: int | None = None,
+    last_waitlist_number: int | None = None,
     extra_writes: Sequence[SqlWrite] = (),
 ) -> Attendance:
     """Save a decision. People who join the waitlist, or ask for more seats while on it, go to its end.
 
-    With ``enqueues_new_record``, the record of a first RSVP is enqueued. ``has_webhooks`` is False if no webhook is
-    enabled. ``last_number`` is the end of the waitlist, if known. ``extra_writes`` are executed in the same batch.
+    ``enqueues_record``: also enqueue the RSVP's record. ``has_webhooks`` is False if no webhook is enabled.
+    ``last_waitlist_number`` is the end of the waitlist, if known. ``extra_writes`` are executed in the same batch.
     """
-    before, after = change.before, await _after_change(tx, change, last_number)
-    writes = list(extra_writes)
+    before, after = change.before, await _after_change(tx, change, last_waitlist_number)
+    writes: list[SqlWrite] = []
     if before is None:
-        record_writes = [_record_write(tx, after)] if enqueues_new_record else []
-        writes = [queries.insert_statement(after), *record_writes, *writes]
+        writes.append(queries.insert_statement(after))
     else:
         after = await queries.save(tx, after)
-        if not belongs_in_history(before, after):
-            await execute_together(tx, writes)
-            return after
-    await history.append(
-        tx,
-        change.event,
-        before,
-        after,
-        through=change.through,
-        actor_id=change.actor_id,
-        extra_writes=writes,
-        has_webhooks=has_webhooks,
-    )
+    if enqueues_record:
+        writes.append(record_write(tx, after, change.edited_at))
+    writes.extend(extra_writes)
+    is_recorded = before is None or belongs_in_history(before, after)
+    if is_recorded:
+        writes.append(history.entry_write(tx, before, after, through=change.through, actor_id=change.actor_id))
+    await execute_together(tx, writes)
+    if is_recorded and has_webhooks:
+        await history.enqueue_webhooks(tx, change.event, after)
     return after
 
 
-async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attendance:
-    """Save a decision and enqueue the RSVP's record. ``save_decision`` alone enqueues only the record of a first RSVP, on
-    request.
-    """
-    saved = await save_decision(tx, change)
-    await enqueue_record(tx, saved)
-    return saved
-
-
 async def save_and_enqueue_records(tx: Transaction, changes: Sequence[RsvpChange]) -> list[Attendance]:
-    """``save_and_enqueue_record`` for decisions about existing RSVPs to one event, all by the same person and through the
-    same channel. Takes the same number of statements for any number of them.
+    """``save_decision`` with ``enqueues_record``, for decisions about existing RSVPs to one event, all by the same person
+    and through the same channel. Takes the same number of statements for any number of them.
     """
     joins_waitlist = any(one.decision.status is AttendanceStatus.WAITLISTED for one in changes)
-    last_number = await waitlist.last_number(tx, changes[0].event.id) if joins_waitlist else None
+    last_waitlist_number = await waitlist.last_number(tx, changes[0].event.id) if joins_waitlist else None
     after: list[Attendance] = []
     for change in changes:
-        rsvp = await _after_change(tx, change, last_number)
-        if last_number is not None and rsvp.waitlist_number is not None:
-            last_number = max(last_number, rsvp.waitlist_number)
+        rsvp = await _after_change(tx, change, last_waitlist_number)
+        if last_waitlist_number is not None and rsvp.waitlist_number is not None:
+            last_waitlist_number = max(last_waitlist_number, rsvp.waitlist_number)
         after.append(rsvp)
     saved = await queries.save_many(tx, after)
     pairs = zip([one.before for one in changes], saved, strict=True)
@@ -283,12 +278,12 @@ async def save_and_enqueue_records(tx: Transaction, changes: Sequence[RsvpChange
     return saved
 
 
-async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | None) -> Attendance:
+async def _after_change(tx: Transaction, change: RsvpChange, last_waitlist_number: int | None) -> Attendance:
     """The RSVP after the change, not saved yet."""
     event, decision, details = change.event, change.decision, change.details
     before = change.before or new_rsvp(change, tx.now)
     is_waitlisted = decision.status is AttendanceStatus.WAITLISTED
-    waitlist_number = await _waitlist_number(tx, change, last_number) if is_waitlisted else None
+    waitlist_number = await _waitlist_number(tx, change, last_waitlist_number) if is_waitlisted else None
     after = with_decision(
         before,
         decision,
@@ -304,19 +299,21 @@ async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | 
     )
 
 
-async def _waitlist_number(tx: Transaction, change: RsvpChange, last_number: int | None) -> int:
+async def _waitlist_number(tx: Transaction, change: RsvpChange, last_waitlist_number: int | None) -> int:
     before = change.before
     if before is not None and before.waitlist_number is not None and _needs_no_more_seats(before, change.details):
         return before.waitlist_number
-    return (await waitlist.last_number(tx, change.event.id) if last_number is None else last_number) + 1
+    return (
+        await waitlist.last_number(tx, change.event.id) if last_waitlist_number is None else last_waitlist_number
+    ) + 1
 
 
 def _needs_no_more_seats(rsvp: Attendance, details: RsvpDetails) -> bool:
     return details.party <= rsvp.party and details.mode is rsvp.mode
 
 
-def stored_details(rsvp: Attendance | None) -> RsvpDetails:
-    """The stored details, for actions that change only the status."""
+def details_of(rsvp: Attendance | None) -> RsvpDetails:
+    """The details of the RSVP, for actions that change only the status; the default ones if there is no RSVP."""
     if rsvp is None:
         return RsvpDetails(1, None, (), {}, is_private=False)
     return RsvpDetails(
@@ -339,11 +336,6 @@ def mode_for_record_reply(event: Event, rsvp: Attendance | None) -> AttendanceMo
     return (rsvp.mode if rsvp else None) or AttendanceMode.IN_PERSON
 
 
-async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
-    """Enqueue the RSVP record of a person. ``edited_at`` is the time of the reply, if not now."""
-    await execute_together(tx, [_record_write(tx, saved, edited_at)])
-
-
 async def enqueue_records(tx: Transaction, saved: Sequence[Attendance]) -> None:
     """Enqueue the RSVP records of several people."""
     if saved:
@@ -351,7 +343,8 @@ async def enqueue_records(tx: Transaction, saved: Sequence[Attendance]) -> None:
         await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
 
 
-def _record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
+def record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
+    """The SQL write that enqueues the RSVP record of a person. ``edited_at`` is the time of the reply, if not now."""
     return publications.publication_write(
         tx,
         kind=publications.PublicationKind.RSVP,

@@ -14,8 +14,8 @@ from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance.history import CHECKED_IN_AT
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
-    MAX_FORM_RESPONSE,
-    MAX_GUEST_NAME,
+    MAX_FORM_RESPONSE_LENGTH,
+    MAX_GUEST_NAME_LENGTH,
     Attendance,
     AttendanceId,
     AttendanceMode,
@@ -125,8 +125,8 @@ def _names(
 ) -> tuple[str, ...]:
     names = reply_details.guest_names if reply_details.guest_names is not None else (rsvp.guest_names if rsvp else ())
     names = tuple(filter(None, (one_line(name) for name in names)))
-    if any(len(name) > MAX_GUEST_NAME for name in names):
-        problems["guest_names"] = GeneralReason.NAME_TOO_LONG(most=MAX_GUEST_NAME)
+    if any(len(name) > MAX_GUEST_NAME_LENGTH for name in names):
+        problems["guest_names"] = GeneralReason.NAME_TOO_LONG(most=MAX_GUEST_NAME_LENGTH)
     if len(names) > max(0, party - 1):
         if reply_details.guest_names is not None:
             problems["guest_names"] = AttendanceReason.TOO_MANY_NAMES
@@ -147,8 +147,8 @@ def _checked_responses(
         response = text.replace("\r\n", "\n").strip()
         if question.choices and response and response not in question.choices:
             problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(question.choices))
-        elif len(response) > MAX_FORM_RESPONSE:
-            problems[name] = GeneralReason.TEXT_TOO_LONG(most=MAX_FORM_RESPONSE)
+        elif len(response) > MAX_FORM_RESPONSE_LENGTH:
+            problems[name] = GeneralReason.TEXT_TOO_LONG(most=MAX_FORM_RESPONSE_LENGTH)
         responses[name] = response
     return responses
 

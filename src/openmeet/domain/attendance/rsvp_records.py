@@ -66,14 +66,12 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
         return None
     # Somebody who may not come can still write a record. The record is applied as "not going".
     may_come = not locked.is_unwelcome and await _may_still_see(tx, event, user.id)
-    action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.END
+    action = ACTION_OF_RECORD[record.status] if may_come else AttendanceAction.SHUT_OUT
     relationship = await relationship_of_record_author(tx, locked, user)
-    details = replace(rsvp_changes.stored_details(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
+    details = replace(rsvp_changes.details_of(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
         await queries.detach_records(tx, {record.record_uri})
-    has_room = await _has_room_for_record(tx, locked, action, relationship, details)
-    if rsvp is not None and locked.seats.has_expired_offers:
-        rsvp = await queries.by_id(tx, rsvp.id)
+    rsvp, has_room = await _expire_offers_and_check_room(tx, locked, action, relationship, details)
     decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     saved = rsvp
     if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
@@ -103,19 +101,19 @@ async def _may_still_see(tx: Transaction, event: Event, user_id: UserId) -> bool
     return await may_answer_from_network(tx, event, user_id, has_rsvp_access=True)
 
 
-async def _has_room_for_record(
+async def _expire_offers_and_check_room(
     tx: Transaction,
     locked: LockedEvent,
     action: AttendanceAction,
     relationship: EventRelationship,
     details: RsvpDetails,
-) -> bool:
-    """Whether the RSVP record asks for seats and there are enough for the whole party.
+) -> tuple[Attendance | None, bool]:
+    """``rsvp_changes.expire_offers_and_check_room`` for a record that asks for seats. For others there is no room.
 
     There can be very many foreign RSVPs. Unconfirmed RSVPs take no seat, so seats are not counted for them.
     """
     if not rules.record_asks_for_seat(locked.event_registration, locked.rsvp, action, relationship):
-        return False
+        return locked.rsvp, False
     return await rsvp_changes.expire_offers_and_check_room(
         tx, locked.event_registration, locked.rsvp, details, usage=locked.seats
     )
@@ -130,7 +128,7 @@ async def _save_change_by_record(
     email_writes = (
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
-    saved = await rsvp_changes.save_decision(tx, change, extra_writes=email_writes)
+    saved = await rsvp_changes.save_decision(tx, change, enqueues_record=False, extra_writes=email_writes)
     if (
         rules.foreign_policy_withholds_seat(locked.event_registration, relationship)
         and saved.status is AttendanceStatus.PENDING
@@ -158,11 +156,9 @@ async def restore_reply(
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     may_see = await _may_still_see(tx, locked.event, locked.rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
-    action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.END
+    action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.SHUT_OUT
     change = await _restored_change(tx, locked, locked.rsvp, action, answered_at)
-    saved = await rsvp_changes.save_decision(tx, change)
-    if may_come or not may_see:
-        await rsvp_changes.enqueue_record(tx, saved, edited_at=answered_at)
+    saved = await rsvp_changes.save_decision(tx, change, enqueues_record=may_come or not may_see)
     if rsvp_changes.may_move_waitlist(change.before, saved):
         await waitlist.fill_seats(tx, locked.event_registration)
     return saved.revision
@@ -171,13 +167,15 @@ async def restore_reply(
 async def _restored_change(
     tx: Transaction, locked: LockedEvent, rsvp: Attendance, action: AttendanceAction, answered_at: Instant
 ) -> RsvpChange:
-    """The change that a restored reply makes, as if it were given at ``answered_at`` and seats were taken now."""
-    event_registration, details = locked.event_registration, rsvp_changes.stored_details(rsvp)
-    has_room = action is AttendanceAction.NETWORK_GOING and await rsvp_changes.expire_offers_and_check_room(
-        tx, event_registration, rsvp, details, usage=locked.seats
-    )
-    # If offers have just expired, this RSVP may have moved on the waitlist.
-    rsvp = await queries.by_id(tx, rsvp.id) or rsvp
+    """The change that a restored reply makes, as if it were given at ``answered_at`` and seats were taken now. If it asks
+    for seats, expired offers end first.
+    """
+    event_registration, details, has_room = locked.event_registration, rsvp_changes.details_of(rsvp), False
+    if action is AttendanceAction.NETWORK_GOING:
+        rsvp_now, has_room = await rsvp_changes.expire_offers_and_check_room(
+            tx, event_registration, rsvp, details, usage=locked.seats
+        )
+        rsvp = rsvp_now or rsvp
     relationship = await relationship_of(tx, event_registration, rsvp.user_id)
     decision = rules.decide(
         event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=answered_at
@@ -192,6 +190,7 @@ async def _restored_change(
         through=ChangeChannel.NETWORK,
         actor_id=None,
         answered_at=answered_at,
+        edited_at=answered_at,
     )
 
 
@@ -260,12 +259,13 @@ async def _change_without_record(tx: Transaction, event: Event, rsvp: Attendance
             rsvp.user_id,
             rsvp,
             decision,
-            rsvp_changes.stored_details(rsvp),
+            rsvp_changes.details_of(rsvp),
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,
             answered_at=tx.now,
         ),
+        enqueues_record=False,
         extra_writes=() if has_no_account else calendar_end_writes(tx, event, rsvp.user_id, rsvp, decision),
     )
     if rsvp_changes.may_move_waitlist(rsvp, saved):

@@ -113,7 +113,7 @@ async def apply_deletions_in_bulk(tx: Transaction, event_ids: Mapping[str, Event
         if decision.status is rsvp.status:
             only_record_gone[rsvp.id] = None
             continue
-        details = rsvp_changes.stored_details(rsvp)
+        details = rsvp_changes.details_of(rsvp)
         after = rsvp_changes.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
         if _moves_others(rsvp, after, events_with_waitlist):
             not_in_bulk.add(uri)
@@ -162,7 +162,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether this person can see it is checked one at a time
-    action = AttendanceAction.END if record.key in batch.unwelcome else ACTION_OF_RECORD[record.status]
+    action = AttendanceAction.SHUT_OUT if record.key in batch.unwelcome else ACTION_OF_RECORD[record.status]
     is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
     relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
     asks_for_seat = rules.record_asks_for_seat(event_registration, rsvp, action, relationship)
@@ -177,7 +177,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
         return None
     if rsvp is not None:
         return _changed_rsvp(batch, event, record, rsvp, decision) if is_foreign else None
-    details = replace(rsvp_changes.stored_details(None), mode=rsvp_changes.mode_for_record_reply(event, None))
+    details = replace(rsvp_changes.details_of(None), mode=rsvp_changes.mode_for_record_reply(event, None))
     change = RsvpChange(
         event,
         record.user_id,
@@ -197,7 +197,7 @@ def _changed_rsvp(
     batch: _BatchContext, event: Event, record: RecordedRsvp, rsvp: Attendance, decision: RsvpDecision
 ) -> Attendance | None:
     """Return the RSVP with the changed reply, or None if other people may move up because of it."""
-    details = replace(rsvp_changes.stored_details(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
+    details = replace(rsvp_changes.details_of(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
     changed = rsvp_changes.with_decision(
         rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen_at
     )

@@ -183,8 +183,8 @@ async def _lock_with_series(tx: Transaction, event_id: EventId) -> Event | None:
     return await lock_for_update(tx, event_id)
 
 
-def freed_seats_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.FREED_SEATS``. The subject is the event."""
+def fill_seats_handler(db: Database) -> JobHandler:
+    """Handler of ``JobKind.FILL_SEATS``. The subject is the event."""
 
     async def handle(job: Job) -> None:
         # A full batch would enqueue this same job again, but this run has leased it, so continue here instead.

@@ -24,7 +24,7 @@ class AttendanceAction(StrEnum):
     NETWORK_UNCLEAR = "network_unclear"
     NETWORK_GONE = "network_gone"
     # because they may no longer come: banned, blocked, or no longer able to see the event
-    END = "end"
+    SHUT_OUT = "shut_out"
     # by a host
     INVITE = "invite"
     ADD = "add"
@@ -107,7 +107,7 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
     AttendanceAction.NETWORK_UNCLEAR:    (_UNCLEAR,    _UNCLEAR,    _UNCLEAR,  _UNCLEAR,    _KEEP,       _UNCLEAR,    _UNCLEAR,    _KEEP,            _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
-    AttendanceAction.END:                (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
+    AttendanceAction.SHUT_OUT:           (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
     # The invitation also approves a person who said yes and is waiting for approval.
     AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
     AttendanceAction.ADD:                (_SEAT_NOW,   _KEEP,       _SEAT_NOW, _SEAT_NOW,   _SEAT_NOW,   _ACCEPT,     _SEAT_NOW,   _SEAT_NOW,        _KEEP),

@@ -72,11 +72,11 @@ async def fill_seats_of_each(tx: Transaction, events: Sequence[Event]) -> None:
     )
     for event_registration in (await registration.registrations_of(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
         await fill_seats(tx, event_registration)
-    await enqueue_again(tx, JobKind.FREED_SEATS, [event.id for event in events_to_fill[_EVENTS_AT_ONCE:]])
+    await enqueue_again(tx, JobKind.FILL_SEATS, [event.id for event in events_to_fill[_EVENTS_AT_ONCE:]])
 
 
 async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Return which of these events have a waitlist. People with an open offer count as waitlisted."""
+    """Return which of these events have a waitlist. People with an offer count, too."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -89,7 +89,7 @@ async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -
 async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
     """Enqueue a job if there may be more people to move than one transaction handles. Return ``moved``."""
     if moved >= MAX_PER_TRANSACTION:
-        await enqueue_again(tx, JobKind.FREED_SEATS, [event.id])
+        await enqueue_again(tx, JobKind.FILL_SEATS, [event.id])
     return moved
 
 

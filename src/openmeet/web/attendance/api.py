@@ -226,7 +226,7 @@ def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
 
 
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
-    """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request."""
+    """Lock the event, so that the caller's RSVP cannot change during the request, then check ``If-Match`` against it."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, event_slug_of(request))
         own_rsvp = await queries.find(tx, event.id, caller.user_id) if event else None

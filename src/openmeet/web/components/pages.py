@@ -19,7 +19,7 @@ from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, 
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.registration import DEFAULT_SETTINGS, RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.rsvp_changes import RsvpChange, new_rsvp, stored_details
+from openmeet.domain.attendance.rsvp_changes import RsvpChange, details_of, new_rsvp
 from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.covers.model import cover_of
@@ -274,7 +274,7 @@ def _sample_rsvp(event: Event, status: AttendanceStatus, now: Instant) -> Attend
         UserId("ben"),
         None,
         RsvpDecision(status),
-        stored_details(None),
+        details_of(None),
         through=ChangeChannel.PAGE,
         actor_id=None,
         answered_at=answered_at,

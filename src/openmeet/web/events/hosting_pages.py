@@ -110,7 +110,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
                 expected_revision=revision_in_form(revision),
                 is_correction=bool(form.get(IS_CORRECTION)),
             )
-            seats_taken = await queries.seats_taken(tx, event.id)
+            seats_held = await queries.seats_held(tx, event.id)
     except InvalidForm as wrong:
         shown |= confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(form, CONFIRMED_LIMITS, wrong)
         return await _edit_form_page(request, form_with_problems(shown, wrong), event, status=400)
@@ -121,7 +121,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     if saved.revision == event.revision:
         flash = "event_unchanged"
     places = saved.content.capacity
-    if places is not None and places != event.content.capacity and seats_taken > places:
+    if places is not None and places != event.content.capacity and seats_held > places:
         flash = "event_saved_full"
     return go(event_path(event.slug), flash=flash)
 
