@@ -344,7 +344,7 @@ async def with_photos(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, st
 async def merged_into(tx: Transaction, event: Event) -> None:
     """Another app changed title and description at the same time as the host."""
     uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/x"
-    await record_changes.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    await record_changes.store_record_uri(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     kept = encode_edits({"name": LONG})
     decisions = (
         FieldDecision(

@@ -149,7 +149,7 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5", mode="hybrid", online_url="https://meet.example/x")
-        await record_changes.note_record(
+        await record_changes.store_record_uri(
             tx, event.id, uri=PARTY_URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps"
         )
         await record_changes.apply_from_network(

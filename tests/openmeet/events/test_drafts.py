@@ -133,7 +133,7 @@ async def test_only_publishing_makes_a_draft_visible(db):
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
         await record_changes.release(tx, draft.id)
-        await record_changes.note_record(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
+        await record_changes.store_record_uri(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
         found = await queries.by_id(tx, draft.id)
     assert (found.is_draft, found.is_held) == (True, True)
     with pytest.raises(CheckViolated):

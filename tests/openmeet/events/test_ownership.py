@@ -59,7 +59,7 @@ async def add_co_host(tx: Transaction, event: Event, author: Caller, who: Caller
 async def test_accepting_an_offer_transfers_the_event(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
-        await record_changes.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+        await record_changes.store_record_uri(tx, event.id, uri=OLD, cid=CID, did=ANA)
         await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
         assert (news.kind, news.payload.step) == (event_kinds.SERIES_OFFERED, ownership.EVENT)  # type: ignore[attr-defined]  # the payload of its kind
@@ -184,7 +184,7 @@ async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock:
             people = {row["display_name"]: row["id"] for row in await tx.fetch("select id, display_name from users")}
             ana, ben = Caller(people["Ana"], "Ana"), Caller(people["Ben"], "Ben")
             event = await actions.create(tx, ana, details())
-            await record_changes.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+            await record_changes.store_record_uri(tx, event.id, uri=OLD, cid=CID, did=ANA)
             row = await add_co_host(tx, event, ana, ben)
         path = f"/events/{event.slug}/hosts"
         page = await anas.get(path)
@@ -199,7 +199,7 @@ async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock:
         assert (await bens.post(f"/events/{event.slug}/owner", data={"wish": "yes"})).status_code == 303
         assert "Hand over" in (await bens.get(path)).text
         async with db.transaction() as tx:
-            await links.note_event(tx, event.id, uri=NEW, cid=CID, did=BEN)
+            await links.store_event_location(tx, event.id, uri=NEW, cid=CID, did=BEN)
         for uri in (OLD, NEW):
             listed = (await bens.get("/api/events", params={"uri": uri})).json()["events"]
             assert [one["slug"] for one in listed] == [event.slug]

@@ -47,7 +47,7 @@ async def test_the_record_ends_the_waiting(db):
     async with db.transaction() as tx:
         ana = await connected(tx)
         event = await actions.create(tx, ana, PUBLIC, is_held=True)
-        await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=DID)
+        await record_changes.store_record_uri(tx, event.id, uri=URI, cid="c", did=DID)
         assert not (await queries.by_id(tx, event.id)).is_held
 
 

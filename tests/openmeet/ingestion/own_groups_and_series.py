@@ -73,7 +73,7 @@ async def create_published_series(db: Database) -> tuple[Caller, Series, dict[st
         series = await actions.create(tx, ana, Content("Tea", "Bring a cup."), timing)
         record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
         await set_published_and_location(tx, PublicationKind.SERIES, series.id, ana, record, OWN_SERIES_URI)
-        await remote_records.note_record(tx, series.id, OWN_SERIES_URI)
+        await remote_records.store_record_uri(tx, series.id, OWN_SERIES_URI)
     return ana, series, record
 
 

@@ -37,7 +37,7 @@ async def create_event_with_two_places(db: Database) -> tuple[Event, list[Caller
             title="Tea", starts="2026-04-01T17:00", time_zone="UTC", capacity=str(PLACES), visibility="public"
         )
         event = await events.create(tx, host, check(submission))
-        await record_changes.note_record(tx, event.id, uri=TWO_PLACES_URI, cid="c", did=did(9))
+        await record_changes.store_record_uri(tx, event.id, uri=TWO_PLACES_URI, cid="c", did=did(9))
     return event, people
 
 

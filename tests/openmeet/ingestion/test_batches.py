@@ -144,7 +144,7 @@ async def test_notifying_a_host_of_many_strangers_takes_few_statements(db: Datab
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details())
-        await record_changes.note_record(tx, made.id, uri=f"at://{did(9)}/{EVENT}/tea", cid="c", did=did(9))
+        await record_changes.store_record_uri(tx, made.id, uri=f"at://{did(9)}/{EVENT}/tea", cid="c", did=did(9))
 
     def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
         about = f"at://{did(9)}/{EVENT}/tea"

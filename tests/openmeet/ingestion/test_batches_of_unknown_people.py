@@ -102,7 +102,7 @@ async def begin(db: Database) -> None:
                     **({"mode": "hybrid", "online_url": "https://talk.example/room"} if name == "hybrid" else {}),
                 ),
             )
-            await record_changes.note_record(tx, made.id, uri=uri, cid="c", did=did(HOST))
+            await record_changes.store_record_uri(tx, made.id, uri=uri, cid="c", did=did(HOST))
             await registration.put(tx, made.id, registration_settings)
         address = "https://hook.example/answers"
         sealer = Sealer([bytes(32)])
@@ -296,7 +296,7 @@ async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: M
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details(capacity="2", visibility="public"))
-        await record_changes.note_record(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
+        await record_changes.store_record_uri(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
         await registration.put(tx, made.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
     await apply_messages(db, OF_A_STRANGER)
     for number in range(6):

@@ -274,7 +274,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
         )
         await leased_publications.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
-        await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
+        await record_changes.store_record_uri(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await rsvp_records.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen_rsvps.refers_to_event
         )

@@ -45,7 +45,7 @@ async def private_event(tx, host, *, group: GroupOfEvent | None = None, visibili
     """A private event with more content than its public record."""
     typed = details(visibility=visibility, description="Bring the papers.", venue_name="The cellar")
     event = await events.create(tx, host, typed, group=group)
-    await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
+    await record_changes.store_record_uri(tx, event.id, uri=URI, cid="c", did=did(HOST))
     return event
 
 

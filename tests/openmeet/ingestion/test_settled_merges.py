@@ -141,7 +141,7 @@ async def test_a_series_and_its_dates(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         (first,) = await agenda.coming(tx, series, ana.user_id, limit=1)
         date = await date_queries.date_of(tx, series.id, first.original_date)
-        await record_changes.note_record(tx, date.id, uri=DATE, cid="bafy", did=did(1))
+        await record_changes.store_record_uri(tx, date.id, uri=DATE, cid="bafy", did=did(1))
     for uri in (OWN_SERIES_URI, DATE):
         await ask(db, uri, "name", "Tea", "Cocoa")
     await ask(db, OWN_SERIES_URI, "minutes", 120, 90)

@@ -28,7 +28,7 @@ async def connect_person(tx, name: str, number: int) -> Caller:
 
 async def create_published_event(tx, host: Caller, *, group: GroupOfEvent | None = None, **more: str) -> Event:
     event = await events.create(tx, host, details(**more), group=group)
-    await record_changes.note_record(tx, event.id, uri=HOSTS_TEA_URI, cid="c", did=did(HOST))
+    await record_changes.store_record_uri(tx, event.id, uri=HOSTS_TEA_URI, cid="c", did=did(HOST))
     return event
 
 

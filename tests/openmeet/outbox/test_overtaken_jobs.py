@@ -69,7 +69,7 @@ async def _merge_accounts(tx: Transaction) -> tuple[str, Action]:
 
 async def _show_event(tx: Transaction) -> tuple[str, Action]:
     event = await event_by(tx, await person(tx, "Ana"))
-    await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=DID)
+    await record_changes.store_record_uri(tx, event.id, uri=URI, cid="c", did=DID)
 
     async def release(tx: Transaction) -> None:
         now = await event_queries.by_id(tx, event.id)

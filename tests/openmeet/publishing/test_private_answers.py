@@ -24,7 +24,7 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await record_changes.note_record(
+        await record_changes.store_record_uri(
             tx, event.id, uri=f"at://{DID}/community.lexicon.calendar.event/x", cid="c", did=DID
         )
         await identity_queries.insert(

@@ -312,7 +312,7 @@ async def test_published_dates_pass_to_the_new_host_and_their_records_stay(pract
         ana, ben, series = await running_together(tx)
         first = (await dates(tx, series))[0]
         uri = f"at://did:plc:ana/community.lexicon.calendar.event/{first.id[-13:]}"
-        await record_changes.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
+        await record_changes.store_record_uri(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
         await ownership.offer(tx, ana, await lock_series(tx, ana, series), ben.user_id)
         await ownership.accept(tx, ben, await lock_series(tx, ben, series))
         await change_all(tx, await lock_series(tx, ben, series))

@@ -360,7 +360,7 @@ async def foreign_event(tx, title: str):
     author = await person_for_did(tx, DID)
     uri = f"at://{DID}/community.lexicon.calendar.event/{title.lower()}"
     event_id = await record_changes.apply_from_network(tx, uri=uri, cid="c", author_id=author, event=network)
-    await record_changes.note_record(tx, event_id, uri=uri, cid="c", did=DID)
+    await record_changes.store_record_uri(tx, event_id, uri=uri, cid="c", did=DID)
 
 
 async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben):

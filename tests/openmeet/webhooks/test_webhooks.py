@@ -85,7 +85,7 @@ async def test_an_event_that_waited_for_its_pds_is_sent_when_it_is_shown(stage, 
         row = await tx.fetch_one("select id from events")
         assert row is not None
         uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3mqdau33ozs2n"
-        await record_changes.note_record(tx, row["id"], uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await record_changes.store_record_uri(tx, row["id"], uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     await stage.deliver()
     assert [one["data"]["awaitsRepository"] for one in stage.receiver.messages()] == [True, False]
     again = await client.put(

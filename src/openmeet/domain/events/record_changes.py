@@ -97,7 +97,7 @@ async def apply_deletion(tx: Transaction, *, uri: str) -> EventId | None:
     return event.id
 
 
-async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
+async def store_record_uri(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
     """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
     await event_records.set_record(tx, event_id, uri, cid, did)

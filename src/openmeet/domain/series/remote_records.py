@@ -33,7 +33,7 @@ def normal_name(name: str) -> str:
         return ""
 
 
-async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
+async def store_record_uri(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
     """Store the URI of the series' record, or None. Published dates refer to it, so their records are enqueued."""
     before = await queries.by_id(tx, series_id)
     if before is None or before.record_uri == uri:

@@ -93,7 +93,7 @@ async def _merge_with_edits(
     if event.record_uri != version.uri:
         # Our first write arrived although its response was lost, and somebody has edited it since. It is this event's
         # record.
-        await links.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
+        await links.store_event_location(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
     is_row_compared = edits.is_unsent or bool(edits.values) or publication.base_body is None
     content = with_local_values(event, sides.ours if is_row_compared else sides.base, merged.value)

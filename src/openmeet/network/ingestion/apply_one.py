@@ -280,7 +280,7 @@ async def _request_statement(tx: Transaction, change: RecordChange) -> IngestRes
 async def _delete(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
     message, publication = change.message, change.publication
     if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=change.former_subject_uri):
-        await _note_older_deletion(tx, change)
+        await _apply_older_deletion(tx, change)
         return IngestResult.KNOWN
     if publication is None and change.is_absent:
         return IngestResult.KNOWN
@@ -297,7 +297,7 @@ async def _delete(tx: Transaction, context: IngestionContext, batch: Batch, chan
     return IngestResult.APPLIED
 
 
-async def _note_older_deletion(tx: Transaction, change: RecordChange) -> None:
+async def _apply_older_deletion(tx: Transaction, change: RecordChange) -> None:
     """Apply what remains of a deletion that is not the newest that is known of its record."""
     message = change.message
     if message.collection in RSVPS:
@@ -308,7 +308,7 @@ async def _note_older_deletion(tx: Transaction, change: RecordChange) -> None:
 
 
 async def _delete_series(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
-    await links.note_superseded_gone(tx, message.uri)
+    await links.mark_superseded_gone(tx, message.uri)
     if publication is None:
         await remote_records.apply_deletion(tx, message.uri)
     elif not publication.has_delete_in_flight:

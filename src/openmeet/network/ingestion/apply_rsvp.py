@@ -73,7 +73,7 @@ async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
     if rsvp is None:
         return False
-    await _note_others(tx, [rsvp])
+    await _request_proofs_and_set_aside(tx, [rsvp])
     # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
     if (
         not person.is_shadow
@@ -91,7 +91,7 @@ async def adopt_effective(tx: Transaction, one: PersonAndEvent) -> bool:
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
     if rsvp is None:
         return False
-    await _note_others(tx, [rsvp])
+    await _request_proofs_and_set_aside(tx, [rsvp])
     await _adopt(tx, one, person, rsvp.record)
     return True
 
@@ -122,7 +122,7 @@ def _is_reply_given_here(attendance: Attendance) -> bool:
     return attendance.source is RsvpSource.HERE and attendance.status is not AttendanceStatus.INVITED
 
 
-async def _note_others(tx: Transaction, rsvps: Sequence[EffectiveRsvp]) -> None:
+async def _request_proofs_and_set_aside(tx: Transaction, rsvps: Sequence[EffectiveRsvp]) -> None:
     """Enqueue proofs of the unsigned records that would override these RSVPs if they were signed, and set the records
     aside that are too many.
     """
@@ -145,7 +145,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
         for one in in_bulk
         if one.pair in effective
     }
-    await _note_others(tx, [*effective.values()])
+    await _request_proofs_and_set_aside(tx, [*effective.values()])
     unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for one in people_and_events:
         if one.did not in user_ids:

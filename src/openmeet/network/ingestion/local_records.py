@@ -104,7 +104,7 @@ async def delete(tx: Transaction, context: IngestionContext, message: RecordMess
     if not publication.has_delete_in_flight:
         await record_deleted(tx, context, uri=message.uri, rev=message.rev, publication=publication)
     elif publication.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(publication.subject_id), None)
+        await links.store_series_location(tx, SeriesId(publication.subject_id), None)
     else:
         await links.forget_group_location(tx, publication.kind, publication.subject_id)
 

@@ -244,7 +244,7 @@ async def apply_record(
     series = await queries.lock(tx, SeriesId(publication.subject_id))
     if series is None:
         raise LookupError(f"publication of a series that is not here: {publication.subject_id}")
-    await links.note_series(tx, series.id, version.uri)
+    await links.store_series_location(tx, series.id, version.uri)
     if is_being_retracted(series):
         return  # the record is being retracted, so its content does not matter
     home = await identity_queries.find(tx, version.did)
@@ -369,7 +369,7 @@ async def record_deleted(
     reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
         await publication_withdrawals.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
-        await links.note_series(tx, SeriesId(publication.subject_id), None)
+        await links.store_series_location(tx, SeriesId(publication.subject_id), None)
 
 
 def _unsent(context: IngestionContext, series: Series, publication: Publication) -> UnsentEdits | None:

@@ -127,7 +127,7 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
     ):
         return False
     await event_queries.raise_revision(tx, event.id, revision)
-    await links.note_event(tx, event.id, uri=message.uri, cid=message.cid or "", did=message.did)
+    await links.store_event_location(tx, event.id, uri=message.uri, cid=message.cid or "", did=message.did)
     return True
 
 
@@ -175,14 +175,14 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
     if is_back and await _was_deleted_elsewhere(tx, PublicationKind.SERIES, series.id):
         if not await _reattach_after_deletion(tx, message, PublicationKind.SERIES, series.id):
             return False
-        await links.note_series(tx, series.id, message.uri)
+        await links.store_series_location(tx, series.id, message.uri)
         return True
     if local_series.is_being_retracted(series) and not is_back:
         return False
     subject = SubjectRevision(series.id, series.owner_id, series.revision, series.updated_at)
     if not await _reattach_uncounted(tx, message, PublicationKind.SERIES, subject, is_back=is_back):
         return False
-    await links.note_series(tx, series.id, message.uri)
+    await links.store_series_location(tx, series.id, message.uri)
     return True
 
 

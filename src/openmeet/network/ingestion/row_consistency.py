@@ -270,7 +270,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         if series is not None and series.is_read_only:
             await remote_records.apply_deletion(tx, uri)
         elif series is not None:
-            await links.note_series(tx, series.id, None)
+            await links.store_series_location(tx, series.id, None)
 
 
 async def mark_not_published(tx: Transaction, context: IngestionContext, uri: str, rev: str) -> None:

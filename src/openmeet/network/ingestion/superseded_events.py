@@ -115,4 +115,4 @@ async def apply_deletion(tx: Transaction, uri: str, rev: str, publication: Publi
     """Note that a superseded record was deleted. The event itself stays."""
     if publication is not None and not publication.has_delete_in_flight:
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
-    await links.note_superseded_gone(tx, uri)
+    await links.mark_superseded_gone(tx, uri)

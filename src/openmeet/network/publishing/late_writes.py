@@ -134,7 +134,7 @@ async def _forget_or_check_later(
         if await in_flight.of_uri(tx, job.subject) is None:
             return
         if current_record is not None and current_record.cid is None:
-            await outcomes.note_gone(tx, current_record)
+            await outcomes.store_deletion(tx, current_record)
         if now >= in_flight_key.end_at:
             await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
         else:

@@ -110,7 +110,7 @@ async def complete_write(
     async with dependencies.db.transaction() as tx:
         if not await _lock_own_record(tx, message):
             return
-        if not await _note_seen(tx, publication, message):
+        if not await _store_seen(tx, publication, message):
             overtaken_by = await _newer_version(tx, message)
         is_completed = await set_published_and_location(tx, publication, version, revision=revision, omitted=omitted)
         if answered_write is not None and (is_completed or await _is_base_at_least(tx, publication, version)):
@@ -154,7 +154,7 @@ async def set_published_and_location(
 async def forget_record(
     dependencies: PublishingDependencies, publication: Publication, deletion: RecordMessage | None = None
 ) -> None:
-    """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
+    """Store that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
     Clears its location and decides again.
 
     ``deletion`` has the rev of the deletion. Without it, older messages that have not arrived yet would look like a new
@@ -164,7 +164,7 @@ async def forget_record(
         if deletion is not None:
             if not await _lock_own_record(tx, deletion):
                 return
-            await note_gone(tx, deletion)
+            await store_deletion(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
         if not await leased_publications.set_retracted(tx, publication, is_gone=deletion is not None):
             return
@@ -172,12 +172,12 @@ async def forget_record(
             await record_changes.forget_record(tx, EventId(publication.subject_id), publication.uri)
             await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
         elif publication.kind is PublicationKind.SERIES:
-            await links.note_series(tx, SeriesId(publication.subject_id), None)
+            await links.store_series_location(tx, SeriesId(publication.subject_id), None)
         elif publication.kind is PublicationKind.RSVP:
             await rsvp_records.forget_record(tx, AttendanceId(publication.subject_id))
         elif publication.kind in SUPERSEDED_KIND.values():
             if deletion is not None:
-                await links.note_superseded_gone(tx, publication.subject_id)
+                await links.mark_superseded_gone(tx, publication.subject_id)
         else:
             await links.forget_group_location(tx, publication.kind, publication.subject_id)
             if publication.uri is not None:
@@ -366,7 +366,7 @@ async def _lock_own_record(tx: Transaction, message: RecordMessage) -> bool:
     return await publication_queries.find_by_uri(tx, message.uri) is not None
 
 
-async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
+async def _store_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
     """Store our version as if it came from the network, so that its echo is recognized. The record is locked."""
     if publication.kind is not PublicationKind.RSVP:
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
@@ -375,7 +375,7 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
     return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=parsed_rsvp.precedence)
 
 
-async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
+async def store_deletion(tx: Transaction, deletion: RecordMessage) -> None:
     """Store as of which commit a record does not exist, so that older messages that arrive later change nothing. The
     caller has locked the record (``links.lock_record``), and it was not erased.
     """

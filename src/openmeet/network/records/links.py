@@ -39,9 +39,9 @@ async def store_location(tx: Transaction, kind: PublicationKind, subject_id: str
     """Store where the record of a publication is: on its event, series, RSVP, group or membership."""
     match kind:
         case PublicationKind.EVENT:
-            await note_event(tx, EventId(subject_id), uri=version.uri, cid=version.cid, did=version.did)
+            await store_event_location(tx, EventId(subject_id), uri=version.uri, cid=version.cid, did=version.did)
         case PublicationKind.SERIES:
-            await note_series(tx, SeriesId(subject_id), version.uri)
+            await store_series_location(tx, SeriesId(subject_id), version.uri)
         case PublicationKind.RSVP:
             await rsvp_records.store_record_uri(
                 tx,
@@ -62,33 +62,33 @@ async def store_location(tx: Transaction, kind: PublicationKind, subject_id: str
             assert_never(kind)
 
 
-async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
+async def store_event_location(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
     """Store where an event's record is. If the URI is new, RSVPs move to it, and publications that refer to it are
     decided again.
     """
-    if not await record_changes.note_record(tx, event_id, uri=uri, cid=cid, did=did):
+    if not await record_changes.store_record_uri(tx, event_id, uri=uri, cid=cid, did=did):
         return
-    await _note_current(tx, PublicationKind.EVENT, event_id, uri)
+    await _store_current(tx, PublicationKind.EVENT, event_id, uri)
     await seen_rsvps.move_rsvps(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
     await event_changes.recheck_rsvp_records(tx, [event_id])
 
 
-async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
+async def store_series_location(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
     """Store where the record of a series is. None: it has no record (any longer), and the URI of its last one is kept."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
         await superseded_records.store(
             tx, PublicationKind.SERIES, series_id, before.record_uri, is_record_of_author=False, is_there=False
         )
-    await remote_records.note_record(tx, series_id, uri)
+    await remote_records.store_record_uri(tx, series_id, uri)
     if uri is not None:
-        await _note_current(tx, PublicationKind.SERIES, series_id, uri)
+        await _store_current(tx, PublicationKind.SERIES, series_id, uri)
 
 
-async def note_superseded_gone(tx: Transaction, uri: str) -> None:
-    """Note that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept.
+async def mark_superseded_gone(tx: Transaction, uri: str) -> None:
+    """Store that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept.
 
     If no record has replaced it, its event has no record any more, and RSVPs wait for the next one.
     """
@@ -127,7 +127,7 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
     return {*uris, *(row["uri"] for row in rows)}
 
 
-async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
+async def _store_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await superseded_records.delete(tx, uri)
     # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
     await publications.delete_without_record(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
