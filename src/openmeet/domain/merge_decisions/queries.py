@@ -102,9 +102,11 @@ async def store(
     theirs_rev: str,
     ours_revision: int,
     decisions: tuple[FieldDecision, ...],
-    after_rev: str = "",
+    previous_known_rev: str = "",
 ) -> None:
-    """Store each decision. Applying the same message again stores nothing. ``after_rev``: see ``seen.SeenRecord``."""
+    """Store each decision. Applying the same message again stores nothing. ``previous_known_rev``: see
+    ``seen.SeenRecord``.
+    """
     for decision in decisions:
         await tx.execute(
             PUT,
@@ -119,7 +121,7 @@ async def store(
             result=decision.result.value,
             ours_values=decision.ours_values,
             theirs_values=decision.theirs_values,
-            after_rev=after_rev,
+            after_rev=previous_known_rev,
             now=tx.now,
         )
 

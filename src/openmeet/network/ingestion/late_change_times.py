@@ -20,7 +20,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import EarlierDecision, MergeSide
 from openmeet.network.ingestion import apply_rsvp
 from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
-from openmeet.network.ingestion.local_rsvps import DELETED_VALUE, RSVP_FIELD, facts_of
+from openmeet.network.ingestion.local_rsvps import DELETED_VALUE, RSVP_FIELD, merge_input_of
 from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
@@ -74,7 +74,7 @@ async def reconsider_missed(
             seen_record = locked.get(decision.uri)
             if seen_record is None or seen_record.subject_uri is None:
                 continue
-            if seen_record.said_rev != decision.theirs_rev:
+            if seen_record.version_rev != decision.theirs_rev:
                 continue  # another version, or its deletion, has been seen since and is decided for itself
             # A version that claims to be newer was written by another commit, which has not arrived yet.
             if seen_record.cid is None or written_at(seen_record.precedence) <= moment_of_rev(rev, tx.now):
@@ -93,7 +93,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     )
     if own_attendance is None or publication is None or publication.revision != decision.ours_revision:
         return  # another RSVP has been given here since
-    side = most_recent(facts_of(publication, publication.edited_at, moment_of_rev(rev, tx.now)))
+    side = most_recent(merge_input_of(publication, publication.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
     if side is MergeSide.OURS:

@@ -71,7 +71,7 @@ async def _settle_unsent(
 ) -> MergeSide:
     """``settle_with_record`` for an RSVP given here that was never published."""
     theirs_at = await replied_at(tx, effective)
-    side = most_recent(facts_of(publication, publication.edited_at, theirs_at, effective.cid or ""))
+    side = most_recent(merge_input_of(publication, publication.edited_at, theirs_at, effective.cid or ""))
     await store_decision(tx, publication, attendance.status.value, effective, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.has_unsent_revision):
         await _adopt(tx, effective)
@@ -90,7 +90,7 @@ async def _settle_published(
     published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = attendance.answered_at
-    side = most_recent(facts_of(publication, ours_at, await replied_at(tx, effective), effective.cid or ""))
+    side = most_recent(merge_input_of(publication, ours_at, await replied_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
         await store_decision(tx, publication, attendance.status.value, effective, side)
@@ -106,7 +106,7 @@ async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
         await publication_echoes.accept_foreign_version(tx, version)
 
 
-def facts_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
+def merge_input_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
     """Return the input for merging two RSVPs by time."""
     return MergeInput(
         origin=RecordOrigin.HERE,
@@ -122,25 +122,29 @@ async def replied_at(tx: Transaction, rsvp: SeenRecord) -> Instant:
     it newer.
     """
     written = written_at(rsvp.precedence)
-    rev = await latest_possible_commit(tx, parse_did(rsvp.did), rsvp.said_rev, rsvp.after_rev, written=written)
+    rev = await latest_possible_commit(
+        tx, parse_did(rsvp.did), rsvp.version_rev, rsvp.previous_known_rev, written=written
+    )
     latest = moment_of_rev(rev, tx.now)
     return written if _earliest(tx, rsvp) < written <= latest else latest
 
 
 def _earliest(tx: Transaction, rsvp: SeenRecord) -> Instant:
     """Return the earliest possible time of this version. If its commit was seen, that is the commit's time."""
-    return moment_of_rev(rsvp.after_rev, tx.now) if rsvp.after_rev else Instant(0)
+    return moment_of_rev(rsvp.previous_known_rev, tx.now) if rsvp.previous_known_rev else Instant(0)
 
 
-async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
+async def latest_possible_commit(
+    tx: Transaction, did: Did, rev: str, previous_known_rev: str, *, written: int = 0
+) -> str:
     """Return the latest commit that can have written or deleted a version.
 
-    That is ``rev`` or, if a read found the version (``SeenRecord.after_rev``), the first commit known to follow a gap.
-    A commit before the time ``written`` is ruled out.
+    That is ``rev`` or, if a read found the version (``SeenRecord.previous_known_rev``), the first commit known to
+    follow a gap. A commit before the time ``written`` is ruled out.
     """
-    if after_rev == rev:
+    if previous_known_rev == rev:
         return rev
-    bounds = [one for one in await repository_state.missed_revs(tx, did) if after_rev < one < rev]
+    bounds = [one for one in await repository_state.missed_revs(tx, did) if previous_known_rev < one < rev]
     return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
 
 
@@ -151,10 +155,10 @@ async def store_decision(
     await merge_decisions.store(
         tx,
         uri=effective.uri,
-        theirs_rev=effective.said_rev,
+        theirs_rev=effective.version_rev,
         ours_revision=publication.revision,
         decisions=(decision_of(ours, read_of(effective).status.value, side),),
-        after_rev=effective.after_rev,
+        previous_known_rev=effective.previous_known_rev,
     )
 
 

@@ -84,8 +84,8 @@ async def _may_be_ours(tx: Transaction, record: SeenRecord, user_id: UserId) -> 
     """Whether the record may have been written in the lost time, with the consent of this person."""
     if record.state is not RecordState.MAPPED or not record.is_verified or record.cid is None:
         return False
-    earliest = moment_of_rev(record.after_rev, tx.now) if record.after_rev else Instant(0)
-    if not await database_periods.is_lost(tx, earliest, moment_of_rev(record.said_rev, tx.now)):
+    earliest = moment_of_rev(record.previous_known_rev, tx.now) if record.previous_known_rev else Instant(0)
+    if not await database_periods.is_lost(tx, earliest, moment_of_rev(record.version_rev, tx.now)):
         return False
     identity = await identity_queries.find(tx, record.did)
     if identity is None or identity.user_id != user_id or not identity.can_write:

@@ -22,8 +22,8 @@ from openmeet.network.ingestion.local_rsvps import (
     RSVP_FIELD,
     UNPUBLISHED_STATUSES,
     decision_of,
-    facts_of,
     latest_possible_commit,
+    merge_input_of,
     replied_at,
     store_decision,
 )
@@ -42,20 +42,22 @@ from openmeet.outbox.reasons import PublicationReason
 class RsvpDeletion:
     """The deletion of an RSVP record, or its change into an RSVP to another event.
 
-    ``rev``: of the commit that deleted it, or of the read that did not find it. ``after_rev``: the last rev at which it
-    is known to have existed; equal to ``rev`` if the commit was seen. ``about``: its author and event, if known.
+    ``rev``: of the commit that deleted it, or of the read that did not find it. ``previous_known_rev``: the last rev at
+    which it is known to have existed; equal to ``rev`` if the commit was seen. ``about``: its author and event, if known.
     """
 
     did: Did
     uri: str
     rev: str
-    after_rev: str = ""
+    previous_known_rev: str = ""
     about: PersonAndEvent | None = None
     is_verified: bool = True
 
     def may_be_earlier_than(self, answered_at: Instant, now: Instant) -> bool:
         """Whether a read found it, and its commit can be from before or after this time."""
-        return self.after_rev not in {"", self.rev} and answered_at > moment_of_rev(self.after_rev, now)
+        return self.previous_known_rev not in {"", self.rev} and answered_at > moment_of_rev(
+            self.previous_known_rev, now
+        )
 
 
 def deletion_of(message: RecordMessage, seen_record: SeenRecord | None, event_id: EventId | None) -> RsvpDeletion:
@@ -68,7 +70,7 @@ def deletion_of(message: RecordMessage, seen_record: SeenRecord | None, event_id
         message.did,
         message.uri,
         message.rev,
-        after_rev=known_before if message.is_read else message.rev,
+        previous_known_rev=known_before if message.is_read else message.rev,
         about=about,
         is_verified=message.is_verified,
     )
@@ -90,7 +92,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
         return
     if publication.base_rev is not None and publication.base_rev >= deletion.rev:
         return  # the base was written after the deletion
-    deleted_by = await latest_possible_commit(tx, deletion.did, deletion.rev, deletion.after_rev)
+    deleted_by = await latest_possible_commit(tx, deletion.did, deletion.rev, deletion.previous_known_rev)
     is_newer = publication.has_unsent_revision and publication.edited_at > moment_of_rev(deleted_by, tx.now)
     if publication.has_unsent_revision and (not is_newer or deleted_by != deletion.rev):
         await _store_decision(tx, deletion, publication, is_ours=is_newer)
@@ -152,28 +154,32 @@ async def _restore_overridden_reply(
     )
     if overridden_value is None:
         return False
-    if next_rsvp is not None and await _overrides_too(tx, publication, overridden_value, next_rsvp.record):
-        return False
+    if next_rsvp is not None:
+        side = await _settle_with_next_record(tx, publication, overridden_value, next_rsvp.record)
+        if side is MergeSide.THEIRS:
+            return False
     if own.record_uri == deletion.uri:
         await rsvp_records.forget_record(tx, own.id)
     await rsvp_records.restore_reply(tx, own.id, AttendanceStatus(overridden_value), answered_at=publication.edited_at)
     return True
 
 
-async def _overrides_too(tx: Transaction, publication: Publication, ours: str, record: SeenRecord) -> bool:
-    """Whether another record overrides the RSVP given here (``ours``) as well. If it is unsigned, a proof is requested
-    first.
+async def _settle_with_next_record(
+    tx: Transaction, publication: Publication, ours: str, record: SeenRecord
+) -> MergeSide:
+    """Decide between the RSVP given here (``ours``) and another record, and return which one counts. The decision is
+    stored if the record does. An unsigned record waits for its proof, so it does not count yet.
     """
     if not record.is_verified:
         await record_proofs.enqueue(tx, [record.uri])
-        return False
+        return MergeSide.OURS
     if record.uri == publication.uri:
-        return False
-    facts = facts_of(publication, publication.edited_at, await replied_at(tx, record), record.cid or "")
-    if most_recent(facts) is MergeSide.OURS:
-        return False
-    await store_decision(tx, publication, ours, record, MergeSide.THEIRS)
-    return True
+        return MergeSide.OURS
+    theirs_at = await replied_at(tx, record)
+    side = most_recent(merge_input_of(publication, publication.edited_at, theirs_at, record.cid or ""))
+    if side is MergeSide.THEIRS:
+        await store_decision(tx, publication, ours, record, side)
+    return side
 
 
 async def _keep_reply_given_since(tx: Transaction, deletion: RsvpDeletion, own: Attendance) -> bool:
@@ -186,7 +192,7 @@ async def _keep_reply_given_since(tx: Transaction, deletion: RsvpDeletion, own: 
     if not deletion.is_verified:
         await rsvp_records.forget_record(tx, own.id)
         return True
-    deleted_by = await latest_possible_commit(tx, deletion.did, deletion.rev, deletion.after_rev)
+    deleted_by = await latest_possible_commit(tx, deletion.did, deletion.rev, deletion.previous_known_rev)
     is_newer = own.answered_at > moment_of_rev(deleted_by, tx.now)
     publication = await publication_queries.find(tx, PublicationKind.RSVP, own.id)
     if publication is not None and deletion.may_be_earlier_than(own.answered_at, tx.now):
@@ -216,5 +222,5 @@ async def _store_decision(tx: Transaction, deletion: RsvpDeletion, publication: 
         theirs_rev=deletion.rev,
         ours_revision=publication.revision,
         decisions=(decision_of(attendance.status.value, DELETED_VALUE, side),),
-        after_rev=deletion.after_rev,
+        previous_known_rev=deletion.previous_known_rev,
     )

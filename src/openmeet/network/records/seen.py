@@ -40,9 +40,9 @@ class RecordState(StrEnum):
 class SeenRecord:
     """A record as last seen. ``subject_uri``: for an event the event itself, for an RSVP its event.
 
-    ``said_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
-    ``after_rev``: the last rev at which another version, or none, was known; equal to ``said_rev`` if the commit that
-    wrote it was seen.
+    ``version_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
+    ``previous_known_rev``: the last rev at which another version, or none, was known; equal to ``version_rev`` if the
+    commit that wrote it was seen. The columns are called ``said_rev`` and ``after_rev``.
     ``readable``: of an event record that could not be read, its last version that could. Its rev is empty if it was
     unproven.
     """
@@ -60,8 +60,8 @@ class SeenRecord:
     subject_uri: str | None
     precedence: str
     first_seen_at: Instant
-    said_rev: str
-    after_rev: str
+    version_rev: str
+    previous_known_rev: str
     readable: RecordVersion | None = None
 
 
@@ -362,8 +362,8 @@ def seen_record_of(row: Row) -> SeenRecord:
         subject_uri=row["subject_uri"],
         precedence=row["precedence"],
         first_seen_at=Instant(row["first_seen_at"]),
-        said_rev=row["said_rev"] or row["rev"],
-        after_rev=row["after_rev"],
+        version_rev=row["said_rev"] or row["rev"],
+        previous_known_rev=row["after_rev"],
         readable=_readable_version(row),
     )
 
