@@ -389,7 +389,7 @@ def _email_deliveries(core: _Core, site: Site, stack: AsyncExitStack) -> dict[st
 
 
 def _migration_deliveries(migration: MigrationContext) -> dict[str, JobDelivery]:
-    return {PdsJobKind.MOVE: one_by_one(move_handler(migration), batch=4, lease_seconds=MOVE_LEASE_SECONDS)}
+    return {PdsJobKind.MOVE: one_by_one(move_handler(migration), max_leased=4, lease_seconds=MOVE_LEASE_SECONDS)}
 
 
 async def _start_tasks(core: _Core, crawl_requests: CrawlRequests, stack: AsyncExitStack) -> None:

@@ -74,7 +74,9 @@ def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str,
             lease_seconds=_LEASE_SECONDS,
             retry=_RETRY,
         ),
-        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), batch=2, lease_seconds=_LEASE_SECONDS, retry=_RETRY),
+        JobKind.MATRIX_PERSON: one_by_one(
+            person_handler(bridge), max_leased=2, lease_seconds=_LEASE_SECONDS, retry=_RETRY
+        ),
         JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=_RETRY),
     }
 

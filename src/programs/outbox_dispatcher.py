@@ -141,29 +141,31 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
         JobKind.WAITING_ANSWERS: one_by_one(recheck_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
-        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), batch=2, lease_seconds=600.0),
-        JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), max_leased=2, lease_seconds=600.0),
+        JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), max_leased=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_proof)),
-        JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(db), max_leased=2, lease_seconds=600.0),
         JobKind.LATE_WRITE: one_by_one(late_write_handler(publishing_dependencies(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
-        JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),
-        JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), max_leased=2),
+        JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), max_leased=2, lease_seconds=600.0),
         JobKind.FILL_SEATS: one_by_one(fill_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
-        JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(db), batch=1, lease_seconds=600.0),
+        JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(db), max_leased=1, lease_seconds=600.0),
         # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for
         # that.
-        JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES), batch=2, partitions_at_once=2, lease_seconds=600.0),
+        JobKind.FAN_OUT: one_by_one(
+            fan_out_handler(db, AUDIENCES), max_leased=2, partitions_at_once=2, lease_seconds=600.0
+        ),
         JobKind.CHAT_NEWS: one_by_one(chat_news_handler(db), lease_seconds=600.0),
-        JobKind.MOVE_RECORDS: one_by_one(moving_handler(db), batch=1, lease_seconds=600.0),
+        JobKind.MOVE_RECORDS: one_by_one(moving_handler(db), max_leased=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_by_one(
-            reconcile_handler(db, network, context, spend_on_host), batch=1, lease_seconds=600.0
+            reconcile_handler(db, network, context, spend_on_host), max_leased=1, lease_seconds=600.0
         ),
         # A repository can be large, so only a few are read at a time, with a lease long enough to read large ones one
         # after another.
         JobKind.BACKFILL: one_by_one(
-            backfill_handler(db, network, context, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
+            backfill_handler(db, network, context, spend_on_host), max_leased=AT_A_TIME, lease_seconds=1800.0
         ),
     }
 

@@ -133,7 +133,9 @@ async def _read_in(
     async with store as db, _network(pds_url, directory_port, accounts) as network:
         # As in the publisher.
         handlers = {
-            JobKind.BACKFILL: one_by_one(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
+            JobKind.BACKFILL: one_by_one(
+                backfill_handler(db, network, HERE), max_leased=AT_A_TIME, lease_seconds=1800.0
+            )
         }
         progress("reading the unknown people's repositories")
         async with db.transaction() as tx:

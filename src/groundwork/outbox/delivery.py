@@ -60,13 +60,13 @@ class JobDelivery:
     returns a result for each. If it raises, that is the result for all of them. The lease can end before it returns, so
     it must tolerate a second call for the same revision.
 
-    ``batch`` is how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while this
+    ``max_leased`` is how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while this
     many partitions have a delivery in progress, no others are started.
     """
 
     deliver: Deliver
     jobs_per_call: int = 1
-    batch: int = 20
+    max_leased: int = 20
     partitions_at_once: int = 50
     lease_seconds: float = 60.0
     retry: RetryPolicy = DEFAULT
@@ -75,7 +75,7 @@ class JobDelivery:
 def one_by_one(
     handler: JobHandler,
     *,
-    batch: int = 20,
+    max_leased: int = 20,
     partitions_at_once: int = 1,
     lease_seconds: float = 60.0,
     retry: RetryPolicy = DEFAULT,
@@ -88,7 +88,7 @@ def one_by_one(
         return [Completed()] * len(jobs)
 
     return JobDelivery(
-        deliver, batch=batch, partitions_at_once=partitions_at_once, lease_seconds=lease_seconds, retry=retry
+        deliver, max_leased=max_leased, partitions_at_once=partitions_at_once, lease_seconds=lease_seconds, retry=retry
     )
 
 
@@ -120,7 +120,7 @@ def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Resu
     return RetryLater(reason) if attempts + 1 < policy.unforeseen_tries else JobFailed(reason)
 
 
-def wait_seconds(result: RetryLater | NotAttempted, attempts: int, policy: RetryPolicy) -> float:
+def seconds_until_due(result: RetryLater | NotAttempted, attempts: int, policy: RetryPolicy) -> float:
     """Return the seconds until the job is due again, after ``attempts`` earlier failures."""
     if isinstance(result, NotAttempted):
         return result.after_seconds

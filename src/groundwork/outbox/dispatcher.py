@@ -22,7 +22,7 @@ from groundwork.outbox.delivery import (
     RetryLater,
     result_of,
     result_of_bug,
-    wait_seconds,
+    seconds_until_due,
 )
 from groundwork.outbox.jobs import Job, JobState
 from groundwork.outbox.leased_jobs import JobUpdate
@@ -31,11 +31,15 @@ from groundwork.telemetry.logs import log
 
 
 async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
-    """Deliver the jobs that are due now, one batch of each kind, kind by kind. Returns how many jobs were leased."""
+    """``run`` for the jobs that are due now, once, kind by kind, without its pauses. Returns how many jobs were leased.
+    Used by tests.
+    """
     job_count = 0
     for kind, delivery in deliveries.items():
         by_partition = await lease(db, kind, delivery)
-        await asyncio.gather(*(_round(db, delivery, jobs_of_partition) for jobs_of_partition in by_partition.values()))
+        await asyncio.gather(
+            *(_run_round(db, delivery, jobs_of_partition) for jobs_of_partition in by_partition.values())
+        )
         job_count += sum(len(jobs_of_partition) for jobs_of_partition in by_partition.values())
     return job_count
 
@@ -86,7 +90,7 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
     """Lease the next jobs of a kind and return them by partition."""
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
-        leased = await leased_jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
+        leased = await leased_jobs.lease(tx, kind, limit=delivery.max_leased, until=until, busy=sorted(set(busy)))
     by_partition: dict[str, list[Job]] = {}
     for job in leased:
         by_partition.setdefault(job.partition, []).append(job)
@@ -133,28 +137,28 @@ def _forget_and_wake(
 
 
 async def _round_as_task(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
-    """Run ``_round`` as a task that nobody awaits. Results that cannot be stored are lost, and the leases expire."""
+    """Run ``_run_round`` as a task that nobody awaits. Results that cannot be stored are lost, and the leases expire."""
     try:
-        await _round(db, delivery, leased)
+        await _run_round(db, delivery, leased)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("jobs.round_failed", kind=leased[0].kind, **log_fields(failure))
 
 
-async def _round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
+async def _run_round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
     """Deliver the leased jobs of one partition. After all calls have ended, raises the first error from storing a
     result.
     """
     size = delivery.jobs_per_call
     calls = [leased[start : start + size] for start in range(0, len(leased), size)]
     results = await asyncio.gather(
-        *(_call(db, delivery, jobs_of_call) for jobs_of_call in calls), return_exceptions=True
+        *(_deliver_call(db, delivery, jobs_of_call) for jobs_of_call in calls), return_exceptions=True
     )
     for failure in results:
         if failure is not None:
             raise failure
 
 
-async def _call(db: Database, delivery: JobDelivery, jobs_of_call: Sequence[Job]) -> None:
+async def _deliver_call(db: Database, delivery: JobDelivery, jobs_of_call: Sequence[Job]) -> None:
     try:
         results = await delivery.deliver(jobs_of_call)
     except Failure as failure:
@@ -177,7 +181,7 @@ def _update_of(now: Instant, delivery: JobDelivery, job: Job, result: Result) ->
         case Completed():
             return JobUpdate(job, JobState.COMPLETED, now, 0)
         case RetryLater(reason) | NotAttempted(reason):
-            seconds = wait_seconds(result, job.attempts, delivery.retry)
+            seconds = seconds_until_due(result, job.attempts, delivery.retry)
             log.warning(
                 "job.postponed", kind=job.kind, subject=job.subject, seconds=round(seconds, 1), reason=str(reason)
             )

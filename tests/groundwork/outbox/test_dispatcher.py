@@ -22,7 +22,7 @@ async def nothing(_job: Job) -> None: ...
 
 
 # Takes one job at a time.
-ONE = one_by_one(nothing, batch=1)
+ONE = one_by_one(nothing, max_leased=1)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_urgent_jobs_are_leased_before_older_ones(db: Database, clock: Han
     async def note(job: Job) -> None:
         taken.append(job.subject)
 
-    while await dispatcher.run_once(db, {"kind": one_by_one(note, batch=1)}):
+    while await dispatcher.run_once(db, {"kind": one_by_one(note, max_leased=1)}):
         pass
     assert taken == ["d", "b", "a", "c"]
 
@@ -187,7 +187,7 @@ async def test_slow_partition_delays_no_other_jobs(db: Database):
 
     for subject, partition in (("s1", "slow"), ("f1", "fast")):
         await enqueue(db, subject, partition=partition)
-    deliveries = {"kind": one_by_one(handle, batch=1, partitions_at_once=2), "other": one_by_one(handle)}
+    deliveries = {"kind": one_by_one(handle, max_leased=1, partitions_at_once=2), "other": one_by_one(handle)}
     running = asyncio.create_task(dispatcher.run(db, deliveries, stop, wake=wake, idle_seconds=2 * TIMEOUT_SECONDS))
 
     async def until(*subjects: str) -> None:
@@ -253,7 +253,7 @@ async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
 
     async with db.transaction() as tx:
         await tx.execute("update outbox_jobs set priority = 0 where subject = 'leased'")
-    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, batch=1)})
+    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, max_leased=1)})
     for subject in ("leased", "completed"):
         job = await found(db, subject)
         assert (job.state, job.partition, job.priority) == (JobState.DUE, "new", Priority.FIRST)

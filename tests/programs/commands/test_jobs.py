@@ -90,7 +90,7 @@ async def test_all_failed_jobs_become_due_again(environment: dict[str, str]):
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
             await jobs.enqueue_many(tx, JobKind.BACKFILL, [(f"did:web:h{n}.example", 1, tx.now) for n in range(130)])
-        while await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse, batch=130)}):
+        while await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse, max_leased=130)}):
             pass
         assert openmeet(environment, "retry", "--all").stdout == "130 due again\n"
         async with platform.db.reader() as reader:
