@@ -16,7 +16,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.open_ import open_embedded
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.network.ingestion.context import IngestionContext
-from openmeet.network.ingestion.processor import BATCH, Processor, next_limit, run_once
+from openmeet.network.ingestion.processor import MAX_BATCH_SIZE, Processor, next_limit, run_once
 from openmeet.network.records.message import RecordMessage, encode
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
@@ -71,23 +71,27 @@ def measure() -> Iterator[Figure]:
     some = messages[: len(messages) // 8]
     changing = mixed(messages, MIXED)
     new, change = f"events and answers (1 to {ANSWERS_EACH})", "new, changed and deleted ones"
-    progress(f"applying {len(messages):,} records, {BATCH} at a time")
-    yield from _figures(f"{new}, {BATCH} at a time, SQLite", run(_process([], messages, BATCH, on_sqlite())), 1_000)
+    progress(f"applying {len(messages):,} records, {MAX_BATCH_SIZE} at a time")
+    yield from _figures(
+        f"{new}, {MAX_BATCH_SIZE} at a time, SQLite", run(_process([], messages, MAX_BATCH_SIZE, on_sqlite())), 1_000
+    )
     progress(f"applying {len(some):,} records, one at a time")
     yield from _figures(f"{new}, 1 at a time, SQLite", run(_process([], some, 1, on_sqlite())), None)
     progress(f"applying {len(changing):,} {change}")
     yield from _figures(
-        f"{change}, {BATCH} at a time, SQLite", run(_process(messages, changing, BATCH, on_sqlite())), 1_000
+        f"{change}, {MAX_BATCH_SIZE} at a time, SQLite",
+        run(_process(messages, changing, MAX_BATCH_SIZE, on_sqlite())),
+        1_000,
     )
     if is_available("postgresql"):
         progress(f"applying {len(messages):,} records on PostgreSQL")
-        found = run(_process([], messages, BATCH, on_postgresql("bench_ingest")))
+        found = run(_process([], messages, MAX_BATCH_SIZE, on_postgresql("bench_ingest")))
         progress("as many rows by the driver alone")
         peer = Peer("as many rows, asyncpg alone", run(_rows_alone(len(messages), found.rows)))
-        yield from _figures(f"{new}, {BATCH} at a time, PostgreSQL", found, 2_000, peer)
+        yield from _figures(f"{new}, {MAX_BATCH_SIZE} at a time, PostgreSQL", found, 2_000, peer)
         progress(f"applying {len(changing):,} {change} on PostgreSQL")
-        found = run(_process(messages, changing, BATCH, on_postgresql("bench_ingest")))
-        yield from _figures(f"{change}, {BATCH} at a time, PostgreSQL", found, 2_000)
+        found = run(_process(messages, changing, MAX_BATCH_SIZE, on_postgresql("bench_ingest")))
+        yield from _figures(f"{change}, {MAX_BATCH_SIZE} at a time, PostgreSQL", found, 2_000)
 
 
 def _figures(what: str, found: Found, target: int | None, peer: Peer | None = None) -> Iterator[Figure]:
@@ -176,7 +180,7 @@ async def _rows_alone(records: int, rows: int) -> float:
     try:
         await connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
         await connection.execute(ALONE.format(schema=schema))
-        each, begun = rows * BATCH // records, perf_counter()
+        each, begun = rows * MAX_BATCH_SIZE // records, perf_counter()
         for start in range(0, rows, each):
             values = [
                 (

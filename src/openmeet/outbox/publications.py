@@ -135,14 +135,14 @@ DUE_ON_NEW_REVISION = (
 )
 
 
-_DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
+_DUE_ON_NEW_REVISION_SQL = sql_literals(DUE_ON_NEW_REVISION)
 
 _INSERT_INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
 # An edit of a group or series does not decide whether its record comes back after another app has deleted it.
-_IF_NEWER = f"""
+_UPDATE_IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
-           state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
+           state = case when publications.state in ({_DUE_ON_NEW_REVISION_SQL}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, {RESET_ATTEMPTS},
            writes = 0,
            was_lost = case when publications.kind in ('group', 'series') then publications.was_lost else 0 end
@@ -153,9 +153,11 @@ _ENQUEUE_SELECTED: Final = f"""
     select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
            cast(:now as bigint)
       from ({{}}) as chosen where 1 = 1
-    {_IF_NEWER}
+    {_UPDATE_IF_NEWER}
 """
-_ENQUEUE = f"{_INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {_IF_NEWER}"
+_ENQUEUE = (
+    f"{_INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {_UPDATE_IF_NEWER}"
+)
 
 # Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
 _RETRACT = f"""

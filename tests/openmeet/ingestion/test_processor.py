@@ -24,7 +24,15 @@ from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, Me
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
 from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
-from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, ingestion_metrics, next_limit, run, run_once
+from openmeet.network.ingestion.processor import (
+    MAX_BATCH_SIZE,
+    POLICY,
+    Processor,
+    ingestion_metrics,
+    next_limit,
+    run,
+    run_once,
+)
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
@@ -101,15 +109,15 @@ async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Proc
 @pytest.mark.parametrize(
     ("limit", "taken", "seconds", "expected"),
     [
-        (BATCH, BATCH, 0.1, BATCH),
-        (BATCH, BATCH, 2.0, BATCH // 4),
-        (BATCH, BATCH, 4.0, BATCH // 2),
+        (MAX_BATCH_SIZE, MAX_BATCH_SIZE, 0.1, MAX_BATCH_SIZE),
+        (MAX_BATCH_SIZE, MAX_BATCH_SIZE, 2.0, MAX_BATCH_SIZE // 4),
+        (MAX_BATCH_SIZE, MAX_BATCH_SIZE, 4.0, MAX_BATCH_SIZE // 2),
         (25, 25, 0.1, 50),
         (50, 50, 0.1, 100),
         (50, 50, 1.9, 50),
         (50, 50, 2.1, 25),
         (25, 25, 0.6, 25),
-        (BATCH, 1, 1.9, BATCH),
+        (MAX_BATCH_SIZE, 1, 1.9, MAX_BATCH_SIZE),
         (1, 1, 3.0, 1),
         (40, 0, 1.0, 40),
     ],
@@ -129,7 +137,7 @@ def test_batches_stay_large_on_a_database_that_is_some_milliseconds_away(away_ms
         seconds = 60 * away_ms / 1000 + 0.0005 * limit
         limit = next_limit(limit, limit, seconds, "postgresql")
     assert limit >= 50
-    assert limit == BATCH or seconds > 0.9
+    assert limit == MAX_BATCH_SIZE or seconds > 0.9
 
 
 async def test_a_long_pause_takes_few_log_lines(

@@ -3,8 +3,8 @@
 The order of entries is that of the revisions of their RSVP, because a transaction may begin before another one and
 commit after it. Entries from before revisions were stored have revision 0 and are in the order of their ids.
 
-Each entry has webhook deliveries: ``append_many`` enqueues them; who executes an ``entry_write`` calls
-``enqueue_webhooks``.
+Webhooks are called about each entry: ``append_many`` enqueues that; who executes an ``entry_write`` calls
+``enqueue_consequences``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -75,8 +75,12 @@ def entry_write(
     return SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))
 
 
-async def enqueue_webhooks(tx: Transaction, event: Event, after: Attendance) -> None:
-    """Enqueue the webhook deliveries about one changed RSVP."""
+async def enqueue_consequences(tx: Transaction, event: Event, after: Attendance, *, has_webhooks: bool = True) -> None:
+    """Enqueue what follows from the change of one RSVP, whose entry was just written: webhook deliveries.
+    ``has_webhooks`` is False if no webhook is enabled.
+    """
+    if not has_webhooks:
+        return
     group_id = event.group.id if event.group else None
     subject = _changed_subject(after, event.author_id, await co_hosts_of(tx, [event.id]), group_id)
     await enqueue_deliveries(tx, WebhookEvent.ANSWER, [subject])

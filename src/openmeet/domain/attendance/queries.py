@@ -17,6 +17,7 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     PendingFor,
     RsvpCounts,
+    RsvpKey,
     RsvpSource,
 )
 from openmeet.domain.attendance.seats import SeatsHeld
@@ -149,16 +150,14 @@ async def by_ids(reader: Reader, ids: Collection[AttendanceId]) -> dict[Attendan
     return {one.id: one for one in map(attendance_of, rows)}
 
 
-async def of_pairs(
-    reader: Reader, pairs: Collection[tuple[EventId, UserId]]
-) -> dict[tuple[EventId, UserId], Attendance]:
-    """The RSVP of each (event, person) pair. Pairs without one are left out."""
-    rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
-    attendances = map(attendance_of, await fetch_each(reader, _OF_PAIRS, rows))
+async def by_keys(reader: Reader, keys: Collection[RsvpKey]) -> dict[RsvpKey, Attendance]:
+    """The RSVP of each event and person. Those without one are left out."""
+    rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(keys)]
+    attendances = map(attendance_of, await fetch_each(reader, _BY_KEYS, rows))
     return {(one.event_id, one.user_id): one for one in attendances}
 
 
-_OF_PAIRS = f"""
+_BY_KEYS = f"""
     select {qualified(COLUMNS, "a")}
       from each(event_id text, user_id text) as given
       join attendances a on a.event_id = given.event_id and a.user_id = given.user_id

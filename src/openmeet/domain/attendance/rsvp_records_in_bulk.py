@@ -141,7 +141,7 @@ async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _Ba
     await hold_each(tx, "events", "id", event_ids)
     events_by_id = {event.id: event for event in await event_queries.several(tx, event_ids)}
     pairs = {record.key for record in records}
-    rsvps = await queries.of_pairs(tx, pairs)
+    rsvps = await queries.by_keys(tx, pairs)
     return _BatchContext(
         await registration.registrations_of(tx, list(events_by_id.values())),
         rsvps,

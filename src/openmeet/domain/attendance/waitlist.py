@@ -43,7 +43,8 @@ async def fill_seats(tx: Transaction, event_registration: EventRegistration) -> 
     if limits.is_unlimited:
         parties = await first_waitlisted(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
-        return await _enqueue_rest(tx, event, len(parties))
+        await _enqueue_rest(tx, event, len(parties))
+        return len(parties)
     held = await queries.seats_by_mode(tx, event.id)
     if seats.are_limits_exceeded(limits, held):
         # Withdrawn offers can leave room for smaller parties, and the other mode of a hybrid event can have room.
@@ -59,7 +60,8 @@ async def fill_seats(tx: Transaction, event_registration: EventRegistration) -> 
     unreachable = await queries.unreachable(tx, [one.user_id for one in parties_to_seat])
     await _seat(tx, event, [one for one in parties_to_seat if one.user_id in unreachable])
     await _offer(tx, event, [one for one in parties_to_seat if one.user_id not in unreachable])
-    return await _enqueue_rest(tx, event, len(parties_to_seat))
+    await _enqueue_rest(tx, event, len(parties_to_seat))
+    return len(parties_to_seat)
 
 
 async def fill_seats_of_each(tx: Transaction, events: Sequence[Event]) -> None:
@@ -86,11 +88,10 @@ async def events_with_waitlist(reader: Reader, event_ids: Collection[EventId]) -
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> int:
-    """Enqueue a job if there may be more people to move than one transaction handles. Return ``moved``."""
+async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> None:
+    """Enqueue a job if there may be more people to move than one transaction handles."""
     if moved >= MAX_PER_TRANSACTION:
         await enqueue_again(tx, JobKind.FILL_SEATS, [event.id])
-    return moved
 
 
 async def expire_offers(tx: Transaction, event: Event) -> int:

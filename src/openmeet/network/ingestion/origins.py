@@ -1,4 +1,4 @@
-"""Recognize records that we wrote but that no row refers to, after a restore from a backup.
+"""Recognise records that we wrote but that no row refers to, after a restore from a backup.
 
 An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees: the
 record is signed, is in the repository of the event's own author (or of its group), and has an unknown record key; the

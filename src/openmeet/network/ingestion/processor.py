@@ -54,7 +54,7 @@ _NOUNS: Final = frozenset(
 # Messages that this site does not accept count as neither success nor failure.
 _UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
 # A record takes about half a millisecond on an idle machine.
-BATCH = 400
+MAX_BATCH_SIZE = 400
 # The batch size before the speed is known. About sixty statements are the same for every size, so smaller batches are
 # slower per message, above all if the database is some milliseconds away.
 _FIRST_BATCH = 50
@@ -191,15 +191,14 @@ def next_limit(limit: int, count: int, seconds: float, engine: Engine) -> int:
         return max(1, min(limit, count // 2))
     fitting = int(count * _BATCH_SECONDS[engine] / max(seconds, 1e-6))
     if fitting >= limit:
-        return min(BATCH, 2 * limit, fitting)
+        return min(MAX_BATCH_SIZE, 2 * limit, fitting)
     # The time of a batch that was not full says little about a full one.
     return limit if count < limit else max(fitting, min(limit, _FIRST_BATCH))
 
 
-async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
-    """Take one batch and complete every message in it; return how many there were.
-
-    Raises Unavailable if the database or the queue is; the messages are delivered again when their lease ends.
+async def run_once(processor: Processor, *, limit: int = MAX_BATCH_SIZE) -> int:
+    """Take one batch and complete every message in it; return how many there were. Raises Unavailable, as ``apply_batch``
+    does. Used by tests.
     """
     batch = await lease(processor, limit=limit)
     await apply_batch(processor, batch)
@@ -213,7 +212,10 @@ async def lease(processor: Processor, *, limit: int) -> LeasedBatch:
 
 
 async def apply_batch(processor: Processor, batch: LeasedBatch) -> None:
-    """Complete every message of a batch. Repeating this is harmless. Raises Unavailable as ``run_once`` does."""
+    """Complete every message of a batch. Repeating this is harmless.
+
+    Raises Unavailable if the database or the queue is; the messages are delivered again when their lease ends.
+    """
     if not batch.deliveries:
         return
     elapsed = stopwatch()

@@ -367,7 +367,7 @@ async def _lock_own_record(tx: Transaction, message: RecordMessage) -> bool:
 
 
 async def _store_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
-    """Store our version as if it came from the network, so that its echo is recognized. The record is locked."""
+    """Store our version as if it came from the network, so that its echo is recognised. The record is locked."""
     if publication.kind is not PublicationKind.RSVP:
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)

@@ -27,6 +27,10 @@ SHARE = "share"
 # Fields of the form on the event page, in addition to the reply.
 DETAIL_FIELDS: Final = ("party", "mode", SHARE)
 
+# A form on a page of a series: its slug. ``FROM_LIST_FIELD``: on the list of its dates.
+SERIES_FIELD: Final = "series"
+FROM_LIST_FIELD: Final = "in_list"
+
 # Marks a complete form: an empty field in it means empty, not unchanged.
 FULL_FORM_FIELD = "whole"
 

@@ -84,7 +84,7 @@ async def show(request: Request) -> Response:
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))
-        answered = await queries.of_pairs(reader, [(event.id, one) for one in regulars])
+        answered = await queries.by_keys(reader, [(event.id, one) for one in regulars])
     rows = []
     for user_id, past in regulars.items():
         words = view.past_attendance_words(past)

@@ -105,9 +105,9 @@ async def save_reply(request: Request) -> Response:
             return await _answer_page(
                 reader, request, event_registration, own_rsvp, form_state, reply=reply.value, status=400
             )
-    if series_slug := form.get("series", ""):
+    if series_slug := form.get(forms.SERIES_FIELD, ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
-        date = f"#{quote(slug)}" if "in_list" in form else ""
+        date = f"#{quote(slug)}" if forms.FROM_LIST_FIELD in form else ""
         return go(
             f"{series_path(series_slug)}{date}",
             flash=_flash_after_reply(event_registration.event, reply, own_rsvp, saved),
