@@ -104,7 +104,7 @@ class IngestionMetrics:
         noun = routing_key.partition(".")[0]
         self.results.labels("ingest", noun if noun in _NOUNS else "other", result.value).inc()
 
-    def given_up(self, routing_key: str) -> None:
+    def buried(self, routing_key: str) -> None:
         """Count a message that became a dead letter."""
         self.messages.labels("buried").inc()
         self.result(routing_key, SyncResult.FAILED)
@@ -315,5 +315,5 @@ async def _retry_or_bury(processor: Processor, delivery: Delivery, failure: Exce
 
 async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
     log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
-    processor.metrics.given_up(delivery.message.routing_key)
+    processor.metrics.buried(delivery.message.routing_key)
     await processor.queue.bury(delivery, reason)
