@@ -12,8 +12,9 @@
   ``earlier_cids``: earlier writes that may still arrive. ``deleting_cid``: the version that a delete without a response
   was for.
 - The base, the last version that we and the PDS agreed on: ``base_cid``, ``base_body``, ``base_rev``.
-- Merging: ``edits``, made here and in no record yet; ``merged``, the values to compare with; ``was_merged``, whether the
-  base contains another app's change; ``merge_rounds`` since the last edit.
+- Merging: ``edits``, made here and in no record yet; ``merged``, the subject's values at the last merge or deletion, with
+  which they are compared to find later edits; ``was_merged``, whether the base contains another app's change;
+  ``merge_rounds`` since the last edit.
 - The limit on writes without an edit: ``writes`` since ``writes_since``.
 - ``is_withdrawn``: its person does not want the record to be published. ``was_lost``, in Python
   ``was_deleted_elsewhere``: somebody else deleted it.

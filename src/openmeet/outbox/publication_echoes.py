@@ -164,12 +164,12 @@ _ACCEPT_FOREIGN_VERSION = f"""
 
 @dataclass(frozen=True, slots=True)
 class UnsentEdits:
-    """Local edits that no record contains, and all values that the subject had when its record was deleted. Both are
-    encoded by ``three_way_merge``.
+    """Local edits that no record contains, and ``merged``: all values that the subject had when its record was deleted.
+    Both are encoded by ``three_way_merge``.
     """
 
     edits: bytes
-    values: bytes
+    merged: bytes
 
 
 async def complete_by_echo(
@@ -219,7 +219,7 @@ async def mark_deleted_elsewhere(
         reason=encode_explanation(reason),
         is_due_again=int(is_due_again),
         edits=None if unsent is None else unsent.edits,
-        merged=None if unsent is None else unsent.values,
+        merged=None if unsent is None else unsent.merged,
         now=tx.now,
     )
     if changed:
@@ -232,7 +232,7 @@ async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEd
     or can no longer be read. They are applied to the next version of the record.
     """
     await tx.execute(
-        _KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.values
+        _KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.merged
     )
 
 

@@ -113,6 +113,8 @@ UNSIGNED_NEWS = """
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
+# ``record_subjects`` has one row to lock for each record, of any kind.
+#
 # Waits for concurrent inserts of the same row and, in URI order, for locks on existing rows.
 MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
@@ -127,7 +129,7 @@ URIS_OF: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 ERASE = "delete from records where did = :did returning uri, rev"
-UNLOCK = "delete from record_subjects where uri = :uri"
+DELETE_LOCKED_ROW = "delete from record_subjects where uri = :uri"
 
 # Candidates for records that a complete read did not contain: only those that were not changed after it.
 ABSENT = """
@@ -262,7 +264,7 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
     uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
     await lock_records(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
-    await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
+    await tx.execute_many(DELETE_LOCKED_ROW, [{"uri": uri} for uri in uris])
     await repository_state.erase(tx, did)
     return revs
 
