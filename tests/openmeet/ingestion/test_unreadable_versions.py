@@ -86,6 +86,28 @@ async def test_a_first_edit_after_an_unreadable_version_is_merged(db: Database, 
     assert (decision.policy, decision.result) == (MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
 
 
+async def test_a_first_edit_of_an_unknown_version_is_merged_as_a_conflict(db: Database):
+    """The last readable version is not known, as in databases from before it was kept. So it is unknown which side
+    changed a field, and every difference is decided. The host can choose the other side.
+    """
+    ana, slug = await ingest_anas_event(db)
+    await apply_messages(db, event(1, "tea", 2, "Theirs", startsAt="4000-01-01T00:00:00Z"))
+    async with db.transaction() as tx:
+        await tx.execute("update records set readable_rev = null, readable_cid = null, readable_body = null")
+        tea = await events.revise(tx, ana, slug, details(title="Ours"))
+    times = {**TEA_TIMES, "startsAt": "2026-07-04T15:00:00Z"}
+    assert await apply_messages(db, event(1, "tea", 4, "Theirs", **times)) == [IngestResult.APPLIED]
+    async with db.reader() as reader:
+        after = await event_queries.by_id(reader, tea.id)
+    assert after is not None
+    assert after.title == "Ours"
+    kept = await kept_decisions(db, ana, tea)
+    assert {name: (one.decision.ours, one.decision.theirs) for name, one in kept.items() if name == "name"} == {
+        "name": ("Ours", "Theirs")
+    }
+    assert (kept["name"].decision.result, kept["starts_at"].decision.result) == (MergeSide.OURS, MergeSide.THEIRS)
+
+
 async def test_a_deletion_forgets_the_last_readable_version(db: Database):
     """What its author deletes must not stay here."""
     await ingest_anas_event(db)

@@ -176,7 +176,9 @@ async def _merge_with_edits(
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message, version = change.message, version_of(change.message)
     before = last_readable_version(change.seen_record)
-    owned = await local_events.attach_unsent_publication(tx, context, before, version, network_event)
+    owned = await local_events.attach_unsent_publication(
+        tx, context, before, version, network_event, was_absent=change.is_absent
+    )
     event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if change.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)

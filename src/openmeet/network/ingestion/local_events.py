@@ -40,7 +40,7 @@ async def merge_sides(
     event: Event,
 ) -> MergeSides[NetworkEvent]:
     """Return the agreed version, ours and theirs (of which ``version`` is the record), all without what we added for
-    publication.
+    publication. If no version was agreed on, ours takes its place, so that every difference is a conflict.
     """
     base_record = _event_record(publication.base_body if publication.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
@@ -56,7 +56,7 @@ async def merge_sides(
     theirs = replace(theirs, description=without_sentence(theirs.description, sentence))
     if not has_details(_event_record(version.body)):
         theirs = with_details_of(theirs, base)
-    return MergeSides(base, ours, theirs)
+    return MergeSides(ours if publication.base_body is None else base, ours, theirs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def edits_to_merge(
         or publication.state in {PublicationState.RETRACTED, PublicationState.WITHHELD}
         or publication.edits is not None
     )
-    if publication.base_body is None or not are_local:
+    if not are_local:
         return LocalEdits({}, is_unsent=False)
     values = _edits_since(publication, sides)
     # Edits that lost their record through a deletion are enqueued again when the record is back.
@@ -90,10 +90,11 @@ async def edits_to_merge(
 
 def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:
     """Return the edits made here since the base: those kept by the last merge or when the record was deleted, and all
-    later ones.
+    later ones. Without a base, these are all differences.
     """
     edits = {} if publication.edits is None else EVENT_RULE.decode_edits(publication.edits)
-    since = merge_local.compared_value(EVENT_RULE, publication, sides.base)
+    base = sides.theirs if publication.base_body is None else sides.base
+    since = merge_local.compared_value(EVENT_RULE, publication, base)
     return edits | EVENT_RULE.edits_between(since, sides.ours)
 
 
@@ -145,12 +146,15 @@ async def attach_unsent_publication(
     before: RecordVersion | None,
     now: RecordVersion,
     network_event: NetworkEvent,
+    *,
+    was_absent: bool,
 ) -> Publication | None:
     """Attach and return the publication of an event that came from this record and has edits that were never sent.
 
-    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted and is
-    back as ``now`` (``network_event``). Edits from before that are kept with the publication and count as edits of this
-    version, as do later ones.
+    ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted
+    (``was_absent``) and is back as ``now`` (``network_event``). Edits from before that are kept with the publication and
+    count as edits of this version, as do later ones. If it was not deleted and none are kept, the edited version is
+    unknown.
     """
     event = await event_records.by_record_uri(tx, now.uri)
     publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)
@@ -158,9 +162,11 @@ async def attach_unsent_publication(
         return None
     if before is not None:
         return await _attach(tx, before, publication)
-    if publication.edits is None:
+    if publication.edits is None and was_absent:
         return await _own_again(tx, now, event, publication)
     attached = await _attach(tx, now, publication)
+    if attached is not None and attached.edits is None:
+        return replace(attached, base_body=None)
     if attached is None or attached.merged is not None:
         return attached
     # The record was deleted before such content was kept. Everything else here came from the record and is not an edit.
