@@ -1,6 +1,7 @@
 """AT Protocol identity page: connected accounts, the permissions granted to this site, and controls to change them."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import authorization_page, problem_of
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -66,6 +68,11 @@ class IdentityView:
     @property
     def name(self) -> str:
         return self.identity.handle or self.identity.did
+
+    @property
+    def server(self) -> str:
+        """The host of the account's PDS, with its port if it is not the usual one; empty if the PDS is unknown."""
+        return urlsplit(self.identity.pds_url).netloc
 
     @property
     def trouble(self) -> str:
@@ -177,9 +184,13 @@ async def _identities_page(request: Request, form_state: FormState, *, status: i
         consent = await queries.consent(reader, caller.user_id)
         proof = await recent_proof_of(reader, request)
         has_key = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
+        portraits = await portraits_of(reader, caller.user_id, [caller.user_id])
+    identities = [_identity_view(one, opened.get(one.did)) for one in writable_identities]
     context = {
         "typed": form_state,
-        "identities": [_identity_view(one, opened.get(one.did)) for one in writable_identities],
+        "face": avatar_of(caller.user_id, caller.display_name, portraits),
+        "identities": identities,
+        "own_accounts": [one for one in identities if not one.is_custodial],
         "consent": consent,
         "proof": proof,
         "recovery_key_waits": has_key and services(request).asks_to_publish,
