@@ -1,6 +1,7 @@
 """The notification settings page and its API; on both engines."""
 
 import asyncio
+import re
 from datetime import time
 
 import pytest
@@ -52,21 +53,36 @@ async def test_choices_are_saved_and_shown(site):
     assert topics[NotificationTopic.WEEK] == {Channel.EMAIL}
     assert 'name="week_mail" value="email" checked>' in shown.text
     assert hours == DeliveryHours("Europe/Berlin", (time(22), time(7)), 18)
-    assert 'value="22:00"' in shown.text
+    assert '<option value="22:00" selected>22:00</option>' in shown.text
     assert '<option value="18" selected>18:00</option>' in shown.text
 
 
 @pytest.mark.parametrize(
-    ("language", "column", "meaning"),
-    [("en", "Soon", "“Soon” means at once for invitations"), ("de", "Bald", "„Bald“ heißt sofort bei Einladungen")],
+    ("language", "choice", "meaning"),
+    [
+        ("en", "E-mail soon", "“Soon” means at once for invitations"),
+        ("de", "E-Mail bald", "„Bald“ heißt sofort bei Einladungen"),
+    ],
 )
-async def test_the_text_explains_the_column_of_e_mails_that_are_not_daily(site, language, column, meaning):
-    """Some of them are combined, so the column must not say that all are sent at once."""
+async def test_the_text_explains_the_choice_of_e_mails_that_are_not_daily(site, language, choice, meaning):
+    """Some of them are combined, so the choice must not say that all are sent at once."""
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         page = (await browser.get(PATH, headers={"accept-language": language})).text
-    assert f'<th scope="col">{column}</th>' in page
+    assert f'<option value="email" selected>{choice}</option>' in page
     assert meaning in page
+
+
+async def test_a_group_of_topics_says_what_is_chosen_for_it(site):
+    """The line of a closed group has the value that all its topics have, or says that they differ."""
+    off = {**FORM, "answers_mail": "", "changes_in_app": ""}
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        assert (await browser.post(PATH, data=off)).status_code == 303
+        page = (await browser.get(PATH)).text
+    states = dict(re.findall(r'<span>([^<]+)</span> <span class="fold-state">([^<]*)</span>', page))
+    assert states["What you host and run"] == "Off"
+    assert states["Events you go to"] == "Different for each"
 
 
 async def test_errors_are_reported_and_typed_values_kept(site):
@@ -75,7 +91,7 @@ async def test_errors_are_reported_and_typed_values_kept(site):
         refused = await browser.post(PATH, data={**FORM, "quiet_until": ""})
     assert refused.status_code == 400
     assert "Fill in both times, or neither." in refused.text
-    assert 'value="22:00"' in refused.text
+    assert '<option value="22:00" selected>' in refused.text
     topics, _ = await chosen(site, "ana@example.org")
     assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
 

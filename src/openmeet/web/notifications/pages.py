@@ -38,6 +38,7 @@ from openmeet.domain.users.queries import by_id, lock
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
+from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
@@ -192,7 +193,22 @@ _TOPICS = (
 )
 # Hidden field with the version of the preferences that the form shows.
 _VERSION: Final = "version"
+_TopicRow = tuple[NotificationTopic, LazyText, LazyText]
+# The choices of one group of topics in words, by whether they are shown on this site, and how they are mailed.
+_STATES: Final = {
+    (True, "email"): lazy("On this site, and soon by e-mail"),
+    (True, "digest"): lazy("On this site, and in the daily e-mail"),
+    (True, ""): lazy("On this site"),
+    (False, "email"): lazy("Soon by e-mail"),
+    (False, "digest"): lazy("In the daily e-mail"),
+    (False, ""): lazy("Off"),
+}
 _MAIL = (("email", lazy("Soon")), ("digest", lazy("Daily")), ("", lazy("None")))
+_MAIL_CHOICES: Final = (
+    (Channel.EMAIL.value, lazy("E-mail soon")),
+    (Channel.DIGEST.value, lazy("E-mail daily")),
+    ("", lazy("No e-mail")),
+)
 
 
 def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
@@ -438,13 +454,28 @@ def _value_label(name: str, text: str) -> str:
     return text.replace("_", " ") if name == "time_zone" else text
 
 
+def _topic_fields(rows: Sequence[_TopicRow]) -> list[str]:
+    """The names of the form's fields about these topics."""
+    return [f"{topic}_{channel}" for topic, *_ in rows for channel in ("in_app", "mail")]
+
+
+def _state_of(form_state: FormState, rows: Sequence[_TopicRow]) -> str:
+    """What is chosen for all of these topics."""
+    sites = {bool(form_state.value(f"{topic}_in_app")) for topic, *_ in rows if topic not in BY_MAIL_ALONE}
+    mails = {form_state.value(f"{topic}_mail") for topic, *_ in rows}
+    if len(sites) > 1 or len(mails) > 1:
+        return gettext("Different for each")
+    return str(_STATES[sites == {True}, mails.pop()])
+
+
 async def _preferences_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller_of(request).user_id)
     context = {
         "typed": form_state,
-        "topics": _TOPICS,
-        "mail": _MAIL,
+        "topics": [(heading, rows, _topic_fields(rows), _state_of(form_state, rows)) for heading, rows in _TOPICS],
+        "mail": _MAIL_CHOICES,
+        "hours": [("", gettext("Not set")), *((f"{hour:02}:00", formatting.full_hour(hour)) for hour in range(24))],
         "by_mail_alone": BY_MAIL_ALONE,
         "week_hour": rules.WEEK_BEGINS_AT.hour,
         "zones": OFFERED_ZONES,
