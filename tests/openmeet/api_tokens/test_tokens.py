@@ -235,6 +235,19 @@ async def test_the_page_makes_a_token_shows_it_once_and_revokes_it(client):
     assert "Revoked" in (await client.get(PATH)).text
 
 
+async def test_the_page_offers_only_scopes_that_are_of_use(make_sqlite: MakeDatabase, clock: HandClock):
+    """Moderators are offered their scope, and "Everything" contains it; others cannot see or get it."""
+    site = site_on(await make_sqlite("openmeet"), clock, moderators=("mo@example.org",))
+    async with site.browser() as ana, site.browser() as mo:
+        for browser, name, is_offered in ((ana, "ana", False), (mo, "mo", True)):
+            await sign_up(browser, f"{name}@example.org", name)
+            assert ("scope_moderation" in (await browser.get(PATH)).text) is is_offered
+            await browser.post(PATH, data={"name": "All", "access": "everything", "expires_in_days": "30"})
+            headers = await api_session(browser, f"{name}@example.org", name)
+            (made,) = (await browser.get(API, headers=headers)).json()["tokens"]
+            assert ("moderation" in made["scopes"], "events:write" in made["scopes"]) == (is_offered, True)
+
+
 async def test_the_page_keeps_invalid_input_and_shows_errors(client):
     await sign_up(client, "ana@example.org", "Ana")
     refused = await client.post(PATH, data={"name": "The club", "expires_in_days": "30"})

@@ -2,6 +2,8 @@
 one. The operations require a session: a token cannot list or create tokens.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -18,12 +20,12 @@ from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_DESCRIPTIONS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, ApiToken, TokenId
 from openmeet.domain.paging import Page
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.layout import go, page
+from openmeet.web.site.layout import go, page, viewer_of
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/tokens"
@@ -35,6 +37,31 @@ _LIFETIMES: Final = (
 )
 _NEWEST: Final = Page(200)
 
+# Short names of scopes. ``SCOPE_DESCRIPTIONS`` has what they contain.
+SCOPE_NAMES: Final = {
+    TokenScope.READ: lazy("See what you can see"),
+    TokenScope.EVENTS: lazy("Create and change events"),
+    TokenScope.SERIES: lazy("Create and change series"),
+    TokenScope.ANSWERS: lazy("Answer events"),
+    TokenScope.GROUPS: lazy("Run and join groups"),
+    TokenScope.PROFILE: lazy("Change your profile and settings"),
+    TokenScope.PUBLISHING: lazy("Decide whether you sync"),
+    TokenScope.WEBHOOKS: lazy("Use webhooks"),
+    TokenScope.CALENDAR_ADDRESS: lazy("Use secret calendar addresses"),
+    TokenScope.CHAT_READ: lazy("Read chats"),
+    TokenScope.CHAT_WRITE: lazy("Write in chats"),
+    TokenScope.MODERATION: lazy("Moderate this site"),
+    TokenScope.OPERATING: lazy("See how sync is doing"),
+}
+
+
+class Access(StrEnum):
+    """Which scopes a token gets, as a form says it. A form without this field names each scope."""
+
+    READ = "read"
+    EVERYTHING = "everything"
+    CHOOSE = "choose"
+
 
 def routes() -> list[Route]:
     return [
@@ -44,7 +71,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _tokens_page(request, FormState({"expires_in_days": "90", "scope_read": "on"}))
+    return await _tokens_page(request, FormState({"expires_in_days": "90", "access": Access.READ, "scope_read": "on"}))
 
 
 async def change(request: Request) -> Response:
@@ -56,8 +83,9 @@ async def change(request: Request) -> Response:
             await tokens.revoke(tx, caller, TokenId(form["revoke"]))
         return go(PATH, flash="token_revoked")
     try:
-        scopes = [scope for scope in TokenScope if _scope_field(scope) in form]
-        token_request = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
+        token_request = tokens.check(
+            name=form.get("name", ""), scopes=_scopes_in(request, form), days=form.get("expires_in_days", "")
+        )
         async with database_of(request).transaction() as tx:
             api_token, token = await tokens.make(tx, caller, token_request)
     except InvalidForm as wrong:
@@ -81,14 +109,49 @@ async def _tokens_page(
         "token": token,
         "tokens": [one for one in api_tokens if not one.is_over(now)],
         "ended": [one for one in api_tokens if one.is_over(now)],
-        "scopes": [
-            (_scope_field(scope), Markup("<code>{}</code>").format(scope), words)
-            for scope, words in SCOPE_DESCRIPTIONS.items()
+        "accesses": [
+            (Access.READ, gettext("Read only"), SCOPE_DESCRIPTIONS[TokenScope.READ]),
+            (
+                Access.EVERYTHING,
+                gettext("Everything"),
+                gettext("All that you can do here, except creating tokens and deleting your account"),
+            ),
+            (Access.CHOOSE, gettext("Choose"), ""),
         ],
-        "words": SCOPE_DESCRIPTIONS,
+        "scopes": [
+            (
+                _scope_field(scope),
+                Markup("{} <code>{}</code>").format(SCOPE_NAMES[scope], scope),
+                SCOPE_DESCRIPTIONS[scope],
+            )
+            for scope in _usable_scopes(request)
+        ],
+        "names": SCOPE_NAMES,
         "lifetimes": _LIFETIMES,
     }
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+def _usable_scopes(request: Request) -> list[TokenScope]:
+    """The scopes that are of use to the caller: those of moderators and operators only for them."""
+    viewer = viewer_of(request)
+    unusable = set()
+    if not (viewer and viewer.moderates):
+        unusable.add(TokenScope.MODERATION)
+    if not (viewer and viewer.operates):
+        unusable.add(TokenScope.OPERATING)
+    return [scope for scope in SCOPE_DESCRIPTIONS if scope not in unusable]
+
+
+def _scopes_in(request: Request, form: Mapping[str, str]) -> list[TokenScope]:
+    """The scopes that a submitted form requests."""
+    match form.get("access", Access.CHOOSE):
+        case Access.READ:
+            return [TokenScope.READ]
+        case Access.EVERYTHING:
+            return _usable_scopes(request)
+        case _:
+            return [scope for scope in TokenScope if _scope_field(scope) in form]
 
 
 def _scope_field(scope: TokenScope) -> str:
