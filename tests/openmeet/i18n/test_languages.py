@@ -27,7 +27,7 @@ msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"
 "Plural-Forms: nplurals=2; plural=(n > 1);\\n"
 
-msgid "Account"
+msgid "Name and e-mail"
 msgstr "Compte"
 
 msgid "Choose a language from the list."
@@ -83,7 +83,7 @@ async def test_a_file_adds_a_language_to_pages_and_to_the_choice(
         await sign_up(browser, "ana@example.org", "Ana")
         french, english = await _profile(browser, FRENCH), await _profile(browser, ENGLISH)
         assert ("<h1>Compte</h1>" in french, '<html lang="fr"' in french) == (True, True)
-        assert "<h1>Account</h1>" in english
+        assert "<h1>Name and e-mail</h1>" in english
         assert '<option value="fr">Français</option>' in english
         saved = await browser.post("/settings/profile", data={"display_name": "Ana", "language": "fr"}, headers=ENGLISH)
         assert saved.status_code == 303
@@ -91,7 +91,7 @@ async def test_a_file_adds_a_language_to_pages_and_to_the_choice(
         wrong = await browser.post("/settings/profile", data={"display_name": "Ana", "language": "xx"}, headers=ENGLISH)
         assert (wrong.status_code, "Choisissez une langue dans la liste." in wrong.text) == (400, True)
         await browser.post("/settings/profile", data={"display_name": "Ana", "language": ""}, headers=ENGLISH)
-        assert "<h1>Account</h1>" in await _profile(browser, ENGLISH)
+        assert "<h1>Name and e-mail</h1>" in await _profile(browser, ENGLISH)
 
 
 async def test_the_api_uses_the_saved_language(mailing: MailingSite, add_language: AddLanguage) -> None:

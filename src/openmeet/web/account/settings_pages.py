@@ -176,25 +176,20 @@ async def _settings_groups(reader: Reader, request: Request, user: User) -> list
         SettingsGroup(gettext("Yours"), await _own_rows(reader, user)),
         SettingsGroup(gettext("Account"), await _account_rows(reader, request, user)),
         SettingsGroup(
-            gettext("What we send you"),
+            gettext("What we send and show you"),
             [
                 SettingsRow(
                     "/settings/notifications",
                     "bell",
                     gettext("Notifications"),
                     await _notifications_state(reader, user),
-                )
-            ],
-        ),
-        SettingsGroup(
-            gettext("What we show you"),
-            [
+                ),
                 SettingsRow(
                     "/settings/suggestions",
                     "star",
                     gettext("Suggestions"),
                     gettext("On") if user.wants_suggestions else gettext("Off"),
-                )
+                ),
             ],
         ),
         SettingsGroup(gettext("What others see"), await _visibility_rows(reader, request, user)),
@@ -239,7 +234,9 @@ async def _own_rows(reader: Reader, user: User) -> list[SettingsRow]:
 async def _account_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
     identities = await writable_of_user(reader, user.id)
     return [
-        SettingsRow("/settings/profile", "mail", gettext("Account"), user.email or gettext("No e-mail address")),
+        SettingsRow(
+            "/settings/profile", "mail", gettext("Name and e-mail"), user.email or gettext("No e-mail address")
+        ),
         SettingsRow(
             "/settings/profile#time_zone",
             "language",
@@ -286,7 +283,7 @@ async def _visibility_rows(reader: Reader, request: Request, user: User) -> list
 
 def _data_rows() -> list[SettingsRow]:
     return [
-        SettingsRow("/settings/data", "download", gettext("Export"), gettext("All your data in one file")),
+        SettingsRow("/settings/data", "download", gettext("Export your data"), gettext("All your data in one file")),
         SettingsRow(
             "/settings/delete",
             "trash",
