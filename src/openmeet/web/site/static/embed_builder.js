@@ -1,7 +1,8 @@
 // Update the preview and the code after every change. Without scripts, a button does so.
 for (const form of document.querySelectorAll("form[data-embed]")) {
   let asked = 0;
-  form.querySelector("button[type=submit]").hidden = true;
+  form.querySelector("[data-update]").hidden = true;
+  for (const colour of form.querySelectorAll("[type=color]")) colour.addEventListener("input", () => { form.querySelector(`output[for=${colour.id}]`).value = colour.value; });
   form.addEventListener("change", async () => {
     const mine = (asked += 1);
     const address = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;
