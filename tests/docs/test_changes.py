@@ -16,6 +16,7 @@ SOURCES = ("src/openmeet", "src", "")
 MAX_CHANGE, MAX_FILES, MAX_TESTS = 90, 1000, 100
 
 SPAN = re.compile(r"`([^`]+)`")
+BRACES = re.compile(r"`([^`{]*)\{([^`}]+)\}([^`]*)`")
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.<>-]+)*/?")
 # A path and the parentheses after it, and the name of something in a path.
@@ -44,6 +45,11 @@ CHANGES = changes()
 BY_NAME = pytest.mark.parametrize("change", CHANGES, ids=lambda change: LINK.sub(r"\1", change.change))
 
 
+def expanded(cells: str) -> str:
+    """``web/{a,b}.py`` stands for ``web/a.py`` and ``web/b.py``, as in a shell."""
+    return BRACES.sub(lambda found: ", ".join(f"`{found[1]}{name}{found[3]}`" for name in found[2].split(",")), cells)
+
+
 def is_path(span: str) -> bool:
     return bool(PATH.fullmatch(span)) and (span.endswith("/") or Path(span).suffix in ENDINGS)
 
@@ -51,7 +57,7 @@ def is_path(span: str) -> bool:
 def named_files(cells: str, area: str) -> Iterator[tuple[str, Path | None]]:
     """Each path in the cells, and what it is in the tree; None if it does not exist."""
     sources = ("src/aurora_locus", "src", "") if area == "The PDS" else SOURCES
-    for span in SPAN.findall(cells):
+    for span in SPAN.findall(expanded(cells)):
         if is_path(span) and "<" not in span:
             yield span, next((ROOT / one / span for one in sources if (ROOT / one / span).exists()), None)
 
