@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +18,7 @@ from groundwork.clock import HOUR, Instant, to_datetime
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
-from openmeet.domain.events import all_day, time_and_place
+from openmeet.domain.events import all_day
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
@@ -27,11 +26,11 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.icalendar.write import write_calendar
-from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import agenda, calendar_uids
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.media.drawings import qr_code
+from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -66,16 +65,15 @@ def routes() -> list[Route]:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What is shared. ``path`` is its page. ``code_hint`` explains the QR code. ``question`` is the text of the e-mail,
-    before the link. ``warning``: who cannot open the link.
+    """What is shared. ``code_hint`` explains the QR code. ``question`` is the text of the e-mail, before the link.
+    ``warning``: who cannot open the link. ``is_for_everybody``: other websites can show it, with a picture.
     """
 
-    title: str
-    path: str
+    subject: Subject
     code_hint: str
     question: str
     warning: str = ""
-    is_embeddable: bool = False
+    is_for_everybody: bool = False
 
 
 async def share_event(request: Request) -> Response:
@@ -83,35 +81,27 @@ async def share_event(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, _, private = await event_to_show(reader, event_slug_of(request), viewer)
     sharing = Sharing(
-        title=event.title or gettext("Untitled draft"),
-        path=event_path(event.slug),
+        subject_of_event(event, services(request).clock.now()),
         code_hint=gettext("Scan it with another phone to open the event."),
         question=gettext("Do you want to come along?"),
         warning=_warning(event) if event.visibility is Visibility.PRIVATE else "",
-        is_embeddable=event.visibility is Visibility.PUBLIC
+        is_for_everybody=event.visibility is Visibility.PUBLIC
         and not (event.is_draft or event.is_hidden or event.is_held),
     )
-    address = f"{services(request).settings.public_url}{sharing.path}"
-    return _share_page(
-        request,
-        sharing,
-        calendars=_calendar_links(event, private, address),
-        when=time_and_place.tagged(event, services(request).clock.now()),
-    )
+    return _share_page(request, sharing, _calendar_links(event, private, _address(request, sharing)))
 
 
 async def share_series(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, series_slug_of(request), viewer_of(request))
     sharing = Sharing(
-        title=series.content.title,
-        path=series_path(series.slug),
+        subject_of_series(series),
         code_hint=gettext("Scan it with another phone to open the series."),
         question=gettext("Do you want to come along?"),
         warning=gettext("Only people who may see its dates can open it. Sharing the link doesn’t let anyone else in.")
         if series.visibility is Visibility.PRIVATE
         else "",
-        is_embeddable=series.visibility is Visibility.PUBLIC and not series.is_hidden,
+        is_for_everybody=series.visibility is Visibility.PUBLIC and not series.is_hidden,
     )
     return _share_page(request, sharing)
 
@@ -120,30 +110,31 @@ async def share_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, _ = await actions.visible(reader, group_slug_of(request), viewer_of(request))
     sharing = Sharing(
-        title=group.details.name,
-        path=group_path(group.slug),
+        subject_of_group(group),
         code_hint=gettext("Scan it with another phone to open the group."),
         question=gettext("Do you want to join?"),
         warning=gettext("Only its members can open it. Sharing the link doesn’t let anyone else in.")
         if group.details.visibility is GroupVisibility.PRIVATE
         else "",
-        is_embeddable=group.details.visibility is GroupVisibility.PUBLIC and not group.is_hidden,
+        is_for_everybody=group.details.visibility is GroupVisibility.PUBLIC and not group.is_hidden,
     )
     return _share_page(request, sharing)
 
 
-def _share_page(
-    request: Request, sharing: Sharing, *, calendars: CalendarLinks | None = None, when: Markup | str = ""
-) -> Response:
-    address = f"{services(request).settings.public_url}{sharing.path}"
+def _address(request: Request, sharing: Sharing) -> str:
+    return f"{services(request).settings.public_url}{sharing.subject.path}"
+
+
+def _share_page(request: Request, sharing: Sharing, calendars: CalendarLinks | None = None) -> Response:
+    address = _address(request, sharing)
     body = f"{sharing.question} {address}"
     context = {
         "sharing": sharing,
+        "subject": sharing.subject,
         "address": address,
         "picture": qr_code(address),
-        "mail": "mailto:?" + urlencode({"subject": sharing.title, "body": body}, quote_via=quote),
+        "mail": "mailto:?" + urlencode({"subject": sharing.subject.title, "body": body}, quote_via=quote),
         "calendars": calendars,
-        "when": when,
     }
     return page(request, "events/share.html", context)
 

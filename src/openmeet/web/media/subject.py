@@ -1,0 +1,52 @@
+"""What a subpage is about, for the link back to it: the picture, title and date of an event, a series or a group."""
+
+from dataclasses import dataclass
+
+from groundwork.clock import Instant
+from openmeet.domain.covers.drawing import data_url
+from openmeet.domain.covers.model import cover_of_group
+from openmeet.domain.events import time_and_place
+from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.media.pictures import Size
+from openmeet.domain.page_paths import event_path, group_path, series_path
+from openmeet.domain.series.model import Series
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence.describe import describe
+from openmeet.web.media.drawings import thumbnail
+from openmeet.web.site.caller import saves_data
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, else empty."""
+
+    path: str
+    title: str
+    picture: str
+    note: str = ""
+
+
+def subject_of_event(event: Event, now: Instant) -> Subject:
+    return Subject(
+        event_path(event.slug),
+        event.title or gettext("Untitled draft"),
+        thumbnail(event.content, Size.SMALL_SQUARE),
+        time_and_place.short_start_label(event, now),
+    )
+
+
+def subject_of_series(series: Series) -> Subject:
+    return Subject(
+        series_path(series.slug),
+        series.content.title,
+        thumbnail(series.content, Size.SMALL_SQUARE),
+        describe(series.timing.pattern),
+    )
+
+
+def subject_of_group(group: Group) -> Subject:
+    picture = data_url(cover_of_group(group.details.name))
+    if group.picture is not None and not saves_data():
+        picture = f"/media/{group.picture.key}/{Size.SMALL_SQUARE}"
+    return Subject(group_path(group.slug), group.details.name, picture)
