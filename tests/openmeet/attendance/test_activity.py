@@ -91,6 +91,20 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
         assert await activity.past_attendance(reader, ben.user_id) == {}
 
 
+async def test_a_newcomer_never_said_yes_to_an_event_of_this_host(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+    people = [ben.user_id, cleo.user_id]
+    async with db.reader() as reader:
+        # Everybody is new to somebody who has hosted nothing yet.
+        assert await activity.newcomers(reader, ana.user_id, people) == set()
+    for guests in ([ben], [], [], [], [], []):
+        await past_event(db, clock, ana, guests, [])
+    async with db.reader() as reader:
+        assert await activity.newcomers(reader, ana.user_id, people) == {cleo.user_id}
+        assert await activity.newcomers(reader, ben.user_id, people) == set()
+
+
 async def test_an_event_without_an_end_is_past_an_hour_after_its_start(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -159,7 +173,7 @@ async def test_the_statistics_page_is_for_hosts_and_has_a_table(site: Site, cloc
             ("Sun 1 Mar", "1"),
             ("Tue 3 Mar", "2"),
         ]
-        assert 'aria-label="3 answers from Wed 4 Feb to Tue 3 Mar, the most on Tue 3 Mar."' in shown
+        assert 'aria-label="3 answers from Wed 25 Feb to Tue 3 Mar, the most on Tue 3 Mar."' in shown
         assert shown.partition("<figure")[2].partition("</figure>")[0].count("<rect") == 2
         assert "Since yesterday:</strong> 2 new answers" in (await host.get(f"/events/{event.slug}")).text
         assert "<strong>2</strong><span>new answers</span>" in (await host.get("/my/events?which=hosting")).text

@@ -10,6 +10,7 @@ from groundwork.clock import HandClock
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, event_hosting, host_decisions
 from openmeet.domain.attendance.model import AttendanceId, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
@@ -102,7 +103,7 @@ async def test_a_change_after_a_lower_limit_names_no_host(site: Site) -> None:
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
     async with signed_in(site, dora.user_id) as browser:
         shown = visible_text((await browser.get(f"/events/{event.slug}/answer")).text)
-    assert "by a host or by this site" in shown
+    assert "By a host or by this site" in shown
     assert "as host" not in shown
 
 
@@ -114,3 +115,19 @@ async def test_a_change_by_a_host_names_the_host(site: Site) -> None:
         await host_decisions.reject(tx, ana, event.slug, [mine.id])
     async with signed_in(site, ben.user_id) as browser:
         assert "Ana, as host" in visible_text((await browser.get(f"/events/{event.slug}/answer")).text)
+
+
+async def test_the_host_reads_who_asked_and_that_they_are_new(site: Site) -> None:
+    """The page is about one person, so only other people are named in the history."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        past, event = await event_by(tx, ana), await event_by(tx, ana)
+        await tx.execute("update events set over_at = :now where id = :id", now=tx.now, id=past.id)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, RegistrationSettings(needs_approval=True))
+        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as browser:
+        shown = visible_text((await browser.get(f"/events/{event.slug}/attendees/{mine.id}")).text)
+    assert "Asked to join" in shown
+    assert "New to your events" in shown
+    assert "On this site" in shown
+    assert "Ben, on" not in shown

@@ -138,6 +138,27 @@ async def past_attendance(
     }
 
 
+async def newcomers(reader: Reader, host: UserId, people: Sequence[UserId]) -> set[UserId]:
+    """Return which of these people never said yes to a past event that this host created. Empty if there was none, because
+    then everybody is new. Invitations by address count only once they were answered, as in ``past_attendance``.
+    """
+    if not people or not await reader.fetch(_LATEST_EVENTS, host=host, now=reader.now, latest=1):
+        return set()
+    rows = await reader.fetch(
+        f"""
+        select distinct a.user_id
+          from attendances a join events e on e.id = a.event_id
+         where a.user_id in :people and a.status in ('attending', 'attended') and not {IS_UNANSWERED_INVITATION}
+           and e.author_id = :host and e.over_at <= :now
+           and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+        """,
+        people=sorted(set(people)),
+        host=host,
+        now=reader.now,
+    )
+    return set(people) - {UserId(row["user_id"]) for row in rows}
+
+
 async def _hidden_among(reader: Reader, event_ids: Sequence[str], people: Sequence[str]) -> set[str]:
     """Return which of these people are hidden at these events. Called for a few people only, because each check takes
     about a dozen queries.

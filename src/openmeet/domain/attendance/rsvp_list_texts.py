@@ -14,7 +14,7 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
     AttendanceStatus.INTERESTED: lazy("maybe"),
     AttendanceStatus.DECLINED: lazy("not going"),
-    AttendanceStatus.PENDING: lazy("waiting for the host"),
+    AttendanceStatus.PENDING: lazy("asked to join"),
     AttendanceStatus.WAITLISTED: lazy("on the waitlist"),
     AttendanceStatus.INVITED: lazy("invited"),
     AttendanceStatus.REJECTED: lazy("declined"),

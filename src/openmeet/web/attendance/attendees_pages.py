@@ -45,7 +45,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
-from openmeet.web.attendance.view import history_part, is_past
+from openmeet.web.attendance.view import history_part, is_past, past_words_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -251,7 +251,7 @@ async def show_one(request: Request) -> Response:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history_part(
             reader,
-            attendance_id,
+            (attendance_id, attendees[0].user_id),
             caller.user_id,
             event.time_zone,
             path=f"{_attendees_path(event.slug)}/{attendance_id}",
@@ -260,14 +260,20 @@ async def show_one(request: Request) -> Response:
         names = await shown_names(reader, [attendees[0].user_id])
         event_registration = await registration.registration_of(reader, event)
         details = await rsvp_details.details_for_hosts(reader, event_registration, [attendance_id])
+        portraits = await portraits_of(reader, caller.user_id, [attendees[0].user_id])
+        past = await past_words_of(reader, caller.user_id, [attendees[0].user_id])
     attendee_row = rsvp_list_texts.text_of(attendees[0], names, limits_of(event_registration))
     context = {
         "event": event,
         "one": attendee_row,
+        # Do not disclose who owns the invited address.
+        "face": avatar_of(attendance_id, attendee_row.name)
+        if attendee_row.is_named_by_address
+        else avatar_of(attendee_row.user_id, attendee_row.name, portraits),
+        "past": "" if attendee_row.is_named_by_address else past[attendee_row.user_id],
         "form_responses": [(response.question_text, response.text) for response in details[attendance_id].responses],
         "history": changes,
         "modes": forms.MODE_LABELS,
-        # Do not disclose who owns the invited address.
         "reportable_user_id": attendee_row.user_id
         if attendee_row.user_id != caller.user_id and not attendee_row.is_named_by_address
         else None,

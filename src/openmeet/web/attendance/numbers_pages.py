@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import activity, host_decisions, queries, who_comes
+from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
@@ -20,31 +21,39 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import local_of, midnight
 from openmeet.web.attendance import view
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
-# Four weeks: on a phone, the bars of more days could not be told apart.
+# Four weeks: on a phone, the bars of more days could not be told apart. The chart begins with the first answer, but a few
+# bars would not look like days.
 DAYS: Final = 28
-# Dimensions of the chart, in units of its view box: height, distance of the bars, width of a bar.
+LEAST_DAYS: Final = 7
+# Dimensions of the chart, in units of its view box: its width, the height of the highest bar and of the number above it,
+# and the width of a bar, at most and as a part of its day.
+WIDTH: Final = 560
 HEIGHT: Final = 96
-STEP: Final = 20
-BAR: Final = 14
+NUMBER_HEIGHT: Final = 30
+BAR: Final = 40
+PART_OF_DAY: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """A day in the chart. ``height`` is in units of the view box, and large enough to be visible if the day has any
-    RSVP.
+    """A day in the chart. Its bar is in units of the view box, and high enough to be visible if the day has any RSVP.
+    ``is_highest``: the first day with the most RSVPs, whose number is shown.
     """
 
     day: str
     number: int
     x: int
     y: int
+    width: int
     height: int
+    is_highest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,9 @@ class AnswersByDay:
 
     bars: list[DayBar]
     width: int
+    height: int
     first: str
     last: str
-    most: int
     summary: str
 
 
@@ -84,6 +93,7 @@ async def show(request: Request) -> Response:
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))
+        now = reader.now
         answered = await queries.by_keys(reader, [(event.id, one) for one in regulars])
     rows = []
     for user_id, past in regulars.items():
@@ -95,11 +105,21 @@ async def show(request: Request) -> Response:
     context = {
         "event": event,
         "counts": counts,
-        "changes": changes,
+        "lately": _lately(changes),
+        "subject": subject_of_event(event, now),
         "by_day": chart_of(days, _by_day(answers, event.time_zone)),
         "regulars": rows,
     }
     return page(request, "attendance/numbers.html", context, headers={"cache-control": "no-store"})
+
+
+def _lately(changes: RecentChanges) -> list[tuple[int, str]]:
+    """The figures since yesterday, without those that are zero."""
+    figures = [
+        (changes.answered, ngettext("new answer", "new answers", changes.answered)),
+        (changes.cannot_come, ngettext("can’t come", "can’t come", changes.cannot_come)),
+    ]
+    return [(number, words) for number, words in figures if number]
 
 
 def _days_of(event: Event, now: Instant) -> list[date]:
@@ -117,23 +137,28 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
 
 
 def chart_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
-    """The chart, or None if nobody answered on these days."""
-    highest = max((numbers.get(day, 0) for day in days), default=0)
-    if not highest:
+    """The chart, or None if nobody answered on these days. It leaves out the days before the first answer."""
+    first = next((place for place, day in enumerate(days) if numbers.get(day, 0)), None)
+    if first is None:
         return None
+    shown = days[min(first, max(0, len(days) - LEAST_DAYS)) :]
+    best = max(shown, key=lambda day: numbers.get(day, 0))
+    step = WIDTH / len(shown)
+    width = min(BAR, round(step * PART_OF_DAY))
     bars = []
-    for position, day in enumerate(days):
+    for position, day in enumerate(shown):
         number = numbers.get(day, 0)
-        height = max(3, round(number * HEIGHT / highest)) if number else 0
-        bars.append(DayBar(formatting.short_day(day), number, position * STEP, HEIGHT - height, height))
-    best = max(bars, key=lambda one: one.number)
-    total = sum(one.number for one in bars)
+        height = max(3, round(number * HEIGHT / numbers[best])) if number else 0
+        x = round(position * step + (step - width) / 2)
+        bars.append(
+            DayBar(formatting.short_day(day), number, x, NUMBER_HEIGHT + HEIGHT - height, width, height, day == best)
+        )
     summary = ngettext(
         "%(number)s answer from %(first)s to %(last)s.",
         "%(number)s answers from %(first)s to %(last)s, the most on %(best)s.",
-        total,
+        sum(one.number for one in bars),
         first=bars[0].day,
         last=bars[-1].day,
-        best=best.day,
+        best=formatting.short_day(best),
     )
-    return AnswersByDay(bars, len(days) * STEP - (STEP - BAR), bars[0].day, bars[-1].day, highest, summary)
+    return AnswersByDay(bars, WIDTH, NUMBER_HEIGHT + HEIGHT + 1, bars[0].day, bars[-1].day, summary)

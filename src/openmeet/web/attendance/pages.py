@@ -33,6 +33,7 @@ from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.resume_click import store_click
 from openmeet.web.attendance.view import FLASH_AFTER_REPLY, history_part
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of
@@ -181,7 +182,7 @@ async def _answer_page(
     caller = caller_of(request)
     changes = own_rsvp and await history_part(
         reader,
-        own_rsvp.id,
+        (own_rsvp.id, caller.user_id),
         caller.user_id,
         event.time_zone,
         path=f"{event_path(event.slug)}/answer",
@@ -191,6 +192,7 @@ async def _answer_page(
     fields = await forms.fields_now(reader, event_registration, own_rsvp)
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now),
         "mine": own_rsvp,
         "fields": fields,
         # The person has a place and could bring others, but no places are left for them now.
@@ -208,6 +210,7 @@ async def _answer_page(
             reader.now,
         ),
         "history": changes,
+        "current_reply": bar.current_reply,
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,

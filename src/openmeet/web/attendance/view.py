@@ -48,7 +48,7 @@ _MODES: Mapping[AttendanceMode, LazyText] = {
 }
 
 _CHANNELS: Mapping[ChangeChannel, LazyText] = {
-    ChangeChannel.PAGE: lazy("on the page"),
+    ChangeChannel.PAGE: lazy("on this site"),
     ChangeChannel.API: lazy("by an app"),
     ChangeChannel.MAIL: lazy("by a link in an e-mail"),
     ChangeChannel.NETWORK: lazy("in another app"),
@@ -103,7 +103,7 @@ async def oldest_join_requests(
     """
     requests = await host_list.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in requests])
-    past = await activity.past_attendance(reader, viewer, people=[one.user_id for _, one in requests])
+    past = await past_words_of(reader, viewer, [one.user_id for _, one in requests])
     portraits = await portraits_of(reader, viewer, [one.user_id for _, one in requests])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     response_texts: dict[AttendanceId, str] = {}
@@ -123,47 +123,44 @@ async def oldest_join_requests(
             face=avatar_of(entry.user_id, names[entry.user_id], portraits),
             party=entry.party,
             responses=response_texts.get(entry.attendance_id, ""),
-            past=past_attendance_words(past.get(entry.user_id)),
+            past=past[entry.user_id],
         )
         for event_id, entry in requests
     ]
 
 
 async def history_part(
-    reader: Reader, attendance_id: AttendanceId, viewer: UserId, zone: str, *, path: str, cursor: str
+    reader: Reader, rsvp: tuple[AttendanceId, UserId], viewer: UserId, zone: str, *, path: str, cursor: str
 ) -> HistoryPart:
     """The latest changes of an RSVP, or those before ``cursor``, with times by the reader's clock, or in ``zone`` if the
-    reader has chosen none. ``path`` is the page that shows them. Raises InvalidInput (``cursor``).
+    reader has chosen none. ``rsvp`` is its id and whose it is, ``path`` the page that shows them. Raises InvalidInput
+    (``cursor``).
     """
+    attendance_id, attendee = rsvp
     asked = page_of(str(HISTORY_PAGE_SIZE), cursor)
     found = await history.of_rsvp(reader, attendance_id, asked, newest_first=True)
     changes, older = asked.cut(found, lambda one: one.position)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     return HistoryPart(
-        _history_lines(changes[::-1], names, viewer, zone),
+        [_history_line(one, names, attendee, viewer, reader_zone_or(zone)) for one in changes[::-1]],
         older=f"{path}?{urlencode({'before': older})}#history" if older else "",
         newest=f"{path}#history" if cursor else "",
     )
 
 
-def _history_lines(
-    changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId, zone: str
-) -> list[HistoryLine]:
-    zone, lines = reader_zone_or(zone), []
-    for entry in changes:
-        local = local_of(entry.changed_at, zone)
-        actor = (
-            ""
-            if entry.actor_id is None
-            else gettext("you")
-            if entry.actor_id == viewer
-            else names.get(entry.actor_id) or gettext("somebody")
-        )
-        by = f"{actor}, {_CHANNELS[entry.through]}" if actor else _CHANNELS_WITHOUT_ACTOR[entry.through]
-        lines.append(
-            HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(entry), str(by))
-        )
-    return lines
+def _history_line(
+    entry: HistoryEntry, names: Mapping[UserId, str], attendee: UserId, viewer: UserId, zone: str
+) -> HistoryLine:
+    local = local_of(entry.changed_at, zone)
+    if entry.actor_id is None:
+        by = str(_CHANNELS_WITHOUT_ACTOR[entry.through])
+    elif entry.actor_id == attendee and entry.through is not ChangeChannel.HOST:
+        # The page is about them, so their name would be repeated in each line.
+        by = str(_CHANNELS[entry.through])
+    else:
+        actor = gettext("you") if entry.actor_id == viewer else names.get(entry.actor_id) or gettext("somebody")
+        by = f"{actor}, {_CHANNELS[entry.through]}"
+    return HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(entry), by)
 
 
 def _change_text(entry: HistoryEntry) -> str:
@@ -191,6 +188,15 @@ def change_parts(changes: RecentChanges, pending: int) -> list[str]:
     if pending:
         parts.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", pending))
     return parts
+
+
+async def past_words_of(reader: Reader, host: UserId, people: Sequence[UserId]) -> dict[UserId, str]:
+    """How often each of these people came to the latest events of this host, in words, or that they are new."""
+    past = await activity.past_attendance(reader, host, people=people)
+    new = await activity.newcomers(reader, host, people)
+    return {
+        one: gettext("New to your events") if one in new else past_attendance_words(past.get(one)) for one in people
+    }
 
 
 def past_attendance_words(past: PastAttendance | None) -> str:
