@@ -16,6 +16,9 @@ from groundwork.i18n.catalogue import SOURCE, Catalogue, base_of
 from tests.banned_words import BANNED
 
 _PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
+# Words for screen readers between words that are shown. In a flex container, such as a button or a link with an icon,
+# the browser drops the spaces around them, so that the shown words stick together.
+_HIDDEN_BETWEEN: Final = re.compile(r'\w[^<>]*<span class="hidden">[^<]*</span>[^<>]*\w')
 _TAG: Final = re.compile(r"</?\w[^>]*>|&\w+;")
 
 # "Sie" and officialese. The polite pronouns can be distinguished from "sie" and "ihr" only inside a sentence.
@@ -58,6 +61,9 @@ def differences(one: Message, plural_forms: int) -> Iterator[str]:
             yield f"tags of {text!r}"
         if (text[:1].isspace(), text[-1:].isspace()) != (english[-1][:1].isspace(), english[-1][-1:].isspace()):
             yield f"spaces around {text!r}"
+    for text in (*english, *translated):
+        if _HIDDEN_BETWEEN.search(text):
+            yield f"hidden words between shown ones in {text!r}"
 
 
 def hidden_in_strings(source: str) -> list[int]:

@@ -29,6 +29,7 @@ def test_a_wrong_translation_is_found() -> None:
         Message(("%(number)s event", "%(number)s events"), ("%(number)s Event", "")),
         Message(" more", "mehr"),
         Message("Save", "%(name)s speichern"),
+        Message('See all<span class="hidden"> guests</span>', 'Alle<span class="hidden"> Gäste</span> ansehen'),
     )
     assert all(list(differences(one, 2)) for one in wrong)
     assert list(differences(Message(("One", "%(number)s"), ("Eins", "%(number)s")), 2)) == []
