@@ -123,6 +123,21 @@ async def test_bulk_actions_replace_the_tab_bar_on_phones(browser, openmeet):
         await expect(tab_bar).to_be_hidden()
 
 
+async def test_a_page_with_one_form_has_no_tab_bar(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+        session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE) as hosts:
+        await hosts.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hosts.new_page()
+        await page.goto("/home")
+        await expect(page.locator(".tabbar")).to_be_visible()
+        for form in ("messages", "hosts", "cancel"):
+            await page.goto(f"/events/{event.slug}/{form}")
+            await expect(page.locator(".tabbar")).to_be_hidden()
+
+
 async def test_german_bulk_actions_are_not_broken_within_words(browser, openmeet):
     async with openmeet.db.transaction() as tx:
         host, guest = await person(tx, "Hanna Host"), await person(tx, "Gil")
