@@ -308,7 +308,7 @@ async def test_a_group_is_handed_over_by_offer_and_acceptance(site, ana, ben):
     assert "This group could be yours" in await text_of(ben, path)
     assert "would like to hand" in await text_of(ben, "/notifications")
     await press_button(ben, f"{path}/ownership", act="accept")
-    assert "You own it." in await text_of(ben, f"{path}/ownership")
+    assert "<strong>Ben</strong> (you)" in await text_of(ben, f"{path}/ownership")
     assert "Ben owns <a" in await text_of(ana, "/notifications")
 
 

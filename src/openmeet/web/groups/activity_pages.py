@@ -1,13 +1,17 @@
 """Announcements of a group, and its activity log in words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Final
 
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, TooMany, kind_of
 from groundwork.http.forms import form_with_problems, read_form
 from openmeet.domain.groups import actions, announcements
@@ -16,12 +20,13 @@ from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLo
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.view import role_label
 from openmeet.web.groups.viewed_group import view_group
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of
@@ -52,25 +57,67 @@ _ABOUT = {
     GroupLogAction.ANNOUNCEMENT_REMOVED: lazy("removed an announcement of %(who)s"),
 }
 
+# What several people can do one after the other, as a sentence with their number.
+_BY_SEVERAL: Final[Mapping[GroupLogAction, Callable[[int], str]]] = {
+    GroupLogAction.JOINED: lambda count: ngettext("%(number)s person joined", "%(number)s people joined", count),
+    GroupLogAction.ASKED: lambda count: ngettext(
+        "%(number)s person asked to join", "%(number)s people asked to join", count
+    ),
+    GroupLogAction.ACCEPTED: lambda count: ngettext(
+        "%(number)s person accepted an invitation", "%(number)s people accepted invitations", count
+    ),
+    GroupLogAction.LEFT: lambda count: ngettext("%(number)s person left", "%(number)s people left", count),
+}
+
 
 @dataclass(frozen=True, slots=True)
-class ActivityRow:
-    """A row of the activity log. ``what`` is the rest of the sentence after ``who``. ``is_by_clock``: the site acted
-    automatically.
+class ActivityEntry:
+    """An entry of the activity log. ``what`` is the rest of the sentence after ``who``. ``face`` is None if the site
+    acted automatically.
     """
 
     when: Markup
     who: str
     what: str
-    is_by_clock: bool
+    face: Avatar | None
 
 
-def activity_row(entry: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
-    at = local_of(entry.created_at, group.details.time_zone)
-    when = formatting.time_tag(entry.created_at, formatting.day_and_time(formatting.short_date(at), at))
-    is_by_clock = entry.note == BY_CLOCK
-    actor = gettext("Automatically") if is_by_clock else names[entry.acted_by]
-    return ActivityRow(when, actor, _entry_text(entry, names), is_by_clock)
+@dataclass(frozen=True, slots=True)
+class ActivityRow:
+    """A row of the activity log: one entry, or several people who did the same on one day, newest first. ``what`` is
+    the sentence about all of them; it is empty for one entry.
+    """
+
+    entries: Sequence[ActivityEntry]
+    day: str
+    what: str
+
+
+def activity_rows(
+    entries: Sequence[GroupLogEntry], names: Mapping[UserId, str], portraits: Portraits, group: Group, now: Instant
+) -> list[ActivityRow]:
+    """The rows of the activity log. Names and portraits are those of the people who acted or are concerned."""
+    zone = group.details.time_zone
+    today = local_of(now, zone).date()
+
+    def bundle_of(entry: GroupLogEntry) -> tuple[date, GroupLogAction, str]:
+        by_many = entry.act in _BY_SEVERAL and not entry.note
+        return local_of(entry.created_at, zone).date(), entry.act, "" if by_many else entry.id
+
+    def entry_of(entry: GroupLogEntry) -> ActivityEntry:
+        at = local_of(entry.created_at, zone)
+        when = formatting.time_tag(entry.created_at, formatting.day_and_time(formatting.short_day(at, today), at))
+        if entry.note == BY_CLOCK:
+            return ActivityEntry(when, gettext("Automatically"), _entry_text(entry, names), None)
+        name = names[entry.acted_by]
+        return ActivityEntry(when, name, _entry_text(entry, names), avatar_of(entry.acted_by, name, portraits))
+
+    rows = []
+    for (day, act, _), bundle in groupby(entries, bundle_of):
+        shown = [entry_of(one) for one in bundle]
+        what = _BY_SEVERAL[act](len(shown)) if len(shown) > 1 else ""
+        rows.append(ActivityRow(shown, formatting.short_day(day, today), what))
+    return rows
 
 
 def _entry_text(entry: GroupLogEntry, names: Mapping[UserId, str]) -> str:

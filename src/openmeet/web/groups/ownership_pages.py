@@ -34,10 +34,11 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.groups.activity_pages import activity_row
+from openmeet.web.groups.activity_pages import activity_rows
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -137,6 +138,9 @@ async def _ownership_context(reader: Reader, seen: ViewedGroup) -> dict[str, obj
     )
     return {
         "owner": names[group.owner_id],
+        "owner_face": avatar_of(
+            group.owner_id, names[group.owner_id], await portraits_of(reader, viewer, [group.owner_id])
+        ),
         "is_owner": is_owner,
         "others": [
             (one.user_id, gettext("%(name)s (%(role)s)", name=names[one.user_id], role=ROLE_CHIPS[one.role]))
@@ -175,12 +179,14 @@ async def show_log(request: Request) -> Response:
         if moved is not None:
             return moved
         entries = await audit_log.entries(reader, seen.group.id, limit=LINES + 1, before=before or None)
-        names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
+        people = [user_id for one in entries for user_id in (one.user_id, one.acted_by)]
+        names = await shown_names(reader, people)
+        portraits = await portraits_of(reader, seen.viewer, people)
     more = ""
     if len(entries) > LINES:
         more = f"{seen.path}/log?" + urlencode({"before": entries[LINES - 1].id})
-    lines = [activity_row(one, names, seen.group) for one in entries[:LINES]]
-    context = context_of(seen, seen.path) | {"lines": lines, "more": more}
+    rows = activity_rows(entries[:LINES], names, portraits, seen.group, reader.now)
+    context = context_of(seen, seen.path) | {"rows": rows, "more": more}
     return page(request, "groups/group_log.html", context)
 
 

@@ -15,6 +15,7 @@ from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.site.caller import viewer_of
+from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.slugs import group_slug_of
 
 
@@ -117,6 +118,7 @@ def context_of(seen: ViewedGroup, current_tab: str) -> dict[str, object]:
     return {
         "group": seen.group,
         "address": seen.path,
+        "face": avatar_of(seen.group.id, seen.group.details.name),
         "role": seen.role.value if seen.role else "",
         "tabs": [*seen.tabs, *(one for one in seen.rare_tabs if one.path == current_tab)],
         "rare_tabs": seen.rare_tabs,
