@@ -1,7 +1,10 @@
 """The page for new people: town, topics, groups. The choices are stored, and all of it can be skipped."""
 
+import re
+
 import pytest
 
+from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.users.queries import by_email
@@ -28,6 +31,9 @@ async def test_topics_become_searches_and_groups_are_followed(site):
         await sign_up(browser, "ida@example.org", "Ida")
         page = (await browser.get("/welcome/start")).text
         assert "Welcome, Ida" in page
+        topics = re.findall(r'name="topics\.\w+" value="yes"> <span>([^<]+)<', page)
+        assert len(topics) == len(Category)
+        assert topics == sorted(topics)
         assert f'name="groups.{group.slug}"' in page
         chosen = {f"topics.{one}": "yes" for one in ("music", "food", "games", "books", "film", "sports")}
         done = await browser.post("/welcome/start", data={**chosen, f"groups.{group.slug}": "yes", "next": "/home"})

@@ -60,6 +60,12 @@ CATEGORY_LABELS: Final[Mapping[Category, LazyText]] = {
 }
 
 
+def categories_by_label() -> list[tuple[Category, str]]:
+    """All categories with their labels, sorted by label in the current language, without accents."""
+    labelled = [(one, str(words)) for one, words in CATEGORY_LABELS.items()]
+    return sorted(labelled, key=lambda one: unicodedata.normalize("NFKD", one[1]).casefold())
+
+
 class AccessFeature(StrEnum):
     """Accessibility features of a venue or an event. A feature that is not listed may exist nevertheless."""
 

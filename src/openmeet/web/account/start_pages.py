@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
-from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
+from openmeet.domain.events.vocabulary import Category, categories_by_label
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupSlug
@@ -88,7 +88,7 @@ async def _start_page(request: Request, form_state: FormState, *, status: int = 
     ]
     context = portrait | {
         "typed": form_state,
-        "topics": [(one.value, CATEGORY_LABELS[one]) for one in Category],
+        "topics": [(one.value, words) for one, words in categories_by_label()],
         "groups": rows,
         "next_path": (following := local_path(form_state.value("next") or request.query_params.get("next", "/home"))),
         "here": f"{PATH}?{urlencode({'next': following})}",

@@ -17,7 +17,7 @@ from openmeet.domain.events import rules
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import submission_of
-from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
+from openmeet.domain.events.vocabulary import ACCESS_LABELS, Category, categories_by_label
 from openmeet.domain.groups.model import Group
 from openmeet.domain.page_paths import event_path
 from openmeet.i18n import countries
@@ -120,7 +120,7 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
             series=form.series_path.rpartition("/")[2],
         ),
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
-        "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
+        "category_words": [(one.value, words) for one, words in categories_by_label()],
         "link_times": list(LINK_TIMES.items()),
         "kept_for": list(KEPT_FOR.items()),
         "may_remove": form.may_remove,
