@@ -2,6 +2,7 @@
 
 import re
 
+from groundwork.clock import DAY
 from openmeet.domain.attendance import actions, event_hosting, invitations
 from openmeet.domain.attendance.model import AttendanceMode, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -122,6 +123,23 @@ async def test_rows_do_not_repeat_what_their_tab_says(make_sqlite, clock):
         async with site.db.transaction() as tx:
             await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         assert "a place is held" in visible_text((await browser.get(f"{path}?tab=waiting")).text)
+
+
+async def test_requests_say_how_often_people_came_instead_of_when_they_asked(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        past = await event_by(tx, ana, starts="2026-03-02T18:00", ends="2026-03-02T20:00")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, past.slug, RsvpReply.GOING)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, RegistrationSettings(needs_approval=True))
+    clock.turn(7 * DAY)
+    async with site.db.transaction() as tx:
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as browser:
+        shown = visible_text((await browser.get(f"/events/{event.slug}/attendees?tab=asking")).text)
+    assert "Said yes to your last event" in shown
+    assert "now" not in shown.partition("Ben")[2].partition("Approve")[0]
 
 
 async def test_people_learn_why_they_cannot_bring_anybody(make_sqlite, clock):

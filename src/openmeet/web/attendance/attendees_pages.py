@@ -41,7 +41,6 @@ from openmeet.domain.imports.model import ImportKind
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
@@ -350,12 +349,16 @@ async def _people_context(
     event_registration: EventRegistration,
     attendees: Sequence[RsvpListEntry],
 ) -> dict[str, object]:
-    """The rows of the list, with pictures, responses to the host's questions and times."""
+    """The rows of the list, with pictures, responses to the host's questions, and how often people who ask to join came
+    before.
+    """
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
     details = await rsvp_details.details_for_hosts(reader, event_registration, [one.attendance_id for one in answered])
     people = [rsvp_list_texts.text_of(one, names, limits_of(event_registration)) for one in attendees]
+    asking = [one for one in attendees if one.status is _Status.PENDING]
+    past = await past_words_of(reader, viewer, [one.user_id for one in asking])
     return {
         "people": people,
         # The colour must not reveal who owns an address.
@@ -366,10 +369,7 @@ async def _people_context(
             for one in people
         },
         "responses": {attendance_id: one.responses for attendance_id, one in details.items()},
-        "answered": {
-            one.attendance_id: formatting.time_tag(one.answered_at, formatting.ago(one.answered_at, reader.now))
-            for one in answered
-        },
+        "past": {one.attendance_id: past[one.user_id] for one in asking},
     }
 
 
