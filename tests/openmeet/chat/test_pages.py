@@ -92,6 +92,9 @@ async def test_times_of_messages_have_no_seconds(chat, clock):
     )[:1]
     assert to_datetime(said.said_at).second == 34
     assert re.fullmatch(r"\d\d:\d\d", shown)
+    clock.turn(DAY)
+    tomorrow = (await chat.as_ben.get(chat.path)).text
+    assert visible_text(tomorrow).count("Yesterday") == 2, "once above the messages, once in the list of chats"
 
 
 async def test_a_chat_belongs_to_the_chats_also_below_the_address_of_its_group(chat):

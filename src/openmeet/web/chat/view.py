@@ -337,7 +337,9 @@ def rows_of(
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
             before, read_number = None, None
-        rows.append(replace(row, is_continued=before is not None and _shares_header(*before, row, at)))
+        # A date of the series as heading does not say on which day its messages were written.
+        time = row.time if about else formatting.clock(local_of(at, zone))
+        rows.append(replace(row, time=time, is_continued=before is not None and _shares_header(*before, row, at)))
         before = row, at
     return rows
 
