@@ -209,6 +209,11 @@ async def test_the_default_zone_is_that_of_the_newest_event(site: Site) -> None:
         assert "Times are in Berlin time" in week
         assert "Your draft" in week
         assert week.count("column-1 of-2") == 1
+        assert 'class="wk wk-from-9 wk-to-23 at-h17"' in week, (
+            "phones show the day from one hour before its first entry"
+        )
+        empty = (await browser.get("/my/calendar?view=week&on=2026-07-03")).text
+        assert 'class="wk wk-from-9 wk-to-23 at-h9"' in empty
         day = (await browser.get("/my/calendar?on=2026-07-04")).text
         assert day.count("18:00–20:00") == 2
         assert " overlap " not in day

@@ -106,13 +106,16 @@ class WeekDay:
 
 @dataclass(frozen=True, slots=True)
 class WeekView:
-    """A week as columns of days. ``hours`` pairs each hour shown with its label."""
+    """A week as columns of days. ``hours`` pairs each hour shown with its label. ``chosen_from``: the first hour on
+    phones, which show only the chosen day, one hour before its first entry.
+    """
 
     days: Sequence[WeekDay]
     bars: Sequence[WeekBar]
     lanes: int
     first_hour: int
     last_hour: int
+    chosen_from: int
     hours: Sequence[tuple[int, str]]
 
 
@@ -204,7 +207,10 @@ def week_view(
     ]
     lanes = max([bar.lane + 1 for bar in bars] + [3 if any(layout.hidden_bars) else 0])
     hours = [(hour, formatting.full_hour(hour)) for hour in range(first + 1, last)]
-    return WeekView(days, bars, lanes, first, last, hours)
+    starts = [block.start // 60 - 1 for block in layout.blocks[period.on]]
+    if starts and period.on == period.today and is_within:
+        starts.append(clock.hour)
+    return WeekView(days, bars, lanes, first, last, max(first, min(starts, default=first)), hours)
 
 
 def _week_block(
