@@ -8,7 +8,9 @@ import pytest
 
 from groundwork.clock import HOUR, HandClock
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.chat import sanctions
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import co_host_queries, co_hosts, event_records, ownership
@@ -206,3 +208,18 @@ async def test_moderators_of_a_group_read_of_its_chat_and_members_do_not(site: S
     async with site.db.transaction() as tx:
         await sanctions.dismiss_reports(tx, mona, rude.id)
     assert titles(await shown_to(site, mona, "/home")) == []
+
+
+async def test_requests_that_wait_above_the_news_are_not_news_too(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        supper, games = await event_by(tx, ana, title="Supper"), await event_by(tx, ana, title="Board games")
+        settings = RegistrationSettings(needs_approval=True)
+        await event_hosting.change_registration_settings(tx, ana, supper.slug, settings)
+        await attendance.answer(tx, ben, supper.slug, RsvpReply.GOING)
+        await attendance.answer(tx, cleo, games.slug, RsvpReply.GOING)
+    news = await shown_to(site, ana, "/notifications")
+    assert "Supper" in box(news)
+    assert "would like to go to" not in news
+    assert "<strong>Cleo</strong> is going to" in news
+    assert "<strong>Ben</strong> would like to go to" in await shown_to(site, ana, "/notifications?show=events")

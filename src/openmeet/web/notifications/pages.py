@@ -17,11 +17,13 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from groundwork.ui.tones import tone_of
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.notifications import email_links, notify, preferences, rules
+from openmeet.domain.notifications.event_kinds import NewAnswer
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import (
     BY_MAIL_ALONE,
@@ -284,9 +286,12 @@ async def show(request: Request) -> Response:
             if is_first
             else []
         )
-        pictures = await _event_pictures(reader, [one.newest for one in bundles if one.headline.path])
-        people = [line.person_id for one in bundles for line in one.lines if line.person_id is not None]
-        rows = _rows(bundles, pictures, await portraits_of(reader, caller.user_id, people))
+        # Requests that wait for the host's decision are above the list already.
+        decided_above = {row.card.slug for row in waiting if row.asks_host}
+        shown = [one for one in bundles if not (_is_request(one.newest) and one.headline.slug in decided_above)]
+        pictures = await _event_pictures(reader, [one.newest for one in shown if one.headline.path])
+        people = [line.person_id for one in shown for line in one.lines if line.person_id is not None]
+        rows = _rows(shown, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
             "waiting": waiting,
             "tasks": tasks,
@@ -313,6 +318,11 @@ async def mark_read(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await notify.mark_all_read(tx, caller.user_id, until=Instant(int(until)))
     return go(PATH)
+
+
+def _is_request(notification: Notification) -> bool:
+    """Whether somebody asked to join an event."""
+    return isinstance(notification.payload, NewAnswer) and notification.payload.answer == AttendanceStatus.PENDING
 
 
 def _shown_filter(request: Request) -> NotificationFilter:
