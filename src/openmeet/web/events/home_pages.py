@@ -95,11 +95,14 @@ class SuggestedEvent:
 
 @dataclass(frozen=True, slots=True)
 class NextEvent:
-    """The person's next event, with its cover. ``ahead`` says how soon it is: ``in 2 days``."""
+    """The person's next event, with its cover. ``ahead`` says how soon it is: ``In 2 days``. ``time`` leaves out a day
+    that this names.
+    """
 
     card: EventCard
     ahead: str
     when: str
+    time: str
 
 
 def routes() -> list[Route]:
@@ -239,8 +242,10 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
 
 def _next_event(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
     starts = time_and_place.local_time(event, event.starts_at or now)
-    when = f"{formatting.short_day(starts)} · {time_and_place.clock_label(event)}"
-    return NextEvent(card_of(event, facts), _countdown_label(event, now), when)
+    clock = time_and_place.clock_label(event)
+    when = f"{formatting.short_day(starts)} · {clock}"
+    names_day = formatting.relative_day(starts.date(), time_and_place.local_time(event, now).date())
+    return NextEvent(card_of(event, facts), _countdown_label(event, now), when, clock if names_day else when)
 
 
 def _countdown_label(event: Event, now: Instant) -> str:
