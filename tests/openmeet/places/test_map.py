@@ -5,6 +5,7 @@ URL.
 import re
 from dataclasses import replace
 from html import unescape
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,19 @@ def test_a_fitted_map_contains_all_its_events(points: list[tuple[float, float]])
     assert firsts == sorted(firsts)
     if view.zoom > map_drawing.MIN_ZOOM:
         assert sum(len(pin.events) for pin in drawing.pins) == len(events)
+
+
+@given(st.lists(st.tuples(st.floats(52.3, 52.7), st.floats(13.1, 13.7)), min_size=2, max_size=12))
+def test_no_pin_covers_another(points: list[tuple[float, float]]) -> None:
+    """Neither with the label of one event nor with that of several."""
+    labels = ("Sat 5 Dec", "Wed 10:00", "Wednesday 10:00")
+    events = [
+        MapEvent(EventPosition(*point), labels[number % 3], str(number), "/") for number, point in enumerate(points)
+    ]
+    view = map_drawing.view_of_positions([one.position for one in events], PHONE)
+    assert view is not None
+    for one, other in combinations(map_drawing.draw_map(view, PHONE, events, ()).pins, 2):
+        assert abs(one.x - other.x) >= (one.width + other.width) // 2 or abs(one.y - other.y) >= 37
 
 
 def test_the_denser_an_area_is_populated_the_stronger_its_tint() -> None:

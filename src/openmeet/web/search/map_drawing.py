@@ -25,6 +25,8 @@ _MARGIN: Final = 56
 # Sizes in pixels: a pin with its label, a letter, and the name of a place.
 _PIN_HEIGHT: Final = 30
 _LETTER: Final = 7.4
+# About as long as the label of a pin for several events in any language.
+_SEVERAL: Final = "00 events"
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
 _NAME_GAP: Final = 6
@@ -278,26 +280,29 @@ def _place_pins(
     events: Sequence[MapEvent], view: MapView, size: MapSize, centre: tuple[float, float], ring_km: float
 ) -> tuple[Pin, ...]:
     """Pins in the order of the events. Events whose labels would cover each other share one pin."""
-    groups: list[tuple[float, float, list[MapEvent]]] = []
+    groups: list[tuple[float, float, float, list[MapEvent]]] = []
     for one in events:
         x, y = _pixel_position(one.position.latitude, one.position.longitude, view, size, centre)
         if not (0 <= x <= size.width and 0 <= y <= size.height):
             continue
-        width = _width(one.label)
-        near = next((g for g in groups if abs(g[0] - x) < width and abs(g[1] - y) < _PIN_HEIGHT + 4), None)
+        # A pin for several events says how many; that must not cover its neighbours either.
+        width = max(_width(one.label), _width(_SEVERAL))
+        # Keep labels at the edge fully visible.
+        x, y = max(width / 2 + 2, min(size.width - width / 2 - 2, x)), max(_PIN_HEIGHT + 10, y)
+        near = next(
+            (g for g in groups if abs(g[0] - x) < (g[2] + width) / 2 + 2 and abs(g[1] - y) < _PIN_HEIGHT + 8), None
+        )
         if near is None:
-            groups.append((x, y, [one]))
+            groups.append((x, y, width, [one]))
         else:
-            near[2].append(one)
+            near[3].append(one)
     pins = []
-    for x, y, several in groups:
+    for x, y, _, several in groups:
         is_town = all(one.position.is_town for one in several)
         metres = metres_of_pixel(several[0].position.latitude, view.zoom)
         radius = max(10, min(90, round(ring_km * 1_000 / metres))) if is_town else 0
-        width = _width(several[0].label if len(several) == 1 else "0 events")
-        # Keep labels at the edge fully visible.
-        label_x = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
-        pins.append(Pin(round(label_x), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
+        width = _width(several[0].label if len(several) == 1 else _SEVERAL)
+        pins.append(Pin(round(x), round(y), width, radius, tuple(several)))
     return tuple(pins)
 
 
