@@ -74,6 +74,8 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "If somebody sent it to you, ask them for an invitation."
         )
     )
+    if fault.http_status == 405:
+        why = gettext("The link or button that led here is out of date. Go back, reload the page, and try again.")
     # Refused before any handler ran, so there is no reason code.
     is_unread = fault.kind == "HTTP" or (fault.http_status == 413 and fault.cause == fault.why)
     if is_unread and connection.scope["method"] == "POST" and fault.http_status in _UNREAD_FORMS:
