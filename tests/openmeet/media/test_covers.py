@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from itertools import groupby
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
@@ -11,15 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from groundwork.clock import HandClock
+from groundwork.clock import HandClock, Instant
 from openmeet.domain.covers.drawing import strip, svg
-from openmeet.domain.covers.model import Cover, Motif, cover_of, parse_cover_name
+from openmeet.domain.covers.model import Cover, Motif, cover_for, cover_of, parse_cover_name, tone_for
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events.actions import delete
+from openmeet.domain.events.content import renamed_elsewhere, to_row
+from openmeet.domain.events.edits import blank_event, with_record
 from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.users.model import UserId
 from tests.databases import MakeDatabase
 from tests.hypothesis_profiles import examples
-from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
+from tests.openmeet.events.network_event import PARTY_FROM_NETWORK
+from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
 
 _ELEMENTS = {"svg", "g", "rect", "circle", "ellipse", "path"}
 
@@ -46,6 +51,37 @@ def test_the_same_title_gives_the_same_picture() -> None:
     assert first.name == "food-0e779e76b47efce3"
     assert cover_of("Café am Ufer", (Category.FOOD,), 1) != first
     assert cover_of("Café am Ufer", ()).motif is Motif.ART
+
+
+def test_a_title_from_another_app_keeps_the_cover_and_the_tone() -> None:
+    """People know the event by its cover. The first record gives it its cover, later ones do not change it."""
+    made = blank_event(Instant(0), "Party", UserId("ana"))
+    first = with_record(made, "cid-1", PARTY_FROM_NETWORK, Instant(1))
+    assert cover_for(first.content) == cover_of("Party", ())
+    renamed = first
+    for number, title in enumerate(["Dinner", "Supper club"], 2):
+        renamed = with_record(renamed, f"cid-{number}", replace(PARTY_FROM_NETWORK, name=title), Instant(number))
+        assert renamed.content.title == title
+        assert cover_for(renamed.content) == cover_for(first.content)
+        assert tone_for(renamed.content) == tone_for(first.content)
+
+
+async def test_the_form_shows_the_cover_that_another_app_did_not_change(make_sqlite: MakeDatabase, clock: HandClock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Party")
+        kept = renamed_elsewhere(event.content, "Dinner")
+        await tx.execute(
+            "update events set title = :title, extra = :extra where id = :id",
+            title="Dinner",
+            extra=to_row(kept)["extra"],
+            id=event.id,
+        )
+    async with signed_in(site, ana.user_id) as browser:
+        page = (await browser.get(f"/events/{event.slug}/edit")).text
+    assert cover_of("Party", ()).path in page
+    assert 'data-cover-title="Party"' in page
 
 
 @pytest.mark.parametrize("motif", Motif)

@@ -149,7 +149,7 @@ def _seed(words: str, rest: str) -> int:
 
 def cover_for(content: Content) -> Cover:
     """The generated cover of an event or a series."""
-    return cover_of(content.title, content.categories, content.cover_shuffle or 0)
+    return cover_of(content.cover_title or content.title, content.categories, content.cover_shuffle or 0)
 
 
 def tone_for(content: Content) -> int:

@@ -52,7 +52,8 @@ class Content:
     """The content of an event. A series has one content for all its dates; a date can override single fields.
 
     ``visibility`` is the host's choice; a group can restrict it. ``online_url_from`` is the number of minutes before
-    the start at which the link is shown to people who may see it; None means at once.
+    the start at which the link is shown to people who may see it; None means at once. ``cover_title`` is the title
+    whose generated cover is kept, because another app changed the title; empty means the current one.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Content:
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     cover_shuffle: int | None = None
+    cover_title: str = ""
     remove_after: RemovalDelay = RemovalDelay.NEVER
 
 
@@ -308,6 +310,7 @@ FIELDS: Final = (
             ),
         ),
     ),
+    Field("cover_title"),
     # ``Event.removes_at`` is stored in a column for the scheduler.
     Field(
         "remove_after",
@@ -345,6 +348,13 @@ END: Final = "end"
 _FIELD_LABELS: Final = {field.name: field.change_label for field in FIELDS if field.change_label is not None} | {
     END: plazy("a field that changed", "end")
 }
+
+
+def renamed_elsewhere(before: Content, title: str) -> Content:
+    """The content with a title that another app wrote. It keeps its generated cover, by which people know the event."""
+    if title == before.title:
+        return before
+    return replace(before, title=title, cover_title=before.cover_title or before.title)
 
 
 def changed_fields(before: Content, after: Content) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
 from openmeet.domain.events import content
-from openmeet.domain.events.content import Content, extension_of
+from openmeet.domain.events.content import Content, extension_of, renamed_elsewhere
 from openmeet.domain.events.model import (
     Details,
     Event,
@@ -79,8 +79,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
     if ends_at is not None and (event.starts_at is None or ends_at < event.starts_at):
         ends_at = None
     stated = replace(
-        before.content,
-        title=event.name,
+        renamed_elsewhere(before.content, event.name),
         description=event.description,
         mode=event.mode,
         venue=event.venues[0] if event.venues else NOWHERE,

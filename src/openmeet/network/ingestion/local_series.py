@@ -15,7 +15,7 @@ from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Refused, reason_of
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.content import Content
+from openmeet.domain.events.content import Content, renamed_elsewhere
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Venue
@@ -345,7 +345,8 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     None if they already have these values. Raises RuleRefused.
     """
     content: Content = replace(
-        series.content, **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE}
+        renamed_elsewhere(series.content, values.get("name", series.content.title)),
+        **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE},
     )
     timing = series.timing
     if values.keys() & _TIMING:

@@ -139,6 +139,7 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
         "cover": _cover_path(form.event, typed),
+        "cover_title": "" if form.event is None else form.event.content.cover_title,
         "draws_cover": (form.event is None or form.event.content.picture is None) and not typed.value("picture_key"),
         "motifs": json.dumps(MOTIFS),
         "has_picture": form.event is not None and form.event.content.picture is not None,
@@ -171,8 +172,9 @@ def _cover_path(event: Event | None, form_state: FormState) -> str:
     checked_categories = [one for one in Category if form_state.value(f"categories.{one.value}")]
     listed_categories = [Category(one) for one in form_state.value("categories").split(",") if one in set(Category)]
     shuffle = form_state.value("cover_shuffle")
+    kept_title = "" if event is None else event.content.cover_title
     return cover_of(
-        form_state.value("title"),
+        kept_title or form_state.value("title"),
         checked_categories or listed_categories,
         int(shuffle) if shuffle.isascii() and shuffle.isdigit() and len(shuffle) < 10 else 0,
     ).path

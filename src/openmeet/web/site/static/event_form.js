@@ -135,7 +135,7 @@ for (const picture of document.querySelectorAll("img[data-cover-of]")) {
   const draw = async () => {
     const chosen = title.form.querySelector('input[name^="categories."]:checked');
     const motif = motifs[chosen?.name.slice("categories.".length)] ?? "art";
-    const words = new TextEncoder().encode(`${title.value.trim().toLowerCase().normalize("NFC")}|${motif}|${Number(shuffle.value)}`);
+    const words = new TextEncoder().encode(`${(picture.dataset.coverTitle ?? title.value).trim().toLowerCase().normalize("NFC")}|${motif}|${Number(shuffle.value)}`);
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", words)).subarray(0, 8);
     picture.src = `/covers/${motif}-${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}.svg`;
   };
