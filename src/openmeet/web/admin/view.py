@@ -47,7 +47,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
     SourceState.FOLLOWING: lazy("following"),
     SourceState.FAILING: lazy("failing"),
     SourceState.STOPPED: lazy("stopped"),
-    PublicationState.WITHHELD: lazy("not synced"),
+    PublicationState.WITHHELD: lazy("only here"),
     PublicationState.WAITING: lazy("waiting for something else"),
     PublicationState.DUE: lazy("waiting"),
     PublicationState.SENDING: lazy("being sent"),
