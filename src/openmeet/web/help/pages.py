@@ -27,6 +27,7 @@ from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
 from openmeet.network.status import SyncDependencies, reading_delay
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.api.authentication import ADDRESS_FACTOR
 from openmeet.web.help.texts import ABOUT, ACCESSIBILITY, BY_SLUG, PRIVACY, TERMS, TOPICS, Question, paragraphs_of
 from openmeet.web.site.layout import page
@@ -175,7 +176,15 @@ async def show_status(request: Request) -> Response:
         name: "" if part is None or part.late_since is None else formatting.ago(part.late_since, health.now)
         for name, part in (("emails", health.emails), ("sync", health.sync), ("reading", health.reading))
     }
-    return page(request, "help/status.html", {"health": health, "since": since, "contact": _contact(request)})
+    zone = services(request).settings.time_zone
+    checked = local_of(health.now, zone)
+    context = {
+        "health": health,
+        "since": since,
+        "checked": f"{formatting.clock(checked)} {formatting.zone_label(checked, zone)}",
+        "contact": _contact(request),
+    }
+    return page(request, "help/status.html", context)
 
 
 def _contact(request: Request) -> str:
