@@ -19,8 +19,7 @@ async def test_programs_on_the_own_computer_are_told_apart_by_their_addresses(
         program = App(deployment, client_id=localhost_id(redirect=redirect), redirect=redirect)
         page = await open_consent_page(ada, program)
         page = await sign_in_on_page(ada, page) if port == 8001 else page
-        assert f"<code>127.0.0.1:{port}</code>" in page.text
-        assert f"go back to <strong>127.0.0.1:{port}</strong>" in page.text
+        assert f"its address, <strong>127.0.0.1:{port}</strong>" in page.text
         told = await approve_scopes(ada, page, program)
         await program.spend(told["code"])
     listed = (await ada.get("/account/apps")).text

@@ -114,7 +114,7 @@ async def test_deny_is_always_possible(ada: Visitor, app: App, where: str) -> No
 async def test_page_shows_the_full_client_id(ada: Visitor, app: App) -> None:
     page = await sign_in_on_page(ada, await open_consent_page(ada, app))
     assert app.client_id in unescape(page.text)
-    assert "Any program on this computer can use that address" in page.text
+    assert "Any program on this computer can use its address" in page.text
     assert "Upload images" in page.text
 
 
