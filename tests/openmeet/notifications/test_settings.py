@@ -96,6 +96,16 @@ async def test_errors_are_reported_and_typed_values_kept(site):
     assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
 
 
+async def test_a_choice_that_is_unknown_does_not_prevent_the_answer(site):
+    """No page sends it. What else is wrong with the form is still said."""
+    unknown = {f"{topic}_mail": "never" for topic in NotificationTopic}
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        refused = await browser.post(PATH, data={**FORM, **unknown, "quiet_until": ""})
+    assert refused.status_code == 400
+    assert "Fill in both times, or neither." in refused.text
+
+
 async def test_of_concurrent_edits_of_one_version_one_succeeds(site):
     """The version in If-Match is compared under a lock, so no change is overwritten unnoticed."""
     async with site.browser() as browser:

@@ -473,9 +473,10 @@ def _state_of(form_state: FormState, rows: Sequence[_TopicRow]) -> str:
     """What is chosen for all of these topics."""
     sites = {bool(form_state.value(f"{topic}_in_app")) for topic, *_ in rows if topic not in BY_MAIL_ALONE}
     mails = {form_state.value(f"{topic}_mail") for topic, *_ in rows}
-    if len(sites) > 1 or len(mails) > 1:
+    state = (sites == {True}, next(iter(mails)))
+    if len(sites) > 1 or len(mails) > 1 or state not in _STATES:
         return gettext("Different for each")
-    return str(_STATES[sites == {True}, mails.pop()])
+    return str(_STATES[state])
 
 
 async def _preferences_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
