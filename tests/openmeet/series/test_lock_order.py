@@ -2,6 +2,8 @@
 each might wait for the other. On both engines.
 """
 
+from collections.abc import Sequence
+
 import pytest
 
 from groundwork.clock import DAY, HandClock
@@ -10,8 +12,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events import co_hosts
-from openmeet.domain.events.model import Event
+from openmeet.domain.events import co_hosts, series_dates
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.series import actions, date_queries, standing_rsvps, tasks
 from openmeet.domain.series.model import Series
@@ -64,6 +66,35 @@ async def test_dates_are_locked_in_id_order(practice_db: Database, clock: HandCl
         assert coming.index(far.id) > coming.index(last)
         last_event = next(event for event in await dates(tx, series) if event.id == last)
         work = await begin_work(tx, ana, ben, series, last_event)
+    await require_no_deadlock_with_import(practice_db, work, [far.id, last])
+
+
+async def completing(tx: Transaction, series: Sequence[Series]) -> None:
+    if tx.engine == "postgresql":  # in a small table, the order of the rows would be that of their ids
+        await tx.execute("set local enable_seqscan = off")
+        await tx.execute("set local enable_bitmapscan = off")
+    await date_queries.complete_dates(tx, [one.id for one in series])
+
+
+async def publishing_all(tx: Transaction, series: Sequence[Series]) -> None:
+    await tx.execute("update event_series set publication_policy = 'window'")
+    await series_dates.enqueue_by_policy(tx, [one.id for one in series])
+
+
+@pytest.mark.parametrize("work", [completing, publishing_all])
+async def test_dates_of_several_series_are_locked_in_id_order(practice_db: Database, clock: HandClock, work) -> None:
+    """The last date of the first series was stored before one of the second that takes place earlier."""
+    async with practice_db.transaction() as tx:
+        (_, first), (_, second) = await create_weekly_series(tx), await create_weekly_series(tx)
+        pair = [(await dates(tx, first))[-1].id, (await dates(tx, second))[-2].id]
+    assert pair == sorted(pair)
+    if work is completing:
+        clock.turn(100 * DAY)
+    await require_no_deadlock_with_import(practice_db, lambda tx: work(tx, [first, second]), pair)
+
+
+async def require_no_deadlock_with_import(db: Database, work: Work, event_ids: Sequence[EventId]) -> None:
+    """Run the work while an import holds the first of these events and then locks the second, in id order."""
     attempts: list[Work] = []
 
     def counted(one: Work) -> Work:
@@ -74,9 +105,9 @@ async def test_dates_are_locked_in_id_order(practice_db: Database, clock: HandCl
         return count_and_run
 
     async def importing(tx: Transaction) -> None:
-        for event_id in sorted([far.id, last]):
+        for event_id in sorted(event_ids):
             await lock_for_update(tx, event_id)
 
-    await run_interleaved(practice_db, counted(importing), counted(work), at=2)
+    await run_interleaved(db, counted(importing), counted(work), at=2)
     # On PostgreSQL, one of two transactions that wait for each other fails and is repeated.
     assert sorted(map(id, attempts)) == sorted(map(id, [importing, work]))

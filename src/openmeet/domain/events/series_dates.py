@@ -307,7 +307,7 @@ _WRONG: Final = f"""
         select s.id, s.publication_policy as policy, ({_next_of("s.id")}) as next_id
           from event_series s where s.id in :series_ids and s.is_read_only = 0
     )
-    select {COLUMNS} from policies join events on events.series_id = policies.id
+    select events.id from policies join events on events.series_id = policies.id
      where {_COMING} and is_published_by_policy = case
                when policy = 'none' then 1
                when policy = 'window' or events.id = next_id then 0
@@ -324,11 +324,13 @@ async def enqueue_by_policy(tx: Transaction, series_ids: Sequence[str]) -> int:
     this site.
     """
     rows = await tx.fetch(_WRONG, series_ids=series_ids, since=tx.now - _UNDER_WAY, now=tx.now)
-    await toggle_policy_publication(tx, [event_of(row) for row in rows])
+    wrong = [EventId(row["id"]) for row in rows]
+    await queries.lock_several(tx, wrong)
+    await toggle_policy_publication(tx, await queries.several(tx, wrong))
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in a series' record excludes dates that are cancelled, moved or have their own record.
         await recheck_published(tx, series_ids)
-    return len(rows)
+    return len(wrong)
 
 
 async def recheck_published(tx: Transaction, series_ids: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.event_access import seen
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
-from openmeet.domain.events.queries import event_of, several
+from openmeet.domain.events.queries import event_of, lock_several, several
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId
@@ -71,11 +71,11 @@ async def with_dates_to_complete(reader: Reader, after: Position, limit: int) ->
 
 async def complete_dates(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[EventId]:
     """Mark past dates of locked series as completed, and return them."""
+    is_past = "series_id in :series_ids and completed_at is null and over_at <= :now"
+    past = await tx.fetch(f"select id from events where {is_past} order by id", series_ids=series_ids, now=tx.now)
+    await lock_several(tx, [row["id"] for row in past])
     rows = await tx.fetch(
-        "update events set completed_at = :now"
-        " where series_id in :series_ids and completed_at is null and over_at <= :now returning id",
-        series_ids=series_ids,
-        now=tx.now,
+        f"update events set completed_at = :now where {is_past} returning id", series_ids=series_ids, now=tx.now
     )
     return [EventId(row["id"]) for row in rows]
 
