@@ -94,6 +94,16 @@ async def test_while_switched_off_the_rule_is_a_field_of_another_app(deployment:
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
 
 
+async def test_the_dates_of_a_read_only_series_are_not_sent_again(deployment: Deployment):
+    """It has no rule here, so nothing in their records depends on which of them take place."""
+    _, series, _ = await with_rule(deployment)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update event_series set is_read_only = 1 where id = :id", id=series.id)
+        await series_dates.enqueue_by_policy(tx, [series.id])
+        due = await tx.fetch("select subject_id from publications where kind = 'event' and state = 'due'")
+    assert due == []
+
+
 async def test_a_rule_from_a_later_date_on_splits_the_series(deployment: Deployment):
     """Past dates stay unchanged."""
     ana, series, _ = await with_rule(deployment)

@@ -329,7 +329,8 @@ async def enqueue_by_policy(tx: Transaction, series_ids: Sequence[str]) -> int:
     await toggle_policy_publication(tx, await queries.several(tx, wrong))
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in a series' record excludes dates that are cancelled, moved or have their own record.
-        await recheck_published(tx, series_ids)
+        own = await tx.fetch("select id from event_series where id in :ids and is_read_only = 0", ids=series_ids)
+        await recheck_published(tx, [row["id"] for row in own])
     return len(wrong)
 
 
