@@ -202,6 +202,7 @@ async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState
         **await _events_context(reader, seen, public_url),
         **_membership_context(seen, membership, names, reader.now),
         "typed": form_state,
+        "face": avatar_of(group.id, group.details.name),
         "tone": tone_of_group(group.details.name, group.picture),
         "picture": await _picture_of(reader, seen),
         "cover": cover_of_group(group.details.name).strip_path,

@@ -14,8 +14,8 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.media.subject import subject_of_group
 from openmeet.web.site.caller import viewer_of
-from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.slugs import group_slug_of
 
 
@@ -118,7 +118,7 @@ def context_of(seen: ViewedGroup, current_tab: str) -> dict[str, object]:
     return {
         "group": seen.group,
         "address": seen.path,
-        "face": avatar_of(seen.group.id, seen.group.details.name),
+        "subject": subject_of_group(seen.group),
         "role": seen.role.value if seen.role else "",
         "tabs": [*seen.tabs, *(one for one in seen.rare_tabs if one.path == current_tab)],
         "rare_tabs": seen.rare_tabs,
