@@ -155,16 +155,28 @@ class _Inputs(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, str] = {}
+        self._text_area = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         name = values.get("name")
+        if tag == "textarea" and name:
+            self._text_area = name
+            self.found[name] = ""
         if tag == "input" and name and (values.get("type") not in {"radio", "checkbox"} or "checked" in values):
             self.found[name] = values.get("value") or ""
 
+    def handle_data(self, data: str) -> None:
+        if self._text_area:
+            self.found[self._text_area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._text_area = ""
+
 
 def inputs_of(html: str) -> dict[str, str]:
-    """Names and values of the page's inputs as a browser would send them (without text areas and selects)."""
+    """Names and values of the page's inputs as a browser would send them (without selects)."""
     parser = _Inputs()
     parser.feed(html)
     return parser.found

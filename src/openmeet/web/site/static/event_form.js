@@ -100,12 +100,13 @@ for (const part of document.querySelectorAll(".make-times")) {
   const say = () => {
     for (const input of part.querySelectorAll("input")) {
       const at = new Date(input.value.length === 10 ? input.value : `${input.value}Z`);
-      const words = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
-      if (at.getUTCFullYear() !== new Date().getFullYear()) words.year = "numeric";
-      const day = isNaN(at) ? "" : at.toLocaleDateString(locale, words);
+      const form = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
+      if (at.getUTCFullYear() !== new Date().getFullYear()) form.year = "numeric";
+      const day = isNaN(at) ? "" : at.toLocaleDateString(locale, form);
       const time = day && at.toLocaleTimeString(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
-      const isDay = !day || input.type === "date";
-      input.nextElementSibling.textContent = isDay ? day : part.dataset.says.replace("{day}", day).replace("{time}", time);
+      const words = input.type === "date" ? day : part.dataset.says.replace("{day}", day).replace("{time}", time);
+      input.nextElementSibling.textContent = day ? words : part.dataset.empty;
+      input.nextElementSibling.classList.toggle("soft", !day);
     }
   };
   for (const input of part.querySelectorAll("input")) {
@@ -116,7 +117,7 @@ for (const part of document.querySelectorAll(".make-times")) {
   say();
 }
 
-// Enter in the title moves on to the start, and Enter in the place looks it up. Without a script, Enter saves.
+// Enter in the title moves on to the start, and Enter in the place looks it up. Without a script, it begins a line, which is joined when it is saved.
 document.querySelector(".make")?.addEventListener("keydown", (event) => {
   const { name, form } = event.target;
   if (event.key !== "Enter" || event.isComposing || (name !== "title" && name !== "place")) return;
