@@ -36,7 +36,9 @@ from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import refund, spend_on, spend_on_invitations
 from openmeet.web.site.services import services
@@ -182,14 +184,19 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         role = await event_access.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
         hosts = await co_host_queries.listed(reader, event.id)
-        names = await shown_names(reader, [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)])
+        people = [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)]
+        names = await shown_names(reader, people)
+        portraits = await portraits_of(reader, caller.user_id, people)
         offered = await co_host_queries.offered(reader, event.id)
         is_offered_to_me = offered is not None and offered.user_id == caller.user_id
         blocked = await reevaluation.count_blocked_people(reader, event.id, caller.user_id) if is_offered_to_me else 0
-        lines: list[HostLine] = lines_of(hosts, names, reader.now, services(request).code_key, offered)
+        lines = lines_of(hosts, names, portraits, reader.now, services(request).code_key, offered)
+        subject = subject_of_event(event, reader.now)
     context = {
         "event": event,
+        "subject": subject,
         "author": names[event.author_id],
+        "author_face": avatar_of(event.author_id, names[event.author_id], portraits),
         "lines": lines,
         "public_url": services(request).settings.public_url,
         "typed": form_state,
@@ -246,6 +253,7 @@ class HostLine:
 
     id: str
     name: str
+    face: Avatar
     words: str
     is_host: bool
     may_go: bool
@@ -254,7 +262,12 @@ class HostLine:
 
 
 def lines_of(
-    hosts: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
+    hosts: Sequence[CoHost],
+    names: Mapping[UserId, str],
+    portraits: Portraits,
+    now: Instant,
+    key: SigningKey,
+    offered: CoHost | None = None,
 ) -> list[HostLine]:
     """Co-hosts first, then invited people. ``offered`` is the person to whom ownership has been offered."""
     ordered = sorted(
@@ -263,7 +276,8 @@ def lines_of(
     return [
         HostLine(
             one.id,
-            names[one.user_id] if one.user_id is not None else one.email or "",
+            name := names[one.user_id] if one.user_id is not None else one.email or "",
+            avatar_of(one.user_id or one.id, name, portraits),
             gettext("invited, but the invitation has expired")
             if one.state is CoHostState.INVITED and not one.is_open(now)
             else gettext("co-hosts it, invited to every date")

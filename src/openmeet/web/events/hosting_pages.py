@@ -9,11 +9,11 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify, people_to_notify_of_events
-from openmeet.domain.events import event_access, permissions, rules, time_and_place
+from openmeet.domain.events import event_access, permissions, rules
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
@@ -34,9 +34,11 @@ from openmeet.web.events.form_page import (
 )
 from openmeet.web.events.form_summaries import current_value_label
 from openmeet.web.events.new_pages import new_page_instead
+from openmeet.web.media.subject import Subject, subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -170,11 +172,15 @@ def _cancel_page(
 ) -> Response:
     context = {
         "event": event,
-        "starts": time_and_place.short_start_label(event),
+        "subject": _subject(request, event),
         "notified": notified,
         "typed": form_state,
     }
     return page(request, "events/cancel.html", context, status=status)
+
+
+def _subject(request: Request, event: Event) -> Subject:
+    return subject_of_event(event, services(request).clock.now())
 
 
 async def reinstate(request: Request) -> Response:
@@ -186,7 +192,9 @@ async def reinstate(request: Request) -> Response:
 
 async def show_delete(request: Request) -> Response:
     event, notified = await _hosted_event_and_notified(request, EventPermission.DELETE)
-    return page(request, "events/delete.html", {"event": event, "notified": notified, "typed": EMPTY})
+    return page(
+        request, "events/delete.html", {"event": event, "subject": _subject(request, event), "notified": notified}
+    )
 
 
 async def delete(request: Request) -> Response:

@@ -19,6 +19,7 @@ from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.recurrence import wall_time
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -35,7 +36,7 @@ WORDS = {
 CHOICES = {
     Addressees.GOING: lazy("People who are going"),
     Addressees.INTERESTED: lazy("People who said maybe"),
-    Addressees.WAITING: lazy("People waiting for a place"),
+    Addressees.WAITING: lazy("People waiting for a place or for your answer"),
     Addressees.ATTENDED: lazy("People who were there (checked in)"),
 }
 _STATES = {
@@ -128,19 +129,29 @@ async def _message_form_page(
         written = await queries.of_event(reader, event.id)
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now),
         "typed": form_state or _empty_form(counts, is_over=event.is_over(reader.now)),
         "labels": LABELS,
         "lengths": {"text": queries.MAX_TEXT},
         "preview": preview,
-        "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
+        "choices": [
+            (one.value, CHOICES[one], counts[one])
+            for one in Addressees
+            # Before the event, nobody was there.
+            if one is not Addressees.ATTENDED or counts[one] or event.is_over(reader.now)
+        ],
         "written": [_message_row(one, event, reader.now) for one in written],
     }
     return page(request, "host_messages/messages.html", context, status=status)
 
 
 def _empty_form(counts: Mapping[Addressees, int], *, is_over: bool) -> FormState:
-    """A new form. Once the event is over, it is for the people who were there, if anybody was checked in."""
-    first = Addressees.ATTENDED if is_over and counts[Addressees.ATTENDED] else Addressees.GOING
+    """A new form for the first audience that has people. Once the event is over, it is for the people who were there, if
+    anybody was checked in.
+    """
+    first = next((one for one in Addressees if counts[one]), Addressees.GOING)
+    if is_over and counts[Addressees.ATTENDED]:
+        first = Addressees.ATTENDED
     return FormState({"submission": secrets.token_urlsafe(16), f"addressees.{first.value}": "yes"})
 
 

@@ -3,6 +3,7 @@ accept or refuse series that were detected among their single events, on a page 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -31,13 +32,16 @@ from openmeet.i18n import formatting
 from openmeet.recurrence import describe, expansion
 from openmeet.recurrence import describe as sentence
 from openmeet.recurrence.rule import format_rule
+from openmeet.recurrence.structured import plain_choices
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.events.flash import flash_of_series
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -69,7 +73,8 @@ def routes() -> list[Route]:
 
 async def show_repeat(request: Request) -> Response:
     event = await _own_event(request)
-    return await _repeat_page(request, event, FormState({"ends_how": "never"}))
+    likeliest = plain_choices(datetime.fromisoformat(details_in(event).starts_local))[0]
+    return await _repeat_page(request, event, FormState({"repeats": str(likeliest), "ends_how": "never"}))
 
 
 async def repeat(request: Request) -> Response:
@@ -179,7 +184,8 @@ async def _repeat_page(request: Request, event: Event, form_state: FormState, *,
         "repeats": await recurrence_preview.with_conflicts(request, values, repeats, first_event=event),
         "labels": recurrence_form.LABELS,
         "dates_from": recurrence_preview.path_for(event=event.slug),
-        "when": _start_label(event),
+        "subject": subject_of_event(event, services(request).clock.now()),
+        "has_fixed_start": True,
     }
     return page(request, "series/repeat_event.html", context, status=status)
 

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.attendance.model import RsvpReply
@@ -17,6 +18,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
+from openmeet.web.media.subject import subject_of_series
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.series.dates_pages import cancellation_flash
 from openmeet.web.site.caller import caller_of
@@ -193,13 +195,14 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
         effect = await impact.impact_of_action(reader, series, planned, event_kinds.EVENT_CANCELLED)
         now = reader.now
     offered = [
-        (f"{_DATE}{line.original_date}", _start_label(line), line.counts.going)
+        (f"{_DATE}{line.original_date}", _start_label(line, now), line.counts.going)
         for line in upcoming
         if not line.is_cancelled
     ]
     context = {
         "series": series,
         "address": series_path(series.slug),
+        "subject": subject_of_series(series),
         "offered": offered,
         "notified": effect.notified,
         "dates_zone": zone_of_dates(series.zone_name, now),
@@ -217,6 +220,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     context = {
         "series": series,
         "address": series_path(series.slug),
+        "subject": subject_of_series(series),
         "answers": effect.rsvp_count,
         "notified": effect.notified,
         "typed": form_state,
@@ -230,9 +234,9 @@ async def _own_series(request: Request) -> Series:
         return await agenda.find_for_host(reader, series_slug_of(request), caller_of(request).user_id)
 
 
-def _start_label(line: AgendaOccurrence) -> str:
-    starts = local_of(line.details.starts_at, line.details.time_zone)
-    return formatting.day_and_time(formatting.short_date(starts), starts)
+def _start_label(line: AgendaOccurrence, now: Instant) -> str:
+    starts, today = (local_of(at, line.details.time_zone) for at in (line.details.starts_at, now))
+    return formatting.day_and_time(formatting.short_day(starts, today.date()), starts)
 
 
 async def _editable_series(request: Request) -> Series:
