@@ -80,12 +80,24 @@ class AttendeeView:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeGroupView:
-    """People who gave the same answer. ``sentence`` names the first of them; empty if all attend privately."""
+    """People who gave the same answer. ``sentence`` names the first of them; empty if all attend privately. ``kind`` is
+    ``maybe`` or ``waitlist`` for those whose number is in their heading.
+    """
 
     words: LazyText
     people: list[AttendeeView]
     more: int
     sentence: str
+    kind: str = ""
+
+    @property
+    def says_all(self) -> bool:
+        """Whether the sentence names everybody, and the list would not say more."""
+        return (
+            not self.more
+            and all(not (one.guests or one.is_private or one.from_network) for one in self.people)
+            and len(self.people) <= _NAMED
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +126,9 @@ _GROUPS = {
     AttendanceStatus.WAITLISTED: _WAITLISTED,
     AttendanceStatus.PENDING: lazy("Waiting for the host’s answer"),
 }
-# Their numbers are above the list. Without people to show, the list leaves them out.
+# Without people to show, the list leaves them out, and their numbers are above it.
 _COUNTED_ABOVE = (_GROUPS[AttendanceStatus.INTERESTED], _OFFERED, _WAITLISTED)
+_KINDS = {_GROUPS[AttendanceStatus.INTERESTED]: "maybe", _WAITLISTED: "waitlist"}
 _NAMED = 3
 
 
@@ -408,7 +421,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         listed = shown[words] if total else []
         more = max(0, total - sum(1 + person.guests for person in listed))
         if listed or (more and words not in _COUNTED_ABOVE):
-            groups.append(AttendeeGroupView(words, listed, more, _named_people(listed, total)))
+            groups.append(AttendeeGroupView(words, listed, more, _named_people(listed, total), _KINDS.get(words, "")))
     return groups
 
 

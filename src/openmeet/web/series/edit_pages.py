@@ -226,7 +226,7 @@ async def _ask_scope(
 ) -> Response:
     """The page that asks for the scope of an edit, with the consequences of each."""
     series, edit, form = checked.series, checked.edit, checked.form
-    reaches, single_changes, notified, mailed = [], 0, 0, 0
+    reaches, single_changes, notified = [], 0, 0
     # Read once for all scopes, because a long series has thousands of dates.
     stored: Sequence[StoredOccurrence] = await date_queries.stored(tx, series.id)
     when = formatting.short_day(datetime.fromisoformat(checked.before.starts_local))
@@ -245,7 +245,7 @@ async def _ask_scope(
             continue
         counted = await json_views.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
-        notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
+        notified = max(notified, counted.people_told)
         # Dates that are not stored yet follow the series.
         has_later = scope is not EditScope.THIS and bool(following(plan.timing.pattern, series.stored_until, 1))
         sentence = _counts_text(counted, has_later=has_later)
@@ -267,7 +267,6 @@ async def _ask_scope(
         "differences": _changed_fields(series, edit, checked.before),
         "single_changes": single_changes,
         "notified": notified,
-        "mailed": mailed,
         "problem": problem,
     }
     return page(request, "series/scope.html", context, status=status)
