@@ -45,6 +45,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
 from openmeet.web.attendance.view import history_part, is_past, past_words_of
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -303,6 +304,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         }
     context |= {
         "event": event,
+        "subject": subject_of_event(event, reader.now),
         "is_past": is_past(event, reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden or event.is_held),
         "tab": tab,

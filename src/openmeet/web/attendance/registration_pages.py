@@ -29,9 +29,11 @@ from openmeet.domain.page_paths import event_path
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -172,6 +174,7 @@ def _registration_page(
     )
     context = {
         "event": event,
+        "subject": subject_of_event(event, services(request).clock.now()),
         "typed": FormState(
             {
                 **form_state.values,

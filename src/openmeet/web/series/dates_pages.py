@@ -28,6 +28,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
+from openmeet.web.media.subject import subject_of_series
 from openmeet.web.series import view as series_view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -243,6 +244,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
     context = {
         "series": series,
         "address": series_path(series.slug),
+        "subject": subject_of_series(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
         "dates_zone": zone_of_dates(series.zone_name, reader.now),
