@@ -26,7 +26,17 @@ from openmeet.domain.users.queries import by_email
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import DueEmail
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import (
+    CODE_KEY,
+    ORIGIN,
+    api_session,
+    event_by,
+    inputs_of,
+    person,
+    sign_up,
+    signed_in,
+    site_on,
+)
 from tests.visible_text import visible_text
 
 TEXT = "Please use the back door.\nBring a torch."
@@ -314,7 +324,19 @@ async def test_the_page_shows_the_number_before_sending(site):
         sent = await ana.post(path, data=inputs_of(shown.text) | {"text": "<b>Hello</b> all", "step": "send"})
         assert sent.status_code == 303
         assert "1 person" in (await ana.get(path)).text
-        assert "Ana writes about" in (await gil.get("/notifications")).text
+        assert "Ana writes about" in visible_text((await gil.get("/notifications")).text)
+
+
+async def test_a_new_message_is_for_the_first_audience_that_has_people(site):
+    async with site.db.transaction() as tx:
+        ana, ida = await person(tx, "Ana"), await person(tx, "Ida")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ida, event.slug, RsvpReply.INTERESTED)
+    async with signed_in(site, ana.user_id) as browser:
+        page = (await browser.get(f"/events/{event.slug}/messages")).text
+    assert [name for name in inputs_of(page) if name.startswith("addressees.")] == ["addressees.interested"]
+    # The event is ahead.
+    assert "People who were there" not in page
 
 
 async def test_the_preview_is_the_e_mail(site):

@@ -321,6 +321,9 @@ async def test_an_event_is_repeated_under_its_old_url(site, ana) -> None:
     event = await made(ana, repeats="", submission="one")
     assert event.startswith("/events/")
     assert "Repeat this event" in (await ana.get(event)).text
+    suggested = (await ana.get(f"{event}/repeat")).text
+    assert inputs_of(suggested)["repeats"] == "FREQ=WEEKLY;BYDAY=TU"
+    assert "<strong>Every Tuesday at 18:00, with no end</strong>" in suggested
     preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in preview.text
     # The event does not count as a conflict with itself.
