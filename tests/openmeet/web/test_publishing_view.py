@@ -179,3 +179,4 @@ async def test_edits_of_another_apps_event_are_shown_as_only_here(deployment: De
     assert WAITING not in page
     settings = (await seen_by(deployment, ana, f"/events/{found.slug}/publishing")).text
     assert "A copy from another app stays until you delete it in that app." in settings
+    assert f'href="/events/{found.slug}/merged"' in settings, "where the versions are compared"
