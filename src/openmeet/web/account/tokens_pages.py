@@ -114,7 +114,9 @@ async def _tokens_page(
             (
                 Access.EVERYTHING,
                 gettext("Everything"),
-                gettext("All that you can do here, except creating tokens and deleting your account"),
+                gettext(
+                    "All that you can do here, except creating tokens, exporting your data and deleting your account"
+                ),
             ),
             (Access.CHOOSE, gettext("Choose"), ""),
         ],
