@@ -27,7 +27,12 @@ from openmeet.network.publishing import batch, schedule
 # Modules that draw for their callers.
 _GO_BETWEENS = {"random", "secrets", "uuid", "os", __name__}
 # Deliveries for several people at the same time would reach a server in an order that no seed determines.
-_ONE_AT_A_TIME = ((schedule, "_round"), (schedule, "deliver_one"), (batch, "_send_batch"), (dispatcher, "_call"))
+_ONE_AT_A_TIME = (
+    (schedule, "_deliver_round"),
+    (schedule, "deliver_one"),
+    (batch, "_send_batch"),
+    (dispatcher, "_deliver_call"),
+)
 
 
 class NamedServers(AbstractResolver):
