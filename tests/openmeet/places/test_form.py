@@ -197,6 +197,22 @@ async def test_a_changed_line_is_read_when_it_is_saved(site: Site, ana: Caller) 
     }  # fmt: skip
 
 
+async def test_two_lines_in_the_field_are_one_place_when_the_form_is_sent_again(site: Site, ana: Caller) -> None:
+    """Without scripts, Enter begins a line. The form that is shown again joins the lines, which is no other place."""
+    typed = {"mode": "in_person", "place": "Town library\r\nHouse B", "street": "Long Street 1"}
+    times = {"starts_local": "2026-07-04T18:00", "time_zone": "Europe/Berlin"}
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        untitled = await browser.post("/events/new", data={**fields, **typed, **times})
+        shown = inputs_of(untitled.text)
+        assert (untitled.status_code, shown["place"]) == (400, "Town library House B")
+        made = await browser.post("/events/new", data={**shown, **times, "mode": "in_person", "title": "Walk"})
+    assert made.status_code == 303, made.text
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select street from events")
+    assert row["street"] == "Long Street 1"
+
+
 def _answers(page: str) -> dict[str, str]:
     """The keys of the towns that the form asks about, by label."""
     found = re.findall(r'name="place_town" value="(\w+)"[^>]*> <span><span class="option-name">([^<]*)<', page)

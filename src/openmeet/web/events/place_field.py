@@ -124,7 +124,8 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     town = _answered_town(request, form)
     if town is not None:
         return _with_choice(form, town)[0]
-    if text is None or text.strip() == before.get(PLACE, "").strip():
+    # The field joins lines when it is shown again.
+    if text is None or text.split() == before.get(PLACE, "").split():
         return dict(form)
     parsed = read_place(text, _finder(request), country=form.get("country", ""))
     return _filled(form, _parts_of(parsed.venue), before)
