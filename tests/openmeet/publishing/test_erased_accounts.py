@@ -1,4 +1,4 @@
-"""The response to a write arrives while the account is erased: nothing of its records is stored again."""
+"""An account is erased while its records are written: nothing is sent after that, and nothing is stored again."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -8,12 +8,18 @@ from typing import Any, cast
 import pytest
 
 from at_protocol.syntax.did import Did, parse_did
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.jobs import Job, JobState
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
+from openmeet.network.publishing.record_writes import hold_repository
+from openmeet.network.publishing.schedule import run_once
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import in_flight, leased_publications, publication_queries
@@ -25,6 +31,7 @@ from tests.openmeet.deployment import Deployment, deployment_on_each
 from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import deletion_of, did, event
 from tests.openmeet.interleaving import run_acts_interleaved
+from tests.openmeet.publishing.watched_requests import RequestWatch, watch_requests
 
 __all__ = ["deployment_on_each"]
 
@@ -37,20 +44,50 @@ STORED = """
 """
 
 
-async def sending(deployment: Deployment, written: RecordMessage) -> Publication:
-    """Store that a new event is being written as this record, and return its leased publication."""
+async def leased_event(deployment: Deployment) -> Publication:
+    """Return the leased publication of a new event."""
     host = await deployment.person("Ana", agrees=False)
     tea = await deployment.event(host)
-    assert written.cid is not None
-    assert written.body is not None
-    sent = InFlightWrite(written.uri, written.cid, None)
     async with deployment.db.transaction() as tx:
         leased = await leased_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
-        assert leased is not None
-        await leased_publications.store_before_sending(tx, leased, sent, did=written.did, body=written.body)
-        publication = await publication_queries.find(tx, PublicationKind.EVENT, tea.id)
+    assert leased is not None
+    return leased
+
+
+async def decided(deployment: Deployment, written: RecordMessage) -> Publication:
+    """Return the leased publication of a new event whose host has the repository of this record."""
+    leased = await leased_event(deployment)
+    host = UserId(leased.user_id)
+    async with deployment.db.transaction() as tx:
+        await identity_queries.insert(
+            tx, written.did, host, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
+        )
+    return leased
+
+
+async def sending(deployment: Deployment, written: RecordMessage) -> Publication:
+    """Store that a new event is being written as this record, and return its leased publication."""
+    leased = await leased_event(deployment)
+    write = write_of(written)
+    async with deployment.db.transaction() as tx:
+        await leased_publications.store_before_sending(tx, leased, write, did=written.did, body=written.body or b"")
+        publication = await publication_queries.find(tx, leased.kind, leased.subject_id)
     assert publication is not None
     return publication
+
+
+def write_of(written: RecordMessage) -> InFlightWrite:
+    return InFlightWrite(written.uri, written.cid or "", None)
+
+
+async def store_first_write(publisher: PublishingDependencies, leased: Publication, written: RecordMessage) -> None:
+    identity = Identity(
+        written.did, UserId(leased.user_id), IdentityKind.CONNECTED, "", "", "", "active", True, Instant(0)
+    )
+    write = write_of(written)
+    async with publisher.db.transaction() as tx:
+        if await hold_repository(tx, identity, [leased]):
+            await leased_publications.store_before_sending(tx, leased, write, did=written.did, body=written.body or b"")
 
 
 async def complete_write(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
@@ -62,15 +99,29 @@ async def store_retracted(publisher: PublishingDependencies, publication: Public
     await outcomes.forget_record(publisher, publication, deletion_of(written, 10_000))
 
 
-async def nothing_outside(_did: str) -> None:
+EraseOutside = Callable[[Did], Awaitable[None]]
+
+
+async def nothing_outside(_did: Did) -> None:
     return
+
+
+async def host_with_events(deployment: Deployment, name: str, number: int) -> Did:
+    """Connect a person who has never published anything, with this number of events. Returns their DID."""
+    host = await deployment.connected(name)
+    for _ in range(number):
+        await deployment.event(host)
+    return (await deployment.identity(host.user_id)).did
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
 @pytest.mark.parametrize("is_erased_first", [True, False])
-@pytest.mark.parametrize("store", [complete_write, store_retracted])
-async def test_an_erasure_leaves_nothing_of_a_response_that_arrives_meanwhile(
+@pytest.mark.parametrize(
+    ("prepare", "store"), [(decided, store_first_write), (sending, complete_write), (sending, store_retracted)]
+)
+async def test_an_erasure_leaves_nothing_of_what_is_stored_meanwhile(
     deployment_on_each: Deployment,
+    prepare: Callable[[Deployment, RecordMessage], Awaitable[Publication]],
     store: Callable[[PublishingDependencies, Publication, RecordMessage], Awaitable[None]],
     is_erased_first: bool,
 ):
@@ -80,7 +131,7 @@ async def test_an_erasure_leaves_nothing_of_a_response_that_arrives_meanwhile(
     while is_stopped:
         at += 1
         written = event(AUTHOR, f"tea{at}", at)
-        publication = await sending(deployment, written)
+        publication = await prepare(deployment, written)
         async with deployment.db.transaction() as tx:
             await tx.execute("delete from erased_records")
 
@@ -98,21 +149,24 @@ async def test_an_erasure_leaves_nothing_of_a_response_that_arrives_meanwhile(
         )
         async with deployment.db.reader() as reader:
             assert await reader.fetch(STORED, did=did(AUTHOR)) == [], f"stopped before statement {at}"
-    assert at > 10
+    assert at > 5
 
 
 class ErasedDatabase:
-    """A database from which an account is erased before the next transaction."""
+    """A database from which an account is erased before the ``at``-th transaction."""
 
-    def __init__(self, db: Database, author: Did) -> None:
-        self._db, self._author = db, author
+    def __init__(self, db: Database, author: Did, at: int = 1, erase_outside: EraseOutside = nothing_outside) -> None:
+        self._db, self._author, self._at, self._erase_outside = db, author, at, erase_outside
+        self.opened = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._db, name)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        await erase(self._db, ErasureContext(ERASURE_KEYS, nothing_outside), self._author)
+        self.opened += 1
+        if self.opened == self._at:
+            await erase(self._db, ErasureContext(ERASURE_KEYS, self._erase_outside), self._author)
         async with self._db.transaction() as tx:
             yield tx
 
@@ -132,3 +186,31 @@ async def test_an_erasure_leaves_nothing_of_a_key_that_is_checked_meanwhile(depl
     async with deployment.db.reader() as reader:
         assert await reader.fetch(STORED, did=author) == []
         assert await reader.fetch("select 1 as one from outbox_jobs where subject = :uri", uri=uri) == []
+
+
+@pytest.mark.parametrize("number", [1, 2])  # written alone, written together
+async def test_first_records_are_not_sent_after_their_account_was_erased(deployment_on_each: Deployment, number: int):
+    """Erased before each transaction of the publisher. The account still accepts records: only the directory has
+    confirmed the deletion.
+    """
+    deployment = deployment_on_each
+    sent_before: list[bool] = []
+    while True:
+        at = len(sent_before) + 1
+        author = await host_with_events(deployment, f"cleo{at}", number)
+        watch = await watch_requests(deployment)
+        sent: list[int] = []
+
+        async def note_sent(_did: Did, watch: RequestWatch = watch, sent: list[int] = sent) -> None:
+            sent.append(len(watch.writes))
+
+        db = ErasedDatabase(deployment.db, author, at, note_sent)
+        await run_once(replace(deployment.publisher, db=cast("Database", db)))
+        if db.opened < at:
+            break
+        await deployment.deliver_publications()
+        assert [len(watch.writes)] == sent, f"sent after the erasure before transaction {at}"
+        async with deployment.db.reader() as reader:
+            assert await reader.fetch(STORED, did=author) == [], f"erased before transaction {at}"
+        sent_before.append(sent > [0])
+    assert (sent_before[0], sent_before[-1]) == (False, True)

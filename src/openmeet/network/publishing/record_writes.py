@@ -5,13 +5,18 @@ A change found in the repository is passed to ingestion with its proof and merge
 more than five writes within an hour without an edit by a person, a person must decide.
 """
 
+from collections.abc import Sequence
+
 from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
 from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import outcomes
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
@@ -33,7 +38,7 @@ from openmeet.network.publishing.write_plan import (
     plan_write,
     read_target,
 )
-from openmeet.network.records import links, seen
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.network.repositories.read import message_of_proof
 from openmeet.outbox import leased_publications
@@ -85,6 +90,8 @@ async def write(
     target = await read_target(dependencies, client, publication, decision)
     if target.is_found:
         async with dependencies.db.transaction() as tx:
+            if not await hold_repository(tx, decision.identity, [publication]):
+                return
             await leased_publications.attach_found_record(
                 tx, publication, did=decision.identity.did, uri=str(target.uri)
             )
@@ -109,6 +116,23 @@ async def write(
         await write(dependencies, client, publication, decision, refused.size // 2)
 
 
+async def hold_repository(tx: Transaction, identity: Identity, publications: Sequence[Publication]) -> bool:
+    """Lock a repository before what will be written there is stored in these leased publications. Then an erasure of its
+    account comes after this transaction, and finds what is stored.
+
+    Returns False if the account was erased or disconnected since the decision; the leases end then, and the publications
+    are due at once to be decided again. A first write has no DID in its row before this, so the erasure did not end its
+    lease.
+    """
+    await repository_state.hold_floors(tx, [identity.did])
+    current = await identity_queries.find(tx, identity.did)
+    if current is not None and current.can_write and current.user_id == identity.user_id:
+        return True
+    for one in publications:
+        await leased_publications.end_lease(tx, one, PublicationState.DUE)
+    return False
+
+
 async def _send(
     dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, planned: PlannedWrite
 ) -> None:
@@ -121,6 +145,8 @@ async def _send(
         await upload(client, planned.picture.blob)
     in_flight_write = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
+        if not await hold_repository(tx, planned.identity, [publication]):
+            return
         writes = await leased_publications.store_before_sending(
             tx, publication, in_flight_write, did=planned.identity.did, body=written.body
         )
