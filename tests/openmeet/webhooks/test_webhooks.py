@@ -94,6 +94,28 @@ async def test_an_event_that_waited_for_its_pds_is_sent_when_it_is_shown(stage, 
     assert again.status_code == HTTPStatus.OK
 
 
+async def test_held_events_of_a_group_that_stops_publishing_are_sent_when_they_are_shown(stage, client, ana):
+    """Only those that were held: not a draft, and not an event of another group."""
+    group_json = {"name": "Chess", "timeZone": "Europe/Berlin"}
+    chess, bridge = [
+        (await client.post("/api/groups", json=group_json | {"name": name}, headers=ana)).json()["slug"]
+        for name in ("Chess", "Bridge")
+    ]
+    for title, group, is_draft in (("Held", chess, False), ("Draft", chess, True), ("Elsewhere", bridge, False)):
+        typed = {"title": title, "group": group, "isDraft": is_draft}
+        assert (await client.post("/api/events", json=EVENT_JSON | typed, headers=ana)).is_success
+    async with stage.site.db.transaction() as tx:
+        await tx.execute("update events set is_held = 1")
+    await register_webhook(client, stage, ana)
+    assert (
+        await client.put(f"/api/groups/{chess}", json=group_json | {"promotionLevel": "private"}, headers=ana)
+    ).is_success
+    await stage.deliver()
+    assert [(one["data"]["title"], one["data"]["awaitsRepository"]) for one in stage.receiver.messages()] == [
+        ("Held", False)
+    ]
+
+
 async def test_an_address_that_does_not_respond_delays_no_other(stage, client, ana, ben):
     """The jobs of each address are a separate partition, however they were enqueued."""
     ids = {(await register_webhook(client, stage, who))["id"] for who in (ana, ben)}
