@@ -80,7 +80,9 @@ def one_by_one(
     lease_seconds: float = 60.0,
     retry: RetryPolicy = DEFAULT,
 ) -> JobDelivery:
-    """Return a delivery that calls ``handler`` for each job. A job is completed when the handler returns."""
+    """Return a delivery that calls ``handler`` once for each job; up to ``max_leased`` calls run at once. A job is
+    completed when the handler returns.
+    """
 
     async def deliver(jobs: Sequence[Job]) -> Sequence[Result]:
         for job in jobs:

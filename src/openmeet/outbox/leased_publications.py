@@ -69,8 +69,8 @@ SERVER = f"""coalesce(
 # A server is not called now if its circuit is open or another round is calling it.
 _NOT_EXCLUDED = f"{SERVER} not in :excluded_servers"
 
-# Retractions come first. The condition is repeated outside the subselect, as in groundwork/outbox/jobs.py (``LEASE``).
-# Two rows cannot send the same record, because there is one row per record.
+# Retractions come first. The condition is repeated outside the subselect, as in ``_LEASE`` of
+# groundwork/outbox/leased_jobs.py. Two rows cannot send the same record, because there is one row per record.
 _LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
@@ -351,11 +351,13 @@ async def end_lease(
 ) -> bool:
     """End the lease, and set the state. Returns False if the lease has been lost.
 
-    A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
-    state; so does a row with a newer revision, unless it is blocked. ``kept_reason``: a row that has this reason now keeps
-    it instead of getting ``reason``. Raises ImpossibleMove if ``STATE_GRAPH`` does not allow the move.
+    After a failure, in a merge round or while retracting, the row gets the given state and time in any case. Otherwise
+    it becomes due at once if it has ``needs_recheck`` or a newer revision; a blocked one only if it has
+    ``needs_recheck``. ``kept_reason``: a row that has this reason now keeps it instead of getting ``reason``.
+
+    Raises ImpossibleMove if ``STATE_GRAPH`` does not allow the move.
     """
-    waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
+    keeps_state = is_failure or is_merge_round or state is PublicationState.RETRACTING
     STATE_GRAPH.require(publication.leased_state, state)
     moved = await tx.execute(
         _END_LEASE_IN_STATE,
@@ -367,9 +369,9 @@ async def end_lease(
         now=tx.now,
         failures=int(is_failure),
         merge_rounds=int(is_merge_round),
-        heeds_recheck=int(not waits),
+        heeds_recheck=int(not keeps_state),
         revision=publication.revision,
-        heeds_revision=int(not waits and state in DUE_ON_NEW_REVISION),
+        heeds_revision=int(not keeps_state and state in DUE_ON_NEW_REVISION),
         leased_as=publication.leased_state,
     )
     return moved == 1

@@ -175,8 +175,10 @@ class UnsentEdits:
 async def complete_by_echo(
     tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_deleted_since: bool = False
 ) -> bool:
-    """Mark a write as published because the firehose delivered our bytes under our key, regardless of the response to
-    the write.
+    """Apply our bytes under our key that the firehose delivered, regardless of the response to the write.
+
+    Returns whether it is a version that the publication knows: the chosen write, which is now completed; an earlier
+    write, which becomes the base; or the base itself, read at a later rev.
 
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
     chosen can be completed.

@@ -79,7 +79,9 @@ class PublicationState(StrEnum):
 
     # stays on this site because of its visibility, the settings or a missing consent, or because no account is connected
     WITHHELD = "withheld"
-    WAITING = "waiting"  # its subject is not published yet, or an account of its person has not been read yet
+    # its subject is not published yet, the repository of its group is not ready, an account of its person is being read
+    # first, or another app deleted the record and the host has not decided yet whether to publish it again
+    WAITING = "waiting"
     DUE = "due"  # to be decided and carried out now
     SENDING = "sending"  # leased
     PUBLISHED = "published"
@@ -95,10 +97,10 @@ class PublicationState(StrEnum):
 _State = PublicationState
 
 # All allowed moves. A handler may move a row in state SENDING to any state, and one in RETRACTING to a few.
-# ``sending -> due`` is the end of a lease or a swap conflict, ``sending -> sending`` a new lease on a row whose lease
-# ended. A row that never reached the PDS is withheld, not retracted. Messages from the network also move rows: an echo
-# publishes; another app's edit becomes the base; another app's deletion leaves nothing to retract, even if an edit made
-# here must not be sent.
+# ``sending -> due`` means that the row is decided again, because it changed meanwhile or its record stays in its
+# repository after all; ``sending -> sending`` is a new lease on a row whose lease ended. A row that never reached the PDS
+# is withheld, not retracted. Messages from the network also move rows: an echo publishes; another app's edit becomes the
+# base; another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
 STATE_GRAPH: StateGraph[PublicationState] = StateGraph(
     {
         _State.WITHHELD: frozenset({_State.DUE, _State.RETRACTED}),
@@ -435,7 +437,7 @@ async def recheck_all_of(tx: Transaction, user_id: str) -> None:
 
 
 async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
-    """Recheck every record of a kind, because publishing of that kind was switched on."""
+    """Recheck every record of a kind, because a flag was switched on which the decision or the record depends."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(_RECHECK_KIND, kind=kind, now=tx.now)
 

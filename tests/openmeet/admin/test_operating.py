@@ -322,7 +322,7 @@ async def test_a_quarantined_rsvp_is_retried(bench: Bench):
     async with bench.db.transaction() as tx:
         await apply(tx, HERE, [answer])
         await quarantine.add(
-            tx, FailedStep.MAKE_EFFECTIVE, [RecordFailure(answer.uri, answer.rev, ValueError("no"), answer.cid)]
+            tx, FailedStep.APPLY_AWAITING, [RecordFailure(answer.uri, answer.rev, ValueError("no"), answer.cid)]
         )
         await tx.execute("delete from outbox_jobs")
     shown = (await bench.client.get("/operating/put-aside")).text

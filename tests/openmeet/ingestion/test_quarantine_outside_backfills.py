@@ -75,7 +75,7 @@ async def test_a_bad_waiting_rsvp_does_not_block_its_event(deployment: Deploymen
     assert (one.uri, one.did, one.step, one.rev) == (
         waiting[1].uri,
         waiting[1].did,
-        FailedStep.MAKE_EFFECTIVE,
+        FailedStep.APPLY_AWAITING,
         waiting[1].rev,
     )
     assert "poisoned" in explain(one.reason)

@@ -96,11 +96,11 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
-        (seen_rsvps.WITH_EFFECTIVE_RSVPS.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
+        (seen_rsvps.WITH_RSVPS.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
         (seen_rsvps.AWAITED_AMONG, {"subject_uris": [TEA.uri]}),
         (seen_rsvps.AWAITING_SUBJECTS, {"subject_uris": [TEA.uri]}),
-        (seen_rsvps.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
-        (seen_rsvps.MAKE_EFFECTIVE, {"uris": [TEA.uri]}),
+        (seen_rsvps.RSVPS_TO, {"subject_uri": TEA.uri}),
+        (seen_rsvps.END_WAIT, {"uris": [TEA.uri]}),
         (seen_rsvps.COUNT_AWAITING, {"dids": [SHORT, LONGER]}),
     ],
     ids=["answered", "waited for", "pending", "counted", "count in", "of authors"],

@@ -10,7 +10,7 @@ import pytest
 from groundwork.database.transaction import Database, Transaction, TransactionTooLong, Work
 from openmeet.network.ingestion.failure_isolation import apply_fetched, apply_of_repository, apply_submitted
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.rsvps_awaiting_event import make_effective_if_here
+from openmeet.network.ingestion.rsvps_awaiting_event import apply_awaiting_if_here
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.ingestion.poison_messages import quarantined_records
@@ -87,5 +87,5 @@ async def test_too_many_answers_that_wait_for_an_event(db: Database):
     await apply_fetched(slow, HERE, event(1, "tea", 1))
     view = await view_of(db)
     assert (list(view.events), view.answers) == ([TEA], {})
-    assert await make_effective_if_here(slow, TEA)
+    assert await apply_awaiting_if_here(slow, TEA)
     assert len((await view_of(db)).answers) == 12

@@ -75,7 +75,7 @@ async def test_a_bad_rsvp_does_not_block_other_waiting_ones(db: Database):
     await poison(db, "attendances", "late")
     await recheck(db, cleo.user_id)
     (one,) = await quarantined_records(db)
-    assert (one.uri, one.step) == (bad.uri, FailedStep.MAKE_EFFECTIVE)
+    assert (one.uri, one.step) == (bad.uri, FailedStep.APPLY_AWAITING)
     assert (did(2), about) in (await view_of(db)).answers
     await accept_again(db, "attendances", "late")
     await recheck(db, cleo.user_id)

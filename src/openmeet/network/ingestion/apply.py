@@ -40,11 +40,11 @@ async def apply(
     context: IngestionContext,
     messages: Sequence[RecordMessage],
     *,
-    makes_awaiting_effective: bool = True,
+    applies_awaiting: bool = True,
 ) -> list[IngestResult]:
     """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``makes_awaiting_effective``: also make the RSVPs effective that await events of the batch; a caller that turns this
+    ``applies_awaiting``: also apply the RSVPs that await events of the batch; a caller that turns this
     off must have that done later. Raises TransactionConflict if accounts of people concerned were merged in the
     meantime: retry.
     """
@@ -52,7 +52,7 @@ async def apply(
     batch = await load_batch(tx, context, parsed_messages)
     unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
     batch.own_uris.update(await origins.attach_own_records(tx, context.instance, unknown))
-    if not makes_awaiting_effective:
+    if not applies_awaiting:
         batch.awaited_uris.clear()
     parsed_messages = batch.with_current_subjects(parsed_messages)
     outcomes: dict[int, IngestResult] = {}

@@ -77,7 +77,7 @@ async def put_events(
         for change, outcome in zip(changes, outcomes, strict=True)
         if outcome is IngestResult.APPLIED or (change.message.uri not in newest and change.is_same_version)
     ]
-    await rsvps_awaiting_event.make_awaiting_effective(tx, batch.awaited_uris, found_uris)
+    await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, found_uris)
     return outcomes
 
 
@@ -155,7 +155,7 @@ async def _apply_consequences(
             await notify.of_change(tx, before, after.id, change.message.rev)
     made = {uri: after.id for uri, (before, after) in events.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
-    await rsvps_awaiting_event.follow_record(tx, made)
+    await rsvps_awaiting_event.derive_rsvps_to_new_events(tx, made)
     for change, record in adopted:
         _, after = events[change.message.uri]
         if remote_groups.concerns_group(change.parsed.record, after, batch.switches):
@@ -269,7 +269,7 @@ async def _store_rsvps(tx: Transaction, changes: Sequence[RecordChange]) -> list
     }
     ids_by_uri = await event_records.ids_with(tx, about)
     event_ids = [_event_of(change, ids_by_uri) for change in changes]
-    versions = await _versions(tx, changes, event_ids)
+    versions = await _updates_of(tx, changes, event_ids)
     newest = await seen.put_each(tx, versions)
     return [
         _StoredRsvp(change, version.state, event_id, change.message.uri in newest)
@@ -282,10 +282,10 @@ def _event_of(change: RecordChange, event_ids: Mapping[str, EventId]) -> EventId
     return None if change.parsed.rsvp is None else event_ids.get(str(change.parsed.rsvp.subject))
 
 
-async def _versions(
+async def _updates_of(
     tx: Transaction, changes: Sequence[RecordChange], event_ids: Sequence[EventId | None]
 ) -> list[seen.RecordUpdate]:
-    """Return the new state of each record whose version is the newest."""
+    """Return what is stored of each version if it is the newest of its record."""
     early = [
         change.message.did
         for change, event_id in zip(changes, event_ids, strict=True)

@@ -158,7 +158,7 @@ async def _put_event(tx: Transaction, context: IngestionContext, batch: Batch, c
     if not await store(tx, change):
         return await _put_overtaken_event(tx, context, batch, change)
     if change.is_echo:
-        await rsvps_awaiting_event.make_awaiting_effective(tx, batch.awaited_uris, [change.message.uri])
+        await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, [change.message.uri])
         return IngestResult.ECHO
     if change.is_known:
         return IngestResult.KNOWN
@@ -175,7 +175,7 @@ async def _put_overtaken_event(
     or a version that overtook one of our writes.
     """
     if change.is_same_version and not change.is_echo:
-        await rsvps_awaiting_event.make_awaiting_effective(tx, batch.awaited_uris, [change.message.uri])
+        await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, [change.message.uri])
     await local_records.merge_overtaking(tx, context, change)
     return IngestResult.ECHO if change.is_echo else IngestResult.KNOWN
 
@@ -197,7 +197,7 @@ async def _apply_event_version(
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
-    await rsvps_awaiting_event.make_awaiting_effective(tx, batch.awaited_uris, [message.uri])
+    await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, [message.uri])
 
 
 async def _put_series(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:

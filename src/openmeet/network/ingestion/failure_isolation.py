@@ -4,7 +4,7 @@ This holds for records that were read, fetched individually or submitted, and fo
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
 A batch that takes too long for one transaction is split in the same way. An event may fail because of an RSVP that
 awaits it, or take too long because of their number. The event is then applied without the RSVPs that await it, and they
-are made effective individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a
+are applied individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a
 lost race) fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because
 the order of messages does not affect the result (``apply``).
 """
@@ -93,8 +93,8 @@ async def apply_submitted(
 async def apply_without_awaiting_rsvps(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are made
-    effective individually.
+    """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are applied
+    individually.
 
     Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
     """
@@ -150,7 +150,7 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
 async def _apply_without_awaiting_rsvps(
     context: IngestionContext, message: RecordMessage, also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, [message], makes_awaiting_effective=False)
+    outcomes = await apply(tx, context, [message], applies_awaiting=False)
     await also_write(tx, [message])
     await enqueue_again(tx, JobKind.FETCH_SUBJECT, [message.uri])
     return outcomes

@@ -68,7 +68,7 @@ async def fetch_subject(
     subject: AtUri,
     spend_on_host: SpendOnHost = unlimited,
 ) -> bool:
-    """Fetch an event, and make the RSVPs effective that await it. Returns False if its author's repository does not have
+    """Fetch an event, and apply the RSVPs that await it. Returns False if its author's repository does not have
     it or is not served.
 
     A handle in the URI is resolved first; the RSVPs then await the URI with the DID. Raises UnknownAuthor, InvalidInput
@@ -88,7 +88,7 @@ async def fetch_subject(
             return True
     if durable.collection is None or durable.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
-    if await rsvps_awaiting_event.make_effective_if_here(db, str(durable)):
+    if await rsvps_awaiting_event.apply_awaiting_if_here(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
     await spend_on_home(network, spend_on_host, did)

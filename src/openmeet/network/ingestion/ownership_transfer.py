@@ -109,7 +109,7 @@ async def _join(
     )
     both = await merge.merge_events(tx, new_event.id, old_event.id)
     # No RSVP is pending for either of the two any longer.
-    await rsvps_awaiting_event.make_effective(tx, {new: old_event.id})
+    await rsvps_awaiting_event.apply_awaiting(tx, {new: old_event.id})
     twice = await tx.fetch(_TWO_RSVPS_OF_ONE_DID, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
     await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])

@@ -1,4 +1,4 @@
-"""Quarantined records: records that could not be read, repaired or made effective because of their own content, with
+"""Quarantined records: records that could not be read, repaired or applied because of their own content, with
 the reasons.
 
 A record in quarantine does not block the other records of its repository. The table is ``quarantined_records``.
@@ -35,7 +35,7 @@ _MAX_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """The step that failed: applying the record, repairing its row (``reconcile``), or making an RSVP effective
+    """The step that failed: applying the record, repairing its row (``reconcile``), or applying an RSVP
     whose event has arrived (``rsvps_awaiting_event``).
 
     The column ``step`` has the words of the first release, so that a server of the previous release can read it during
@@ -44,14 +44,14 @@ class FailedStep(StrEnum):
 
     APPLY = "taking"
     REPAIR = "mending"
-    MAKE_EFFECTIVE = "counting"
+    APPLY_AWAITING = "counting"
 
 
-# The job that retries a step: it reads the repository of the record or, to make an RSVP effective, its event.
+# The job that retries a step: it reads the repository of the record or, for an RSVP that awaited its event, that event.
 RETRY_JOB: Final = {
     FailedStep.APPLY: JobKind.BACKFILL,
     FailedStep.REPAIR: JobKind.RECONCILE,
-    FailedStep.MAKE_EFFECTIVE: JobKind.FETCH_SUBJECT,
+    FailedStep.APPLY_AWAITING: JobKind.FETCH_SUBJECT,
 }
 
 
@@ -205,7 +205,7 @@ async def retry(tx: Transaction, uris: Sequence[str]) -> None:
         return
     quarantined_rows = await tx.fetch(_NAMED, uris=list(uris))
     for step, job in RETRY_JOB.items():
-        about = "subject_uri" if step is FailedStep.MAKE_EFFECTIVE else "did"
+        about = "subject_uri" if step is FailedStep.APPLY_AWAITING else "did"
         await enqueue_again(
             tx, job, {row[about] for row in quarantined_rows if row["step"] == step.value and row[about]}
         )

@@ -17,7 +17,7 @@ class RecordChange:
     """A version of a record, or its deletion, with the record as last seen and the publication to which it belongs, if
     any. Both are locked.
 
-    ``is_echo``: this is the echo of our own write and has completed it.
+    ``is_echo``: the publication knows this version, as our own write or as its base (``complete_by_echo``).
     """
 
     parsed: ParsedMessage

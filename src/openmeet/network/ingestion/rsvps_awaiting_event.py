@@ -1,8 +1,8 @@
 """RSVPs that await their event: the event has not been seen, or is not visible to the author of the RSVP. An unseen event
-is fetched once. The RSVP becomes effective once its author can see the event here.
+is fetched once. The RSVP is applied once its author can see the event here.
 
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
-deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are made effective are quarantined.
+deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are applied are quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,42 +52,42 @@ async def enqueue_fetches(tx: Transaction, awaited_uris: set[str], subjects: Seq
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
-async def make_awaiting_effective(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
-    """Make the RSVPs effective that await events whose records have just become known, and complete failed jobs that
-    fetch these events.
+async def apply_awaiting_in_batch(tx: Transaction, awaited_uris: set[str], uris: Sequence[str]) -> None:
+    """Apply the RSVPs that await events whose records have just become known, and complete failed jobs that fetch
+    these events. ``awaited_uris`` of the batch: these events are removed from it.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
-    waited_uris = [uri for uri in uris if uri in awaited_uris]
-    awaited_uris.difference_update(waited_uris)
-    await make_effective(tx, await event_records.ids_with(tx, waited_uris))
+    uris_to_apply = [uri for uri in uris if uri in awaited_uris]
+    awaited_uris.difference_update(uris_to_apply)
+    await apply_awaiting(tx, await event_records.ids_with(tx, uris_to_apply))
 
 
-async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
-    """Move the RSVPs of events to these new records (by URI) from their previous ones."""
-    for uri in await seen_rsvps.with_effective_rsvps(tx, sorted(made)):
-        dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.effective_rsvps(tx, uri))
-        await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
-
-
-async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Make the RSVPs effective that await these events (by URI), in order of first arrival. ``only``: restrict to this
-    DID.
+async def derive_rsvps_to_new_events(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
+    """Derive again the RSVPs whose records already refer to the records of these new events (by URI). Such a URI
+    belonged to another event before.
     """
+    for uri in await seen_rsvps.with_rsvps(tx, sorted(event_ids)):
+        dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.rsvps_to(tx, uri))
+        await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), uri, event_ids[uri]) for did in dids])
+
+
+async def apply_awaiting(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
+    """Apply the RSVPs that await these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
     waiting = await seen_rsvps.rsvps_awaiting(tx, sorted(event_ids))
     waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
-    await seen_rsvps.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
-    await quarantine.release(tx, FailedStep.MAKE_EFFECTIVE, [rsvp_record.uri for rsvp_record in waiting])
+    await seen_rsvps.end_wait(tx, [rsvp_record.uri for rsvp_record in waiting])
+    await quarantine.release(tx, FailedStep.APPLY_AWAITING, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
     await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
-    """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, make
-    them effective at once.
+    """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, apply
+    them at once.
     """
     await seen_rsvps.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
-        await make_effective(tx, {str(did_uri): event_id})
+        await apply_awaiting(tx, {str(did_uri): event_id})
 
 
 def recheck_handler(db: Database) -> JobHandler:
@@ -108,7 +108,7 @@ async def recheck(db: Database, user_id: UserId) -> None:
     async with db.reader() as reader:
         rows = await reader.fetch(_AWAITED_AND_HERE, user_id=user_id)
     for row in rows:
-        await make_effective_if_here(db, row["uri"])
+        await apply_awaiting_if_here(db, row["uri"])
     async with db.reader() as reader:
         event_ids = await reevaluation.events_with_pending_rsvp(reader, user_id)
     for event_id in event_ids:
@@ -116,15 +116,15 @@ async def recheck(db: Database, user_id: UserId) -> None:
             await reevaluation.reevaluate_pending_rsvp(tx, event_id, user_id)
 
 
-async def make_effective_if_here(db: Database, uri: str) -> bool:
-    """Make the RSVPs effective that await an event if it is already here; no network call is needed then. Returns whether
-    it is here.
+async def apply_awaiting_if_here(db: Database, uri: str) -> bool:
+    """Apply the RSVPs that await an event if it is already here; no network call is needed then. Returns whether it is
+    here.
 
-    If they fail together because of one of them, or are too many for one transaction, each is made effective by itself,
-    and those that fail are quarantined. Raises the last error if so many fail that individual RSVPs cannot be the cause.
+    If they fail together because of one of them, or are too many for one transaction, each is applied by itself, and
+    those that fail are quarantined. Raises the last error if so many fail that individual RSVPs cannot be the cause.
     """
     try:
-        return await db.batch(partial(_make_effective_if_here, uri, None))
+        return await db.batch(partial(_apply_awaiting_if_here, uri, None))
     except Exception as together:
         if not is_worth_splitting(together):
             raise
@@ -136,7 +136,7 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
     failed: list[RecordFailure] = []
     for did, rsvps in waiting.items():
         try:
-            await db.batch(partial(_make_effective_if_here, uri, did))
+            await db.batch(partial(_apply_awaiting_if_here, uri, did))
         except Exception as failure:
             if not is_of_record(failure):
                 raise
@@ -145,14 +145,14 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
         if len(failed) > MAX_QUARANTINED:
             raise failed[-1].failure
     async with db.transaction() as tx:
-        await quarantine.add(tx, FailedStep.MAKE_EFFECTIVE, failed)
+        await quarantine.add(tx, FailedStep.APPLY_AWAITING, failed)
     return True
 
 
-async def _make_effective_if_here(uri: str, only: str | None, tx: Transaction) -> bool:
+async def _apply_awaiting_if_here(uri: str, only: str | None, tx: Transaction) -> bool:
     current = await current_subject(tx, uri)
     event_id = await event_records.id_with(tx, current)
     if event_id is not None:
         await seen_rsvps.move_rsvps(tx, [uri], current)
-        await make_effective(tx, {current: event_id}, only=only)
+        await apply_awaiting(tx, {current: event_id}, only=only)
     return event_id is not None

@@ -95,7 +95,10 @@ class KeepEditsLocal:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait: the subject has no record yet, or an account is still being read. ``until``: when to check again, if known."""
+    """Wait: the subject is not published yet, the repository of its group is not ready, an account of the person is being
+    read first, or another app deleted the record and the host has not decided yet whether to publish it again.
+    ``until``: when to check again, if known.
+    """
 
     why: PublicationReason
     until: Instant | None = None

@@ -254,8 +254,8 @@ async def pause_for_merge(
     """End the lease. The row is due again when ingestion has merged another app's version, at the latest at ``due_at``.
 
     If this is a version more than ``max_rounds`` since the last edit, the row is CONFLICTED instead, and the person whose
-    record it is must decide. Returns whether the row now waits for ingestion: not in that case, nor if the lease has been
-    lost.
+    record it is must decide. Returns False in that case, and if the lease has been lost. Otherwise the row waits for
+    ingestion; after another attempt for the same version, it is due at once if it has changed meanwhile.
     """
     async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)

@@ -178,8 +178,8 @@ class RemoteRsvp:
 
 
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """Yield the RSVPs in a repository, newest keys first, at most ``MAX_RSVPS_LISTED``. RSVPs that cannot be read
-    completely are left out.
+    """Yield the RSVPs in a repository, in descending order of their keys, at most ``MAX_RSVPS_LISTED``. RSVPs that
+    cannot be read completely are left out.
     """
     cursor: str | None = None
     for _ in range(MAX_RSVPS_LISTED // _PAGE):

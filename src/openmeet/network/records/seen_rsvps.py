@@ -1,10 +1,10 @@
 """RSVP records as last seen: which one of a person's counts, and which ones await their event.
 
-An RSVP is *effective* if it counts for its event (state MAPPED), and *awaits its event* if the event has not been seen or
-is not visible to its author (AWAITS_EVENT). ``subject_uri`` is the record of the event.
+An RSVP *awaits its event* (state AWAITS_EVENT) if the event has not been seen or is not visible to its author; otherwise
+its state is MAPPED. ``subject_uri`` is the record of the event.
 
-Of several RSVPs of one person to one event, the greatest (is verified, precedence, URI) is effective: an unsigned record
-never overrides a signed one, under whatever key it was written.
+Of a person's RSVPs to one event, in either state, the greatest (is verified, precedence, URI) is *effective*: it is the
+one that counts. An unsigned record never overrides a signed one, under whatever key it was written.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,16 +53,16 @@ AWAITED_AMONG = """
     select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
 """
 
-WITH_EFFECTIVE_RSVPS = """
+WITH_RSVPS = """
     select given.uri from each(uri text) as given
      where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
 """
-EFFECTIVE_RSVPS = f"""
+RSVPS_TO = f"""
     select {COLUMNS} from records
      where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
 """
 
-MAKE_EFFECTIVE = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
+END_WAIT = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
 
 SET_AWAITING_OF_PERSON = """
     update records set standing = 'parked', reason = :reason
@@ -170,14 +170,14 @@ async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[Se
     return [seen_record_of(row) for row in await reader.fetch(AWAITING_SUBJECTS, subject_uris=list(subject_uris))]
 
 
-async def with_effective_rsvps(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Return the event records among these that effective RSVPs refer to, including superseded ones."""
-    return sorted(row["uri"] for row in await fetch_each(reader, WITH_EFFECTIVE_RSVPS, [{"uri": uri} for uri in uris]))
+async def with_rsvps(reader: Reader, uris: Sequence[str]) -> list[str]:
+    """Return the event records among these, including superseded ones, that RSVPs refer to without awaiting them."""
+    return sorted(row["uri"] for row in await fetch_each(reader, WITH_RSVPS, [{"uri": uri} for uri in uris]))
 
 
-async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
-    """Return effective RSVPs that refer to this record, in order of first arrival."""
-    return [seen_record_of(row) for row in await reader.fetch(EFFECTIVE_RSVPS, subject_uri=subject_uri)]
+async def rsvps_to(reader: Reader, subject_uri: str) -> list[SeenRecord]:
+    """Return the RSVPs that refer to this event record and do not await it, in order of first arrival."""
+    return [seen_record_of(row) for row in await reader.fetch(RSVPS_TO, subject_uri=subject_uri)]
 
 
 async def awaited_among(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
@@ -188,10 +188,10 @@ async def awaited_among(reader: Reader, subject_uris: Sequence[str]) -> set[str]
     return {row["subject_uri"] for row in rows}
 
 
-async def make_effective(tx: Transaction, uris: Sequence[str]) -> None:
-    """Make RSVPs effective whose event is now here."""
+async def end_wait(tx: Transaction, uris: Sequence[str]) -> None:
+    """Store that these RSVPs no longer await their event."""
     if uris:
-        await tx.execute(MAKE_EFFECTIVE, uris=list(uris))
+        await tx.execute(END_WAIT, uris=list(uris))
 
 
 async def make_person_await(
@@ -246,6 +246,6 @@ async def expire_awaiting(tx: Transaction) -> int:
 
 
 async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:
-    """Whether this is the record of an effective RSVP to the event with the given record."""
+    """Whether this record is an RSVP to the event with the given record and does not await it."""
     rsvp = await find(reader, uri)
     return rsvp is not None and rsvp.state is RecordState.MAPPED and rsvp.subject_uri == subject_uri

@@ -35,7 +35,7 @@ DISAGREEMENT_LABELS: Final = {
 STEP_LABELS: Final = {
     FailedStep.APPLY: lazy("Applying it failed"),
     FailedStep.REPAIR: lazy("Repairing our copy failed"),
-    FailedStep.MAKE_EFFECTIVE: lazy("The answer couldn’t be applied"),
+    FailedStep.APPLY_AWAITING: lazy("The answer couldn’t be applied"),
 }
 CIRCUIT_LABELS: Final = {
     CircuitState.CLOSED: lazy("failing"),
