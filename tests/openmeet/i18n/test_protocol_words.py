@@ -17,8 +17,8 @@ _OF_OPENMEET: Final = re.compile(
     r"|user\.notice_needed|sign_in\.code_or_password_needed"
     # “Handle” is what Bluesky calls the name that people type here.
     r"|web/sign_in/|sign_in\.email_or_handle_needed"
-    # Kinds of jobs, which only operators see.
-    r"|outbox/kinds\."
+    # Kinds of jobs and feature flags, which only operators see.
+    r"|outbox/kinds\.|feature_flags/flags\."
 )
 # Pages for operators, and times as operators read them. Account owners see these under “Technical details”. Whoever
 # brings a domain sets DNS records, in which the terms stand.
