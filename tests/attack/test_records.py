@@ -170,6 +170,6 @@ def test_any_rsvp_record_is_parsed_or_refused_and_can_be_edited() -> None:
         except Unmappable as refused:
             reasons.add(explain(refused.why)[-1])
             continue
-        ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", replied_at=NOW, previous=record)
+        ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", created_at=NOW, previous=record)
         assert read_rsvp(RSVP, ours, rkey="one").status is RsvpRecordStatus.GOING
     assert reasons == {"."}

@@ -49,7 +49,7 @@ Deliver = Callable[[Sequence[Job]], Awaitable[Sequence[Result]]]
 JobHandler = Callable[[Job], Awaitable[None]]
 
 # Used if it is not known when the server may be called.
-_NOT_ASKED_FOR_SECONDS = 30.0
+_NOT_CALLED_FOR_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def result_of(failure: Failure) -> Result:
     """Return the result for a job whose delivery raised this failure, using the table of ``groundwork.errors``."""
     if isinstance(failure, NOT_CALLED):
         seconds = retry.retry_after_seconds(failure)
-        return NotAttempted(stored_reason_of(failure), _NOT_ASKED_FOR_SECONDS if seconds is None else seconds)
+        return NotAttempted(stored_reason_of(failure), _NOT_CALLED_FOR_SECONDS if seconds is None else seconds)
     if retry.is_worth_retrying(failure):
         return RetryLater(stored_reason_of(failure), retry.retry_after_seconds(failure))
     return JobFailed(stored_reason_of(failure))

@@ -18,7 +18,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, FailureReason, decode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
 
-# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored,
+# Parameter of a reason whose code is the name or type of a failure: the failure's own reason, encoded by
 # ``encode_explanation``.
 CAUSE: Final = "cause"
 

@@ -1,6 +1,6 @@
 """State graph: every allowed move from one state to another is declared once; any other move is a programming error.
 
-Statements that change the state of a row have ``sources_of(target)`` in their ``where`` clause. The database therefore
+Statements that change the state of a row have ``sql_sources_of(target)`` in their ``where`` clause. The database therefore
 rejects moves that the graph does not list, also under concurrency.
 """
 

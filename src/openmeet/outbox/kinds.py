@@ -42,7 +42,7 @@ class JobKind(StrEnum):
     )
     # one call to the homeserver: redact with its room and event, or join or leave with a room
     MATRIX_CALL = "matrix_call"
-    # the at-uri of an abandoned record with a create in flight; the former name is kept, because stored jobs contain it
+    # the at-uri of an abandoned key with a write in flight; the former name is kept, because stored jobs contain it
     LATE_WRITE = "late_create"
 
 

@@ -40,7 +40,7 @@ _READY = """(
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
 # For an RSVP of a person with several accounts: the server of the account with their effective record about the event
-# (``network/publishing/repository_choice.py``), if there is one.
+# (``network/publishing/repository_choice.py``), if there is one. 'mapped' and 'parked' are MAPPED and AWAITS_EVENT.
 _SERVER_OF_EFFECTIVE_RSVP = """
                  case when publications.kind = 'rsvp' and exists (
                      select 1 from identities i

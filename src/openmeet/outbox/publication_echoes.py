@@ -1,5 +1,5 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
-else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
+else, a deleted account. ``abandon_revision`` abandons a revision that became obsolete because of such a report.
 
 Statements set a new state only from states that ``STATE_GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of
 a leased row also makes the result of its handler void.
@@ -114,14 +114,14 @@ _REMEMBER_MERGE = f"""
 """
 
 # There was never an agreed base for the chosen key, so the state "published" would be false.
-_GIVE_UP_KEY = f"""
+_ABANDON_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
      where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
-_GIVE_UP_REVISION = f"""
+_ABANDON_REVISION = f"""
     update publications
        set sent_revision = revision, {DUE_FROM_NOW},
            state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
@@ -252,16 +252,18 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def abandon_revision(tx: Transaction, publication: Publication) -> None:
-    """Give up the revision that is due, because a later RSVP in another app made it obsolete.
+    """Abandon the revision that is due, because a later RSVP in another app made it obsolete.
 
     If the PDS refused the create or did not respond, there is no record: its key is abandoned and watched for late
     writes.
     """
-    gave_up = await tx.execute(_GIVE_UP_KEY, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
-    if gave_up and publication.uri is not None:
+    was_key_abandoned = await tx.execute(
+        _ABANDON_KEY, kind=publication.kind, subject_id=publication.subject_id, now=tx.now
+    )
+    if was_key_abandoned and publication.uri is not None:
         await in_flight.watch_key(tx, publication.uri, is_gone=publication.state is PublicationState.REFUSED)
         return
-    await tx.execute(_GIVE_UP_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
+    await tx.execute(_ABANDON_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
 
 
 async def accept_foreign_version(tx: Transaction, version: RecordVersion) -> bool:

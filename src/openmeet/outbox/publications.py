@@ -214,12 +214,12 @@ _RECHECK_KIND = f"""
     update publications set {_DUE_OR_RECHECK}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
-_WAKE_SWITCHED_OFF: Final = f"""
+_MAKE_DUE_AFTER_FLAG: Final = f"""
     update publications
        set due_at = case when {MAYBE_LEASED} then due_at else :now end, {RECHECK_IF_LEASED}
      where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
 """
-_WAKE_WAITING_OF: Final = f"""
+_MAKE_DUE_AFTER_READ: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
         and (state = 'waiting' or {MAYBE_LEASED})
 """
@@ -384,7 +384,7 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def forget_foreign_deletion(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
+async def forget_deletion_elsewhere(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
     """Forget that another app deleted the record, because its owner has decided what follows: the settings alone say
     whether it is published again, and if it comes back, it is not attached.
     """
@@ -442,19 +442,19 @@ async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
     await tx.execute(_RECHECK_KIND, kind=kind, now=tx.now)
 
 
-async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
+async def make_due_after_flag(tx: Transaction, kind: PublicationKind) -> int:
     """Make the publications of a kind due that waited while its flag was off. Returns how many."""
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
     return await tx.execute(
-        _WAKE_SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.FLAG_OFF), now=tx.now
+        _MAKE_DUE_AFTER_FLAG, kinds=kinds, reason=encode_explanation(PublicationReason.FLAG_OFF), now=tx.now
     )
 
 
-async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
+async def make_due_after_read(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
     """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(_WAKE_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
+    return await tx.execute(_MAKE_DUE_AFTER_READ, user_id=user_id, kind=kind, now=tx.now)
 
 
 async def create_for_foreign_record(

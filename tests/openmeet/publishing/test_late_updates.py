@@ -19,7 +19,7 @@ from tests.openmeet.publishing.other_app import cleos_records
 __all__ = ["cleo", "deployment"]
 
 
-async def in_doubt(deployment: Deployment) -> int:
+async def in_flight(deployment: Deployment) -> int:
     async with deployment.db.reader() as reader:
         return len(await reader.fetch("select uri from in_flight_updates"))
 
@@ -52,7 +52,7 @@ async def test_a_late_update_to_an_earlier_answer_does_not_count(
     deployment.clock.turn(DAY)
     async with deployment.db.transaction() as tx:
         await forget_old(tx)
-    assert await in_doubt(deployment) == 0, "no earlier request can still arrive"
+    assert await in_flight(deployment) == 0, "no earlier request can still arrive"
 
 
 @on_one_engine
@@ -62,7 +62,7 @@ async def test_another_app_may_repeat_an_earlier_answer(deployment: Deployment, 
     for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await deployment.answer(cleo, event.slug, reply)
         await publish_and_listen_for_hours(deployment, cleo)
-    assert await in_doubt(deployment) == 0
+    assert await in_flight(deployment) == 0
     (ours,) = await cleos_records(deployment, RSVP)
     await change_answer_in_app(deployment, ours, "interested")
     await publish_and_listen_for_hours(deployment, cleo)

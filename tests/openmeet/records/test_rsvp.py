@@ -113,21 +113,21 @@ def test_every_combination_of_what_is_published_of_an_answer():
 
 
 def test_new_answer_is_valid():
-    record = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, replied_at=NOW, previous=None)
+    record = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, created_at=NOW, previous=None)
     validate_record(Catalog(), RSVP, record)
 
 
 def test_the_same_answer_does_not_refresh_the_subject():
-    before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, replied_at=NOW, previous=None)
+    before = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, created_at=NOW, previous=None)
     other = CID[:-1] + "m"
     assert (
-        write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, replied_at=NOW, previous=before) == before
+        write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=other, created_at=NOW, previous=before) == before
     )
-    changed = write_rsvp(f"{RSVP}#notgoing", subject_uri=EVENT_URI, subject_cid=other, replied_at=NOW, previous=before)
+    changed = write_rsvp(f"{RSVP}#notgoing", subject_uri=EVENT_URI, subject_cid=other, created_at=NOW, previous=before)
     assert changed["subject"] == {"uri": EVENT_URI, "cid": other}
 
 
 def test_unknown_keys_and_created_at_are_kept():
     before = {"subject": {"uri": EVENT_URI}, "status": "maybe", "createdAt": "2026-01-01T00:00:00Z", "emoji": "🎉"}
-    after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, replied_at=NOW, previous=before)
+    after = write_rsvp(f"{RSVP}#going", subject_uri=EVENT_URI, subject_cid=CID, created_at=NOW, previous=before)
     assert (after["emoji"], after["createdAt"], after["$type"]) == ("🎉", "2026-01-01T00:00:00Z", RSVP)

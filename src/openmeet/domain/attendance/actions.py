@@ -53,7 +53,8 @@ async def answer(
     possible until the event is removed.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
-    for more people) and InvalidForm (a registration field is missing or invalid).
+    for more people, or not possible for this person: blocked, rejected, checked in, not a member) and InvalidForm (a
+    registration field is missing or invalid).
     """
     locked = await locked_event.lock_by_slug(tx, slug, caller.user_id)
     if locked is None:
@@ -61,7 +62,7 @@ async def answer(
     event, event_registration = locked.event, locked.event_registration
     action = ACTION_OF_REPLY[reply]
     relationship = await _require_may_reply(tx, caller, locked, action)
-    previous = locked.rsvp or await _rsvp_to_last_date(tx, event_registration, caller)
+    previous = locked.rsvp or await _latest_rsvp_in_series(tx, event_registration, caller)
     is_going = action is AttendanceAction.GOING
     has_seats = locked.rsvp is not None and locked.rsvp.is_seated
     details = merge_details(event_registration, previous, reply_details, is_going=is_going, has_seats=has_seats)
@@ -150,10 +151,12 @@ async def _require_may_reply(
     return relationship
 
 
-async def _rsvp_to_last_date(
+async def _latest_rsvp_in_series(
     reader: Reader, event_registration: EventRegistration, caller: Caller
 ) -> Attendance | None:
-    """The caller's most recent RSVP in the same series, whose details a first reply to the next date keeps."""
+    """The caller's most recent RSVP with "going" to any date of the series. Their first reply to another date keeps its
+    details.
+    """
     position = event_registration.event.position_in_series
     if position is None:
         return None

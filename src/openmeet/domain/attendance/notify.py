@@ -67,7 +67,7 @@ async def people_to_notify_of_events(
     limit: int,
     reached_by: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """``people_to_notify`` for several events, from user id ``after`` on, each person once, in order of their ids.
+    """``people_to_notify`` for several events, each person once, in order of their ids, which are greater than ``after``.
 
     ``reached_by`` restricts the result to people whom that fan-out had reached, and those who answered since.
     """

@@ -33,7 +33,7 @@ COLUMNS = (
     " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
-# RSVPs recorded in one repository, and all RSVPs of a person known only by its DID, from one event and RSVP on. Each half
+# RSVPs recorded in one repository, and all RSVPs of a person known only by its DID, after one event and RSVP. Each half
 # has an index.
 ERASABLE: Mapping[Engine, str] = {
     engine: f"""

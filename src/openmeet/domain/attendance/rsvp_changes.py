@@ -245,7 +245,7 @@ async def save_decision(
     else:
         after = await queries.save(tx, after)
     if enqueues_record:
-        writes.append(record_write(tx, after, change.edited_at))
+        writes.append(record_enqueue_write(tx, after, change.edited_at))
     writes.extend(extra_writes)
     is_recorded = before is None or belongs_in_history(before, after)
     if is_recorded:
@@ -343,7 +343,7 @@ async def enqueue_records(tx: Transaction, saved: Sequence[Attendance]) -> None:
         await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
 
 
-def record_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
+def record_enqueue_write(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
     """The SQL write that enqueues the RSVP record of a person. ``edited_at`` is the time of the reply, if not now."""
     return publications.publication_write(
         tx,

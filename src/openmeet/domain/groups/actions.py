@@ -163,7 +163,7 @@ async def edit(
     if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
         raise Forbidden(GroupReason.ONLY_OWNER_PUBLISHES)
     if details.sync_enabled is not before.details.sync_enabled:
-        await publications.forget_foreign_deletion(tx, kind=PublicationKind.GROUP, subject_id=before.id)
+        await publications.forget_deletion_elsewhere(tx, kind=PublicationKind.GROUP, subject_id=before.id)
     return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
 
 

@@ -55,7 +55,7 @@ async def apply(
     if not applies_awaiting:
         batch.awaited_uris.clear()
     parsed_messages = batch.with_current_subjects(parsed_messages)
-    outcomes: dict[int, IngestResult] = {}
+    results_by_index: dict[int, IngestResult] = {}
     try:
         for number, indexes in enumerate(_waves(batch, parsed_messages)):
             seen_records = batch.seen_records
@@ -64,22 +64,24 @@ async def apply(
                 seen_records = await seen.find_many(tx, sorted({parsed_messages[one].message.uri for one in indexes}))
                 parsed_messages = await _with_subjects_now(tx, batch, parsed_messages)
             changes = {one: _change(parsed_messages[one], seen_records) for one in indexes}
-            outcomes |= await _apply_wave(tx, context, batch, _sorted_wave(batch, changes, tx.now))
+            results_by_index |= await _apply_wave(tx, context, batch, _sorted_wave(batch, changes, tx.now))
         await remote_series.fill_freed_dates(tx, batch.freed_dates, batch.changed_series)
-        await _follow_transfers(tx, context, parsed_messages, outcomes)
+        await _follow_transfers(tx, context, parsed_messages, results_by_index)
     except ForeignKeyViolated as failure:
         raise TransactionConflict("a person’s account was merged with another one in between") from failure
-    results = _results(parsed_messages, outcomes)
+    results = _results(parsed_messages, results_by_index)
     await _apply_intake_rules(tx, context, batch, parsed_messages, results)
     return results
 
 
-def _results(parsed_messages: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]) -> list[IngestResult]:
+def _results(
+    parsed_messages: Sequence[ParsedMessage], results_by_index: Mapping[int, IngestResult]
+) -> list[IngestResult]:
     """Return the result of each message. A copy of a message was not applied and is known, or refused as well."""
-    of_version = {_version(parsed_messages[index].message): outcome for index, outcome in outcomes.items()}
+    of_version = {_version(parsed_messages[index].message): result for index, result in results_by_index.items()}
     of_copies = {version: one if one in _REFUSED else IngestResult.KNOWN for version, one in of_version.items()}
     return [
-        outcomes[index] if index in outcomes else of_copies[_version(parsed.message)]
+        results_by_index[index] if index in results_by_index else of_copies[_version(parsed.message)]
         for index, parsed in enumerate(parsed_messages)
     ]
 
@@ -100,13 +102,13 @@ async def _follow_transfers(
     tx: Transaction,
     context: IngestionContext,
     parsed_messages: Sequence[ParsedMessage],
-    outcomes: Mapping[int, IngestResult],
+    results_by_index: Mapping[int, IngestResult],
 ) -> None:
     """Follow ownership transfers once everything else in the batch is applied, because RSVPs in it refer to the old
     URIs.
     """
     for index, parsed in enumerate(parsed_messages):
-        if outcomes.get(index) is IngestResult.APPLIED and parsed.event is not None:
+        if results_by_index.get(index) is IngestResult.APPLIED and parsed.event is not None:
             await ownership_transfer.follow(tx, context, parsed.message.uri, parsed.record)
 
 
@@ -196,21 +198,21 @@ def _sorted_wave(batch: Batch, changes: Mapping[int, RecordChange], now: Instant
 async def _apply_wave(
     tx: Transaction, context: IngestionContext, batch: Batch, wave: SortedWave
 ) -> dict[int, IngestResult]:
-    outcomes = dict(wave.refused)
+    results_by_index = dict(wave.refused)
     await record_proofs.enqueue(tx, wave.to_prove)
     events, rsvps = list(wave.events.values()), list(wave.rsvps.values())
-    outcomes.update(zip(wave.events, await apply_bulk.put_events(tx, context, batch, events), strict=True))
-    outcomes.update(zip(wave.rsvps, await apply_bulk.put_rsvps(tx, batch, rsvps), strict=True))
+    results_by_index.update(zip(wave.events, await apply_bulk.put_events(tx, context, batch, events), strict=True))
+    results_by_index.update(zip(wave.rsvps, await apply_bulk.put_rsvps(tx, batch, rsvps), strict=True))
     await _store_tombstones(tx, list(wave.absent.values()))
-    outcomes.update(dict.fromkeys(wave.absent, IngestResult.KNOWN))
-    outcomes.update(await _delete_each(tx, context, batch, wave))
+    results_by_index.update(dict.fromkeys(wave.absent, IngestResult.KNOWN))
+    results_by_index.update(await _delete_each(tx, context, batch, wave))
     for index, change in wave.one_by_one.items():
         seen_record = change.seen_record
         if seen_record is not None and change.message.collection in RSVPS:
             # Its event may have moved to another record in this batch.
             seen_record = await seen.find(tx, seen_record.uri)
-        outcomes[index] = await apply_one(tx, context, batch, change.parsed, seen_record)
-    return outcomes
+        results_by_index[index] = await apply_one(tx, context, batch, change.parsed, seen_record)
+    return results_by_index
 
 
 async def _delete_each(
@@ -238,8 +240,8 @@ async def _store_tombstones(tx: Transaction, deletions: Sequence[RecordChange]) 
 
 
 def _needs_proof(change: RecordChange) -> bool:
-    """Whether only the repository can tell which version it has: a verified and an unverified one differ, and the
-    unverified one claims to be newer.
+    """Whether only the repository can tell which version it has: a signed and an unsigned one differ, and the
+    unsigned one claims to be newer.
     """
     message, seen_record = change.message, change.seen_record
     if seen_record is None or message.is_verified == seen_record.is_verified or change.is_same_version:
@@ -252,14 +254,14 @@ async def _apply_intake_rules(
     context: IngestionContext,
     batch: Batch,
     parsed_messages: Sequence[ParsedMessage],
-    outcomes: Sequence[IngestResult],
+    results: Sequence[IngestResult],
 ) -> None:
     """Apply the intake rules to new events, by author."""
     fresh: dict[str, list[str]] = {}
     here_before = {uri for uri, seen_record in batch.seen_records.items() if seen_record.state is RecordState.MAPPED}
-    for parsed, outcome in zip(parsed_messages, outcomes, strict=True):
+    for parsed, result in zip(parsed_messages, results, strict=True):
         uri = parsed.message.uri
-        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.own_uris:
+        if result not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.own_uris:
             continue
         if parsed.event is None:
             here_before.discard(uri)

@@ -32,7 +32,7 @@ from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.record_change import RecordChange
-from openmeet.network.ingestion.rsvp_deletions import deletion_of
+from openmeet.network.ingestion.rsvp_deletions import rsvp_deletion_of
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -254,10 +254,10 @@ async def put_rsvps(tx: Transaction, batch: Batch, changes: Sequence[RecordChang
             await late_change_times.reconsider_with(tx, message, seen_record)
         elif one.was_about_another_event:
             former_event_id = await event_records.id_with(tx, one.change.former_subject_uri)
-            await rsvp_deletions.apply_deletion(tx, deletion_of(message, seen_record, former_event_id))
+            await rsvp_deletions.apply_deletion(tx, rsvp_deletion_of(message, seen_record, former_event_id))
     awaited_uris = [uri for one in stored if (uri := one.awaited_uri) is not None]
     await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited_uris)
-    await apply_rsvp.derive_each(tx, [pair for one in stored if (pair := one.to_derive) is not None])
+    await apply_rsvp.derive_each(tx, [to_derive for one in stored if (to_derive := one.to_derive) is not None])
     return [one.outcome for one in stored]
 
 
@@ -437,4 +437,4 @@ async def apply_event_deletion(
 async def apply_rsvp_deletion(tx: Transaction, deletion: RecordChange) -> None:
     """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
     event_id = await event_records.id_with(tx, deletion.former_subject_uri)
-    await rsvp_deletions.apply_deletion(tx, deletion_of(deletion.message, deletion.seen_record, event_id))
+    await rsvp_deletions.apply_deletion(tx, rsvp_deletion_of(deletion.message, deletion.seen_record, event_id))

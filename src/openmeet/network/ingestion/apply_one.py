@@ -1,4 +1,5 @@
-"""Apply one message at a time: records that we write, series, deletions, and the special cases of ``apply``.
+"""Apply one message at a time: records that we write, series, groups, superseded records, late writes, and the special
+cases of ``apply``.
 
 Each message goes through three steps. The echo of our own bytes completes the write. ``records.seen`` decides whether
 this is the newest version. Only then are rows derived. A message that was applied before, or is older than what is

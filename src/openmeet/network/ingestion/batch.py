@@ -42,7 +42,7 @@ class Batch:
     own_uris: set[str]
     # Records of events that RSVPs await.
     awaited_uris: set[str]
-    # (URI, CID) of our writes that may still arrive; under an abandoned key they are late creates.
+    # (URI, CID) of our writes that may still arrive; under an abandoned key they are late writes.
     in_flight: frozenset[tuple[str, str]]
     # The rev up to which a DID or URI was erased.
     erased: dict[str, str]

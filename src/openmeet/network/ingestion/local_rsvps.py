@@ -49,8 +49,8 @@ async def settle_with_record(
     if is_own_record and effective.cid in {publication.base_cid, publication.chosen_cid}:
         # These are our own bytes, but the local status may be more specific. If the status came from another record
         # that is no longer effective, ours becomes effective again.
-        is_anothers = attendance.source is RsvpSource.NETWORK and attendance.record_uri != effective.uri
-        return MergeSide.THEIRS if is_anothers and not publication.has_unsent_revision else MergeSide.OURS
+        is_from_other_record = attendance.source is RsvpSource.NETWORK and attendance.record_uri != effective.uri
+        return MergeSide.THEIRS if is_from_other_record and not publication.has_unsent_revision else MergeSide.OURS
     if attendance.status is AttendanceStatus.INVITED and attendance.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
         if publication.has_unsent_revision:
@@ -61,7 +61,7 @@ async def settle_with_record(
     if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED_STATUSES):
         return await _settle_unsent(tx, publication, attendance, effective)
     if is_own_record:
-        await _adopt(tx, effective)
+        await _accept_as_base(tx, effective)
         return MergeSide.THEIRS
     return await _settle_published(tx, publication, attendance, effective) if differs else MergeSide.THEIRS
 
@@ -70,11 +70,11 @@ async def _settle_unsent(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord
 ) -> MergeSide:
     """``settle_with_record`` for an RSVP given here that was never published."""
-    theirs_at = await replied_at(tx, effective)
+    theirs_at = await version_written_at(tx, effective)
     side = most_recent(merge_input_of(publication, publication.edited_at, theirs_at, effective.cid or ""))
     await store_decision(tx, publication, attendance.status.value, effective, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.has_unsent_revision):
-        await _adopt(tx, effective)
+        await _accept_as_base(tx, effective)
     elif side is MergeSide.THEIRS:
         await publication_echoes.abandon_revision(tx, publication)
     return side
@@ -90,7 +90,9 @@ async def _settle_published(
     published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = attendance.answered_at
-    side = most_recent(merge_input_of(publication, ours_at, await replied_at(tx, effective), effective.cid or ""))
+    side = most_recent(
+        merge_input_of(publication, ours_at, await version_written_at(tx, effective), effective.cid or "")
+    )
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
         await store_decision(tx, publication, attendance.status.value, effective, side)
@@ -99,8 +101,8 @@ async def _settle_published(
     return side
 
 
-async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
-    """Adopt the content that another app has written into our own record."""
+async def _accept_as_base(tx: Transaction, effective: SeenRecord) -> None:
+    """Make the content that another app has written into our own record the base of the publication."""
     version = version_seen(effective)
     if version is not None:
         await publication_echoes.accept_foreign_version(tx, version)
@@ -117,9 +119,9 @@ def merge_input_of(publication: Publication, ours_at: Instant, theirs_at: Instan
     )
 
 
-async def replied_at(tx: Transaction, rsvp: SeenRecord) -> Instant:
-    """Return when the RSVP was written, not when it was last found. A read that finds an unchanged record does not make
-    it newer.
+async def version_written_at(tx: Transaction, rsvp: SeenRecord) -> Instant:
+    """Return when this version of the RSVP was written, not when it was last found. A read that finds an unchanged
+    record does not make it newer.
     """
     written = written_at(rsvp.precedence)
     rev = await latest_possible_commit(

@@ -24,7 +24,7 @@ class IngestResult(StrEnum):
 
     APPLIED = "applied"
     ECHO = "echo"
-    LATE = "late"  # a create of ours that arrived after its key was abandoned
+    LATE = "late"  # a write of ours that arrived after its key was abandoned
     KNOWN = "known"  # not newer than the stored version
     AWAITS_EVENT = "parked"
     RAW = "raw"

@@ -64,7 +64,7 @@ _BATCH_SECONDS: Final[Mapping[Engine, float]] = {"sqlite": 0.5, "postgresql": 1.
 LEASE_SECONDS = 60.0
 # A batch that waits for the database is given back early enough for its last attempt to end within the lease.
 _HELD_SECONDS = LEASE_SECONDS / 2
-# The pause doubles with each failure up to the longest, after which the queue and the database are soon noticed again.
+# The pause doubles with each failure, up to the longest, so that recovery is noticed soon.
 PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 8.0
 POLICY = RetryPolicy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)

@@ -24,8 +24,8 @@ from openmeet.network.ingestion.local_rsvps import (
     decision_of,
     latest_possible_commit,
     merge_input_of,
-    replied_at,
     store_decision,
+    version_written_at,
 )
 from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records.message import RecordMessage
@@ -60,7 +60,7 @@ class RsvpDeletion:
         )
 
 
-def deletion_of(message: RecordMessage, seen_record: SeenRecord | None, event_id: EventId | None) -> RsvpDeletion:
+def rsvp_deletion_of(message: RecordMessage, seen_record: SeenRecord | None, event_id: EventId | None) -> RsvpDeletion:
     """Return the deletion in a message about this record as last seen, which was an RSVP to this event."""
     known_before = "" if seen_record is None else seen_record.rev
     about = None
@@ -95,7 +95,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
     deleted_by = await latest_possible_commit(tx, deletion.did, deletion.rev, deletion.previous_known_rev)
     is_newer = publication.has_unsent_revision and publication.edited_at > moment_of_rev(deleted_by, tx.now)
     if publication.has_unsent_revision and (not is_newer or deleted_by != deletion.rev):
-        await _store_decision(tx, deletion, publication, is_ours=is_newer)
+        await _store_deletion_decision(tx, deletion, publication, is_ours=is_newer)
     # Without a base, this is refused: as far as is known, no write of ours under this key has taken effect. Then no
     # attendance has the record, so nothing is withdrawn, and our write stays due.
     is_deleted = await publication_echoes.mark_deleted_elsewhere(
@@ -175,7 +175,7 @@ async def _settle_with_next_record(
         return MergeSide.OURS
     if record.uri == publication.uri:
         return MergeSide.OURS
-    theirs_at = await replied_at(tx, record)
+    theirs_at = await version_written_at(tx, record)
     side = most_recent(merge_input_of(publication, publication.edited_at, theirs_at, record.cid or ""))
     if side is MergeSide.THEIRS:
         await store_decision(tx, publication, ours, record, side)
@@ -197,7 +197,7 @@ async def _keep_reply_given_since(tx: Transaction, deletion: RsvpDeletion, own: 
     publication = await publication_queries.find(tx, PublicationKind.RSVP, own.id)
     if publication is not None and deletion.may_be_earlier_than(own.answered_at, tx.now):
         # If the commit of the deletion arrives, it reveals the exact time.
-        await _store_decision(tx, deletion, publication, is_ours=is_newer)
+        await _store_deletion_decision(tx, deletion, publication, is_ours=is_newer)
     if is_newer:
         await rsvp_records.forget_record(tx, own.id)
     return is_newer
@@ -210,7 +210,9 @@ async def _detach_record(tx: Transaction, uri: str) -> None:
         await rsvp_records.forget_record(tx, own.id)
 
 
-async def _store_decision(tx: Transaction, deletion: RsvpDeletion, publication: Publication, *, is_ours: bool) -> None:
+async def _store_deletion_decision(
+    tx: Transaction, deletion: RsvpDeletion, publication: Publication, *, is_ours: bool
+) -> None:
     """Store which of the two counts: the RSVP given here, or the deletion of its record."""
     attendance = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
     if attendance is None:

@@ -3,6 +3,8 @@ is fetched once. The RSVP is applied once its author can see the event here.
 
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
 deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are applied are quarantined.
+
+``recheck`` also evaluates again the pending RSVPs of a person, which await a host.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +36,7 @@ from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.kinds import JobKind
 
 # There are few, because their number is limited per author (``records.seen_rsvps``). Other jobs fetch missing events.
+# 'parked' is AWAITS_EVENT.
 _AWAITED_AND_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did

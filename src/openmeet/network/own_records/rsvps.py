@@ -63,7 +63,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        replied_at=network.clock.now(),
+        created_at=network.clock.now(),
         previous=None,
     )
     try:
@@ -97,7 +97,7 @@ async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: 
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        replied_at=network.clock.now(),
+        created_at=network.clock.now(),
         previous=current.record,
     )
     if record != current.record:

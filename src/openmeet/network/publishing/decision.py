@@ -131,7 +131,7 @@ class ForgetRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveBack:
+class KeepInRepository:
     """The record was going to move to another repository but stays after all, under its existing URI."""
 
     uri: str
@@ -152,7 +152,7 @@ Decision = (
     | DoNothing
     | AwaitPermission
     | ForgetRecord
-    | MoveBack
+    | KeepInRepository
     | AwaitFeatureFlag
 )
 

@@ -28,7 +28,7 @@ from openmeet.network.publishing.decision import (
     DoNothing,
     ForgetRecord,
     KeepEditsLocal,
-    MoveBack,
+    KeepInRepository,
     Publish,
     PublishEvent,
     PublishGroup,
@@ -205,7 +205,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
             await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
             await outcomes.forget_record(dependencies, publication)
-        case MoveBack(uri):
+        case KeepInRepository(uri):
             await outcomes.keep_in_repository(dependencies, publication, uri)
         case _ if is_retracting:
             await _finish_unwanted_retraction(dependencies, publication)

@@ -32,7 +32,7 @@ from openmeet.network.publishing.decision import (
     DoNothing,
     ForgetRecord,
     KeepEditsLocal,
-    MoveBack,
+    KeepInRepository,
     Publish,
     PublishEvent,
     PublishPlain,
@@ -153,7 +153,7 @@ async def _decide_event(
         if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
             return WithholdOrRetract(PublicationReason.AUTHOR_MUST_AGREE)
         return DoNothing()
-    return await _target_of_event(reader, event, publication)
+    return await _decide_repository_of_event(reader, event, publication)
 
 
 def _decide_if_not_permitted(
@@ -185,7 +185,7 @@ def _is_only_of_another_app(event: Event, publication: Publication) -> bool:
     return event.is_record_of_author and not publication.has_own_version
 
 
-async def _target_of_event(reader: Reader, event: Event, publication: Publication) -> Decision:
+async def _decide_repository_of_event(reader: Reader, event: Event, publication: Publication) -> Decision:
     """Decide where the event's record is written. An existing record stays where it is; a new one goes into the
     repository of the event's group, if the group has one.
 
@@ -199,7 +199,7 @@ async def _target_of_event(reader: Reader, event: Event, publication: Publicatio
     if not isinstance(target, Identity):
         return target
     if is_moving and publication.uri is None and target.did == event.record_did:
-        return MoveBack(event.record_uri or "")
+        return KeepInRepository(event.record_uri or "")
     return PublishEvent(event, target)
 
 

@@ -28,11 +28,11 @@ _MILLISECOND = 1_000
 
 async def known_or_new_uri(dependencies: PublishingDependencies, decision: PublishRsvp, did: Did) -> AtUri:
     """Return the URI of the RSVP that is known here, under any key; otherwise that of a new one."""
-    subject = parse_at_uri(decision.event.record_uri or "")
+    event_uri = parse_at_uri(decision.event.record_uri or "")
     async with dependencies.db.reader() as reader:
-        effective = await seen_rsvps.effective_rsvp(reader, subject_uri=str(subject), dids=[did], collections=[RSVP])
+        effective = await seen_rsvps.effective_rsvp(reader, subject_uri=str(event_uri), dids=[did], collections=[RSVP])
     if effective is None:
-        return AtUri(did, RSVP, RecordKey(record_key_for(subject)))
+        return AtUri(did, RSVP, RecordKey(record_key_for(event_uri)))
     return parse_at_uri(effective.record.uri)
 
 
@@ -67,14 +67,14 @@ async def rsvp_record(
     rsvp, now = decision.attendance, dependencies.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
     # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
-    replied_at = (
+    created_at = (
         min(rsvp.answered_at + publication.lease * _MILLISECOND, now) if rsvp.source is RsvpSource.HERE else now
     )
     return write_rsvp(
         decision.status_token,
         subject_uri=decision.event.record_uri or "",
         subject_cid=await _subject_cid(dependencies, decision.event),
-        replied_at=Instant(replied_at),
+        created_at=Instant(created_at),
         previous=previous,
     )
 

@@ -215,7 +215,7 @@ async def _obstacle_to(
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):
         return ChangedElsewhere(uri)
-    if current is not None and publication.uri is None and _has_no_record(decision):
+    if current is not None and publication.uri is None and _is_without_record_uri(decision):
         async with dependencies.db.reader() as reader:
             is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
             is_unclaimed = await _is_unclaimed(reader, decision, str(uri))
@@ -329,8 +329,8 @@ def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str
     return {**record, "createdAt": format_datetime(parse_datetime(created) + publication.lease * _MILLISECOND)}
 
 
-def _has_no_record(decision: Publish) -> bool:
-    """Whether the event, series or group has no known record at the URI that it keeps."""
+def _is_without_record_uri(decision: Publish) -> bool:
+    """Whether this is an event, series or group whose row does not have the URI of a record."""
     match decision:
         case PublishEvent(event):
             return event.record_uri is None

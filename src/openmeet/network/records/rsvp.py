@@ -179,16 +179,16 @@ def status_token(
 
 
 def write_rsvp(
-    token: str, *, subject_uri: str, subject_cid: str, replied_at: Instant, previous: Mapping[str, Value] | None
+    token: str, *, subject_uri: str, subject_cid: str, created_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """Write an RSVP into its record. Other apps' keys, ``createdAt`` and an unchanged RSVP stay. ``replied_at``:
+    """Write an RSVP into its record. Other apps' keys, ``createdAt`` and an unchanged RSVP stay. ``created_at``:
     ``createdAt`` of a new record.
 
     The subject's CID is refreshed only when the RSVP changes, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:
-        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(replied_at)}
+        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(created_at)}
     record = dict(previous)
     status = record.get("status")
     old_subject = record.get("subject")
@@ -201,5 +201,5 @@ def write_rsvp(
     )
     if not is_same:
         record.update({"$type": RSVP, "subject": subject, "status": token})
-        record.setdefault("createdAt", format_datetime(replied_at))
+        record.setdefault("createdAt", format_datetime(created_at))
     return record

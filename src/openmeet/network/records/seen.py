@@ -1,9 +1,9 @@
 """Every relevant record of the network as last seen. A condition in the SQL statement guards each merge.
 
-A version replaces another only if its (is verified, epoch, rev) is greater. An unverified version therefore never
-overrides a verified one, and a verified one always overrides it, regardless of the revs. Deletes leave a tombstone with
-their rev. Messages at or below the floor of their repository (``repository_state``) are history and ignored. Any order
-and any repetition of messages therefore produce the same rows.
+A version replaces another only if its (is verified, epoch, rev) is greater. An unsigned version therefore never
+overrides a signed one (``is_verified``), and a signed one always overrides it, regardless of the revs. Deletes leave a
+tombstone with their rev. Messages at or below the floor of their repository (``repository_state``) are history and
+ignored. Any order and any repetition of messages therefore produce the same rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
