@@ -75,8 +75,8 @@ async def test_an_announcement_reaches_members_who_want_it(post, club):
     assert "Bring &lt;lamps&gt;." in html_of(mail)
     assert link_to(mail, "/groups/") == f"/groups/{group.slug}"
     assert "Bring &lt;lamps&gt;" not in await page_of(post, cleo)
-    assert "Ana writes in" in await page_of(post, ben)
-    assert "Ana writes in" not in await page_of(post, eve)
+    assert "<strong>Ana</strong> writes in" in await page_of(post, ben)
+    assert "writes in" not in await page_of(post, eve)
 
 
 async def test_removed_announcements_and_former_members_get_no_e_mail(post, club):
@@ -154,7 +154,7 @@ async def test_each_kind_can_be_switched_off_by_itself(post, club):
         ("ben@example.org", False, True),
         ("cleo@example.org", True, False),
     ]
-    assert "Ana writes in" in await page_of(post, ben)
+    assert "<strong>Ana</strong> writes in" in await page_of(post, ben)
 
 
 async def test_new_events_are_announced_once_to_the_right_people(post, club):
