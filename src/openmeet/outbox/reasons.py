@@ -17,7 +17,7 @@ class PublicationReason(Reason):
     ACCOUNT_DELETED = "publication.account_deleted"
     WITHDRAWN = "publication.withdrawn"
     SIGN_IN_WITH_ACCOUNT = "publication.sign_in_with_account"
-    NEWER_RECORD_ELSEWHERE = "publication.overtaken"
+    OVERTAKEN = "publication.overtaken"
     MERGING = "publication.merging"
     DELETED_ELSEWHERE = "publication.deleted_elsewhere"
     RECORD_DELETED = "publication.record_deleted"

@@ -88,7 +88,7 @@ async def repository_for_rsvp(
     ):
         return target
     other = next(one for one in identities if one.did == effective.record.did)
-    return RetractDuplicate(PublicationReason.NEWER_RECORD_ELSEWHERE) if await _is_signed_in(reader, other) else target
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else target
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:
