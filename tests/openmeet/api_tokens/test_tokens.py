@@ -220,8 +220,13 @@ async def test_the_number_of_tokens_is_limited(site: Site, client, ana):
 
 async def test_the_page_makes_a_token_shows_it_once_and_revokes_it(client):
     await sign_up(client, "ana@example.org", "Ana")
-    typed = {"name": "The club's website", "scope_read": "on", "expires_in_days": "30"}
+    typed = {"name": "The club's website", "access": "everything", "expires_in_days": "30"}
+    first = (await client.get(PATH)).text
     made = await client.post(PATH, data=typed)
+    for form in (first, made.text):
+        inputs = inputs_of(form)
+        assert (inputs["name"], inputs["access"], "scope_read" in inputs) == ("", "read", True), "the form starts anew"
+        assert '<option value="90" selected>' in form
     (token,) = set(re.findall(r"omt_[\w-]{40,}", made.text))
     assert (made.status_code, h1_of(made.text)) == (200, "Apps and tokens")
     assert (await client.get("/api/me", headers={"authorization": f"Bearer {token}"})).status_code == HTTPStatus.OK

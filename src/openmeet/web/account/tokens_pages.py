@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import FormState, form_with_problems, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import SCOPE_DESCRIPTIONS, TokenScope
@@ -63,6 +63,9 @@ class Access(StrEnum):
     CHOOSE = "choose"
 
 
+_DEFAULTS: Final = FormState({"expires_in_days": "90", "access": Access.READ, "scope_read": "on"})
+
+
 def routes() -> list[Route]:
     return [
         Route(PATH, show, methods=["GET"]),
@@ -71,7 +74,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _tokens_page(request, FormState({"expires_in_days": "90", "access": Access.READ, "scope_read": "on"}))
+    return await _tokens_page(request, _DEFAULTS)
 
 
 async def change(request: Request) -> Response:
@@ -92,7 +95,7 @@ async def change(request: Request) -> Response:
         return await _tokens_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
         return await _tokens_page(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
-    return await _tokens_page(request, EMPTY, token_name=api_token.name, token=token)
+    return await _tokens_page(request, _DEFAULTS, token_name=api_token.name, token=token)
 
 
 async def _tokens_page(
