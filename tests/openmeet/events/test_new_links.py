@@ -1,5 +1,7 @@
 """A new link for an unlisted event: the old link stops working for strangers and redirects people who have access."""
 
+import re
+
 import pytest
 
 from openmeet.domain import slugs
@@ -52,7 +54,10 @@ async def test_a_new_link_for_an_event(site):
         await sign_up(guest, "ben@example.org", "Ben")
         page = await host.get(old)
         assert f"{old}/new-link" in page.text
-        assert "Create a new link?" in (await host.get(f"{old}/new-link")).text
+        asked = (await host.get(f"{old}/new-link")).text
+        assert "Create a new link?" in asked
+        assert re.search(rf'way-back of-subject"><a href="{old}">.*<strong>Supper club</strong>', asked)
+        assert (await guest.get(f"{old}/new-link")).status_code == 403
         made = await host.post(f"{old}/new-link")
         assert made.status_code == 303
         new = made.headers["location"].partition("?")[0]
@@ -76,6 +81,9 @@ async def test_a_new_link_for_a_series_changes_its_dates_too(site):
         old = made.headers["location"].removeprefix("/api")
         async with site.db.reader() as reader:
             dates = [row["slug"] for row in await reader.fetch("select slug from events order by starts_at")]
+        await sign_up(host, "ana@example.org", "Ana")
+        asked = (await host.get(f"{old}/new-link")).text
+        assert re.search(rf'way-back of-subject"><a href="{old}">.*<strong>{WEEKLY_PRACTICE["title"]}</strong>', asked)
         answer = await host.post(f"/api{old}/new-link", headers=ana)
         assert answer.status_code == 200, answer.text
         new = f"/series/{answer.json()['slug']}"
@@ -96,6 +104,9 @@ async def test_a_new_link_for_a_group_ends_every_earlier_one(site):
         made = await host.post("/api/groups", json=GROUP, headers=ana)
         assert made.status_code == 201, made.text
         await aged(site, "groups")
+        await sign_up(host, "ana@example.org", "Ana")
+        asked = (await host.get(f"/groups/{OLD}/new-link")).text
+        assert re.search(rf'way-back of-subject"><a href="/groups/{OLD}">.*<strong>Supper club</strong>', asked)
         answer = await host.post(f"/api/groups/{OLD}/new-link", headers=ana)
         assert answer.status_code == 200, answer.text
         assert (await stranger.get(f"/groups/{answer.json()['slug']}")).status_code == 200

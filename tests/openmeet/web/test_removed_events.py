@@ -37,14 +37,10 @@ async def ana(site: Site) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def parts_of_events() -> list[str]:
-    """Every page, file and API operation of one event that can be read. The page that offers a new link asks the same
-    of every address.
-    """
+    """Every page, file and API operation of one event that can be read."""
     paths = {one.path for one in [*pictures(), *open_pages(), *embeds(), *pages()] if "GET" in (one.methods or ())}
     paths |= {one.path for one in operations() if one.method == "GET"}
-    return sorted(
-        path for path in paths if "/events/{slug}" in path and path.count("{") == 1 and not path.endswith("/new-link")
-    )
+    return sorted(path for path in paths if "/events/{slug}" in path and path.count("{") == 1)
 
 
 async def test_hosts_and_guests_see_the_day_and_then_the_page_is_gone(

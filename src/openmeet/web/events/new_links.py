@@ -1,6 +1,5 @@
 """Replace the links of unlisted events, series and groups, on pages and as JSON, and redirect from old links."""
 
-from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
@@ -20,7 +19,9 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import INSIDE, GroupId
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import agenda, follower_queries
@@ -30,6 +31,7 @@ from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
@@ -37,12 +39,6 @@ from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _PATHS = {LinkKind.EVENT: event_path, LinkKind.SERIES: series_path, LinkKind.GROUP: group_path}
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    kind: str
-    path: str
 
 
 def routes() -> list[Route]:
@@ -57,15 +53,22 @@ def routes() -> list[Route]:
 
 
 async def show_event(request: Request) -> Response:
-    return _question_page(request, LinkKind.EVENT)
+    async with database_of(request).reader() as reader:
+        event = await event_actions.find_for_host(reader, caller_of(request), event_slug_of(request))
+    return _question_page(request, LinkKind.EVENT, subject_of_event(event, reader.now))
 
 
 async def show_series(request: Request) -> Response:
-    return _question_page(request, LinkKind.SERIES)
+    async with database_of(request).reader() as reader:
+        series = await agenda.editable(reader, series_slug_of(request), caller_of(request).user_id)
+    return _question_page(request, LinkKind.SERIES, subject_of_series(series))
 
 
 async def show_group(request: Request) -> Response:
-    return _question_page(request, LinkKind.GROUP)
+    async with database_of(request).reader() as reader:
+        group, membership = await group_actions.visible(reader, group_slug_of(request), caller_of(request).user_id)
+    rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
+    return _question_page(request, LinkKind.GROUP, subject_of_group(group))
 
 
 async def make_for_event(request: Request) -> Response:
@@ -144,11 +147,8 @@ async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) ->
     return group.slug if group is not None and membership is not None and membership.role in INSIDE else None
 
 
-def _question_page(request: Request, kind: LinkKind) -> Response:
-    caller_of(request)
-    return page(
-        request, "events/new_link.html", {"shown": _Shown(kind.value, _PATHS[kind](request.path_params["slug"]))}
-    )
+def _question_page(request: Request, kind: LinkKind, subject: Subject) -> Response:
+    return page(request, "events/new_link.html", {"kind": kind.value, "subject": subject})
 
 
 class NewLink(msgspec.Struct, rename="camel"):
