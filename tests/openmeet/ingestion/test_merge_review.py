@@ -229,6 +229,16 @@ async def test_the_page_names_the_other_app_and_tells_of_edits(db: Database, clo
     assert "From Smoke Signal" in story
 
 
+async def test_an_event_that_was_never_synced_is_only_on_this_site(db: Database, clock: HandClock):
+    ana = await create_person(db, "Ana")
+    async with db.transaction() as tx:
+        tea = await events.create(tx, ana, details(title="Tea"))
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        page = (await browser.get(f"/events/{tea.slug}/merged")).text
+    assert "Only on this site." in page
+    assert "Everything matches." not in page
+
+
 @pytest.mark.parametrize(
     ("field", "code", "words"),
     [
