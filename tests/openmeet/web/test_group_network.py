@@ -84,11 +84,15 @@ async def test_a_member_consents_and_withdraws(site: Site):
 async def test_without_consent_or_a_published_group_nothing_is_offered(site: Site):
     group, ana, ben = await planted(site, promotion_level="members")
     async with signed_in(site, ben.user_id) as browser:
-        assert "Show it to everyone" not in (await browser.get(f"/groups/{group.slug}/network")).text
+        shown = (await browser.get(f"/groups/{group.slug}/network")).text
+        assert "Show it to everyone" not in shown
+        assert "The owner decides what other apps show of this group." in shown
     async with signed_in(site, ana.user_id) as browser:
         shown = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Other apps can show only its name and the address of its page." in shown
         assert "agree to sync" in shown
+        assert "You decide what other apps show of this group." in shown
+        assert "The owner decides" not in shown
 
 
 async def test_strangers_do_not_find_the_page(site: Site):
