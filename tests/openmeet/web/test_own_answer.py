@@ -271,6 +271,29 @@ async def test_only_a_yes_confirms_the_new_time(make_sqlite: MakeDatabase, clock
         assert confirmed in await flash_after("2026-07-06T18:00", "going")
 
 
+async def test_the_own_answer_asks_about_a_new_time_like_the_event_page(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """It confirms nothing before the person does."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    shown = []
+    async with signed_in(site, ben.user_id) as guest:
+        for starts in ("2026-07-04T18:00", "2026-07-06T18:00"):
+            async with site.db.transaction() as tx:
+                await event_hosting.revise(tx, ana, event.slug, details(starts=starts, ends="2026-07-09T20:00"))
+            page = (await guest.get(f"/events/{event.slug}/answer")).text
+            words = ("banner good", "banner hold", "Moved since you answered", "Save my answer", "Still works")
+            shown.append([one for one in words if one in page])
+    assert shown == [
+        ["banner good", "Save my answer"],
+        ["banner hold", "Moved since you answered", "Still works"],
+    ]
+
+
 def test_an_unknown_way_to_take_part_is_answered_with_the_offered_ones() -> None:
     """By their labels, which are in the language of the page."""
     fields = AnswerFields(

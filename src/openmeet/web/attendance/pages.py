@@ -22,7 +22,7 @@ from openmeet.domain.attendance import (
     visibility,
     waitlist,
 )
-from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS, AnswerState, GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import EventRegistration
 from openmeet.domain.events.model import Event
@@ -213,6 +213,7 @@ async def _answer_page(
         "current_reply": bar.current_reply,
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
+        "is_moved": bar.state is AnswerState.MOVED,
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,
         "needs_approval": bar.going is GoingLeadsTo.REQUEST,
     }
