@@ -103,3 +103,24 @@ async def test_the_facts_of_an_event_have_equal_distances_on_a_phone(browser: Br
         distances = await page.evaluate(_BETWEEN_FACTS)
     assert len(distances) >= 3
     assert set(distances) == {20}
+
+
+_OWN_TIME = """() => {
+    const words = document.createRange();
+    words.selectNodeContents(document.querySelector("[data-your-time]"));
+    const below = words.getBoundingClientRect().bottom;
+    const next = document.querySelector(".fact:has([data-your-time]) + .fact").getBoundingClientRect().top;
+    return [below - document.querySelector(".fact .dotted").getBoundingClientRect().bottom, next - below];
+}"""
+
+
+async def test_the_time_of_a_reader_elsewhere_has_a_line_of_its_own(browser: Browser, openmeet: Deployment) -> None:
+    """On a phone. Outside the box of the line it would be cut off, and too close to the place."""
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"), time_zone="Europe/Berlin")
+    async with context(browser, openmeet, viewport=PHONE, timezone_id="America/New_York") as opened:
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        outside, distance = await page.evaluate(_OWN_TIME)
+    assert outside <= 1
+    assert 18 <= distance <= 22
