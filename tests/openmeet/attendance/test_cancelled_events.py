@@ -64,7 +64,7 @@ async def test_the_pages_of_a_cancelled_event_offer_only_to_remove_people(db, cl
         for one in (path, f"{path}/attendees?tab=asking", f"{path}/attendees/{asks.id}"):
             shown = (await browser.get(one)).text
             assert "Approve" not in shown, one
-            assert "to join" not in shown, one
+            assert "to join" not in shown.replace("Asked to join", ""), one
             assert "Add somebody" not in shown, one
         assert "Decline" in shown
 

@@ -37,12 +37,12 @@ async def test_answers_to_one_event_share_one_row(site):
             await attendance.answer(tx, await person(tx, "Eva"), event.slug, RsvpReply.INTERESTED)
         page = (await browser.get("/notifications")).text
     maybe, *rows = re.findall(r'<li class="is-unread">.*?</li>', page, re.DOTALL)
-    assert "Eva said maybe to " in maybe
+    assert "<strong>Eva</strong> said maybe to " in maybe
     assert "<details" not in maybe
     assert len(rows) == 1
     headline, _, each = rows[0].partition("<details")
-    assert "Dan and 2 others are going to <a" in headline
-    assert re.findall(r"(\w+) is going to <a", each) == ["Dan", "Cleo", "Ben"]
+    assert "<strong>Dan</strong> and 2 others are going to <a" in headline
+    assert re.findall(r"<strong>(\w+)</strong> is going to <a", each) == ["Dan", "Cleo", "Ben"]
     assert 'class="thumbnail"' in rows[0]
     faces = rows[0].partition('class="faces"')[2]
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', faces) == ["D", "C", "B"]
