@@ -337,7 +337,7 @@ async def test_signing_out_and_in_again(browser, openmeet):
         page = await ana.new_page()
         await page.goto("/sign-in")
         await sign_up(page, openmeet, "Ana", "ana@example.org")
-        await page.get_by_role("link", name="Home").first.wait_for()
+        await page.get_by_role("heading", level=1, name="Welcome, Ana").wait_for()
         await page.get_by_role("button", name="Sign out").click()
         await page.get_by_role("link", name="Sign in").click()
         await page.get_by_label("E-mail").fill("ana@example.org")
@@ -345,7 +345,7 @@ async def test_signing_out_and_in_again(browser, openmeet):
         await enter_code(page, openmeet)
         await page.get_by_text("You’re signed in.").wait_for()
         await page.get_by_role("link", name="Your settings").click()
-        await page.get_by_role("link", name="Account").first.click()
+        await page.get_by_role("link", name="Name and e-mail").click()
         assert await page.get_by_label("Your name").input_value() == "Ana"
 
 
