@@ -201,22 +201,14 @@ async def store_response(
         and is_plausible_rev(receipt.rev, dependencies.network.clock.now())
     ):
         version = RecordVersion(in_flight_write.uri, receipt.rev, in_flight_write.cid, body)
-        await outcomes.complete_write(
-            dependencies,
-            publication,
-            version,
-            revision=publication.revision,
-            answered_write=in_flight_write,
-            omitted=omitted,
-        )
-        return
-    # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
-    # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
-    # everything that follows.
-    proof = await fetch_proof(dependencies, parse_at_uri(in_flight_write.uri))
-    if proof.cid is None or proof.record is None:
-        raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
-    version = RecordVersion(in_flight_write.uri, rev_of(proof), str(proof.cid), proof.record)
+    else:
+        # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than
+        # were sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev
+        # orders everything that follows.
+        proof = await fetch_proof(dependencies, parse_at_uri(in_flight_write.uri))
+        if proof.cid is None or proof.record is None:
+            raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
+        version = RecordVersion(in_flight_write.uri, rev_of(proof), str(proof.cid), proof.record)
     await outcomes.complete_write(
         dependencies,
         publication,
