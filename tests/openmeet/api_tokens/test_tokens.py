@@ -24,6 +24,7 @@ from openmeet.domain.api_tokens.scopes import (
 from openmeet.domain.api_tokens.tokens import MAX_TOKENS, forget_old_access
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.routes import operations
+from openmeet.web.account.tokens_pages import SCOPE_NAMES
 from openmeet.web.api.operations import ApiOperation
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
@@ -72,6 +73,7 @@ def test_every_operation_has_its_scope():
     names = {one.name for one in operations()}
     assert set(EXCEPTIONS) <= names, f"no such operations: {set(EXCEPTIONS) - names}"
     assert set(SCOPE_DESCRIPTIONS) == set(TokenScope)
+    assert set(SCOPE_NAMES) == set(TokenScope)
     assert set(FOR_SERVICES) <= names, f"no such operations: {set(FOR_SERVICES) - names}"
     assert set(SERVICE_DESCRIPTIONS) == set(ServiceScope)
 
