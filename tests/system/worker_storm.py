@@ -70,13 +70,13 @@ async def _check(stage: Stage, crowd: Crowd, kills: int) -> Report:
     async def agrees() -> bool:
         return await end_state.view_here(folder) == expected
 
-    # Echoes of the last writes may still be on their way.
+    # The last writes may still be coming back.
     await eventually(agrees)
     assert answered_twice(changes) == []
     crowd.check_last_words(expected)
     revisions = end_state.revisions(folder)
     for guest in crowd.guests:
-        # An answer that came back as an echo, or twice, changed nothing.
+        # An answer that came back, even twice, changed nothing.
         assert {slug: revisions[guest.account.did, slug] for slug in guest.said} == guest.changes
     slowest = max(guest.slowest_seconds for guest in crowd.guests)
     return Report(kills, crowd.answers_here, len(changes), round(slowest, 2))

@@ -5,7 +5,7 @@ is changed by
 
 - ``publications``: an edit on this site makes it due,
 - ``leased_publications``: the publisher sends or retracts the record,
-- ``publication_echoes``: the network reports a version or a deletion of the record,
+- ``ingested_changes``: ingestion has read a version or a deletion of the record,
 - ``publication_moves``: the record gets another repository or subject, or is found again,
 - ``publication_withdrawals``: its owner no longer wants it published.
 
@@ -18,10 +18,10 @@ A record that exists becomes that of a publication, or its version the base of o
 
 - Its owner acts on a record of another app, and there is no publication: ``publications.create_for_foreign_record``.
 - A subject has a record of another app that we never wrote to, and the next edit goes there:
-  ``publication_echoes.attach_foreign_record``.
+  ``ingested_changes.attach_foreign_record``.
 - The handler finds a record where it was going to create one: ``leased_publications.attach_found_record``.
 - The database, or a record that we had retracted, was restored: ``publication_moves.reattach_after_restore``.
 - Somebody else deleted the record, and it is back: ``publication_moves.reattach_after_deletion``. If edits from before
-  that are in no record, ``attach_foreign_record`` and then, to send them, ``publication_echoes.resume_after_deletion``.
-- Another app edited the record, and nothing was edited here: ``publication_echoes.accept_foreign_version``.
+  that are in no record, ``attach_foreign_record`` and then, to send them, ``ingested_changes.resume_after_deletion``.
+- Another app edited the record, and nothing was edited here: ``ingested_changes.accept_foreign_version``.
 """

@@ -1,9 +1,9 @@
 """In-flight writes: creates and updates whose outcome is unknown. They are stored before they are sent and deleted when
 the response arrives.
 
-A request without a response may take effect much later. As long as its key belongs to a publication, the echo is
-matched with that row. A key that was abandoned, because its subject became private or was deleted, belongs to no
-publication. A record that appears there later is recognised by this table and deleted again
+A request without a response may take effect much later. As long as its key belongs to a publication, the write is
+matched with that row when it comes back. A key that was abandoned, because its subject became private or was deleted,
+belongs to no publication. A record that appears there later is recognised by this table and deleted again
 (``publishing.late_writes``).
 
 An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the

@@ -139,7 +139,7 @@ _ACKNOWLEDGE_CHANGES = (
 )
 
 # The write is confirmed by the PDS's response or by reading the record back. A newer revision makes the row due again.
-# If the echo came first, the row is already completed and this changes nothing.
+# If the firehose delivered the write first, the row is already completed and this changes nothing.
 _SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due'

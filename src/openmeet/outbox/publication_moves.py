@@ -122,7 +122,7 @@ async def reattach_after_deletion(
     """Attach a publication's record again, as the new base, after somebody deleted it and it came back.
 
     ``awaits_host_decision``: the host has not yet decided what to do about the deletion. Returns False if no record was
-    deleted, or if unsent edits have to be applied first (``publication_echoes.attach_foreign_record``).
+    deleted, or if unsent edits have to be applied first (``ingested_changes.attach_foreign_record``).
     """
     changed = await tx.execute(
         _REATTACH_AFTER_DELETION,

@@ -21,7 +21,7 @@ _RETRACTED_AT_ONCE = STATE_GRAPH.sql_sources_of(
     only=(_State.PUBLISHED, _State.WAITING, _State.REFUSED, _State.CONFLICTED, _State.RETRYING, _State.BLOCKED),
 )
 
-# A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark
+# A write in flight may still arrive, or come back unchanged or with somebody's edit. In that case, the mark
 # (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
 _SET_WITHDRAWN = f"""
     update publications

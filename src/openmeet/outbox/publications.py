@@ -2,7 +2,7 @@
 states.
 
 Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``leased_publications``
-stores what was sent, when and under which key; ``publication_echoes`` stores what the network reports. A row is out of
+stores what was sent, when and under which key; ``ingested_changes`` stores what ingestion reads. A row is out of
 date if its revision is greater than the last one that was completed. Times only determine when to try next.
 """
 
@@ -99,8 +99,9 @@ _State = PublicationState
 # All allowed moves. A handler may move a row in state SENDING to any state, and one in RETRACTING to a few.
 # ``sending -> due`` means that the row is decided again, because it changed meanwhile or its record stays in its
 # repository after all; ``sending -> sending`` is a new lease on a row whose lease ended. A row that never reached the PDS
-# is withheld, not retracted. Messages from the network also move rows: an echo publishes; another app's edit becomes the
-# base; another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
+# is withheld, not retracted. Messages from the network also move rows: our own write makes a row PUBLISHED; another
+# app's edit becomes the base; another app's deletion leaves nothing to retract, even if an edit made here must not be
+# sent.
 STATE_GRAPH: StateGraph[PublicationState] = StateGraph(
     {
         _State.WITHHELD: frozenset({_State.DUE, _State.RETRACTED}),

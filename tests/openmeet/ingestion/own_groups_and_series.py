@@ -19,7 +19,7 @@ from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.network.records.group import GroupToWrite, write_group
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
-from openmeet.outbox import publication_echoes, publications
+from openmeet.outbox import ingested_changes, publications
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -48,8 +48,8 @@ async def set_published_and_location(
     body = cbor.encode(record)
     version = RecordVersion(uri, rev(0), str(Cid.for_cbor(body)), body)
     await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await publication_echoes.attach_foreign_record(tx, version, kind=kind, subject_id=subject)
-    await publication_echoes.accept_foreign_version(tx, version)
+    await ingested_changes.attach_foreign_record(tx, version, kind=kind, subject_id=subject)
+    await ingested_changes.accept_foreign_version(tx, version)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
 
 

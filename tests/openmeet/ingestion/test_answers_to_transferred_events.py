@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.network.records.versions import version_of
-from openmeet.outbox import publication_echoes
+from openmeet.outbox import ingested_changes
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deletion_of, did, event, rsvp
@@ -66,7 +66,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """Attach a record that the publisher wrote and that has not arrived from the network yet."""
-    assert await publication_echoes.attach_foreign_record(
+    assert await ingested_changes.attach_foreign_record(
         tx, version_of(said), kind=PublicationKind.EVENT, subject_id=event_id
     )
 

@@ -158,7 +158,7 @@ async def publish_reply(db: Database, record: RecordMessage) -> None:
         (held,) = [one for one in leased if one.kind is PublicationKind.RSVP]
         sent = InFlightWrite(record.uri, record.cid or "", None)
         await leased_publications.store_before_sending(tx, held, sent, did=record.did, body=record.body or b"")
-    assert await apply_messages(db, record) == [IngestResult.ECHO]
+    assert await apply_messages(db, record) == [IngestResult.OWN_WRITE]
 
 
 @pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])

@@ -11,8 +11,8 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import (
+    ingested_changes,
     leased_publications,
-    publication_echoes,
     publication_moves,
     publication_queries,
     publication_status,
@@ -60,10 +60,8 @@ def _edit(tx: Transaction, user_id: UserId) -> Awaitable[object]:
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
-    "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
-    "adopted": lambda tx, _: publication_echoes.accept_foreign_version(
-        tx, RecordVersion(URI, LATER, "theirs", b"\xa0")
-    ),
+    "own write": lambda tx, _: ingested_changes.apply_own_write(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
+    "adopted": lambda tx, _: ingested_changes.accept_foreign_version(tx, RecordVersion(URI, LATER, "theirs", b"\xa0")),
     "left": leased_publications.complete_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),

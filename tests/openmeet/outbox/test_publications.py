@@ -12,8 +12,8 @@ from openmeet.domain.users import actions as users
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import (
     in_flight,
+    ingested_changes,
     leased_publications,
-    publication_echoes,
     publication_moves,
     publication_queries,
     publication_status,
@@ -138,13 +138,13 @@ async def test_the_same_revision_enqueues_nothing(db: Database, state: Publicati
 
 
 @pytest.mark.parametrize("state", PublicationState, ids=lambda state: state.value)
-async def test_the_echo_completes_a_write(db: Database, state: PublicationState):
-    """An echo with the CID of this site's write under its record key completes every state that has a transition to
+async def test_our_own_write_is_completed_when_it_comes_back(db: Database, state: PublicationState):
+    """A record with the CID of this site's write under its record key completes every state that has a transition to
     ``published``.
     """
     async with db.transaction() as tx:
         await place(tx, state)
-        is_completed = await publication_echoes.complete_by_echo(
+        is_completed = await ingested_changes.apply_own_write(
             tx, uri=URI, cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
         )
     assert is_completed is STATE_GRAPH.allows(state, PublicationState.PUBLISHED)
@@ -152,8 +152,8 @@ async def test_the_echo_completes_a_write(db: Database, state: PublicationState)
 
 
 def after_hearing(state: PublicationState) -> PublicationState:
-    """Return the state after an echo. Rows that are due or wait for a sign-in might have to be retracted, so they
-    become due.
+    """Return the state after our own write has come back. Rows that are due or wait for a sign-in might have to be
+    retracted, so they become due.
     """
     return (
         PublicationState.DUE
@@ -163,7 +163,7 @@ def after_hearing(state: PublicationState) -> PublicationState:
 
 
 @pytest.mark.parametrize("comes_back", ["written here", "adopted"])
-@pytest.mark.parametrize("how", ["echo", "late echo", "adopted"])
+@pytest.mark.parametrize("how", ["own write", "earlier write", "adopted"])
 async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: str, comes_back: str):
     """A delete without a response names the version that it deletes. If the record has another version by now and gets
     those bytes again, it is not deleted.
@@ -171,21 +171,21 @@ async def test_a_delete_of_an_earlier_version_is_forgotten(db: Database, how: st
     async with db.transaction() as tx:
         await place(tx, PublicationState.BLOCKED)
         await tx.execute("update publications set deleting_cid = 'old', earlier_cids = ' earlier', attempts = 3")
-        version = RecordVersion(URI, "3bbbbbbbbbbbb", "earlier" if how == "late echo" else "new", b"\xa0")
+        version = RecordVersion(URI, "3bbbbbbbbbbbb", "earlier" if how == "earlier write" else "new", b"\xa0")
         if how == "adopted":
-            assert await publication_echoes.accept_foreign_version(tx, version)
+            assert await ingested_changes.accept_foreign_version(tx, version)
             assert (await held(tx)).attempts == 0
         else:
-            assert await publication_echoes.complete_by_echo(
+            assert await ingested_changes.apply_own_write(
                 tx, uri=URI, cid=version.cid, rev=version.rev, body=version.body
             )
         if comes_back == "adopted":
-            assert await publication_echoes.accept_foreign_version(
+            assert await ingested_changes.accept_foreign_version(
                 tx, RecordVersion(URI, "3cccccccccccc", "old", b"\xa0")
             )
         else:
             await tx.execute("update publications set chosen_cid = 'old'")
-            assert await publication_echoes.complete_by_echo(tx, uri=URI, cid="old", rev="3cccccccccccc", body=b"\xa0")
+            assert await ingested_changes.apply_own_write(tx, uri=URI, cid="old", rev="3cccccccccccc", body=b"\xa0")
         assert not (await held(tx)).has_delete_in_flight
 
 
@@ -194,19 +194,19 @@ async def test_a_delete_of_the_version_that_was_read_again_stays_in_flight(db: D
     async with db.transaction() as tx:
         await place(tx, PublicationState.BLOCKED)
         await tx.execute("update publications set deleting_cid = 'old', chosen_cid = 'old'")
-        assert await publication_echoes.complete_by_echo(tx, uri=URI, cid="old", rev="3bbbbbbbbbbbb", body=b"\xa0")
+        assert await ingested_changes.apply_own_write(tx, uri=URI, cid="old", rev="3bbbbbbbbbbbb", body=b"\xa0")
         assert (await held(tx)).has_delete_in_flight
 
 
 @pytest.mark.parametrize(
     ("cid", "rev"), [("other", "3bbbbbbbbbbbb"), ("new", "3aaaaaaaaaaaa"), ("new", "2zzzzzzzzzzzz")]
 )
-async def test_an_echo_must_match_in_content_and_rev(db: Database, cid: str, rev: str):
+async def test_our_own_write_is_recognised_by_content_and_rev(db: Database, cid: str, rev: str):
     """CID and URI must match, and the rev must be greater than the rev of the last completed write."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
-        assert not await publication_echoes.complete_by_echo(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
-        assert not await publication_echoes.complete_by_echo(
+        assert not await ingested_changes.apply_own_write(tx, uri=URI, cid=cid, rev=rev, body=b"bytes")
+        assert not await ingested_changes.apply_own_write(
             tx, uri=URI + "x", cid="new", rev="3bbbbbbbbbbbb", body=b"bytes"
         )
     assert await state_of(db) is PublicationState.SENDING
@@ -217,7 +217,7 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
     """A row that was already void has no URI. When it is attached to a record again, it is due."""
     async with db.transaction() as tx:
         await place(tx, state)
-        lost = await publication_echoes.mark_deleted_elsewhere(
+        lost = await ingested_changes.mark_deleted_elsewhere(
             tx, uri=URI, rev="3bbbbbbbbbbbb", reason=PublicationReason.RECORD_DELETED
         )
     assert lost is STATE_GRAPH.allows(state, PublicationState.RETRACTED)
@@ -228,7 +228,7 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
 async def test_a_record_changed_by_another_app(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
-        adopted = await publication_echoes.accept_foreign_version(
+        adopted = await ingested_changes.accept_foreign_version(
             tx, RecordVersion(URI, "3bbbbbbbbbbbb", "theirs", b"\xa0")
         )
     assert adopted is STATE_GRAPH.allows(state, PublicationState.PUBLISHED)
@@ -335,7 +335,7 @@ async def test_a_create_that_never_arrived_does_not_count_as_published(db: Datab
         await place(tx, state)
         await tx.execute("update publications set base_rev = null, base_cid = null")
         await in_flight.store(tx, InFlightWrite(URI, "new", None), did=DID)
-        await publication_echoes.abandon_revision(tx, await held(tx))
+        await ingested_changes.abandon_revision(tx, await held(tx))
         found = await held(tx)
         queued = await tx.fetch("select kind, subject from outbox_jobs where state = 'due'")
     assert (found.state, found.uri, found.chosen_cid, found.has_unsent_revision) == (
@@ -351,7 +351,7 @@ async def test_a_record_published_with_consent_stays_published(db: Database):
     """The record exists, so a later answer in another app makes only the newer revision obsolete."""
     async with db.transaction() as tx:
         await place(tx, PublicationState.REFUSED)
-        await publication_echoes.abandon_revision(tx, await held(tx))
+        await ingested_changes.abandon_revision(tx, await held(tx))
         found = await held(tx)
     assert (found.state, found.uri, found.has_unsent_revision) == (PublicationState.PUBLISHED, URI, False)
 
@@ -362,7 +362,7 @@ async def test_a_merge_changes_the_reason_only_of_rows_that_become_due(db: Datab
     async with db.transaction() as tx:
         await place(tx, state)
         await tx.execute("update publications set reason = :why", why=encode_explanation(PublicationReason.NOT_ALLOWED))
-        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await ingested_changes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
         found = await held(tx)
     is_due = state in {PublicationState.DUE, PublicationState.RETRYING, PublicationState.PUBLISHED}
     assert (found.state, found.reason) == (
@@ -375,7 +375,7 @@ async def test_a_leased_row_no_longer_waits_for_a_version_that_was_merged(db: Da
     async with db.transaction() as tx:
         await place(tx, PublicationState.SENDING)
         await tx.execute("update publications set reason = :why", why=encode_explanation(PublicationReason.MERGING))
-        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await ingested_changes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
         found = await held(tx)
     assert (found.state, found.reason) == (PublicationState.SENDING, None)
 
@@ -399,9 +399,9 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         found = await publication_queries.find_by_uri(tx, URI)
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
-        await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
-        await publication_echoes.abandon_revision(tx, found)
-        await publication_echoes.attach_foreign_record(
+        await ingested_changes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
+        await ingested_changes.abandon_revision(tx, found)
+        await ingested_changes.attach_foreign_record(
             tx, RecordVersion(URI, "r", "c", b""), kind=PublicationKind.EVENT, subject_id="e"
         )
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")

@@ -227,7 +227,7 @@ async def test_a_groups_own_repository_holds_its_record_and_its_events(deploymen
     assert early.author_id == late.author_id == ana.user_id
 
 
-async def test_echoes_change_nothing_and_unknown_fields_stay(deployment: Deployment):
+async def test_our_own_writes_change_nothing_and_unknown_fields_stay(deployment: Deployment):
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     group = await create_group(deployment, ana)

@@ -94,8 +94,8 @@ async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, 
 
 
 @on_one_engine
-@pytest.mark.parametrize("is_edited", [False, True], ids=["echo", "echo and edit"])
-async def test_a_create_whose_response_comes_after_its_echo_is_not_in_doubt(
+@pytest.mark.parametrize("is_edited", [False, True], ids=["unchanged", "edited"])
+async def test_a_create_that_comes_back_before_its_response_is_not_in_doubt(
     deployment: Deployment, cleo: Caller, *, is_edited: bool
 ):
     """The stream reports the record, and perhaps another app's edit of it, before the publisher gets the response."""
@@ -197,8 +197,8 @@ async def test_several_late_creates_of_one_commit_are_all_deleted(deployment: De
     assert sorted(await here(deployment)) == [("Cocoa", True), ("Coffee", False), ("Tea", False)]
 
 
-async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deployment: Deployment, cleo: Caller):
-    """The echo arrives before the retraction is complete, so no further message announces the record."""
+async def test_a_create_that_comes_back_during_the_retraction_is_deleted(deployment: Deployment, cleo: Caller):
+    """The create comes back before the retraction is complete, so no further message announces the record."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
@@ -351,7 +351,7 @@ async def test_a_publisher_that_dies_leaves_the_write_in_doubt(deployment: Deplo
 
 
 @on_one_engine
-async def test_a_repeated_echo_of_a_deleted_create_completes_nothing(deployment: Deployment, cleo: Caller):
+async def test_a_deleted_create_that_comes_back_twice_completes_nothing(deployment: Deployment, cleo: Caller):
     """The response to the create was lost, so the create stays in doubt. The record key is about to be written again
     when the stream repeats the old commit (invariant 10).
     """

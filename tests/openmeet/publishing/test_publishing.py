@@ -1,4 +1,4 @@
-"""Publications against a real PDS over real sockets: consent, create, update, retraction, echo and lost responses."""
+"""Publications against a real PDS over real sockets: consent, creates, updates, retractions, lost responses."""
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import parse_at_uri
@@ -138,7 +138,7 @@ async def test_both_sides_can_edit_different_fields(deployment: Deployment):
     assert (record["name"], record["description"]) == ("Coffee in the park", "Bring a cup.")
 
 
-async def test_the_echo_completes_a_write_whose_response_was_lost(deployment: Deployment):
+async def test_the_firehose_completes_a_write_whose_response_was_lost(deployment: Deployment):
     """The PDS stored the record and the response was lost. The firehose alone completes the write, and nothing is
     written twice.
     """
@@ -166,7 +166,7 @@ async def test_reading_back_completes_a_write_whose_response_was_lost(deployment
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
-async def test_the_echo_of_our_own_write_changes_nothing(deployment: Deployment):
+async def test_our_own_write_changes_nothing_when_it_comes_back(deployment: Deployment):
     ana = await deployment.person()
     event = await deployment.event(ana)
     await deployment.deliver_publications()

@@ -100,7 +100,7 @@ async def test_a_waitlist_place_is_published_only_on_request(deployment: Deploym
     await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     assert (await deployment.record(uri))["status"] == f"{RSVP}#interested"
-    # The echo of that record is not a separate answer: Ben is still pending.
+    # That record, when it comes back, is not a separate answer: Ben is still pending.
     await deployment.listen(ben.user_id)
     async with deployment.db.reader() as reader:
         assert (await queries.by_id(reader, answer.id)).status.value == "waitlisted"

@@ -86,7 +86,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(remote:
     rsvp = (await remote.records(did, RSVP))[rsvp_uri]
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
-    # Their echoes are recognised as echoes.
+    # They are recognised when they come back.
     before = (
         await status_of(remote, PublicationKind.EVENT, tea.id),
         await status_of(remote, PublicationKind.RSVP, answer.id),

@@ -136,7 +136,7 @@ async def test_with_policy_none_nothing_is_published_and_coming_records_are_dele
 
 
 async def test_our_sentence_is_not_read_back_as_an_edit(weekly: Weekly):
-    """After the echo and a whole read, the description is still the one that its host typed."""
+    """After the record has come back and a whole read, the description is still the one that its host typed."""
     await weekly.deployment.listen(weekly.ana.user_id)
     first = (await weekly.dates())[0]
     assert first.content.description == "Bring a cup."

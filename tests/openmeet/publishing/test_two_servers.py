@@ -64,7 +64,7 @@ async def test_a_group_is_handed_over_between_servers(servers: TwoServers, one: 
     assert before == [GroupRole.ADMIN, GroupRole.OWNER, GroupRole.MEMBER]
     assert [await role_of(servers, group, who) for who in (ana, ben, cleo)] == before
     assert (await current_group(deployment, group)).network.record_uri == new
-    assert await deployment.deliver_publications() == 0, "the echoes of both servers are recognised"
+    assert await deployment.deliver_publications() == 0, "our own writes on both servers are recognised"
 
 
 @HOMES

@@ -144,7 +144,7 @@ async def test_messages_that_arrive_after_a_retraction_create_nothing(deployment
 
 
 async def test_new_consent_while_the_response_to_the_delete_is_lost(deployment: Deployment, cleo: Caller):
-    """The echo of this site's delete does not count as Cleo's: the answer stays and is published again."""
+    """This site's delete, when it comes back, does not count as Cleo's: the answer stays and is published again."""
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set pds_url = :url", url=deployment.proxy.url)
     event = await deployment.event(cleo)
@@ -268,9 +268,9 @@ async def test_another_apps_answer_counts_although_the_event_is_retracted(
     assert again["value"]["status"] == f"{RSVP}#going"
 
 
-async def test_an_echo_does_not_decide_that_a_record_stays(deployment: Deployment, cleo: Caller):
-    """The conditions for publishing the record have changed, and the record has not been checked yet. Its echo, or an
-    edit in another app, causes the check.
+async def test_our_own_write_does_not_decide_that_a_record_stays(deployment: Deployment, cleo: Caller):
+    """The conditions for publishing the record have changed, and the record has not been checked yet. Our own
+    write that comes back, or an edit in another app, causes the check.
     """
     ana = await deployment.person()
     event = await deployment.event(ana)

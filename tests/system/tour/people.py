@@ -112,7 +112,7 @@ async def steps(stage: Stage, tell: Narrator) -> Cast:
     await _publishes(stage, tell, cast)
     await _does_not_publish(stage, tell, cast)
 
-    tell.step(3, "The echo is recognised, also when the PDS's reply is lost")
+    tell.step(3, "The site recognises its own write, also when the PDS's reply is lost")
     await _loses_the_reply(stage, tell, cast)
     return cast
 
@@ -192,7 +192,7 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.expect(await eventually(is_synced), "her page says “Synced”")
 
     def everything_from_the_first_write_on(request: web.Request) -> bool:
-        # Responses to reads are lost, too. Otherwise reading the record back, instead of the echo, might complete the
+        # Responses to reads are lost, too. Otherwise reading the record back, instead of the firehose, might complete the
         # publication.
         is_write = request.method == "POST" and request.path.startswith("/xrpc/com.atproto.repo.")
         return is_write or stage.proxy.lost > 0
@@ -208,7 +208,7 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
     await eventually(lost)
     tell.got(f"{stage.proxy.lost} reply lost; the PDS has acted on the request")
     tell.expect(
-        await eventually(is_synced), "while nothing else gets through, by the echo alone, the page says “Synced”"
+        await eventually(is_synced), "while nothing else gets through, by the firehose alone, the page says “Synced”"
     )
     stage.proxy.loses = lambda _request: False
     rkey = cast.event_uri.rsplit("/", 1)[1]

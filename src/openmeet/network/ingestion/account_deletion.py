@@ -32,7 +32,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import discrepancies, quarantine, remote_groups
 from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
 from openmeet.network.records.reasons import RecordReason
-from openmeet.outbox import publication_echoes
+from openmeet.outbox import ingested_changes
 from openmeet.outbox.kinds import JobKind
 
 
@@ -104,7 +104,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
     await quarantine.erase_of(tx, did)
-    await publication_echoes.erase(tx, did)
+    await ingested_changes.erase(tx, did)
     await links.erase_from(tx, did)
     await _erase_rsvps(tx, did)
     erasable_events = await event_records.erasable(tx, did)

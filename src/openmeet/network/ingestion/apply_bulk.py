@@ -199,8 +199,8 @@ class _StoredRsvp:
 
     @property
     def outcome(self) -> IngestResult:
-        if self.change.is_echo:
-            return IngestResult.ECHO
+        if self.change.is_own_write:
+            return IngestResult.OWN_WRITE
         if not self.is_newest or self._is_known:
             return IngestResult.KNOWN
         if self.event_id is not None:
@@ -215,7 +215,7 @@ class _StoredRsvp:
     @property
     def is_applied(self) -> bool:
         """Whether this version replaces another one, or none."""
-        return self.is_newest and not self.change.is_echo and not self._is_known
+        return self.is_newest and not self.change.is_own_write and not self._is_known
 
     @property
     def was_about_another_event(self) -> bool:
@@ -236,7 +236,7 @@ class _StoredRsvp:
         """
         message, rsvp, seen_record = self.change.message, self.change.parsed.rsvp, self.change.seen_record
         is_signed_now = message.is_verified and seen_record is not None and not seen_record.is_verified
-        if not self.is_newest or self.change.is_echo or not (self.is_applied or is_signed_now):
+        if not self.is_newest or self.change.is_own_write or not (self.is_applied or is_signed_now):
             return None
         if rsvp is None or self.event_id is None:
             return None

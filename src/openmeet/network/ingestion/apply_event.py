@@ -25,7 +25,7 @@ from openmeet.network.ingestion.local_events import (
 )
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records import links
-from openmeet.outbox import publication_echoes, superseded_records
+from openmeet.outbox import ingested_changes, superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -104,11 +104,11 @@ async def _merge_with_edits(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=merged.decisions
     )
     if edits.is_unsent:
-        await publication_echoes.remember_merge(
+        await ingested_changes.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits.values), merged=EVENT_RULE.encode(merged.value)
         )
     else:
-        await publication_echoes.accept_foreign_version(tx, version)
+        await ingested_changes.accept_foreign_version(tx, version)
 
 
 async def remove(
@@ -145,7 +145,7 @@ async def _mark_deleted_elsewhere(
     """Note that another app has deleted the record. Returns False if the base was written after the deletion."""
     unsent = await unsent_edits(tx, context, uri, publication)
     reason = PublicationReason.RECORD_DELETED
-    is_marked = await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
+    is_marked = await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     return is_marked or (publication.base_rev or "") < rev
 
 

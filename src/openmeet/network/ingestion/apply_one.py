@@ -1,7 +1,7 @@
 """Apply one message at a time: records that we write, series, groups, superseded records, late writes, and the special
 cases of ``apply``.
 
-Each message goes through three steps. The echo of our own bytes completes the write. ``records.seen`` decides whether
+Each message goes through three steps. If it is our own write, that is completed. ``records.seen`` decides whether
 this is the newest version. Only then are rows derived. A message that was applied before, or is older than what is
 known, changes nothing.
 
@@ -43,7 +43,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.versions import last_readable_version, version_of
-from openmeet.outbox import in_flight, publication_echoes, publication_queries
+from openmeet.outbox import in_flight, ingested_changes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
@@ -62,7 +62,7 @@ async def apply_one(
         return await _request_own_record(tx, change)
     if publication is not None:
         locked = await _lock_publication(tx, message, publication)
-        change = await _complete_if_echo(tx, replace(change, publication=locked))
+        change = await _apply_if_own_write(tx, replace(change, publication=locked))
     if message.body is None:
         return await _delete(tx, context, batch, change)
     return await _put(tx, context, batch, change)
@@ -74,7 +74,9 @@ def _is_confirmed_by_signed_version(change: RecordChange) -> bool:
 
 
 async def _request_own_record(tx: Transaction, change: RecordChange) -> IngestResult:
-    """Request a record of ours about which only unsigned data has arrived. The signed response is an echo or an edit."""
+    """Request a record of ours about which only unsigned data has arrived. The signed response is our own write or
+    an edit.
+    """
     if change.seen_record is None or not change.seen_record.is_verified:
         await record_proofs.enqueue(tx, [change.message.uri])
     # If a signed version is known, ``apply`` has requested the record, unless the message is older.
@@ -88,12 +90,12 @@ async def _lock_publication(tx: Transaction, message: RecordMessage, publication
     return await publication_queries.find_by_uri(tx, message.uri)
 
 
-async def _complete_if_echo(tx: Transaction, change: RecordChange) -> RecordChange:
-    """If this is the echo of our own write, mark it as published, store where the record is, and set ``is_echo``."""
+async def _apply_if_own_write(tx: Transaction, change: RecordChange) -> RecordChange:
+    """If this is our own write, mark it as published, store where the record is, and set ``is_own_write``."""
     message, publication = change.message, change.publication
     if publication is None or message.cid is None or message.body is None:
         return change
-    is_echo = message.is_verified and await publication_echoes.complete_by_echo(
+    is_own_write = message.is_verified and await ingested_changes.apply_own_write(
         tx,
         uri=message.uri,
         cid=message.cid,
@@ -101,15 +103,15 @@ async def _complete_if_echo(tx: Transaction, change: RecordChange) -> RecordChan
         body=message.body,
         is_deleted_since=await _is_deleted_since(tx, change),
     )
-    if is_echo or message.cid == publication.base_cid:
+    if is_own_write or message.cid == publication.base_cid:
         _trace_came_back(publication, message)
-    if not is_echo:
+    if not is_own_write:
         return change
-    # The echo can arrive before the PDS's response.
+    # Our own write can arrive before the PDS's response.
     completed = await publication_queries.find_by_uri(tx, message.uri)
     if completed is not None:
         await links.store_location(tx, completed.kind, completed.subject_id, version_of(message))
-    return replace(change, publication=completed, is_echo=True)
+    return replace(change, publication=completed, is_own_write=True)
 
 
 async def _is_deleted_since(tx: Transaction, change: RecordChange) -> bool:
@@ -158,9 +160,9 @@ async def _put_event(tx: Transaction, context: IngestionContext, batch: Batch, c
     """Apply an event record that we also write."""
     if not await store(tx, change):
         return await _put_overtaken_event(tx, context, batch, change)
-    if change.is_echo:
+    if change.is_own_write:
         await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, [change.message.uri])
-        return IngestResult.ECHO
+        return IngestResult.OWN_WRITE
     if change.is_known:
         return IngestResult.KNOWN
     if change.parsed.event is None:
@@ -172,13 +174,13 @@ async def _put_event(tx: Transaction, context: IngestionContext, batch: Batch, c
 async def _put_overtaken_event(
     tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange
 ) -> IngestResult:
-    """Apply a version that is not the newest. It can be our own write, if its response was stored before its echo came,
-    or a version that overtook one of our writes.
+    """Apply a version that is not the newest. It can be our own write, if its response was stored before it
+    arrived, or a version that overtook one of our writes.
     """
-    if change.is_same_version and not change.is_echo:
+    if change.is_same_version and not change.is_own_write:
         await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, [change.message.uri])
     await local_records.merge_overtaking(tx, context, change)
-    return IngestResult.ECHO if change.is_echo else IngestResult.KNOWN
+    return IngestResult.OWN_WRITE if change.is_own_write else IngestResult.KNOWN
 
 
 async def _apply_event_version(
@@ -204,8 +206,8 @@ async def _apply_event_version(
 async def _put_series(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:
     """Apply a series record of somebody else, or a superseded record of one of our series."""
     is_newest = await store(tx, change)
-    if change.is_echo:
-        return IngestResult.ECHO
+    if change.is_own_write:
+        return IngestResult.OWN_WRITE
     if not is_newest or change.is_known:
         return IngestResult.KNOWN
     message, parsed_series = change.message, change.parsed.series
@@ -229,7 +231,7 @@ async def _put_series(tx: Transaction, context: IngestionContext, batch: Batch, 
 async def _accept_if_unedited(tx: Transaction, change: RecordChange) -> None:
     """Make another app's version the base of its publication if nothing is left to send."""
     if change.publication is not None and not change.publication.has_unsent_revision:
-        await publication_echoes.accept_foreign_version(tx, version_of(change.message))
+        await ingested_changes.accept_foreign_version(tx, version_of(change.message))
 
 
 async def _put_of_group(tx: Transaction, change: RecordChange) -> IngestResult:
@@ -239,12 +241,12 @@ async def _put_of_group(tx: Transaction, change: RecordChange) -> IngestResult:
     if change.parsed.statement is not None and change.publication is None and not change.message.is_verified:
         return await _request_statement(tx, change)
     if not await store(tx, change) and not change.is_same_version:
-        return IngestResult.ECHO if change.is_echo else IngestResult.KNOWN
-    if not change.is_same_version and not change.is_echo:
+        return IngestResult.OWN_WRITE if change.is_own_write else IngestResult.KNOWN
+    if not change.is_same_version and not change.is_own_write:
         await _accept_if_unedited(tx, change)
     await _derive_of_group(tx, change)
-    if change.is_echo:
-        return IngestResult.ECHO
+    if change.is_own_write:
+        return IngestResult.OWN_WRITE
     if change.is_same_version:
         return IngestResult.KNOWN
     return IngestResult.RAW if change.parsed.reason else IngestResult.APPLIED
@@ -314,13 +316,13 @@ async def _delete_series(tx: Transaction, message: RecordMessage, publication: P
         await remote_records.apply_deletion(tx, message.uri)
     elif not publication.has_delete_in_flight:
         reason = PublicationReason.SERIES_RECORD_DELETED
-        await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await ingested_changes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
 
 
 async def _delete_of_group(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
     if publication is not None and not publication.has_delete_in_flight:
         reason = PublicationReason.RECORD_DELETED
-        await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
+        await ingested_changes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     if publication is not None:

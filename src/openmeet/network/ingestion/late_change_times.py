@@ -27,7 +27,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.versions import moment_of_rev
-from openmeet.outbox import publication_echoes, publication_queries
+from openmeet.outbox import ingested_changes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
@@ -116,7 +116,7 @@ async def _undo_result(
     is_deleted = decision.theirs == DELETED_VALUE
     if publication.state is PublicationState.SENDING or (is_deleted and publication.uri is not None):
         return False
-    await publication_echoes.abandon_revision(tx, publication)
+    await ingested_changes.abandon_revision(tx, publication)
     if is_deleted:
         await rsvp_records.apply_late_deletion(tx, AttendanceId(publication.subject_id))
     else:

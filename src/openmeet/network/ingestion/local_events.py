@@ -25,8 +25,8 @@ from openmeet.network.records.group import group_part
 from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.preserve import sentence_in, without_sentence
 from openmeet.network.records.series import series_part
-from openmeet.outbox import publication_echoes, publication_moves, publication_queries
-from openmeet.outbox.publication_echoes import UnsentEdits
+from openmeet.outbox import ingested_changes, publication_moves, publication_queries
+from openmeet.outbox.ingested_changes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 
@@ -85,7 +85,7 @@ async def edits_to_merge(
         return LocalEdits({}, is_unsent=False)
     values = _edits_since(publication, sides)
     # Edits that lost their record through a deletion are enqueued again when the record is back.
-    return LocalEdits(values, is_unsent=bool(values) and await publication_echoes.resume_after_deletion(tx, uri))
+    return LocalEdits(values, is_unsent=bool(values) and await ingested_changes.resume_after_deletion(tx, uri))
 
 
 def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ async def keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVe
     agreed = replace(publication, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
     unsent = await unsent_edits(tx, context, last.uri, agreed)
     if unsent is not None:
-        await publication_echoes.keep_edits(tx, publication, unsent)
+        await ingested_changes.keep_edits(tx, publication, unsent)
 
 
 async def unsent_edits(
@@ -177,7 +177,7 @@ async def attach_unsent_publication(
 async def _attach(tx: Transaction, base: RecordVersion, publication: Publication) -> Publication | None:
     """Attach a record to a publication with edits that were never sent. This version is their base."""
     kind, subject_id = publication.kind, publication.subject_id
-    await publication_echoes.attach_foreign_record(tx, base, kind=kind, subject_id=subject_id)
+    await ingested_changes.attach_foreign_record(tx, base, kind=kind, subject_id=subject_id)
     attached = await publication_queries.find(tx, kind, subject_id)
     if attached is not None and publication.state is PublicationState.RETRACTED:
         return replace(attached, state=publication.state)  # earlier edits made here are in no record

@@ -45,8 +45,8 @@ from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.versions import version_seen
-from openmeet.outbox import publication_echoes, publication_queries, publications
-from openmeet.outbox.publication_echoes import UnsentEdits
+from openmeet.outbox import ingested_changes, publication_queries, publications
+from openmeet.outbox.ingested_changes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -135,7 +135,7 @@ async def record_deleted(
     group = await queries.lock(tx, GroupId(publication.subject_id))
     unsent = None if group is None else await _unsent(tx, context, group, publication)
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
+    if not await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
         return
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
         without_sync = replace(group, details=replace(group.details, sync_enabled=False))
@@ -313,7 +313,7 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, publication
     publicly.
     """
     reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
+    if not await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
     group_and_member = await _group_and_member(tx, publication)
     if group_and_member is None:
@@ -371,10 +371,8 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     if version is None:
         return
     # This is now the record to update; a second one must never be written.
-    await publication_echoes.attach_foreign_record(
-        tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id
-    )
-    await publication_echoes.accept_foreign_version(tx, version)
+    await ingested_changes.attach_foreign_record(tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id)
+    await ingested_changes.accept_foreign_version(tx, version)
 
 
 async def _group_and_member(tx: Transaction, publication: Publication) -> tuple[Group, Membership] | None:

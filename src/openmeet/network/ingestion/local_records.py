@@ -1,5 +1,5 @@
 """Arriving versions of records that are written here: groups, series, and a group's statements about members. Each is
-an echo or another app's edit.
+our own write or another app's edit.
 """
 
 from typing import Final
@@ -40,8 +40,8 @@ async def put(
             await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
         await merge_overtaking(tx, context, change)
-    if change.is_echo:
-        return IngestResult.ECHO
+    if change.is_own_write:
+        return IngestResult.OWN_WRITE
     if not is_newest or change.is_known:
         return IngestResult.KNOWN
     await apply_foreign_version(tx, context, version_of(message), publication)
@@ -49,11 +49,11 @@ async def put(
 
 
 async def merge_overtaking(tx: Transaction, context: IngestionContext, change: RecordChange) -> None:
-    """Merge the newest version again if it overtook one of our writes, and this message reveals that: it is the echo of
-    that write, or the newest version itself once more, after the write's response was stored.
+    """Merge the newest version again if it overtook one of our writes, and this message reveals that: it is that
+    write, or the newest version itself once more, after the write's response was stored.
     """
     overtakes_base = change.is_same_version and change.is_base_outdated
-    if change.publication is not None and (change.is_echo or overtakes_base):
+    if change.publication is not None and (change.is_own_write or overtakes_base):
         await _merge_newest_again(tx, context, change.message.uri, change.publication)
 
 

@@ -20,7 +20,7 @@ from openmeet.network.records import repository_state
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.versions import moment_of_rev, version_seen
-from openmeet.outbox import publication_echoes, publications
+from openmeet.outbox import ingested_changes, publications
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 
@@ -54,7 +54,7 @@ async def settle_with_record(
     if attendance.status is AttendanceStatus.INVITED and attendance.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
         if publication.has_unsent_revision:
-            await publication_echoes.abandon_revision(tx, publication)
+            await ingested_changes.abandon_revision(tx, publication)
         return MergeSide.THEIRS
     replied_status = attendance_rules.replied_status_of(attendance.status)
     differs = attendance.source is RsvpSource.HERE and read_of(effective).status is not replied_status
@@ -76,7 +76,7 @@ async def _settle_unsent(
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.has_unsent_revision):
         await _accept_as_base(tx, effective)
     elif side is MergeSide.THEIRS:
-        await publication_echoes.abandon_revision(tx, publication)
+        await ingested_changes.abandon_revision(tx, publication)
     return side
 
 
@@ -105,7 +105,7 @@ async def _accept_as_base(tx: Transaction, effective: SeenRecord) -> None:
     """Make the content that another app has written into our own record the base of the publication."""
     version = version_seen(effective)
     if version is not None:
-        await publication_echoes.accept_foreign_version(tx, version)
+        await ingested_changes.accept_foreign_version(tx, version)
 
 
 def merge_input_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:

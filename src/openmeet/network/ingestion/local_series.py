@@ -49,8 +49,8 @@ from openmeet.network.records.series import (
     series_part,
     write_series,
 )
-from openmeet.outbox import publication_echoes, publication_withdrawals, superseded_records
-from openmeet.outbox.publication_echoes import UnsentEdits
+from openmeet.outbox import ingested_changes, publication_withdrawals, superseded_records
+from openmeet.outbox.ingested_changes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -368,7 +368,7 @@ async def record_deleted(
     series = await queries.lock(tx, SeriesId(publication.subject_id))
     unsent = None if series is None else _unsent(context, series, publication)
     reason = PublicationReason.SERIES_RECORD_DELETED
-    if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
+    if await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
         await publication_withdrawals.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
         await links.store_series_location(tx, SeriesId(publication.subject_id), None)
 

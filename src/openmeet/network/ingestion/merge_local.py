@@ -19,8 +19,8 @@ from openmeet.network.ingestion.three_way_merge import MergeInput, MergeResult, 
 from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.versions import moment_of_rev
-from openmeet.outbox import publication_echoes
-from openmeet.outbox.publication_echoes import UnsentEdits
+from openmeet.outbox import ingested_changes
+from openmeet.outbox.ingested_changes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import RecordVersion
 
@@ -111,9 +111,9 @@ async def store_merge(
     )
     if publication.has_unsent_revision or result.edits:
         merged = rule.encode(result.merged.value)
-        await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(result.edits), merged=merged)
+        await ingested_changes.remember_merge(tx, uri=version.uri, edits=encode_edits(result.edits), merged=merged)
     else:
-        await publication_echoes.accept_foreign_version(tx, version)
+        await ingested_changes.accept_foreign_version(tx, version)
 
 
 async def store_unapplied_version(

@@ -23,7 +23,7 @@ class IngestResult(StrEnum):
     """The result of one message; also the label of a metric."""
 
     APPLIED = "applied"
-    ECHO = "echo"
+    OWN_WRITE = "own_write"
     LATE = "late"  # a write of ours that arrived after its key was abandoned
     KNOWN = "known"  # not newer than the stored version
     AWAITS_EVENT = "parked"

@@ -17,13 +17,13 @@ class RecordChange:
     """A version of a record, or its deletion, with the record as last seen and the publication to which it belongs, if
     any. Both are locked.
 
-    ``is_echo``: the publication knows this version, as our own write or as its base (``complete_by_echo``).
+    ``is_own_write``: the publication knows this version, as our own write or as its base (``apply_own_write``).
     """
 
     parsed: ParsedMessage
     seen_record: SeenRecord | None
     publication: Publication | None = None
-    is_echo: bool = False
+    is_own_write: bool = False
 
     @property
     def message(self) -> RecordMessage:

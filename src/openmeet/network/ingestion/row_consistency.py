@@ -48,7 +48,7 @@ from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
 from openmeet.network.records.versions import version_seen
-from openmeet.outbox import publication_echoes, publication_queries, publications
+from openmeet.outbox import ingested_changes, publication_queries, publications
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
@@ -285,7 +285,7 @@ async def mark_not_published(tx: Transaction, context: IngestionContext, uri: st
         await local_records.record_deleted(tx, context, uri=uri, rev=rev, publication=publication)
     else:
         reason = PublicationReason.RECORD_MISSING
-        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason)
+        await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason)
 
 
 async def _owned(tx: Transaction, uri: str) -> Publication | None:

@@ -32,7 +32,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.seen_rsvps import EffectiveRsvp
 from openmeet.network.records.versions import moment_of_rev
-from openmeet.outbox import publication_echoes, publication_queries
+from openmeet.outbox import ingested_changes, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
@@ -98,7 +98,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
         await _store_deletion_decision(tx, deletion, publication, is_ours=is_newer)
     # Without a base, this is refused: as far as is known, no write of ours under this key has taken effect. Then no
     # attendance has the record, so nothing is withdrawn, and our write stays due.
-    is_deleted = await publication_echoes.mark_deleted_elsewhere(
+    is_deleted = await ingested_changes.mark_deleted_elsewhere(
         tx,
         uri=deletion.uri,
         rev=deletion.rev,

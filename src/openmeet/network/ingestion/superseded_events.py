@@ -16,7 +16,7 @@ from openmeet.network.ingestion.local_events import merge_sides, stored_content
 from openmeet.network.ingestion.three_way_merge import MergeInput
 from openmeet.network.records import links
 from openmeet.network.records.versions import moment_of_rev
-from openmeet.outbox import publication_echoes, publications, superseded_records
+from openmeet.outbox import ingested_changes, publications, superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -48,7 +48,7 @@ async def apply_version(
         tx, context, version, theirs, publication, superseded
     )
     # The record belongs to the old owner now, except that the successor may have to be written into it.
-    await publication_echoes.accept_foreign_version(tx, version)
+    await ingested_changes.accept_foreign_version(tx, version)
     if publication.has_unsent_revision:
         await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], resets_write_count=True)
 
@@ -114,5 +114,5 @@ async def _store_edit_of_former_owner(
 async def apply_deletion(tx: Transaction, uri: str, rev: str, publication: Publication | None) -> None:
     """Note that a superseded record was deleted. The event itself stays."""
     if publication is not None and not publication.has_delete_in_flight:
-        await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
+        await ingested_changes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED)
     await links.mark_superseded_gone(tx, uri)

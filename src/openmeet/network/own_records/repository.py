@@ -48,8 +48,8 @@ class OwnRecordState(StrEnum):
     """How a record at the PDS compares with its last seen version here."""
 
     HERE = "here"
-    WAITING = "waiting"  # written there, but the echo has not arrived yet
-    LEAVING = "leaving"  # deleted there, but the echo has not arrived yet
+    WAITING = "waiting"  # written there, but the firehose has not delivered it yet
+    LEAVING = "leaving"  # deleted there, but the firehose has not delivered that yet
 
 
 @dataclass(frozen=True, slots=True)

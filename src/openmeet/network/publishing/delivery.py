@@ -233,7 +233,7 @@ async def _publish(dependencies: PublishingDependencies, publication: Publicatio
 
 async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
-    decide again. The echo of our own delete must not withdraw an RSVP, so the deletion is stored before it arrives.
+    decide again. Our own delete must not withdraw an RSVP when the firehose delivers it, so it is stored before that.
     """
     current_record = (
         None if publication.uri is None else await fetch_verified_message(dependencies, parse_at_uri(publication.uri))

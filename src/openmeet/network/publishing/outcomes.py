@@ -346,8 +346,9 @@ async def store_refusal(
 
 
 async def _is_base_at_least(tx: Transaction, publication: Publication, version: RecordVersion) -> bool:
-    """Whether the base is already this version or a later one, because the echo came before the response. If the key was
-    abandoned instead, the write stays in flight, because its record has to be deleted. The subject is locked.
+    """Whether the base is already this version or a later one, because the firehose delivered it before
+    the response. If the key was abandoned instead, the write stays in flight, because its record has to be deleted. The
+    subject is locked.
     """
     current = await publication_queries.find(tx, publication.kind, publication.subject_id)
     return (
@@ -367,7 +368,9 @@ async def _lock_own_record(tx: Transaction, message: RecordMessage) -> bool:
 
 
 async def _store_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
-    """Store our version as if it came from the network, so that its echo is recognised. The record is locked."""
+    """Store our version as if it came from the network, so that it is recognised when it arrives. The record
+    is locked.
+    """
     if publication.kind is not PublicationKind.RSVP:
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)

@@ -9,7 +9,7 @@ from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.database.bulk import fetch_each
 from groundwork.database.row_lock import wait_for_lockers
 from groundwork.database.transaction import Database, Reader, Transaction
-from openmeet.outbox import publication_echoes
+from openmeet.outbox import ingested_changes
 
 CREATE_ROW = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
@@ -107,7 +107,7 @@ async def start_epoch(tx: Transaction, did: str) -> None:
     """
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
     await forget_missed(tx, did)
-    await publication_echoes.start_epoch(tx, did)
+    await ingested_changes.start_epoch(tx, did)
 
 
 async def erase(tx: Transaction, did: str) -> None:

@@ -110,7 +110,7 @@ async def test_a_copy_with_a_later_rev_hides_no_deletion(deployment: Deployment,
 
 
 @pytest.mark.parametrize("is_answered", [True, False], ids=["answered", "response lost"])
-async def test_an_unsigned_echo_before_the_response(deployment: Deployment, cleo: Caller, is_answered: bool):
+async def test_an_unsigned_copy_before_the_response(deployment: Deployment, cleo: Caller, is_answered: bool):
     """A site that only listens to Jetstream sees its own write before the PDS responds, or sees no response at all."""
     event = await deployment.event(cleo, title="Chess", visibility="public")
 

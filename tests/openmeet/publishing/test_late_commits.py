@@ -166,7 +166,7 @@ async def test_deleting_another_record_makes_ours_count_again(deployment: Deploy
 
 
 async def test_changing_back_to_our_exact_bytes_is_a_new_answer(deployment: Deployment, cleo: Caller):
-    """Another app changes this site's answer and changes it back. The result is a new answer and not an echo of this
+    """Another app changes this site's answer and changes it back. The result is a new answer and not a write of this
     site's write.
     """
     event = await deployment.event(cleo)

@@ -1,5 +1,5 @@
-"""Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
-else, a deleted account. ``abandon_revision`` abandons a revision that became obsolete because of such a report.
+"""Apply to publications what ingestion has read about their records: our own write, an edit or deletion by somebody else,
+a deleted account. ``abandon_revision`` abandons a revision that became obsolete because of that.
 
 Statements set a new state only from states that ``STATE_GRAPH`` allows; ``_ERASE`` retracts from any. Moving the state of
 a leased row also makes the result of its handler void.
@@ -37,13 +37,13 @@ def _from(*states: PublicationState) -> str:
     return STATE_GRAPH.sql_sources_of(_State.DUE, only=states)
 
 
-# The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant
-# 3).
+# The record of a row that is due or waits for a login may have to be retracted. Our own write, when it comes back, does
+# not change that (invariant 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_recheck = 1))"
 
-# An echo: the CID and URI match what was chosen for sending, and the rev is greater than that of the last completed
-# write.
-_COMPLETE_BY_ECHO = f"""
+# Our own write: the CID and URI match what was chosen for sending, and the rev is greater than that of the last
+# completed write.
+_COMPLETE_CHOSEN_WRITE = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
            else 'published' end,
@@ -53,11 +53,11 @@ _COMPLETE_BY_ECHO = f"""
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
-# The echo of an earlier write, which arrived after a later one had been chosen. Later revisions are still due.
+# An earlier write of ours, which arrived after a later one had been chosen. Later revisions are still due.
 #
 # If there is no base, the write may be from before the record was deleted, because the record of an RSVP reuses its key.
 # If the base has the same bytes again, the write may be one of our versions in between.
-_COMPLETE_BY_LATE_ECHO = f"""
+_SET_BASE_TO_EARLIER_WRITE = f"""
     update publications
        set {SET_BASE}, {FORGET_EDITS}, {DUE_FROM_NOW},
            state = case when state in ({_from(_State.RETRYING, _State.PUBLISHED)}) then 'due' else state end
@@ -68,8 +68,8 @@ _COMPLETE_BY_LATE_ECHO = f"""
                         where u.uri = :uri and u.cid = :cid and u.replaced_cid = publications.base_cid))
 """
 
-# The echo of a write that is already completed, read again at a later rev. Only the rev changes.
-_TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
+# A write that is already completed, read again at a later rev. Only the rev changes.
+_RAISE_BASE_REV = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
 # Below every rev of the new epoch. The base itself stays.
 _START_EPOCH = "update publications set base_rev = '' where did = :did and base_rev is not null"
@@ -148,8 +148,8 @@ _ATTACH_FOREIGN_RECORD = f"""
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# ``chosen_cid`` is cleared: if the bytes that we sent last appear again, somebody has reverted to them and it is not an
-# echo. A publication that was withheld before its subject had a record stays withheld.
+# ``chosen_cid`` is cleared: if the bytes that we sent last appear again, somebody has reverted to them and it is not
+# our own write. A publication that was withheld before its subject had a record stays withheld.
 _ACCEPT_FOREIGN_VERSION = f"""
     update publications
        set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', was_merged = 1, was_lost = 0,
@@ -172,10 +172,10 @@ class UnsentEdits:
     merged: bytes
 
 
-async def complete_by_echo(
+async def apply_own_write(
     tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_deleted_since: bool = False
 ) -> bool:
-    """Apply our bytes under our key that the firehose delivered, regardless of the response to the write.
+    """Apply a write of ours that the firehose delivered, regardless of the response to it.
 
     Returns whether it is a version that the publication knows: the chosen write, which is now completed; an earlier
     write, which becomes the base; or the base itself, read at a later rev.
@@ -183,14 +183,14 @@ async def complete_by_echo(
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
     chosen can be completed.
     """
-    if await tx.execute(_COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
+    if await tx.execute(_COMPLETE_CHOSEN_WRITE, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1:
         return True
     if (
         not is_deleted_since
-        and await tx.execute(_COMPLETE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
+        and await tx.execute(_SET_BASE_TO_EARLIER_WRITE, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
     ):
         return True
-    return await tx.execute(_TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
+    return await tx.execute(_RAISE_BASE_REV, uri=uri, cid=cid, rev=rev) == 1
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
