@@ -102,7 +102,18 @@ def describe(pattern: Pattern) -> str:
 
     Exceptions that remove no date are left out.
     """
-    text = describe_inside(pattern)
+    return _capitalised(describe_inside(pattern))
+
+
+def describe_rhythm(pattern: Pattern) -> str:
+    """Only how often the rule repeats, such as ``Every Tuesday``: without times, end and exceptions. Empty without a
+    rule.
+    """
+    rule = pattern.rule
+    return "" if rule is None else _capitalised(_only_some(rule, _how_often(rule, pattern.start).text))
+
+
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.i18n import pseudo
 from openmeet.i18n.catalogue import speaking
-from openmeet.recurrence.describe import describe
+from openmeet.recurrence.describe import describe, describe_rhythm
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import FREQUENCIES, Rule, parse_rule, until_date
@@ -124,6 +124,13 @@ def test_sentences_have_clean_punctuation() -> None:
 )
 def test_wording(rule: str, sentence: str) -> None:
     assert describe(pattern(START, "Europe/Berlin", parse_rule(rule))) == sentence
+
+
+def test_a_rhythm_has_no_times_end_or_exceptions() -> None:
+    weekly = parse_rule("FREQ=WEEKLY;BYDAY=TU;COUNT=5")
+    with_exceptions = pattern(START, "Europe/Berlin", weekly, left_out=[START + timedelta(days=7)])
+    assert describe_rhythm(with_exceptions) == "Every Tuesday"
+    assert not describe_rhythm(pattern(START, "Europe/Berlin", added=[START + timedelta(days=1)]))
 
 
 @pytest.mark.parametrize("is_all_day", [False, True])

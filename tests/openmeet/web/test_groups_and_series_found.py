@@ -1,5 +1,7 @@
 """Groups and series that were read from the network are found by search and listed as events are."""
 
+import re
+
 import pytest
 
 from groundwork.clock import HandClock
@@ -20,6 +22,7 @@ from tests.openmeet.series.practice import weekly as weekly_timing
 from tests.openmeet.site_under_test import api_session, person, site_on
 from tests.openmeet.web.event_cards import apply_and_release, badges_in, badges_of_card
 from tests.simulation.oracle import Change
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -80,6 +83,9 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         assert "Games here" in plain
         assert "Games alone" not in plain
         assert 'href="/series?source=all"' in plain
+        assert re.findall(r'<h2><a href="([^"]+)">([^<]+)</a>', plain) == [(f"/series/{own.slug}", "Games here")]
+        assert "Every Tuesday" in visible_text(plain)
+        assert "more dates" not in plain.lower()
         found = (await browser.get("/api/series/search")).json()["series"]
         assert {one["title"] for one in found} == {"Games here", "Games far away"}
         (there,) = (await browser.get("/api/series/search?source=atproto&q=games")).json()["series"]

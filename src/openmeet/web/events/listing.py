@@ -66,7 +66,8 @@ class CardList:
 
     ``shows_sync`` adds the publication status of the viewer's own events. ``further`` is for lists that show each series
     once. ``within`` is the group that the list is about. ``distances`` are measured from the place that was searched for.
-    With ``is_hosting``, the viewer hosts all of the events, so the cards do not say so.
+    With ``is_hosting``, the viewer hosts all of the events, so the cards do not say so. With ``only_series``, every event
+    represents a series.
     """
 
     public_url: str
@@ -76,6 +77,7 @@ class CardList:
     within: GroupId | None = None
     distances: Mapping[EventId, str] = field(default_factory=dict)
     is_hosting: bool = False
+    only_series: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +288,9 @@ def going_label(event: Event, facts: ListedFacts) -> str:
 
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
     about = facts.badges.get(event.id, ())
-    if event.id in facts.card_list.further and event.origin is RecordOrigin.HERE:
-        # "7 more dates" is next to it, and leads to the series, which names its group. A second badge would need another
+    card_list = facts.card_list
+    if (card_list.only_series or event.id in card_list.further) and event.origin is RecordOrigin.HERE:
+        # The row says that it repeats, and leads to the series, which names its group. A second badge would need another
         # line on a phone.
         about = ()
     return badge_in_list(
