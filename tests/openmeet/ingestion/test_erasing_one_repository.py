@@ -42,7 +42,6 @@ THEIRS = FieldDecision(RSVP_FIELD, "", "attending", "declined", MergeReason.LATE
 # Tables with data of a repository, and the column with its URI.
 KEPT = {
     "records": "uri",
-    "record_subjects": "uri",
     "merge_decisions": "uri",
     "attendances": "record_uri",
     "events": "record_uri",
@@ -107,7 +106,7 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
     """The queries that find a repository's rows for erasure, each with the index that it must use."""
     return {
         "decisions": (merge_decisions.ERASE[engine], "merge_decisions_by_repository"),
-        "records": (seen.URIS_OF[engine], "record_subjects_by_repository"),
+        "records": (seen.URIS_OF, "records_by_repository"),
         "answers": (attendance_queries.ERASABLE[engine], "attendances_by_repository"),
         "what changed hands": (superseded_records.ERASE[engine], "superseded_records_by_repository"),
         "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),

@@ -20,7 +20,7 @@ from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.local_rsvps import RSVP_FIELD
 from openmeet.network.ingestion.processor import Processor, run_once
 from openmeet.network.ingestion.submitted_records import delete_reported
-from openmeet.network.records import repository_state
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, encode
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
@@ -32,7 +32,6 @@ HERE = IngestionContext("https://meet.example", ERASURE_KEYS)
 TEA, ANSWER = event(1, "tea", 1), rsvp(2, "a", 2, event(1, "tea", 1).uri)
 
 _WAITS_FOR_US = "select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))"
-_LOCKED = "select uri from record_subjects where uri in :uris for update nowait"
 
 
 async def send_hint(db: Database, queue: EmbeddedQueue) -> None:
@@ -73,8 +72,38 @@ async def test_the_repository_is_locked_before_its_records(
         while not running.done() and not await tx.fetch(_WAITS_FOR_US):
             await tx.fetch("select pg_sleep(0.01)")
         assert not running.done()
-        await tx.fetch(_LOCKED, uris=[TEA.uri, ANSWER.uri])
+        await tx.execute("set local lock_timeout = '10ms'")
+        await seen.lock_records(tx, [TEA.uri, ANSWER.uri])
     await running
+
+
+@pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has a single writer
+@pytest.mark.parametrize("has_row", [True, False])
+async def test_a_locked_record_makes_others_wait_and_leaves_no_row(make_database: MakeDatabase, has_row: bool):
+    """A process of the previous release may have left a row."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        if has_row:
+            await tx.execute("insert into record_subjects (uri) values (:uri)", uri=TEA.uri)
+    outside = contextvars.copy_context()
+    order: list[str] = []
+
+    async def lock_too() -> None:
+        async with db.transaction() as tx:
+            await seen.lock_records(tx, [TEA.uri])
+            order.append("second")
+
+    async with db.transaction() as tx:
+        await seen.lock_records(tx, [TEA.uri, ANSWER.uri])
+        await seen.lock_records(tx, [TEA.uri])  # again, which changes nothing
+        running = asyncio.create_task(lock_too(), context=outside)
+        while not running.done() and not await tx.fetch(_WAITS_FOR_US):
+            await tx.fetch("select pg_sleep(0.01)")
+        order.append("first")
+    await running
+    assert order == ["first", "second"]
+    async with db.reader() as reader:
+        assert await reader.fetch("select uri from record_subjects") == []
 
 
 async def _await(act: Awaitable[None]) -> None:

@@ -93,7 +93,8 @@ async def test_a_hint_locks_rows_in_the_order_of_batches(
         running = asyncio.create_task(run_once(processor), context=outside)
         while not running.done() and not await tx.fetch(_WAITS_FOR_US):
             await tx.fetch("select pg_sleep(0.01)")
-        await tx.fetch("select uri from record_subjects where uri in :uris for update nowait", uris=[tea.uri, cake.uri])
+        await tx.execute("set local lock_timeout = '10ms'")
+        await seen.lock_records(tx, [tea.uri, cake.uri])
     assert await running == 2
     assert (await processor.queue.depth()).waiting == 0
 

@@ -27,7 +27,6 @@ _LATER: Final = frozenset(
         "guests",
         "identities",
         "records",
-        "record_subjects",
         "repositories",
         "repository_gaps",
         "merge_decisions",

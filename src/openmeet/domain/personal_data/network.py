@@ -44,9 +44,9 @@ RECORDS: Final = (
     ),
     StoredTable(
         "record_subjects",
-        "Records that others refer to.",
+        "Locks on records that are being applied. Each row is deleted in the transaction that inserts it.",
         _of_repository("uri"),
-        Retention.RECORD,
+        Retention.SHORT,
         OnErasure.DELETE,
         (account(ColumnAudience.NOBODY, "uri"),),
     ),

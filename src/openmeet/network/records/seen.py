@@ -6,13 +6,12 @@ tombstone with their rev. Messages at or below the floor of their repository (``
 ignored. Any order and any repetition of messages therefore produce the same rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import fetch_each
-from groundwork.database.columns import ENGINES, authority_of
+from groundwork.database.bulk import execute_each, fetch_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.network.records import repository_state
@@ -113,23 +112,19 @@ UNSIGNED_NEWS = """
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
-# ``record_subjects`` has one row to lock for each record, of any kind.
+# A transaction locks a record, of any kind, by inserting a row that it deletes at once: until it ends, an insert of the
+# same row waits. No row outlives its transaction, so nothing here names an account that was erased, and no record has to
+# be stored for its lock. SQLite has only one writer and needs no lock.
 #
-# Waits for concurrent inserts of the same row and, in URI order, for locks on existing rows.
-MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
-LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
-
-# Includes URIs without a record here, because their records were refused or too old.
-URIS_OF: Mapping[Engine, str] = {
-    engine: f"""
-    select uri from records where did = :did
-    union select uri from record_subjects where {authority_of(engine, "uri")} = :did
-    order by uri
+# Waits in the given order. The processes of the previous release leave rows, which are locked by the update.
+LOCK_SUBJECTS = """
+    insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1
+        on conflict (uri) do update set uri = excluded.uri
 """
-    for engine in ENGINES
-}
+DELETE_SUBJECTS = "delete from record_subjects where uri in :uris"
+
+URIS_OF = "select uri from records where did = :did"
 ERASE = "delete from records where did = :did returning uri, rev"
-DELETE_LOCKED_ROW = "delete from record_subjects where uri = :uri"
 
 # Candidates for records that a complete read did not contain: only those that were not changed after it.
 ABSENT = """
@@ -244,27 +239,24 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord
 
 
 async def lock_records(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock one row per record, in URI order. Call it for RSVPs first and then for events, before either is read, and
-    after ``repository_state.hold_floors``.
+    """Lock records, which need not be known, in URI order until the transaction ends. Call it for RSVPs first and then
+    for events, before either is read, and after ``repository_state.hold_floors``.
 
     RSVPs are locked because two versions about different events could otherwise be applied concurrently, and neither
     would undo the other's result. Events are locked because PostgreSQL would otherwise lose an RSVP that arrives at the
     same time as its event: neither transaction sees the other's row.
     """
     ordered = sorted(set(uris))
-    is_locked = not ordered
-    while not is_locked:
-        await fetch_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
-        # SQLite has only one writer, so no lock is needed. If a row was erased concurrently, it is created again.
-        is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
+    if tx.engine == "sqlite" or not ordered:
+        return
+    await execute_each(tx, LOCK_SUBJECTS, [{"uri": uri} for uri in ordered])
+    await tx.execute(DELETE_SUBJECTS, uris=ordered)
 
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
     """Delete everything that a DID wrote; return the last rev of each known URI. The caller has locked its floor."""
-    uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
-    await lock_records(tx, uris)
+    await lock_records(tx, [row["uri"] for row in await tx.fetch(URIS_OF, did=did)])
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
-    await tx.execute_many(DELETE_LOCKED_ROW, [{"uri": uri} for uri in uris])
     await repository_state.erase(tx, did)
     return revs
 
