@@ -207,18 +207,18 @@ def position_chore() -> Callable[[Platform], Awaitable[object]]:
     """
     known_list: tuple[int, int] | None = None
 
-    async def derive(platform: Platform) -> int:
+    async def derive_positions(platform: Platform) -> int:
         nonlocal known_list
         gazetteer = Gazetteer(places_path(platform.settings))
         try:
             if gazetteer.file_id not in {None, known_list}:
                 await town_positions.retry_unknown_towns(platform.db)
                 known_list = gazetteer.file_id
-            return await town_positions.derive(platform.db, gazetteer)
+            return await town_positions.derive_positions_and_zones(platform.db, gazetteer)
         finally:
             await gazetteer.close()
 
-    return derive
+    return derive_positions
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:

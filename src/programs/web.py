@@ -97,7 +97,9 @@ async def open_sites(installation: Installation) -> AsyncIterator[SitesByHost]:
         chat_streams = {one.tenant.name: ChatStreamFeed() for one in installation.platforms}
         page_streams = {one.tenant.name: PageStreams() for one in installation.platforms}
         places = Gazetteer(places_path(installation.default.settings))
-        deriving = [asyncio.create_task(derive_when_written(one.db, places)) for one in installation.platforms]
+        deriving = [
+            asyncio.create_task(derive_positions_when_written(one.db, places)) for one in installation.platforms
+        ]
         try:
             async with open_geocoder(installation.default, places) as geocoder:
                 yield SitesByHost(
@@ -118,7 +120,7 @@ async def open_sites(installation: Installation) -> AsyncIterator[SitesByHost]:
             await places.close()
 
 
-async def derive_when_written(db: Database, places: Gazetteer) -> None:
+async def derive_positions_when_written(db: Database, places: Gazetteer) -> None:
     """Derive the position of events from their town as soon as this process has written them, until cancelled. People
     search for their event immediately after they have created it.
 
@@ -130,7 +132,7 @@ async def derive_when_written(db: Database, places: Gazetteer) -> None:
         await written.wait()
         written.clear()
         try:
-            await town_positions.derive(db, places, at_once=_TOWNS_AT_ONCE)
+            await town_positions.derive_positions_and_zones(db, places, at_once=_TOWNS_AT_ONCE)
         except Exception as failure:  # noqa: BLE001 - the edge of a worker: the scheduler tries again
             log.error("positions.failed", **log_fields(failure))
 

@@ -268,7 +268,7 @@ async def test_two_people_find_each_others_event(
             await page.get_by_role("button", name="Create event").click()
             await expect(page.get_by_role("heading", level=1)).to_have_text(title)
         world = open_world()
-        await town_positions.derive(openmeet.db, world)
+        await town_positions.derive_positions_and_zones(openmeet.db, world)
         await world.close()
         for name, wanted in {"Bea": "Rowing", "Cleo": "Chess"}.items():
             page = pages[name]

@@ -51,7 +51,7 @@ async def stored(db: Database) -> Event:
 async def arrived(db: Database, world: Gazetteer, version: int = 1, **fields: Any) -> Event:
     """The event after this version of its record has arrived and its place was looked up."""
     await apply_messages(db, event_message(1, "tea", version, **({"startsAt": STARTS} | fields)))
-    await town_positions.derive(db, world)
+    await town_positions.derive_positions_and_zones(db, world)
     return await stored(db)
 
 
@@ -75,7 +75,7 @@ async def test_an_event_without_a_zone_is_shown_in_that_of_its_place(
     assert (event.time_zone, event.starts_local) == (zone, local)
     assert (event.starts_at, event.starts_text) == (parse_datetime(STARTS), STARTS)
     assert event.has_zone == (zone != "UTC")
-    assert await town_positions.derive(db, world) == 0
+    assert await town_positions.derive_positions_and_zones(db, world) == 0
 
 
 async def test_the_offset_is_that_of_the_day_of_the_event(db: Database, world: Gazetteer):
@@ -127,7 +127,7 @@ async def test_a_looked_up_zone_is_a_new_revision(db: Database, world: Gazetteer
     """A form that still shows UTC cannot overwrite it."""
     await apply_messages(db, event_message(1, "tea", 1, startsAt=STARTS, locations=IN_BERLIN))
     before = await stored(db)
-    await town_positions.derive(db, world)
+    await town_positions.derive_positions_and_zones(db, world)
     assert (await stored(db)).revision == before.revision + 1
 
 
@@ -135,7 +135,7 @@ async def test_zones_at_sea_are_looked_up_again_in_a_new_list(db: Database, worl
     event = await arrived(db, world, locations=at("0", "-30"))
     assert event.zone_source is ZoneSource.NOT_FOUND
     assert await town_positions.retry_unknown_towns(db) == 1
-    assert await town_positions.derive(db, world) == 1
+    assert await town_positions.derive_positions_and_zones(db, world) == 1
 
 
 def written(event: Event, record: dict[str, Any]) -> bytes:

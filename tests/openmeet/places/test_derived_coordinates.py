@@ -14,7 +14,7 @@ from openmeet.domain.events.values import NOWHERE, Venue
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
-from programs.web import derive_when_written
+from programs.web import derive_positions_when_written
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, details, event_by, person, site_on
 
@@ -44,8 +44,8 @@ async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazettee
         await event_by(tx, ana, title="No town", locality="")
         await event_by(tx, ana, title="Unknown", locality="Qqqqqq")
     assert await near(site.db, BERLIN) == []
-    assert await town_positions.derive(site.db, world) == 2
-    assert await town_positions.derive(site.db, world) == 0, "each is looked up once"
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 2
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 0, "each is looked up once"
     assert await near(site.db, BERLIN) == await near(site.db, BERLIN, 1) == ["Walk"]
     async with site.browser() as browser:
         page = (await browser.get(f"/events/{event.slug}")).text
@@ -60,7 +60,7 @@ async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazettee
 
 
 async def test_an_event_is_found_near_its_town_as_soon_as_it_is_written(site: Site, world: Gazetteer) -> None:
-    deriving = asyncio.create_task(derive_when_written(site.db, world))
+    deriving = asyncio.create_task(derive_positions_when_written(site.db, world))
     await asyncio.sleep(0)
     try:
         async with asyncio.timeout(60):
@@ -92,21 +92,21 @@ async def test_unknown_towns_are_looked_up_again_in_a_new_list(site: Site, world
             )
         ]
         await tx.execute("update events set over_at = :now where id = :id", now=tx.now, id=over.id)
-    assert await town_positions.derive(site.db, world) == 3
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 3
     assert await town_positions.retry_unknown_towns(site.db) == 1
     async with site.db.transaction() as tx:
         rows = await tx.fetch("select id, derived_from from events order by id")
         assert [row["id"] for row in rows if not row["derived_from"]] == [unknown.id]
         assert known.id in {row["id"] for row in rows if row["derived_from"]}
-    assert await town_positions.derive(site.db, world) == 1
-    assert await town_positions.derive(site.db, world) == 0
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 1
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 0
 
 
 async def test_a_derived_position_follows_the_town_and_yields_to_coordinates(site: Site, world: Gazetteer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Walk", locality="Berlin", country="DE")
-    await town_positions.derive(site.db, world)
+    await town_positions.derive_positions_and_zones(site.db, world)
 
     async def change(**typed: str) -> None:
         async with site.db.transaction() as tx:
@@ -116,11 +116,11 @@ async def test_a_derived_position_follows_the_town_and_yields_to_coordinates(sit
     assert await near(site.db, BERLIN) == ["Walk"], "the coordinates stay after an unrelated edit"
     await change(locality="München", country="DE")
     assert await near(site.db, BERLIN) == []
-    await town_positions.derive(site.db, world)
+    await town_positions.derive_positions_and_zones(site.db, world)
     assert await near(site.db, MUNICH) == ["Walk"]
     await change(locality="München", country="DE", point="52.52, 13.405")
     assert (await near(site.db, BERLIN, 1), await near(site.db, MUNICH)) == (["Walk"], [])
-    assert await town_positions.derive(site.db, world) == 0
+    assert await town_positions.derive_positions_and_zones(site.db, world) == 0
 
 
 async def test_an_address_that_is_not_public_is_not_found_by_distance(site: Site, world: Gazetteer) -> None:
@@ -129,7 +129,7 @@ async def test_an_address_that_is_not_public_is_not_found_by_distance(site: Site
         await event_by(tx, ana, title="Secret", locality="Berlin", place_audience="attendees")
         await event_by(tx, ana, title="Call", locality="Berlin", mode="online")
         event = await event_by(tx, ana, title="Shown", locality="Berlin")
-    await town_positions.derive(site.db, world)
+    await town_positions.derive_positions_and_zones(site.db, world)
     assert await near(site.db, BERLIN) == ["Shown"]
     async with site.db.transaction() as tx:
         await event_hosting.revise(

@@ -50,7 +50,7 @@ async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> Non
         await event_by(tx, ana, title="Somewhere in town", locality="Oranienburg", starts="2026-07-06T18:00", ends="")
         await event_by(tx, ana, title="Hidden", locality="Berlin", place_audience="attendees")
         await event_by(tx, ana, title="Call", mode="online")
-    await town_positions.derive(site.db, world)
+    await town_positions.derive_positions_and_zones(site.db, world)
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"view": "map"})).text
     assert pins_in(page) == ["Sooner", "Later", "Somewhere in town"]
@@ -81,7 +81,7 @@ async def test_an_event_of_which_only_the_town_is_known_is_not_the_nearest(site:
         await event_by(tx, ana, title="Somewhere", starts="2026-07-04T18:00", ends="", locality="Berlin", country="DE")
         near = await event_by(tx, ana, title="Near", starts="2026-07-05T18:00", ends="")
         await place_event_at(tx, near, ("52.5310", "13.4050"))
-    assert await town_positions.derive(site.db, world) > 0
+    assert await town_positions.derive_positions_and_zones(site.db, world) > 0
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"near": "52.5200,13.4050", "view": "map"})).text
     assert re.findall(r'class="away">([^<]*)<', page) == ["1.2 km", "about 5 km"]

@@ -50,7 +50,7 @@ async def test_of_a_town_only_a_ring_is_shown(site: Site, world: Gazetteer) -> N
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Somewhere in town", locality="Berlin")
-    await town_positions.derive(site.db, world)
+    await town_positions.derive_positions_and_zones(site.db, world)
     drawn = await map_on(site, event)
     assert "map-ring" in drawn
     assert "map-marker" not in drawn

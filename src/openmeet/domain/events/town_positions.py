@@ -63,7 +63,7 @@ class _HasTown(Protocol):
     def country(self) -> str: ...
 
 
-async def derive(db: Database, gazetteer: Gazetteer, *, at_once: int = _AT_ONCE) -> int:
+async def derive_positions_and_zones(db: Database, gazetteer: Gazetteer, *, at_once: int = _AT_ONCE) -> int:
     """Set the position of events that have a town and no point, then the zone of events that have a position and no
     zone. Return how many were looked at.
 
@@ -104,8 +104,8 @@ def _in_zone_of_place(event: Event, place: Spot, gazetteer: Gazetteer) -> Event:
 
 
 async def retry_unknown_towns(db: Database) -> int:
-    """Let ``derive`` look up again the towns of upcoming events that were unknown or ambiguous, and the zones of those
-    that were far from any town, because the list of places has changed. Return how many.
+    """Let ``derive_positions_and_zones`` look up again the towns of upcoming events that were unknown or ambiguous, and
+    the zones of those that were far from any town, because the list of places has changed. Return how many.
     """
     number = 0
     for forget in (position_queries.forget_unknown_towns, position_queries.forget_missing_zones):

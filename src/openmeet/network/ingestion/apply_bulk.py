@@ -155,7 +155,7 @@ async def _apply_consequences(
             await notify.of_change(tx, before, after.id, change.message.rev)
     made = {uri: after.id for uri, (before, after) in events.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
-    await rsvps_awaiting_event.derive_rsvps_to_new_events(tx, made)
+    await rsvps_awaiting_event.update_attendances_of_new_events(tx, made)
     for change, record in adopted:
         _, after = events[change.message.uri]
         if remote_groups.concerns_group(change.parsed.record, after, batch.switches):
@@ -230,7 +230,7 @@ class _StoredRsvp:
         return self.change.parsed.subject_uri if is_awaiting else None
 
     @property
-    def to_derive(self) -> PersonAndEvent | None:
+    def to_update(self) -> PersonAndEvent | None:
         """The person and event whose effective RSVP may have changed. A signature for a version that was known without
         one changes no content, but that record may now override others.
         """
@@ -257,7 +257,7 @@ async def put_rsvps(tx: Transaction, batch: Batch, changes: Sequence[RecordChang
             await rsvp_deletions.apply_deletion(tx, rsvp_deletion_of(message, seen_record, former_event_id))
     awaited_uris = [uri for one in stored if (uri := one.awaited_uri) is not None]
     await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited_uris)
-    await apply_rsvp.derive_each(tx, [to_derive for one in stored if (to_derive := one.to_derive) is not None])
+    await apply_rsvp.update_attendances(tx, [to_update for one in stored if (to_update := one.to_update) is not None])
     return [one.outcome for one in stored]
 
 
@@ -357,7 +357,7 @@ async def delete_rsvps(tx: Transaction, deletions: Sequence[RecordChange]) -> li
     one_by_one = await _uris_for_one_by_one(tx, applied, event_ids)
     in_bulk = [one for one in applied if one.message.uri not in one_by_one]
     next_effective = await _next_effective(tx, in_bulk, event_ids)
-    await apply_rsvp.derive_each(tx, [*next_effective.values()])
+    await apply_rsvp.update_attendances(tx, [*next_effective.values()])
     last = [one for one in in_bulk if _pair(one) not in next_effective]
     remaining_rsvps = await rsvp_records_in_bulk.apply_deletions_in_bulk(
         tx, {one.message.uri: event_ids.get(one.former_subject_uri or "") for one in last}

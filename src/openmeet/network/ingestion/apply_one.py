@@ -244,7 +244,7 @@ async def _put_of_group(tx: Transaction, change: RecordChange) -> IngestResult:
         return IngestResult.OWN_WRITE if change.is_own_write else IngestResult.KNOWN
     if not change.is_same_version and not change.is_own_write:
         await _accept_if_unedited(tx, change)
-    await _derive_of_group(tx, change)
+    await _apply_group_or_statement(tx, change)
     if change.is_own_write:
         return IngestResult.OWN_WRITE
     if change.is_same_version:
@@ -252,9 +252,9 @@ async def _put_of_group(tx: Transaction, change: RecordChange) -> IngestResult:
     return IngestResult.RAW if change.parsed.reason else IngestResult.APPLIED
 
 
-async def _derive_of_group(tx: Transaction, change: RecordChange) -> None:
-    """Derive a group or a membership. A statement counts even if its content is known: ours is stored when the PDS
-    responds, and nothing is derived from it then.
+async def _apply_group_or_statement(tx: Transaction, change: RecordChange) -> None:
+    """Apply a group record or a statement about a group. A statement counts even if its content is known: ours is stored
+    when the PDS responds, and nothing is derived from it then.
     """
     message, parsed = change.message, change.parsed
     if parsed.statement is not None:

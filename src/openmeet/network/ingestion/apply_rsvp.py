@@ -68,7 +68,7 @@ class RecordAuthor:
     is_shadow: bool
 
 
-async def derive(tx: Transaction, one: PersonAndEvent) -> bool:
+async def update_attendance(tx: Transaction, one: PersonAndEvent) -> bool:
     """Make the person's attendance match their records about this event. Returns False if there are none."""
     person, rsvp = await rsvp_of(tx, one.did, one.subject_uri)
     if rsvp is None:
@@ -131,9 +131,9 @@ async def _request_proofs_and_set_aside(tx: Transaction, rsvps: Sequence[Effecti
     await record_proofs.enqueue(tx, [one.unproven_uri for one in rsvps if one.unproven_uri is not None])
 
 
-async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEvent]) -> None:
-    """Like ``derive``, for several people and events. People with a single DID who never signed in here are processed
-    in bulk, all others one by one.
+async def update_attendances(tx: Transaction, people_and_events: Sequence[PersonAndEvent]) -> None:
+    """Like ``update_attendance``, for several people and events. People with a single DID who never signed in here are
+    processed in bulk, all others one by one.
 
     Each pair of person and event must occur only once.
     """
@@ -149,7 +149,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for one in people_and_events:
         if one.did not in user_ids:
-            await derive(tx, one)
+            await update_attendance(tx, one)
         elif one.pair in recorded_rsvps and recorded_rsvps[one.pair].key in unprocessed:
             await _apply(tx, one, recorded_rsvps[one.pair])
 

@@ -112,7 +112,7 @@ async def _join(
     await rsvps_awaiting_event.apply_awaiting(tx, {new: old_event.id})
     twice = await tx.fetch(_TWO_RSVPS_OF_ONE_DID, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
-    await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])
+    await apply_rsvp.update_attendances(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])
 
 
 async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:

@@ -40,7 +40,7 @@ from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_verified, fetch_verified_each
 from openmeet.network.ingestion.repository_reads import RepositoryRead, apply_listing, finish_read, list_repository
-from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
+from openmeet.network.ingestion.row_consistency import derive_rows_again, detach_record, differing, mark_not_published
 from openmeet.network.records import seen
 from openmeet.network.records.collections import (
     CONCERNING,
@@ -358,7 +358,7 @@ async def _repair_record(
     match discrepancy.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
-                await derive_anew(tx, context, did, discrepancy.uri)
+                await derive_rows_again(tx, context, did, discrepancy.uri)
         case Discrepancy.ROW_DIFFERS:
             await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:

@@ -107,9 +107,9 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, parsed_gro
         await queries.update(tx, group)
     await record_queries.set_cid(tx, group.id, cid)
     await record_queries.set_predecessor(tx, group.id, parsed_group.predecessor)
-    await _derive_all(tx, group)
+    await _update_memberships_and_events(tx, group)
     for later in await _successors_of(tx, uri):
-        await _derive_all(tx, later)
+        await _update_memberships_and_events(tx, later)
 
 
 async def remove(tx: Transaction, uri: str) -> None:
@@ -122,11 +122,11 @@ async def remove(tx: Transaction, uri: str) -> None:
     await queries.update(tx, deleted_group)
     await leave_network_group(tx, deleted_group.id)
     for later in await _successors_of(tx, uri):
-        await _derive_all(tx, later)
+        await _update_memberships_and_events(tx, later)
 
 
 async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
-    """Apply a repository's statement about a group: derive its effects together with other people's statements."""
+    """Apply a repository's statement about a group. Its effects also depend on other people's statements."""
     before = await record_queries.find(tx, uri)
     stated = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == stated:
@@ -235,11 +235,11 @@ async def _apply_effects(tx: Transaction, kind: StatementKind, stated: Membershi
         return
     concerned = [] if group is None else [group]
     for one in (*concerned, *await _successors_of(tx, stated.group_uri)):
-        await _derive(tx, one, stated.about)
+        await _update_membership(tx, one, stated.about)
 
 
-async def _derive(tx: Transaction, group: Group, did: str) -> None:
-    """Derive somebody's membership in a group of another installation, purely from the statements of both sides."""
+async def _update_membership(tx: Transaction, group: Group, did: str) -> None:
+    """Update somebody's membership in a group of another installation, purely from the statements of both sides."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None else locked.network.record_uri
     if locked is None or uri is None:
@@ -372,14 +372,14 @@ async def _note(tx: Transaction, membership: Membership, stated: MembershipState
         await queries.put_member(tx, replace(membership, statement_uri=stated.uri, revision=membership.revision + 1))
 
 
-async def _derive_all(tx: Transaction, group: Group) -> None:
-    """Derive all memberships and events of a group that arrived after statements about it, or that has different
+async def _update_memberships_and_events(tx: Transaction, group: Group) -> None:
+    """Update all memberships and events of a group that arrived after statements about it, or that has different
     predecessors now.
     """
     uri = group.network.record_uri or ""
     group_uris = [uri, *await predecessor_uris(tx, uri)]
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MAX_SUBJECTS):
-        await _derive(tx, group, did)
+        await _update_membership(tx, group, did)
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MAX_SUBJECTS)
     own = await seen.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MAX_SUBJECTS)
     for event_uri in dict.fromkeys([*listed, *own]):

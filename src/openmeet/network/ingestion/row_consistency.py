@@ -168,7 +168,7 @@ async def _differing_row(
             before = await _row(tx, uri)
             if before is None:
                 return ()
-            await derive_anew(tx, context, did, uri, forgets_base=True)
+            await derive_rows_again(tx, context, did, uri, forgets_base=True)
             after = await _row(tx, uri) or {}
             fields = tuple(sorted(name for name, value in before.items() if after.get(name) != value))
             if not (is_kept and fields):
@@ -194,7 +194,7 @@ async def _row(reader: Reader, uri: str) -> dict[str, object] | None:
     return None if row is None else {name: value for name, value in dict(row).items() if name not in _BOOKKEEPING}
 
 
-async def derive_anew(
+async def derive_rows_again(
     tx: Transaction, context: IngestionContext, did: Did, uri: str, *, forgets_base: bool = False
 ) -> None:
     """Derive the rows of an understood record again from its newest version.
@@ -210,7 +210,7 @@ async def derive_anew(
         subject = await current_subject(tx, seen_record.subject_uri or "")
         event = await event_records.by_record_uri(tx, subject)
         if event is not None:
-            await apply_rsvp.derive(tx, PersonAndEvent(did, subject, event.id))
+            await apply_rsvp.update_attendance(tx, PersonAndEvent(did, subject, event.id))
         return
     await seen.lock_records(tx, [uri])
     publication = await _owned(tx, uri)

@@ -132,8 +132,8 @@ async def _apply_next(tx: Transaction, deletion: RsvpDeletion, *, is_reply_withd
     ``is_reply_withdrawn``: the reply given here was in the deleted record, so its author withdrew it, and it is not
     compared with the next RSVP.
     """
-    derive = apply_rsvp.adopt_effective if is_reply_withdrawn else apply_rsvp.derive
-    if deletion.about is None or not await derive(tx, deletion.about):
+    apply_next = apply_rsvp.adopt_effective if is_reply_withdrawn else apply_rsvp.update_attendance
+    if deletion.about is None or not await apply_next(tx, deletion.about):
         await rsvp_records.apply_deletion_from_network(tx, record_uri=deletion.uri)
 
 

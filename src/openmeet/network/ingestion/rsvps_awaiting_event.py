@@ -65,13 +65,13 @@ async def apply_awaiting_in_batch(tx: Transaction, awaited_uris: set[str], uris:
     await apply_awaiting(tx, await event_records.ids_with(tx, uris_to_apply))
 
 
-async def derive_rsvps_to_new_events(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
-    """Derive again the RSVPs whose records already refer to the records of these new events (by URI). Such a URI
-    belonged to another event before.
+async def update_attendances_of_new_events(tx: Transaction, event_ids: Mapping[str, EventId]) -> None:
+    """Update the RSVPs whose records already refer to the records of these new events (by URI). Such a URI belonged to
+    another event before.
     """
     for uri in await seen_rsvps.with_rsvps(tx, sorted(event_ids)):
         dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.rsvps_to(tx, uri))
-        await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), uri, event_ids[uri]) for did in dids])
+        await apply_rsvp.update_attendances(tx, [PersonAndEvent(Did(did), uri, event_ids[uri]) for did in dids])
 
 
 async def apply_awaiting(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
@@ -81,7 +81,9 @@ async def apply_awaiting(tx: Transaction, event_ids: Mapping[str, EventId], *, o
     await seen_rsvps.end_wait(tx, [rsvp_record.uri for rsvp_record in waiting])
     await quarantine.release(tx, FailedStep.APPLY_AWAITING, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
-    await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
+    await apply_rsvp.update_attendances(
+        tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs]
+    )
 
 
 async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
