@@ -49,8 +49,11 @@ async def current_repository(reader: Reader, publication: Publication) -> Identi
 async def target_repository(
     reader: Reader, user_id: UserId, publication: Publication
 ) -> Identity | WithholdOrRetract | AwaitPermission:
-    """Return ``repository_for`` a publication, or the decision that follows if the person cannot write there. If that
-    repository is disconnected, a retracted record is created in another one.
+    """Return the repository to which the publication's record is written: the one that has the record or had it last, or
+    else the one for new records.
+
+    If the user cannot write there any more, a record that may still exist waits until they sign in; any other is created
+    in another repository of theirs, if there is one.
     """
     identity = await repository_for(reader, user_id, publication.did)
     if identity is None and publication.may_exist_remotely:
