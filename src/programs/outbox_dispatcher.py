@@ -41,7 +41,7 @@ from openmeet.network.ingestion.host_budgets import spending, spending_on_proofs
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
-from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
+from openmeet.network.ingestion.rsvps_awaiting_event import waiting_rsvps_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
@@ -139,7 +139,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
-        JobKind.WAITING_ANSWERS: one_by_one(recheck_handler(db)),
+        JobKind.WAITING_ANSWERS: one_by_one(waiting_rsvps_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), max_leased=2, lease_seconds=600.0),
         JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), max_leased=2, lease_seconds=600.0),

@@ -184,7 +184,7 @@ class Deployment:
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(self.db)),
-                JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.waiting_rsvps_handler(self.db)),
                 JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_WRITE: one_by_one(late_write_handler(self.publisher)),

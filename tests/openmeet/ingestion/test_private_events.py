@@ -64,7 +64,7 @@ async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[
     return answered.status_code
 
 
-async def recheck(db: Database) -> None:
+async def run_fetch_jobs(db: Database) -> None:
     """Run the queued jobs, as the publisher does. The event is known on this site, so no network is needed."""
     async with db.reader() as reader:
         queued = await reader.fetch(
@@ -124,7 +124,7 @@ async def test_waiting_answers_count_when_the_event_becomes_public(db):
     await apply_messages(db, rsvp(CLEO, "a", 1, URI), rsvp(LATE, "a", 1, URI))
     async with db.transaction() as tx:
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
-    await recheck(db)
+    await run_fetch_jobs(db)
     async with db.reader() as reader:
         invited = await attendance_queries.find(reader, event.id, cleo.user_id)
     assert invited is not None
@@ -133,7 +133,7 @@ async def test_waiting_answers_count_when_the_event_becomes_public(db):
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs")
         await event_hosting.revise(tx, ana, event.slug, details(visibility="public"))
-    await recheck(db)
+    await run_fetch_jobs(db)
     assert await rows(db, event) == 2
 
 

@@ -215,7 +215,7 @@ class History:
                 deployment.db,
                 {
                     JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
-                    JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(deployment.db)),
+                    JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.waiting_rsvps_handler(deployment.db)),
                     JobKind.LATE_WRITE: one_by_one(late_write_handler(deployment.publisher)),
                 },
             )

@@ -166,7 +166,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
     return await several(reader, [EventId(row["id"]) for row in rows])
 
 
-async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
+async def enqueue_records(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
     """Enqueue these events' records again. ``force``: including retracted, refused and conflicting ones."""
     for event in some:
         if force:

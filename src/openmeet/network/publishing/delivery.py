@@ -48,15 +48,15 @@ from openmeet.network.records import seen
 from openmeet.network.records.metrics import SyncResult
 from openmeet.network.repositories import circuits
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
-from openmeet.outbox import leased_publications, publication_queries
+from openmeet.outbox import leased_publications, publication_queries, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 
 LEASE_SECONDS = 60.0
 # A waiting RSVP becomes due when its event is published. This delay covers a missed notification.
-RECHECK_AFTER = 10 * MINUTE
+DUE_AGAIN_AFTER = 10 * MINUTE
 
 # Errors of servers that do not (or no longer) serve an account. They are not about the record.
 _ACCOUNT_AWAY_ERRORS = frozenset(
@@ -210,12 +210,12 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
         case _ if is_retracting:
             await _finish_unwanted_retraction(dependencies, publication)
         case AwaitFeatureFlag():
-            due_at = Instant(dependencies.network.clock.now() + RECHECK_AFTER)
+            due_at = Instant(dependencies.network.clock.now() + DUE_AGAIN_AFTER)
             await outcomes.end_lease(
                 dependencies, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
             )
         case Wait(why, until):
-            due_at = until or Instant(dependencies.network.clock.now() + RECHECK_AFTER)
+            due_at = until or Instant(dependencies.network.clock.now() + DUE_AGAIN_AFTER)
             await outcomes.end_lease(dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(dependencies, publication, decision)
@@ -249,7 +249,7 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         await _give_up_retraction(dependencies, publication)
         return
     async with dependencies.db.transaction() as tx:
-        await recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
+        await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
 
 
 async def _stop_retracting(dependencies: PublishingDependencies, publication: Publication) -> None:

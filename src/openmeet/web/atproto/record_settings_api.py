@@ -171,7 +171,7 @@ async def sync(request: Request) -> Response:
             published_dates = await record_settings.published_dates(tx, series)
         else:
             published_dates = [event]
-        await record_settings.recheck(tx, caller, published_dates, force=body.force)
+        await record_settings.enqueue_records(tx, caller, published_dates, force=body.force)
     await asyncio.gather(*(publish_first(request, one) for one in published_dates[:AWAITED]))
     async with database_of(request).reader() as reader:
         return json_response(SyncOutput(await _records_of_events(reader, published_dates)))
