@@ -87,15 +87,19 @@ async def _merge_with_edits(
     event: Event,
 ) -> None:
     sides = await merge_sides(tx, context, version, theirs, publication, event)
-    edits = await edits_to_merge(tx, version.uri, publication, event, sides)
+    edits = edits_to_merge(publication, event, sides)
+    are_edits_due = publication.has_unsent_revision or (
+        # The record was deleted and is back, and edits from before that are in no record.
+        bool(edits) and await ingested_changes.resume_after_deletion(tx, version.uri)
+    )
     facts = merge_local.merge_input(publication, version, tx.now, event.origin)
-    merged = EVENT_RULE.merge(sides.base, edits.values, sides.theirs, facts)
+    merged = EVENT_RULE.merge(sides.base, edits, sides.theirs, facts)
     if event.record_uri != version.uri:
         # Our first write arrived although its response was lost, and somebody has edited it since. It is this event's
         # record.
         await links.store_event_location(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
-    is_row_compared = edits.is_unsent or bool(edits.values) or publication.base_body is None
+    is_row_compared = are_edits_due or bool(edits) or publication.base_body is None
     content = with_local_values(event, sides.ours if is_row_compared else sides.base, merged.value)
     await _adopt(tx, version, event.author_id, stored_content(event, content, context))
     if after := await event_queries.by_id(tx, event.id):
@@ -103,9 +107,9 @@ async def _merge_with_edits(
     await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=merged.decisions
     )
-    if edits.is_unsent:
+    if are_edits_due:
         await ingested_changes.remember_merge(
-            tx, uri=version.uri, edits=encode_edits(edits.values), merged=EVENT_RULE.encode(merged.value)
+            tx, uri=version.uri, edits=encode_edits(edits), merged=EVENT_RULE.encode(merged.value)
         )
     else:
         await ingested_changes.accept_foreign_version(tx, version)

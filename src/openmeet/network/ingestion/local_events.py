@@ -2,8 +2,7 @@
 as long as there is no record.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from at_protocol.data.model import Value
@@ -59,33 +58,16 @@ async def merge_sides(
     return MergeSides(ours if publication.base_body is None else base, ours, theirs)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalEdits:
-    """Values of fields that were edited here since the agreed version. ``is_unsent``: they are left to send."""
-
-    values: Mapping[str, Any]
-    is_unsent: bool
-
-
-async def edits_to_merge(
-    tx: Transaction, uri: str, publication: Publication, event: Event, sides: MergeSides[NetworkEvent]
-) -> LocalEdits:
-    """Return the edits made here that another app's version must not overwrite (invariant 6). If the record was
-    deleted and is back, edits from before that become due.
-    """
-    if publication.has_unsent_revision:
-        return LocalEdits(_edits_since(publication, sides), is_unsent=True)
-    # Completed without being sent: the edits made here are in no record.
-    are_local = (
-        _keeps_edits_local(event)
+def edits_to_merge(publication: Publication, event: Event, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:
+    """Return the edits made here that another app's version must not overwrite (invariant 6), by field."""
+    are_in_no_record = (
+        publication.has_unsent_revision
+        # Completed without being sent.
+        or _keeps_edits_local(event)
         or publication.state in {PublicationState.RETRACTED, PublicationState.WITHHELD}
         or publication.edits is not None
     )
-    if not are_local:
-        return LocalEdits({}, is_unsent=False)
-    values = _edits_since(publication, sides)
-    # Edits that lost their record through a deletion are enqueued again when the record is back.
-    return LocalEdits(values, is_unsent=bool(values) and await ingested_changes.resume_after_deletion(tx, uri))
+    return _edits_since(publication, sides) if are_in_no_record else {}
 
 
 def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> dict[str, Any]:
