@@ -24,7 +24,7 @@ from openmeet.outbox.publications import (
     delete_without_record,
     enqueue_many,
     enqueue_retractions,
-    recheck,
+    make_due,
 )
 
 # Used when accounts are merged.
@@ -148,7 +148,7 @@ async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequ
     moved = [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids]
     await tx.execute_many(_STOP_SENDING, [{**one, "now": tx.now} for one in moved])
     await tx.execute_many(_MOVE_TO_USER, moved)
-    await recheck(tx, kind=kind, subject_ids=subject_ids, resets_write_count=True)
+    await make_due(tx, kind=kind, subject_ids=subject_ids, resets_write_count=True)
 
 
 async def move_to_subject(

@@ -10,7 +10,7 @@ from openmeet.outbox.publications import (
     PublicationKind,
     PublicationState,
     create_for_foreign_record,
-    recheck,
+    make_due,
 )
 
 _State = PublicationState
@@ -56,7 +56,7 @@ async def withdraw_foreign_record(
     """Like ``withdraw``, for a record that another app wrote and that may have no publication yet."""
     await create_for_foreign_record(tx, kind, subject_id, user_id=user_id, revision=revision, record_uri=record_uri)
     await withdraw(tx, kind=kind, subject_id=subject_id)
-    await recheck(tx, kind=kind, subject_ids=[subject_id])
+    await make_due(tx, kind=kind, subject_ids=[subject_id])
 
 
 async def withdraw_all_of(tx: Transaction, user_id: str) -> int:

@@ -193,7 +193,7 @@ _DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end
            changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
            {RECHECK_IF_LEASED}"""
 
-_RECHECK_UNPUBLISHED = f"""
+_MAKE_UNPUBLISHED_DUE = f"""
     update publications
        set {_DUE_OR_RECHECK},
            attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
@@ -205,13 +205,13 @@ _RECHECK_UNPUBLISHED = f"""
 # Rows that were decided, and might be decided otherwise now.
 _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
-_RECHECK_TEMPLATE = f"""
+_MAKE_DUE_TEMPLATE = f"""
     update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
-_RECHECK = _RECHECK_TEMPLATE.format("in :subject_ids")
-_RECHECK_ALL_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
-_RECHECK_KIND = f"""
+_MAKE_DUE = _MAKE_DUE_TEMPLATE.format("in :subject_ids")
+_MAKE_ALL_DUE_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
+_MAKE_KIND_DUE = f"""
     update publications set {_DUE_OR_RECHECK}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
@@ -260,7 +260,7 @@ async def enqueue(
     )
     await execute_together(tx, [write])
     if revision > 1:
-        await recheck_superseded(tx, kind, "(:subject_id)", subject_id=subject_id)
+        await _make_superseded_due(tx, kind, "(:subject_id)", subject_id=subject_id)
 
 
 def publication_write(
@@ -273,7 +273,7 @@ def publication_write(
     edited_at: Instant | None = None,
 ) -> SqlWrite:
     """The SQL write of ``enqueue``, for a batch together with the edit; nothing is enqueued before it is executed. It does
-    not recheck superseded records.
+    not make superseded records due.
     """
     tx.after_commit(wake_dispatchers)
     # From here the record can be traced by its subject, to the PDS and back (``record.published``,
@@ -316,7 +316,7 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
     )
     edited = [one.subject_id for one in subjects if one.revision > 1]
     for start in range(0, len(edited), IDS_PER_STATEMENT):
-        await recheck_superseded(tx, kind, ":edited", edited=edited[start : start + IDS_PER_STATEMENT])
+        await _make_superseded_due(tx, kind, ":edited", edited=edited[start : start + IDS_PER_STATEMENT])
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
@@ -325,7 +325,7 @@ async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect:
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE_SELECTED.format(subselect), kind=kind, now=tx.now)
-    await recheck_superseded(tx, kind, f"(select chosen.id from ({subselect}) as chosen where chosen.revision > 1)")
+    await _make_superseded_due(tx, kind, f"(select chosen.id from ({subselect}) as chosen where chosen.revision > 1)")
 
 
 async def enqueue_retraction(
@@ -366,12 +366,12 @@ async def enqueue_retractions(
     )
 
 
-async def recheck_superseded(tx: Transaction, kind: PublicationKind, ids_sql: str, **parameters: object) -> None:
+async def _make_superseded_due(tx: Transaction, kind: PublicationKind, ids_sql: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed. ``ids_sql``: what
     follows ``in``, for example a list or a trusted subselect.
     """
     if kind in SUPERSEDED_KIND:
-        statement = _RECHECK_TEMPLATE.format(f"in ({_URIS_OF_SUPERSEDED} {ids_sql})")
+        statement = _MAKE_DUE_TEMPLATE.format(f"in ({_URIS_OF_SUPERSEDED} {ids_sql})")
         await tx.execute(
             statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, resets_write_count=1, now=tx.now, **parameters
         )
@@ -396,15 +396,15 @@ async def forget_deletion_elsewhere(tx: Transaction, *, kind: PublicationKind, s
     )
 
 
-async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
-    """Recheck a person's unpublished records, because they consented, connected an account, signed in again or are no
+async def make_unpublished_due_of(tx: Transaction, user_id: str) -> int:
+    """Make a person's unpublished records due, because they consented, connected an account, signed in again or are no
     longer hidden.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(_RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
+    return await tx.execute(_MAKE_UNPUBLISHED_DUE, user_id=user_id, now=tx.now)
 
 
-async def recheck(
+async def make_due(
     tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], resets_write_count: bool = False
 ) -> None:
     """Make publications due, because something that the decision about them depends on has changed.
@@ -415,32 +415,34 @@ async def recheck(
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), IDS_PER_STATEMENT):
         chunk = list(subject_ids[start : start + IDS_PER_STATEMENT])
-        await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, resets_write_count=int(resets_write_count), now=tx.now)
-        await recheck_superseded(tx, kind, ":chunk", chunk=chunk)
+        await tx.execute(
+            _MAKE_DUE, kind=kind, subject_ids=chunk, resets_write_count=int(resets_write_count), now=tx.now
+        )
+        await _make_superseded_due(tx, kind, ":chunk", chunk=chunk)
 
 
-async def recheck_where(
+async def make_due_where(
     tx: Transaction, *, kind: PublicationKind, subselect: str, resets_write_count: bool = False, **parameters: object
 ) -> None:
-    """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
+    """Like ``make_due``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
     ids.
     """
     tx.after_commit(wake_dispatchers)
-    statement = _RECHECK_TEMPLATE.format(f"in ({subselect})")
+    statement = _MAKE_DUE_TEMPLATE.format(f"in ({subselect})")
     await tx.execute(statement, kind=kind, resets_write_count=int(resets_write_count), now=tx.now, **parameters)
-    await recheck_superseded(tx, kind, f"({subselect})", **parameters)
+    await _make_superseded_due(tx, kind, f"({subselect})", **parameters)
 
 
-async def recheck_all_of(tx: Transaction, user_id: str) -> None:
-    """Recheck everything of a person, because their publishing settings changed."""
+async def make_all_due_of(tx: Transaction, user_id: str) -> None:
+    """Make all publications of a person due, because their publishing settings changed."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_RECHECK_ALL_OF, user_id=user_id, now=tx.now)
+    await tx.execute(_MAKE_ALL_DUE_OF, user_id=user_id, now=tx.now)
 
 
-async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
-    """Recheck every record of a kind, because a flag was switched on which the decision or the record depends."""
+async def make_kind_due(tx: Transaction, kind: PublicationKind) -> None:
+    """Make all publications of a kind due, because a flag was switched on which the decision or the record depends."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_RECHECK_KIND, kind=kind, now=tx.now)
+    await tx.execute(_MAKE_KIND_DUE, kind=kind, now=tx.now)
 
 
 async def make_due_after_flag(tx: Transaction, kind: PublicationKind) -> int:

@@ -39,7 +39,7 @@ def publish(tenant: str, settings_file: Path | None) -> None:
             if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await enqueue_series(tx)
-            await publications.recheck_kind(tx, PublicationKind.EVENT)
+            await publications.make_kind_due(tx, PublicationKind.EVENT)
         say(f"{with_count(number, 'series', 'series')} checked; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)

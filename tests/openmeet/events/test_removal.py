@@ -14,7 +14,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, tasks
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, drafts, queries
 from openmeet.domain.events.model import Event
@@ -145,10 +145,10 @@ async def test_a_removal_that_fails_changes_nothing_and_does_not_stop_the_others
     async def breaks(tx: Transaction, event_ids: Any) -> None:
         if event_ids == [broken.id]:
             raise RuntimeError("stopped in the middle")
-        await recheck_rsvp_records(tx, event_ids)
+        await make_rsvp_records_due(tx, event_ids)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "recheck_rsvp_records", breaks)
+        patch.setattr(tasks, "make_rsvp_records_due", breaks)
         assert await tasks.remove_past_events(db) == 1
     assert [(await read(db, one)).is_gone for one in (broken, whole)] == [False, True]
     assert (await read(db, broken)).revision == 1

@@ -99,7 +99,7 @@ async def test_visibility_follows_the_groups_current_state(db):
     assert (after.visibility, after.content.visibility) == (PRIVATE, PUBLIC)
 
 
-async def test_a_group_that_becomes_private_rechecks_its_records(db):
+async def test_a_group_that_becomes_private_makes_its_records_due(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         group = await group_by(tx, ana)

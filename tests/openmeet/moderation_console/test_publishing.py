@@ -104,10 +104,10 @@ async def records_of_group(deployment: Deployment, owner: Caller, member: Caller
     return records | {MEMBERSHIP: await records_of(deployment, member, MEMBERSHIP)}
 
 
-async def recheck_records(deployment: Deployment, group: Group) -> None:
+async def make_records_due(deployment: Deployment, group: Group) -> None:
     """Make all records of a group and its members due, and deliver them."""
     async with deployment.db.transaction() as tx:
-        await group_hosting.recheck_records(tx, group.id)
+        await group_hosting.make_records_due(tx, group.id)
     await deliver_all_publications(deployment)
 
 
@@ -129,7 +129,7 @@ async def test_the_records_of_a_group_stay_while_it_is_hidden_and_are_updated_af
     assert [len(records) for records in published.values()] == [1, 1, 1, 1]
     await decide(deployment, mo, ModeratedKind.GROUP, group.id, SubjectVisibility.HIDDEN)
     await revise_group(deployment, ana, group, description="We meet weekly.")
-    await recheck_records(deployment, group)
+    await make_records_due(deployment, group)
     assert await records_of_group(deployment, ana, ben) == published
     await decide(deployment, mo, ModeratedKind.GROUP, group.id, SubjectVisibility.SHOWN)
     await deliver_all_publications(deployment)
@@ -168,7 +168,7 @@ async def test_records_of_a_hidden_group_can_be_retracted(deployment: Deployment
             await administration.remove(tx, ana, group.slug, ben.user_id)
         else:
             await identities.withdraw(tx, ana.user_id)
-    await recheck_records(deployment, group)
+    await make_records_due(deployment, group)
     records = await records_of_group(deployment, ana, ben)
     assert records[ACCEPTANCE] == {}
     assert records[MEMBERSHIP if way == "leave" else GROUP] == {}

@@ -59,7 +59,7 @@ async def _hide_from_former_members(tx: Transaction) -> tuple[str, Action]:
     group = await group_by(tx, olga)
     gil = await add_member(tx, group, olga, "Gil")
     await groups.leave(tx, gil, group.slug)
-    return gil.user_id, lambda tx: reevaluation.recheck_former_members_of_group(tx, group.id)
+    return gil.user_id, lambda tx: reevaluation.enqueue_former_members_of_group(tx, group.id)
 
 
 async def _merge_accounts(tx: Transaction) -> tuple[str, Action]:

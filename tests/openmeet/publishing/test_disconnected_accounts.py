@@ -115,7 +115,7 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
     async def looked_at_again() -> None:
         async with deployment.db.transaction() as tx:
             for kind in PublicationKind:
-                await publications.recheck_kind(tx, kind)
+                await publications.make_kind_due(tx, kind)
 
     async def edited() -> None:
         async with deployment.db.transaction() as tx:
@@ -129,7 +129,7 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
     async def taken_back() -> None:
         async with deployment.db.transaction() as tx:
             await actions.withdraw(tx, cleo.user_id)
-            await publications.recheck_unpublished_of(tx, cleo.user_id)
+            await publications.make_unpublished_due_of(tx, cleo.user_id)
 
     async def vanished() -> None:
         async with deployment.db.transaction() as tx:

@@ -411,7 +411,7 @@ async def test_a_withdrawn_statement_of_a_group_is_retracted_and_not_tried_again
         deployment.clock.turn(HOUR)
     assert await records_of(deployment, ana, GROUP_EVENT if kind is PublicationKind.GROUP_EVENT else ACCEPTANCE) == {}
     async with deployment.db.transaction() as tx:
-        await publications.recheck(tx, kind=kind, subject_ids=[subject])
+        await publications.make_due(tx, kind=kind, subject_ids=[subject])
     await deployment.deliver_publications()
     publication = await deployment.status_of(kind, subject)
     assert (publication.state, publication.reason) == (PublicationState.WITHHELD, PublicationReason.WITHDRAWN())

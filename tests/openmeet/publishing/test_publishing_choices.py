@@ -254,7 +254,7 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     )
     _, ben, event, answer = await answered(deployment)
     async with deployment.db.transaction() as tx:
-        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+        await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await deliver_all_publications(deployment)
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)
     await deliver_all_publications(deployment)

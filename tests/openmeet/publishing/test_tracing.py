@@ -35,7 +35,7 @@ async def test_an_answer_can_be_followed_from_click_to_ingestion(deployment: Dep
         await deployment.deliver_publications()
         await deployment.listen(cleo.user_id)
         async with deployment.db.transaction() as tx:
-            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
+            await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
         assert await deployment.deliver_publications()  # the record is already correct, so nothing is written or logged
     finally:
         structlog.reset_defaults()

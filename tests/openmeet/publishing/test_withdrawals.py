@@ -18,7 +18,7 @@ from openmeet.network.publishing.delivery import LEASE_SECONDS, deliver_one
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publication_withdrawals import withdraw
-from openmeet.outbox.publications import PublicationKind, PublicationState, recheck, retry_now
+from openmeet.outbox.publications import PublicationKind, PublicationState, make_due, retry_now
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.consent import renew_cleos_consent, withdraw_consent
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
@@ -282,7 +282,7 @@ async def test_our_own_write_does_not_decide_that_a_record_stays(deployment: Dep
     await edit_cleos_record(deployment, record, note="mine")
     async with deployment.db.transaction() as tx:
         await publishing_preferences.change(tx, cleo.user_id, PublishingPreferences(writes_answers=False))
-        await recheck(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+        await make_due(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await deployment.listen(cleo.user_id)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
     await publish_and_listen_for_hours(deployment, cleo)

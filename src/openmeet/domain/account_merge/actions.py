@@ -122,7 +122,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:
             await identity_queries.claim(tx, did)
-        await publications.recheck_unpublished_of(tx, caller)
+        await publications.make_unpublished_due_of(tx, caller)
     await queries.complete(tx, claim_id, joined)
     return joined
 

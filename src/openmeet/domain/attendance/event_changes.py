@@ -98,22 +98,22 @@ async def _limits_of_each(reader: Reader, events: Sequence[Event]) -> dict[Event
     return {event_id: limits_of(one) for event_id, one in registrations.items()}
 
 
-async def recheck_rsvps_and_fill_seats(tx: Transaction, events: Sequence[Event]) -> None:
-    """Recheck the RSVP records of events whose records are back after a deletion, and fill the seats that became free
+async def make_rsvp_records_due_and_fill_seats(tx: Transaction, events: Sequence[Event]) -> None:
+    """Make the RSVP records of events due whose records are back after a deletion, and fill the seats that became free
     meanwhile. The events are locked.
     """
-    await recheck_rsvp_records(tx, [event.id for event in events])
+    await make_rsvp_records_due(tx, [event.id for event in events])
     await waitlist.fill_seats_of_each(tx, events)
 
 
-async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+async def make_rsvp_records_due(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """Make the records of all RSVPs to these events due, because the events' own record, audience or existence changed.
     Whether each is published is decided when it is leased.
     """
     if event_ids:
         rsvps_of_events = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
-        await publications.recheck_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
+        await publications.make_due_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
 
 
 async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> None:

@@ -14,7 +14,7 @@ from openmeet.domain.attendance import (
     waitlist,
 )
 from openmeet.domain.attendance.capacity_change import RegistrationImpact
-from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
+from openmeet.domain.attendance.event_changes import announce_change, make_rsvp_records_due, release_awaiting_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, has_same_time, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
@@ -60,9 +60,9 @@ async def revise(
     before = await lock(tx, slug)
     event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
-        await recheck_rsvp_records(tx, [event.id])
+        await make_rsvp_records_due(tx, [event.id])
         await release_awaiting_rsvps(tx, [event])
-        await reevaluation.recheck_former_members(tx, [event])
+        await reevaluation.enqueue_former_members(tx, [event])
     is_for_hosts = is_correction and before is not None and has_same_time(before, event)
     notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_for_hosts=is_for_hosts)
     if before is not None:
@@ -81,18 +81,18 @@ async def cancel(
     event = await event_actions.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await record_changes.keep_here(tx, event)
-        await recheck_rsvp_records(tx, [event.id])
+        await make_rsvp_records_due(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CANCELLED)
 
 
 async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Decide about a deleted record with ``record_changes.decide_deletion``, and recheck the RSVP records of the event.
+    """Decide about a deleted record with ``record_changes.decide_deletion``, and make the RSVP records of the event due.
 
     Nobody is notified, because nothing changes for attendees.
     """
     await lock(tx, slug)
     event = await record_changes.decide_deletion(tx, caller, slug, decision)
-    await recheck_rsvp_records(tx, [event.id])
+    await make_rsvp_records_due(tx, [event.id])
     return event
 
 
@@ -107,16 +107,16 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     """Delete an event with ``events.actions.delete``. Its attendees are notified, and their RSVP records are deleted."""
     before = await lock(tx, slug)
     event = await event_actions.delete(tx, caller, slug, expected_revision=expected_revision)
-    await recheck_rsvp_records(tx, [event.id])
+    await make_rsvp_records_due(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_DELETED)
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Accept the offer of an event with ``ownership.accept``, and recheck the RSVP records of the event: it is hosted on
+    """Accept the offer of an event with ``ownership.accept``, and make the RSVP records of the event due: it is hosted on
     this site from now on, and an unlisted event of this site has no public RSVPs.
     """
     event = await ownership.accept(tx, caller, slug)
-    await recheck_rsvp_records(tx, [event.id])
+    await make_rsvp_records_due(tx, [event.id])
     return event
 
 

@@ -44,8 +44,8 @@ async def apply_edit(tx: Transaction, before: Group, after: Group) -> None:
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
         await record_changes.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
-        await reevaluation.recheck_former_members_of_group(tx, after.id)
-    await recheck_records(tx, after.id)
+        await reevaluation.enqueue_former_members_of_group(tx, after.id)
+    await make_records_due(tx, after.id)
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
@@ -69,7 +69,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
         return
     after = replace(group, network=replace(group.network, account_id=None), revision=group.revision + 1)
     await publication_settings.move_records(tx, group, after)
-    await recheck_records(tx, after.id)
+    await make_records_due(tx, after.id)
 
 
 # The subjects of a group's publications. They are not loaded, because a group can have very many RSVPs.
@@ -86,10 +86,10 @@ _UPCOMING: Final = f"""
 """
 
 
-async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
+async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, RSVPs and memberships are published."""
     for kind, subselect in _EVENTS_AND_RSVPS.items():
-        await publications.recheck_where(tx, kind=kind, subselect=subselect, group_id=group_id)
+        await publications.make_due_where(tx, kind=kind, subselect=subselect, group_id=group_id)
     await enqueue_members(tx, group_id)
     await enqueue_attributions(tx, group_id)
 

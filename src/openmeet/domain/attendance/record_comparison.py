@@ -72,26 +72,26 @@ def comparison_handler(db: Database) -> JobHandler:
         user_id: str | None = ""
         while user_id is not None:
             async with db.transaction() as tx:
-                user_id = await _recheck_rsvps(tx, event, job.revision, user_id)
+                user_id = await _enqueue_checks_of_rsvps(tx, event, job.revision, user_id)
         after_key: tuple[str, str] | None = ("", "")
         while after_key is not None and event.record_uri is not None:
             async with db.transaction() as tx:
-                after_key = await _recheck_received_records(tx, event.record_uri, job.revision, after_key)
+                after_key = await _enqueue_checks_of_received_records(tx, event.record_uri, job.revision, after_key)
 
     return handle
 
 
-async def _recheck_rsvps(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
-    """Check the next batch of RSVPs. Return the user id of the last one, or None at the end. The publisher checks
+async def _enqueue_checks_of_rsvps(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
+    """Enqueue the checks of the next batch of RSVPs. Return the user id of the last one, or None at the end. The publisher checks
     consent.
     """
     rows = await tx.fetch(_NEXT_RSVPS, event_id=event.id, after=after, limit=BATCH_SIZE)
-    await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
+    await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _enqueue_proofs(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == BATCH_SIZE else None
 
 
-async def _recheck_received_records(
+async def _enqueue_checks_of_received_records(
     tx: Transaction, event_uri: str, revision: int, after_key: tuple[str, str]
 ) -> tuple[str, str] | None:
     did, uri = after_key

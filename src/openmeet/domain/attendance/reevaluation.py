@@ -96,19 +96,19 @@ _LOCK_IN_LEFT_GROUPS: Final = f"""
 _PEOPLE_SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
 
 
-async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
-    """Recheck the RSVPs of people who left the groups of these events, because only members can see some of the events
-    now. The events are locked.
+async def enqueue_former_members(tx: Transaction, events: Sequence[Event]) -> None:
+    """Enqueue the people who left the groups of these events, because only members can see some of the events now. Their
+    RSVPs are then reevaluated. The events are locked.
     """
     private_group_ids = [
         one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE
     ]
     for group_id in sorted(set(private_group_ids)):
-        await recheck_former_members_of_group(tx, group_id)
+        await enqueue_former_members_of_group(tx, group_id)
 
 
-async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
-    """``recheck_former_members`` for all events of a group that are now visible to members only."""
+async def enqueue_former_members_of_group(tx: Transaction, group_id: str) -> None:
+    """``enqueue_former_members`` for all events of a group that are now visible to members only."""
     await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _PEOPLE_SHUT_OUT, group_id=group_id)
 
 

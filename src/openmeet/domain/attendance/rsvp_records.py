@@ -15,7 +15,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import locked_event, queries, registration, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of, relationship_of_record_author
 from openmeet.domain.attendance.calendar_entries import calendar_end_writes
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.attendance.locked_event import LockedEvent
 from openmeet.domain.attendance.model import (
     Attendance,
@@ -287,7 +287,7 @@ async def store_record_uri(
     if event is not None and (
         event.record_uri != event_uri or event.deleted_at is not None or not rules.are_rsvps_publishable(event)
     ):
-        await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
+        await publications.make_due(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
 
 
 async def _has_other_effective_record(
@@ -329,4 +329,4 @@ async def erase_rsvps_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     await fetch_each(tx, _FORGET_PEOPLE_WITHOUT_ACCOUNT, rows)
     await fetch_each(tx, _FORGET_RECORDS, rows)
     for start in range(0, len(rows), IDS_PER_STATEMENT):
-        await recheck_rsvp_records(tx, sorted(event_ids)[start : start + IDS_PER_STATEMENT])
+        await make_rsvp_records_due(tx, sorted(event_ids)[start : start + IDS_PER_STATEMENT])

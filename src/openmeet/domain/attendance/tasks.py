@@ -10,7 +10,7 @@ from groundwork.isolation import Position, each_due, each_with_backoff
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
-from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice, recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice, make_rsvp_records_due
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import series_dates
@@ -168,7 +168,7 @@ async def remove_past_events(db: Database) -> int:
             if event is None or event.removes_at is None or event.removes_at > tx.now:
                 return 0
             await event_actions.delete_locked(tx, event)
-            await recheck_rsvp_records(tx, [event.id])
+            await make_rsvp_records_due(tx, [event.id])
             await series_dates.enqueue_series_of(tx, event.slug)
         return 1
 

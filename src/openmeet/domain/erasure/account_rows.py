@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.deletion import MESSAGES_OF, ON_MESSAGES, empty_messages
@@ -137,7 +137,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
                     await tx.execute(deletion_sql, ids=ids, now=tx.now)
                     if name == "events":
                         # Other people's RSVP records refer to the event's record, which is deleted too.
-                        await recheck_rsvp_records(tx, [EventId(one) for one in ids])
+                        await make_rsvp_records_due(tx, [EventId(one) for one in ids])
                     await empty(tx, ids)
             deleted[name] += number
     number = _AT_A_TIME

@@ -14,7 +14,7 @@ from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.attendance.model import ReplyNotifications, RsvpReply
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MAX_LISTED, ErasurePreview, HostedEvent
@@ -320,7 +320,7 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
     if event.position_in_series is not None or not await ownership.pass_to_heir(tx, event):
         await event_hosting.cancel(tx, Caller(user_id, ""), event.slug, "")
     else:
-        await recheck_rsvp_records(tx, [event.id])
+        await make_rsvp_records_due(tx, [event.id])
 
 
 async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:

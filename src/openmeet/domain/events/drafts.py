@@ -177,7 +177,7 @@ async def return_to_draft(tx: Transaction, event: Event) -> Event:
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
-    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=[after.id])
+    await publications.make_due(tx, kind=publications.PublicationKind.EVENT, subject_ids=[after.id])
     return after
 
 

@@ -193,7 +193,7 @@ async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
         await publications.enqueue(
             tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
         )
-    await publications.recheck(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], resets_write_count=True)
+    await publications.make_due(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], resets_write_count=True)
 
 
 async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
@@ -205,7 +205,7 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
         subjects=[SubjectRevision(row["id"], row["speaker"], row["revision"]) for row in rows],
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
-    await publications.recheck(
+    await publications.make_due(
         tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], resets_write_count=True
     )
 

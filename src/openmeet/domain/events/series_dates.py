@@ -330,11 +330,11 @@ async def enqueue_by_policy(tx: Transaction, series_ids: Sequence[str]) -> int:
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in a series' record excludes dates that are cancelled, moved or have their own record.
         own = await tx.fetch("select id from event_series where id in :ids and is_read_only = 0", ids=series_ids)
-        await recheck_published(tx, [row["id"] for row in own])
+        await make_published_dates_due(tx, [row["id"] for row in own])
     return len(wrong)
 
 
-async def recheck_published(tx: Transaction, series_ids: Sequence[str]) -> None:
+async def make_published_dates_due(tx: Transaction, series_ids: Sequence[str]) -> None:
     """Enqueue the published dates of series whose rule or page has changed, because their records mention it."""
     rows = await tx.fetch(
         f"select id from events where series_id in :series_ids and {_COMING}"
@@ -343,7 +343,7 @@ async def recheck_published(tx: Transaction, series_ids: Sequence[str]) -> None:
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
-    await publications.recheck(
+    await publications.make_due(
         tx, kind=publications.PublicationKind.EVENT, subject_ids=[row["id"] for row in rows], resets_write_count=True
     )
 

@@ -55,8 +55,8 @@ async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
         group_id=group_id,
     )
     ids = [row["id"] for row in rows]
-    await publications.recheck(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, resets_write_count=True)
-    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, resets_write_count=True)
+    await publications.make_due(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, resets_write_count=True)
+    await publications.make_due(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, resets_write_count=True)
 
 
 class Share(IntEnum):

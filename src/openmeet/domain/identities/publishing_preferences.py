@@ -139,7 +139,7 @@ async def change(
     )
     if row is None or (expected_revision == 0 and row["revision"] != 1):
         raise PreconditionFailed(IdentityReason.CHANGED_SINCE_OPENED)
-    await publications.recheck_all_of(tx, user_id)
+    await publications.make_all_due_of(tx, user_id)
     return await of_user(tx, user_id)
 
 

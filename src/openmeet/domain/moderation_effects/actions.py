@@ -152,9 +152,9 @@ async def _apply_to_person(tx: Transaction, person: UserId, status_change: Statu
         await enqueue_again(tx, JobKind.SUSPENDED_PERSON, [person])
     elif status_change.before is SubjectVisibility.HIDDEN:
         # Their records were not updated while they were hidden.
-        await publications.recheck_all_of(tx, person)
+        await publications.make_all_due_of(tx, person)
     if status_change.before is SubjectVisibility.FIRST_EVENT and status_change.after is not SubjectVisibility.HIDDEN:
-        await publications.recheck_unpublished_of(tx, person)
+        await publications.make_unpublished_due_of(tx, person)
         row = await tx.fetch_one(
             "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
             " and deleted_at is null order by created_at desc, id desc limit 1",
@@ -173,9 +173,9 @@ async def _notify_host(tx: Transaction, event_id: EventId, status_change: Status
         return
     await notify_webhooks(tx, [event])
     if status_change.after is not SubjectVisibility.HIDDEN:
-        await publications.recheck_unpublished_of(tx, event.author_id)
+        await publications.make_unpublished_due_of(tx, event.author_id)
         # Its record was not updated while it was hidden.
-        await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=[event.id])
+        await publications.make_due(tx, kind=publications.PublicationKind.EVENT, subject_ids=[event.id])
     if status_change.before in _WAITING and status_change.before is not SubjectVisibility.FIRST_EVENT:
         # A held event from the network: nobody on this site was notified that it is held.
         return
@@ -192,8 +192,8 @@ async def _notify_group(tx: Transaction, group_id: GroupId, status_change: Statu
     if group is None or group.deleted_at is not None:
         return
     if status_change.after is not SubjectVisibility.HIDDEN:
-        await publications.recheck(tx, kind=publications.PublicationKind.GROUP, subject_ids=[group.id])
-        await group_hosting.recheck_records(tx, group.id)
+        await publications.make_due(tx, kind=publications.PublicationKind.GROUP, subject_ids=[group.id])
+        await group_hosting.make_records_due(tx, group.id)
     about = Moderated(
         group_id=group.id, is_hidden=status_change.after is SubjectVisibility.HIDDEN, reason=status_change.reason
     )
@@ -210,8 +210,8 @@ async def _notify_host_of_series(tx: Transaction, status_change: StatusChange) -
     if status_change.before is SubjectVisibility.HIDDEN:
         # Its records and those of its dates were not updated while it was hidden.
         series_id, dates_of_series = status_change.subject.id, "select id from events where series_id = :series_id"
-        await publications.recheck(tx, kind=publications.PublicationKind.SERIES, subject_ids=[series_id])
-        await publications.recheck_where(
+        await publications.make_due(tx, kind=publications.PublicationKind.SERIES, subject_ids=[series_id])
+        await publications.make_due_where(
             tx, kind=publications.PublicationKind.EVENT, subselect=dates_of_series, series_id=series_id
         )
     dates = [one.event for one in await date_queries.stored(tx, SeriesId(status_change.subject.id))]

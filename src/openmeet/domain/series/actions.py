@@ -16,7 +16,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.actions import set_slugs
 from openmeet.domain.events.content import Content
@@ -215,7 +215,7 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
         return series
     before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
-    await series_dates.recheck_published(tx, [saved.id])
+    await series_dates.make_published_dates_due(tx, [saved.id])
     news = await notify.of_status(tx, saved, event_kinds.SERIES_PAUSED, reason) if notifies else []
     fan_out_id = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, fan_out_id=fan_out_id)
@@ -241,7 +241,7 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
     if series.status is SeriesStatus.CANCELLED and notifies:
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.enqueue_by_policy(tx, [saved.id])
-    await series_dates.recheck_published(tx, [saved.id])
+    await series_dates.make_published_dates_due(tx, [saved.id])
     fan_out_id = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.RESUME, is_silent=not notifies, fan_out_id=fan_out_id)
     return await reread(tx, series.id), back
@@ -259,7 +259,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await calendar_uids.retire_current(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
     deleted = await delete_each(tx, leaving)
-    await recheck_rsvp_records(tx, [one.id for one in deleted])
+    await make_rsvp_records_due(tx, [one.id for one in deleted])
     news = await notify.of_changes(tx, series, list(zip(leaving, deleted, strict=True)), event_kinds.EVENT_DELETED)
     await notify.notify_people(tx, series, news)
     await save(tx, replace(series, deleted_at=tx.now))

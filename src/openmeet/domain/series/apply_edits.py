@@ -9,7 +9,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import event_changes, invitation_queries, reevaluation, registration
-from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import fill_freed_seats, make_rsvp_records_due
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import STARTS
 from openmeet.domain.events.model import Event, EventId
@@ -57,9 +57,9 @@ async def apply_plan(
         (now, then) for (now, _, _), then in zip(new_details, after, strict=True) if then.revision != now.revision
     ]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
-    await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
+    await make_rsvp_records_due(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await event_changes.release_awaiting_rsvps(tx, shown_otherwise)
-    await reevaluation.recheck_former_members(tx, shown_otherwise)
+    await reevaluation.enqueue_former_members(tx, shown_otherwise)
     # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
@@ -76,9 +76,9 @@ async def apply_plan(
     is_split = target.id != series.id
     if is_split:
         await series_dates.enqueue_by_policy(tx, [series.id])
-        await series_dates.recheck_published(tx, [series.id])
+        await series_dates.make_published_dates_due(tx, [series.id])
     if is_split or plan.scope is EditScope.ALL:
-        await series_dates.recheck_published(tx, [target.id])
+        await series_dates.make_published_dates_due(tx, [target.id])
     act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
     await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, fan_out_id=fan_out_id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import fill_freed_seats, make_rsvp_records_due
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
@@ -148,7 +148,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
         and not event.is_gone
     ]
     deleted = await delete_each(tx, to_delete)
-    await recheck_rsvp_records(tx, [event.id for event in deleted])
+    await make_rsvp_records_due(tx, [event.id for event in deleted])
     # Detach them, so that the name is free if the host adds the date again.
     await date_queries.detach(tx, [event.id for event in deleted])
     news = await notify.of_changes(

@@ -264,7 +264,7 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
     """
     if series.is_read_only:
         await publications.delete_without_record(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
-        await publications.recheck(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
+        await publications.make_due(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
     else:
         await publications.enqueue(
             tx, kind=PublicationKind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision

@@ -8,7 +8,7 @@ from dataclasses import replace
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettings
@@ -92,7 +92,7 @@ async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record:
         return before
     require_fitting_audience(before, record)
     saved = await event_actions.save_edit(tx, caller, before, replace(before, record=record))
-    await recheck_rsvp_records(tx, [saved.id])
+    await make_rsvp_records_due(tx, [saved.id])
     return saved
 
 
@@ -117,7 +117,7 @@ async def change_series(
         for one in coming:
             require_fitting_audience(one, record)
         changed = await set_record_settings(tx, coming, record)
-        await recheck_rsvp_records(tx, [one.id for one in changed])
+        await make_rsvp_records_due(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, [series.id])
     return await actions.reread(tx, series.id)
 
@@ -172,4 +172,4 @@ async def enqueue_records(tx: Transaction, caller: Caller, some: list[Event], *,
         if force:
             agreed = await event_actions.agree_to_record(tx, caller, event.slug)
             await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id=agreed.id)
-    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
+    await publications.make_due(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])

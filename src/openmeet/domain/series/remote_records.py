@@ -39,7 +39,7 @@ async def store_record_uri(tx: Transaction, series_id: SeriesId, uri: str | None
     if before is None or before.record_uri == uri:
         return
     await queries.set_record(tx, series_id, uri)
-    await series_dates.recheck_published(tx, [series_id])
+    await series_dates.make_published_dates_due(tx, [series_id])
 
 
 async def apply_from_network(

@@ -68,7 +68,7 @@ async def _complete(db: Database, series_ids: Sequence[SeriesId]) -> int:
         await series_dates.enqueue_by_policy(tx, series_ids)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # The record of a past date then describes only that date, and the record of the next date carries the rule.
-            await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
+            await publications.make_due(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 
     return await db.batch(work)

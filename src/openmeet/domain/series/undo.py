@@ -18,7 +18,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import event_changes, invitation_queries, reevaluation
-from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import fill_freed_seats, make_rsvp_records_due
 from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
@@ -407,7 +407,7 @@ async def _stop_fan_out(tx: Transaction, action: Undo) -> FanOutProgress | None:
 
 async def _remove_added(tx: Transaction, dates: Sequence[Event], *, retires: bool) -> None:
     await delete_each(tx, dates)
-    await recheck_rsvp_records(tx, [event.id for event in dates])
+    await make_rsvp_records_due(tx, [event.id for event in dates])
     await date_queries.detach(tx, [event.id for event in dates], retires=retires)
 
 
@@ -423,9 +423,9 @@ async def _restore_dates(
     shown_otherwise = [
         after for now, after in pairs if now.visibility is not after.visibility or now.is_gone is not after.is_gone
     ]
-    await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
+    await make_rsvp_records_due(tx, [one.id for one in shown_otherwise])
     await event_changes.release_awaiting_rsvps(tx, shown_otherwise)
-    await reevaluation.recheck_former_members(tx, shown_otherwise)
+    await reevaluation.enqueue_former_members(tx, shown_otherwise)
     return pairs
 
 

@@ -148,7 +148,7 @@ async def _apply_consequences(
     by record.
     """
     back = [after for before, after in events.values() if before is not None and before.is_without_record]
-    await event_changes.recheck_rsvps_and_fill_seats(tx, back)
+    await event_changes.make_rsvp_records_due_and_fill_seats(tx, back)
     for change, _ in adopted:
         before, after = events[change.message.uri]
         if before is not None and change.seen_record is not None and notify.is_news(before, after, tx.now):
@@ -431,7 +431,7 @@ async def apply_event_deletion(
         await notify.of_deleted_record(tx, before, message.rev)
         await remote_series.free_date(tx, before, batch.freed_dates)
     if publication is not None and publication.kind is PublicationKind.EVENT:
-        await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+        await event_changes.make_rsvp_records_due(tx, [EventId(publication.subject_id)])
 
 
 async def apply_rsvp_deletion(tx: Transaction, deletion: RecordChange) -> None:

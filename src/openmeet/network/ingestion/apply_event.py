@@ -74,7 +74,7 @@ async def _adopt(tx: Transaction, version: RecordVersion, author_id: UserId, con
     if before is None:
         await superseded_records.delete(tx, version.uri)
     elif before.is_without_record:
-        await event_changes.recheck_rsvps_and_fill_seats(tx, await event_queries.several(tx, [event_id]))
+        await event_changes.make_rsvp_records_due_and_fill_seats(tx, await event_queries.several(tx, [event_id]))
     return event_id
 
 

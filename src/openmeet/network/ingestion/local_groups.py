@@ -253,7 +253,7 @@ async def _apply(tx: Transaction, group: Group, ours: ParsedGroup, merged: Parse
     await group_hosting.apply_edit(tx, group, after)
     if share_of(after) is not share_of(group):
         # Retract what exceeds the current publish level.
-        await publications.recheck(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
+        await publications.make_due(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 
 
 @dataclass(frozen=True, slots=True)

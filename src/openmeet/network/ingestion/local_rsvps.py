@@ -97,7 +97,7 @@ async def _settle_published(
         # The time of a version that is known only from a read may turn out to be earlier.
         await store_decision(tx, publication, attendance.status.value, effective, side)
     if side is MergeSide.OURS:
-        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[attendance.id])
+        await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[attendance.id])
     return side
 
 

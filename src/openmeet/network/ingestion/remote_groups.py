@@ -152,7 +152,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
         for stated in await record_queries.erase_of(tx, did, kind.value):
             await _apply_effects(tx, kind, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
-        await links.recheck_references(tx, group_id)
+        await links.make_references_due(tx, group_id)
     for group_id in await record_queries.groups_of_repository(tx, did):
         group = await queries.lock(tx, group_id)
         if group is None:
@@ -362,7 +362,7 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
         )
     else:
         await queries.put_member(tx, replace(without, revision=membership.revision + 1))
-    await publications.recheck(
+    await publications.make_due(
         tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[membership.id], resets_write_count=True
     )
 

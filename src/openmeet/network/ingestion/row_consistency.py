@@ -111,7 +111,7 @@ async def _differing(
         fields = await _differing_row(db, context, did, uri, is_kept=publication is None and not is_dry_run)
     if publication is not None and fields and not is_dry_run:
         async with db.transaction() as tx:
-            await publications.recheck(
+            await publications.make_due(
                 tx, kind=publication.kind, subject_ids=[publication.subject_id], resets_write_count=True
             )
     return fields
@@ -228,7 +228,7 @@ async def derive_rows_again(
     if publication is not None and publication.kind in local_records.KINDS:
         await local_records.apply_foreign_version(tx, context, version, publication)
     elif publication is not None:
-        await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
+        await publications.make_due(tx, kind=publication.kind, subject_ids=[publication.subject_id])
     elif seen_record.collection in GROUP_COLLECTIONS:
         await remote_groups.apply_record(tx, did, uri, version.cid, read_group(seen_record.collection, record))
     elif seen_record.collection in SERIES_COLLECTIONS:

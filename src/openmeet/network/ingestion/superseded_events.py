@@ -50,7 +50,7 @@ async def apply_version(
     # The record belongs to the old owner now, except that the successor may have to be written into it.
     await ingested_changes.accept_foreign_version(tx, version)
     if publication.has_unsent_revision:
-        await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], resets_write_count=True)
+        await publications.make_due(tx, kind=publication.kind, subject_ids=[superseded.uri], resets_write_count=True)
 
 
 async def _merge_earlier_version(

@@ -249,7 +249,7 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         await _give_up_retraction(dependencies, publication)
         return
     async with dependencies.db.transaction() as tx:
-        await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
+        await publications.make_due(tx, kind=publication.kind, subject_ids=[publication.subject_id])
 
 
 async def _stop_retracting(dependencies: PublishingDependencies, publication: Publication) -> None:

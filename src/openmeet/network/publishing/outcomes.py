@@ -170,7 +170,7 @@ async def forget_record(
             return
         if publication.kind is PublicationKind.EVENT:
             await record_changes.forget_record(tx, EventId(publication.subject_id), publication.uri)
-            await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+            await event_changes.make_rsvp_records_due(tx, [EventId(publication.subject_id)])
         elif publication.kind is PublicationKind.SERIES:
             await links.store_series_location(tx, SeriesId(publication.subject_id), None)
         elif publication.kind is PublicationKind.RSVP:
@@ -188,7 +188,7 @@ async def forget_record(
             await decide(tx, after, dependencies.flags), Publish | AwaitFeatureFlag | Wait
         ):
             # It may be public again by now, or belong in another repository.
-            await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
+            await publications.make_due(tx, kind=publication.kind, subject_ids=[publication.subject_id])
     if publication.kind is PublicationKind.RSVP and publication.uri is not None:
         dependencies.count_rsvp("delete", "")
     log.info("record.retracted", uri=publication.uri)

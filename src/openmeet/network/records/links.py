@@ -72,7 +72,7 @@ async def store_event_location(tx: Transaction, event_id: EventId, *, uri: str, 
     await seen_rsvps.move_rsvps(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
-    await event_changes.recheck_rsvp_records(tx, [event_id])
+    await event_changes.make_rsvp_records_due(tx, [event_id])
 
 
 async def store_series_location(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
@@ -96,13 +96,13 @@ async def mark_superseded_gone(tx: Transaction, uri: str) -> None:
     if superseded is not None:
         if superseded.kind is PublicationKind.EVENT:
             await event_records.count_retraction(tx, EventId(superseded.subject_id))
-        await publications.recheck(
+        await publications.make_due(
             tx, kind=superseded.kind, subject_ids=[superseded.subject_id], resets_write_count=True
         )
     event = await event_records.by_record_uri(tx, uri)
     if event is not None:
         await record_changes.forget_record(tx, event.id)
-        await event_changes.recheck_rsvp_records(tx, [event.id])
+        await event_changes.make_rsvp_records_due(tx, [event.id])
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
@@ -110,7 +110,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
     with its account.
     """
     for erased in await superseded_records.erase(tx, did):
-        await publications.recheck(tx, kind=erased.kind, subject_ids=[erased.subject_id], resets_write_count=True)
+        await publications.make_due(tx, kind=erased.kind, subject_ids=[erased.subject_id], resets_write_count=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
@@ -132,7 +132,7 @@ async def _store_current(tx: Transaction, kind: PublicationKind, subject_id: str
     # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
     await publications.delete_without_record(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
     superseded = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
-    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, resets_write_count=True)
+    await publications.make_due(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, resets_write_count=True)
 
 
 async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
@@ -214,7 +214,7 @@ async def store_group_location(tx: Transaction, group_id: GroupId, uri: str | No
     """Store where the record of a group is. None: it has no record (any longer), and the URI of its last one is kept."""
     await _keep_address(tx, group_id, uri)
     if await record_queries.set_record(tx, group_id, uri, cid):
-        await recheck_references(tx, group_id)
+        await make_references_due(tx, group_id)
     elif cid is not None:
         await record_queries.set_cid(tx, group_id, cid)
 
@@ -223,7 +223,7 @@ async def store_statement_location(tx: Transaction, member_id: MemberId, uri: st
     """Store where a member's statement about their membership is; None if there is none (any longer)."""
     did = None if uri is None else parse_at_uri(uri).authority
     await record_queries.set_statement(tx, member_id, uri, did)
-    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[member_id], resets_write_count=True)
+    await publications.make_due(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[member_id], resets_write_count=True)
 
 
 async def forget_group_location(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
@@ -259,12 +259,12 @@ async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> 
         await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
 
 
-async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
+async def make_references_due(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that refers to the group: members' statements, acceptances, events."""
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, resets_write_count=True)
-    await publications.recheck_where(
+    await publications.make_due(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, resets_write_count=True)
+    await publications.make_due_where(
         tx, kind=PublicationKind.EVENT, subselect=event_queries.IDS_IN_GROUP, resets_write_count=True, group_id=group_id
     )
     await enqueue_attributions(tx, group_id)

@@ -340,7 +340,7 @@ async def follow_account(tx: Transaction, before: Identity, *, pds_url: str, sta
             await queries.release_custodial(tx, before.did)
         log.info("session.account_moved", did=before.did)
     if status == ACTIVE and before.status != ACTIVE and before.can_write:
-        await publications.recheck_unpublished_of(tx, before.user_id)
+        await publications.make_unpublished_due_of(tx, before.user_id)
 
 
 # An unused refresh token of a public client is valid for two weeks; those of confidential clients and password sessions

@@ -233,7 +233,7 @@ async def sync_answers(request: Request) -> Response:
         hosts = await may_host(tx, event, caller)
         if own_rsvp is not None:
             await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=own_rsvp.id)
-            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[own_rsvp.id])
+            await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[own_rsvp.id])
         comparison = await record_comparison.request_comparison(tx, event) if hosts else None
         counts = await record_comparison.counts_by_state(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
