@@ -82,8 +82,8 @@ def comparison_handler(db: Database) -> JobHandler:
 
 
 async def _enqueue_checks_of_rsvps(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
-    """Enqueue the checks of the next batch of RSVPs. Return the user id of the last one, or None at the end. The publisher checks
-    consent.
+    """Enqueue the checks of the next batch of RSVPs. Return the user id of the last one, or None at the end. The
+    publisher checks consent.
     """
     rows = await tx.fetch(_NEXT_RSVPS, event_id=event.id, after=after, limit=BATCH_SIZE)
     await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
