@@ -163,7 +163,7 @@ _END_LEASE_IN_STATE = f"""
      where {_IS_LEASED} and state in (:leased_as, 'retracting')
 """
 
-# ``needs_recheck`` is ignored, because the caller decides again in this transaction (``outcomes.forget_record``).
+# ``needs_recheck`` is ignored, because the caller decides again in this transaction (``delivery_results.forget_record``).
 _SET_RETRACTED = f"""
     update publications
        set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,

@@ -159,8 +159,8 @@ async def test_unsigned_answers_leave_room_for_signed_ones(db: Database, monkeyp
 async def test_events_of_answers_beyond_the_limit_are_not_fetched(db: Database, monkeypatch):
     """Each fetch calls a server that the author of the answers chooses."""
     monkeypatch.setattr(seen_rsvps, "MAX_AWAITING_PER_AUTHOR", 1)
-    outcomes = await apply_messages(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK))
-    assert outcomes == [IngestResult.AWAITS_EVENT, IngestResult.RAW]
+    results = await apply_messages(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK))
+    assert results == [IngestResult.AWAITS_EVENT, IngestResult.RAW]
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from outbox_jobs where kind = 'fetch_subject'")
     assert [row["subject"] for row in rows] == [TEA]

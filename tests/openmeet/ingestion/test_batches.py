@@ -110,8 +110,8 @@ async def test_a_batch_gives_the_same_result_as_single_messages_on_both_engines(
 async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
     async with db.transaction() as tx:
         counting = StatementCounter(tx)
-        outcomes = await apply(counting, HERE, messages)
-    assert set(outcomes) == {IngestResult.APPLIED}
+        results = await apply(counting, HERE, messages)
+    assert set(results) == {IngestResult.APPLIED}
     return counting.statements
 
 

@@ -216,7 +216,7 @@ async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> t
     """Apply each message separately. Returns the store and the results."""
     with nothing_together():
         store = await opened(make)
-        return store, [outcome for place, one in enumerate(messages) for outcome in await store.take(place, [one])]
+        return store, [result for place, one in enumerate(messages) for result in await store.take(place, [one])]
 
 
 @contextmanager

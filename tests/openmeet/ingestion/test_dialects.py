@@ -73,14 +73,14 @@ async def test_captured_file(make_sqlite, name: str):
     """Each record is applied, waits or has a reason. An applied event has a title."""
     db = await make_sqlite("openmeet")
     results = await take(db, records_of(name))
-    assert Counter(one.outcome for one in results) == EXPECTED[name]
-    assert all(one.reason for one in results if one.outcome in {"refused", "raw"})
+    assert Counter(one.result for one in results) == EXPECTED[name]
+    assert all(one.reason for one in results if one.result in {"refused", "raw"})
     async with db.reader() as reader:
         events = await reader.fetch("select record_uri, title from events")
         kept = await reader.fetch("select uri, body, standing, reason from records")
-    assert {row["record_uri"] for row in events} == {one.uri for one in results if one.outcome == "applied"}
+    assert {row["record_uri"] for row in events} == {one.uri for one in results if one.result == "applied"}
     assert all(row["title"].strip() for row in events)
-    assert len(kept) == sum(number for outcome, number in EXPECTED[name].items() if outcome != "refused")
+    assert len(kept) == sum(number for result, number in EXPECTED[name].items() if result != "refused")
     assert all(row["body"] for row in kept)
 
 
@@ -95,7 +95,7 @@ async def test_all_at_once_and_again_on_both_engines(db: Database):
     batch = [handed_in(found, index) for index, found in enumerate(everything)][::-1]
     again = await apply_batch(db, HERE, batch, collections=CALENDAR, is_vouched=False)
     assert len(again) == number
-    assert {one.outcome for one in again} <= {"known", "refused"}
+    assert {one.result for one in again} <= {"known", "refused"}
     async with db.reader() as reader:
         after = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
         rows = await reader.fetch("select standing, reason from records")
@@ -121,7 +121,7 @@ async def test_a_record_without_a_row_has_a_reason(db: Database, case: str):
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
     one = SubmittedRecord(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
     (results,) = await apply_batch(db, HERE, [one], collections=CALENDAR, is_vouched=False)
-    assert results.outcome == "raw"
+    assert results.result == "raw"
     assert results.reason
     async with db.reader() as reader:
         assert await reader.fetch("select id from events") == []
@@ -149,7 +149,7 @@ async def test_records_that_only_json_can_hold_are_read(db: Database, case: str)
         RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value
     )
     (results,) = await apply_batch(db, HERE, [one], collections=CALENDAR, is_vouched=False)
-    assert (results.outcome, results.reason) == ("applied", None)
+    assert (results.result, results.reason) == ("applied", None)
     async with db.reader() as reader:
         (row,) = await reader.fetch("select title, latitude from events")
     assert row["title"] == "Tea"

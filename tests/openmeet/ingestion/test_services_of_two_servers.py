@@ -101,14 +101,14 @@ class Service:
         return answer.json()["message"], answer.json()["isChanged"]
 
     async def process(self, path: str, uri: str, operation: str, record: dict[str, Any] | None) -> str:
-        """Submit one message and return its outcome."""
+        """Submit one message and return its result."""
         _, _, did, collection, rkey = uri.split("/")
         one = {"operation": operation, "did": did, "collection": collection, "rkey": rkey, "rev": self.rev()}
         one |= {} if record is None else {"record": record}
         answer = await self.client.post(path, json={"messages": [one]})
         assert answer.status_code == 200, answer.text
         await self.run_until_idle()
-        return str(answer.json()["messages"][0]["outcome"])
+        return str(answer.json()["messages"][0]["result"])
 
     async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:
         """Event titles with whether they are removed, and the statuses of the answers."""

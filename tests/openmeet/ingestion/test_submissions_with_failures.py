@@ -24,14 +24,14 @@ def uri_of(key: str) -> str:
 
 
 async def hand_in(db: Database) -> list[tuple[str, str]]:
-    """Submit three events in one batch. Returns the key and outcome of each."""
+    """Submit three events in one batch. Returns the key and result of each."""
     batch = [
         SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
         for key in KEYS
     ]
     results = await apply_batch(db, HERE, batch, collections=CALENDAR, is_vouched=True)
-    assert all(bool(one.reason) is (one.outcome == "refused") for one in results)
-    return [(one.uri.rpartition("/")[2], one.outcome) for one in results]
+    assert all(bool(one.reason) is (one.result == "refused") for one in results)
+    return [(one.uri.rpartition("/")[2], one.result) for one in results]
 
 
 async def test_a_bad_waiting_rsvp_fails_no_batch(db: Database):

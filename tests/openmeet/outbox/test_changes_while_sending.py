@@ -58,7 +58,7 @@ def _edit(tx: Transaction, user_id: UserId) -> Awaitable[object]:
     return publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=2)
 
 
-OUTCOMES: dict[str, Outcome] = {
+RESULTS: dict[str, Outcome] = {
     "confirmed": _confirm,
     "own write": lambda tx, _: ingested_changes.apply_own_write(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: ingested_changes.accept_foreign_version(tx, RecordVersion(URI, LATER, "theirs", b"\xa0")),
@@ -110,52 +110,52 @@ async def database(make_database: MakeDatabase) -> Database:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("outcome", OUTCOMES)
-async def test_a_change_during_sending_is_checked(database: Database, change: str, outcome: str):
+@pytest.mark.parametrize("result", RESULTS)
+async def test_a_change_during_sending_is_checked(database: Database, change: str, result: str):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
     async with database.transaction() as tx:
         await CHANGES[change](tx, user_id)
     async with database.transaction() as tx:
-        assert await OUTCOMES[outcome](tx, held)
+        assert await RESULTS[result](tx, held)
     assert await _leased_again(database) is not None
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
-async def test_publishing_again_during_sending_ends_the_withdrawal(database: Database, outcome: str):
+@pytest.mark.parametrize("result", RESULTS)
+async def test_publishing_again_during_sending_ends_the_withdrawal(database: Database, result: str):
     async with database.transaction() as tx:
         _, held = await _leased(tx)
         await tx.execute("update publications set is_withdrawn = 1")
     async with database.transaction() as tx:
         assert await publications.retry_now(tx, kind=KIND, subject_id="e")
     async with database.transaction() as tx:
-        assert await OUTCOMES[outcome](tx, held)
+        assert await RESULTS[result](tx, held)
     again = await _leased_again(database)
     assert again is not None
     assert not again.is_withdrawn
 
 
 # Another app's version is only adopted if nothing was edited here.
-@pytest.mark.parametrize("outcome", sorted(OUTCOMES.keys() - {"adopted"}))
-async def test_an_edit_during_sending_is_sent(database: Database, outcome: str):
+@pytest.mark.parametrize("result", sorted(RESULTS.keys() - {"adopted"}))
+async def test_an_edit_during_sending_is_sent(database: Database, result: str):
     """A refusal is about the earlier revision. A blocked row waits for the login that the newer one needs, too."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
     async with database.transaction() as tx:
         await _edit(tx, user_id)
     async with database.transaction() as tx:
-        assert await OUTCOMES[outcome](tx, held)
+        assert await RESULTS[result](tx, held)
     again = await _leased_again(database)
-    assert (again and again.revision) == (None if outcome == "blocked" else 2)
+    assert (again and again.revision) == (None if result == "blocked" else 2)
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
-async def test_nothing_is_checked_twice(database: Database, outcome: str):
+@pytest.mark.parametrize("result", RESULTS)
+async def test_nothing_is_checked_twice(database: Database, result: str):
     """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.make_all_due_of(tx, user_id)
-        await OUTCOMES[outcome](tx, held)
+        await RESULTS[result](tx, held)
     again = await _leased_again(database)
     assert again is not None
     async with database.transaction() as tx:

@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.publishing import outcomes
+from openmeet.network.publishing import delivery_results
 from openmeet.outbox import leased_publications
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, deliver_all_publications, details
@@ -124,7 +124,7 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
             await leased_publications.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await outcomes.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
+        await delivery_results.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
     await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:

@@ -15,7 +15,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
-from openmeet.network.publishing import outcomes
+from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.publishing.record_writes import hold_repository
@@ -92,11 +92,11 @@ async def store_first_write(publisher: PublishingDependencies, leased: Publicati
 
 async def complete_write(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
     version = RecordVersion(written.uri, written.rev, written.cid or "", written.body or b"")
-    await outcomes.complete_write(publisher, publication, version, revision=publication.revision)
+    await delivery_results.complete_write(publisher, publication, version, revision=publication.revision)
 
 
 async def store_retracted(publisher: PublishingDependencies, publication: Publication, written: RecordMessage) -> None:
-    await outcomes.forget_record(publisher, publication, deletion_of(written, 10_000))
+    await delivery_results.forget_record(publisher, publication, deletion_of(written, 10_000))
 
 
 EraseOutside = Callable[[Did], Awaitable[None]]

@@ -222,7 +222,7 @@ async def test_a_request_whose_outcome_cannot_be_stored_raises_nothing(deploymen
     (delivery,) = deployment.publisher.deliveries
     with capture_logs() as lines:
         await delivery
-    assert [line["subjects"] for line in lines if line["event"] == "publications.outcome_lost"] == [[event.id]]
+    assert [line["subjects"] for line in lines if line["event"] == "publications.result_lost"] == [[event.id]]
 
 
 async def until_published(deployment: Deployment, event: Event) -> None:

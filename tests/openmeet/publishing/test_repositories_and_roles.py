@@ -18,7 +18,7 @@ from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion import account_deletion
-from openmeet.network.publishing import delivery, eligibility, outcomes
+from openmeet.network.publishing import delivery, delivery_results, eligibility
 from openmeet.network.publishing.decision import Decision
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
@@ -202,8 +202,8 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
     """
     decide, forget, come_back = (
         eligibility.decide,
-        outcomes.forget_record,
-        outcomes.keep_in_repository,
+        delivery_results.forget_record,
+        delivery_results.keep_in_repository,
     )
     second = PublicationKind.EVENT if is_deleted_first else PublicationKind.SUPERSEDED_EVENT
     is_done = asyncio.Event()
@@ -226,5 +226,5 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
         is_done.set()
 
     monkeypatch.setattr(delivery, "decide", decide_in_turn)
-    monkeypatch.setattr(outcomes, "forget_record", forget_noted)
-    monkeypatch.setattr(outcomes, "keep_in_repository", come_back_noted)
+    monkeypatch.setattr(delivery_results, "forget_record", forget_noted)
+    monkeypatch.setattr(delivery_results, "keep_in_repository", come_back_noted)

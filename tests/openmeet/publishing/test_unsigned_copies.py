@@ -53,8 +53,8 @@ async def apply_unsigned(
         is_verified=False,
     )
     async with deployment.db.transaction() as tx:
-        (outcome,) = await apply(tx, deployment.processor.ingestion_context, [message])
-    return outcome
+        (result,) = await apply(tx, deployment.processor.ingestion_context, [message])
+    return result
 
 
 async def requested_proofs(deployment: Deployment) -> list[str]:

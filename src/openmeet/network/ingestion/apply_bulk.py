@@ -55,10 +55,10 @@ async def put_events(
     unproven = await seen.unsigned_news(tx, [one.message for one in changes if known_events.awaits_proof(one)])
     await record_proofs.enqueue(tx, sorted(unproven))
     newest = await seen.put_each(tx, [change.update for change in changes if change.message.uri not in unproven])
-    outcomes = [_outcome_of_event(change, is_newest=change.message.uri in newest) for change in changes]
-    for change, outcome in zip(changes, outcomes, strict=True):
+    results = [_result_of_event(change, is_newest=change.message.uri in newest) for change in changes]
+    for change, result in zip(changes, results, strict=True):
         last = last_readable_version(change.seen_record)
-        if outcome is IngestResult.RAW and last is not None:
+        if result is IngestResult.RAW and last is not None:
             await local_events.keep_unsent(tx, context, last)
     await _apply_events(
         tx,
@@ -67,21 +67,21 @@ async def put_events(
         known_events,
         [
             (change, change.parsed.event.event)
-            for change, outcome in zip(changes, outcomes, strict=True)
-            if outcome is IngestResult.APPLIED and change.parsed.event is not None
+            for change, result in zip(changes, results, strict=True)
+            if result is IngestResult.APPLIED and change.parsed.event is not None
         ],
     )
     # RSVPs to a known event may have arrived before it.
     found_uris = [
         change.message.uri
-        for change, outcome in zip(changes, outcomes, strict=True)
-        if outcome is IngestResult.APPLIED or (change.message.uri not in newest and change.is_same_version)
+        for change, result in zip(changes, results, strict=True)
+        if result is IngestResult.APPLIED or (change.message.uri not in newest and change.is_same_version)
     ]
     await rsvps_awaiting_event.apply_awaiting_in_batch(tx, batch.awaited_uris, found_uris)
-    return outcomes
+    return results
 
 
-def _outcome_of_event(change: RecordChange, *, is_newest: bool) -> IngestResult:
+def _result_of_event(change: RecordChange, *, is_newest: bool) -> IngestResult:
     if not is_newest or change.is_known:
         return IngestResult.KNOWN
     return IngestResult.RAW if change.parsed.event is None else IngestResult.APPLIED
@@ -198,7 +198,7 @@ class _StoredRsvp:
     is_newest: bool
 
     @property
-    def outcome(self) -> IngestResult:
+    def result(self) -> IngestResult:
         if self.change.is_own_write:
             return IngestResult.OWN_WRITE
         if not self.is_newest or self._is_known:
@@ -258,7 +258,7 @@ async def put_rsvps(tx: Transaction, batch: Batch, changes: Sequence[RecordChang
     awaited_uris = [uri for one in stored if (uri := one.awaited_uri) is not None]
     await rsvps_awaiting_event.enqueue_fetches(tx, batch.awaited_uris, awaited_uris)
     await apply_rsvp.update_attendances(tx, [to_update for one in stored if (to_update := one.to_update) is not None])
-    return [one.outcome for one in stored]
+    return [one.result for one in stored]
 
 
 async def _store_rsvps(tx: Transaction, changes: Sequence[RecordChange]) -> list[_StoredRsvp]:
@@ -346,7 +346,7 @@ async def delete_events(
         if event.id in with_recipients_ids:
             await notify.of_removal(tx, event, deletion.message.rev)
         await remote_series.free_date(tx, event, batch.freed_dates)
-    return _outcomes(deletions, newest)
+    return _results(deletions, newest)
 
 
 async def delete_rsvps(tx: Transaction, deletions: Sequence[RecordChange]) -> list[IngestResult]:
@@ -365,7 +365,7 @@ async def delete_rsvps(tx: Transaction, deletions: Sequence[RecordChange]) -> li
     for one in applied:
         if one.message.uri in one_by_one or one.message.uri in remaining_rsvps:
             await apply_rsvp_deletion(tx, one)
-    return _outcomes(deletions, newest)
+    return _results(deletions, newest)
 
 
 async def _store_tombstones(tx: Transaction, deletions: Sequence[RecordChange]) -> set[str]:
@@ -379,7 +379,7 @@ async def _store_tombstones(tx: Transaction, deletions: Sequence[RecordChange]) 
     )
 
 
-def _outcomes(deletions: Sequence[RecordChange], newest: set[str]) -> list[IngestResult]:
+def _results(deletions: Sequence[RecordChange], newest: set[str]) -> list[IngestResult]:
     return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in deletions]
 
 

@@ -152,8 +152,8 @@ async def _put(tx: Transaction, context: IngestionContext, batch: Batch, change:
         return await _put_series(tx, context, batch, change)
     if collection in OF_GROUPS:
         return await _put_of_group(tx, change)
-    (outcome,) = await apply_bulk.put_rsvps(tx, batch, [change])
-    return outcome
+    (result,) = await apply_bulk.put_rsvps(tx, batch, [change])
+    return result
 
 
 async def _put_event(tx: Transaction, context: IngestionContext, batch: Batch, change: RecordChange) -> IngestResult:

@@ -60,9 +60,9 @@ async def apply_of_repository(
     """
     is_complete, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
-        outcomes_and_failures = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
-        is_complete = is_complete and IngestResult.SWITCHED_OFF not in outcomes_and_failures
-        failed += _failed_of(outcomes_and_failures)
+        results_and_failures = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
+        is_complete = is_complete and IngestResult.SWITCHED_OFF not in results_and_failures
+        failed += _failed_of(results_and_failures)
         if len(failed) > max_failures:
             raise failed[-1].failure
     return ApplyResult(is_complete, failed)
@@ -82,12 +82,12 @@ async def apply_submitted(
 
     Raises the database's errors if no record is the cause, or if more than ``MAX_QUARANTINED`` fail.
     """
-    outcomes_and_failures = await _apply_batch(db, context, messages, _write_nothing_else)
-    failed = _failed_of(outcomes_and_failures)
+    results_and_failures = await _apply_batch(db, context, messages, _write_nothing_else)
+    failed = _failed_of(results_and_failures)
     if len(failed) > MAX_QUARANTINED:
         raise failed[-1].failure
     await _quarantine(db, failed)
-    return outcomes_and_failures
+    return results_and_failures
 
 
 async def apply_without_awaiting_rsvps(
@@ -137,8 +137,8 @@ async def _apply_alone(
     return [record_failure]
 
 
-def _failed_of(outcomes_and_failures: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:
-    return [one for one in outcomes_and_failures if isinstance(one, RecordFailure)]
+def _failed_of(results_and_failures: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:
+    return [one for one in results_and_failures if isinstance(one, RecordFailure)]
 
 
 async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
@@ -150,18 +150,18 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
 async def _apply_without_awaiting_rsvps(
     context: IngestionContext, message: RecordMessage, also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, [message], applies_awaiting=False)
+    results = await apply(tx, context, [message], applies_awaiting=False)
     await also_write(tx, [message])
     await enqueue_again(tx, JobKind.FETCH_SUBJECT, [message.uri])
-    return outcomes
+    return results
 
 
 async def _apply(
     context: IngestionContext, messages: Sequence[RecordMessage], also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, messages)
+    results = await apply(tx, context, messages)
     await also_write(tx, messages)
-    return outcomes
+    return results
 
 
 async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> None:

@@ -84,19 +84,19 @@ class IngestionMetrics:
     processing: Histogram
     age: Histogram
 
-    def count(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
+    def count(self, message: RecordMessage | Hint, result: IngestResult, seconds: float, now: Instant) -> None:
         """Count an applied message. ``seconds``: its share of the batch's time."""
-        self.messages.labels(outcome.value).inc()
+        self.messages.labels(result.value).inc()
         if isinstance(message, Hint):
             self.processing.labels(self.tenant, "hint", message.kind.value).observe(seconds)
             return
         source = "signed" if message.is_verified else "unsigned"
         self.processing.labels(self.tenant, source, message.operation.value).observe(seconds)
-        if outcome is IngestResult.FROM_THE_FUTURE:
+        if result is IngestResult.FROM_THE_FUTURE:
             return  # failed permanently, and counted there
-        if outcome not in _UNCOUNTED:
+        if result not in _UNCOUNTED:
             self.results.labels("ingest", noun_of(message.collection), SyncResult.SUCCESS.value).inc()
-        if outcome is IngestResult.APPLIED:
+        if result is IngestResult.APPLIED:
             self.age.observe(max(0.0, (now - to_microseconds(message.rev)) / SECOND))
 
     def result(self, routing_key: str, result: SyncResult) -> None:
@@ -234,7 +234,7 @@ async def _apply_readable(processor: Processor, batch: Sequence[tuple[Delivery, 
         return
     elapsed = stopwatch()
     try:
-        outcomes = await _apply_or_isolate(processor, [message for _, message in batch])
+        results = await _apply_or_isolate(processor, [message for _, message in batch])
     except DatabaseUnavailable:
         raise
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
@@ -247,12 +247,10 @@ async def _apply_readable(processor: Processor, batch: Sequence[tuple[Delivery, 
             await _retry_or_bury(processor, batch[0][0], failure)
         return
     seconds, now = elapsed() / len(batch), processor.clock.now()
-    for (_, message), outcome in zip(batch, outcomes, strict=True):
-        processor.metrics.count(message, outcome, seconds, now)
+    for (_, message), result in zip(batch, results, strict=True):
+        processor.metrics.count(message, result, seconds, now)
     refused = [
-        delivery
-        for (delivery, _), outcome in zip(batch, outcomes, strict=True)
-        if outcome is IngestResult.FROM_THE_FUTURE
+        delivery for (delivery, _), result in zip(batch, results, strict=True) if result is IngestResult.FROM_THE_FUTURE
     ]
     for delivery in refused:
         await _bury(processor, delivery, IngestionReason.REV_AHEAD.value)

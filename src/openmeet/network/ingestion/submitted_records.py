@@ -31,7 +31,7 @@ from openmeet.network.records.seen import RecordState
 MAX_BATCH: Final = 200
 
 OperationName = Literal["create", "update", "delete"]
-OutcomeName = Literal[
+ResultName = Literal[
     "applied", "own_write", "known", "parked", "raw", "ignored", "late", "switched_off", "from_the_future", "refused"
 ]
 
@@ -52,12 +52,12 @@ class SubmittedRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """The result for one submitted record. ``outcome`` is a result of ``ingestion.apply``, or ``refused`` with a
+    """The result for one submitted record. ``result`` is that of ``ingestion.apply``, or ``refused`` with a
     reason.
     """
 
     uri: str
-    outcome: OutcomeName
+    result: ResultName
     reason: Explanation | None
 
 
@@ -76,7 +76,7 @@ async def apply_batch(
     """
     parsed = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in parsed if isinstance(one, RecordMessage)]
-    outcomes = iter(await apply_submitted(db, context, messages) if messages else [])
+    ingest_results = iter(await apply_submitted(db, context, messages) if messages else [])
     async with db.reader() as reader:
         seen_records = await seen.find_many(reader, sorted({message.uri for message in messages}))
     results = []
@@ -86,15 +86,15 @@ async def apply_batch(
                 SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", parsed_one)
             )
             continue
-        outcome = next(outcomes)
-        if isinstance(outcome, RecordFailure):
+        result = next(ingest_results)
+        if isinstance(result, RecordFailure):
             results.append(SubmissionResult(parsed_one.uri, "refused", RecordReason.QUARANTINED()))
             continue
         seen_record = seen_records.get(parsed_one.uri)
         is_raw = seen_record is not None and seen_record.state is RecordState.RAW and seen_record.rev == parsed_one.rev
         results.append(
             SubmissionResult(
-                parsed_one.uri, outcome.value, seen_record.reason if is_raw and seen_record is not None else None
+                parsed_one.uri, result.value, seen_record.reason if is_raw and seen_record is not None else None
             )
         )
     return results

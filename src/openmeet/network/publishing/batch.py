@@ -20,7 +20,7 @@ from groundwork.errors import NOT_CALLED, Explanation, Failure, NotSignedIn, rea
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import outcomes, record_writes
+from openmeet.network.publishing import delivery_results, record_writes
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.eligibility import decide
@@ -68,7 +68,7 @@ async def deliver_batched(
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await outcomes.with_changes_acknowledged(dependencies, publications):
+    for one in await delivery_results.with_changes_acknowledged(dependencies, publications):
         try:
             create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others
@@ -112,11 +112,11 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
 
 
 async def _deliver_batch(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[Publication]:
-    """Send one call; return the rows that must be written individually. Nothing is raised: if the outcome cannot be
+    """Send one call; return the rows that must be written individually. Nothing is raised: if the results cannot be
     stored, the leases expire and the rows are read back when they are retried.
     """
     remaining: list[Publication] = []
-    async with outcomes.logging_lost_outcomes(*(one.publication for one in batch)):
+    async with delivery_results.logging_lost_results(*(one.publication for one in batch)):
         remaining += await _send_batch(dependencies, batch[0].planned.identity, batch)
     return remaining
 
@@ -152,8 +152,8 @@ async def _send_batch(
         return await _reload(dependencies, to_send)
     except NOT_CALLED as not_called:
         for one in to_send:
-            async with outcomes.logging_lost_outcomes(one.publication):
-                await outcomes.pause_for_server(dependencies, one.publication, not_called)
+            async with delivery_results.logging_lost_results(one.publication):
+                await delivery_results.pause_for_server(dependencies, one.publication, not_called)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             log.warning("publications.refused_together", writes=len(to_send), reason=str(failure.why))
@@ -172,8 +172,8 @@ async def _retry_later(
     retry_after_seconds: float | None,
 ) -> None:
     for one in to_send:
-        async with outcomes.logging_lost_outcomes(one.publication):
-            await outcomes.retry_later(dependencies, one.publication, reason, retry_after_seconds)
+        async with delivery_results.logging_lost_results(one.publication):
+            await delivery_results.retry_later(dependencies, one.publication, reason, retry_after_seconds)
 
 
 async def _store_before_sending(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[_Create]:

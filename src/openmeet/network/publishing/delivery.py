@@ -21,7 +21,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import outcomes, record_writes
+from openmeet.network.publishing import delivery_results, record_writes
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -138,16 +138,16 @@ async def _deliver_each(dependencies: PublishingDependencies, due: Sequence[Publ
 
 
 async def deliver_one(dependencies: PublishingDependencies, publication: Publication) -> None:
-    """Handle one leased publication. Every outcome becomes a state of its row. Nothing is raised; if the outcome cannot
+    """Handle one leased publication. Every result becomes a state of its row. Nothing is raised; if the result cannot
     be stored, the lease expires and the publication is delivered again.
     """
-    async with outcomes.logging_lost_outcomes(publication):
+    async with delivery_results.logging_lost_results(publication):
         await _deliver(dependencies, publication)
 
 
 async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
-    """Handle one leased publication. Raises only if it cannot be read or its outcome cannot be stored."""
-    (publication,) = await outcomes.with_changes_acknowledged(dependencies, [leased])
+    """Handle one leased publication. Raises only if it cannot be read or its result cannot be stored."""
+    (publication,) = await delivery_results.with_changes_acknowledged(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(dependencies, publication)
@@ -160,11 +160,11 @@ async def _deliver(dependencies: PublishingDependencies, leased: Publication) ->
             subject=publication.subject_id,
             error=repr(failure),
         )
-        await outcomes.retry_later(dependencies, publication, reason_of(failure), None)
+        await delivery_results.retry_later(dependencies, publication, reason_of(failure), None)
 
 
 async def count_results(dependencies: PublishingDependencies, publications: Sequence[Publication]) -> None:
-    """Count the outcome of each leased publication in the metrics, once."""
+    """Count the result of each leased publication in the metrics, once."""
     for kind in PublicationKind:
         ids = [one.subject_id for one in publications if one.kind is kind]
         if not ids:
@@ -197,26 +197,28 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
         case DoNothing() | KeepEditsLocal() if is_retracting:
             await _stop_retracting(dependencies, publication)
         case KeepEditsLocal(why):
-            await outcomes.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
+            await delivery_results.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with dependencies.db.transaction() as tx:
                 await leased_publications.complete_without_write(tx, publication)
         case AwaitPermission(why):
-            await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
+            await delivery_results.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await outcomes.forget_record(dependencies, publication)
+            await delivery_results.forget_record(dependencies, publication)
         case KeepInRepository(uri):
-            await outcomes.keep_in_repository(dependencies, publication, uri)
+            await delivery_results.keep_in_repository(dependencies, publication, uri)
         case _ if is_retracting:
             await _finish_unwanted_retraction(dependencies, publication)
         case AwaitFeatureFlag():
             due_at = Instant(dependencies.network.clock.now() + DUE_AGAIN_AFTER)
-            await outcomes.end_lease(
+            await delivery_results.end_lease(
                 dependencies, publication, PublicationState.RETRYING, reason=PublicationReason.FLAG_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(dependencies.network.clock.now() + DUE_AGAIN_AFTER)
-            await outcomes.end_lease(dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at)
+            await delivery_results.end_lease(
+                dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at
+            )
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(dependencies, publication, decision)
 
@@ -239,7 +241,7 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         None if publication.uri is None else await fetch_verified_message(dependencies, parse_at_uri(publication.uri))
     )
     if current_record is not None and current_record.cid is None:
-        await outcomes.forget_record(dependencies, publication, current_record)
+        await delivery_results.forget_record(dependencies, publication, current_record)
     elif current_record is not None and current_record.cid in {publication.base_cid, publication.chosen_cid}:
         # A delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
@@ -259,7 +261,7 @@ async def _stop_retracting(dependencies: PublishingDependencies, publication: Pu
     deleted first; one that its author wrote in another app keeps its publication.
     """
     if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await outcomes.forget_record(dependencies, publication)
+        await delivery_results.forget_record(dependencies, publication)
         return
     async with dependencies.db.reader() as reader:
         event = (
@@ -286,9 +288,9 @@ async def _withhold_or_retract(
     """Retract what may have been published, because it must not be public."""
     if publication.uri is None or publication.did is None:
         if publication.state is PublicationState.RETRACTING:
-            await outcomes.forget_record(dependencies, publication)
+            await delivery_results.forget_record(dependencies, publication)
         else:
-            await outcomes.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=reason)
+            await delivery_results.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=reason)
         return
     async with dependencies.db.transaction() as tx:
         if not await leased_publications.start_retracting(tx, publication):
@@ -304,7 +306,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
     async with dependencies.db.reader() as reader:
         identity = await repository_to_delete_from(reader, retracting)
     if identity is None:
-        await outcomes.end_lease(
+        await delivery_results.end_lease(
             dependencies, retracting, PublicationState.BLOCKED, reason=PublicationReason.SIGN_IN_WITH_ACCOUNT
         )
         return
@@ -322,7 +324,7 @@ async def _retract(dependencies: PublishingDependencies, retracting: Publication
     except Failure as failure:
         await _store_failure(dependencies, retracting, failure)
     else:
-        await outcomes.forget_record(dependencies, retracting, deletion)
+        await delivery_results.forget_record(dependencies, retracting, deletion)
 
 
 async def _delete(
@@ -360,7 +362,7 @@ async def _defer_to_ingestion(
         return False
     await dependencies.hand_to_ingestion([await fetch_verified_message(dependencies, uri)])
     due_at = Instant(dependencies.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
-    await outcomes.end_lease(
+    await delivery_results.end_lease(
         dependencies,
         retracting,
         PublicationState.RETRACTING,
@@ -375,21 +377,23 @@ async def _store_failure(dependencies: PublishingDependencies, publication: Publ
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
+        await delivery_results.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
     elif failure.name in _ACCOUNT_AWAY_ERRORS:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
-        await outcomes.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
+        await delivery_results.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with dependencies.db.transaction() as tx:
             # A first write has stored its key since the row was leased.
             current = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if current is not None and current.did is not None:
                 await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [current.did])
     elif isinstance(failure, NOT_CALLED):
-        await outcomes.pause_for_server(dependencies, publication, failure)
+        await delivery_results.pause_for_server(dependencies, publication, failure)
     elif retry.is_worth_retrying(failure):
-        await outcomes.retry_later(dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure))
+        await delivery_results.retry_later(
+            dependencies, publication, reason_of(failure), retry.retry_after_seconds(failure)
+        )
     else:
-        await outcomes.store_refusal(dependencies, publication, reason_of(failure))
+        await delivery_results.store_refusal(dependencies, publication, reason_of(failure))
 
 
 async def _raise_session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:

@@ -25,7 +25,7 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import outcomes
+from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_verified_message
 from openmeet.network.records import links
@@ -46,8 +46,8 @@ async def clearing_if_refused(
 ) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``outcomes.set_published_and_location``), because another
-    worker may have abandoned the key in the meantime.
+    After a success they stay in flight until the row is updated (``delivery_results.set_published_and_location``),
+    because another worker may have abandoned the key in the meantime.
     """
     try:
         yield
@@ -134,7 +134,7 @@ async def _forget_or_check_later(
         if await in_flight.of_uri(tx, job.subject) is None:
             return
         if current_record is not None and current_record.cid is None:
-            await outcomes.store_deletion(tx, current_record)
+            await delivery_results.store_deletion(tx, current_record)
         if now >= in_flight_key.end_at:
             await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
         else:

@@ -17,7 +17,7 @@ from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import outcomes
+from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import PublishingDependencies
@@ -72,7 +72,7 @@ async def complete_earlier_write(dependencies: PublishingDependencies, publicati
     if str(proof.cid) != publication.chosen_cid:
         return False
     version = RecordVersion(publication.uri, rev_of(proof), publication.chosen_cid, publication.chosen_body)
-    await outcomes.complete_write(dependencies, publication, version, revision=publication.chosen_revision)
+    await delivery_results.complete_write(dependencies, publication, version, revision=publication.chosen_revision)
     return True
 
 
@@ -103,7 +103,7 @@ async def write(
         if planned.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
+        await delivery_results.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
     if planned.is_up_to_date and planned.current is not None:
         await _accept_current_version(dependencies, publication, planned, planned.current)
@@ -175,7 +175,7 @@ async def pause_for_budget(
     seconds = pause_seconds(client.pace, now, cost=cost)
     if seconds > 0:
         until = Instant(now + int(seconds * SECOND))
-        await outcomes.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
+        await delivery_results.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
     return seconds > 0
 
 
@@ -183,7 +183,7 @@ async def stop_rewriting(dependencies: PublishingDependencies, publication: Publ
     """Stop sending a record that was written too often within an hour. Its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await outcomes.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
+    await delivery_results.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
 
 
 async def store_response(
@@ -209,7 +209,7 @@ async def store_response(
         if proof.cid is None or proof.record is None:
             raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
         version = RecordVersion(in_flight_write.uri, rev_of(proof), str(proof.cid), proof.record)
-    await outcomes.complete_write(
+    await delivery_results.complete_write(
         dependencies,
         publication,
         version,
@@ -235,7 +235,7 @@ async def _accept_current_version(
             await links.lock_row_of(tx, publication.kind, publication.subject_id)
             await leased_publications.attach_found_record(tx, publication, did=planned.identity.did, uri=uri)
             version = RecordVersion(uri, seen_record.rev, current.cid, current.body)
-            await outcomes.set_published_and_location(
+            await delivery_results.set_published_and_location(
                 tx, publication, version, revision=publication.revision, omitted=planned.picture.reason
             )
             return
@@ -251,7 +251,7 @@ async def _resolve_conflict(
     proof = await fetch_proof(dependencies, uri)
     if str(proof.cid) == cid:
         version = RecordVersion(str(uri), rev_of(proof), cid, body)
-        await outcomes.complete_write(dependencies, publication, version, revision=publication.revision)
+        await delivery_results.complete_write(dependencies, publication, version, revision=publication.revision)
     else:
         await _hand_to_ingestion(dependencies, publication, uri, proof)
 
@@ -263,5 +263,5 @@ async def _hand_to_ingestion(
     message = message_of_proof(uri, proof or await fetch_proof(dependencies, uri))
     due_at = Instant(dependencies.network.clock.now() + INGESTED_AFTER)
     # Stored before the message is enqueued: ingestion makes rows due that wait for it.
-    if await outcomes.pause_for_merge(dependencies, publication, due_at=due_at, max_rounds=MAX_MERGE_ROUNDS):
+    if await delivery_results.pause_for_merge(dependencies, publication, due_at=due_at, max_rounds=MAX_MERGE_ROUNDS):
         await dependencies.hand_to_ingestion([message])

@@ -14,7 +14,7 @@ from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
-from openmeet.network.publishing import outcomes
+from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.delivery import LEASE_SECONDS, count_results, deliver_one
 from openmeet.network.publishing.dependencies import PublishingDependencies
@@ -159,4 +159,4 @@ async def _pause_untried(
     circuit = dependencies.network.circuits.of(server)
     soon = Instant(dependencies.network.clock.now() + _RETRY_AFTER)
     for one in publications:
-        await outcomes.pause(dependencies, one, circuit.reason, max(circuit.open_until or soon, soon))
+        await delivery_results.pause(dependencies, one, circuit.reason, max(circuit.open_until or soon, soon))

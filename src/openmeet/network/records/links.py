@@ -169,7 +169,7 @@ async def current_subject(tx: Transaction, named: str) -> str:
 async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
     """Lock the event, series or group of a publication, or the event of an RSVP, before the publication itself.
 
-    Edits by users lock the event and then enqueue. Storing a publication's outcome must use the same order, or the two
+    Edits by users lock the event and then enqueue. Storing the result of a delivery must use the same order, or the two
     would deadlock on PostgreSQL and one of them would be rolled back.
     """
     if kind is PublicationKind.EVENT:

@@ -16,7 +16,7 @@ from groundwork.queue.contract import Message
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import submitted_records
-from openmeet.network.ingestion.submitted_records import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
+from openmeet.network.ingestion.submitted_records import MAX_BATCH, OperationName, ResultName, SubmittedRecord
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
 from openmeet.network.status import SyncDependencies
@@ -71,10 +71,10 @@ class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class MessageSettled(msgspec.Struct, rename="camel"):
     """The result of one change. It includes the reason if the change was refused or invalid."""
 
-    EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "outcome": "applied", "reason": ""}
+    EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "result": "applied", "reason": ""}
 
     uri: str
-    outcome: OutcomeName
+    result: ResultName
     reason: str
 
 
@@ -155,7 +155,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
         collections=collections,
         is_vouched=sent.is_verified,
     )
-    return json_response(BatchSettled([MessageSettled(one.uri, one.outcome, explain(one.reason)) for one in results]))
+    return json_response(BatchSettled([MessageSettled(one.uri, one.result, explain(one.reason)) for one in results]))
 
 
 async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:

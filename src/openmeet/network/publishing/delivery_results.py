@@ -1,4 +1,4 @@
-"""Outcomes of deliveries: store them, and read leased rows again. Each function that takes ``dependencies`` opens at most
+"""Results of deliveries: store them, and read leased rows again. Each function that takes ``dependencies`` opens at most
 one short transaction and makes no network call.
 """
 
@@ -52,15 +52,15 @@ _KEPT_WHILE_WAITING = PublicationReason.MERGING
 
 
 @asynccontextmanager
-async def logging_lost_outcomes(*leased: Publication) -> AsyncIterator[None]:
-    """Context manager at the edge of the worker: an outcome that cannot be stored, for example because the database is
+async def logging_lost_results(*leased: Publication) -> AsyncIterator[None]:
+    """Context manager at the edge of the worker: a result that cannot be stored, for example because the database is
     unavailable, is logged and does not stop other deliveries. The leases expire, and these publications are delivered
     again.
     """
     try:
         yield
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the leases expire
-        log.error("publications.outcome_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
+        log.error("publications.result_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
 async def with_changes_acknowledged(
@@ -90,7 +90,7 @@ async def complete_write(
     which also stores the version as seen and ends its time in flight. Nothing is stored if the record's account was
     erased meanwhile, or if its key was abandoned; then ingestion finds the record.
 
-    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored.
+    ``answered_write``: the write that was just answered; it is no longer in flight once this result is stored.
     ``omitted``: the requested content that is missing in the record, and why.
     """
     at = parse_at_uri(version.uri)
