@@ -52,8 +52,7 @@ async def test_repository_is_taken_over_and_its_key_saved(running: RunningNetwor
     await sign_up_and_create(page)
     await page.get_by_role("link", name="Sync my public events…").click()
     await page.get_by_label("Your account name").fill("greta-games.test")
-    await page.get_by_role("radio", name="Yes, sync what’s public").check()
-    await page.get_by_role("button", name="Save my choice").click()
+    await page.get_by_role("button", name="Yes, sync what’s public").click()
     chip = page.get_by_text("Synced", exact=True)
     while not await chip.count():
         await page.reload()

@@ -26,6 +26,7 @@ from openmeet.web.site.services import Services
 from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications, details
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, change_services, h1_of, inputs_of, sign_up
+from tests.visible_text import visible_text
 from tests.worker_pool import POOL
 
 
@@ -50,7 +51,9 @@ async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 
 async def test_the_page_shows_what_would_be_published(site: Site):
-    """The page shows the records, the handle and the notice, and "no" is the default."""
+    """The page shows an event as others see it, its record, the handle and the notice, and "no" is the default: the Enter
+    key in the field for the name presses the first button, which has no value of its own.
+    """
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         answer = await browser.get("/settings/publishing")
@@ -61,6 +64,27 @@ async def test_the_page_shows_what_would_be_published(site: Site):
     assert re.search(r'"createdAt": "[0-9-]{10}T[0-9:]{8}Z"', unescape(answer.text)), "without fractions of a second"
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
+    buttons = re.findall(r"<button([^>]*)>([^<]+)</button>", answer.text.partition("yes-or-no")[2])[:2]
+    assert [(("value" in attributes), text) for attributes, text in buttons] == [
+        (False, "Not now"),
+        (True, "Yes, sync what’s public"),
+    ]
+
+
+async def test_the_example_is_shown_as_a_person_sees_it(site: Site):
+    """Only what is public: not the street of a place that only people who are going may know."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        example = visible_text((await browser.get("/settings/publishing")).text.partition("public-example")[2])
+        assert "tea in the park" in example
+        assert "The park, Your town" in example
+        typed = {"title": "Tea", "starts": "2099-07-04T18:00", "time_zone": "UTC", "mode": "in_person"}
+        place = {"venue_name": "At Ana’s", "locality": "Graz", "place_audience": "attendees"}
+        await browser.post("/events/new", data=typed | place | {"visibility": "public"})
+        page = (await browser.get("/settings/publishing")).text
+    (example,) = re.findall(r'class="public-example".*?</section>', page, re.DOTALL)
+    assert visible_text(example).endswith("for example Tea Saturday 4 July 2099, 18:00 Graz")
+    assert "At Ana" not in page
 
 
 async def test_the_edit_of_a_co_host_who_left_names_somebody_in_the_language_of_the_page(

@@ -137,17 +137,3 @@ class SealedSession:
     version: int
     needs_login: bool
     refreshed_at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentPreview:
-    """The effect of consent to publishing, for one user.
-
-    ``record``: one of their records, or an example, as readable JSON. ``events`` and ``answers``: how many would be
-    published. ``published``: how many records are in their repository, including those being retracted.
-    """
-
-    record: str
-    events: int
-    answers: int
-    published: int

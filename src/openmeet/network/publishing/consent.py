@@ -20,7 +20,7 @@ from openmeet.domain.events.publication import is_cut_down, may_be_published
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.identities import publishing_preferences, queries
-from openmeet.domain.identities.model import Consent, ConsentPreview, Identity
+from openmeet.domain.identities.model import Consent, Identity
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences, ShownCoHostEdit
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
@@ -67,6 +67,22 @@ class ConsentDependencies:
 
     network: NetworkClients
     custodial_pds: CustodialPds
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPreview:
+    """The effect of consent to publishing, for one user.
+
+    ``event``: the public part of their newest public event, or of an example. ``record``: its record, as readable JSON.
+    ``events`` and ``answers``: how many would be published. ``published``: how many records are in their repository,
+    including those being retracted.
+    """
+
+    event: Publishable
+    record: str
+    events: int
+    answers: int
+    published: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +155,16 @@ async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentP
     counted = await reader.fetch_one(COUNTS, user_id=user_id, recorded=_RECORDED)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
-    record = await _example_record(reader, user_id, instance)
-    return ConsentPreview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
+    event = await _example_event(reader, user_id, instance)
+    record = json.dumps(json_form.to_json(write_event(event, None)), ensure_ascii=False, indent=2)
+    return ConsentPreview(event, record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
 
 
-async def _example_record(reader: Reader, user_id: UserId, instance: str) -> str:
-    """Return the record of the person's newest public event, or of an example."""
+async def _example_event(reader: Reader, user_id: UserId, instance: str) -> Publishable:
+    """Return the public part of the person's newest public event, or an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
-    ours = _example(reader.now, instance) if event is None else publishable(event, instance=instance)
-    return json.dumps(json_form.to_json(write_event(ours, None)), ensure_ascii=False, indent=2)
+    return _example(reader.now, instance) if event is None else publishable(event, instance=instance)
 
 
 def _example(now: Instant, instance: str) -> Publishable:

@@ -1,13 +1,15 @@
 """Publishing, on its page and as JSON: what a person publishes, and their consent to it, which they can withdraw. The
 default is no. Without consent, nothing is published.
 
-Before consent, the page shows the record, the handle, and the words "anyone can read this and copies may remain". The
-JSON response contains the same: the record, the handle, and ``NOTICE``. A request that gives consent names the revision
-that it is based on (``If-Match``) and repeats the notice. This ensures that the program has read both.
+Before consent, the page shows an event as others would see it, its record, the handle, and the words "anyone can read
+this and copies may remain". The JSON response contains the same: the record, the handle, and ``NOTICE``. A request that
+gives consent names the revision that it is based on (``If-Match``) and repeats the notice. This ensures that the program
+has read both.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -15,18 +17,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, PreconditionFailed, Refused, Unavailable
 from groundwork.http.forms import FormState, form_with_problems, local_path, outdated_form, read_form
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.events import time_and_place
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Details
+from openmeet.domain.events.values import Mode
 from openmeet.domain.identities import actions, publishing_preferences
-from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publishing_preferences import DeclinedAs, PublishingPreferences, WaitingAs
 from openmeet.domain.users.model import Caller, UserReason
 from openmeet.i18n import formatting
 from openmeet.i18n.formatting import iso_or_none
+from openmeet.i18n.markdown import summary_of
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.publishing.consent import ConsentDependencies, ConsentState, handle_for, preview, state_of
+from openmeet.network.publishing.consent import (
+    ConsentDependencies,
+    ConsentPreview,
+    ConsentState,
+    handle_for,
+    preview,
+    state_of,
+)
+from openmeet.network.records.event_writer import Publishable
 from openmeet.network.repositories.custodial import suggest_handle, suggested_domain_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision, revision_in_form
 from openmeet.web.api.operations import ApiOperation
@@ -132,6 +147,28 @@ def _records_form(preferences: PublishingPreferences) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleEvent:
+    """The public part of an event, as other apps show it. ``where`` is empty if the place is not public."""
+
+    title: str
+    when: str
+    where: str
+    text: str
+
+
+def _example_event(event: Publishable, now: Instant) -> ExampleEvent:
+    when = str(time_and_place.TO_BE_ANNOUNCED)
+    if event.starts_at is not None:
+        zone = event.time_zone or "UTC"
+        is_all_day = event.details.is_all_day
+        details = Details(Content(event.title), "", zone, event.starts_at, event.ends_at, is_all_day)
+        when = time_and_place.span_label(details, now)
+    is_placeless = event.mode is Mode.IN_PERSON and event.venue.is_empty
+    where = "" if is_placeless else time_and_place.venue_label(event.mode, event.venue)
+    return ExampleEvent(event.title, when, where, summary_of(event.description))
+
+
 # The fraction of a second in an RFC 3339 time. Nobody who reads the example needs it.
 _FRACTION: Final = re.compile(r'(?<="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=Z")')
 
@@ -155,7 +192,8 @@ def _consent_page(
         "records": records or FormState(_records_form(state.preferences)),
         "co_host_edits": [(one, formatting.ago(one.at, state.now)) for one in state.co_host_edits],
         "would": consent_preview,
-        "example": _FRACTION.sub("", consent_preview.record),
+        "example": _example_event(consent_preview.event, state.now),
+        "record": _FRACTION.sub("", consent_preview.record),
         "domain": domain,
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
