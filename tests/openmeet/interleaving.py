@@ -100,7 +100,7 @@ async def run_acts_interleaved(
         if waits_without_lock:
             await asyncio.wait({other}, timeout=3 * MOMENT)
         else:
-            await _finished_or_waiting(db, other)
+            await finished_or_waiting(db, other)
     gate.opened.set()
     await asyncio.gather(running, other)
     return gate.reached.is_set()
@@ -110,7 +110,7 @@ async def _started(act: Awaitable[object]) -> None:
     await act
 
 
-async def _finished_or_waiting(db: Database, other: asyncio.Task[None]) -> None:
+async def finished_or_waiting(db: Database, other: asyncio.Task[Any]) -> None:
     """Return when the other transaction has finished or waits for a lock."""
     while not other.done():
         await asyncio.wait({other}, timeout=MOMENT)

@@ -7,19 +7,25 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import publishing_preferences
+from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.series import date_queries, record_settings
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
+from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, deployment_on_each, switch_flag
+from tests.openmeet.interleaving import finished_or_waiting
 from tests.openmeet.publishing.other_app import cleos_records
 from tests.openmeet.publishing.watched_requests import RequestWatch, event_names_of, watch_requests
 from tests.openmeet.publishing.weekly_series import create_series, records_with_cids_of
@@ -144,6 +150,51 @@ async def test_dates_are_written_together_after_their_series(deployment: Deploym
     await deployment.deliver_publications()
     assert watch.writes == ["putRecord", "applyWrites"]
     assert len(await records_with_cids_of(deployment, ana, EVENT)) > 1
+
+
+async def withdraw_consent(tx: Transaction, person: Caller) -> None:
+    await identities.withdraw(tx, person.user_id)
+
+
+async def turn_events_off(tx: Transaction, person: Caller) -> None:
+    await publishing_preferences.change(tx, person.user_id, PublishingPreferences(writes_events=False))
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
+@pytest.mark.parametrize("end_permission", [withdraw_consent, turn_events_off])
+async def test_a_publication_inserted_during_a_withdrawal_is_not_sent(
+    deployment_on_each: Deployment, end_permission: Callable[[Transaction, Caller], Awaitable[None]]
+):
+    """The withdrawal does not see the row, which is committed later, and the publisher decides before the withdrawal is
+    committed. It waits for it before it sends anything.
+    """
+    deployment = deployment_on_each
+    cleo = await deployment.connected()
+    tea = await deployment.event(cleo)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("delete from publications")
+    outside, is_withdrawn, may_commit = contextvars.copy_context(), asyncio.Event(), asyncio.Event()
+
+    async def withdraw() -> None:
+        async with deployment.db.transaction() as tx:
+            await end_permission(tx, cleo)
+            is_withdrawn.set()
+            await may_commit.wait()
+
+    async with deployment.db.transaction() as tx:
+        await publications.enqueue(
+            tx, kind=PublicationKind.EVENT, subject_id=tea.id, user_id=cleo.user_id, revision=tea.revision
+        )
+        withdrawing = asyncio.create_task(withdraw(), context=outside.copy())
+        await is_withdrawn.wait()
+    running = asyncio.create_task(deployment.deliver_publications(), context=outside)
+    await finished_or_waiting(deployment.db, running)
+    may_commit.set()
+    await withdrawing
+    await running
+    await deployment.deliver_publications()
+    assert await cleos_records(deployment, EVENT) == []
+    assert (await deployment.status_of(PublicationKind.EVENT, tea.id)).state is PublicationState.WITHHELD
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer

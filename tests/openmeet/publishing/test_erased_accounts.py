@@ -16,9 +16,10 @@ from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.publishing import delivery_results
+from openmeet.network.publishing.decision import PublishPlain
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
-from openmeet.network.publishing.record_writes import hold_repository
+from openmeet.network.publishing.record_writes import hold_permissions
 from openmeet.network.publishing.schedule import run_once
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
@@ -84,9 +85,9 @@ async def store_first_write(publisher: PublishingDependencies, leased: Publicati
     identity = Identity(
         written.did, UserId(leased.user_id), IdentityKind.CONNECTED, "", "", "", "active", True, Instant(0)
     )
-    write = write_of(written)
+    write, decision = write_of(written), PublishPlain(identity, EVENT, None, lambda *_: {})
     async with publisher.db.transaction() as tx:
-        if await hold_repository(tx, identity, [leased]):
+        if await hold_permissions(tx, [(leased, decision)]):
             await leased_publications.store_before_sending(tx, leased, write, did=written.did, body=written.body or b"")
 
 

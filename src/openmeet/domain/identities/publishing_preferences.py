@@ -2,12 +2,13 @@
 edits by co-hosts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import Instant
+from groundwork.database import row_lock
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
@@ -50,6 +51,16 @@ DEFAULT_PREFERENCES: Final = PublishingPreferences()
 
 
 @dataclass(frozen=True, slots=True)
+class PermissionRevision:
+    """The consent and the preferences of one person, as a decision to publish found them."""
+
+    user_id: UserId
+    is_given: bool
+    consent_revision: int
+    preferences_revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class CoHostEdit:
     """Log entry: a co-host changed a record in the author's repository. ``co_host_id`` is None if the co-host has left
     this site.
@@ -74,6 +85,13 @@ class ShownCoHostEdit:
 _COLUMNS = "writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish, revision"
 
 _FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
+
+_PERMISSIONS = """
+    select c.user_id, c.publishing, c.revision, coalesce(p.revision, 0) as preferences_revision
+      from consents c left join record_preferences p on p.user_id = c.user_id
+     where c.user_id in :user_ids
+"""
+_HOLD_CONSENTS = "select user_id from consents where user_id in :user_ids order by user_id for share"
 
 # The revision check is part of the statement, so the second of two concurrent changes fails.
 _PUT = """
@@ -122,10 +140,37 @@ async def of_user(reader: Reader, user_id: UserId) -> PublishingPreferences:
     )
 
 
+async def permissions_of(reader: Reader, user_ids: Collection[UserId]) -> frozenset[PermissionRevision]:
+    """Return the current permission of each of these people who was ever asked."""
+    return frozenset(
+        PermissionRevision(
+            UserId(row["user_id"]), bool(row["publishing"]), row["revision"], row["preferences_revision"]
+        )
+        for row in await reader.fetch(_PERMISSIONS, user_ids=sorted(user_ids))
+    )
+
+
+async def hold(tx: Transaction, permissions: Collection[PermissionRevision]) -> bool:
+    """Keep these permissions from being changed until the transaction ends. Returns False if one has changed.
+
+    Whoever withdraws a permission changes it before they look for the publications that it concerns, so they find what
+    this transaction stores. The ones that they do not find, because another transaction is just inserting them, are
+    sent only after this check.
+    """
+    user_ids = sorted({one.user_id for one in permissions})
+    if not user_ids:
+        return True
+    if tx.engine != "sqlite":
+        await tx.fetch(_HOLD_CONSENTS, user_ids=user_ids)
+    return await permissions_of(tx, user_ids) == frozenset(permissions)
+
+
 async def change(
     tx: Transaction, user_id: UserId, preferences: PublishingPreferences, *, expected_revision: int | None = None
 ) -> PublishingPreferences:
     """Replace the preferences and enqueue the user's records for review. Raises PreconditionFailed."""
+    # ``hold`` waits for the lock on the consent, because there may be no row of preferences yet.
+    await row_lock.hold(tx, "consents", "user_id", user_id)
     row = await tx.fetch_one(
         _PUT,
         user_id=user_id,

@@ -14,6 +14,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.identities.publishing_preferences import PermissionRevision
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
 from openmeet.network.records.group import StrongRef
@@ -23,6 +24,9 @@ from openmeet.outbox.reasons import PublicationReason
 # PDS must have one and does not.
 RecordWriter = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
 
+# What the people concerned had permitted when the record was decided. It is compared again before the record is sent.
+Permissions = frozenset[PermissionRevision]
+
 
 @dataclass(frozen=True, slots=True)
 class PublishEvent:
@@ -30,6 +34,7 @@ class PublishEvent:
 
     event: Event
     identity: Identity
+    permissions: Permissions = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class PublishRsvp:
     event: Event
     identity: Identity
     status_token: str
+    permissions: Permissions = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class PublishSeries:
 
     series: Series
     identity: Identity
+    permissions: Permissions = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class PublishGroup:
     share: Share
     backup_admins: tuple[Did, ...]
     predecessor: StrongRef | None
+    permissions: Permissions = frozenset()
 
     @property
     def picture(self) -> Picture | None:
@@ -75,6 +83,7 @@ class PublishPlain:
     collection: Nsid
     key: RecordKey | None
     write: RecordWriter
+    permissions: Permissions = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 11).
 """
 
+from dataclasses import replace
+
 from at_protocol.data import cbor
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.nsid import Nsid
@@ -95,8 +97,15 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
         return decision
     flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
-        return decision
+        return await _with_permissions(reader, publication, decision)
     return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
+
+
+async def _with_permissions(reader: Reader, publication: Publication, decision: Publish | RetractDuplicate) -> Decision:
+    if isinstance(decision, RetractDuplicate):
+        return decision
+    people = {UserId(publication.user_id), decision.identity.user_id}
+    return replace(decision, permissions=await publishing_preferences.permissions_of(reader, people))
 
 
 async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:

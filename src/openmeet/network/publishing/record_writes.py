@@ -15,8 +15,9 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.identities.model import Identity
+from openmeet.domain.identities.publishing_preferences import PermissionRevision
 from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
@@ -90,7 +91,7 @@ async def write(
     target = await read_target(dependencies, client, publication, decision)
     if target.is_found:
         async with dependencies.db.transaction() as tx:
-            if not await hold_repository(tx, decision.identity, [publication]):
+            if not await hold_permissions(tx, [(publication, decision)]):
                 return
             await leased_publications.attach_found_record(
                 tx, publication, did=decision.identity.did, uri=str(target.uri)
@@ -116,19 +117,27 @@ async def write(
         await write(dependencies, client, publication, decision, refused.size // 2)
 
 
-async def hold_repository(tx: Transaction, identity: Identity, publications: Sequence[Publication]) -> bool:
-    """Lock a repository before what will be written there is stored in these leased publications. Then an erasure of its
-    account comes after this transaction, and finds what is stored.
+async def hold_permissions(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
+    """Lock a repository, and the permissions to write there, before what will be written is stored in these leased
+    publications. Then an erasure of the account, and a withdrawal of consent, come after this transaction and find what
+    is stored. All decisions are about the same repository.
 
-    Returns False if the account was erased or disconnected since the decision; the leases end then, and the publications
-    are due at once to be decided again. A first write has no DID in its row before this, so the erasure did not end its
-    lease.
+    Returns False if the account was erased or disconnected, or a permission changed, since the decisions; the leases end
+    then, and the publications are due at once to be decided again. A first write has no DID in its row before this, so
+    the erasure did not end its lease. A row that was being inserted while consent was withdrawn was not marked.
     """
+    identity = decided[0][1].identity
     await repository_state.hold_floors(tx, [identity.did])
     current = await identity_queries.find(tx, identity.did)
-    if current is not None and current.can_write and current.user_id == identity.user_id:
+    permissions = frozenset[PermissionRevision]().union(*(decision.permissions for _, decision in decided))
+    if (
+        current is not None
+        and current.can_write
+        and current.user_id == identity.user_id
+        and await publishing_preferences.hold(tx, permissions)
+    ):
         return True
-    for one in publications:
+    for one, _ in decided:
         await leased_publications.end_lease(tx, one, PublicationState.DUE)
     return False
 
@@ -145,7 +154,7 @@ async def _send(
         await upload(client, planned.picture.blob)
     in_flight_write = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
-        if not await hold_repository(tx, planned.identity, [publication]):
+        if not await hold_permissions(tx, [(publication, planned.decision)]):
             return
         writes = await leased_publications.store_before_sending(
             tx, publication, in_flight_write, did=planned.identity.did, body=written.body

@@ -66,11 +66,15 @@ class PlannedWrite:
     """
 
     uri: AtUri
-    identity: Identity
+    decision: Publish
     current: CurrentRecord | None
     record: dict[str, Value]
     is_up_to_date: bool
     picture: PictureToPublish = NO_PICTURE
+
+    @property
+    def identity(self) -> Identity:
+        return self.decision.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ async def plan_first_write(
     if not is_new or _picture_of(decision) is not None:
         return None
     record = await _first_record(dependencies, publication, decision)
-    planned = PlannedWrite(uri, decision.identity, None, record, is_up_to_date=False)
+    planned = PlannedWrite(uri, decision, None, record, is_up_to_date=False)
     check_record(dependencies, planned, encode_record(planned.record).body)
     return planned
 
@@ -203,7 +207,7 @@ async def plan_write(
         record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
     else:
         record = await rsvp_plan.rsvp_record(dependencies, publication, decision, target.previous)
-    return PlannedWrite(target.uri, decision.identity, target.current, record, record == target.previous)
+    return PlannedWrite(target.uri, decision, target.current, record, record == target.previous)
 
 
 async def _obstacle_to(
@@ -242,7 +246,7 @@ async def _plan_event(
     if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
         picture = NO_PICTURE  # already uploaded
     record = write_event(ours, previous, earlier)
-    return PlannedWrite(target.uri, decision.identity, target.current, record, unchanged, picture)
+    return PlannedWrite(target.uri, decision, target.current, record, unchanged, picture)
 
 
 async def _plan_group(
@@ -260,7 +264,7 @@ async def _plan_group(
     record = _made_unique(publication, record) if previous is None else record
     if previous is not None and record.get("avatar") == previous.get("avatar"):
         picture = replace(picture, blob=None)  # already uploaded
-    return PlannedWrite(target.uri, decision.identity, target.current, record, record == previous, picture)
+    return PlannedWrite(target.uri, decision, target.current, record, record == previous, picture)
 
 
 def check_record(dependencies: PublishingDependencies, planned: PlannedWrite, body: bytes) -> None:
