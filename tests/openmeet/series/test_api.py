@@ -447,9 +447,9 @@ async def test_past_dates_are_listed_on_request(client, ana, site):
 
 
 @pytest.mark.parametrize("verb", ["reinstate", "resume"])
-@pytest.mark.parametrize("stop", ["cancel", "pause"])
-async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop, verb):
-    """Without a message, neither attendees nor followers are notified. With a message, both are."""
+@pytest.mark.parametrize(("stop", "notified"), [("cancel", 1), ("pause", 0)])
+async def test_a_series_resumed_silently_notifies_only_of_cancelled_dates(client, ana, ben, stop, notified, verb):
+    """Attendees learn that their date is cancelled, and that it takes place after all. Otherwise nobody is notified."""
     made = await create_series(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)
     await client.put(f"/api/events/{opened.json()['slug']}/answer", json={"reply": "going"}, headers=ben)
@@ -458,8 +458,8 @@ async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop,
     before = await notification_count(client, ben)
     back = await post_to_series(client, ana, made, verb, {"isSilent": True})
     assert back.status_code == 200, back.text
-    assert await notification_count(client, ben) == before
+    assert await notification_count(client, ben) == before + notified
     await post_to_series(client, ana, made, "undo")
-    assert await notification_count(client, ben) == before, "the undo causes no notification either"
+    assert await notification_count(client, ben) == before + 2 * notified, "the undo is announced likewise"
     await post_to_series(client, ana, made, verb, {})
-    assert await notification_count(client, ben) == before + 1
+    assert await notification_count(client, ben) == before + 2 * notified + 1

@@ -1,10 +1,13 @@
 """The people who are notified of changes to a series; on both engines."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
-from groundwork.database.transaction import Database, Reader
+from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance import invitations
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
@@ -13,6 +16,7 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, impact, notify, tasks, undo
+from openmeet.domain.series.model import Series
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.content import notification_lines
@@ -141,19 +145,56 @@ async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Databa
         assert await people_to_mail(tx) == ["Cleo", "Cleo"]
 
 
-async def test_a_silent_edit_notifies_nobody_and_still_fills_seats(practice_db: Database) -> None:
+async def test_a_silent_edit_notifies_nobody(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        await give_rsvp(tx, ben, (await dates(tx, series))[0])
+        await actions.follow(tx, cleo, series.slug)
+        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal", notifies=False)
+        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
+
+
+async def cancel_and_reinstate_dates(tx: Transaction, ana: Caller, series: Series, names: list[str]) -> None:
+    await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), names, "ill", notifies=False)
+    await cancel_dates.reinstate_dates(tx, await lock_series(tx, ana, series), names, notifies=False)
+
+
+async def cancel_dates_and_undo(tx: Transaction, ana: Caller, series: Series, names: list[str]) -> None:
+    await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), names, "ill", notifies=False)
+    await undo.undo(tx, await lock_series(tx, ana, series))
+
+
+async def cancel_for_reasons_and_undo(tx: Transaction, ana: Caller, series: Series, names: list[str]) -> None:
+    reasons = dict.fromkeys(names, "ill")
+    await cancel_dates.cancel_for_reasons(tx, await lock_series(tx, ana, series), reasons, notifies=False)
+    await undo.undo(tx, await lock_series(tx, ana, series))
+
+
+async def cancel_and_resume_series(tx: Transaction, ana: Caller, series: Series, _names: list[str]) -> None:
+    await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "ill", notifies=False)
+    await actions.resume(tx, await lock_series(tx, ana, series), notifies=False)
+
+
+@pytest.mark.parametrize(
+    "there_and_back",
+    [cancel_and_reinstate_dates, cancel_dates_and_undo, cancel_for_reasons_and_undo, cancel_and_resume_series],
+)
+async def test_a_silent_cancellation_reaches_everyone_who_answered(
+    practice_db: Database, there_and_back: Callable[[Transaction, Caller, Series, list[str]], Awaitable[None]]
+) -> None:
+    """Nobody comes in vain, or misses a date that takes place after all. Only followers hear nothing."""
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx, capacity=1)
-        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        ben, cleo, dan = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
         (first, *_) = await dates(tx, series)
         await give_rsvp(tx, ben, first)
-        await give_rsvp(tx, cleo, first)
-        await actions.follow(tx, ben, series.slug)
-        await retitle(tx, await lock_series(tx, ana, series), "Rehearsal", notifies=False)
-        await cancel_dates.cancel_dates(
-            tx, await lock_series(tx, ana, series), original_dates([first]), "ill", notifies=False
-        )
-        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([], [])
+        await give_rsvp(tx, cleo, first)  # waits for a place
+        await actions.follow(tx, dan, series.slug)
+        await there_and_back(tx, ana, series, original_dates([first]))
+        for who in (ben, cleo):
+            assert await kinds_received(tx, who) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
+        assert await kinds_received(tx, dan) == []
 
 
 async def test_a_silent_edit_still_announces_a_new_time(practice_db: Database) -> None:

@@ -225,7 +225,8 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
 async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> tuple[Series, int]:
     """Resume a paused or cancelled series. Returns the number of dates cancelled with it that were reinstated.
 
-    ``notifies``: False if the host chose not to notify anybody.
+    ``notifies``: False if the host chose not to notify anybody; of a cancelled series, not to notify followers
+    (``cancel_dates``).
     """
     if series.status is SeriesStatus.ACTIVE:
         return series, 0

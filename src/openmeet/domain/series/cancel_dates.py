@@ -1,4 +1,8 @@
-"""Cancel, reinstate, remove and add single dates of a series. Callers hold the lock on the series."""
+"""Cancel, reinstate, remove and add single dates of a series. Callers hold the lock on the series.
+
+``notifies`` is False if the host chose not to notify followers. Everyone who answered a date that is cancelled,
+reinstated or removed is notified anyway, because otherwise they come in vain or miss it.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -131,7 +135,6 @@ async def reinstate_with_series(tx: Transaction, series: Series, *, notifies: bo
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, notifies: bool = True) -> Series:
     """Remove dates from the locked series permanently: the rule excludes them, and stored ones are deleted.
 
-    ``notifies``: False if the host chose not to notify followers. Everyone who answered a date is notified anyway.
     Raises NotFound if one of them is not a date of the series.
     """
     before = await undo.take_snapshot(tx, series)
@@ -284,4 +287,4 @@ async def _change(
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
     await series_dates.enqueue_by_policy(tx, [series.id])
-    return pairs, await notify.of_changes(tx, series, pairs, kind, notifies=notifies)
+    return pairs, await notify.of_changes(tx, series, pairs, kind, notifies=notifies, notifies_followers=notifies)

@@ -109,8 +109,8 @@ async def of_changes(
     not count, unless nothing else changed: a list with their new times would read as if they took place.
 
     ``notifies``: False if the host chose not to notify guests. As with a single event, a new time is announced anyway,
-    and so is a date that is deleted or is back; hosts and co-hosts of these dates are notified in any case if somebody
-    else changed them. ``notifies_followers``: False if these dates concern only people who answered them.
+    and so is a date that is cancelled, deleted or back; hosts and co-hosts of these dates are notified in any case if
+    somebody else changed them. ``notifies_followers``: False if these dates concern only people who answered them.
     """
     if not changed:
         return []
@@ -352,7 +352,11 @@ def _is_always_announced(before: Event | None, after: Event) -> bool:
     """Whether people must learn of a change even if the host chose not to notify them: otherwise they come in vain, or
     miss the date.
     """
-    return before is not None and (before.is_gone is not after.is_gone or not has_same_time(before, after))
+    return before is not None and (
+        before.is_gone is not after.is_gone
+        or before.is_cancelled is not after.is_cancelled
+        or not has_same_time(before, after)
+    )
 
 
 def _is_cancelled(event: Event | None) -> bool:

@@ -360,8 +360,8 @@ async def _notify_of_undo(
     dates = [(before, after) for before, after in pairs if after.position_in_series is not None]
     # After a split, people were notified of the rule of the later part, which is now deleted.
     last_pattern = (plan.made or series).timing.pattern
-    # Followers do not hear of the return of dates of whose removal they did not hear.
-    notifies_followers = not (is_silent and plan.action.act is UndoableAction.REMOVE_DATES)
+    # Followers do not hear that an action was undone of which they did not hear. Edits announce new times to them anyway.
+    notifies_followers = not is_silent or plan.action.act in {UndoableAction.EDIT, UndoableAction.SPLIT}
     news = await _news(tx, restored, dates, is_silent=is_silent, notifies_followers=notifies_followers)
     news = notify.with_rule(news, last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not is_silent:

@@ -102,8 +102,7 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
-    flash = cancellation_flash(notifies=notifies) if action is DateAction.CANCEL else _FLASH[action]
-    return go(series_path(series.slug), flash=flash)
+    return go(series_path(series.slug), flash=_FLASH[action])
 
 
 async def add(request: Request) -> Response:
@@ -136,11 +135,8 @@ async def publish(request: Request) -> Response:
     return go(series_path(series.slug), flash="series_agreed")
 
 
-def cancellation_flash(*, notifies: bool) -> str:
-    return "dates_cancelled" if notifies else "dates_cancelled_silently"
-
-
 _FLASH = {
+    DateAction.CANCEL: "dates_cancelled",
     DateAction.REINSTATE: "dates_reinstated",
     DateAction.REMOVE: "dates_removed",
 }

@@ -20,7 +20,6 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.media.subject import subject_of_series
 from openmeet.web.media.uploads import form_of, save_sent
-from openmeet.web.series.dates_pages import cancellation_flash
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of_dates
@@ -114,7 +113,7 @@ async def cancel(request: Request) -> Response:
             await cancel_dates.cancel(tx, series, reason, notifies=notifies)
         else:
             await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
-    return go(series_path(series.slug), flash="series_cancelled" if is_all else cancellation_flash(notifies=notifies))
+    return go(series_path(series.slug), flash="series_cancelled" if is_all else "dates_cancelled")
 
 
 async def show_pause(request: Request) -> Response:

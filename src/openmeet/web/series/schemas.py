@@ -314,7 +314,7 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     series.
 
     A range includes both ends, which are names of dates or days (``2027-03-30``). Dates that are already cancelled are
-    unchanged.
+    unchanged. With ``isSilent``, only people who answered one of the dates are notified.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -330,7 +330,9 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What to reinstate. Dates are named as for a cancellation."""
+    """What to reinstate. Dates are named as for a cancellation. With ``isSilent``, only people who answered one of them
+    are notified.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"fromDate": "2027-03-02T18:00:00", "toDate": "2027-03-30T18:00:00"}
 
@@ -348,7 +350,9 @@ class StatusReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """How to resume a series. Without a body, the people affected are notified."""
+    """How to resume a series. Without a body, the people affected are notified. With ``isSilent``, nobody is, except
+    people who answered a date that was cancelled with the series.
+    """
 
     is_silent: bool = False
 

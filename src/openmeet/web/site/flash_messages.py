@@ -88,7 +88,6 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
         "The series is cancelled. We’re telling everyone who was going, said maybe or was waiting, once."
     ),
     "dates_cancelled": lazy("Cancelled. We’re telling everyone who was going, said maybe or was waiting."),
-    "dates_cancelled_silently": lazy("Cancelled. Nobody gets a notification."),
     "dates_reinstated": lazy("They take place after all."),
     "dates_removed": lazy("Removed. The series skips these dates from now on."),
     "date_added": lazy("The date is added."),
