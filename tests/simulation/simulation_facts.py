@@ -94,7 +94,7 @@ async def look(simulation: "Simulation") -> Facts:
         attendances = await reader.fetch("select id, event_id, user_id, status, record_uri, source from attendances")
         identities = await reader.fetch("select did, user_id, kind, handle, pds_url from identities")
         publications = await reader.fetch(
-            "select kind, subject_id, user_id, state, uri, reason, was_lost, is_withdrawn from publications"
+            "select kind, subject_id, user_id, state, uri, reason, was_deleted_elsewhere, is_withdrawn from publications"
         )
         superseded = await reader.fetch(
             "select uri, subject_id, is_authors, created_at from superseded_records where kind = 'event'"

@@ -27,8 +27,8 @@ EVENTS = """
 ANSWERS = "select id, event_id, user_id, status, source, revision, record_uri, answered_at from attendances"
 # Times on the simulated clock, which always advances between two operations.
 PUBLICATIONS = """
-    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, sent_revision, uri, base_rev,
-           is_withdrawn, was_lost, reason, edited_at, due_at
+    select kind || ' ' || subject_id as id, kind, subject_id, state, revision, completed_revision, uri, base_rev,
+           is_withdrawn, was_deleted_elsewhere, reason, edited_at, due_at
       from publications where changed_at >= :since
 """
 RECORDS = "select uri as id, rev, said_rev, after_rev, standing, reason, cid, subject_uri from records where seen_at >= :since"

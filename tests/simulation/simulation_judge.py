@@ -264,7 +264,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
             continue
         if publication["is_withdrawn"] or was_blocked(simulation.memory, event, row["user_id"]):
             continue
-        if publication["was_lost"] or (publication["state"] == "withheld" and row["status"] == "declined"):
+        if publication["was_deleted_elsewhere"] or (publication["state"] == "withheld" and row["status"] == "declined"):
             continue  # the person deleted the record, which also means "no"
         expect(
             row["record_uri"] in facts.records,

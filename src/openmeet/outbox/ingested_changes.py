@@ -47,7 +47,7 @@ _COMPLETE_CHOSEN_WRITE = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
            else 'published' end,
-           sent_revision = chosen_revision, {SET_BASE}, {COMPLETE_WRITE},
+           completed_revision = chosen_revision, {SET_BASE}, {COMPLETE_WRITE},
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
@@ -80,9 +80,9 @@ _DELETED_ELSEWHERE = f"""
     update publications
        set state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end,
            {FORGET_RECORD}, edits = :edits, merged = :merged,
-           sent_revision = case when cast(:is_due_again as integer) = 1 then sent_revision else revision end,
+           completed_revision = case when cast(:is_due_again as integer) = 1 then completed_revision else revision end,
            {DUE_FROM_NOW}, {END_LEASE}, reason = :reason,
-           was_lost = 1 - cast(:is_due_again as integer)
+           was_deleted_elsewhere = 1 - cast(:is_due_again as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
@@ -97,8 +97,8 @@ _KEEP_EDITS = """
 # record to write them to.
 _RESUME_AFTER_DELETION = f"""
     update publications
-       set state = 'due', sent_revision = revision - 1, was_lost = 0, {DUE_FROM_NOW}, reason = ''
-     where uri = :uri and (state in ({_from(_State.DUE)}) and was_lost = 1
+       set state = 'due', completed_revision = revision - 1, was_deleted_elsewhere = 0, {DUE_FROM_NOW}, reason = ''
+     where uri = :uri and (state in ({_from(_State.DUE)}) and was_deleted_elsewhere = 1
                            or state in ({_from(_State.WITHHELD)}) and edits is not null)
 """
 
@@ -116,14 +116,14 @@ _REMEMBER_MERGE = f"""
 # There was never an agreed base for the chosen key, so the state "published" would be false.
 _ABANDON_KEY = f"""
     update publications
-       set sent_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
+       set completed_revision = revision, state = 'withheld', {DUE_FROM_NOW}, reason = '', {FORGET_RECORD}, {FORGET_EDITS}
      where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
 _ABANDON_REVISION = f"""
     update publications
-       set sent_revision = revision, {DUE_FROM_NOW},
+       set completed_revision = revision, {DUE_FROM_NOW},
            state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
@@ -133,7 +133,7 @@ _ABANDON_REVISION = f"""
 # Incrementing ``lease`` makes sure that the result of a handler that is running now changes nothing.
 _ERASE = f"""
     update publications
-       set state = 'retracted', did = null, {FORGET_RECORD}, {FORGET_EDITS}, sent_revision = revision,
+       set state = 'retracted', did = null, {FORGET_RECORD}, {FORGET_EDITS}, completed_revision = revision,
            changed_at = :now, {RESET_ATTEMPTS}, reason = :reason, {BREAK_LEASE}
      where did = :did
 """
@@ -152,13 +152,13 @@ _ATTACH_FOREIGN_RECORD = f"""
 # our own write. A publication that was withheld before its subject had a record stays withheld.
 _ACCEPT_FOREIGN_VERSION = f"""
     update publications
-       set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', was_merged = 1, was_lost = 0,
-           sent_revision = revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE},
+       set {SET_BASE}, {FORGET_EDITS}, chosen_cid = null, earlier_cids = '', was_merged = 1, was_deleted_elsewhere = 0,
+           completed_revision = revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE},
            state = case when state = 'withheld' then state
                         when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri
        and (state in ({STATE_GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
-           or (state = 'withheld' and sent_revision = revision))
+           or (state = 'withheld' and completed_revision = revision))
 """
 
 

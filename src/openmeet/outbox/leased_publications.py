@@ -144,7 +144,7 @@ _SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due'
            else 'published' end,
-           sent_revision = :revision, {SET_BASE}, {COMPLETE_WRITE},
+           completed_revision = :revision, {SET_BASE}, {COMPLETE_WRITE},
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = :reason, {END_LEASE}
      where {_IS_LEASED} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
@@ -166,8 +166,8 @@ _END_LEASE_IN_STATE = f"""
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``delivery_results.forget_record``).
 _SET_RETRACTED = f"""
     update publications
-       set state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
-           {FORGET_RECORD}, {FORGET_EDITS}, was_lost = 0,
+       set state = case when revision > :revision then 'due' else 'retracted' end, completed_revision = :revision,
+           {FORGET_RECORD}, {FORGET_EDITS}, was_deleted_elsewhere = 0,
            {DUE_FROM_NOW}, {RESET_ATTEMPTS}, reason = '', {END_LEASE}
      where {_IS_LEASED}
 """
@@ -176,7 +176,7 @@ _COMPLETE_WITHOUT_WRITE = f"""
     update publications
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld'
            else 'published' end,
-           sent_revision = :revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE}
+           completed_revision = :revision, {DUE_FROM_NOW}, attempts = 0, reason = '', {END_LEASE}
      where {_IS_LEASED} and state = 'sending'
 """
 

@@ -1,9 +1,9 @@
 """The columns of ``publications``, and those that statements set together, as parts of an ``update``.
 
 - The subject: ``kind``, ``subject_id``; ``user_id``, in whose repository the record belongs; ``revision``, the newest one,
-  and ``edited_at``, its time; ``sent_revision``, in Python ``completed_revision``, the newest one for which nothing is
-  left to send. It also increases when nothing was sent: the record already had the content, was deleted, or must not be
-  written. What was really sent is in ``chosen_*``.
+  and ``edited_at``, its time; ``completed_revision``, the newest one for which nothing is left to send. It also increases
+  when nothing was sent: the record already had the content, was deleted, or must not be written. What was really sent is
+  in ``chosen_*``.
 - When to try next: ``state``, ``reason``, ``due_at``; ``attempts`` since the last success; ``changed_at``.
 - The lease: ``lease``, its number; ``leased_until``; ``needs_recheck``, something that the handler's decision depends on
   has changed since the lease began.
@@ -16,8 +16,8 @@
   which they are compared to find later edits; ``was_merged``, whether the base contains another app's change;
   ``merge_rounds`` since the last edit.
 - The limit on writes without an edit: ``writes`` since ``writes_since``.
-- ``is_withdrawn``: its person does not want the record to be published. ``was_lost``, in Python
-  ``was_deleted_elsewhere``: somebody else deleted it.
+- ``is_withdrawn``: its person does not want the record to be published. ``was_deleted_elsewhere``: somebody
+  else deleted it.
 """
 
 from typing import Final
@@ -39,7 +39,8 @@ FORGET_EDITS: Final = "edits = null, merged = null"
 
 # Our own version is the base. ``merged`` is still that of the version that was sent.
 COMPLETE_WRITE: Final = (
-    f"earlier_cids = '', was_lost = 0, was_merged = case when merged is null then 0 else was_merged end, {FORGET_EDITS}"
+    "earlier_cids = '', was_deleted_elsewhere = 0, "
+    f"was_merged = case when merged is null then 0 else was_merged end, {FORGET_EDITS}"
 )
 
 RESET_ATTEMPTS: Final = "attempts = 0, merge_rounds = 0"

@@ -65,7 +65,7 @@ _MOVE_TO_USER = """
 _REATTACH_AFTER_RESTORE = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
-           sent_revision = :completed_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
+           completed_revision = :completed_revision, {FORGET_EDITS}, attempts = 0, reason = '', state = 'due', {DUE_FROM_NOW}
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:may_reuse_retracted as integer) = 1) and state <> 'sending'
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
@@ -75,11 +75,11 @@ _REATTACH_AFTER_RESTORE = f"""
 # published. The subject still says that its record was deleted; a series was withdrawn because of that.
 _REATTACH_AFTER_DELETION = f"""
     update publications
-       set did = :did, uri = :uri, {SET_BASE}, was_lost = 0, attempts = 0, reason = '',
+       set did = :did, uri = :uri, {SET_BASE}, was_deleted_elsewhere = 0, attempts = 0, reason = '',
            is_withdrawn = case when kind = 'series' then 0 else is_withdrawn end,
            state = 'due', {DUE_FROM_NOW}, {END_LEASE}
      where kind = :kind and subject_id = :subject_id and uri is null and (edits is null or kind <> 'event')
-       and (was_lost = 1 or cast(:awaits_host_decision as integer) = 1)
+       and (was_deleted_elsewhere = 1 or cast(:awaits_host_decision as integer) = 1)
        and state in ({STATE_GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 

@@ -84,9 +84,9 @@ class Publication:
         return self.uri is not None
 
 
-COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
+COLUMNS = """kind, subject_id, user_id, state, revision, completed_revision, did, uri, chosen_cid, chosen_body,
     chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
-    is_withdrawn, deleting_cid, was_lost"""
+    is_withdrawn, deleting_cid, was_deleted_elsewhere"""
 
 _FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
@@ -138,7 +138,7 @@ def publication_of(row: Row) -> Publication:
         user_id=row["user_id"],
         state=PublicationState(row["state"]),
         revision=row["revision"],
-        completed_revision=row["sent_revision"],
+        completed_revision=row["completed_revision"],
         did=row["did"],
         uri=row["uri"],
         chosen_cid=row["chosen_cid"],
@@ -156,7 +156,7 @@ def publication_of(row: Row) -> Publication:
         reason=decode_explanation(row["reason"]),
         is_withdrawn=bool(row["is_withdrawn"]),
         deleting_cid=row["deleting_cid"],
-        was_deleted_elsewhere=bool(row["was_lost"]),
+        was_deleted_elsewhere=bool(row["was_deleted_elsewhere"]),
     )
 
 

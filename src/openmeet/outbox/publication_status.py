@@ -95,7 +95,7 @@ class PublicationStatus:
     def _shown_delayed(self, now: Instant) -> Explanation:
         """The status of a record whose publication waits for something, which the reason names."""
         match self.state, None if self.reason is None else self.reason.code:
-            case PublicationState.WAITING, PublicationReason.BEING_READ:
+            case PublicationState.WAITING, PublicationReason.ACCOUNTS_BEING_READ:
                 return RecordStatus.WAITING_FOR_ACCOUNTS()
             case PublicationState.WAITING, _:
                 return RecordStatus.WAITING_FOR_EVENT()
@@ -103,7 +103,7 @@ class PublicationStatus:
                 return RecordStatus.SWITCHED_OFF()
             case PublicationState.RETRYING, _:
                 return _next_try(self.due_at - now)
-            case _, PublicationReason.NOT_ALLOWED:
+            case _, PublicationReason.NO_ACCESS_GRANTED:
                 return RecordStatus.NOT_ALLOWED()
             case _:
                 return RecordStatus.SIGN_IN_TO_PUBLISH()
@@ -140,7 +140,7 @@ def _next_try(microseconds: int) -> Explanation:
 ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Instant(0), Instant(0), was_merged=False)
 
 _SELECT: Final = """
-    select subject_id, state, revision, sent_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
+    select subject_id, state, revision, completed_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
       from publications where kind = :kind and subject_id in :ids
 """
 
@@ -159,7 +159,7 @@ def _status_of(row: Row) -> PublicationStatus:
     return PublicationStatus(
         PublicationState(row["state"]),
         row["revision"],
-        row["sent_revision"],
+        row["completed_revision"],
         row["uri"],
         decode_explanation(row["reason"]),
         Instant(row["due_at"]),

@@ -148,7 +148,8 @@ _UPDATE_IF_NEWER = f"""
            state = case when publications.state in ({_DUE_ON_NEW_REVISION_SQL}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, {RESET_ATTEMPTS},
            writes = 0,
-           was_lost = case when publications.kind in ('group', 'series') then publications.was_lost else 0 end
+           was_deleted_elsewhere = case when publications.kind in ('group', 'series')
+                                        then publications.was_deleted_elsewhere else 0 end
      where excluded.revision > publications.revision
 """
 _ENQUEUE_SELECTED: Final = f"""
@@ -176,16 +177,17 @@ _ATTACH_RECORD = """
 
 # A retraction that has started is finished first, and so is one that a handler may have decided on. Then the row is
 # decided again. The owner thereby decides that the deleted record of a group or series comes back. For other kinds,
-# ``was_lost`` stays set until the record is published. If the old record comes back before that, it is attached.
+# ``was_deleted_elsewhere`` stays set until the record is published. If the old record comes back before that, it is
+# attached.
 _RETRY_NOW = f"""
     update publications
        set state = case when {MAYBE_LEASED} then state else 'due' end, {RECHECK_IF_LEASED}, {DUE_FROM_NOW}, {RESET_ATTEMPTS},
            writes = 0, reason = '', is_withdrawn = 0,
-           was_lost = case when kind in ('group', 'series') then 0 else was_lost end
+           was_deleted_elsewhere = case when kind in ('group', 'series') then 0 else was_deleted_elsewhere end
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
             or (({MAYBE_LEASED} or state = 'retracted') and is_withdrawn = 1)
-            or (state in ('sending', 'retracted') and was_lost = 1))
+            or (state in ('sending', 'retracted') and was_deleted_elsewhere = 1))
 """
 
 _DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
@@ -199,11 +201,12 @@ _MAKE_UNPUBLISHED_DUE = f"""
            attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
      where user_id = :user_id
        and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED}
-           or (state = 'retracted' and was_lost = 0))
+           or (state = 'retracted' and was_deleted_elsewhere = 0))
 """
 
 # Rows that were decided, and might be decided otherwise now.
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED}
+            or (state = 'retracted' and was_deleted_elsewhere = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
 _MAKE_DUE_TEMPLATE = f"""
     update publications set {_DUE_OR_RECHECK}, writes = case when cast(:resets_write_count as integer) = 1 then 0 else writes end
@@ -390,7 +393,8 @@ async def forget_deletion_elsewhere(tx: Transaction, *, kind: PublicationKind, s
     whether it is published again, and if it comes back, it is not attached.
     """
     await tx.execute(
-        "update publications set was_lost = 0 where kind = :kind and subject_id = :subject_id and was_lost = 1",
+        "update publications set was_deleted_elsewhere = 0"
+        " where kind = :kind and subject_id = :subject_id and was_deleted_elsewhere = 1",
         kind=kind,
         subject_id=subject_id,
     )

@@ -423,7 +423,7 @@ async def test_a_refused_record_is_reported(bench: Bench):
             select 'event', 'x', id, :did, 'refused', 1, 1, :reason, :now, :now, :now from users where email = :email
             """,
             did=did(1),
-            reason=encode_explanation(PublicationReason.OTHER_RECORD_AT_ADDRESS()),
+            reason=encode_explanation(PublicationReason.KEY_OCCUPIED()),
             email=OPERATOR,
             now=tx.now,
         )
@@ -431,7 +431,7 @@ async def test_a_refused_record_is_reported(bench: Bench):
     assert "Running, 1 thing to look at" in h1_of(shown)
     assert "1 record was refused" in shown
     _, _, listed = shown.partition('id="refused"')
-    assert str(MESSAGES[PublicationReason.OTHER_RECORD_AT_ADDRESS]) in unescape(listed)
+    assert str(MESSAGES[PublicationReason.KEY_OCCUPIED]) in unescape(listed)
     assert did(1) in listed
 
 

@@ -13,7 +13,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from tests.databases import drop_schemas
 
-# The codes that revision 0055 changes.
+# The codes that the revisions 0055 and 0063 change.
 OLD = {
     "speaker_not_agreed": PublicationReason.RECORD_HOLDER_NOT_AGREED,
     "recalled": PublicationReason.WITHDRAWN,
@@ -27,8 +27,18 @@ OLD = {
     "answer_without_record": PublicationReason.RESPONSE_WITHOUT_RECORD,
     "answer_without_list": PublicationReason.RESPONSE_WITHOUT_LIST,
     "switched_off": PublicationReason.FLAG_OFF,
-    # These two stay, although one of the codes above is a part of each.
-    "no_answers_to_event": PublicationReason.NO_ANSWERS_TO_EVENT,
+    "deleted_elsewhere": PublicationReason.AWAITS_HOST_DECISION,
+    "no_series": PublicationReason.AUTHOR_SAYS_NO_SERIES,
+    "other_date_published": PublicationReason.DATE_NOT_PUBLISHED,
+    "not_allowed": PublicationReason.NO_ACCESS_GRANTED,
+    "slower_writes": PublicationReason.WRITE_BUDGET_SPENT,
+    "being_read": PublicationReason.ACCOUNTS_BEING_READ,
+    "no_new_record": PublicationReason.NO_SUCCESSOR_YET,
+    "no_new_group_record": PublicationReason.NO_GROUP_SUCCESSOR_YET,
+    "author_must_agree": PublicationReason.HOST_MUST_DECIDE,
+    "other_record_at_address": PublicationReason.KEY_OCCUPIED,
+    # 0055 leaves this one, although "no_answers" is a part of it.
+    "no_answers_to_event": PublicationReason.RSVPS_STAY_HERE,
     "hidden": PublicationReason.HIDDEN,
 }
 SCHEMA = "codes_of_reasons"

@@ -361,12 +361,14 @@ async def test_a_merge_changes_the_reason_only_of_rows_that_become_due(db: Datab
     """A row that waits for something else, such as a permission, still says what it waits for."""
     async with db.transaction() as tx:
         await place(tx, state)
-        await tx.execute("update publications set reason = :why", why=encode_explanation(PublicationReason.NOT_ALLOWED))
+        await tx.execute(
+            "update publications set reason = :why", why=encode_explanation(PublicationReason.NO_ACCESS_GRANTED)
+        )
         await ingested_changes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
         found = await held(tx)
     is_due = state in {PublicationState.DUE, PublicationState.RETRYING, PublicationState.PUBLISHED}
     assert (found.state, found.reason) == (
-        (PublicationState.DUE, None) if is_due else (state, PublicationReason.NOT_ALLOWED())
+        (PublicationState.DUE, None) if is_due else (state, PublicationReason.NO_ACCESS_GRANTED())
     )
 
 

@@ -168,7 +168,10 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deliver_all_publications(deployment)
     publication = await deployment.status_of(PublicationKind.RSVP, answer.id)
-    assert (publication.state, publication.reason) == (PublicationState.WAITING, PublicationReason.BEING_READ())
+    assert (publication.state, publication.reason) == (
+        PublicationState.WAITING,
+        PublicationReason.ACCOUNTS_BEING_READ(),
+    )
     assert await records_in_repository(deployment, first, RSVP) == {}
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     await says_no(deployment, cleo, event, said)

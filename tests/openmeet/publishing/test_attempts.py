@@ -44,7 +44,7 @@ async def test_records_are_written_together_when_the_budget_starts_again(deploym
     for one in made:
         publication = await publication_of(deployment, one.id)
         assert (publication.state, publication.attempts) == (PublicationState.RETRYING, 0)
-        assert publication.reason == PublicationReason.SLOWER_WRITES()
+        assert publication.reason == PublicationReason.WRITE_BUDGET_SPENT()
         due_at = (await deployment.status_of(PublicationKind.EVENT, one.id)).due_at
         assert due_at == deployment.clock.now() + 20 * MINUTE
     deployment.clock.turn(20 * MINUTE)

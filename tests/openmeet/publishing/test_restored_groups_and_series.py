@@ -42,7 +42,7 @@ async def restore(deployment: Deployment, subject: Subject, uri: str) -> None:
         await tx.execute(
             "update publications set state = 'due', due_at = :now, did = null, uri = null, base_cid = null,"
             " base_body = null, base_rev = null, chosen_cid = null, chosen_body = null, chosen_revision = null,"
-            " sent_revision = 0, edited_at = :edited_at where kind = :kind and subject_id = :id",
+            " completed_revision = 0, edited_at = :edited_at where kind = :kind and subject_id = :id",
             now=tx.now,
             edited_at=subject.updated_at,
             kind=kind_of(subject).value,
@@ -100,7 +100,7 @@ async def test_a_record_of_another_app_under_the_key_is_left_to_a_person(deploym
     status = await deployment.status_of(kind_of(subject), subject.id)
     assert (status.state, status.reason) == (
         PublicationState.CONFLICTED,
-        PublicationReason.OTHER_RECORD_AT_ADDRESS(),
+        PublicationReason.KEY_OCCUPIED(),
     )
     ((known, kept),) = (await records_of(deployment, ana, collection_of(subject))).items()
     assert (known, kept["name"], "website" in kept) == (uri, record["name"], False)

@@ -81,7 +81,7 @@ async def test_other_dates_stay_here_because_of_the_series(weekly: Weekly):
     await weekly.deliver_publications()
     status = await weekly.deployment.status_of(PublicationKind.EVENT, second.id)
     assert status.reason is not None
-    assert status.reason.code == PublicationReason.OTHER_DATE_PUBLISHED
+    assert status.reason.code == PublicationReason.DATE_NOT_PUBLISHED
     async with weekly.deployment.db.reader() as reader:
         assert (await consent.preview(reader, weekly.ana.user_id, instance=INSTANCE)).events == 1
 

@@ -127,7 +127,7 @@ async def test_a_forbidden_record_waits_and_is_sent_once_it_is_allowed(site: Sig
         grant_state = await status_of(site, event)
         assert (grant_state.state, grant_state.reason) == (
             PublicationState.BLOCKED,
-            PublicationReason.NOT_ALLOWED(),
+            PublicationReason.NO_ACCESS_GRANTED(),
         )
         asked = await browser.post(f"{IDENTITY_PAGE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))

@@ -81,7 +81,7 @@ async def states(
             publications_found = (await publication_status.statuses(reader, kind, ids)).values()
             found[kind] = {one.state for one in publications_found}
             blocked = [one for one in publications_found if one.state is PublicationState.BLOCKED]
-            assert all(one.reason == PublicationReason.NOT_ALLOWED() for one in blocked)
+            assert all(one.reason == PublicationReason.NO_ACCESS_GRANTED() for one in blocked)
             assert all(one.shown(reader.now, is_allowed=True) == RecordStatus.NOT_ALLOWED() for one in blocked)
     return found
 

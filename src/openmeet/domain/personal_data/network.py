@@ -135,8 +135,8 @@ PUBLISHING: Final = (
             account(ColumnAudience.EVERYONE, "did uri"),
             personal(ColumnAudience.EVERYONE, "chosen_body base_body edits merged"),
             plain(
-                "kind subject_id state revision sent_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
-                " attempts merge_rounds writes writes_since due_at lease leased_until edited_at changed_at is_withdrawn was_lost"
+                "kind subject_id state revision completed_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
+                " attempts merge_rounds writes writes_since due_at lease leased_until edited_at changed_at is_withdrawn was_deleted_elsewhere"
                 " earlier_cids needs_recheck deleting_cid"
             ),
         ),

@@ -376,7 +376,7 @@ async def _defer_to_ingestion(
 async def _store_failure(dependencies: PublishingDependencies, publication: Publication, failure: Failure) -> None:
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
-        reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
+        reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NO_ACCESS_GRANTED
         await delivery_results.end_lease(dependencies, publication, PublicationState.BLOCKED, reason=reason)
     elif failure.name in _ACCOUNT_AWAY_ERRORS:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.

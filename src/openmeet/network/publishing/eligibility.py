@@ -147,7 +147,7 @@ async def _decide_event(
         return DoNothing()
     if event.record_deleted_at is not None:
         # Nothing is written until the host decides. Checking again finds changes that were not announced.
-        return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
+        return Wait(PublicationReason.AWAITS_HOST_DECISION, Instant(reader.now + DAY))
     is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
     if is_hidden_by_moderators and not publication.may_exist_remotely:
         return WithholdOrRetract(PublicationReason.UNDER_REVIEW)
@@ -160,7 +160,7 @@ async def _decide_event(
         return DoNothing()
     if event.needs_author_approval:
         if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
-            return WithholdOrRetract(PublicationReason.AUTHOR_MUST_AGREE)
+            return WithholdOrRetract(PublicationReason.HOST_MUST_DECIDE)
         return DoNothing()
     return await _decide_repository_of_event(reader, event, publication)
 
@@ -270,7 +270,7 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
 def _why_not_public(event: Event) -> PublicationReason:
     match circle_of(event.content.visibility, event.group):
         case Circle.EVERYBODY if not event.is_published_by_policy:
-            return PublicationReason.OTHER_DATE_PUBLISHED
+            return PublicationReason.DATE_NOT_PUBLISHED
         case Circle.EVERYBODY:
             return PublicationReason.GROUP_KEEPS_EVENTS
         case Circle.LINK_HOLDERS:
@@ -321,7 +321,7 @@ def _why_rsvp_not_permitted(
     if event.is_blank:
         return PublicationReason.EVENT_BLANK
     if not are_rsvps_publishable(event):
-        return PublicationReason.NO_ANSWERS_TO_EVENT
+        return PublicationReason.RSVPS_STAY_HERE
     if attendance.is_private:
         return PublicationReason.PRIVATE_ANSWER
     if not has_consented:
@@ -336,7 +336,7 @@ async def _decide_series(reader: Reader, publication: Publication, *, has_consen
     if series is None or series.deleted_at is not None:
         return WithholdOrRetract(PublicationReason.SERIES_DELETED)
     if series.is_read_only and publication.uri is not None:
-        return WithholdOrRetract(PublicationReason.NO_SERIES)
+        return WithholdOrRetract(PublicationReason.AUTHOR_SAYS_NO_SERIES)
     if series.is_read_only:
         return DoNothing()
     if reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL:
@@ -375,7 +375,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
             reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED)
         )
     if successor_uri is None or successor_uri == publication.subject_id:
-        return Wait(PublicationReason.NO_NEW_RECORD)
+        return Wait(PublicationReason.NO_SUCCESSOR_YET)
     identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()

@@ -94,7 +94,7 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
         return WithholdOrRetract(PublicationReason.GROUP_OFF_NETWORK)
     successor_uri = group.network.record_uri
     if successor_uri is None or successor_uri == publication.subject_id:
-        return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
+        return Wait(PublicationReason.NO_GROUP_SUCCESSOR_YET)
     identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()

@@ -103,7 +103,7 @@ async def write(
     if isinstance(planned, KeyOccupied):
         if planned.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
-        reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
+        reason = PublicationReason.KEY_OCCUPIED
         await delivery_results.end_lease(dependencies, publication, PublicationState.CONFLICTED, reason=reason)
         return
     if planned.is_up_to_date and planned.current is not None:
@@ -184,7 +184,7 @@ async def pause_for_budget(
     seconds = pause_seconds(client.pace, now, cost=cost)
     if seconds > 0:
         until = Instant(now + int(seconds * SECOND))
-        await delivery_results.pause(dependencies, publication, PublicationReason.SLOWER_WRITES, until)
+        await delivery_results.pause(dependencies, publication, PublicationReason.WRITE_BUDGET_SPENT, until)
     return seconds > 0
 
 

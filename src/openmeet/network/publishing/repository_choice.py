@@ -75,7 +75,7 @@ async def repository_for_rsvp(
     ):
         # With a single account, the server is queried (``rsvp_plan.find_uri``). With several accounts,
         # some may be unreachable.
-        return Wait(PublicationReason.BEING_READ, until)
+        return Wait(PublicationReason.ACCOUNTS_BEING_READ, until)
     dids = [one.did for one in identities]
     effective = await seen_rsvps.effective_rsvp(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:

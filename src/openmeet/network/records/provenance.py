@@ -115,7 +115,7 @@ _WHEREABOUTS = """
     select i.user_id, i.handle, r.seen_at as version_seen_at, r.first_seen_at,
            case when p.state = 'published' and p.uri = x.uri then p.changed_at else r.seen_at end as synced_at,
            p.edited_at, p.revision,
-           case when p.state = 'published' and p.sent_revision >= p.revision then 1 else 0 end as is_edit_synced,
+           case when p.state = 'published' and p.completed_revision >= p.revision then 1 else 0 end as is_edit_synced,
            case when p.uri is null or (p.chosen_cid is null and p.base_cid = r.cid) then 1 else 0 end as is_foreign
       from (select cast(:uri as text) as uri) x
       left join identities i on i.did = :did
