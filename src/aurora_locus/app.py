@@ -79,7 +79,7 @@ from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
 from groundwork.mail.open_ import check_mailer
-from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.metrics import Metrics
@@ -383,13 +383,15 @@ def _email_deliveries(core: _Core, site: Site, stack: AsyncExitStack) -> dict[st
     start_task(stack, check_mailer(mailer, "PDS_EMAIL_SMTP_URL"), name="pds mail check")
     hostname, tokens = core.settings.hostname, core.registry.email_tokens
     return {
-        PdsJobKind.MAIL: one_by_one(email_handler(core.db, tokens, mailer, hostname, site)),
-        PdsJobKind.NOTICE: one_by_one(notice_handler(core.db, mailer, hostname, site)),
+        PdsJobKind.MAIL: one_job_per_call(email_handler(core.db, tokens, mailer, hostname, site)),
+        PdsJobKind.NOTICE: one_job_per_call(notice_handler(core.db, mailer, hostname, site)),
     }
 
 
 def _migration_deliveries(migration: MigrationContext) -> dict[str, JobDelivery]:
-    return {PdsJobKind.MOVE: one_by_one(move_handler(migration), max_leased=4, lease_seconds=MOVE_LEASE_SECONDS)}
+    return {
+        PdsJobKind.MOVE: one_job_per_call(move_handler(migration), jobs_per_lease=4, lease_seconds=MOVE_LEASE_SECONDS)
+    }
 
 
 async def _start_tasks(core: _Core, crawl_requests: CrawlRequests, stack: AsyncExitStack) -> None:

@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from groundwork.clock import SECOND
 from groundwork.errors import Unavailable
-from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.rate_limit.in_process import InProcessCounters
@@ -63,21 +63,21 @@ def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str,
     """The kinds of jobs that call the homeserver. Without one, they wait until an operator configures it."""
     events, _ = _metrics(platform)
     if bridge is None:
-        waiting = one_by_one(_not_configured)
+        waiting = one_job_per_call(_not_configured)
         return dict.fromkeys((JobKind.MATRIX_ROOM, JobKind.MATRIX_PERSON, JobKind.MATRIX_CALL), waiting)
     passed_on = events.labels(platform.tenant.name, "out")
     return {
         # Each room is a partition, so that no room waits for another.
-        JobKind.MATRIX_ROOM: one_by_one(
+        JobKind.MATRIX_ROOM: one_job_per_call(
             room_handler(bridge, lambda _kind: passed_on.inc()),
             partitions_at_once=50,
             lease_seconds=_LEASE_SECONDS,
             retry=_RETRY,
         ),
-        JobKind.MATRIX_PERSON: one_by_one(
-            person_handler(bridge), max_leased=2, lease_seconds=_LEASE_SECONDS, retry=_RETRY
+        JobKind.MATRIX_PERSON: one_job_per_call(
+            person_handler(bridge), jobs_per_lease=2, lease_seconds=_LEASE_SECONDS, retry=_RETRY
         ),
-        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=_RETRY),
+        JobKind.MATRIX_CALL: one_job_per_call(call_handler(bridge), retry=_RETRY),
     }
 
 

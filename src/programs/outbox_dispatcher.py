@@ -12,7 +12,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.mail.open_ import check_mailer
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
@@ -125,47 +125,47 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
 
     return {
         **matrix_deliveries(platform, bridge),
-        JobKind.MAIL: one_by_one(
+        JobKind.MAIL: one_job_per_call(
             email_handler(db, composers(email_context(platform)), sender(platform.mailer, platform.settings.public_url))
         ),
-        JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(db, network, custodial_pds)),
-        JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(custodial_deletion_handler(db, network, custodial_pds)),
-        JobKind.WEBHOOK: one_by_one(
+        JobKind.CUSTODIAL_ACCOUNT: one_job_per_call(custodial_account_handler(db, network, custodial_pds)),
+        JobKind.DELETE_CUSTODIAL_ACCOUNT: one_job_per_call(custodial_deletion_handler(db, network, custodial_pds)),
+        JobKind.WEBHOOK: one_job_per_call(
             webhook_handler(db, network.http, network.sealer, webhook_view(platform.settings.public_url)),
             partitions_at_once=50,
             retry=RETRY,
         ),
-        JobKind.REFRESH_IDENTITY: one_by_one(
+        JobKind.REFRESH_IDENTITY: one_job_per_call(
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
-        JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
-        JobKind.WAITING_ANSWERS: one_by_one(waiting_rsvps_handler(db)),
-        JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
-        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), max_leased=2, lease_seconds=600.0),
-        JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), max_leased=2, lease_seconds=600.0),
-        JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_proof)),
-        JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(db), max_leased=2, lease_seconds=600.0),
-        JobKind.LATE_WRITE: one_by_one(late_write_handler(publishing_dependencies(platform))),
-        JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
-        JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), max_leased=2),
-        JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db), max_leased=2, lease_seconds=600.0),
-        JobKind.FILL_SEATS: one_by_one(fill_seats_handler(db)),
+        JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_host)),
+        JobKind.WAITING_ANSWERS: one_job_per_call(waiting_rsvps_handler(db)),
+        JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
+        JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.PROVE_RECORD: one_job_per_call(record_handler(db, network, context, spend_on_proof)),
+        JobKind.COMPARE_ANSWERS: one_job_per_call(comparison_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.LATE_WRITE: one_job_per_call(late_write_handler(publishing_dependencies(platform))),
+        JobKind.DETECT_SERIES: one_job_per_call(detection_handler(db, named_series)),
+        JobKind.DETECT_FOREIGN_SERIES: one_job_per_call(detection_handler(db, named_series), jobs_per_lease=2),
+        JobKind.CLAIMED_DATES: one_job_per_call(claimed_dates_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
-        JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(db), max_leased=1, lease_seconds=600.0),
+        JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for
         # that.
-        JobKind.FAN_OUT: one_by_one(
-            fan_out_handler(db, AUDIENCES), max_leased=2, partitions_at_once=2, lease_seconds=600.0
+        JobKind.FAN_OUT: one_job_per_call(
+            fan_out_handler(db, AUDIENCES), jobs_per_lease=2, partitions_at_once=2, lease_seconds=600.0
         ),
-        JobKind.CHAT_NEWS: one_by_one(chat_news_handler(db), lease_seconds=600.0),
-        JobKind.MOVE_RECORDS: one_by_one(moving_handler(db), max_leased=1, lease_seconds=600.0),
-        JobKind.RECONCILE: one_by_one(
-            reconcile_handler(db, network, context, spend_on_host), max_leased=1, lease_seconds=600.0
+        JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db), lease_seconds=600.0),
+        JobKind.MOVE_RECORDS: one_job_per_call(moving_handler(db), jobs_per_lease=1, lease_seconds=600.0),
+        JobKind.RECONCILE: one_job_per_call(
+            reconcile_handler(db, network, context, spend_on_host), jobs_per_lease=1, lease_seconds=600.0
         ),
         # A repository can be large, so only a few are read at a time, with a lease long enough to read large ones one
         # after another.
-        JobKind.BACKFILL: one_by_one(
-            backfill_handler(db, network, context, spend_on_host), max_leased=AT_A_TIME, lease_seconds=1800.0
+        JobKind.BACKFILL: one_job_per_call(
+            backfill_handler(db, network, context, spend_on_host), jobs_per_lease=AT_A_TIME, lease_seconds=1800.0
         ),
     }
 

@@ -15,7 +15,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
@@ -266,7 +266,7 @@ async def test_waiting_mails_tell_nothing_of_a_leaving_person(
     """E-mails about chats, messages of hosts and announcements that are composed after the request."""
     scene = await _scene(await make_sqlite("openmeet", clock=clock), clock)
     db = scene.site.db
-    while await run_once(db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(db))}):
+    while await run_once(db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db))}):
         pass
     if is_leaving:
         await erasure.begin(db, scene.dan.user_id, GRACE)

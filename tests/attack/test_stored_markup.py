@@ -19,7 +19,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
@@ -109,7 +109,7 @@ async def _problems_of_mails(site: Site, folder: Path) -> list[str]:
     mailbox = FolderMailbox(folder, Sender("Town", EmailAddress("events@town.net")), site.clock)
     site.clock.turn(DAY)
     handler = email_handler(site.db, composers(EmailContext(CODE_KEY, "OpenMeet", ORIGIN)), sender(mailbox, ORIGIN))
-    while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
+    while await run_once(site.db, {JobKind.MAIL: one_job_per_call(handler)}):
         pass
     mails = _mails(folder)
     assert mails

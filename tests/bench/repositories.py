@@ -31,7 +31,7 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import enqueue_many
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
@@ -133,8 +133,8 @@ async def _read_in(
     async with store as db, _network(pds_url, directory_port, accounts) as network:
         # As in the publisher.
         handlers = {
-            JobKind.BACKFILL: one_by_one(
-                backfill_handler(db, network, HERE), max_leased=AT_A_TIME, lease_seconds=1800.0
+            JobKind.BACKFILL: one_job_per_call(
+                backfill_handler(db, network, HERE), jobs_per_lease=AT_A_TIME, lease_seconds=1800.0
             )
         }
         progress("reading the unknown people's repositories")

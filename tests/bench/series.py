@@ -12,7 +12,7 @@ from dateutil.tz import gettz
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import PositionInSeries
@@ -157,7 +157,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await apply_edits.apply_plan(tx, series, plan)
         edited = perf_counter() - begun
-        while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
+        while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out_handler(db, AUDIENCES))}):
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:

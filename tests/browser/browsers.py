@@ -19,7 +19,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.places.gazetteer import Gazetteer
@@ -94,7 +94,9 @@ class Deployment:
             await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))
 
         head = EmailContext(CODE_KEY, "OpenMeet", self.url)
-        await dispatcher.run_once(self.db, {JobKind.MAIL: one_by_one(email_handler(self.db, composers(head), send))})
+        await dispatcher.run_once(
+            self.db, {JobKind.MAIL: one_job_per_call(email_handler(self.db, composers(head), send))}
+        )
 
 
 # The keystroke-level model of Card, Moran and Newell (1980): to decide what comes next, and to point at it.

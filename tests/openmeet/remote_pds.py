@@ -22,7 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -97,7 +97,7 @@ class RemoteSite:
         """Resolve the servers of newly seen people, and release their events as far as the site's policy allows."""
         await dispatcher.run_once(
             self.db,
-            {JobKind.REFRESH_IDENTITY: one_by_one(identity_refresh.identity_handler(self.db, self.network))},
+            {JobKind.REFRESH_IDENTITY: one_job_per_call(identity_refresh.identity_handler(self.db, self.network))},
         )
         await intake.decide_due(self.db)
 

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
 from openmeet.domain.attendance.model import RsvpReply
@@ -264,7 +264,7 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
         some = original_dates(await dates_of(tx, series))[:2]
         await cancel_dates.cancel_dates(tx, await lock_series(tx, ana, series), some, "ill")
         await cancel_dates.cancel(tx, await lock_series(tx, ana, series), "ill")
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out_handler(db, AUDIENCES))}):
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:

@@ -30,7 +30,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
@@ -280,28 +280,28 @@ class Deployment:
         return await dispatcher.run_once(
             self.db,
             {
-                JobKind.CUSTODIAL_ACCOUNT: one_by_one(
+                JobKind.CUSTODIAL_ACCOUNT: one_job_per_call(
                     custodial_account_handler(self.db, self.network, self.custodial_pds)
                 ),
-                JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(
+                JobKind.DELETE_CUSTODIAL_ACCOUNT: one_job_per_call(
                     custodial_deletion_handler(self.db, self.network, self.custodial_pds)
                 ),
-                JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
-                JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
-                JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(self.db)),
-                JobKind.DETECT_SERIES: one_by_one(detection_handler(self.db, named_series)),
-                JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(self.db, named_series)),
-                JobKind.FAN_OUT: one_by_one(fan_out_handler(self.db, AUDIENCES)),
-                JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(self.db)),
-                JobKind.FILL_SEATS: one_by_one(fill_seats_handler(self.db)),
-                JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
-                JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
-                JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.waiting_rsvps_handler(self.db)),
-                JobKind.COMPARE_ANSWERS: one_by_one(comparison_handler(self.db)),
-                JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
-                JobKind.LATE_WRITE: one_by_one(late_write_handler(self.publisher)),
-                JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
-                JobKind.REFRESH_IDENTITY: one_by_one(
+                JobKind.BACKFILL: one_job_per_call(backfill.backfill_handler(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: one_job_per_call(fetch.subject_handler(self.db, self.network, here)),
+                JobKind.CLAIMED_DATES: one_job_per_call(claimed_dates_handler(self.db)),
+                JobKind.DETECT_SERIES: one_job_per_call(detection_handler(self.db, named_series)),
+                JobKind.DETECT_FOREIGN_SERIES: one_job_per_call(detection_handler(self.db, named_series)),
+                JobKind.FAN_OUT: one_job_per_call(fan_out_handler(self.db, AUDIENCES)),
+                JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps_handler(self.db)),
+                JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(self.db)),
+                JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
+                JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_job_per_call(comparison_handler(self.db)),
+                JobKind.PROVE_RECORD: one_job_per_call(fetch.record_handler(self.db, self.network, here)),
+                JobKind.LATE_WRITE: one_job_per_call(late_write_handler(self.publisher)),
+                JobKind.RECONCILE: one_job_per_call(reconcile.reconcile_handler(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: one_job_per_call(
                     identity_refresh.identity_handler(
                         self.db,
                         self.network,

@@ -60,28 +60,28 @@ class JobDelivery:
     returns a result for each. If it raises, that is the result for all of them. The lease can end before it returns, so
     it must tolerate a second call for the same revision.
 
-    ``max_leased`` is how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while this
-    many partitions have a delivery in progress, no others are started.
+    ``jobs_per_lease``: how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while
+    this many partitions have a delivery in progress, no others are started.
     """
 
     deliver: Deliver
     jobs_per_call: int = 1
-    max_leased: int = 20
+    jobs_per_lease: int = 20
     partitions_at_once: int = 50
     lease_seconds: float = 60.0
     retry: RetryPolicy = DEFAULT
 
 
-def one_by_one(
+def one_job_per_call(
     handler: JobHandler,
     *,
-    max_leased: int = 20,
+    jobs_per_lease: int = 20,
     partitions_at_once: int = 1,
     lease_seconds: float = 60.0,
     retry: RetryPolicy = DEFAULT,
 ) -> JobDelivery:
-    """Return a delivery that calls ``handler`` once for each job; up to ``max_leased`` calls run at once. A job is
-    completed when the handler returns.
+    """Return a delivery that calls ``handler`` once for each job. The calls for the jobs of one lease run at once. A job
+    is completed when the handler returns.
     """
 
     async def deliver(jobs: Sequence[Job]) -> Sequence[Result]:
@@ -90,7 +90,11 @@ def one_by_one(
         return [Completed()] * len(jobs)
 
     return JobDelivery(
-        deliver, max_leased=max_leased, partitions_at_once=partitions_at_once, lease_seconds=lease_seconds, retry=retry
+        deliver,
+        jobs_per_lease=jobs_per_lease,
+        partitions_at_once=partitions_at_once,
+        lease_seconds=lease_seconds,
+        retry=retry,
     )
 
 

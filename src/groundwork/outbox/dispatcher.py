@@ -90,7 +90,7 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
     """Lease the next jobs of a kind and return them by partition."""
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
-        leased = await leased_jobs.lease(tx, kind, limit=delivery.max_leased, until=until, busy=sorted(set(busy)))
+        leased = await leased_jobs.lease(tx, kind, limit=delivery.jobs_per_lease, until=until, busy=sorted(set(busy)))
     by_partition: dict[str, list[Job]] = {}
     for job in leased:
         by_partition.setdefault(job.partition, []).append(job)

@@ -13,7 +13,7 @@ from groundwork.clock import SECOND
 from groundwork.errors import FailureReason, RemoteFailed, RemoteSlow, Why
 from groundwork.mail.contract import Mail
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
@@ -214,7 +214,7 @@ async def pay_once(deployment: Deployment, postman: Postman) -> None:
     handler = email_handler(
         registry.db, registry.email_tokens, postman, "pds.example.org", deployment.pds.app.state.site
     )
-    await dispatcher.run_once(registry.db, {"mail": one_by_one(handler)})
+    await dispatcher.run_once(registry.db, {"mail": one_job_per_call(handler)})
     deployment.clock.turn(30 * SECOND)
 
 

@@ -13,7 +13,15 @@ from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import CircuitOpen, Explanation, NoConnectionFree, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import Completed, JobDelivery, JobFailed, NotAttempted, Result, RetryLater, one_by_one
+from groundwork.outbox.delivery import (
+    Completed,
+    JobDelivery,
+    JobFailed,
+    NotAttempted,
+    Result,
+    RetryLater,
+    one_job_per_call,
+)
 from groundwork.outbox.jobs import Job, JobState, Priority
 from groundwork.outbox.wakeup import new_wakeup
 
@@ -22,7 +30,7 @@ async def nothing(_job: Job) -> None: ...
 
 
 # Takes one job at a time.
-ONE = one_by_one(nothing, max_leased=1)
+ONE = one_job_per_call(nothing, jobs_per_lease=1)
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ async def test_urgent_jobs_are_leased_before_older_ones(db: Database, clock: Han
     async def note(job: Job) -> None:
         taken.append(job.subject)
 
-    while await dispatcher.run_once(db, {"kind": one_by_one(note, max_leased=1)}):
+    while await dispatcher.run_once(db, {"kind": one_job_per_call(note, jobs_per_lease=1)}):
         pass
     assert taken == ["d", "b", "a", "c"]
 
@@ -127,11 +135,11 @@ async def test_open_circuit_costs_no_attempt(db: Database, clock: HandClock):
             raise raised.pop(0)
 
     for _ in range(9):
-        await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+        await dispatcher.run_once(db, {"kind": one_job_per_call(handle)})
         job = await found(db, "s")
         assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + 15 * MINUTE)
         clock.turn(15 * MINUTE)
-    await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+    await dispatcher.run_once(db, {"kind": one_job_per_call(handle)})
     assert ((await found(db, "s")).state, (await found(db, "s")).attempts) == (JobState.DUE, 1)
 
 
@@ -141,7 +149,7 @@ async def test_a_call_without_a_free_connection_costs_no_attempt(db: Database, c
     async def handle(_job: Job) -> None:
         raise NoConnectionFree("not sent")
 
-    await dispatcher.run_once(db, {"kind": one_by_one(handle)})
+    await dispatcher.run_once(db, {"kind": one_job_per_call(handle)})
     job = await found(db, "s")
     assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + 30 * SECOND)
 
@@ -152,12 +160,12 @@ async def test_result_of_an_expired_lease_is_ignored(db: Database, clock: HandCl
 
     async def slow(_job: Job) -> None:
         clock.turn(61 * SECOND)
-        await dispatcher.run_once(db, {"kind": one_by_one(quick)})
+        await dispatcher.run_once(db, {"kind": one_job_per_call(quick)})
         raise RemoteFailed("too late")
 
     async def quick(_job: Job) -> None: ...
 
-    await dispatcher.run_once(db, {"kind": one_by_one(slow)})
+    await dispatcher.run_once(db, {"kind": one_job_per_call(slow)})
     assert ((await found(db, "s")).state, (await found(db, "s")).lease) == (JobState.COMPLETED, 2)
 
 
@@ -187,7 +195,10 @@ async def test_slow_partition_delays_no_other_jobs(db: Database):
 
     for subject, partition in (("s1", "slow"), ("f1", "fast")):
         await enqueue(db, subject, partition=partition)
-    deliveries = {"kind": one_by_one(handle, max_leased=1, partitions_at_once=2), "other": one_by_one(handle)}
+    deliveries = {
+        "kind": one_job_per_call(handle, jobs_per_lease=1, partitions_at_once=2),
+        "other": one_job_per_call(handle),
+    }
     running = asyncio.create_task(dispatcher.run(db, deliveries, stop, wake=wake, idle_seconds=2 * TIMEOUT_SECONDS))
 
     async def until(*subjects: str) -> None:
@@ -218,7 +229,7 @@ async def test_running_jobs_are_finished_when_it_stops(db: Database):
         await release.wait()
 
     await enqueue(db, "s")
-    running = asyncio.create_task(dispatcher.run(db, {"kind": one_by_one(handle)}, stop, wake=wake))
+    running = asyncio.create_task(dispatcher.run(db, {"kind": one_job_per_call(handle)}, stop, wake=wake))
     await begun.wait()
     stop.set()
     wake.set()
@@ -246,14 +257,14 @@ async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
 
     async def deliver(some: Sequence[Job]) -> Sequence[Result]:
         if some[0].subject == "leased":
-            await dispatcher.run_once(db, {"kind": one_by_one(nothing)})
+            await dispatcher.run_once(db, {"kind": one_job_per_call(nothing)})
             async with db.transaction() as tx:
                 await jobs.enqueue_again_selected(tx, "kind", chosen, has_partitions=True)
         return [Completed()] * len(some)
 
     async with db.transaction() as tx:
         await tx.execute("update outbox_jobs set priority = 0 where subject = 'leased'")
-    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, max_leased=1)})
+    await dispatcher.run_once(db, {"kind": JobDelivery(deliver, jobs_per_lease=1)})
     for subject in ("leased", "completed"):
         job = await found(db, subject)
         assert (job.state, job.partition, job.priority) == (JobState.DUE, "new", Priority.FIRST)

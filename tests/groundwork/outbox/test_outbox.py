@@ -7,7 +7,7 @@ from groundwork.clock import HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import FailureReason, Refused, RemoteFailed, TooMany
 from groundwork.outbox import jobs, retry
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import lease, run_once
 from groundwork.outbox.jobs import Job, JobState
 
@@ -44,19 +44,19 @@ class _Payer:
 async def test_a_revision_is_delivered_once(db: Database):
     handler = _Payer()
     await enqueue(db)
-    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
-    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_job_per_call(handler.pay)}) == 1
+    assert await run_once(db, {"kind": one_job_per_call(handler.pay)}) == 0
     await enqueue(db)
-    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_job_per_call(handler.pay)}) == 0
     assert handler.paid == [("s", 1)]
 
 
 async def test_newer_revision_is_due_again(db: Database):
     handler = _Payer()
     await enqueue(db)
-    await run_once(db, {"kind": one_by_one(handler.pay)})
+    await run_once(db, {"kind": one_job_per_call(handler.pay)})
     await enqueue(db, revision=2)
-    await run_once(db, {"kind": one_by_one(handler.pay)})
+    await run_once(db, {"kind": one_job_per_call(handler.pay)})
     assert handler.paid == [("s", 1), ("s", 2)]
 
 
@@ -66,7 +66,7 @@ async def test_a_revision_enqueued_during_delivery_is_not_lost(db: Database):
     async def pay(_job: Job) -> None:
         await enqueue(db, revision=2)
 
-    await run_once(db, {"kind": one_by_one(pay)})
+    await run_once(db, {"kind": one_job_per_call(pay)})
     assert (await found(db)).state is JobState.DUE
 
 
@@ -79,8 +79,8 @@ async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Databas
         async with db.transaction() as tx:
             await jobs.enqueue(tx, "kind", job.subject, job.revision + 1, due_at=later)
 
-    assert await run_once(db, {"kind": one_by_one(pay)}) == 1
-    assert await run_once(db, {"kind": one_by_one(pay)}) == 0
+    assert await run_once(db, {"kind": one_job_per_call(pay)}) == 1
+    assert await run_once(db, {"kind": one_job_per_call(pay)}) == 0
     assert ((await found(db)).state, (await found(db)).due_at) == (JobState.DUE, later)
 
 
@@ -101,7 +101,7 @@ async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_
             await ask()
 
     await ask()
-    assert [await run_once(db, {"kind": one_by_one(pay)}) for _ in range(3)] == [1, 1, 0]
+    assert [await run_once(db, {"kind": one_job_per_call(pay)}) for _ in range(3)] == [1, 1, 0]
     assert paid == [paid[0], paid[0] + 1]
     await ask()
     assert (await found(db)).state is JobState.DUE
@@ -110,7 +110,7 @@ async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_
 async def test_job_of_a_dead_worker_is_leased_again(db: Database, clock: HandClock):
     await enqueue(db)
     handler = _Payer()
-    delivery = one_by_one(handler.pay, lease_seconds=60)
+    delivery = one_job_per_call(handler.pay, lease_seconds=60)
     assert [len(some) for some in (await lease(db, "kind", delivery)).values()] == [1]
     assert await lease(db, "kind", delivery) == {}
     clock.turn(61 * SECOND)
@@ -120,20 +120,20 @@ async def test_job_of_a_dead_worker_is_leased_again(db: Database, clock: HandClo
 async def test_temporary_failure_is_retried(db: Database, clock: HandClock):
     handler = _Payer(RemoteFailed("away"), TooMany("slow down", after_seconds=120))
     await enqueue(db)
-    await run_once(db, {"kind": one_by_one(handler.pay)})
+    await run_once(db, {"kind": one_job_per_call(handler.pay)})
     job = await found(db)
     assert (job.state, job.attempts, job.why) == (JobState.DUE, 1, FailureReason.REMOTE_FAILED())
     clock.turn(10 * SECOND)
-    await run_once(db, {"kind": one_by_one(handler.pay)})
+    await run_once(db, {"kind": one_job_per_call(handler.pay)})
     assert (await found(db)).due_at == clock.now() + 120 * SECOND
 
 
 async def test_permanent_failure_waits_for_an_operator(db: Database, clock: HandClock):
     handler = _Payer(Refused("no"))
     await enqueue(db)
-    await run_once(db, {"kind": one_by_one(handler.pay)})
+    await run_once(db, {"kind": one_job_per_call(handler.pay)})
     clock.turn(24 * HOUR)
-    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 0
+    assert await run_once(db, {"kind": one_job_per_call(handler.pay)}) == 0
     async with db.reader() as reader:
         assert [(job.reason_code, job.why) for job in await jobs.in_state(reader, JobState.FAILED)] == [
             ("Refused", FailureReason.REFUSED())
@@ -141,14 +141,14 @@ async def test_permanent_failure_waits_for_an_operator(db: Database, clock: Hand
         assert [(kind, state, n) for kind, state, n, _ in await jobs.counts(reader)] == [("kind", JobState.FAILED, 1)]
     async with db.transaction() as tx:
         assert await jobs.retry_now(tx, "kind", "s")
-    assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
+    assert await run_once(db, {"kind": one_job_per_call(handler.pay)}) == 1
 
 
 async def test_unexpected_failure_is_retried_a_few_times(db: Database, clock: HandClock):
     handler = _Payer(*(KeyError("bug") for _ in range(10)))
     await enqueue(db)
     for _ in range(10):
-        await run_once(db, {"kind": one_by_one(handler.pay)})
+        await run_once(db, {"kind": one_job_per_call(handler.pay)})
         clock.turn(HOUR)
     assert len(handler.paid) == retry.DEFAULT.unforeseen_tries
     assert (await found(db)).state is JobState.FAILED
@@ -162,13 +162,13 @@ async def test_one_failure_does_not_touch_the_others(db: Database):
         if job.subject == "a":
             raise Refused("no")
 
-    await run_once(db, {"kind": one_by_one(pay)})
+    await run_once(db, {"kind": one_job_per_call(pay)})
     assert (await found(db, "b")).state is JobState.COMPLETED
 
 
 async def test_finished_jobs_are_deleted_eventually(db: Database, clock: HandClock):
     await enqueue(db)
-    await run_once(db, {"kind": one_by_one(_Payer().pay)})
+    await run_once(db, {"kind": one_job_per_call(_Payer().pay)})
     clock.turn(HOUR)
     async with db.transaction() as tx:
         assert await jobs.forget_completed(tx, tx.now) == 1

@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.transaction import Database, TransactionConflict
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.account_merge import actions, queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import AccountMergeReason, SignInResult
@@ -142,7 +142,7 @@ async def test_signing_in_takes_the_same_time_however_many_rsvps_are_pending(db:
         assert await statuses_of(db, stranger) == {AttendanceStatus.PENDING}
     assert statements[0] == statements[1]
     while await dispatcher.run_once(
-        db, {JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.waiting_rsvps_handler(db))}
+        db, {JobKind.WAITING_ANSWERS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(db))}
     ):
         pass
     assert await statuses_of(db, stranger) == {AttendanceStatus.ATTENDING}

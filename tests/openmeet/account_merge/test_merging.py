@@ -7,7 +7,7 @@ import pytest
 from groundwork.database.migrate import migrate
 from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.merge import REASSIGNMENTS, is_there, merge
@@ -143,7 +143,7 @@ async def test_the_number_of_statements_does_not_depend_on_shared_events(db: Dat
         many = await merged(tx, 14)
     # SQLite runs in the process, so several single-row statements cost no more than one with many rows.
     assert many == some or db.engine == "sqlite"
-    while await dispatcher.run_once(db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(db))}):
+    while await dispatcher.run_once(db, {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(db))}):
         pass
     async with db.reader() as reader:
         rows = await reader.fetch(

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.event_changes import ATTENDEES, EventNotice
@@ -68,7 +68,7 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
 
 
 async def deliver_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 

@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
@@ -65,7 +65,7 @@ class Post:
         """Run the jobs that are due. Returns the e-mails that arrived, sorted by recipient."""
         self.inbox.received.clear()
         handler = email_handler(self.db, composers(HEAD), sender(self.mailer, ORIGIN))
-        while await run_once(self.db, {JobKind.MAIL: one_by_one(handler)}):
+        while await run_once(self.db, {JobKind.MAIL: one_job_per_call(handler)}):
             pass
         return sorted(self.inbox.received, key=lambda mail: str(mail["To"]))
 

@@ -11,7 +11,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.errors import NotFound, Unavailable
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.erasure import actions
@@ -152,7 +152,7 @@ async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Depl
         (gone, IdentityReason.SERVER_WAS_AWAY),
         (replace(deployment.custodial_pds, admin_authorization=""), IdentityReason.CANNOT_DELETE_ACCOUNT),
     ):
-        handler = one_by_one(custodial_deletion_handler(deployment.db, deployment.network, custodial_pds))
+        handler = one_job_per_call(custodial_deletion_handler(deployment.db, deployment.network, custodial_pds))
         await dispatcher.run_once(deployment.db, {JobKind.DELETE_CUSTODIAL_ACCOUNT: handler})
         async with deployment.db.transaction() as tx:
             job = await jobs.find(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)

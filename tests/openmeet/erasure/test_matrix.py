@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -73,7 +73,7 @@ async def test_nothing_remains_if_the_homeserver_was_available(db: Database, tmp
         await actions.begin(db, who.user_id, GRACE)
     clock.turn(12 * DAY)
     await take_due(db, erasing_in(tmp_path))
-    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_by_one(_nothing_to_do)})
+    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_job_per_call(_nothing_to_do)})
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 2
     async with db.reader() as reader:
@@ -151,7 +151,7 @@ async def _homeserver_answers(db: Database, who: Caller) -> None:
         async with db.transaction() as tx:
             await matrix_people.forget_deleted(tx, UserId(job.subject))
 
-    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_by_one(done)})
+    await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_job_per_call(done)})
     async with db.reader() as reader:
         assert await matrix_people.person(reader, who.user_id) is None
 

@@ -1,6 +1,6 @@
 """A site that collects the e-mails it sends."""
 
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
@@ -23,6 +23,6 @@ class MailingSite:
     async def subjects(self) -> dict[str, str]:
         """The subject of the newest e-mail to each address."""
         self.sent.clear()
-        while await run_once(self.site.db, {JobKind.MAIL: one_by_one(self._handler)}):
+        while await run_once(self.site.db, {JobKind.MAIL: one_job_per_call(self._handler)}):
             pass
         return {one.to: one.subject for one in self.sent}

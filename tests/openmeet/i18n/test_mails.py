@@ -13,7 +13,7 @@ from markupsafe import escape
 
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.i18n import pseudo
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
@@ -106,7 +106,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
     handler = email_handler(site.db, {kind: noting(kind) for kind in made}, send)
 
     async def deliver() -> None:
-        while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
+        while await run_once(site.db, {JobKind.MAIL: one_job_per_call(handler)}):
             pass
 
     # Occasions in which months pass come last, because the events are over afterwards.

@@ -10,7 +10,7 @@ import pytest
 from at_protocol.syntax.record_key import parse_record_key
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
@@ -238,7 +238,7 @@ async def test_a_series_is_deleted_with_the_record_that_started_it(db: Database,
 
 async def pay_claimed_dates(db: Database) -> int:
     """Deliver every job of this kind, as the publisher does, and return their number."""
-    return await run_once(db, {JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db))})
+    return await run_once(db, {JobKind.CLAIMED_DATES: one_job_per_call(claimed_dates_handler(db))})
 
 
 @pytest.mark.usefixtures("flags_on")

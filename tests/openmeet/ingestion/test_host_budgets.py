@@ -8,7 +8,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock, Instant
 from groundwork.errors import TooMany
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
@@ -34,12 +34,12 @@ async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: 
     counters = InProcessCounters()
     here = deployment.processor.ingestion_context
     handlers = {
-        JobKind.FETCH_SUBJECT: one_by_one(
+        JobKind.FETCH_SUBJECT: one_job_per_call(
             fetch.subject_handler(
                 deployment.db, deployment.network, here, spend_on_host=spending(counters, deployment.clock, THREE)
             )
         ),
-        JobKind.PROVE_RECORD: one_by_one(
+        JobKind.PROVE_RECORD: one_job_per_call(
             fetch.record_handler(
                 deployment.db, deployment.network, here, spending_on_proofs(counters, deployment.clock, THREE)
             )
@@ -82,7 +82,7 @@ async def test_one_repository_leaves_the_budget_of_its_host_to_others(deployment
         await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, 1, tx.now) for uri in uris[:5]])
         await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uris[5], 1, Instant(tx.now + 1))])
     clock.turn(SECOND)
-    await dispatcher.run_once(deployment.db, {JobKind.PROVE_RECORD: one_by_one(handler)})
+    await dispatcher.run_once(deployment.db, {JobKind.PROVE_RECORD: one_job_per_call(handler)})
     question = "select subject from outbox_jobs where kind = 'prove_record' and state = 'completed'"
     async with deployment.db.reader() as reader:
         proven = {row["subject"] for row in await reader.fetch(question)}
@@ -124,7 +124,7 @@ async def test_a_read_requested_while_another_is_delayed_is_due_at_once(deployme
     handler = backfill.backfill_handler(
         deployment.db, deployment.network, deployment.processor.ingestion_context, refuse
     )
-    assert await dispatcher.run_once(deployment.db, {JobKind.BACKFILL: one_by_one(handler)}) == 1
+    assert await dispatcher.run_once(deployment.db, {JobKind.BACKFILL: one_job_per_call(handler)}) == 1
     async with deployment.db.reader() as reader:
         job = await jobs.find(reader, JobKind.BACKFILL, did)
     assert job is not None

@@ -15,7 +15,7 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import Job, JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
@@ -173,7 +173,7 @@ async def test_reads_respect_the_hosts_budget_and_keep_progress(
     did, uris = await _write(deployment, 5)
     spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
     handlers = {
-        JobKind.BACKFILL: one_by_one(
+        JobKind.BACKFILL: one_job_per_call(
             backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context, spend)
         )
     }

@@ -8,7 +8,7 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
@@ -61,7 +61,7 @@ async def read_in_rounds(deployment: Deployment, did: Did, *, requests: int, rou
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     for number in range(1, rounds + 1):
-        await dispatcher.run_once(deployment.db, {JobKind.BACKFILL: one_by_one(handler)})
+        await dispatcher.run_once(deployment.db, {JobKind.BACKFILL: one_job_per_call(handler)})
         async with deployment.db.reader() as reader:
             job = await jobs.find(reader, JobKind.BACKFILL, did)
         assert job is not None

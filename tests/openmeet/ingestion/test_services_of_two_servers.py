@@ -15,7 +15,7 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.http.server import serving
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.ingestion import fetch, identity_refresh, intake
@@ -75,9 +75,13 @@ class Service:
             await dispatcher.run_once(
                 deployment.db,
                 {
-                    JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(deployment.db, deployment.network, here)),
-                    JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
-                    JobKind.REFRESH_IDENTITY: one_by_one(
+                    JobKind.PROVE_RECORD: one_job_per_call(
+                        fetch.record_handler(deployment.db, deployment.network, here)
+                    ),
+                    JobKind.FETCH_SUBJECT: one_job_per_call(
+                        fetch.subject_handler(deployment.db, deployment.network, here)
+                    ),
+                    JobKind.REFRESH_IDENTITY: one_job_per_call(
                         identity_refresh.identity_handler(deployment.db, deployment.network)
                     ),
                 },

@@ -7,7 +7,7 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.network.ingestion import backfill, fetch, identity_refresh
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
@@ -31,7 +31,7 @@ async def paid(deployment: Deployment, kind: JobKind, subject: str) -> tuple[str
             deployment.db, deployment.network, deployment.processor.ingestion_context
         ),
     }
-    await dispatcher.run_once(deployment.db, {kind: one_by_one(handlers[kind])})
+    await dispatcher.run_once(deployment.db, {kind: one_job_per_call(handlers[kind])})
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one(
             "select state from outbox_jobs where kind = :kind and subject = :s", kind=kind, s=subject

@@ -14,7 +14,7 @@ from time import monotonic
 from groundwork.clock import SECOND, HandClock, Instant, SystemClock
 from groundwork.database.open_ import open_database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.telemetry.logs import configure
 from openmeet.matrix import reader
@@ -50,9 +50,9 @@ async def main(database: str, schema: str, now: str, url: str, name: str, token:
     bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
     soon = RetryPolicy(first_seconds=0.2, longest_seconds=1.0)
     deliveries = {
-        JobKind.MATRIX_ROOM: one_by_one(room_handler(bridge, _passed), retry=soon),
-        JobKind.MATRIX_CALL: one_by_one(call_handler(bridge), retry=soon),
-        JobKind.MATRIX_PERSON: one_by_one(person_handler(bridge), retry=soon),
+        JobKind.MATRIX_ROOM: one_job_per_call(room_handler(bridge, _passed), retry=soon),
+        JobKind.MATRIX_CALL: one_job_per_call(call_handler(bridge), retry=soon),
+        JobKind.MATRIX_PERSON: one_job_per_call(person_handler(bridge), retry=soon),
     }
     print("said ready", flush=True)
     reading = asyncio.create_task(reader.run(bridge, asyncio.Event(), lambda _number: None))

@@ -10,7 +10,7 @@ from typing import Any
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import JobDelivery, one_by_one
+from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.outbox.retry import RetryPolicy
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -83,11 +83,11 @@ class MirroredTown:
 
     def deliveries(self) -> dict[str, JobDelivery]:
         return {
-            JobKind.MATRIX_ROOM: one_by_one(
+            JobKind.MATRIX_ROOM: one_job_per_call(
                 room_handler(self.bridge, self.passed_on.append), retry=RetryPolicy(first_seconds=0.0)
             ),
-            JobKind.MATRIX_CALL: one_by_one(call_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
-            JobKind.MATRIX_PERSON: one_by_one(person_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
+            JobKind.MATRIX_CALL: one_job_per_call(call_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
+            JobKind.MATRIX_PERSON: one_job_per_call(person_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
         }
 
     async def deliver(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.clock import SECOND
 from groundwork.errors import InvalidForm, Refused
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.attendance import actions as attendance
@@ -168,7 +168,7 @@ async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredT
         row = await reader.fetch_one("select id from chat_messages where matrix_sender is not null")
         mentioned = await reader.fetch("select user_id from chat_mentions where message_id = :id", id=row["id"])
     assert {one["user_id"] for one in mentioned} == {town.ana.user_id, town.ben.user_id}
-    await run_once(town.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(town.db))})
+    await run_once(town.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(town.db))})
     async with town.db.reader() as reader:
         told_of = await reader.fetch("select user_id, kind from notifications where kind = 'chat_mention' order by id")
     assert {one["user_id"] for one in told_of} == {town.ana.user_id, town.ben.user_id}

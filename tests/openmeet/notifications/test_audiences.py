@@ -14,7 +14,7 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -82,7 +82,7 @@ class Scene:
 
 
 async def deliver(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 

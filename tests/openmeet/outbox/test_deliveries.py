@@ -6,7 +6,7 @@ from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.outbox import jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from groundwork.outbox.jobs import JobState
 from openmeet.outbox.emails import COMPOSED_AT_ONCE, DueEmail, EmailReason, OutgoingEmail, email_handler, enqueue_email
@@ -35,7 +35,7 @@ async def compose(_db: Database, due: DueEmail) -> OutgoingEmail | None:
 
 
 async def deliver(db: Database, post: _Post) -> None:
-    await run_once(db, {JobKind.MAIL: one_by_one(email_handler(db, {"news": compose}, post.send))})
+    await run_once(db, {JobKind.MAIL: one_job_per_call(email_handler(db, {"news": compose}, post.send))})
 
 
 async def enqueue(db: Database, subject_id: str, revision: int = 1) -> None:
@@ -122,5 +122,5 @@ async def test_few_mails_are_composed_at_once_and_all_are_sent_at_once(make_sqli
         await enqueue(db, f"tea {number}")
     handler = email_handler(db, {"news": compose_in_transaction}, send_slowly)
     async with asyncio.timeout(TIMEOUT_SECONDS):
-        await run_once(db, {JobKind.MAIL: one_by_one(handler)})
+        await run_once(db, {JobKind.MAIL: one_job_per_call(handler)})
     assert (most, sending) == (COMPOSED_AT_ONCE, due)

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import Job, JobState
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
@@ -44,7 +44,7 @@ async def _check(db: Database, *, is_reported_meanwhile: bool, is_reported_befor
         if is_reported_meanwhile and not is_reported_before_end:
             await report()
 
-    assert await dispatcher.run_once(db, {JobKind.LATE_WRITE: one_by_one(check)}) == 1
+    assert await dispatcher.run_once(db, {JobKind.LATE_WRITE: one_job_per_call(check)}) == 1
 
 
 async def _next_check(db: Database) -> Job:

@@ -10,7 +10,7 @@ import pytest
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.account_merge import merge
 from openmeet.domain.attendance import actions as attendance
@@ -123,7 +123,7 @@ async def _overtake(db: Database, clock: HandClock, kind: JobKind, subject: str)
     clock.turn(SECOND)
     async with db.transaction() as tx:
         await jobs.enqueue_again(tx, kind, [subject])
-    await dispatcher.run_once(db, {kind: one_by_one(_completed)})
+    await dispatcher.run_once(db, {kind: one_job_per_call(_completed)})
     assert await _state_of(db, kind, subject) is JobState.COMPLETED
     clock.turn(-SECOND)
 
@@ -210,7 +210,7 @@ async def test_leaving_two_groups_at_once(db: Database, clock: HandClock):
         clock.turn(SECOND)
         async with db.transaction() as tx:
             await groups.leave(tx, gil, second.slug)
-        await dispatcher.run_once(db, {JobKind.LEFT_GROUP: one_by_one(_completed)})
+        await dispatcher.run_once(db, {JobKind.LEFT_GROUP: one_job_per_call(_completed)})
         assert await _state_of(db, JobKind.LEFT_GROUP, gil.user_id) is JobState.COMPLETED
         has_run.set()
 

@@ -14,7 +14,7 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
@@ -115,7 +115,7 @@ async def _webhook_off(site: Site, _: object) -> None:
         await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={WebhookEvent.EVENT}, group_id=None)
         await event_by(tx, owner)
     handler = webhook_handler(site.db, http, sealer, webhook_view(ORIGIN))
-    while await run_once(site.db, {JobKind.WEBHOOK: one_by_one(handler)}):
+    while await run_once(site.db, {JobKind.WEBHOOK: one_job_per_call(handler)}):
         pass
     await http.close()
     await serving.stop()

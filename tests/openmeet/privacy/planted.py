@@ -17,7 +17,7 @@ from enum import StrEnum
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.users.model import Caller
 from openmeet.emails.composers import composers
@@ -113,7 +113,7 @@ async def secrets_in_mails(site: Site, planted: Planted, folder) -> dict[str, se
     handler = email_handler(
         site.db, composers(EmailContext(CODE_KEY, settings.site_name, settings.public_url)), sender(mailbox, ORIGIN)
     )
-    while await run_once(site.db, {JobKind.MAIL: one_by_one(handler)}):
+    while await run_once(site.db, {JobKind.MAIL: one_job_per_call(handler)}):
         pass
     found = defaultdict(set)
     for file in folder.glob("*.eml"):

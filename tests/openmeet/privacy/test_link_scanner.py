@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
@@ -49,7 +49,7 @@ class Post:
         mailbox = FolderMailbox(self.folder, FROM, self.site.clock)
         noting = {kind: self._noting(compose) for kind, compose in self.composers.items()}
         handler = email_handler(self.site.db, noting, sender(mailbox, ORIGIN))
-        while await run_once(self.site.db, {JobKind.MAIL: one_by_one(handler)}):
+        while await run_once(self.site.db, {JobKind.MAIL: one_job_per_call(handler)}):
             pass
 
     def _noting(self, compose: Composer) -> Composer:

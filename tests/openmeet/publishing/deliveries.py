@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from groundwork.clock import HOUR, MINUTE
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
@@ -37,10 +37,10 @@ async def run_jobs_for_minutes(deployment: Deployment, *people: Caller) -> None:
         await dispatcher.run_once(
             deployment.db,
             {
-                JobKind.FETCH_SUBJECT: one_by_one(
+                JobKind.FETCH_SUBJECT: one_job_per_call(
                     fetch.subject_handler(deployment.db, deployment.network, deployment.processor.ingestion_context)
                 ),
-                JobKind.LATE_WRITE: one_by_one(late_write_handler(deployment.publisher)),
+                JobKind.LATE_WRITE: one_job_per_call(late_write_handler(deployment.publisher)),
             },
         )
         for who in people:

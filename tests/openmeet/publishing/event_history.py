@@ -11,7 +11,7 @@ from at_protocol.syntax.tid import TidClock
 from groundwork.clock import HOUR, MINUTE, Instant
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
@@ -214,9 +214,13 @@ class History:
             await dispatcher.run_once(
                 deployment.db,
                 {
-                    JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
-                    JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.waiting_rsvps_handler(deployment.db)),
-                    JobKind.LATE_WRITE: one_by_one(late_write_handler(deployment.publisher)),
+                    JobKind.FETCH_SUBJECT: one_job_per_call(
+                        fetch.subject_handler(deployment.db, deployment.network, here)
+                    ),
+                    JobKind.WAITING_ANSWERS: one_job_per_call(
+                        rsvps_awaiting_event.waiting_rsvps_handler(deployment.db)
+                    ),
+                    JobKind.LATE_WRITE: one_job_per_call(late_write_handler(deployment.publisher)),
                 },
             )
             await self.read_stream()

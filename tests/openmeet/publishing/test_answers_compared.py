@@ -8,7 +8,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import record_comparison
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.record_comparison import request_comparison
@@ -134,7 +134,9 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
     assert (
-        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.comparison_handler(db))})
+        await dispatcher.run_once(
+            db, {JobKind.COMPARE_ANSWERS: one_job_per_call(record_comparison.comparison_handler(db))}
+        )
         == 1
     )
     async with db.reader() as reader:

@@ -8,7 +8,7 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import event_records
@@ -252,7 +252,7 @@ async def test_a_large_move_continues_as_a_job(deployment: Deployment, monkeypat
     events = [await deployment.event(ana, title=f"Tea {number}") for number in range(7)]
     await deliver_all_publications(deployment)
     second = await connect_second_account(deployment, ana)
-    handlers = {JobKind.MOVE_RECORDS: one_by_one(move_records.moving_handler(deployment.db))}
+    handlers = {JobKind.MOVE_RECORDS: one_job_per_call(move_records.moving_handler(deployment.db))}
     site = site_on(deployment.db, deployment.clock)
     async with signed_in(site, ana.user_id) as browser:
         assert (await browser.post(PATH, data={"from": first})).status_code == 303
@@ -289,7 +289,9 @@ async def test_pending_moves_stop_when_the_new_account_changes_back(
         assert (begun.events, begun.left) == (1, 2)
         await identities.make_default(tx, ana.user_id, first)
     assert (
-        await run_once(deployment.db, {JobKind.MOVE_RECORDS: one_by_one(move_records.moving_handler(deployment.db))})
+        await run_once(
+            deployment.db, {JobKind.MOVE_RECORDS: one_job_per_call(move_records.moving_handler(deployment.db))}
+        )
         == 1
     )
     assert (await held(deployment, ana))[first] == (2, 0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups.model import Group
 from openmeet.domain.series import actions, cancel_dates
@@ -118,7 +118,7 @@ class History:
     async def run_until_idle(self) -> None:
         for _ in range(5):
             await self.deployment.deliver_publications()
-            handlers = {JobKind.LATE_WRITE: one_by_one(late_write_handler(self.deployment.publisher))}
+            handlers = {JobKind.LATE_WRITE: one_job_per_call(late_write_handler(self.deployment.publisher))}
             await dispatcher.run_once(self.deployment.db, handlers)
             await self.deployment.listen(self.owner.user_id)
             self.deployment.clock.turn(HOUR)

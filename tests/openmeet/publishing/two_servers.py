@@ -16,7 +16,7 @@ from groundwork.clock import HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.actions import choose_name
@@ -106,7 +106,7 @@ class TwoServers:
         asking = identity_refresh.identity_handler(
             deployment.db, deployment.network, ErasureContext((bytes(32),), self._nothing_elsewhere)
         )
-        await dispatcher.run_once(deployment.db, {JobKind.REFRESH_IDENTITY: one_by_one(asking)})
+        await dispatcher.run_once(deployment.db, {JobKind.REFRESH_IDENTITY: one_job_per_call(asking)})
 
     async def _nothing_elsewhere(self, _did: Did) -> None:
         return

@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
@@ -104,4 +104,4 @@ async def test_a_long_list_needs_no_transaction_for_people_who_take_part_in_noth
 
 async def _apply(db: Database, counted: CountedTransactions) -> None:
     handler = actions.apply_blocks_handler(cast("Database", counted))
-    assert await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_by_one(handler)}) == 1
+    assert await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_job_per_call(handler)}) == 1

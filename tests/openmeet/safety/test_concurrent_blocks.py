@@ -11,7 +11,7 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Refused
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.second_run import LONGEST_TRANSACTION
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
@@ -216,8 +216,8 @@ async def _run_jobs(db: Database) -> None:
     await dispatcher.run_once(
         db,
         {
-            JobKind.APPLY_BLOCKS: one_by_one(actions.apply_blocks_handler(db)),
-            JobKind.SUSPENDED_PERSON: one_by_one(moderation.suspended_person_handler(db)),
+            JobKind.APPLY_BLOCKS: one_job_per_call(actions.apply_blocks_handler(db)),
+            JobKind.SUSPENDED_PERSON: one_job_per_call(moderation.suspended_person_handler(db)),
         },
     )
 

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.account_merge.reassignments import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations, registration, rsvp_records
@@ -326,7 +326,7 @@ async def test_somebody_blocked_by_the_new_host_loses_their_place(db):
         await event_hosting.take_over(tx, ben, event.slug)
         await series_ownership.offer(tx, ana, series, ben.user_id)
         await series_ownership.accept(tx, ben, await series_queries.lock(tx, series.id))
-    await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_by_one(actions.apply_blocks_handler(db))})
+    await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_job_per_call(actions.apply_blocks_handler(db))})
     async with db.reader() as reader:
         assert await status(reader, event, cleo) is AttendanceStatus.DECLINED
         assert await status(reader, event, dan) is AttendanceStatus.ATTENDING

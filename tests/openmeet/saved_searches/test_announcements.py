@@ -6,7 +6,7 @@ from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -47,7 +47,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 async def announce(db: Database) -> None:
     await tasks.announce_public_events(db)
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 

@@ -13,7 +13,7 @@ from groundwork.clock import MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.account_merge import merge
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -62,7 +62,7 @@ async def author_of(db: Database) -> UserId:
 async def search(db: Database, clock: HandClock) -> list[Detection]:
     """Deliver the queued detection jobs as the publisher does, once they are due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
-    paying = {JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series))}
+    paying = {JobKind.DETECT_FOREIGN_SERIES: one_job_per_call(detection_handler(db, named_series))}
     await dispatcher.run_once(db, paying)
     author = await author_of(db)
     async with db.reader() as reader:

@@ -10,7 +10,7 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.reassignments import reassign_series
 from openmeet.domain.attendance import waitlist
@@ -79,7 +79,7 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def deliver_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out.fan_out_handler(db, AUDIENCES))}):
+    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out.fan_out_handler(db, AUDIENCES))}):
         pass
 
 
@@ -248,7 +248,9 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await dispatcher.run_once(practice_db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(practice_db))}):
+    while await dispatcher.run_once(
+        practice_db, {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(practice_db))}
+    ):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -270,7 +272,9 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
         held = await date_queries.stored(tx, series.id)
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(practice_db, {JobKind.FILL_SEATS: one_by_one(fill_seats_handler(practice_db))}):
+    while await dispatcher.run_once(
+        practice_db, {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(practice_db))}
+    ):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidForm
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as answers
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
@@ -168,7 +168,8 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
         while await dispatcher.run_once(
-            practice_db, {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
+            practice_db,
+            {JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))},
         ):
             pass
         async with practice_db.transaction() as tx:
@@ -187,7 +188,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
         for one in people:
             await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    handlers = {JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps.standing_rsvps_handler(practice_db))}
+    handlers = {JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))}
     whole, left = follower_queries.standing_rsvps, 2
 
     async def dying(*args: object, **more: object) -> object:

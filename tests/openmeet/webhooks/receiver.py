@@ -22,7 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.calendars.fetch import CalendarFetcher
@@ -65,7 +65,7 @@ class WebhookStage:
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is left."""
         handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_by_one(handler, retry=RETRY)}):
+        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_job_per_call(handler, retry=RETRY)}):
             pass
 
 

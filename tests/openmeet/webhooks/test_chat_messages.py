@@ -4,7 +4,7 @@ they may not pass on.
 
 import pytest
 
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
@@ -34,7 +34,7 @@ class Chat:
 
     async def deliver(self):
         """Deliver. Return the texts that arrive, with None for a dropped message."""
-        while await run_once(self.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(self.db))}):
+        while await run_once(self.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(self.db))}):
             pass
         before = len(self.stage.receiver.heard)
         await self.stage.deliver()
@@ -96,7 +96,7 @@ async def test_access_is_checked_when_a_message_is_sent(chat):
     await chat.says(chat.ana, "The door is at the back")
     assert len(await chat.deliver()) == 2
     await chat.says(chat.ana, "The code of the door is 4711")
-    while await run_once(chat.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(chat.db))}):
+    while await run_once(chat.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(chat.db))}):
         pass
     async with chat.db.transaction() as tx:
         await attendance.answer(tx, chat.ben, slug, RsvpReply.DECLINED, ReplyDetails())

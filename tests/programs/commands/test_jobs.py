@@ -14,7 +14,7 @@ from tests.programs.platforms import open_platform, read_platform_settings
 from groundwork.clock import SystemClock, from_datetime
 from groundwork.errors import FailureReason, Refused, with_stored_reason
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.outbox.kinds import JobKind
@@ -39,7 +39,7 @@ async def test_columns_do_not_run_together(environment: dict[str, str]):
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
             await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, GONE)
-        await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: one_by_one(refuse)})
+        await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: one_job_per_call(refuse)})
         said = output_of(environment, "sync", "status")
         assert re.search(r"refresh_identity failed +1$", said, re.MULTILINE)
         assert re.search(r"dead letters +0$", said, re.MULTILINE)
@@ -69,7 +69,7 @@ async def test_a_failed_job_is_listed_and_becomes_due_again_or_is_dropped(enviro
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
             await jobs.enqueue(tx, JobKind.BACKFILL, GONE)
-        await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse)})
+        await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_job_per_call(refuse)})
 
         listed = openmeet(environment, "list", "--json")
         assert json.loads(listed.stdout) == [{"kind": "backfill", "subject": GONE, "reason": f"Refused: {WHY}"}]
@@ -90,7 +90,7 @@ async def test_all_failed_jobs_become_due_again(environment: dict[str, str]):
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
             await jobs.enqueue_many(tx, JobKind.BACKFILL, [(f"did:web:h{n}.example", 1, tx.now) for n in range(130)])
-        while await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse, max_leased=130)}):
+        while await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_job_per_call(refuse, jobs_per_lease=130)}):
             pass
         assert openmeet(environment, "retry", "--all").stdout == "130 due again\n"
         async with platform.db.reader() as reader:

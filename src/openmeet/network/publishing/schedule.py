@@ -132,7 +132,7 @@ def _in_order(publications: Sequence[Publication]) -> list[Publication]:
 
 
 async def _deliver_all(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> None:
-    one_by_one = await deliver_batched(dependencies, publications)
+    individual = await deliver_batched(dependencies, publications)
     has_failed = dependencies.network.circuits.of(server).failures > 0
     at_once = asyncio.Semaphore(_MAX_AFTER_FAILURE if has_failed else _MAX_REQUESTS_PER_SERVER)
     untried: list[Publication] = []
@@ -144,7 +144,7 @@ async def _deliver_all(dependencies: PublishingDependencies, server: str, public
             else:
                 untried.append(publication)
 
-    await asyncio.gather(*(deliver_if_closed(one) for one in one_by_one))
+    await asyncio.gather(*(deliver_if_closed(one) for one in individual))
     await _pause_untried(dependencies, server, untried)
 
 
