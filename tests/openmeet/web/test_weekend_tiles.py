@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 import pytest
 
 from groundwork.clock import HandClock, from_datetime
-from openmeet.web.events.discover import filter_chips, take_weekend, weekend_path
+from openmeet.web.events.discover import filter_chips, take_weekend
 from openmeet.web.events.listing import EventCard, ListedDay
 from openmeet.web.site.faces import Avatar
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.visible_text import visible_text
 
 # A Thursday.
 NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
@@ -66,8 +67,40 @@ def test_fewer_events_stay_in_the_list(gone: str):
     assert [card.slug for card in saturday.items[:2]] == ["a", "b"]
 
 
-def test_the_link_leads_to_both_days():
-    assert weekend_path(NOW, "Europe/Berlin") == "/?from=2026-03-07&to=2026-03-08"
+async def test_the_weekend_is_shown_even_if_the_page_ends_before_it(make_sqlite: MakeDatabase) -> None:
+    """The page lists thirty events, which a busy site has on one day."""
+    clock = HandClock(NOW)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in range(31):
+            await event_by(tx, ana, title=f"Chess {number}", starts="2026-03-06T18:00", ends="")
+        for title in ("Choir", "Climbing", "Cooking", "Cycling"):
+            await event_by(tx, ana, title=title, starts="2026-03-07T18:00", ends="")
+        await event_by(tx, ana, title="Monday talks", starts="2026-03-09T18:00", ends="")
+    async with site_on(db, clock).browser() as browser:
+        page = (await browser.get("/")).text
+    tiles = page.partition('<ul class="tiles">')[2].partition("</ul>")[0]
+    assert re.findall(r'<h3><a href="[^"]+">(\w+)', tiles) == ["Choir", "Climbing", "Cooking"]
+    assert "Monday talks" not in page
+
+
+@pytest.mark.parametrize(("number", "shown"), [(4, ""), (6, "6+ events in the next seven days")])
+async def test_visitors_see_how_many_events_there_are_in_a_week(
+    make_sqlite: MakeDatabase, number: int, shown: str
+) -> None:
+    """Not with few events. The number is a lower bound, because events of other apps are not counted."""
+    clock = HandClock(NOW)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for _ in range(number):
+            await event_by(tx, ana, starts="2026-03-09T18:00", ends="")
+        await event_by(tx, ana, starts="2026-03-19T18:00", ends="")
+    async with site_on(db, clock).browser() as browser:
+        page = visible_text((await browser.get("/")).text)
+    assert shown in page
+    assert ("in the next seven days" in page) is bool(shown)
 
 
 async def test_the_first_picture_is_loaded_at_once(make_sqlite: MakeDatabase) -> None:

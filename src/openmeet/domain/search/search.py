@@ -145,6 +145,15 @@ async def local_days(reader: Reader, query: SearchQuery, limit: int) -> list[tup
     return [(EventId(row["id"]), datetime.fromisoformat(row["starts_local"]).date()) for row in rows]
 
 
+async def count_between(reader: Reader, source: EventOrigin, since: Instant, until: Instant, limit: int) -> int:
+    """How many public events start in this time, at most ``limit``. Cancelled ones are not counted, and each
+    date of a series is.
+    """
+    query = SearchQuery(source=source, since=since, until=until, takes_place=True)
+    rows = await find_rows(reader, replace(_index_query(reader, query, (), ()), columns="e.id"), None, limit)
+    return len(rows)
+
+
 async def coming_on_front_page(
     reader: Reader,
     viewer: UserId | None,

@@ -178,7 +178,7 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
     """Move three events of the next weekend out of the list and return them: the first ones that have visible guests
     and different pictures, as far as there are such events. Empty if there are fewer than three.
     """
-    first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
+    first, last = (day.isoformat() for day in next_weekend(now, zone))
     days = [day for part in parts for day in part if first <= day.key <= last]
     cards = [card for day in days for card in day.items if not card.is_cancelled]
     if len(cards) < WEEKEND_TILES:
@@ -194,10 +194,10 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
     return tiles
 
 
-def weekend_path(now: Instant, zone: str) -> str:
-    """The URL of a search for the next weekend."""
+def next_weekend(now: Instant, zone: str) -> tuple[date, date]:
+    """The first and last day of the next weekend, or of the current one."""
     first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
-    return path_of({}, LIST, **{"from": first, "to": last})
+    return date.fromisoformat(first), date.fromisoformat(last)
 
 
 def _place_chip(search_fields: Mapping[str, str], view: Mapping[str, str]) -> FilterChip:

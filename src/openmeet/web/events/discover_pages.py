@@ -1,9 +1,9 @@
 """Discover: the front page and the search, as a list, on a map or as a month. The URL contains the whole search."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -11,18 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Unavailable
 from groundwork.geo_points import Near
 from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.unsolicited_lists import FrontPageChoice
+from openmeet.domain.events.unsolicited_lists import FrontPageChoice, FrontPagePolicy
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.search import corrected_search, my_event_lists, query, search
 from openmeet.domain.search.filters import FIELDS, FILTERS
 from openmeet.domain.search.my_event_lists import EventCursor
+from openmeet.domain.search.search import EventOrigin
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -30,7 +31,15 @@ from openmeet.recurrence import wall_time
 from openmeet.web.calendar_layout.month_view import first_of
 from openmeet.web.events import discover, search_hints
 from openmeet.web.events.discover_month import DiscoverMonth, MonthPaths, in_period, month_from, read_month
-from openmeet.web.events.listing import CardList, ListedDay, day_cards, day_in_row, further_dates, with_days
+from openmeet.web.events.listing import (
+    CardList,
+    ListedDay,
+    day_in_row,
+    facts_of,
+    further_dates,
+    grouped_by_day,
+    with_days,
+)
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.site.caller import viewer_of
@@ -39,6 +48,12 @@ from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE: Final = 30
+# Enough to choose tiles from.
+_READ_OF_WEEKEND: Final = 3 * discover.WEEKEND_TILES
+_WEEK: Final = 7 * DAY
+# The number of events in a week that the front page counts, and the smallest number that it mentions.
+_MAX_COUNTED: Final = 100
+_MIN_COUNTED: Final = 5
 # Illustration above "nothing matches". It is the same for every search, so it reveals nothing about the search.
 _NOTHING: Final = Cover(Motif.MUSIC, 0x2B7E_1516_28AE_D2A6)
 
@@ -78,6 +93,11 @@ class SubmittedSearch:
     def is_first_page(self) -> bool:
         return self.after is None
 
+    @property
+    def is_welcome(self) -> bool:
+        """Whether this is the page that visitors see first: not signed in, and nothing searched for."""
+        return self.viewer is None and not self.is_search and self.is_first_page and not self.view
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
@@ -85,7 +105,8 @@ class FoundPage:
 
     ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
     to the reader. ``cursor`` leads to the next page. It is empty on the last page. ``month`` replaces the events if a
-    month was requested.
+    month was requested. ``weekend_events`` are events of the next weekend that are not on this page, in ``weekend`` by
+    day, and ``in_a_week`` says how many events there are in the next seven days: only on the page that visitors see first.
     """
 
     search_query: search.SearchQuery
@@ -97,6 +118,9 @@ class FoundPage:
     mended: str
     cursor: str
     month: DiscoverMonth | None = None
+    weekend_events: Sequence[Event] = ()
+    weekend: Sequence[ListedDay] = ()
+    in_a_week: str = ""
 
 
 async def show_discover(request: Request) -> Response:
@@ -267,22 +291,72 @@ async def _read_page(
             once_per_series=True,
         )
     events = coming_events[:PAGE_SIZE]
-    further = await further_dates(reader, events)
+    weekend_events: Sequence[Event] = ()
+    in_a_week = ""
+    if submitted.is_welcome:
+        policy = front_page_policy(request)
+        in_a_week = await _count_of_week(reader, policy)
+        if len(coming_events) > PAGE_SIZE:
+            weekend_events = await _rest_of_weekend(reader, policy, events[-1], zone)
+    further = await further_dates(reader, [*events, *weekend_events])
     distances = map_pages.distances(events, search_query.near) if search_query.near is not None else {}
     labels = {event_id: one.label for event_id, one in distances.items()}
     public_url = services(request).settings.public_url
+    card_list = CardList(public_url, submitted.viewer, further=further, distances=labels)
+    facts = await facts_of(reader, [*events, *weekend_events], card_list)
     parts = []
     # Each part is grouped by day. The second part starts again with its earliest event.
     for part in (0, 1):
         events_of_part = [event for event in events if search.position_in(search_query, event).part == part]
-        parts.append(
-            await day_cards(
-                reader, events_of_part, CardList(public_url, submitted.viewer, further=further, distances=labels)
-            )
-        )
+        parts.append(grouped_by_day(events_of_part, facts, reader.now))
     if len(coming_events) > PAGE_SIZE:
         cursor = my_event_lists.pack(search.position_in(search_query, events[-1]))
-    return FoundPage(search_query, events, parts, distances, named_links, forgiven, mended, cursor)
+    return FoundPage(
+        search_query,
+        events,
+        parts,
+        distances,
+        named_links,
+        forgiven,
+        mended,
+        cursor,
+        weekend_events=weekend_events,
+        weekend=grouped_by_day(weekend_events, facts, reader.now),
+        in_a_week=in_a_week,
+    )
+
+
+async def _rest_of_weekend(reader: Reader, policy: FrontPagePolicy, last: Event, zone: str) -> list[Event]:
+    """The first events of the next weekend that come after ``last``, the end of the page."""
+    saturday, sunday = discover.next_weekend(reader.now, zone)
+    begins = wall_time.midnight(saturday, zone)
+    ends = wall_time.midnight(sunday + timedelta(days=1), zone)
+    after = my_event_lists.position_of(last)
+    if after.starts_at >= ends:
+        return []
+    if after.starts_at < begins:
+        after = EventCursor(Instant(begins - 1), "")
+    events = await search.coming_on_front_page(reader, None, policy, after, _READ_OF_WEEKEND, once_per_series=True)
+    return [event for event in events if event.starts_at is not None and event.starts_at < ends]
+
+
+async def _count_of_week(reader: Reader, policy: FrontPagePolicy) -> str:
+    """How many events there are in the next seven days. Empty if there are too few to mention. ``100+`` if there are
+    more, or if the page also shows events of other apps: each repository has its own index, so counting them is slow.
+    """
+    source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
+    until = Instant(reader.now + _WEEK)
+    number = await search.count_between(reader, source, reader.now, until, _MAX_COUNTED + 1)
+    if number < _MIN_COUNTED:
+        return ""
+    has_more = number > _MAX_COUNTED or policy.choice is FrontPageChoice.FAMILIAR
+    shown = f"{min(number, _MAX_COUNTED)}+" if has_more else str(number)
+    return ngettext(
+        "Suppers, runs, choirs, repair cafés: %(shown)s event in the next seven days.",
+        "Suppers, runs, choirs, repair cafés: %(shown)s events in the next seven days.",
+        number,
+        shown=shown,
+    )
 
 
 def _events_context(
@@ -299,8 +373,14 @@ def _events_context(
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
         order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
-    begins = submitted.viewer is None and not submitted.is_search and submitted.is_first_page and not submitted.view
-    events_by_slug: dict[str, Event] = {event.slug: event for event in events}
+    weekend = (
+        discover.take_weekend([*parts, list(found_page.weekend)], now, zone)
+        if found_page and submitted.is_welcome
+        else []
+    )
+    events_by_slug: dict[str, Event] = {
+        event.slug: event for event in (*events, *(found_page.weekend_events if found_page else ()))
+    }
     near = found_page.search_query.near if found_page else None
     month = found_page.month if found_page else None
     more = ""
@@ -310,13 +390,10 @@ def _events_context(
     return {
         "collage": [
             OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
-            for card in (discover.featured_events(parts) if begins else ())
+            for card in (discover.featured_events(parts) if submitted.is_welcome else ())
         ],
-        "weekend": [
-            OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
-            for card in (discover.take_weekend(parts, now, zone) if begins else ())
-        ],
-        "weekend_path": discover.weekend_path(now, zone),
+        "weekend": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in weekend],
+        "in_a_week": found_page.in_a_week if found_page else "",
         "parts_found": parts,
         "rows": cards if is_by_distance else None,
         "dated": with_days,
