@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.apply import apply
@@ -14,7 +16,8 @@ from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications, switch_flag
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
-from tests.openmeet.publishing.weekly_series import WEEKLY_RULE, publish_series, records_with_cids_of
+from tests.openmeet.publishing.published_groups import create_group, revise_group
+from tests.openmeet.publishing.weekly_series import WEEKLY_RULE, create_series_by, publish_series, records_with_cids_of
 from tests.openmeet.series.detection import detect_series_of
 from tests.simulation.oracle import Change
 
@@ -24,6 +27,21 @@ TakesBack = Callable[..., Awaitable[object]]
 async def test_without_its_flag_a_series_has_no_record(deployment: Deployment):
     ana, _ = await publish_series(deployment)
     assert await records_with_cids_of(deployment, ana, SERIES) == {}
+
+
+async def test_a_group_that_becomes_private_has_no_public_series(deployment: Deployment):
+    """The record of the series is deleted with those of its dates, and written again if the group becomes public."""
+    await switch_flag(deployment, Flag.SERIES_LEXICON)
+    ana = await deployment.person("Ana")
+    group = await create_group(deployment, ana)
+    await create_series_by(deployment, ana, of_event(group))
+    await deliver_all_publications(deployment)
+    for visibility, records in ((None, 1), (GroupVisibility.PRIVATE, 0), (GroupVisibility.PUBLIC, 1)):
+        if visibility is not None:
+            await revise_group(deployment, ana, group, visibility=visibility)
+            await deliver_all_publications(deployment)
+        for collection in (SERIES, EVENT):
+            assert len(await records_with_cids_of(deployment, ana, collection)) == records, (visibility, collection)
 
 
 async def test_switched_on_the_series_record_is_written_and_named_by_its_date(deployment: Deployment):

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from at_network.xrpc_client import XrpcClient
+from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.series import actions, record_settings
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
@@ -19,9 +20,16 @@ WEEKLY_RULE = "FREQ=WEEKLY;COUNT=10"
 async def create_series(deployment: Deployment, **typed: str) -> tuple[Caller, Series]:
     """Ana and her series, which has not been published yet."""
     ana = await deployment.person("Ana")
+    return ana, await create_series_by(deployment, ana, **typed)
+
+
+async def create_series_by(
+    deployment: Deployment, host: Caller, group: GroupOfEvent | None = None, **typed: str
+) -> Series:
+    """A series, which has not been published yet."""
     timing = Timing(pattern(SATURDAYS[0], VIENNA, parse_rule(WEEKLY_RULE)), timedelta(hours=2))
     async with deployment.db.transaction() as tx:
-        return ana, await actions.create(tx, ana, details(**typed).content, timing)
+        return await actions.create(tx, host, details(**typed).content, timing, group=group)
 
 
 async def change_publish_policy(deployment: Deployment, ana: Caller, series: Series, policy: PublishPolicy) -> None:

@@ -73,8 +73,9 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
 
 
 # The subjects of a group's publications. They are not loaded, because a group can have very many RSVPs.
-_EVENTS_AND_RSVPS: Final = {
+_SUBJECTS: Final = {
     publications.PublicationKind.EVENT: event_queries.IDS_IN_GROUP,
+    publications.PublicationKind.SERIES: "select id from event_series where group_id = :group_id",
     publications.PublicationKind.RSVP: (
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
     ),
@@ -87,8 +88,8 @@ _UPCOMING: Final = f"""
 
 
 async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
-    """Reevaluate which records of a group's events, RSVPs and memberships are published."""
-    for kind, subselect in _EVENTS_AND_RSVPS.items():
+    """Reevaluate which records of a group's events, series, RSVPs and memberships are published."""
+    for kind, subselect in _SUBJECTS.items():
         await publications.make_due_where(tx, kind=kind, subselect=subselect, group_id=group_id)
     await enqueue_members(tx, group_id)
     await enqueue_attributions(tx, group_id)
