@@ -195,7 +195,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
         case WithholdOrRetract(why) | RetractDuplicate(why):
             await _withhold_or_retract(dependencies, publication, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
-            await _stop_retracting(dependencies, publication)
+            await _finish_or_give_up_retraction(dependencies, publication)
         case KeepEditsLocal(why):
             await delivery_results.end_lease(dependencies, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
@@ -235,7 +235,7 @@ async def _publish(dependencies: PublishingDependencies, publication: Publicatio
 
 async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
-    decide again. Our own delete must not withdraw an RSVP when the firehose delivers it, so it is stored before that.
+    decide again. Our own delete must not decline an RSVP when the firehose delivers it, so it is stored before that.
     """
     current_record = (
         None if publication.uri is None else await fetch_verified_message(dependencies, parse_at_uri(publication.uri))
@@ -254,11 +254,10 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
         await publications.make_due(tx, kind=publication.kind, subject_ids=[publication.subject_id])
 
 
-async def _stop_retracting(dependencies: PublishingDependencies, publication: Publication) -> None:
-    """Stop retracting: no write is wanted any more, regardless of the repository's content.
+async def _finish_or_give_up_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
+    """Handle a retraction that nothing requires any more, although the record is not to be written either.
 
-    A delete may still be in flight, and a record that stays needs a publication. A record that we wrote is therefore
-    deleted first; one that its author wrote in another app keeps its publication.
+    Our own record is deleted first, because a delete may still be in flight. A foreign record keeps its publication.
     """
     if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
         await delivery_results.forget_record(dependencies, publication)

@@ -89,7 +89,7 @@ async def write(
     ``max_picture_bytes``: given when the server has just refused a larger picture.
     """
     target = await read_target(dependencies, client, publication, decision)
-    if target.is_found:
+    if target.was_unattached:
         async with dependencies.db.transaction() as tx:
             if not await hold_permissions(tx, [(publication, decision)]):
                 return

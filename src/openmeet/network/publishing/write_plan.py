@@ -99,13 +99,13 @@ class KeyOccupied:
 class WriteTarget:
     """Where a record is written, and what is there now.
 
-    ``is_found``: it is an RSVP record that was not attached to the publication before. It is the record to update, even
-    if it has to be merged first.
+    ``was_unattached``: it is an RSVP record that was not attached to the publication before. It is the record to
+    update, even if it has to be merged first.
     """
 
     uri: AtUri
     current: CurrentRecord | None
-    is_found: bool = False
+    was_unattached: bool = False
 
     @property
     def previous(self) -> dict[str, Value] | None:
@@ -170,7 +170,7 @@ async def read_target(
         return WriteTarget(uri, None if is_new else await get_record(client, uri))
     uri = await rsvp_plan.find_uri(dependencies, client, decision) or uri
     current = await get_record(client, uri)
-    return WriteTarget(uri, current, is_found=current is not None)
+    return WriteTarget(uri, current, was_unattached=current is not None)
 
 
 async def plan_write(
