@@ -17,9 +17,11 @@ LONGEST_TRANSACTION: Final = MINUTE
 
 
 async def enqueue_second_run(tx: Transaction, job: Job) -> None:
-    """Called at the end of the first run: enqueue the second. Does nothing in the second run.
+    """Enqueue the second run. Called at the end of each run; does nothing once ``LONGEST_TRANSACTION`` has passed since
+    the job was enqueued, as in the second run.
 
-    The job was enqueued with ``jobs.enqueue_again``, so its revision is the time at which that happened.
+    The job was enqueued with ``jobs.enqueue_again``, so its revision is the time at which that happened, or slightly
+    more.
     """
     due_at = Instant(job.revision + LONGEST_TRANSACTION)
     if tx.now < due_at:

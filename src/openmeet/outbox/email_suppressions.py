@@ -3,6 +3,8 @@ invitation to a group or event.
 
 The hash is HMAC-SHA-256 (RFC 2104) with a key from ``address_keys``. The input of the hash is the SHA-256 of the address.
 Rows from before there was a key contain only that SHA-256, and are hashed with the key when it is made.
+
+CannotUnseal: an operator has removed the sealing key with which the key of the hashes was sealed.
 """
 
 import binascii
@@ -53,7 +55,7 @@ def address_in(key: SigningKey, token: str) -> str | None:
 
 
 async def is_suppressed(reader: Reader, key: SigningKey, email: str) -> bool:
-    """Whether an address opted out of e-mails that other people cause."""
+    """Whether an address opted out of e-mails that other people cause. Raises CannotUnseal."""
     row = await reader.fetch_one(
         "select 1 as found from email_suppressions where address_hash = :hash",
         hash=_hash(await _key_in(reader, key), email),
@@ -62,7 +64,7 @@ async def is_suppressed(reader: Reader, key: SigningKey, email: str) -> bool:
 
 
 async def opt_out(tx: Transaction, key: SigningKey, email: str) -> None:
-    """Store that an address opted out of e-mails that other people cause; idempotent."""
+    """Store that an address opted out of e-mails that other people cause; idempotent. Raises CannotUnseal."""
     await tx.execute(
         "insert into email_suppressions (address_hash, created_at) values (:hash, :now)"
         " on conflict (address_hash) do nothing",
@@ -84,7 +86,7 @@ async def opt_in(tx: Transaction, key: SigningKey, email: str) -> None:
 
 async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str) -> None:
     """Store that an address declined an invitation to this group or event, so that it is not invited there again;
-    idempotent.
+    idempotent. Raises CannotUnseal.
     """
     await tx.execute(
         "insert into declined_addresses (subject_id, address_hash, declined_at) values (:subject, :hash, :now)"
@@ -96,7 +98,7 @@ async def decline(tx: Transaction, key: SigningKey, subject_id: str, email: str)
 
 
 async def declined_among(reader: Reader, key: SigningKey, subject_id: str, emails: Sequence[str]) -> set[str]:
-    """Which of these addresses declined an invitation to this group or event."""
+    """Which of these addresses declined an invitation to this group or event. Raises CannotUnseal."""
     if not emails:
         return set()
     secret = await _key_in(reader, key)
@@ -111,7 +113,7 @@ async def declined_among(reader: Reader, key: SigningKey, subject_id: str, email
 
 
 async def ensure_key(db: Database, key: SigningKey) -> None:
-    """Make the key if there is none yet, and hash the rows that were stored without one."""
+    """Make the key if there is none yet, and hash the rows that were stored without one. Raises CannotUnseal."""
     async with db.transaction() as tx:
         await _ensure_key(tx, key)
 

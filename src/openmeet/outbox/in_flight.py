@@ -6,6 +6,8 @@ matched with that row when it comes back. A key that was abandoned, because its 
 belongs to no publication. A record that appears there later is recognised by this table and deleted again
 (``publishing.late_writes``).
 
+A *key* is here the URI of a record, under which another record may be written later.
+
 An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the
 same bytes: going, interested, going. If an update of the first version takes effect after the third was written, it is
 an outdated write of ours and not an edit in another app; the two CIDs together identify it. After a delete, a record

@@ -67,7 +67,8 @@ class PublicationKind(StrEnum):
     GROUP_EVENT = "group_event"  # event id: the group's record that the event is its own
 
 
-# Superseded records depend on their subject: when the subject is checked again, so are they.
+# Superseded records depend on their subject: when it becomes due, so do they. Groups are not in this mapping, because
+# they keep their superseded records in ``superseded_group_records``, and ``records.links`` makes those due.
 SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
     PublicationKind.EVENT: PublicationKind.SUPERSEDED_EVENT,
     PublicationKind.SERIES: PublicationKind.SUPERSEDED_SERIES,

@@ -1,5 +1,5 @@
-"""Superseded records: records of an event, series or group in the repositories of earlier owners. Each links to its
-successor.
+"""Superseded records: records of an event or series in the repositories of earlier owners. Each links to its successor.
+``groups.record_queries`` has those of groups.
 """
 
 from collections.abc import Collection, Mapping

@@ -255,7 +255,8 @@ async def pause_for_merge(
 
     If this is a version more than ``max_rounds`` since the last edit, the row is CONFLICTED instead, and the person whose
     record it is must decide. Returns False in that case, and if the lease has been lost. Otherwise the row waits for
-    ingestion; after another attempt for the same version, it is due at once if it has changed meanwhile.
+    ingestion. If this version was found before, that is no new round, and the row is due at once if something about it
+    has changed meanwhile (``leased_publications.end_lease``).
     """
     async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)

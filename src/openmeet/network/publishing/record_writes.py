@@ -84,7 +84,8 @@ async def write(
     decision: Publish,
     max_picture_bytes: int | None = None,
 ) -> None:
-    """Make the repository match the current state. Raises the errors of the calls; nothing is left half done.
+    """Make the repository match the current state. Raises the errors of the calls. A call that fails leaves only
+    what the next attempt can use.
 
     ``max_picture_bytes``: given when the server has just refused a larger picture.
     """
@@ -179,7 +180,7 @@ async def _send(
 async def pause_for_budget(
     dependencies: PublishingDependencies, client: XrpcClient, publication: Publication, *, cost: int
 ) -> bool:
-    """If the account's write budget is spent, let the row wait for the next one, and return True."""
+    """If the account's write budget is spent, let the row wait until the budget allows the write, and return True."""
     now = dependencies.network.clock.now()
     seconds = pause_seconds(client.pace, now, cost=cost)
     if seconds > 0:

@@ -38,7 +38,7 @@ async def known_or_new_uri(dependencies: PublishingDependencies, decision: Publi
 
 async def find_uri(dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp) -> AtUri | None:
     """Find the RSVP to this event, under any key, in a repository that was not read completely yet. None if there is
-    none, or if the repository was read.
+    none. Also None if the repository was read completely: then ``known_or_new_uri`` knows.
     """
     async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
@@ -66,7 +66,7 @@ async def rsvp_record(
     """The record of the RSVP. ``previous``: the record at the PDS. Raises the errors of the calls."""
     rsvp, now = decision.attendance, dependencies.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
-    # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
+    # (the lease number) keep two writes under one key from having the same bytes (docs/decisions/0090).
     created_at = (
         min(rsvp.answered_at + publication.lease * _MILLISECOND, now) if rsvp.source is RsvpSource.HERE else now
     )

@@ -325,7 +325,7 @@ async def _series_record(
 def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str, Value]:
     """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
-    See decision 0090. The lease number is added to ``createdAt`` as milliseconds.
+    See docs/decisions/0090. The lease number is added to ``createdAt`` as milliseconds.
     """
     created = record.get("createdAt")
     if not isinstance(created, str):
