@@ -84,7 +84,7 @@ async def test_write_is_completed_after_any_hostile_reply(deployment: Deployment
         PublicationState.DUE,
         PublicationState.CONFLICTED,
     }
-    words = explain(publication.shown(deployment.clock.now(), is_allowed=True))
+    words = explain(publication.explanation_for_owner(deployment.clock.now(), is_allowed=True))
     assert len(words) < 1000
     assert not {"\x00", "\u202e", "\n"} & set(words)
     deployment.proxy.twists = lambda _request, _answer: None
@@ -115,4 +115,4 @@ async def test_refusal_with_any_message_is_a_refusal(deployment: Deployment, mes
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.REFUSED
-    assert len(explain(publication.shown(deployment.clock.now(), is_allowed=True))) < 1000
+    assert len(explain(publication.explanation_for_owner(deployment.clock.now(), is_allowed=True))) < 1000

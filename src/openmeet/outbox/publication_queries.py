@@ -92,7 +92,7 @@ _FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id =
 
 _FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
-_OWN_AMONG = "select uri from publications where uri in :uris"
+_WITH_PUBLICATION_AMONG = "select uri from publications where uri in :uris"
 
 
 async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Publication | None:
@@ -102,7 +102,7 @@ async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Public
 
 
 async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
-    """The publication with this record; None if we do not write the record."""
+    """The publication that has this record; None if there is none."""
     row = await reader.fetch_one(_FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
 
@@ -123,11 +123,11 @@ async def users_with_records_in(reader: Reader, kind: PublicationKind, did: str)
     return frozenset(row["user_id"] for row in rows)
 
 
-async def own_among(reader: Reader, uris: Sequence[str]) -> set[str]:
+async def with_publication_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     """Which of these records belong to a publication. They may not have been written yet."""
     if not uris:
         return set()
-    return {row["uri"] for row in await reader.fetch(_OWN_AMONG, uris=list(uris))}
+    return {row["uri"] for row in await reader.fetch(_WITH_PUBLICATION_AMONG, uris=list(uris))}
 
 
 def publication_of(row: Row) -> Publication:

@@ -45,12 +45,12 @@ class PublicationStatus:
     was_merged: bool
     is_withdrawn: bool = False
 
-    def state_for_api(self, *, is_by_another_app: bool) -> str:
+    def state_for_api(self, *, is_foreign: bool) -> str:
         """The state in JSON. It is ``IMPORTED`` if another app wrote the record and nothing was changed here, so that
         nothing is withheld.
         """
         is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
-        return IMPORTED if is_by_another_app and is_untouched else self.state.value
+        return IMPORTED if is_foreign and is_untouched else self.state.value
 
     @property
     def _is_kept_here(self) -> bool:
@@ -59,20 +59,20 @@ class PublicationStatus:
         """
         return self.state is PublicationState.WITHHELD and self.reason is not None and self.reason.code not in _PENDING
 
-    def shown(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> Explanation:
-        """The status that the owner is shown.
+    def explanation_for_owner(self, now: Instant, *, is_allowed: bool, is_foreign: bool = False) -> Explanation:
+        """What the owner is told about the record.
 
         ``is_allowed``: the owner has consented and the subject is public, as of now. The state is the one from the
-        publisher's last check, so it can be older than a decision. ``is_by_another_app``: the record is in a repository
+        publisher's last check, so it can be older than a decision. ``is_foreign``: the record is in a repository
         and another app wrote it.
         """
-        if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
+        if is_foreign and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
                 return RecordStatus.ON_THE_NETWORK()
             if not is_allowed or (self._is_kept_here and self.revision > self.completed_revision):
                 return RecordStatus.CHANGED_ONLY_HERE()
         if self.is_withdrawn or not is_allowed:
-            return self._shown_unwanted()
+            return self._explanation_if_unwanted()
         match self.state:
             case PublicationState.WITHHELD:
                 is_pending = self.revision > self.completed_revision and not self._is_kept_here
@@ -80,9 +80,9 @@ class PublicationStatus:
             case PublicationState.DUE | PublicationState.SENDING:
                 return RecordStatus.WAITING_FOR_PDS()
             case PublicationState.PUBLISHED:
-                return self._shown_published()
+                return self._explanation_if_published()
             case PublicationState.WAITING | PublicationState.RETRYING | PublicationState.BLOCKED:
-                return self._shown_delayed(now)
+                return self._explanation_if_delayed(now)
             case PublicationState.REFUSED:
                 return RecordStatus.REFUSED(problem=self.reason or "")
             case PublicationState.CONFLICTED:
@@ -92,7 +92,7 @@ class PublicationStatus:
             case PublicationState.RETRACTED:
                 return RecordStatus.RETRACTED()
 
-    def _shown_delayed(self, now: Instant) -> Explanation:
+    def _explanation_if_delayed(self, now: Instant) -> Explanation:
         """The status of a record whose publication waits for something, which the reason names."""
         match self.state, None if self.reason is None else self.reason.code:
             case PublicationState.WAITING, PublicationReason.ACCOUNTS_BEING_READ:
@@ -108,13 +108,13 @@ class PublicationStatus:
             case _:
                 return RecordStatus.SIGN_IN_TO_PUBLISH()
 
-    def _shown_published(self) -> Explanation:
+    def _explanation_if_published(self) -> Explanation:
         if self.reason is None or self.reason.code != PublicationReason.PICTURE_TOO_LARGE:
             return RecordStatus.MERGED() if self.was_merged else RecordStatus.PUBLISHED()
         status = RecordStatus.MERGED_INCOMPLETE if self.was_merged else RecordStatus.PUBLISHED_INCOMPLETE
         return status(problem=self.reason)
 
-    def _shown_unwanted(self) -> Explanation:
+    def _explanation_if_unwanted(self) -> Explanation:
         """The status of a record that must not be on the PDS."""
         if self.state is PublicationState.RETRACTED:
             return RecordStatus.RETRACTED()
@@ -137,7 +137,9 @@ def _next_try(microseconds: int) -> Explanation:
     return RecordStatus.RETRYING_IN_MINUTES(minutes=-(-microseconds // MINUTE))
 
 
-ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, None, Instant(0), Instant(0), was_merged=False)
+NO_PUBLICATION = PublicationStatus(
+    PublicationState.WITHHELD, 0, 0, None, None, Instant(0), Instant(0), was_merged=False
+)
 
 _SELECT: Final = """
     select subject_id, state, revision, completed_revision, uri, reason, due_at, changed_at, was_merged, is_withdrawn
@@ -146,8 +148,8 @@ _SELECT: Final = """
 
 
 async def statuses(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
-    """The status of each subject. Those without a publication have ``ONLY_HERE``."""
-    statuses_by_subject = dict.fromkeys(subject_ids, ONLY_HERE)
+    """The status of each subject. Those without a publication have ``NO_PUBLICATION``."""
+    statuses_by_subject = dict.fromkeys(subject_ids, NO_PUBLICATION)
     if not statuses_by_subject:
         return statuses_by_subject
     rows = await reader.fetch(_SELECT, kind=kind, ids=list(statuses_by_subject))

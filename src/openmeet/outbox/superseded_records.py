@@ -15,14 +15,14 @@ from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 class SupersededRecord:
     """A superseded record. ``kind``: the kind of its subject.
 
-    ``is_record_of_author``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far
+    ``is_foreign``: its former owner wrote it in another app, and only they may delete it. ``is_there``: as far
     as is known, the repository still has it.
     """
 
     uri: str
     kind: PublicationKind
     subject_id: str
-    is_record_of_author: bool
+    is_foreign: bool
     is_there: bool
     created_at: Instant
 
@@ -41,7 +41,7 @@ async def store(
     subject_id: str,
     uri: str,
     *,
-    is_record_of_author: bool,
+    is_foreign: bool,
     is_there: bool = True,
 ) -> None:
     """Store that this URI is a superseded record of a subject. ``is_there``: the repository still has it."""
@@ -51,7 +51,7 @@ async def store(
         uri=uri,
         kind=kind,
         subject_id=subject_id,
-        is_authors=int(is_record_of_author),
+        is_authors=int(is_foreign),
         is_there=int(is_there),
         now=tx.now,
     )

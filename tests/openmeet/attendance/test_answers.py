@@ -317,7 +317,7 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_enqueues_nothing
         saved = await apply_network_answer(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         publication = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
-    assert publication is publication_status.ONLY_HERE
+    assert publication is publication_status.NO_PUBLICATION
 
 
 async def test_a_strangers_answer_takes_no_limited_place_until_confirmed(db):

@@ -127,7 +127,7 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
         "2026-07-04T10:00:00-06:00",
     )
     assert event.record_did == "did:plc:4hodhjl2kposuchzvpiviwps"
-    assert publication is publication_status.ONLY_HERE
+    assert publication is publication_status.NO_PUBLICATION
 
 
 async def test_the_same_record_again_is_the_same_event(db):

@@ -71,9 +71,7 @@ async def wrote(db: Database, did: Did) -> None:
     await apply_messages(db, *theirs, answer)
     async with db.transaction() as tx:
         await merge_decisions.store(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
-        await superseded_records.store(
-            tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_record_of_author=True
-        )
+        await superseded_records.store(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_foreign=True)
         made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
         await record_queries.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
         await record_queries.add_superseded(tx, made.id, f"{theirs[1].uri}-before", "c")

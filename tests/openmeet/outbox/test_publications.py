@@ -316,13 +316,13 @@ async def test_every_state_has_a_text(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
         publication = (await publication_status.statuses(tx, PublicationKind.EVENT, ["e"]))["e"]
-        assert explain(publication.shown(tx.now, is_allowed=True))
+        assert explain(publication.explanation_for_owner(tx.now, is_allowed=True))
 
 
 async def test_a_subject_without_a_job_is_only_here(db: Database):
     async with db.reader() as reader:
         publication = (await publication_status.statuses(reader, PublicationKind.EVENT, ["never"]))["never"]
-        assert publication.shown(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
+        assert publication.explanation_for_owner(reader.now, is_allowed=True) == RecordStatus.ONLY_HERE()
         assert await publication_status.statuses(reader, PublicationKind.EVENT, []) == {}
 
 

@@ -79,7 +79,7 @@ async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deplo
     assert (there["uri"], there["value"]["name"]) == (record["uri"], "Cocoa")
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.WITHHELD
-    said = publication.shown(deployment.clock.now(), is_allowed=False, is_by_another_app=True)
+    said = publication.explanation_for_owner(deployment.clock.now(), is_allowed=False, is_foreign=True)
     assert said == RecordStatus.CHANGED_ONLY_HERE()
     assert (await current_event(deployment, event)).title == "Tea at ours"
     await renew_cleos_consent(deployment, cleo)

@@ -87,7 +87,7 @@ async def listed(deployment: Deployment, event: Event) -> tuple[list[dict], str]
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.PUBLISHED
     record = await deployment.record(publication.uri or "")
-    return record.get("media", []), explain(publication.shown(deployment.clock.now(), is_allowed=True))
+    return record.get("media", []), explain(publication.explanation_for_owner(deployment.clock.now(), is_allowed=True))
 
 
 async def test_a_stated_limit_is_read_before_anything_is_sent(deployment: Deployment):

@@ -178,7 +178,10 @@ async def test_records_are_updated_again_after_reconnecting(deployment: Deployme
     for kind, subject in ((PublicationKind.EVENT, event.id), (PublicationKind.RSVP, answer.id)):
         publication = await deployment.status_of(kind, subject)
         assert publication.state is PublicationState.BLOCKED
-        assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SIGN_IN_TO_PUBLISH()
+        assert (
+            publication.explanation_for_owner(deployment.clock.now(), is_allowed=True)
+            == RecordStatus.SIGN_IN_TO_PUBLISH()
+        )
     assert await everything_in(deployment, account) == before
     assert await everything_in(deployment, work) == {}
     async with deployment.db.transaction() as tx:

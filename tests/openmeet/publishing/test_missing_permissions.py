@@ -60,7 +60,7 @@ async def test_without_permission_for_series_its_dates_are_published(deployment:
     assert await records_with_cids_of(deployment, ana, SERIES) == {}
     publication = await deployment.status_of(PublicationKind.SERIES, series.id)
     assert publication.state is PublicationState.BLOCKED
-    assert publication.shown(deployment.clock.now(), is_allowed=True) == SHOWN
+    assert publication.explanation_for_owner(deployment.clock.now(), is_allowed=True) == SHOWN
 
 
 async def test_without_permission_for_groups_events_are_published(deployment: Deployment):
@@ -78,7 +78,7 @@ async def test_without_permission_for_groups_events_are_published(deployment: De
     }
     assert len(await records_with_cids_of(deployment, ana, EVENT)) == 2
     publication = await deployment.status_of(PublicationKind.GROUP, group.id)
-    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=True)) == (
+    assert (publication.state, publication.explanation_for_owner(deployment.clock.now(), is_allowed=True)) == (
         PublicationState.BLOCKED,
         SHOWN,
     )

@@ -32,7 +32,7 @@ async def test_nothing_exists_before_consent(deployment: Deployment):
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
-    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=False)) == (
+    assert (publication.state, publication.explanation_for_owner(deployment.clock.now(), is_allowed=False)) == (
         PublicationState.WITHHELD,
         RecordStatus.ONLY_HERE(),
     )
@@ -52,7 +52,7 @@ async def test_consent_creates_the_repository_and_publishes(deployment: Deployme
     await deployment.deliver_jobs()
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
-    assert (publication.state, publication.shown(deployment.clock.now(), is_allowed=True)) == (
+    assert (publication.state, publication.explanation_for_owner(deployment.clock.now(), is_allowed=True)) == (
         PublicationState.PUBLISHED,
         RecordStatus.PUBLISHED(),
     )
@@ -249,7 +249,9 @@ async def test_an_ended_session_waits_for_a_sign_in_that_publishes(deployment: D
     event = await deployment.event(cleo)
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
-    assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SIGN_IN_TO_PUBLISH()
+    assert (
+        publication.explanation_for_owner(deployment.clock.now(), is_allowed=True) == RecordStatus.SIGN_IN_TO_PUBLISH()
+    )
     async with deployment.db.transaction() as tx:
         await session_queries.put(tx, NewSession(identity.did, PdsSessionKind.PASSWORD, stored.pds_url, stored.sealed))
         await identities.connect(tx, identity.did, handle=identity.handle, pds_url=identity.pds_url)
@@ -274,7 +276,7 @@ async def test_a_pds_that_is_down_is_retried_and_the_event_is_shown(deployment: 
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.state is PublicationState.RETRYING
-    assert "next try in" in explain(publication.shown(deployment.clock.now(), is_allowed=True))
+    assert "next try in" in explain(publication.explanation_for_owner(deployment.clock.now(), is_allowed=True))
     deployment.proxy.upstream = upstream
     deployment.clock.turn(10 * MINUTE)
     await deployment.deliver_publications()

@@ -21,7 +21,7 @@ async def test_events_wait_while_they_are_switched_off_and_are_sent_afterwards(d
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)
     assert publication.uri is None
-    assert publication.shown(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
+    assert publication.explanation_for_owner(deployment.clock.now(), is_allowed=True) == RecordStatus.SWITCHED_OFF()
     await switch_flag(deployment, Flag.EVENTS_OUT, is_on=True)
     await deployment.deliver_publications()
     publication = await deployment.status_of(PublicationKind.EVENT, event.id)

@@ -285,7 +285,7 @@ async def test_edits_of_an_event_in_the_old_collection_are_kept(deployment: Depl
     assert ("description", "In the garden.", "In the park.", MergeSide.OURS) in decisions
     assert (await deployment.record(record["uri"]))["name"] == "Tea for everybody"
     status = await deployment.status_of(PublicationKind.EVENT, event.id)
-    assert status.shown(deployment.clock.now(), is_allowed=True, is_by_another_app=True) == (
+    assert status.explanation_for_owner(deployment.clock.now(), is_allowed=True, is_foreign=True) == (
         RecordStatus.CHANGED_ONLY_HERE()
     )
     await delete_cleos_record(deployment, record)

@@ -274,7 +274,7 @@ class Event:
         return self.status is EventStatus.CANCELLED
 
     @property
-    def is_record_of_author(self) -> bool:
+    def has_foreign_record(self) -> bool:
         """Whether it came from a record that its author wrote in another app."""
         return self.origin is RecordOrigin.NETWORK and self.record_uri is not None
 

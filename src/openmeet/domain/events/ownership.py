@@ -211,18 +211,18 @@ async def leave_record(
     revision: int,
     *,
     record_uri: str | None = None,
-    is_record_of_author: bool = False,
+    is_foreign: bool = False,
 ) -> bool:
     """Mark the record of an event or series as superseded when its owner changes. Return False if it has none.
 
-    ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_record_of_author``: its
+    ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_foreign``: its
     author wrote it in another app.
     """
     sent = await publication_queries.uri_of(tx, kind, subject_id)
     uri = sent or record_uri
     if uri is None or (sent is None and await superseded_records.find(tx, uri) is not None):
         return False
-    await superseded_records.store(tx, kind, subject_id, uri, is_record_of_author=is_record_of_author)
+    await superseded_records.store(tx, kind, subject_id, uri, is_foreign=is_foreign)
     if sent is not None:
         await publication_moves.move_to_subject(
             tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
@@ -235,7 +235,7 @@ async def leave_record(
 
 
 async def _leave_event_record(tx: Transaction, event: Event) -> bool:
-    is_record_of_author = event.record_uri is not None and event.origin is RecordOrigin.NETWORK
+    is_foreign = event.record_uri is not None and event.origin is RecordOrigin.NETWORK
     return await leave_record(
         tx,
         PublicationKind.EVENT,
@@ -243,7 +243,7 @@ async def _leave_event_record(tx: Transaction, event: Event) -> bool:
         event.author_id,
         event.revision + 1,
         record_uri=event.record_uri,
-        is_record_of_author=is_record_of_author,
+        is_foreign=is_foreign,
     )
 
 

@@ -128,7 +128,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
         await superseded_records.store(
-            tx, publications.PublicationKind.EVENT, event_id, address, is_record_of_author=False, is_there=False
+            tx, publications.PublicationKind.EVENT, event_id, address, is_foreign=False, is_there=False
         )
     await event_records.count_retraction(tx, event_id)
     await event_records.forget_record(tx, event_id)
@@ -179,7 +179,7 @@ async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: Event
     site (``PublicEvent``).
     """
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    if not event.is_record_of_author or event.record_uri is None:
+    if not event.has_foreign_record or event.record_uri is None:
         raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")

@@ -109,7 +109,7 @@ async def refused_among(reader: Reader, context: IngestionContext, cids: Mapping
     refused: set[str] = set()
     for start in range(0, len(of_kinds_off), IDS_PER_STATEMENT):
         uris = of_kinds_off[start : start + IDS_PER_STATEMENT]
-        own_uris = await publication_queries.own_among(reader, uris)
+        own_uris = await publication_queries.with_publication_among(reader, uris)
         late_writes = await in_flight.among(reader, uris)
         refused.update(uri for uri in uris if uri not in own_uris and (uri, cids[uri]) not in late_writes)
     return refused
@@ -155,7 +155,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     superseded_uris |= await record_queries.superseded_among(tx, group_uris)
     return Batch(
         seen_records,
-        await publication_queries.own_among(tx, sorted(uris)),
+        await publication_queries.with_publication_among(tx, sorted(uris)),
         await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - rsvp_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased_records.erased_up_to(

@@ -82,7 +82,7 @@ def _edits_since(publication: Publication, sides: MergeSides[NetworkEvent]) -> d
 
 def _keeps_edits_local(event: Event) -> bool:
     """Whether edits made here are not written into the existing record (``publishing.eligibility``, ``DoNothing``)."""
-    is_narrower = event.is_record_of_author and reach_of(event) is PublishLevel.NOTHING
+    is_narrower = event.has_foreign_record and reach_of(event) is PublishLevel.NOTHING
     return is_narrower or event.needs_author_approval or event.is_hidden
 
 

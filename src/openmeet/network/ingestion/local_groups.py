@@ -341,7 +341,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in stated and stated[one.refers_to].about == one.about
     ]
-    ours = await publication_queries.own_among(tx, [one.uri for one in accepted])
+    ours = await publication_queries.with_publication_among(tx, [one.uri for one in accepted])
     member_statement = next((one for one in accepted if one.uri not in ours), None)
     if member_statement is not None:
         await _let_in(tx, locked, member_statement)

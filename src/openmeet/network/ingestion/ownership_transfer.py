@@ -96,7 +96,7 @@ async def _join(
     old, new, did = old_event.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identity_actions.author_for_did(tx, did)
     await ownership.detach_event_record(tx, new_event.id)
-    await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_record_of_author=True)
+    await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_foreign=True)
     await superseded_records.assign(tx, PublicationKind.EVENT, dropped=new_event.id, kept=old_event.id)
     await event_records.set_record(tx, old_event.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, old_event.id, author_id)

@@ -252,7 +252,7 @@ async def _update_membership(tx: Transaction, group: Group, did: str) -> None:
     user_id = person[0].user_id if person else None
     membership = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # A statement written here counts only while its member wants it. While it is being retracted, it does not count.
-    own_uris = await publication_queries.own_among(tx, [one.uri for one in stated])
+    own_uris = await publication_queries.with_publication_among(tx, [one.uri for one in stated])
     stated = [one for one in stated if one.uri not in own_uris or (membership is not None and membership.sync_enabled)]
     answered = {one.uri: one for one in stated}
     accepted = [

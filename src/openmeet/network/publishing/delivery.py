@@ -268,7 +268,7 @@ async def _finish_or_give_up_retraction(dependencies: PublishingDependencies, pu
             if publication.kind is PublicationKind.EVENT
             else None
         )
-    if event is not None and event.is_record_of_author:
+    if event is not None and event.has_foreign_record:
         await _give_up_retraction(dependencies, publication)
     else:
         await _finish_unwanted_retraction(dependencies, publication)

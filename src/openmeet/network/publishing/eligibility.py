@@ -171,27 +171,27 @@ def _decide_if_not_permitted(
     """Decide about an event that its host, its circle of viewers or a missing consent keeps from being published. None
     if it may be published.
     """
-    is_only_of_another_app = _is_only_of_another_app(event, publication)
+    is_foreign_and_unwritten = _is_foreign_and_unwritten(event, publication)
     if not event.record.is_wanted:
         reason = PublicationReason.PUBLISHING_TURNED_OFF
         return (
             KeepEditsLocal(reason)
-            if is_only_of_another_app and not publication.is_withdrawn
+            if is_foreign_and_unwritten and not publication.is_withdrawn
             else WithholdOrRetract(reason)
         )
     if reach_of(event) is PublishLevel.NOTHING:
-        if event.is_record_of_author and not publication.is_withdrawn:
+        if event.has_foreign_record and not publication.is_withdrawn:
             return DoNothing()
         return WithholdOrRetract(_why_not_public(event))
     if not has_consented or not preferences.writes_events:
         reason = PublicationReason.EVENTS_NOT_WANTED if has_consented else PublicationReason.NOT_AGREED
-        return KeepEditsLocal(reason) if is_only_of_another_app else WithholdOrRetract(reason)
+        return KeepEditsLocal(reason) if is_foreign_and_unwritten else WithholdOrRetract(reason)
     return WithholdOrRetract(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
 
 
-def _is_only_of_another_app(event: Event, publication: Publication) -> bool:
+def _is_foreign_and_unwritten(event: Event, publication: Publication) -> bool:
     """Whether another app wrote the record and we never wrote to it. Only its author may delete such a record."""
-    return event.is_record_of_author and not publication.has_own_version
+    return event.has_foreign_record and not publication.has_own_version
 
 
 async def _decide_repository_of_event(reader: Reader, event: Event, publication: Publication) -> Decision:
@@ -369,7 +369,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
         reader, superseded.subject_id, publication.subject_id
     )
     if reason or not has_consented or publication.is_withdrawn:
-        if superseded.is_record_of_author:
+        if superseded.is_foreign:
             return DoNothing()
         return WithholdOrRetract(
             reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED)

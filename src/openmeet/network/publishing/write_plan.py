@@ -225,8 +225,8 @@ async def _obstacle_to(
             is_unclaimed = await _is_unclaimed(reader, decision, str(uri))
             superseded = await superseded_records.find(reader, str(uri))
         # A record that the author wrote in another app never had a mark of ours.
-        is_record_of_author = superseded is not None and superseded.is_record_of_author
-        is_of_subject = is_record_of_author or _is_of_subject(dependencies, decision, current.record)
+        is_foreign = superseded is not None and superseded.is_foreign
+        is_of_subject = is_foreign or _is_of_subject(dependencies, decision, current.record)
         if is_late or not is_unclaimed or not is_of_subject:
             return KeyOccupied(uri, is_ours=is_late)
     return None

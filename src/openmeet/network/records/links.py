@@ -80,7 +80,7 @@ async def store_series_location(tx: Transaction, series_id: SeriesId, uri: str |
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
         await superseded_records.store(
-            tx, PublicationKind.SERIES, series_id, before.record_uri, is_record_of_author=False, is_there=False
+            tx, PublicationKind.SERIES, series_id, before.record_uri, is_foreign=False, is_there=False
         )
     await remote_records.store_record_uri(tx, series_id, uri)
     if uri is not None:

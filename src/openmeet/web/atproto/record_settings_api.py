@@ -312,7 +312,7 @@ async def _records_of_events(reader: Reader, events: list[Event]) -> list[Record
             statuses[event.id],
             reader,
             is_allowed=agreed[event.author_id] and allows_record(event),
-            their_record=event.record_uri if event.is_record_of_author else None,
+            their_record=event.record_uri if event.has_foreign_record else None,
         )
         for event in events
     ]
@@ -324,7 +324,7 @@ async def _series_record(reader: Reader, series: Series) -> list[RecordStanding]
     if publication_and_consent is None:
         return []
     publication, is_allowed = publication_and_consent
-    status = publication.shown(reader.now, is_allowed=is_allowed)
+    status = publication.explanation_for_owner(reader.now, is_allowed=is_allowed)
     return [_output("series", series.slug, None, publication, status, None)]
 
 
@@ -338,7 +338,7 @@ def _record_standing(
     their_record: str | None,
 ) -> RecordStanding:
     position = event.position_in_series
-    status = publication.shown(reader.now, is_allowed=is_allowed, is_by_another_app=their_record is not None)
+    status = publication.explanation_for_owner(reader.now, is_allowed=is_allowed, is_foreign=their_record is not None)
     shown = _output(kind, event.slug, position.original_date if position else None, publication, status, their_record)
     if kind == "rsvp" or event.record_deleted_at is None:
         return shown
@@ -361,7 +361,7 @@ def _output(
         kind,
         slug,
         original_date,
-        cast("StateName", publication.state_for_api(is_by_another_app=their_record is not None)),
+        cast("StateName", publication.state_for_api(is_foreign=their_record is not None)),
         explain(status),
         explain(publication.reason),
         publication.uri or their_record,

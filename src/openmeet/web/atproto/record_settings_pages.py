@@ -141,10 +141,10 @@ async def _record_settings_page(
     rows = [
         (
             one,
-            publications_of[one.id].shown(
+            publications_of[one.id].explanation_for_owner(
                 reader.now,
                 is_allowed=agreed and allows_record(one),
-                is_by_another_app=one.is_record_of_author,
+                is_foreign=one.has_foreign_record,
             ),
             event_sync(one, publications_of[one.id], reader.now, has_agreed=agreed).tone,
             time_and_place.tagged(one),
@@ -158,7 +158,7 @@ async def _record_settings_page(
         "series": series,
         "series_status": None
         if series_record is None
-        else series_record[0].shown(reader.now, is_allowed=series_record[1]),
+        else series_record[0].explanation_for_owner(reader.now, is_allowed=series_record[1]),
         "is_withdrawn": series_record is not None and series_record[0].is_withdrawn,
         "did": did,
         "asks": asks,
@@ -168,7 +168,7 @@ async def _record_settings_page(
         "addresses": [one.record_uri for one in (*(event for event, *_ in rows), series) if one and one.record_uri],
         "has_agreed": agreed,
         "is_public": event.content.visibility is Visibility.PUBLIC,
-        "is_by_another_app": event.is_record_of_author and not await _is_written_here(reader, event),
+        "is_foreign": event.has_foreign_record and not await _is_written_here(reader, event),
         "is_unlisted": event.content.visibility is Visibility.UNLISTED,
         "group_tells": event.group is not None and event.group.announces_events,
         "group_narrows": event.group is not None

@@ -342,9 +342,9 @@ def _publication(
 ) -> PublicationOutput | None:
     if status is None:
         return None
-    their_record = event.record_uri if event.is_record_of_author else None
+    their_record = event.record_uri if event.has_foreign_record else None
     return PublicationOutput(
-        status.state_for_api(is_by_another_app=their_record is not None),
+        status.state_for_api(is_foreign=their_record is not None),
         explain(event_status(event, status, now, has_agreed=has_agreed)),
         status.uri or their_record,
         iso(status.changed_at) if status.changed_at else None,

@@ -418,7 +418,7 @@ async def _sync_context(
         statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
         hosts = event_sync(event, statuses[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
-        is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
+        is_narrower = event.has_foreign_record and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not statuses[event.id].is_withdrawn
     if own_rsvp is not None:
         published = (await publication_status.statuses(reader, publications.PublicationKind.RSVP, [own_rsvp.id]))[

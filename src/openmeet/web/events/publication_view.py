@@ -54,15 +54,15 @@ def event_status(event: Event, publication: PublicationStatus, now: Instant, *, 
         return RecordStatus.DELETED_IN_ANOTHER_APP()
     if _waits_for_its_author(event, publication, has_agreed=has_agreed):
         return RecordStatus.CHANGED_BY_CO_HOST()
-    return publication.shown(
-        now, is_allowed=has_agreed and allows_record(event), is_by_another_app=event.is_record_of_author
+    return publication.explanation_for_owner(
+        now, is_allowed=has_agreed and allows_record(event), is_foreign=event.has_foreign_record
     )
 
 
 def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """The status of an event's record. "Only here" if none will be published."""
-    is_public, is_by_another_app = allows_record(event), event.is_record_of_author
-    sync = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
+    is_public, is_foreign = allows_record(event), event.has_foreign_record
+    sync = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_foreign=is_foreign)
     if event.record_deleted_at is not None:
         since = formatting.ago(event.record_deleted_at, now)
         return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", since, *[False] * 5)
@@ -77,8 +77,8 @@ def answer_sync(
     """The status of an RSVP's record. There is no record while the RSVP waits for approval or for a place."""
     has_words = not isinstance(status_token(own_rsvp.status), NoStatusToken) or publication.uri is not None
     is_public = are_rsvps_publishable(event) and has_words
-    is_by_another_app = own_rsvp.record_uri is not None
-    return _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
+    is_foreign = own_rsvp.record_uri is not None
+    return _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_foreign=is_foreign)
 
 
 def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_agreed: bool) -> bool:
@@ -89,12 +89,12 @@ def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_a
 
 
 def _sync_of(
-    publication: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool
+    publication: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_foreign: bool
 ) -> Sync:
     is_allowed = has_agreed and is_public
     is_wanted = is_allowed and not publication.is_withdrawn
     is_there = publication.uri is not None
-    status = publication.shown(now, is_allowed=is_allowed, is_by_another_app=is_by_another_app)
+    status = publication.explanation_for_owner(now, is_allowed=is_allowed, is_foreign=is_foreign)
     return Sync(
         status=status,
         tone="good"
@@ -103,7 +103,7 @@ def _sync_of(
         if is_wanted or is_there
         else "plain",
         since=formatting.ago(publication.changed_at, now) if publication.changed_at else "",
-        may_ask=not has_agreed and not is_there and not is_by_another_app,
+        may_ask=not has_agreed and not is_there and not is_foreign,
         may_try=is_wanted
         and publication.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
         may_publish=is_allowed

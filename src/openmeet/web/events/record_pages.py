@@ -85,7 +85,7 @@ async def ask_about_record(request: Request) -> Response:
     well.
     """
     event = await hosted_event(request, EventPermission.PUBLISH_RECORD)
-    if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
+    if not event.has_foreign_record or event.visibility is Visibility.PUBLIC:
         return go(event_path(event.slug))
     return page(request, "events/delete_record.html", {"event": event})
 

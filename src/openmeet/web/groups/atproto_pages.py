@@ -95,7 +95,7 @@ async def on_the_network(reader: Reader, seen: ViewedGroup) -> OnTheNetwork:
     return OnTheNetwork(
         share=share,
         uri=group.network.record_uri,
-        status=publication_state.shown(reader.now, is_allowed=agreed and share is not Share.NOTHING),
+        status=publication_state.explanation_for_owner(reader.now, is_allowed=agreed and share is not Share.NOTHING),
         is_switched_on=Flag.GROUPS in on,
         has_agreed=agreed,
         handle=handle,
@@ -126,7 +126,7 @@ async def _own_name(
         is_public=is_public,
         can_be_public=can_be,
         state=publication_state.state,
-        status=publication_state.shown(reader.now, is_allowed=is_public and can_be),
+        status=publication_state.explanation_for_owner(reader.now, is_allowed=is_public and can_be),
         uri=membership.statement_uri,
         asks=asks and is_public,
         did=did,
