@@ -23,32 +23,32 @@ def _purpose_of(name: str) -> str:
 SEALED_KEY: Final = SealedColumn("address_keys", "name", "sealed", _purpose_of)
 
 
-def sealer_of(key: SigningKey) -> Sealer:
+def sealer_of(server_key: SigningKey) -> Sealer:
     """The sealer for these keys, and for addresses in links."""
-    return key.sealer(b"openmeet/addresses")
+    return server_key.sealer(b"openmeet/addresses")
 
 
-async def find(reader: Reader, key: SigningKey, name: str) -> bytes | None:
+async def find(reader: Reader, server_key: SigningKey, name: str) -> bytes | None:
     """Unseal a key. None if it was not made yet. Raises CannotUnseal if the sealing key that it was sealed with is
     gone.
     """
     row = await reader.fetch_one("select sealed from address_keys where name = :name", name=name)
-    return None if row is None else sealer_of(key).unseal(row["sealed"], _purpose_of(name))
+    return None if row is None else sealer_of(server_key).unseal(row["sealed"], _purpose_of(name))
 
 
-async def find_or_make(tx: Transaction, key: SigningKey, name: str) -> tuple[bytes, bool]:
+async def find_or_make(tx: Transaction, server_key: SigningKey, name: str) -> tuple[bytes, bool]:
     """The key, and whether it was made just now. Raises CannotUnseal."""
-    existing = await find(tx, key, name)
+    existing = await find(tx, server_key, name)
     if existing is not None:
         return existing, False
     secret = os.urandom(_KEY_BYTES)
     made = await tx.execute(
         "insert into address_keys (name, sealed, created_at) values (:name, :sealed, :now) on conflict (name) do nothing",
         name=name,
-        sealed=sealer_of(key).seal(secret, _purpose_of(name)),
+        sealed=sealer_of(server_key).seal(secret, _purpose_of(name)),
         now=tx.now,
     )
     if made != 1:
         # Another process was faster. Its row is committed by now.
-        return await find_or_make(tx, key, name)
+        return await find_or_make(tx, server_key, name)
     return secret, True

@@ -34,12 +34,12 @@ SEALED_KEY: Final = SealedColumn(
 _SigningRow = tuple[str, Instant, bytes]
 
 
-def sealer_of(key: SigningKey) -> Sealer:
+def sealer_of(server_key: SigningKey) -> Sealer:
     """The sealer for the private halves."""
-    return key.sealer(b"openmeet/attendance_proof_keys")
+    return server_key.sealer(b"openmeet/attendance_proof_keys")
 
 
-async def ensure_key(tx: Transaction, key: SigningKey) -> None:
+async def ensure_key(tx: Transaction, server_key: SigningKey) -> None:
     """Make the first key if there is none. Raises Unavailable if there is one that cannot be opened.
 
     Only the scheduler replaces keys. While the server's key is changed, web processes may still have the old list of
@@ -47,24 +47,24 @@ async def ensure_key(tx: Transaction, key: SigningKey) -> None:
     """
     row = await _signing_row(tx)
     if row is None:
-        await _replace_key(tx, key)
+        await _replace_key(tx, server_key)
     else:
-        _require_opened(key, row)
+        _require_opened(server_key, row)
 
 
-async def rotate_when_due(db: Database, key: SigningKey) -> bool:
+async def rotate_when_due(db: Database, server_key: SigningKey) -> bool:
     """Replace a key that is a year old, or that none of our keys opens. The first one is made with the first proof.
     Returns whether a key was made.
     """
     async with db.transaction() as tx:
         row = await _signing_row(tx)
-        if row is None or (row[1] > tx.now - ROTATED_AFTER and _opened(key, row) is not None):
+        if row is None or (row[1] > tx.now - ROTATED_AFTER and _opened(server_key, row) is not None):
             return False
-        await _replace_key(tx, key)
+        await _replace_key(tx, server_key)
     return True
 
 
-async def _replace_key(tx: Transaction, key: SigningKey) -> None:
+async def _replace_key(tx: Transaction, server_key: SigningKey) -> None:
     made: ECKey = ECKey.generate_key("P-256")
     key_id = made.thumbprint()
     public = {**made.as_dict(private=False), "kid": key_id, "use": "sig", "alg": ALGORITHM}
@@ -75,7 +75,7 @@ async def _replace_key(tx: Transaction, key: SigningKey) -> None:
         " values (:key_id, :public_key, :sealed, :now) on conflict do nothing",
         key_id=key_id,
         public_key=msgspec.json.encode(public).decode(),
-        sealed=sealer_of(key).seal(made.as_der(private=True), SEALED_KEY.purpose(key_id)),
+        sealed=sealer_of(server_key).seal(made.as_der(private=True), SEALED_KEY.purpose(key_id)),
         now=tx.now,
     )
 
@@ -110,7 +110,7 @@ async def all_keys(reader: Reader) -> list[ProofKey]:
     ]
 
 
-async def revoke(tx: Transaction, key: SigningKey, stolen: ProofKey) -> None:
+async def revoke(tx: Transaction, server_key: SigningKey, stolen: ProofKey) -> None:
     """Revoke a key that somebody may have stolen, for good. If it signs now, it is replaced."""
     await tx.execute(
         "update attendance_proof_keys set revoked_at = :now where key_id = :key_id and revoked_at is null",
@@ -118,7 +118,7 @@ async def revoke(tx: Transaction, key: SigningKey, stolen: ProofKey) -> None:
         now=tx.now,
     )
     if stolen.replaced_at is None:
-        await _replace_key(tx, key)
+        await _replace_key(tx, server_key)
 
 
 async def revoked_files_until(reader: Reader, made_at: Instant) -> Instant | None:
@@ -131,11 +131,11 @@ async def revoked_files_until(reader: Reader, made_at: Instant) -> Instant | Non
     return max((end for end in ends if end > made_at), default=None)
 
 
-async def sign(reader: Reader, key: SigningKey, claims: Mapping[str, Any]) -> str:
+async def sign(reader: Reader, server_key: SigningKey, claims: Mapping[str, Any]) -> str:
     """Sign these claims (RFC 7519), in the compact form. Raises Unavailable if the key cannot be opened, until the
     scheduler has replaced it.
     """
-    key_id, private = _require_opened(key, await _signing_row(reader))
+    key_id, private = _require_opened(server_key, await _signing_row(reader))
     header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": key_id}
     return jwt.encode(header, dict(claims), private, algorithms=[ALGORITHM])
 
@@ -147,17 +147,17 @@ async def _signing_row(reader: Reader) -> _SigningRow | None:
     return None if row is None else (row["key_id"], Instant(row["created_at"]), bytes(row["sealed"]))
 
 
-def _require_opened(key: SigningKey, row: _SigningRow | None) -> tuple[str, ECKey]:
+def _require_opened(server_key: SigningKey, row: _SigningRow | None) -> tuple[str, ECKey]:
     """The id and the private half. Raises Unavailable."""
-    private = None if row is None else _opened(key, row)
+    private = None if row is None else _opened(server_key, row)
     if row is None or private is None:
         raise Unavailable(AttendanceReason.PROOF_KEY_MISSING, after_seconds=3600.0)
     return row[0], private
 
 
-def _opened(key: SigningKey, row: _SigningRow) -> ECKey | None:
+def _opened(server_key: SigningKey, row: _SigningRow) -> ECKey | None:
     key_id, _, sealed = row
     try:
-        return ECKey.import_key(sealer_of(key).unseal(sealed, SEALED_KEY.purpose(key_id)))
+        return ECKey.import_key(sealer_of(server_key).unseal(sealed, SEALED_KEY.purpose(key_id)))
     except CannotUnseal:
         return None

@@ -134,10 +134,10 @@ def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> At
     return None
 
 
-async def options_of(reader: Reader, key: SigningKey, caller: Caller, slug: EventSlug) -> ProofOptions:
+async def options_of(reader: Reader, server_key: SigningKey, caller: Caller, slug: EventSlug) -> ProofOptions:
     """The caller's proof for this event, and what they can do. Raises NotFound without a place at a visible event."""
     event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NOT_ANSWERED)
-    proof = None if rsvp is None else await _current(reader, key, rsvp.id)
+    proof = None if rsvp is None else await _current(reader, server_key, rsvp.id)
     if rsvp is None or not (rsvp.is_seated or proof):
         raise NotFound(AttendanceReason.NOT_ANSWERED)
     accounts = [one for one in await identities.of_user(reader, caller.user_id) if _can_be_shown(one)]
@@ -154,7 +154,7 @@ async def options_of(reader: Reader, key: SigningKey, caller: Caller, slug: Even
     )
 
 
-async def of_person(reader: Reader, key: SigningKey, caller: Caller, page: Page) -> list[ListedProof]:
+async def of_person(reader: Reader, server_key: SigningKey, caller: Caller, page: Page) -> list[ListedProof]:
     """The caller's proofs that were not withdrawn, newest first, in the order of ``page.clause``."""
     rows = await reader.fetch(
         "select p.id, p.attendance_id, p.did, p.token_hash, p.made_at, a.event_id, a.status"
@@ -174,7 +174,7 @@ async def of_person(reader: Reader, key: SigningKey, caller: Caller, page: Page)
             why_not = AttendanceReason.PROOF_ACCOUNT_GONE
         is_visible = event.id in visible and not event.is_gone
         name = caller.display_name if row["did"] is None else ""
-        listed.append(ListedProof(_proof(key, row), event, why_not, is_visible, name, account))
+        listed.append(ListedProof(_proof(server_key, row), event, why_not, is_visible, name, account))
     return listed
 
 
@@ -189,7 +189,7 @@ async def count(reader: Reader, user_id: UserId) -> int:
 
 
 async def make(
-    tx: Transaction, key: SigningKey, caller: Caller, slug: EventSlug, shown_as: ShownAs, *, replaces: str = ""
+    tx: Transaction, server_key: SigningKey, caller: Caller, slug: EventSlug, shown_as: ShownAs, *, replaces: str = ""
 ) -> AttendanceProof:
     """Make the caller's proof for this event, or return the one that they have. ``replaces`` is the id of the proof that
     the new one replaces, which is withdrawn; a repeated request finds it withdrawn and makes no further one.
@@ -197,12 +197,12 @@ async def make(
     Raises NotFound, Refused (``NoProof``, ``NoAccount``), Conflict if the proof was withdrawn at the same moment, and
     Unavailable if the signing key cannot be opened.
     """
-    options = await options_of(tx, key, caller, slug)
+    options = await options_of(tx, server_key, caller, slug)
     if options.why_not is not None:
         raise Refused(options.why_not, name="NoProof")
     if shown_as is ShownAs.ACCOUNT and options.account is None:
         raise Refused(AttendanceReason.PROOF_NEEDS_ACCOUNT, name="NoAccount")
-    await proof_keys.ensure_key(tx, key)
+    await proof_keys.ensure_key(tx, server_key)
     if replaces:
         await _withdraw(tx, options.rsvp.id, replaces)
     proof_id = new_id(tx.now)
@@ -212,11 +212,11 @@ async def make(
         " on conflict (attendance_id) where withdrawn_at is null do nothing",
         id=proof_id,
         attendance_id=options.rsvp.id,
-        hash=hash_token(_token(key, proof_id)),
+        hash=hash_token(_token(server_key, proof_id)),
         did=options.account.did if shown_as is ShownAs.ACCOUNT and options.account else None,
         now=tx.now,
     )
-    proof = await _current(tx, key, options.rsvp.id)
+    proof = await _current(tx, server_key, options.rsvp.id)
     if proof is None:
         # There was one already, and it has been withdrawn since.
         raise Conflict(AttendanceReason.PROOF_JUST_WITHDRAWN)
@@ -269,9 +269,9 @@ async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId
     )
 
 
-async def _current(reader: Reader, key: SigningKey, attendance_id: AttendanceId) -> AttendanceProof | None:
+async def _current(reader: Reader, server_key: SigningKey, attendance_id: AttendanceId) -> AttendanceProof | None:
     row = await reader.fetch_one(_CURRENT, attendance_id=attendance_id)
-    return None if row is None else _proof(key, row)
+    return None if row is None else _proof(server_key, row)
 
 
 async def _withdraw(tx: Transaction, attendance_id: AttendanceId, proof_id: str) -> None:
@@ -294,8 +294,8 @@ def _can_be_shown(identity: Identity) -> bool:
     return identity.can_write and identity.status == ACTIVE
 
 
-def _proof(key: SigningKey, row: Row) -> AttendanceProof:
-    token = key.find_valid(
+def _proof(server_key: SigningKey, row: Row) -> AttendanceProof:
+    token = server_key.find_valid(
         lambda one: _token(one, row["id"]), lambda token: hash_token(token) == bytes(row["token_hash"])
     )
     return AttendanceProof(
@@ -307,6 +307,6 @@ def _proof(key: SigningKey, row: Row) -> AttendanceProof:
     )
 
 
-def _token(key: SigningKey, proof_id: str) -> str:
-    digest = key.digest(b"attendance proof\x00" + proof_id.encode())
+def _token(server_key: SigningKey, proof_id: str) -> str:
+    digest = server_key.digest(b"attendance proof\x00" + proof_id.encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
