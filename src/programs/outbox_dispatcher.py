@@ -139,19 +139,19 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
         JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_host)),
-        JobKind.WAITING_ANSWERS: one_job_per_call(waiting_rsvps_handler(db)),
+        JobKind.WAITING_RSVPS: one_job_per_call(waiting_rsvps_handler(db)),
         JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_job_per_call(record_handler(db, network, context, spend_on_proof)),
-        JobKind.COMPARE_ANSWERS: one_job_per_call(comparison_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.COMPARE_RSVPS: one_job_per_call(comparison_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.LATE_WRITE: one_job_per_call(late_write_handler(publishing_dependencies(platform))),
         JobKind.DETECT_SERIES: one_job_per_call(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_job_per_call(detection_handler(db, named_series), jobs_per_lease=2),
         JobKind.CLAIMED_DATES: one_job_per_call(claimed_dates_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
-        JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps_handler(db), jobs_per_lease=1, lease_seconds=600.0),
+        JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for
         # that.
         JobKind.FAN_OUT: one_job_per_call(

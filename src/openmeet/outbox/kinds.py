@@ -8,7 +8,9 @@ from openmeet.i18n.catalogue import LazyText, lazy
 
 
 class JobKind(StrEnum):
-    """Kind of an outbox job. The comment next to each kind says what its subject is."""
+    """Kind of an outbox job. The comment next to each kind says what its subject is. Some values are former names, because
+    stored jobs contain them.
+    """
 
     MAIL = "mail"  # e-mail kind, recipient, subject
     CUSTODIAL_ACCOUNT = "custodial_account"  # a user who agreed to a custodial account
@@ -18,20 +20,20 @@ class JobKind(StrEnum):
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
     # a person who gained access to events, for example by joining a group, who signed in for the first time, or was
     # merged with another account
-    WAITING_ANSWERS = "waiting_answers"
+    WAITING_RSVPS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
     APPLY_BLOCKS = "apply_blocks"  # a person who took over events, a series or a group, and may have blocked others
-    SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has blocked, and who may have RSVPs
+    SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has suspended, and who may have RSVPs
     # the at-uri of a record whose content differs between an unsigned source and the database
     PROVE_RECORD = "prove_record"
-    COMPARE_ANSWERS = "compare_answers"  # an event whose host wants the records of all its RSVPs checked
+    COMPARE_RSVPS = "compare_answers"  # an event whose host wants the records of all its RSVPs checked
     WEBHOOK = "webhook"  # a webhook message and its registered URL
     BACKFILL = "backfill"  # a DID whose repository is read; followed by collections if only those are read
     DETECT_SERIES = "detect_series"  # a person whose single events may form a series
     DETECT_FOREIGN_SERIES = "detect_foreign_series"  # a shadow account whose events may form a series
     CLAIMED_DATES = "claimed_dates"  # the record of a series whose author has more events than one pass reads
     FILL_SEATS = "freed_seats"  # an event whose waitlist was not moved up, or not completely, when seats were freed
-    STANDING_ANSWERS = "standing_answers"  # a new date of a series with many standing RSVPs
+    STANDING_RSVPS = "standing_answers"  # a new date of a series with many standing RSVPs
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything stored about it
@@ -42,7 +44,7 @@ class JobKind(StrEnum):
     )
     # one call to the homeserver: redact with its room and event, or join or leave with a room
     MATRIX_CALL = "matrix_call"
-    # the at-uri of an abandoned key with a write in flight; the former name is kept, because stored jobs contain it
+    # the at-uri of an abandoned key with a write in flight
     LATE_WRITE = "late_create"
 
 
@@ -53,19 +55,19 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
     JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
     JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
-    JobKind.WAITING_ANSWERS: lazy("Answers to check again after people joined or signed in"),
+    JobKind.WAITING_RSVPS: lazy("Answers to check again after people joined or signed in"),
     JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
     JobKind.APPLY_BLOCKS: lazy("Blocks to apply after a transfer"),
     JobKind.SUSPENDED_PERSON: lazy("Answers to withdraw after moderators blocked people"),
     JobKind.PROVE_RECORD: lazy("Records to verify"),
-    JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
+    JobKind.COMPARE_RSVPS: lazy("Answers to compare with their records"),
     JobKind.WEBHOOK: lazy("Webhook deliveries"),
     JobKind.BACKFILL: lazy("Repositories to read"),
     JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
     JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
     JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
     JobKind.FILL_SEATS: lazy("Waitlists to move up"),
-    JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
+    JobKind.STANDING_RSVPS: lazy("New dates to add for people who go to all"),
     JobKind.FAN_OUT: lazy("Changes to notify people of"),
     JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
     JobKind.RECONCILE: lazy("Repositories to compare"),

@@ -142,7 +142,7 @@ async def test_signing_in_takes_the_same_time_however_many_rsvps_are_pending(db:
         assert await statuses_of(db, stranger) == {AttendanceStatus.PENDING}
     assert statements[0] == statements[1]
     while await dispatcher.run_once(
-        db, {JobKind.WAITING_ANSWERS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(db))}
+        db, {JobKind.WAITING_RSVPS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(db))}
     ):
         pass
     assert await statuses_of(db, stranger) == {AttendanceStatus.ATTENDING}

@@ -26,7 +26,7 @@ from openmeet.domain.attendance.model import (
     RsvpRecordStatus,
     RsvpReply,
 )
-from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.registration import ForeignRsvpPolicy, RegistrationSettings
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.paging import ALL_ROWS
@@ -81,9 +81,9 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
 @pytest.mark.parametrize(
     ("policy", "status", "why"),
     [
-        (ForeignAnswers.COUNT, AttendanceStatus.ATTENDING, None),
-        (ForeignAnswers.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
-        (ForeignAnswers.UNCONFIRMED, AttendanceStatus.PENDING, PendingFor.UNCONFIRMED),
+        (ForeignRsvpPolicy.COUNT, AttendanceStatus.ATTENDING, None),
+        (ForeignRsvpPolicy.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
+        (ForeignRsvpPolicy.UNCONFIRMED, AttendanceStatus.PENDING, PendingFor.UNCONFIRMED),
         (None, AttendanceStatus.PENDING, PendingFor.UNCONFIRMED),
     ],
 )
@@ -97,7 +97,7 @@ async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
         mine = await queries.find(tx, event.id, stranger)
         assert (mine.status, mine.pending_for) == (status, why)
         # A repeated record does not change the status, even if the host has changed the setting meanwhile.
-        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignRsvpPolicy.COUNT))
         await apply_answers_of(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
 

@@ -17,7 +17,7 @@ from groundwork.sealing import Sealer
 from openmeet.domain.attendance import host_decisions, registration, rsvp_records_in_bulk
 from openmeet.domain.attendance.calendar_entries import WITHDRAWN_MAIL
 from openmeet.domain.attendance.model import RecordedRsvp, RsvpKey
-from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.registration import ForeignRsvpPolicy, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.model import EventId
@@ -45,7 +45,7 @@ JOININGS = {
     "open": RegistrationSettings(),
     "hybrid": RegistrationSettings(),
     "asking": RegistrationSettings(needs_approval=True),
-    "apart": RegistrationSettings(foreign_answers=ForeignAnswers.UNCONFIRMED),
+    "apart": RegistrationSettings(foreign_answers=ForeignRsvpPolicy.UNCONFIRMED),
     "private": RegistrationSettings(),
 }
 THEIRS = [f"at://{did(HOST)}/{EVENT}/{name}" for name in JOININGS]
@@ -297,7 +297,7 @@ async def test_leaving_in_a_batch_frees_places_for_the_waitlist(make_database: M
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details(capacity="2", visibility="public"))
         await record_changes.store_record_uri(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
-        await registration.put(tx, made.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, made.id, RegistrationSettings(foreign_answers=ForeignRsvpPolicy.COUNT))
     await apply_messages(db, OF_A_STRANGER)
     for number in range(6):
         await apply_messages(db, said(number, "aa", number, THEIRS[0], "going"))

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.account_merge import actions as account_claims
 from openmeet.domain.attendance import host_decisions, invitations, queries, registration
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
-from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.registration import ForeignRsvpPolicy, RegistrationSettings
 from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
@@ -44,12 +44,12 @@ async def run_waiting_answers(db: Database) -> list[UserId]:
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",
-            kind=JobKind.WAITING_ANSWERS,
+            kind=JobKind.WAITING_RSVPS,
         )
     for row in rows:
         await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, UserId(row["subject"]))
     async with db.transaction() as tx:
-        await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.WAITING_ANSWERS)
+        await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.WAITING_RSVPS)
     return [UserId(row["subject"]) for row in rows]
 
 
@@ -136,7 +136,7 @@ async def test_joining_a_group_does_not_replace_approval(db):
         group = await group_by(tx, ana)
         event = await create_published_event(tx, ana)
         await registration.put(
-            tx, event.id, RegistrationSettings(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE)
+            tx, event.id, RegistrationSettings(needs_approval=True, foreign_answers=ForeignRsvpPolicy.APPROVE)
         )
     await apply_messages(db, rsvp(CLEO, "a", 1, HOSTS_TEA_URI))
     async with db.transaction() as tx:
@@ -156,7 +156,7 @@ async def rsvp_of_stranger(db: Database, event: Event) -> Attendance:
 
 
 async def pending_answer_of_stranger(
-    db: Database, policy: ForeignAnswers, *, is_event_of_group: bool
+    db: Database, policy: ForeignRsvpPolicy, *, is_event_of_group: bool
 ) -> tuple[Group, Event]:
     """A group, and an event with a limit that a person without a local account has answered in another app."""
     _, group, _ = await create_published_group(db)
@@ -182,8 +182,8 @@ async def admit_stranger(db: Database, group: Group) -> None:
 
 
 POLICIES_THAT_WITHHOLD_SEATS = [
-    (ForeignAnswers.UNCONFIRMED, PendingFor.UNCONFIRMED),
-    (ForeignAnswers.APPROVE, PendingFor.APPROVAL),
+    (ForeignRsvpPolicy.UNCONFIRMED, PendingFor.UNCONFIRMED),
+    (ForeignRsvpPolicy.APPROVE, PendingFor.APPROVAL),
 ]
 
 
@@ -200,7 +200,7 @@ async def test_another_group_cannot_seat_strangers(db, policy, why):
     await admit_stranger(db, group)
     assert await rsvp_of_stranger(db, event) == before
     async with db.transaction() as tx:
-        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignRsvpPolicy.COUNT))
     await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, before.user_id)
     assert await rsvp_of_stranger(db, event) == before
     async with db.transaction() as tx:

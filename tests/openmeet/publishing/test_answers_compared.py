@@ -135,7 +135,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
         )
     assert (
         await dispatcher.run_once(
-            db, {JobKind.COMPARE_ANSWERS: one_job_per_call(record_comparison.comparison_handler(db))}
+            db, {JobKind.COMPARE_RSVPS: one_job_per_call(record_comparison.comparison_handler(db))}
         )
         == 1
     )

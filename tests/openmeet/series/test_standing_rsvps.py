@@ -169,7 +169,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     for _ in range(2):
         while await dispatcher.run_once(
             practice_db,
-            {JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))},
+            {JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))},
         ):
             pass
         async with practice_db.transaction() as tx:
@@ -188,7 +188,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
         for one in people:
             await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    handlers = {JobKind.STANDING_ANSWERS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))}
+    handlers = {JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))}
     whole, left = follower_queries.standing_rsvps, 2
 
     async def dying(*args: object, **more: object) -> object:

@@ -93,7 +93,7 @@ class PendingFor(StrEnum):
     """
 
     APPROVAL = "approval"
-    UNCONFIRMED = "apart"  # as stored, and as in ``registration.ForeignAnswers``
+    UNCONFIRMED = "apart"  # as stored, and as in ``registration.ForeignRsvpPolicy``
     UNCLEAR = "unclear"
 
 

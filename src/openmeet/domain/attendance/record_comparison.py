@@ -47,7 +47,7 @@ async def request_comparison(tx: Transaction, event: Event) -> int:
     Only hosts may request this. It costs one read per record, rate limited per PDS
     (``network.ingestion.host_budgets``).
     """
-    await jobs.enqueue_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
+    await jobs.enqueue_again(tx, JobKind.COMPARE_RSVPS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
     return int(row["n"]) if row else 0
 
@@ -60,7 +60,7 @@ async def counts_by_state(reader: Reader, event_id: EventId) -> dict[Publication
 
 
 def comparison_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.COMPARE_ANSWERS``. The subject is the event. Each batch is one transaction and can safely be
+    """Handler of ``JobKind.COMPARE_RSVPS``. The subject is the event. Each batch is one transaction and can safely be
     repeated.
     """
 

@@ -39,7 +39,7 @@ class ListAudience(StrEnum):
     HOSTS = "hosts"
 
 
-class ForeignAnswers(StrEnum):
+class ForeignRsvpPolicy(StrEnum):
     """How to treat RSVPs of people who have never signed in to this site, are not members and were not invited."""
 
     COUNT = "count"
@@ -76,7 +76,7 @@ class RegistrationSettings:
     asks_names: bool = False
     is_members_only: bool = False
     list_audience: ListAudience = ListAudience.EVERYONE
-    foreign_answers: ForeignAnswers | None = None
+    foreign_answers: ForeignRsvpPolicy | None = None
     takes_guests: bool = True
     questions: tuple[RegistrationQuestion, ...] = ()
     revision: int = 0
@@ -110,10 +110,10 @@ class EventRegistration:
         return self.settings.has_limit(self.event.content.capacity, self.event.content.mode)
 
     @property
-    def foreign_answers(self) -> ForeignAnswers:
+    def foreign_answers(self) -> ForeignRsvpPolicy:
         """How foreign RSVPs are treated: as the host chose, or else they take no places if places are limited."""
         return self.settings.foreign_answers or (
-            ForeignAnswers.UNCONFIRMED if self.is_limited else ForeignAnswers.COUNT
+            ForeignRsvpPolicy.UNCONFIRMED if self.is_limited else ForeignRsvpPolicy.COUNT
         )
 
 
@@ -191,7 +191,7 @@ def check_settings(
     party = _number(submission.max_party, 1, MAX_PARTY, "max_party", too_large, problems)
     audience = choice(ListAudience, submission.list_audience, "list_audience", problems)
     foreign = (
-        choice(ForeignAnswers, submission.foreign_answers, "foreign_answers", problems)
+        choice(ForeignRsvpPolicy, submission.foreign_answers, "foreign_answers", problems)
         if submission.foreign_answers
         else None
     )
@@ -419,7 +419,7 @@ def registration_settings_of(row: Row) -> RegistrationSettings:
         asks_names=bool(row["asks_names"]),
         is_members_only=bool(row["is_members_only"]),
         list_audience=ListAudience(row["list_audience"]),
-        foreign_answers=ForeignAnswers(row["foreign_answers"]) if row["foreign_answers"] else None,
+        foreign_answers=ForeignRsvpPolicy(row["foreign_answers"]) if row["foreign_answers"] else None,
         takes_guests=bool(row["takes_guests"]),
         questions=msgspec.json.decode(row["questions"], type=tuple[RegistrationQuestion, ...]),
         revision=row["revision"],

@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import EventRegistration, ForeignAnswers
+from openmeet.domain.attendance.registration import EventRegistration, ForeignRsvpPolicy
 from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import takes_answers
@@ -168,7 +168,7 @@ def decide(
 
 def foreign_policy_withholds_seat(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether the event's policy for foreign RSVPs gives this person no seat until a host decides."""
-    return relationship.is_foreign and event_registration.foreign_answers is not ForeignAnswers.COUNT
+    return relationship.is_foreign and event_registration.foreign_answers is not ForeignRsvpPolicy.COUNT
 
 
 def record_asks_for_seat(
@@ -227,13 +227,13 @@ def _pending_for(
         # it stays unconfirmed.
         closes_at = event_registration.closes_at
         is_closed = closes_at is not None and closes_at <= now
-        policy = event_registration.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
+        policy = event_registration.foreign_answers if relationship.is_foreign else ForeignRsvpPolicy.COUNT
         if (
-            policy is ForeignAnswers.UNCONFIRMED
+            policy is ForeignRsvpPolicy.UNCONFIRMED
             or is_closed
             or is_closed_to_nonmember(event_registration, relationship)
         ):
             return PendingFor.UNCONFIRMED
-        if policy is ForeignAnswers.APPROVE:
+        if policy is ForeignRsvpPolicy.APPROVE:
             return PendingFor.APPROVAL
     return PendingFor.APPROVAL if event_registration.settings.needs_approval else None

@@ -226,11 +226,11 @@ async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event
         for event in made:
             await _answer_for(tx, event, everybody)
     else:
-        await enqueue_many(tx, JobKind.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
+        await enqueue_many(tx, JobKind.STANDING_RSVPS, [(event.id, 1, tx.now) for event in made])
 
 
 def standing_rsvps_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.STANDING_ANSWERS``. The job's subject is the date."""
+    """Return the handler of ``JobKind.STANDING_RSVPS``. The job's subject is the date."""
 
     async def handle(job: Job) -> None:
         event_id, last = EventId(job.subject), None

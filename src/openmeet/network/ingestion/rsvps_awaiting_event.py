@@ -96,7 +96,7 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
 
 
 def waiting_rsvps_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.WAITING_ANSWERS``, which reevaluates the RSVPs of a person (its subject) that await
+    """Return the handler of ``JobKind.WAITING_RSVPS``, which reevaluates the RSVPs of a person (its subject) that await
     an event or a host.
     """
 
