@@ -29,8 +29,9 @@ from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.saved_searches.tasks import SAVED_SEARCHES
 from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.move_records import moving_handler
+from openmeet.domain.series.new_date_rsvps import new_date_handler
 from openmeet.domain.series.notify import CONCERNED_BY_SERIES
-from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
+from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
@@ -151,7 +152,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.CLAIMED_DATES: one_job_per_call(claimed_dates_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(db)),
         # One date after the other, because they lock the row of their series.
-        JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps_handler(db), jobs_per_lease=1, lease_seconds=600.0),
+        JobKind.NEW_DATE: one_job_per_call(new_date_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         # All recipients of a change are notified in one run, page by page. A second subject does not have to wait for
         # that.
         JobKind.FAN_OUT: one_job_per_call(

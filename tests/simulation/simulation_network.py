@@ -41,7 +41,8 @@ from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.detection_actions import detection_handler
-from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
+from openmeet.domain.series.new_date_rsvps import new_date_handler
+from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users.model import UserId
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
@@ -292,7 +293,7 @@ class Deployment:
                 JobKind.DETECT_SERIES: one_job_per_call(detection_handler(self.db, named_series)),
                 JobKind.DETECT_FOREIGN_SERIES: one_job_per_call(detection_handler(self.db, named_series)),
                 JobKind.FAN_OUT: one_job_per_call(fan_out_handler(self.db, AUDIENCES)),
-                JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps_handler(self.db)),
+                JobKind.NEW_DATE: one_job_per_call(new_date_handler(self.db)),
                 JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),

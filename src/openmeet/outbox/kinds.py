@@ -33,7 +33,8 @@ class JobKind(StrEnum):
     DETECT_FOREIGN_SERIES = "detect_foreign_series"  # a shadow account whose events may form a series
     CLAIMED_DATES = "claimed_dates"  # the record of a series whose author has more events than one pass reads
     FILL_SEATS = "freed_seats"  # an event whose waitlist was not moved up, or not completely, when seats were freed
-    STANDING_RSVPS = "standing_answers"  # a new date of a series with many standing RSVPs
+    # a new date of a series with many standing RSVPs, or to which many people are invited; the former name is kept
+    NEW_DATE = "standing_answers"
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything stored about it
@@ -67,7 +68,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
     JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
     JobKind.FILL_SEATS: lazy("Waitlists to move up"),
-    JobKind.STANDING_RSVPS: lazy("New dates to add for people who go to all"),
+    JobKind.NEW_DATE: lazy("New dates to add for people who are invited or go to all"),
     JobKind.FAN_OUT: lazy("Changes to notify people of"),
     JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
     JobKind.RECONCILE: lazy("Repositories to compare"),

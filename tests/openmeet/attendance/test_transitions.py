@@ -117,7 +117,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.INVITE:
         address = f"{who.display_name}@example.org".lower()
         if mine:
-            await queries.set_invited_as(tx, mine.id, address)
+            await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=mine.id)
         await invitations.invite(tx, host, event.slug, f"{who.display_name}@example.org")
     elif act is AttendanceAction.CHECK_IN:
         await host_decisions.check_in(tx, host, event.slug, some_id)

@@ -4,13 +4,16 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import history, host_decisions, invitations, queries
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_job_per_call
+from openmeet.domain.attendance import history, host_decisions, invitation_queries, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.series import materialize, undo, visibility
+from openmeet.domain.series import actions, materialize, new_date_rsvps, standing_rsvps, undo, visibility
 from openmeet.domain.users import guests
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.series.practice import (
     create_weekly_series,
     dates,
@@ -21,6 +24,7 @@ from tests.openmeet.series.practice import (
     status_of,
 )
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
+from tests.openmeet.statement_counter import StatementCounter
 
 S = AttendanceStatus
 
@@ -155,6 +159,52 @@ async def test_a_single_event_has_no_other_dates(db):
         with pytest.raises(InvalidForm) as wrong:
             await invitations.invite(tx, ana, alone.slug, "ben@example.org", for_series=True)
     assert list(wrong.value.problems) == ["for_series"]
+
+
+async def test_inviting_to_more_dates_takes_no_more_statements(db):
+    """Except on SQLite, where a statement that returns or joins rows is executed for each of them."""
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        counts = []
+        for address in ("ben@example.org", "cleo@example.org"):
+            found = await dates(tx, series)
+            counting = StatementCounter(tx)
+            await invitations.invite(counting, ana, found[0].slug, address, for_series=True)
+            counts.append(counting.statements)
+            names = [f"2028-{month:02}-07T18:00:00" for month in (3, 11)] + [
+                f"2028-03-{day}T18:00:00" for day in (14, 21)
+            ]
+            await materialize.ensure_all_stored(tx, await lock_series(tx, ana, series), names)
+    assert counts[1] - counts[0] <= (3 * len(names) if db.engine == "sqlite" else 0)
+
+
+async def test_a_job_invites_many_people_to_a_new_date(db, monkeypatch):
+    """The viewer for whom the date is stored does not wait for it. A second delivery changes nothing, although one
+    address was removed.
+    """
+    monkeypatch.setattr(new_date_rsvps, "INVITED_AT_ONCE", 2)
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx, visibility=Visibility.PRIVATE)
+        people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
+        first = (await dates(tx, series))[0]
+        for one in people:
+            await invitations.invite(tx, ana, first.slug, f"{one.display_name.lower()}@example.org", for_series=True)
+        await standing_rsvps.answer_all(tx, people[0], series.slug, RsvpReply.GOING)
+        await tx.execute(
+            "update event_series_invitations set invited_as = :removed where invited_as = 'eve@example.org'",
+            removed=invitation_queries.REMOVED_ADDRESS,
+        )
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=people[1].user_id)
+        assert [await status_of(tx, far, one) for one in people] == [None, S.INVITED, None, None, None]
+    for _ in range(2):
+        while await dispatcher.run_once(db, {JobKind.NEW_DATE: one_job_per_call(new_date_rsvps.new_date_handler(db))}):
+            pass
+        async with db.transaction() as tx:
+            assert [await status_of(tx, far, one) for one in people] == [S.ATTENDING] + [S.INVITED] * 4
+            rows = await tx.fetch("select 1 from attendances where event_id = :id", id=far.id)
+            assert len(rows) == len(people)
+            assert await kinds_received(tx, people[2]) == [event_kinds.INVITED]
+            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
 
 
 async def test_by_page_and_api(make_sqlite, clock):

@@ -17,7 +17,15 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.values import Mode
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.series import actions, cancel_dates, date_queries, follower_queries, standing_rsvps, tasks
+from openmeet.domain.series import (
+    actions,
+    cancel_dates,
+    date_queries,
+    follower_queries,
+    new_date_rsvps,
+    standing_rsvps,
+    tasks,
+)
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.series.practice import (
     create_weekly_series,
@@ -151,8 +159,8 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     """People who have since answered that date differently or ended their standing RSVP are skipped, and a second
     delivery changes nothing.
     """
-    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
-    monkeypatch.setattr(standing_rsvps, "BATCH", 2)
+    monkeypatch.setattr(new_date_rsvps, "ANSWERED_AT_ONCE", 3)
+    monkeypatch.setattr(new_date_rsvps, "ANSWERED_PER_BATCH", 2)
     async with practice_db.transaction() as tx:
         _, series = await create_weekly_series(tx, capacity=4)
         people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
@@ -169,7 +177,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     for _ in range(2):
         while await dispatcher.run_once(
             practice_db,
-            {JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))},
+            {JobKind.NEW_DATE: one_job_per_call(new_date_rsvps.new_date_handler(practice_db))},
         ):
             pass
         async with practice_db.transaction() as tx:
@@ -180,15 +188,15 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
 async def test_a_handler_that_dies_still_notifies_everybody(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
-    monkeypatch.setattr(standing_rsvps, "BATCH", 2)
+    monkeypatch.setattr(new_date_rsvps, "ANSWERED_AT_ONCE", 0)
+    monkeypatch.setattr(new_date_rsvps, "ANSWERED_PER_BATCH", 2)
     async with practice_db.transaction() as tx:
         _, series = await create_weekly_series(tx)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
         for one in people:
             await follower_queries.put_standing_rsvp(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    handlers = {JobKind.STANDING_RSVPS: one_job_per_call(standing_rsvps.standing_rsvps_handler(practice_db))}
+    handlers = {JobKind.NEW_DATE: one_job_per_call(new_date_rsvps.new_date_handler(practice_db))}
     whole, left = follower_queries.standing_rsvps, 2
 
     async def dying(*args: object, **more: object) -> object:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -20,11 +20,14 @@ REMOVED_ADDRESS: Final = "…"
 
 @dataclass(frozen=True, slots=True)
 class Invitee:
-    """One invited person. ``invited_as`` is the address that the host typed, or ``REMOVED_ADDRESS``."""
+    """One invited person. ``invited_as`` is the address that the host typed, or ``REMOVED_ADDRESS``. ``is_guest``: the
+    person has no account.
+    """
 
     user_id: UserId
     invited_by: UserId
     invited_as: str
+    is_guest: bool
 
 
 async def put(tx: Transaction, series_id: str, invitee: Invitee) -> None:
@@ -46,14 +49,35 @@ async def put(tx: Transaction, series_id: str, invitee: Invitee) -> None:
     )
 
 
-async def of_series(reader: Reader, series_id: str) -> list[Invitee]:
-    """Invited people, in order of invitation."""
+_COLUMNS: Final = """i.user_id, i.invited_by, i.invited_as,
+    exists (select 1 from guests g where g.user_id = i.user_id) as is_guest"""
+
+
+async def of_series(reader: Reader, series_id: str, *, after: UserId | None = None, limit: int) -> list[Invitee]:
+    """The next people who are invited to all dates of a series, in order of their ids, starting after ``after``."""
     rows = await reader.fetch(
-        "select user_id, invited_by, invited_as from event_series_invitations where series_id = :series_id"
-        " and ended_at is null order by created_at, user_id",
+        f"select {_COLUMNS} from event_series_invitations i where i.series_id = :series_id and i.user_id > :after"
+        " and i.ended_at is null order by i.user_id limit :limit",
         series_id=series_id,
+        after=after or "",
+        limit=limit,
     )
-    return [Invitee(UserId(row["user_id"]), UserId(row["invited_by"]), row["invited_as"]) for row in rows]
+    return [_invitee_of(row) for row in rows]
+
+
+async def find(reader: Reader, series_id: str, user_id: UserId) -> Invitee | None:
+    """The person's invitation to all dates of a series. None if there is none."""
+    row = await reader.fetch_one(
+        f"select {_COLUMNS} from event_series_invitations i where i.series_id = :series_id and i.user_id = :user_id"
+        " and i.ended_at is null",
+        series_id=series_id,
+        user_id=user_id,
+    )
+    return _invitee_of(row) if row else None
+
+
+def _invitee_of(row: Row) -> Invitee:
+    return Invitee(UserId(row["user_id"]), UserId(row["invited_by"]), row["invited_as"], is_guest=bool(row["is_guest"]))
 
 
 async def copy(tx: Transaction, from_id: str, to_id: str) -> None:

@@ -479,8 +479,3 @@ async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) 
         "update attendances set record_uri = :record_uri where id = :id",
         [{"id": attendance_id, "record_uri": uri} for attendance_id, uri in sorted(uris.items())],
     )
-
-
-async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
-    """Store the address that a host typed. Lists show it until the person has answered."""
-    await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)

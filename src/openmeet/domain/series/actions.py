@@ -35,6 +35,7 @@ from openmeet.domain.series import (
     date_queries,
     follower_queries,
     materialize,
+    new_date_rsvps,
     notify,
     queries,
     save_series,
@@ -156,7 +157,13 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     if opens is not None:
         day = formatting.day(local_of(opens, series.zone_name))
         raise NotFound(SeriesReason.NO_PAGE_YET, name=TOO_FAR_AHEAD, day=day, years=OPENED_AHEAD_YEARS)
-    return stored or await materialize.ensure_stored(tx, series, original_date)
+    if stored is not None:
+        return stored
+    made = await materialize.ensure_stored(tx, series, original_date)
+    if viewer is not None:
+        # They are about to read the date.
+        await new_date_rsvps.invite_viewer(tx, series, made, viewer)
+    return made
 
 
 async def lock_managed(

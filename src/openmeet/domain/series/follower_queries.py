@@ -317,7 +317,7 @@ async def standing_rsvps(
     if without_rsvp_to is not None:
         clauses.append(
             "not exists (select 1 from attendances a where a.event_id = :event_id"
-            " and a.user_id = event_series_standing_rsvps.user_id)"
+            " and a.user_id = event_series_standing_rsvps.user_id and a.status <> 'invited')"
         )
         values["event_id"] = without_rsvp_to
     rows = await reader.fetch(

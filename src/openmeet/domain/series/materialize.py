@@ -13,11 +13,10 @@ from typing import TypeVar
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.invitations import invite_to_new_dates
 from openmeet.domain.events import co_hosts, series_dates
 from openmeet.domain.events.model import Event, PositionInSeries
 from openmeet.domain.events.series_dates import NewDates, create_dates
-from openmeet.domain.series import date_queries, queries, standing_rsvps
+from openmeet.domain.series import date_queries, new_date_rsvps, queries
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.model import (
     WINDOW,
@@ -74,7 +73,7 @@ def _is_date(series: Series, name: str) -> bool:
 
 
 async def store(tx: Transaction, series: Series, originals: Sequence[datetime]) -> list[Event]:
-    """Store new dates of a locked series as events, and apply standing RSVPs to them. They must not be stored yet."""
+    """Store new dates of a locked series as events, and add the RSVPs to them. They must not be stored yet."""
     (made,) = await create_dates(tx, [_new_dates(series, originals)])
     await _add_others(tx, series, made)
     return made
@@ -97,8 +96,7 @@ def _new_dates(series: Series, originals: Sequence[datetime]) -> NewDates:
 async def _add_others(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
     """Add the people who host, are invited to or have answered all dates of the series to its new ones."""
     await co_hosts.host_new_dates(tx, series.id, made)
-    await invite_to_new_dates(tx, series.id, made)
-    await standing_rsvps.answer_new_dates(tx, series, made)
+    await new_date_rsvps.add_rsvps(tx, series, made)
 
 
 async def store_window(

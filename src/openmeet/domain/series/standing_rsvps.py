@@ -6,16 +6,15 @@ is in ``emails.series_confirmation``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_together
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
+from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
-from groundwork.outbox.jobs import Job, enqueue_many
+from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
 from openmeet.domain.attendance.calendar_entries import CALENDAR_EMAIL_DELAY, IN_CALENDAR
@@ -32,22 +31,16 @@ from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import by_id, lock_dates
+from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import SHUT_OUT, roles_sql
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
-from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
+from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import email_job_write
-from openmeet.outbox.kinds import JobKind
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
 SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 _GOING = (*SEATED_STATUSES, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
-
-# RSVPs made at once when dates are stored; if there are more, a job makes all of them, in batches. Each takes half a
-# dozen statements.
-AT_ONCE = 40
-BATCH = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,62 +206,6 @@ async def _enqueue_email(
             tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
         )
         await execute_together(tx, [job])
-
-
-async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
-    """Answer newly stored dates for everybody with a standing RSVP. People who are no longer allowed to attend are
-    skipped.
-    """
-    if not made:
-        return
-    everybody = await follower_queries.standing_rsvps(tx, series.id, limit=AT_ONCE + 1)
-    if len(everybody) * len(made) <= AT_ONCE:
-        for event in made:
-            await _answer_for(tx, event, everybody)
-    else:
-        await enqueue_many(tx, JobKind.STANDING_RSVPS, [(event.id, 1, tx.now) for event in made])
-
-
-def standing_rsvps_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.STANDING_RSVPS``. The job's subject is the date."""
-
-    async def handle(job: Job) -> None:
-        event_id, last = EventId(job.subject), None
-        while some := await db.batch(partial(_answer_next, event_id=event_id, last=last)):
-            last = some[-1]
-
-    return handle
-
-
-async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | None) -> list[StandingRsvp]:
-    """Apply the standing RSVPs after ``last`` to a date, a batch at a time. Returns the batch."""
-    event = await by_id(tx, event_id)
-    if event is None or event.position_in_series is None or event.is_gone:
-        return []
-    # Ending a standing RSVP also takes this lock.
-    series = await queries.lock(tx, SeriesId(event.position_in_series.series_id))
-    if series is None:
-        return []
-    some = await follower_queries.standing_rsvps(tx, series.id, limit=BATCH, after=last, without_rsvp_to=event_id)
-    await _answer_for(tx, event, some)
-    return some
-
-
-async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRsvp]) -> None:
-    is_limited = event.id in await registration.limited_among(tx, [event])
-    for one in people:
-        if is_limited and not one.with_limited:
-            continue
-        try:
-            await attendance_actions.answer(
-                tx,
-                Caller(one.user_id, ""),
-                event.slug,
-                RsvpReply.GOING,
-                notifications=NO_NOTIFICATIONS,
-            )
-        except (NotFound, Forbidden, Refused, InvalidForm):
-            continue  # they left the group, or the date refuses them or has questions: they can answer on its page
 
 
 _GOING_NO_MORE = f"""
