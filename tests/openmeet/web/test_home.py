@@ -258,9 +258,9 @@ async def test_events_behind_many_that_may_not_be_seen_are_listed(site: Site) ->
         for which, shown in ((MyEvents.WAITING, [dinner]), (MyEvents.GOING, [film]), (MyEvents.UPCOMING, [film, own])):
             found = await my_event_lists.my_events(tx, ben.user_id, which, None, len(shown))
             assert [one.id for one in found] == [one.id for one in shown]
-        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=2, hosted=1, waiting=1)
-    listed = [[one.title for one in several] for several in (mine.upcoming, mine.hosted, mine.waiting)]
-    assert listed == [["Film", "Own"], ["Own"], ["Dinner"]]
+        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=2, hosted=1, waiting=1, asked=1)
+    listed = [[one.title for one in several] for several in (mine.upcoming, mine.hosted, mine.waiting, mine.asked)]
+    assert listed == [["Film", "Own"], ["Own"], ["Dinner"], ["Dinner"]]
 
 
 async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lists(site: Site) -> None:
@@ -274,10 +274,12 @@ async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lis
             await invitations.invite(tx, ana, invited.slug, "ben@example.org")
             await event_by(tx, ben, title=f"Own {number}", starts=start, ends="")
         await event_hosting.revise(tx, ana, going.slug, details(title="Moved", starts="2026-07-12T18:00", ends=""))
-        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=7, hosted=4, waiting=5)
+        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=7, hosted=4, waiting=5, asked=3)
         assert mine.upcoming == await my_event_lists.my_events(tx, ben.user_id, MyEvents.UPCOMING, None, 7)
         assert mine.hosted == await my_event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 4)
         assert mine.waiting == await my_event_lists.waiting_for(tx, ben.user_id, 5)
+        assert mine.asked == await my_event_lists.my_events(tx, ben.user_id, MyEvents.WAITING, None, 3)
+        assert len(mine.asked) == 3
         assert len(await my_event_lists.waiting_for(tx, ben.user_id, 9)) == 7
 
 

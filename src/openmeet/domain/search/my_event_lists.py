@@ -60,9 +60,10 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
     one answer confirms all of them.
     """
     waiting = f"""
-        select e.id, {_DEADLINE} as deadline, {_PLACE_AMONG_MOVED} as place_among_moved
+        select e.id, {_DEADLINE} as deadline,
+               row_number() over (partition by coalesce({_MOVED_SERIES}, e.id) order by e.starts_at, e.id) as place_in_series
           from {_HOSTED_OR_ANSWERED} where {_WAITING}"""
-    candidates = _Candidates(f"from ({waiting}) e where e.place_among_moved = 1", "e.deadline", {"now": reader.now})
+    candidates = _Candidates(f"from ({waiting}) e where e.place_in_series = 1", "e.deadline", {"now": reader.now})
     return await _first_shown(reader, user_id, candidates, None, limit)
 
 
@@ -89,47 +90,28 @@ async def week_of(reader: Reader, user_id: UserId, until: Instant, limit: int) -
 
 @dataclass(frozen=True, slots=True)
 class ComingUp:
-    """The first events of ``MyEvents.UPCOMING``, of ``MyEvents.HOSTING`` and of ``waiting_for``."""
+    """The first events of ``MyEvents.UPCOMING``, of ``MyEvents.HOSTING``, of ``waiting_for`` and of
+    ``MyEvents.WAITING``.
+    """
 
     upcoming: list[Event]
     hosted: list[Event]
     waiting: list[Event]
+    asked: list[Event]
 
 
-async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: int, waiting: int) -> ComingUp:
-    """The three lists with these lengths. This reads the person's events once instead of once per list."""
-    flags = ", ".join(
-        f"case when {condition} then 1 else 0 end as is_{name}"
-        for name, condition in (
-            ("upcoming", _belongs_to(MyEvents.UPCOMING)),
-            ("hosted", _belongs_to(MyEvents.HOSTING)),
-            ("waiting", _WAITING),
-        )
-    )
+async def coming_up(
+    reader: Reader, user_id: UserId, *, upcoming: int, hosted: int, waiting: int, asked: int
+) -> ComingUp:
+    """The four lists with these lengths. This reads the person's events once instead of once per list."""
     rows = await reader.fetch(
-        f"""
-        with mine as materialized (
-            select e.id, {_START} as start, {_DEADLINE} as deadline, {flags},
-                   {_PLACE_AMONG_MOVED} as place_among_moved
-              from {_HOSTED_OR_ANSWERED} where {_COMING_UP} and e.is_draft = 0
-        )
-        select list, id from (
-            select * from (select 'upcoming' as list, start as place, id from mine where is_upcoming = 1
-                            order by start, id limit :upcoming) as u
-            union all
-            select * from (select 'hosted' as list, start as place, id from mine where is_hosted = 1
-                            order by start, id limit :hosted) as h
-            union all
-            select * from (select 'waiting' as list, deadline as place, id from mine
-                where is_waiting = 1 and place_among_moved = 1
-                            order by deadline, id limit :waiting) as w
-        ) as ids order by list, place, id
-        """,
+        _COMING_UP_LISTS,
         user_id=user_id,
         now=reader.now,
         upcoming=upcoming,
         hosted=hosted,
         waiting=waiting,
+        asked=asked,
     )
     shown = await _shown_among(reader, user_id, list(dict.fromkeys(EventId(row["id"]) for row in rows)))
 
@@ -143,6 +125,7 @@ async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: i
         await first("upcoming", lambda: my_events(reader, user_id, MyEvents.UPCOMING, None, upcoming)),
         await first("hosted", lambda: my_events(reader, user_id, MyEvents.HOSTING, None, hosted)),
         await first("waiting", lambda: waiting_for(reader, user_id, waiting)),
+        await first("asked", lambda: my_events(reader, user_id, MyEvents.WAITING, None, asked)),
     )
 
 
@@ -214,12 +197,10 @@ _ANSWERS: Final = (
 _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
                        left join attendances a on a.event_id = e.id and a.user_id = :user_id"""
 _ANSWERED: Final = f"({_ANSWERS}) a join events e on e.id = a.event_id"
-# All of the person's RSVPs are read at once, because looking them up one by one takes as long as reading the events.
 _HOSTED_OR_ANSWERED: Final = f"""(
-            select x.event_id, max(x.status) as status, max(x.pending_for) as pending_for,
-                   max(x.offered_until) as offered_until, max(x.known_starts_at) as known_starts_at
-              from ({_ANSWERS}
-                    union all select h.event_id, '', null, null, null from ({_HOSTED_IDS}) h) x group by x.event_id) a
+            {_ANSWERS}
+            union all select h.event_id, '', null, null, null
+                        from ({_HOSTED_IDS} except select r.event_id from attendances r where r.user_id = :user_id) h) a
               join events e on e.id = a.event_id"""
 _SOURCES: Final = {
     MyEvents.UPCOMING: _HOSTED_OR_ANSWERED,
@@ -238,11 +219,8 @@ _WAITING: Final = f"""
       or {ASKS_ABOUT_NEW_TIME}
       or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and {awaits_decision_sql("p")}))
 """
-# 1 for the date that represents all moved dates of a series that the person is asked about, and for every other event.
-_PLACE_AMONG_MOVED: Final = f"""
-    row_number() over (partition by case when e.series_id is not null and {ASKS_ABOUT_NEW_TIME} then e.series_id else e.id end
-                       order by e.starts_at, e.id)
-"""
+# The series of an event whose date was moved, if the person is asked about it.
+_MOVED_SERIES: Final = f"case when {ASKS_ABOUT_NEW_TIME} then e.series_id end"
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
@@ -277,6 +255,38 @@ def _belongs_to(list_name: MyEvents) -> str:
 UNDATED = 9_000_000_000_000_000_000
 _START: Final = f"coalesce(e.starts_at, {UNDATED})"
 _DEADLINE: Final = f"coalesce(a.offered_until, e.starts_at, {UNDATED})"
+
+
+def _first_of(name: str, source: str, place: str = "start") -> str:
+    return (
+        f"select * from (select '{name}' as list, {place} as place, id from {source}"
+        f" order by {place}, id limit :{name}) as first_{name}"
+    )
+
+
+# The four lists of ``ComingUp``. Only the moved dates of series are numbered, because sorting all events would take
+# longer than reading them.
+_COMING_UP_LISTS: Final = f"""
+    with mine as materialized (
+        select e.id, {_START} as start, {_DEADLINE} as deadline, {_MOVED_SERIES} as moved_series,
+               case when {_belongs_to(MyEvents.UPCOMING)} then 1 else 0 end as is_upcoming,
+               case when {_belongs_to(MyEvents.HOSTING)} then 1 else 0 end as is_hosted,
+               case when {_WAITING} then 1 else 0 end as is_waiting,
+               case when {_belongs_to(MyEvents.WAITING)} then 1 else 0 end as is_asked
+          from {_HOSTED_OR_ANSWERED} where {_COMING_UP} and e.is_draft = 0
+    ), waiting as (
+        select id, deadline, 1 as place_in_series from mine where is_waiting = 1 and moved_series is null
+        union all
+        select id, deadline, row_number() over (partition by moved_series order by start, id)
+          from mine where moved_series is not null
+    )
+    select list, id from (
+        {_first_of("upcoming", "mine where is_upcoming = 1")} union all
+        {_first_of("hosted", "mine where is_hosted = 1")} union all
+        {_first_of("waiting", "waiting where place_in_series = 1", "deadline")} union all
+        {_first_of("asked", "mine where is_asked = 1")}
+    ) as ids order by list, place, id
+"""
 
 
 @dataclass(frozen=True, slots=True)

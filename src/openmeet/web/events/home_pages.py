@@ -24,7 +24,7 @@ from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, search, suggestions
-from openmeet.domain.search.my_event_lists import MyEvents
+from openmeet.domain.search.my_event_lists import ComingUp
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.model import UserId, first_name
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -115,14 +115,19 @@ async def show_home(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         now = reader.now
         mine = await my_event_lists.coming_up(
-            reader, viewer, upcoming=1 + MAX_IN_WEEK, hosted=MAX_HOSTED, waiting=READ_WAITING
+            reader,
+            viewer,
+            upcoming=1 + MAX_IN_WEEK,
+            hosted=MAX_HOSTED,
+            waiting=READ_WAITING,
+            asked=READ_WAITING + _READ_ASKED,
         )
         of_groups = await _of_groups(reader, viewer)
         tasks = await tasks_of(reader, viewer, services(request).code_key, moderates=viewer_moderates(request))
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]
-        asked = await _asked_for(reader, viewer, mine.waiting)
+        asked = _asked_for(mine)
         suggested = (
             []
             if mine.upcoming or asked or mine.waiting or of_groups or for_you
@@ -166,13 +171,10 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
     return paths
 
 
-async def _asked_for(reader: Reader, viewer: UserId, listed: Sequence[Event]) -> list[Event]:
-    """The first events that the person asked to join or is on the waitlist of. Without those that are ``listed`` as
-    waiting for their answer.
-    """
-    shown = {event.id for event in listed}
-    events = await my_event_lists.my_events(reader, viewer, MyEvents.WAITING, None, len(shown) + _READ_ASKED)
-    return [one for one in events if one.id not in shown and not one.is_cancelled and one.starts_at is not None][
+def _asked_for(mine: ComingUp) -> list[Event]:
+    """The first events that the person asked to join or is on the waitlist of. Without those that wait for their answer."""
+    listed = {event.id for event in mine.waiting}
+    return [one for one in mine.asked if one.id not in listed and not one.is_cancelled and one.starts_at is not None][
         :MAX_ASKED
     ]
 
