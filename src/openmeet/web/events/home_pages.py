@@ -172,7 +172,9 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
 
 
 def _asked_for(mine: ComingUp) -> list[Event]:
-    """The first events that the person asked to join or is on the waitlist of. Without those that wait for their answer."""
+    """The first events that the person asked to join or is on the waitlist of. Without those that wait for the person's
+    answer.
+    """
     listed = {event.id for event in mine.waiting}
     return [one for one in mine.asked if one.id not in listed and not one.is_cancelled and one.starts_at is not None][
         :MAX_ASKED
