@@ -1,5 +1,5 @@
-"""Reevaluate RSVPs without a new reply: a person left a group or was banned from it, was blocked by a host, or signed in
-for the first time.
+"""Reevaluate RSVPs without a new reply: a person left a group or was banned from it, was blocked by a host, signed in for
+the first time, or can no longer sign in.
 """
 
 from collections.abc import Sequence
@@ -139,6 +139,13 @@ async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id:
     if not is_hidden and (not is_banned or event.author_id == user_id):
         return False
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=is_hidden)
+
+
+async def end_rsvp_of_departed(tx: Transaction, event_id: EventId, user_id: UserId) -> None:
+    """End the RSVP of a person as whom nobody can sign in any more, so that others get the place."""
+    locked = await locked_event.lock_by_id(tx, event_id, user_id)
+    if locked is not None:
+        await end_rsvp(tx, locked, user_id, through=ChangeChannel.NETWORK, actor_id=None, publishes=False)
 
 
 _HAS_OPEN_RSVP: Final = f"""

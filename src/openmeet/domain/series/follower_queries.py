@@ -330,6 +330,14 @@ async def standing_rsvps(
     return [_standing_rsvp_of(row) for row in rows]
 
 
+async def series_with_standing_rsvp_of(reader: Reader, user_id: UserId) -> list[SeriesId]:
+    """The series with a standing RSVP of this person, in id order."""
+    rows = await reader.fetch(
+        "select series_id from event_series_standing_rsvps where user_id = :user_id order by series_id", user_id=user_id
+    )
+    return [SeriesId(row["series_id"]) for row in rows]
+
+
 async def standing_rsvp_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> StandingRsvp | None:
     """A person's standing RSVP. None if they have none."""
     row = await reader.fetch_one(

@@ -261,6 +261,13 @@ async def _going(reader: Reader, user_id: UserId) -> list[SeriesId]:
     return [SeriesId(row["id"]) for row in await reader.fetch(_GOING_NO_MORE, user_id=user_id)]
 
 
+async def end_of_departed(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
+    """End the standing RSVP of a person as whom nobody can sign in any more."""
+    # Answers to new dates hold this lock.
+    await queries.lock(tx, series_id)
+    await follower_queries.end_standing_rsvp(tx, series_id, user_id)
+
+
 async def _end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
     series = await queries.lock(tx, series_id)
     if series is not None and not await visibility.may_see(tx, series, user_id):

@@ -4,7 +4,8 @@ Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting one
 each URI with its rev stays (``records.erased_records``). Events and RSVPs of people who have an account here belong to
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
-retracted. A person who can no longer sign in leaves every group, and the groups that they owned pass to other people.
+retracted. A person who can no longer sign in leaves every group, the groups that they owned pass to other people, and
+their places at upcoming events are free.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -16,7 +17,7 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import group_hosting, rsvp_records
+from openmeet.domain.attendance import group_hosting, reevaluation, rsvp_records
 from openmeet.domain.attendance.rsvp_records import erase_rsvps_to
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
@@ -25,7 +26,7 @@ from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import newcomers
-from openmeet.domain.series import detection_queries
+from openmeet.domain.series import detection_queries, follower_queries, standing_rsvps
 from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
@@ -49,8 +50,8 @@ class ErasureContext:
 async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     """Erase everything of a DID. Idempotent, even after a crash halfway through.
 
-    The RSVPs are erased and what the person hosts is handed over first, in transactions of their own, because thousands
-    do not fit into one.
+    The RSVPs are erased or ended and what the person hosts is handed over first, in transactions of their own, because
+    thousands do not fit into one.
     """
     async with db.transaction() as tx:
         # ``erase_here`` waits for the batches that have locked this row.
@@ -60,15 +61,17 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     while after is not None:
         async with db.transaction() as tx:
             after = await rsvp_records.erase_next(tx, did, after)
-    await _hand_over_hosting(db, did)
+    await _end_participation(db, did)
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
     await erasing.erase_outside(did)
     log.info("account.erased")
 
 
-async def _hand_over_hosting(db: Database, did: Did) -> None:
-    """If nobody can sign in as this person without the DID, hand over their groups, series and events."""
+async def _end_participation(db: Database, did: Did) -> None:
+    """If nobody can sign in as this person without the DID, hand over their groups, series and events, and end their
+    RSVPs.
+    """
     async with db.reader() as reader:
         identity = await identity_queries.find(reader, did)
         if identity is None or not await _cannot_sign_in(reader, identity.user_id, without=did):
@@ -77,10 +80,15 @@ async def _hand_over_hosting(db: Database, did: Did) -> None:
         memberships = await membership_queries.memberships_of(reader, user_id)
         series_ids = await series_handing_over.owned_by(reader, user_id)
         event_ids = await events_ownership.upcoming_single_events(reader, user_id)
+        answered_series = await follower_queries.series_with_standing_rsvp_of(reader, user_id)
+        answered_events = await reevaluation.upcoming_events(reader, user_id)
     steps: list[Callable[[Transaction], Awaitable[object]]] = [
         *(partial(ownership.remove_from_group, group_id=one.group_id, user_id=user_id) for one in memberships),
         *(partial(series_handing_over.pass_to_heir, series_id=one, owner=user_id) for one in series_ids),
         *(partial(events_ownership.pass_to_heir_of, event_id=one, owner=user_id) for one in event_ids),
+        # First the standing RSVPs, so that they do not answer dates stored later.
+        *(partial(standing_rsvps.end_of_departed, series_id=one, user_id=user_id) for one in answered_series),
+        *(partial(reevaluation.end_rsvp_of_departed, event_id=one, user_id=user_id) for one in answered_events),
     ]
     for step in steps:
         async with db.transaction() as tx:
@@ -123,6 +131,10 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await group_hosting.close_account(tx, identity.user_id)
         await series_handing_over.transfer_all_of(tx, identity.user_id)
         await events_ownership.remove_person(tx, identity.user_id)
+        for series_id in await follower_queries.series_with_standing_rsvp_of(tx, identity.user_id):
+            await standing_rsvps.end_of_departed(tx, series_id, identity.user_id)
+        for event_id in await reevaluation.upcoming_events(tx, identity.user_id):
+            await reevaluation.end_rsvp_of_departed(tx, event_id, identity.user_id)
         await user_queries.blank(tx, identity.user_id)
 
 
