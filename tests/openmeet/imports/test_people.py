@@ -280,8 +280,8 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         )
         assert arrived.status_code == 303, arrived.text
         looked = await host.get(arrived.headers["location"])
-        assert "from Luma" in looked.text
-        way_back = f'<p class="way-back"><a href="/events/{event.slug}">'
+        assert "From Luma" in looked.text
+        way_back = f'<p class="way-back of-subject"><a href="/events/{event.slug}">'
         assert way_back in looked.text
         assert "Left out. This person is on the list twice." in looked.text
         ticks = dict.fromkeys(re.findall(r'name="(row-\d+)"', looked.text), "on")

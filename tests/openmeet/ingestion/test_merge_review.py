@@ -181,7 +181,10 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         shown = await browser.get(f"/events/{tea.slug}")
         assert f'href="/events/{tea.slug}/merged"' in shown.text
         before = await browser.get(f"/events/{tea.slug}/merged")
-        assert h1_of(before.text) == tea.title
+        assert h1_of(before.text) == "Sync"
+        assert re.search(
+            rf'way-back of-subject"><a href="/events/{tea.slug}">.*<strong>{tea.title}</strong>', before.text
+        )
         assert "We kept the version from this site." in before.text
         chosen = {"field": "name", "theirs_rev": rev, "keep": "theirs"}
         said = await browser.post(f"/events/{tea.slug}/merged", data=chosen)

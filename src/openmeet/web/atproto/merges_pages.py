@@ -16,7 +16,6 @@ from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
-from openmeet.domain.media.pictures import Size
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series.model import SeriesSlug
@@ -38,7 +37,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.form_summaries import MODES
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.groups.view import ROLE_CHIPS
-from openmeet.web.media.drawings import thumbnail
+from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -180,7 +179,7 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
     """The object that was merged. ``path`` is its page, ``edit`` its edit form, and ``settings`` the page of its record
-    settings. ``picture`` and ``settings`` are empty if the object has none.
+    settings, or empty.
     """
 
     kind: PublicationKind
@@ -190,7 +189,7 @@ class MergedRecordView:
     edit: str
     decisions: list[MergeView]
     record_uri: str | None
-    picture: str = ""
+    about: Subject
     settings: str = ""
 
 
@@ -255,7 +254,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         f"{path}/edit",
         _merge_views(reader, decisions, event.time_zone),
         event.record_uri,
-        thumbnail(event.content, Size.SMALL_SQUARE),
+        subject_of_event(event, reader.now),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
     )
 
@@ -273,6 +272,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         f"{path}/settings",
         decisions,
         group.network.record_uri,
+        subject_of_group(group),
     )
 
 
@@ -289,6 +289,7 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
         f"{path}/edit",
         decisions,
         series.record_uri,
+        subject_of_series(series),
     )
 
 
@@ -343,6 +344,7 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
         now = reader.now
     context = {
         "merged": merged,
+        "subject": merged.about,
         # Of a decision about an earlier version it is not known which app wrote that.
         "apps": {(uri, rev): app for uri, (rev, app) in writers.items()},
         "is_unsynced": where is not None and where.edited_here_at is not None and not where.is_edit_synced,

@@ -24,6 +24,7 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.events.publication_view import event_sync
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -155,6 +156,7 @@ async def _record_settings_page(
     did, asks = ("", False) if series is None else await _permission(reader, series)
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now),
         "series": series,
         "series_status": None
         if series_record is None

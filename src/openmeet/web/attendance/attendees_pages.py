@@ -265,6 +265,7 @@ async def show_one(request: Request) -> Response:
     attendee_row = rsvp_list_texts.text_of(attendees[0], names, limits_of(event_registration))
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now).page("attendees", gettext("Guests")),
         "one": attendee_row,
         # Do not disclose who owns the invited address.
         "face": avatar_of(attendance_id, attendee_row.name)

@@ -14,7 +14,9 @@ from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceMode
 from openmeet.domain.attendance.rsvp_list_texts import RsvpListText
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
+from openmeet.i18n.catalogue import gettext
 from openmeet.web.attendance.view import is_past
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.reader_zone import zone_of
@@ -42,6 +44,7 @@ async def show(request: Request) -> Response:
     people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_sort_key)
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now).page("attendees", gettext("Guests")),
         "when": tagged(event),
         "zone": zone_of(event),
         "place": place_label(event),

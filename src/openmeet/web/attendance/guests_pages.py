@@ -30,6 +30,7 @@ from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.attendance import forms
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page
@@ -124,7 +125,12 @@ async def show_sent(request: Request) -> Response:
         event = (await guest_rsvp_actions.require_open_to_guests(reader, slug)).event
         sent = await find_request(reader, GuestRsvpId(read_cookie(request, _REQUEST_COOKIE)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
-    context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
+    context = {
+        "event": event,
+        "subject": subject_of_event(event, reader.now),
+        "address": address,
+        "with_mailbox": services(request).dev_mailbox is not None,
+    }
     return page(request, "attendance/sent.html", context, headers=_HEADERS)
 
 
@@ -230,6 +236,7 @@ def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormSt
     labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **guest_form.fields.labels}
     context = {
         "event": guest_form.event,
+        "subject": subject_of_event(guest_form.event, services(request).clock.now()),
         "typed": form_state,
         "fields": guest_form.fields,
         "labels": labels,

@@ -30,8 +30,10 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence import wall_time
 from openmeet.web.media.drawings import qr_code, thumbnail
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -203,6 +205,7 @@ async def _check_in_page(
         by_id = {one.attendance_id: rsvp_list_texts.text_of(one, names) for one in single}
     context = {
         "event": event,
+        "subject": subject_of_event(event, now).page("attendees", gettext("Guests")),
         "closed": check_in_times.why_check_in_is_closed(event, now),
         "counts": counts,
         "is_over": event.is_over(now),

@@ -29,6 +29,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence import wall_time
 from openmeet.web.media.drawings import thumbnail
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.errors import error_picture
 from openmeet.web.site.layout import go, page
@@ -259,6 +260,7 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
     problems = {} if refused is None else {"": refused.why}
     context = {
         "event": options.event,
+        "subject": subject_of_event(options.event, now),
         "when": tagged(options.event, now),
         "proof": proof,
         "address": proof_url(services(request).settings.public_url, proof.token) if proof else "",

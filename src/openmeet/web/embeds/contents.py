@@ -37,6 +37,7 @@ from openmeet.web.events.feeds import public_search
 from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.groups.viewed_group import view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
+from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of, series_slug_of
@@ -45,7 +46,7 @@ from openmeet.web.site.slugs import event_slug_of, series_slug_of
 @dataclass(frozen=True, slots=True)
 class EmbedContent:
     """The content of an embed. ``name`` is the name of the event or list. ``page`` is its path on this site. ``frame``
-    is the path of the embed, without the query that sets its look.
+    is the path of the embed, without the query that sets its look. ``about`` is the event, series or group, if it has one.
     """
 
     name: str
@@ -54,6 +55,7 @@ class EmbedContent:
     template: str
     shown: Mapping[str, object]
     rows: int = 0
+    about: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
         "event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now)),
         "picture": thumbnail(event.content, Size.SQUARE),
     }
-    return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
+    return EmbedContent(event.title, page, f"/embed{page}", "event", shown, about=subject_of_event(event, reader.now))
 
 
 async def series_content(request: Request, reader: Reader, most: int) -> EmbedContent:
@@ -107,7 +109,9 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
             series.content.title, series.content.description, spoken=series.content.languages
         ),
     }
-    return EmbedContent(series.content.title, page, f"/embed{page}", "series", shown, len(rows))
+    return EmbedContent(
+        series.content.title, page, f"/embed{page}", "series", shown, len(rows), subject_of_series(series)
+    )
 
 
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
@@ -116,7 +120,8 @@ async def group_content(request: Request, reader: Reader, most: int) -> EmbedCon
     if group.details.visibility is not GroupVisibility.PUBLIC:
         raise NotFound(GroupReason.NO_SUCH_GROUP)
     events = await shown_in_group(reader, group.id, None, most, member=None)
-    return await _list_content(request, reader, group.details.name, group_path(group.slug), events)
+    content = await _list_content(request, reader, group.details.name, group_path(group.slug), events)
+    return replace(content, about=subject_of_group(group))
 
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:

@@ -18,9 +18,11 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.media.uploads import check_alt, form_of, read_upload, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -87,7 +89,12 @@ async def _editable_event(request: Request) -> Event:
 
 def _picture_form_page(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
     address = event_path(event.slug)
-    context = {"event": event, **form_of(event.content.picture, address, back=address, form_state=form_state)}
+    subject = subject_of_event(event, services(request).clock.now())
+    context = {
+        "event": event,
+        "subject": subject,
+        **form_of(event.content.picture, address, back=address, form_state=form_state),
+    }
     return page(request, "events/picture.html", context, status=status)
 
 

@@ -22,13 +22,14 @@ from openmeet.domain.page_paths import group_path
 from openmeet.domain.search.group_event_lists import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import countries
-from openmeet.i18n.catalogue import lazy
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import author_name
 from openmeet.web.groups import forms
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
+from openmeet.web.media.subject import subject_of_group
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -291,6 +292,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
             return moved
         upcoming, inner = await effect_of_deleting(reader, seen.group.id)
     context = context_of(seen, f"{seen.path}/settings") | {
+        "subject": subject_of_group(seen.group).page("settings", gettext("Settings")),
         "typed": form_state,
         "coming": upcoming,
         "inner": inner,

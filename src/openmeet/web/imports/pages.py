@@ -52,6 +52,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import reading_of, receive_import
+from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS, spend_on_list_invitations
@@ -94,7 +95,7 @@ async def show_start(request: Request) -> Response:
     caller = caller_of(request)
     target_kind, slug = _list_of(request.query_params)
     target = await _invitation_target(request, caller, target_kind, slug) if slug else None
-    return _upload_page(request, target, EMPTY)
+    return await _upload_page(request, target, EMPTY)
 
 
 async def start(request: Request) -> Response:
@@ -108,11 +109,13 @@ async def start(request: Request) -> Response:
             request, caller, target, url=form.get("url", "").strip(), content=content, name=name
         )
     except InvalidForm as wrong:
-        return _upload_page(request, target, form_with_problems(form, wrong), status=400)
+        return await _upload_page(request, target, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         at = "url" if form.get("url", "").strip() and not content else "file"
         form_state = form_with_problems(form, InvalidForm({at: failure.quoted}))
-        return _upload_page(request, target, form_state, status=form_status_of(failure), headers=headers_of(failure))
+        return await _upload_page(
+            request, target, form_state, status=form_status_of(failure), headers=headers_of(failure)
+        )
     return go(f"/import/{import_id}")
 
 
@@ -329,10 +332,12 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
     contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, known_people = await people.new_rows(reader, arrived, contacts)
+        about = await _about(reader, target)
     new_lines = {row.line for row in fresh}
     context = {
         "arrived": arrived,
         "target": target,
+        "about": about,
         "title": _title_of(target),
         "found": contacts,
         "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in contacts.rows[:TICKED_ROWS]],
@@ -357,11 +362,13 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         event = await event_by_id(reader, EventId(target.id)) if target.what is ImportKind.GUESTS else None
         group = await group_by_id(reader, GroupId(target.id)) if target.what is ImportKind.MEMBERS else None
         now = reader.now
+        about = await _about(reader, target)
     link = f"{settings.public_url}/arrivals/…"
     left_out = request.query_params.get("left_out", "").split(",")
     context = {
         "typed": form_state,
         "target": target,
+        "about": about,
         "title": _title_of(target),
         "waiting": waiting,
         "names": names,
@@ -383,7 +390,16 @@ async def _invitation_target(request: Request, caller: Caller, target_kind: Impo
         return await people.find_target(reader, caller, target_kind, slug)
 
 
-def _upload_page(
+async def _about(reader: Reader, target: InvitationTarget) -> Subject | None:
+    """The event or group, for the link back to it. None if it was deleted meanwhile."""
+    if target.what is ImportKind.GUESTS:
+        event = await event_by_id(reader, EventId(target.id))
+        return None if event is None else subject_of_event(event, reader.now)
+    group = await group_by_id(reader, GroupId(target.id))
+    return None if group is None else subject_of_group(group)
+
+
+async def _upload_page(
     request: Request,
     target: InvitationTarget | None,
     form_state: FormState,
@@ -391,8 +407,13 @@ def _upload_page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
+    about = None
+    if target is not None:
+        async with database_of(request).reader() as reader:
+            about = await _about(reader, target)
     context = {
         "target": target,
+        "about": about,
         "title": _title_of(target) if target else "",
         "typed": form_state,
         "can_fetch": services(request).calendar_fetcher is not None,

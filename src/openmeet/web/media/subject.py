@@ -1,6 +1,6 @@
 """What a subpage is about, for the link back to it: the picture, title and date of an event, a series or a group."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from openmeet.domain.covers.drawing import data_url
@@ -19,12 +19,18 @@ from openmeet.web.site.caller import saves_data
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, else empty."""
+    """``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, the name of
+    one of its pages, or empty.
+    """
 
     path: str
     title: str
     picture: str
     note: str = ""
+
+    def page(self, name: str, words: str) -> "Subject":
+        """One of its pages, for links back from pages below that."""
+        return replace(self, path=f"{self.path}/{name}", note=words)
 
 
 def subject_of_event(event: Event, now: Instant) -> Subject:

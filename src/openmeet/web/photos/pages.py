@@ -49,6 +49,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.media.pages import INERT, serve_picture
+from openmeet.web.media.subject import subject_of_event
 from openmeet.web.media.uploads import read_upload, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
@@ -180,6 +181,7 @@ async def _photos_page(
     path = _path_of(event)
     context = {
         "event": event,
+        "subject": subject_of_event(event, reader.now),
         "photos": [_view(event, one, names[one.user_id]) for one in photos],
         "more": f"{path}?{urlencode({'cursor': cursor})}" if cursor else "",
         "may_add": access.sees_all and not event.is_cancelled,
@@ -210,6 +212,7 @@ async def _photo_page(request: Request, form_state: FormState, *, status: int = 
     path = _path_of(event)
     context = {
         "event": event,
+        "subject": subject_of_event(event, services(request).clock.now()).page("photos", gettext("Photos")),
         "photo": _view(event, photo, names[photo.user_id]),
         "caption": photo.caption,
         "name": names[photo.user_id],

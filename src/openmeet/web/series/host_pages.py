@@ -246,5 +246,6 @@ async def _editable_series(request: Request) -> Series:
 
 def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
     address = series_path(series.slug)
-    context = {"series": series, **form_of(series.content.picture, address, back=address, form_state=form_state)}
+    form = form_of(series.content.picture, address, back=address, form_state=form_state)
+    context = {"series": series, "subject": subject_of_series(series), **form}
     return page(request, "series/picture.html", context, status=status)

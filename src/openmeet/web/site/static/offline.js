@@ -246,7 +246,7 @@ function card({ path, page, at }, waiting) {
 
 const KINDS = [
   ["ticket", /\/ticket$/, "h1"],
-  ["check-in", /\/check-in$/, ".way-back a"],
+  ["check-in", /\/check-in$/, ".way-back strong"],
   ["calendar", /^\/my\/calendar/],
   ["home", /^\/home$/],
   ["events", /^\/my\/events$/],
