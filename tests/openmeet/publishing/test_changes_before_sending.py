@@ -3,16 +3,20 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group, GroupVisibility
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences
@@ -24,7 +28,8 @@ from openmeet.network.publishing.delivery import deliver_now
 from openmeet.network.records.collections import EVENT, RSVP, SERIES, SERIES_LINK_KEY
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, deployment_on_each, switch_flag
+from tests.openmeet.deployment import Deployment, deployment_on_each, details, switch_flag
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.interleaving import finished_or_waiting
 from tests.openmeet.publishing.other_app import cleos_records
 from tests.openmeet.publishing.watched_requests import RequestWatch, event_names_of, watch_requests
@@ -152,32 +157,38 @@ async def test_dates_are_written_together_after_their_series(deployment: Deploym
     assert len(await records_with_cids_of(deployment, ana, EVENT)) > 1
 
 
-async def withdraw_consent(tx: Transaction, person: Caller) -> None:
+async def withdraw_consent(tx: Transaction, person: Caller, _group: Group) -> None:
     await identities.withdraw(tx, person.user_id)
 
 
-async def turn_events_off(tx: Transaction, person: Caller) -> None:
+async def turn_events_off(tx: Transaction, person: Caller, _group: Group) -> None:
     await publishing_preferences.change(tx, person.user_id, PublishingPreferences(writes_events=False))
 
 
+async def make_group_private(tx: Transaction, person: Caller, group: Group) -> None:
+    details = replace(group.details, visibility=GroupVisibility.PRIVATE)
+    await group_hosting.revise(tx, person, group.slug, details)
+
+
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)  # SQLite has a single writer
-@pytest.mark.parametrize("end_permission", [withdraw_consent, turn_events_off])
+@pytest.mark.parametrize("end_permission", [withdraw_consent, turn_events_off, make_group_private])
 async def test_a_publication_inserted_during_a_withdrawal_is_not_sent(
-    deployment_on_each: Deployment, end_permission: Callable[[Transaction, Caller], Awaitable[None]]
+    deployment_on_each: Deployment, end_permission: Callable[[Transaction, Caller, Group], Awaitable[None]]
 ):
     """The withdrawal does not see the row, which is committed later, and the publisher decides before the withdrawal is
     committed. It waits for it before it sends anything.
     """
     deployment = deployment_on_each
     cleo = await deployment.connected()
-    tea = await deployment.event(cleo)
     async with deployment.db.transaction() as tx:
+        group = await group_by(tx, cleo)
+        tea = await events.create(tx, cleo, details(), group=of_event(group))
         await tx.execute("delete from publications")
     outside, is_withdrawn, may_commit = contextvars.copy_context(), asyncio.Event(), asyncio.Event()
 
     async def withdraw() -> None:
         async with deployment.db.transaction() as tx:
-            await end_permission(tx, cleo)
+            await end_permission(tx, cleo, group)
             is_withdrawn.set()
             await may_commit.wait()
 

@@ -136,6 +136,14 @@ class GroupLogAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRevision:
+    """A group as a decision about something of the group found it."""
+
+    group_id: GroupId
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupDetails:
     """Details of a group, validated by ``rules.check``.
 

@@ -1,6 +1,6 @@
 """SQL for groups and memberships."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.columns import qualified
@@ -15,6 +15,7 @@ from openmeet.domain.groups.model import (
     GroupId,
     GroupOffer,
     GroupPublication,
+    GroupRevision,
     GroupRole,
     GroupSlug,
     GroupSuccession,
@@ -178,6 +179,22 @@ async def by_submission(reader: Reader, creator: UserId, submission_key: str) ->
         key=submission_key,
     )
     return (group_of(row), row["submission_digest"]) if row else None
+
+
+async def revisions_of(reader: Reader, group_ids: Collection[GroupId]) -> frozenset[GroupRevision]:
+    """Return the current revision of each of these groups."""
+    if not group_ids:
+        return frozenset()
+    rows = await reader.fetch("select id, revision from groups where id in :ids", ids=sorted(group_ids))
+    return frozenset(GroupRevision(GroupId(row["id"]), row["revision"]) for row in rows)
+
+
+async def hold(tx: Transaction, revisions: Collection[GroupRevision]) -> bool:
+    """Keep these groups from being changed until the transaction ends. Returns False if one has changed."""
+    ids = sorted({one.group_id for one in revisions})
+    if ids and tx.engine != "sqlite":
+        await tx.fetch("select id from groups where id in :ids order by id for share", ids=ids)
+    return await revisions_of(tx, ids) == frozenset(revisions)
 
 
 async def lock(tx: Transaction, group_id: GroupId) -> Group | None:

@@ -178,14 +178,15 @@ async def _retry_later(
 
 async def _store_before_sending(dependencies: PublishingDependencies, batch: Sequence[_Create]) -> list[_Create]:
     """Store the writes that will be sent, each row under its lease. Rows that were withdrawn, or whose lease has passed
-    to another worker, are dropped. So are all if the account was erased or disconnected, or a permission changed.
+    to another worker, are dropped. So are all if the account was erased or disconnected, or if what a decision is based
+    on has changed.
 
     Rows that were written too often are dropped as well: they wait for their owner instead of the end of the lease.
     """
     to_send: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
     async with dependencies.db.transaction() as tx:
-        if not await record_writes.hold_permissions(tx, [(one.publication, one.planned.decision) for one in batch]):
+        if not await record_writes.hold_basis(tx, [(one.publication, one.planned.decision) for one in batch]):
             return []
         for one in batch:
             writes = await leased_publications.store_before_sending(

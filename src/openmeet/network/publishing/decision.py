@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from at_protocol.data.model import Value
 from at_protocol.syntax.did import Did
@@ -11,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.events.model import Event
-from openmeet.domain.groups.model import Group
+from openmeet.domain.groups.model import Group, GroupRevision
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.publishing_preferences import PermissionRevision
@@ -24,8 +25,18 @@ from openmeet.outbox.reasons import PublicationReason
 # PDS must have one and does not.
 RecordWriter = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
 
-# What the people concerned had permitted when the record was decided. It is compared again before the record is sent.
-Permissions = frozenset[PermissionRevision]
+
+@dataclass(frozen=True, slots=True)
+class DecisionBasis:
+    """What a decision found that concerns many records at once: the permissions of people, and the revisions of groups.
+    It is compared again before the record is sent.
+    """
+
+    permissions: frozenset[PermissionRevision] = frozenset()
+    groups: frozenset[GroupRevision] = frozenset()
+
+
+_UNKNOWN: Final = DecisionBasis()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,7 @@ class PublishEvent:
 
     event: Event
     identity: Identity
-    permissions: Permissions = frozenset()
+    basis: DecisionBasis = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,7 @@ class PublishRsvp:
     event: Event
     identity: Identity
     status_token: str
-    permissions: Permissions = frozenset()
+    basis: DecisionBasis = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ class PublishSeries:
 
     series: Series
     identity: Identity
-    permissions: Permissions = frozenset()
+    basis: DecisionBasis = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class PublishGroup:
     share: Share
     backup_admins: tuple[Did, ...]
     predecessor: StrongRef | None
-    permissions: Permissions = frozenset()
+    basis: DecisionBasis = _UNKNOWN
 
     @property
     def picture(self) -> Picture | None:
@@ -83,7 +94,7 @@ class PublishPlain:
     collection: Nsid
     key: RecordKey | None
     write: RecordWriter
-    permissions: Permissions = frozenset()
+    basis: DecisionBasis = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

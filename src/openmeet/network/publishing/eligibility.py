@@ -16,6 +16,7 @@ from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
@@ -31,6 +32,7 @@ from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
     Decision,
+    DecisionBasis,
     DoNothing,
     ForgetRecord,
     KeepEditsLocal,
@@ -97,15 +99,36 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
         return decision
     flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
-        return await _with_permissions(reader, publication, decision)
+        return await _with_basis(reader, publication, decision)
     return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
 
 
-async def _with_permissions(reader: Reader, publication: Publication, decision: Publish | RetractDuplicate) -> Decision:
+async def _with_basis(reader: Reader, publication: Publication, decision: Publish | RetractDuplicate) -> Decision:
     if isinstance(decision, RetractDuplicate):
         return decision
     people = {UserId(publication.user_id), decision.identity.user_id}
-    return replace(decision, permissions=await publishing_preferences.permissions_of(reader, people))
+    basis = DecisionBasis(
+        await publishing_preferences.permissions_of(reader, people),
+        await group_queries.revisions_of(reader, await _groups_around(reader, publication, decision)),
+    )
+    return replace(decision, basis=basis)
+
+
+async def _groups_around(reader: Reader, publication: Publication, decision: Publish) -> list[GroupId]:
+    """Return the group whose settings limit what is published, if there is one. The publications of the group itself and
+    of its members are written with the lock on the group, so it cannot change while one is being inserted.
+    """
+    match decision:
+        case PublishEvent() | PublishRsvp():
+            group = decision.event.group
+        case PublishSeries():
+            group = decision.series.group
+        case PublishPlain() if publication.kind is PublicationKind.GROUP_EVENT:
+            event = await queries.by_id(reader, EventId(publication.subject_id))
+            group = None if event is None else event.group
+        case _:
+            group = None
+    return [] if group is None else [group.id]
 
 
 async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:

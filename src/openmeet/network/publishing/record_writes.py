@@ -15,9 +15,9 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.identities.publishing_preferences import PermissionRevision
 from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
@@ -92,7 +92,7 @@ async def write(
     target = await read_target(dependencies, client, publication, decision)
     if target.was_unattached:
         async with dependencies.db.transaction() as tx:
-            if not await hold_permissions(tx, [(publication, decision)]):
+            if not await hold_basis(tx, [(publication, decision)]):
                 return
             await leased_publications.attach_found_record(
                 tx, publication, did=decision.identity.did, uri=str(target.uri)
@@ -118,24 +118,26 @@ async def write(
         await write(dependencies, client, publication, decision, refused.size // 2)
 
 
-async def hold_permissions(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
-    """Lock a repository, and the permissions to write there, before what will be written is stored in these leased
-    publications. Then an erasure of the account, and a withdrawal of consent, come after this transaction and find what
-    is stored. All decisions are about the same repository.
+async def hold_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
+    """Lock a repository, and what the decisions are based on, before what will be written is stored in these leased
+    publications. Then an erasure of the account, a withdrawal of consent, or an edit that makes a group private comes
+    after this transaction and finds what is stored. All decisions are about the same repository.
 
-    Returns False if the account was erased or disconnected, or a permission changed, since the decisions; the leases end
+    Returns False if the account was erased or disconnected, or the basis changed, since the decisions; the leases end
     then, and the publications are due at once to be decided again. A first write has no DID in its row before this, so
     the erasure did not end its lease. A row that was being inserted while consent was withdrawn was not marked.
     """
     identity = decided[0][1].identity
     await repository_state.hold_floors(tx, [identity.did])
     current = await identity_queries.find(tx, identity.did)
-    permissions = frozenset[PermissionRevision]().union(*(decision.permissions for _, decision in decided))
+    permissions = frozenset(one for _, decision in decided for one in decision.basis.permissions)
+    groups = frozenset(one for _, decision in decided for one in decision.basis.groups)
     if (
         current is not None
         and current.can_write
         and current.user_id == identity.user_id
         and await publishing_preferences.hold(tx, permissions)
+        and await group_queries.hold(tx, groups)
     ):
         return True
     for one, _ in decided:
@@ -155,7 +157,7 @@ async def _send(
         await upload(client, planned.picture.blob)
     in_flight_write = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
-        if not await hold_permissions(tx, [(publication, planned.decision)]):
+        if not await hold_basis(tx, [(publication, planned.decision)]):
             return
         writes = await leased_publications.store_before_sending(
             tx, publication, in_flight_write, did=planned.identity.did, body=written.body
