@@ -73,6 +73,22 @@ async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, ope
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
+async def test_the_buttons_of_the_bar_share_a_row(browser: Browser, openmeet: Deployment, language: str) -> None:
+    """The bar covers the form, so it must not be higher than necessary."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet, viewport={"width": 360, "height": 740}, locale=language) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}/edit")
+        boxes = [await one.bounding_box() for one in await page.locator(".make-bar .button").all()]
+        assert len(boxes) == 2
+        assert len({box["y"] for box in boxes if box is not None}) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
 async def test_long_words_do_not_widen_the_form(browser: Browser, openmeet: Deployment, language: str) -> None:
     word = "W" * 60
     async with openmeet.db.transaction() as tx:
