@@ -55,7 +55,7 @@ _SHORTEST_TITLE: Final = 12
 def subject_line(fact: str, title: str, day: str = "") -> str:
     """A subject line such as ``You’re going: Lightning talks, Tue 24 Nov``: what happened, the title, and the day.
 
-    If it is too long, only the title is shortened.
+    If it is too long, only the title is shortened, at the end of a word unless that leaves too little of it.
     """
 
     def written(title: str) -> str:
@@ -66,7 +66,10 @@ def subject_line(fact: str, title: str, day: str = "") -> str:
     room = _LONGEST_SUBJECT - len(written(""))
     if len(title) <= max(room, _SHORTEST_TITLE):
         return written(title)
-    return written(title[: max(room, _SHORTEST_TITLE) - 1].rstrip(" ,.;:–-") + "…")
+    length = max(room, _SHORTEST_TITLE) - 1
+    words = title[: length + 1].rpartition(" ")[0]
+    shortened = words if len(words) >= _SHORTEST_TITLE - 1 else title[:length]
+    return written(shortened.rstrip(" ,.;:–-") + "…")
 
 
 def cover_url(site: EmailContext, event: Event) -> str:

@@ -33,7 +33,9 @@ _COMMON = {
     [
         ("You’re going", "Lightning talks", "Tue 24 Nov", "You’re going: Lightning talks, Tue 24 Nov"),
         ("Your answers", "Thursday games", "", "Your answers: Thursday games"),
-        ("Cancelled", "Tea, " * 40, "Tue 24 Nov", "Cancelled: Tea, Tea, Tea, Tea, Tea, Tea, Tea, T…, Tue 24 Nov"),
+        ("Cancelled", "Tea, " * 40, "Tue 24 Nov", "Cancelled: Tea, Tea, Tea, Tea, Tea, Tea, Tea…, Tue 24 Nov"),
+        ("Cancelled", "Donaudampfschifffahrtsgesellschaft und mehr", "", None),
+        ("Cancelled", "D" * 70, "Tue 24 Nov", f"Cancelled: {'D' * 36}…, Tue 24 Nov"),
         ("Somebody with a name of many words invites you", "Board games", "Tue 24 Nov", None),
         ("Somebody with a name of many words invites you", "Board games at the library", "Tue 24 Nov", None),
     ],
