@@ -22,7 +22,9 @@ class JobKind(StrEnum):
     # merged with another account
     WAITING_RSVPS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
-    APPLY_BLOCKS = "apply_blocks"  # a person who took over events, a series or a group, and may have blocked others
+    # a person who took over events, a series or a group, and may have blocked others; or blocked somebody who had
+    # answered many of their events
+    APPLY_BLOCKS = "apply_blocks"
     SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has suspended, and who may have RSVPs
     # the at-uri of a record whose content differs between an unsigned source and the database
     PROVE_RECORD = "prove_record"

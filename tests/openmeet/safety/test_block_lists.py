@@ -11,6 +11,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
@@ -40,6 +41,7 @@ _TIED = """
      union select user_id from group_followers
      union select user_id from attendances where status <> 'declined'
 """
+_ANSWERS = "select id from attendances where status = 'attending'"
 
 
 class CountedTransactions:
@@ -100,6 +102,23 @@ async def test_a_long_list_needs_no_transaction_for_people_who_take_part_in_noth
     counted = CountedTransactions(db)
     await _apply(db, counted)
     assert counted.number == 1
+
+
+async def test_a_job_ends_the_answers_of_somebody_who_answered_many_events(
+    make_database: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.turn(NOW - clock.now())
+    db = await make_database("openmeet", clock=clock)
+    monkeypatch.setattr(reevaluation, "ENDED_AT_ONCE", 2)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        series = await series_actions.create(tx, ana, Content("Practice"), weekly("FREQ=WEEKLY;COUNT=5"))
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        await actions.block(tx, ana, ben.user_id)
+        assert len(await tx.fetch(_ANSWERS)) == 3
+    await _apply(db, CountedTransactions(db))
+    async with db.reader() as reader:
+        assert await reader.fetch(_ANSWERS) == []
 
 
 async def _apply(db: Database, counted: CountedTransactions) -> None:

@@ -166,6 +166,9 @@ def has_rsvp_to_sql(host: str, person: str) -> str:
     )
 
 
+# RSVPs that a block ends in one transaction. Each takes a dozen statements.
+ENDED_AT_ONCE: Final = 25
+
 _LOCK_UPCOMING: Final = f"""
     select id from events
      where author_id = :host and deleted_at is null and {is_not_over("events")} order by id
@@ -179,12 +182,18 @@ async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
         await tx.fetch(_LOCK_UPCOMING, host=host, now=tx.now)
 
 
-async def end_rsvps_to_host(tx: Transaction, user_id: UserId, host: UserId) -> None:
-    """End a person's RSVPs to the upcoming events of a host who blocks them. Locks events in id order."""
-    for event_id in await upcoming_events(tx, user_id, host=host):
+async def end_rsvps_to_host(
+    tx: Transaction, user_id: UserId, host: UserId, *, after: EventId | None = None
+) -> EventId | None:
+    """End a person's next RSVPs, at most ``ENDED_AT_ONCE``, to the upcoming events of a host who blocks them. Locks
+    events in id order, starting after ``after``. Return the last one if there may be more, otherwise None.
+    """
+    event_ids = await upcoming_events(tx, user_id, host=host, after=after, limit=ENDED_AT_ONCE)
+    for event_id in event_ids:
         locked = await locked_event.lock_by_id(tx, event_id, user_id)
         if locked is not None:
             await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=host, publishes=False)
+    return event_ids[-1] if len(event_ids) == ENDED_AT_ONCE else None
 
 
 async def end_rsvp_of_unwelcome(tx: Transaction, event_id: EventId, user_id: UserId) -> None:
@@ -212,12 +221,27 @@ async def count_blocked_people(reader: Reader, subject: str, host: UserId) -> in
     return 0 if row is None else int(row["number"])
 
 
-async def upcoming_events(reader: Reader, user_id: UserId, *, host: UserId | None = None) -> list[EventId]:
-    """The upcoming events of one host, or of all hosts, to which this person has an RSVP. In id order."""
+async def upcoming_events(
+    reader: Reader,
+    user_id: UserId,
+    *,
+    host: UserId | None = None,
+    after: EventId | None = None,
+    limit: int | None = None,
+) -> list[EventId]:
+    """The upcoming events of one host, or of all hosts, to which this person has an RSVP. In id order, starting after
+    ``after``.
+    """
     clause = "" if host is None else "and e.author_id = :host"
     values: dict[str, object] = {} if host is None else {"host": host}
+    if limit is not None:
+        values["limit"] = limit
     rows = await reader.fetch(
-        f"{_UPCOMING_EVENTS} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values
+        f"{_UPCOMING_EVENTS} {clause} and a.event_id > :after order by a.event_id {'' if limit is None else 'limit :limit'}",
+        user_id=user_id,
+        now=reader.now,
+        after=after or "",
+        **values,
     )
     return [EventId(row["event_id"]) for row in rows]
 

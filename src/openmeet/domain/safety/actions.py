@@ -7,10 +7,11 @@ from groundwork.database.row_lock import hold_each, take_turn
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
-from groundwork.outbox.jobs import Job
+from groundwork.outbox.jobs import Job, enqueue_again
 from groundwork.outbox.second_run import enqueue_second_run
 from groundwork.rate_limit.contract import Limit
 from openmeet.domain.attendance import reevaluation
+from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportReason, Subject
@@ -23,6 +24,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import current
 from openmeet.outbox.emails import enqueue_email
+from openmeet.outbox.kinds import JobKind
 
 # High enough for several people behind one connection, and too low for a script that fills the moderators' queue.
 VISITOR_REPORTS: Final = Limit("visitor_reports", 5, 3600)
@@ -68,8 +70,8 @@ async def _takes_email(tx: Transaction, email: str) -> bool:
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
-    """Block a user: their RSVPs to the caller's upcoming events end, the two no longer follow each other, and the user can
-    no longer see the caller's non-public content.
+    """Block a user: their RSVPs to the caller's upcoming events end (a job ends some of them if there are many), the two
+    no longer follow each other, and the user can no longer see the caller's non-public content.
 
     They stay in the caller's groups until they are removed from them. False if already blocked. Raises NotFound,
     Refused (``Oneself``).
@@ -82,7 +84,8 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     await _lock_hosted(tx, caller.user_id)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
-    await _end_participation(tx, caller.user_id, other)
+    if await _end_participation(tx, caller.user_id, other) is not None:
+        await enqueue_again(tx, JobKind.APPLY_BLOCKS, [caller.user_id])
     # From now on, neither of them may follow the other.
     await profile_queries.drop_follower(tx, other, caller.user_id)
     await profile_queries.drop_follower(tx, caller.user_id, other)
@@ -99,11 +102,8 @@ def apply_blocks_handler(db: Database) -> JobHandler:
     async def handle(job: Job) -> None:
         host, after = UserId(job.subject), ""
         while page := await _blocked_after(db, host, after):
-            # One transaction each, because others may be waiting for the locks of these events.
             for other in (one for one, takes_part in page if takes_part):
-                async with db.transaction() as tx:
-                    if await blocks.has_blocked(tx, host, other):
-                        await _end_participation(tx, host, other)
+                await _end_all_participation(db, host, other)
             after = page[-1][0]
         async with db.transaction() as tx:
             await enqueue_second_run(tx, job)
@@ -131,11 +131,27 @@ async def _blocked_after(db: Database, host: UserId, after: str) -> list[tuple[U
     return [(UserId(row["blocked_id"]), bool(row["takes_part"])) for row in rows]
 
 
-async def _end_participation(tx: Transaction, host: UserId, other: UserId) -> None:
-    """End what a blocked person takes part in: the host's series, groups that they only follow, and upcoming events."""
+async def _end_all_participation(db: Database, host: UserId, other: UserId) -> None:
+    """``_end_participation``, in short transactions, because others may be waiting for the locks of these events."""
+    last: EventId | None = None
+    while True:
+        async with db.transaction() as tx:
+            if not await blocks.has_blocked(tx, host, other):
+                return
+            last = await _end_participation(tx, host, other, after=last)
+        if last is None:
+            return
+
+
+async def _end_participation(
+    tx: Transaction, host: UserId, other: UserId, *, after: EventId | None = None
+) -> EventId | None:
+    """End what a blocked person takes part in: the host's series, groups that they only follow, and the next upcoming
+    events after ``after``. Return the last one if there may be more.
+    """
     await follower_queries.leave_series_of_host(tx, host, other)
     await membership_queries.end_following_of_host(tx, host, other)
-    await reevaluation.end_rsvps_to_host(tx, other, host)
+    return await reevaluation.end_rsvps_to_host(tx, other, host, after=after)
 
 
 async def _lock_hosted(tx: Transaction, host: UserId) -> None:
