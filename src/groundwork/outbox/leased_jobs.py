@@ -57,14 +57,17 @@ _LEASE = f"""
 """
 
 # If a newer revision was enqueued during this delivery, the job is due again for it, independently of the result, at
-# its own time and with its own attempts. Only if this revision is to be retried, the newer one waits as long.
+# its own time, with its own attempts and without this reason. Only if this revision is to be retried, the newer one
+# waits as long.
 _STORE_RESULT = """
     update outbox_jobs
        set state = case when revision > :revision then 'due' else cast(:state as text) end,
            due_at = case when revision > :revision and cast(:state as text) <> 'due' then due_at
                          else cast(:due_at as bigint) end,
            attempts = case when revision > :revision then attempts else cast(:attempts as integer) end,
-           reason_code = cast(:reason_code as text), reason_params = cast(:reason_params as text), leased_until = null
+           reason_code = case when revision > :revision then reason_code else cast(:reason_code as text) end,
+           reason_params = case when revision > :revision then reason_params else cast(:reason_params as text) end,
+           leased_until = null
      where kind = :kind and subject = :subject and lease = :lease and state = 'leased'
 """
 

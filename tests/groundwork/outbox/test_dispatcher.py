@@ -178,7 +178,7 @@ async def test_newer_revision_resets_the_job(db: Database):
 
     await dispatcher.run_once(db, {"kind": JobDelivery(lambda some: fail(some[0]))})
     job = await found(db, "s")
-    assert (job.state, job.revision, job.attempts) == (JobState.DUE, 2, 0)
+    assert (job.state, job.revision, job.attempts, job.why) == (JobState.DUE, 2, 0, None)
 
 
 async def test_slow_partition_delays_no_other_jobs(db: Database):
