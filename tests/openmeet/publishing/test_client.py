@@ -5,9 +5,12 @@ of other apps.
 import pytest
 
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.record_key import RecordKey
+from groundwork.clock import HOUR, MINUTE
 from groundwork.errors import Conflict
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.network.publishing import repository_calls
 from openmeet.network.publishing.repository_calls import (
     delete_record,
     get_record,
@@ -18,6 +21,7 @@ from openmeet.network.records.collections import EVENT, RSVP, SERIES
 from openmeet.network.records.rsvp import record_key_for
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
 
 KEY = RecordKey("3mqdau33ozs2n")
@@ -118,3 +122,40 @@ async def test_an_older_answer_under_another_key_is_updated(deployment: Deployme
     (only,) = [one async for one in list_rsvps(agent, (await deployment.identity(dora.user_id)).did)]
     assert (only.uri.rkey, only.record["status"]) == (key, f"{RSVP}#going")
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == str(only.uri)
+
+
+async def test_no_second_answer_is_written_if_the_first_may_not_be_listed(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+):
+    """A repository has more answers than are listed. Once it was read completely, the older answer is updated."""
+    monkeypatch.setattr(repository_calls, "MAX_RSVPS_LISTED", 1)
+    monkeypatch.setattr(repository_calls, "_PAGE", 1)
+    ana = await deployment.person("Ana")
+    event = await deployment.event(ana)
+    await deployment.deliver_publications()
+    about = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
+    assert about is not None
+    await deployment.account("dora")
+    older = await deployment.stranger("dora")
+    did = (await older.query("com.atproto.server.getSession"))["did"]
+    cid = (await deployment.record(about))["cid"]
+    for key, subject in (("2older", about), ("3mqdau33ozs2n", f"at://{did}/{EVENT}/3mqdau33ozs2n")):
+        record = {"$type": RSVP, "subject": {"uri": subject, "cid": cid}, "status": f"{RSVP}#interested"}
+        await older.procedure(
+            "com.atproto.repo.putRecord", {"repo": did, "collection": RSVP, "rkey": key, "record": record}
+        )
+    dora = await deployment.connected_as("dora")
+    deployment.clock.turn(MINUTE)
+    answer = await deployment.answer(dora, event.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    status = await deployment.status_of(PublicationKind.RSVP, answer.id)
+    assert (status.uri, status.reason) == (None, PublicationReason.ACCOUNTS_BEING_READ())
+    for _ in range(4):
+        await deployment.deliver_jobs()
+        await deployment.ingest()
+        deployment.clock.turn(HOUR)
+        await deployment.deliver_publications()
+    monkeypatch.undo()
+    found = [one async for one in list_rsvps(older, parse_did(did))]
+    statuses = {str(one.uri.rkey): one.record["status"] for one in found}
+    assert statuses == {"2older": f"{RSVP}#going", "3mqdau33ozs2n": f"{RSVP}#interested"}

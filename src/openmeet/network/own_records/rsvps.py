@@ -14,7 +14,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.database.transaction import Database, Reader
-from groundwork.errors import Conflict, InvalidInput, NotFound
+from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import EventSlug
@@ -23,7 +23,8 @@ from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import OwnRecordReason
 from openmeet.network.own_records.repository import checked, own_uri
 from openmeet.network.publishing.repository_calls import delete_record, get_record, list_rsvps, put_record
-from openmeet.network.records import seen
+from openmeet.network.publishing.repository_choice import knows_all_rsvps
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, write_rsvp
 from openmeet.network.repositories.agents import agent_for
@@ -49,15 +50,16 @@ async def subject_at(db: Database, network: NetworkClients, address: str, public
 
 
 async def create(db: Database, network: NetworkClients, identity: Identity, subject: AtUri, choice: str) -> AtUri:
-    """Write a first RSVP to an event. Raises InvalidInput if there already is one with a different status.
+    """Write a first RSVP to an event. Raises InvalidInput if there already is one with a different status, and
+    Unavailable if there may be one in a large repository that was not read completely yet.
 
     Submitting the same form twice writes only one record.
     """
     agent = await agent_for(db, network, identity)
     token = _token(choice)
-    async for one in list_rsvps(agent, identity.did):
-        if one.subject == subject:
-            return await _existing_if_same(agent, one.uri, token)
+    existing = await _find_uri(db, agent, identity, subject)
+    if existing is not None:
+        return await _existing_if_same(agent, existing, token)
     uri = AtUri(identity.did, RSVP, RecordKey(record_key_for(subject)))
     record = write_rsvp(
         token,
@@ -159,6 +161,25 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     if proof is None or proof.cid is None:
         raise InvalidInput("event", OwnRecordReason.NO_SUCH_EVENT)
     return str(proof.cid)
+
+
+async def _find_uri(db: Database, agent: XrpcClient, identity: Identity, subject: AtUri) -> AtUri | None:
+    """Find the RSVP to this event, under any key. Raises Unavailable if the repository is large and was not read
+    completely yet.
+    """
+    try:
+        async for one in list_rsvps(agent, identity.did):
+            if one.subject == subject:
+                return one.uri
+    except Unavailable:
+        async with db.reader() as reader:
+            if not await knows_all_rsvps(reader, identity):
+                raise
+            known = await seen_rsvps.effective_rsvp(
+                reader, subject_uri=str(subject), dids=[identity.did], collections=[RSVP]
+            )
+        return None if known is None else parse_at_uri(known.record.uri)
+    return None
 
 
 async def _existing_if_same(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:

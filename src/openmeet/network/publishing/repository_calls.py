@@ -25,7 +25,7 @@ from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
-from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed
+from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, Unavailable
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -178,8 +178,8 @@ class RemoteRsvp:
 
 
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """Yield the RSVPs in a repository, in descending order of their keys, at most ``MAX_RSVPS_LISTED``. RSVPs that
-    cannot be read completely are left out.
+    """Yield the RSVPs in a repository, in descending order of their keys. RSVPs that cannot be read completely are left
+    out. Raises Unavailable if there are more than ``MAX_RSVPS_LISTED``.
     """
     cursor: str | None = None
     for _ in range(MAX_RSVPS_LISTED // _PAGE):
@@ -197,6 +197,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         if not isinstance(following, str) or not listed:
             return
         cursor = following
+    raise Unavailable(PublicationReason.ACCOUNTS_BEING_READ)
 
 
 def _rsvp_of(entry: object) -> RemoteRsvp | None:

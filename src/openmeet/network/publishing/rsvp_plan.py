@@ -38,7 +38,8 @@ async def known_or_new_uri(dependencies: PublishingDependencies, decision: Publi
 
 async def find_uri(dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp) -> AtUri | None:
     """Find the RSVP to this event, under any key, in a repository that was not read completely yet. None if there is
-    none. Also None if the repository was read completely: then ``known_or_new_uri`` knows.
+    none. Also None if the repository was read completely: then ``known_or_new_uri`` knows. Raises Unavailable if the
+    repository has too many RSVPs to list.
     """
     async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
