@@ -52,6 +52,19 @@ async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytes
     assert "These are the first 3 answers." in page
 
 
+async def test_names_that_begin_with_no_letter_have_one_section(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_list_pages, "MAX_WITHOUT_LETTERS", 2)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        for name in ("Åsa", "Ben", "4 friends", "~ Tilda", "Ωmega", "★ Star", "ß"):
+            await attendance.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as host:
+        page = (await host.get(f"/events/{event.slug}/guest-list")).text
+    assert re.findall(r'colspan="3">(.)</th>', page) == ["#", "A", "B", "S", "Ω"]
+    assert names_in(page) == ["4 friends", "~ Tilda", "★ Star", "Åsa", "Ben", "ß", "Ωmega"]
+
+
 async def test_a_list_of_exactly_the_maximum_length_is_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guest_list_pages, "MAX_ON_PAPER", 2)
     async with site.db.transaction() as tx:

@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
         rows = found[:MAX_ON_PAPER]
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_sort_key)
+    people = sorted((rsvp_list_texts.text_of(row, names) for row in rows), key=_place_in_list)
     context = {
         "event": event,
         "subject": subject_of_event(event, reader.now).page("attendees", gettext("Guests")),
@@ -58,6 +58,12 @@ async def show(request: Request) -> Response:
         "is_past": is_past(event, reader.now),
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
+
+
+def _place_in_list(row: RsvpListText) -> tuple[bool, str, str]:
+    """Names that begin with no letter come first. Some signs would be sorted between or after the letters."""
+    initial = _initial(row)
+    return initial != "#", initial, _sort_key(row)
 
 
 def _sort_key(row: RsvpListText) -> str:
