@@ -133,7 +133,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     async with db.reader() as reader:
         found = await counts(reader, event)
         waiting = await waitlist.first_waitlisted(reader, event.id, 100)
-    assert found == RsvpCounts(going=3, waitlisted=21, seats=3)
+    assert found == RsvpCounts(going=3, waitlisted=21, waiting=21, seats=3)
     assert len({one.waitlist_number for one in waiting}) == 21
 
 
@@ -151,7 +151,7 @@ async def test_two_hundred_concurrent_answers_fill_every_place(db):
     saved = await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
-    assert found == RsvpCounts(going=150, waitlisted=50, seats=150)
+    assert found == RsvpCounts(going=150, waitlisted=50, waiting=50, seats=150)
     assert sorted(one.waitlist_number for one in saved if one.waitlist_number) == list(range(1, 51))
 
 
@@ -251,7 +251,7 @@ async def test_a_raised_limit_lets_people_move_up(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=2, offered=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, waiting=1, seats=2, offered=1)
         await event_hosting.revise(tx, ana, event.slug, details())
         assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
 
@@ -265,7 +265,7 @@ async def test_a_lowered_limit_keeps_confirmed_seats(db):
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         await actions.answer(tx, dora, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=1, seats=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=1, waiting=1, seats=1)
 
 
 async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):

@@ -18,6 +18,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
+from openmeet.domain.users import erasure_requests
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
@@ -87,6 +88,18 @@ async def test_an_answer_notices_an_expired_offer(db, clock):
         assert await place_of(tx, event, dora) == "offered"
 
 
+async def test_the_hidden_holder_of_an_offer_is_not_taken_off_those_who_wait(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo, dora, eve):
+            await reply_as(tx, who, event)
+        await reply_as(tx, ben, event, DECLINED)
+        assert await place_of(tx, event, cleo) == "offered"
+        await erasure_requests.put(tx, cleo.user_id, due_at=tx.now)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=2, waiting=2, seats=1, offered=1)
+
+
 async def test_an_expired_offer_cannot_be_accepted(db, clock):
     """When an offer has expired, its holder has no right to the place, even if they are the first to answer afterwards."""
     async with db.transaction() as tx:
@@ -99,7 +112,7 @@ async def test_an_expired_offer_cannot_be_accepted(db, clock):
     async with db.transaction() as tx:
         assert (await reply_as(tx, cleo, event)).status is S.WAITLISTED
         assert await place_of(tx, event, dora) == "offered"
-        assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=2, waiting=1, seats=1, offered=1)
 
 
 async def test_an_offer_is_for_its_original_party_size(db):
@@ -149,7 +162,7 @@ async def test_an_offered_seat_is_not_free(db):
         await reply_as(tx, cleo, event)
         await reply_as(tx, ben, event, DECLINED)
         assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
-        assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=2, waiting=1, seats=1, offered=1)
         assert await waitlist.people_ahead(tx, await queries.find(tx, event.id, dora.user_id)) == 0
 
 
@@ -181,7 +194,7 @@ async def test_a_party_stays_together_and_keeps_its_position(db, clock):
         assert [await place_of(tx, event, who) for who in (couple, dora)] == ["waitlisted", "waitlisted"]
         await reply_as(tx, cleo, event, DECLINED)
         assert [await place_of(tx, event, who) for who in (couple, dora)] == ["offered", "waitlisted"]
-        assert await counts(tx, event) == RsvpCounts(waitlisted=3, seats=2, offered=2)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=3, waiting=1, seats=2, offered=2)
         with pytest.raises(InvalidForm):
             await reply_as(tx, couple, event, party=4)
         assert (await reply_as(tx, couple, event, party=2)).status is S.ATTENDING
@@ -433,7 +446,7 @@ async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
         await reply_as(tx, cleo, event, DECLINED)
         assert await place_of(tx, event, dora) == "offered"
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
-        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, waiting=2, seats=1)
         assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
         found = [one.kind for one in await newest(tx, dora.user_id, 9)]
         assert sorted(one.name for one in found) == ["event_changed", "seat_offered", "seat_withdrawn"]

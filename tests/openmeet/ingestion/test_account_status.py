@@ -125,9 +125,9 @@ async def test_hiding_an_answer_keeps_its_seat_reserved(db: Database):
     async with db.transaction() as tx:
         late = await attendance.answer(tx, people[3], tea.slug, RsvpReply.GOING)
     assert late.status is AttendanceStatus.WAITLISTED
-    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=1, waitlisted=1, seats=2)
+    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=1, waitlisted=1, waiting=1, seats=2)
     await say(db, 0, "active")
-    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=2, waitlisted=1, seats=2)
+    assert await counts_of(db, TWO_PLACES_URI) == RsvpCounts(going=2, waitlisted=1, waiting=1, seats=2)
     assert list((await answer_statuses(db)).values()).count("attending") == PLACES
 
 

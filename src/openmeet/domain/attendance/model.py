@@ -232,24 +232,21 @@ class RsvpCounts:
 
     ``pending_people`` counts people about whom a host can decide (``queries.awaits_decision_sql``), and ``pending_rsvps``
     their RSVPs. ``awaiting_approval`` counts those people whom the host has to approve. ``seats`` counts places held.
-    It includes ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is
-    the number of those going who attend online.
+    It includes ``offered`` places and the places of hidden people, who get them back with their account. ``waiting``
+    counts the people on the waitlist without those who have an offer. ``online`` is the number of those going who attend
+    online.
     """
 
     going: int = 0
     interested: int = 0
     waitlisted: int = 0
+    waiting: int = 0
     pending_people: int = 0
     pending_rsvps: int = 0
     awaiting_approval: int = 0
     seats: int = 0
     offered: int = 0
     online: int = 0
-
-    @property
-    def waiting(self) -> int:
-        """People on the waitlist, without those who have an offer."""
-        return max(0, self.waitlisted - self.offered)
 
 
 NO_COUNTS = RsvpCounts()

@@ -280,6 +280,8 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
+               cast(sum(case when status = 'waitlisted' and offered_until is null then shown else 0 end) as bigint)
+                 as waiting,
                cast(sum(case when {awaits_decision_sql("counted")} then shown else 0 end) as bigint) as pending_people,
                cast(sum(case when {awaits_decision_sql("counted")} and shown > 0 then 1 else 0 end) as bigint) as pending_rsvps,
                cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint)
