@@ -26,7 +26,6 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
-from openmeet.domain.series import follower_queries, standing_rsvps
 from openmeet.domain.users.actions import create_person
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Switchboard
@@ -52,7 +51,6 @@ from tests.openmeet.deployment import INSTANCE, Deployment
 from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import did, event, rev, rsvp
 from tests.openmeet.ingestion.seats import TWO_PLACES_URI, answer_statuses, create_event_with_two_places
-from tests.openmeet.series.practice import NOW, create_weekly_series, dates
 from tests.openmeet.site_under_test import event_by, person
 from tests.simulation.oracle import EVENT, RSVP
 
@@ -225,29 +223,6 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     after = await answer_statuses(db)
     assert after[people[3].user_id] == "offered"
     assert after[people[0].user_id] == "declined"
-
-
-async def test_the_places_of_somebody_who_can_no_longer_sign_in_are_free(db: Database, clock: HandClock):
-    """They gave their RSVPs on this site, and the deleted account was their only way to sign in. They also get no place
-    at new dates.
-    """
-    clock.turn(NOW - clock.now())
-    async with db.transaction() as tx:
-        user_id = await identities.connect(tx, did(7), handle="cleo.example", pds_url="https://pds.example")
-        cleo, ben = Caller(user_id, "Cleo"), await person(tx, "Ben")
-        _, series = await create_weekly_series(tx, capacity=1)
-        first, *_ = await dates(tx, series)
-        await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
-        late = await attendance.answer(tx, ben, first.slug, RsvpReply.GOING)
-    assert late.status is AttendanceStatus.WAITLISTED
-    await account_deletion.erase(db, ErasureContext(ERASURE_KEYS, nothing_else), did(7))
-    async with db.reader() as reader:
-        assert await follower_queries.series_with_standing_rsvp_of(reader, user_id) == []
-        mine, theirs = [await attendance_queries.find(reader, first.id, one) for one in (user_id, ben.user_id)]
-    assert mine is not None
-    assert theirs is not None
-    assert mine.status is AttendanceStatus.DECLINED
-    assert theirs.offered_until is not None
 
 
 async def test_a_check_in_during_the_erasure_is_kept(db: Database, clock: HandClock):

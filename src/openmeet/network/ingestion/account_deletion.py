@@ -4,8 +4,8 @@ Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting one
 each URI with its rev stays (``records.erased_records``). Events and RSVPs of people who have an account here belong to
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
-retracted. A person who can no longer sign in leaves every group, the groups that they owned pass to other people, and
-their places at upcoming events are free.
+retracted. A person who can no longer sign in is signed out everywhere and leaves every group, the groups that they owned
+pass to other people, and their places at upcoming events are free.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -19,6 +19,7 @@ from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import group_hosting, reevaluation, rsvp_records
 from openmeet.domain.attendance.rsvp_records import erase_rsvps_to
+from openmeet.domain.erasure.actions import revoke_programs
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.groups import followed_dids, membership_queries, ownership
@@ -28,6 +29,7 @@ from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import newcomers
 from openmeet.domain.series import detection_queries, follower_queries, standing_rsvps
 from openmeet.domain.series import ownership as series_handing_over
+from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import discrepancies, quarantine, remote_groups
@@ -135,6 +137,9 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
             await standing_rsvps.end_of_departed(tx, series_id, identity.user_id)
         for event_id in await reevaluation.upcoming_events(tx, identity.user_id):
             await reevaluation.end_rsvp_of_departed(tx, event_id, identity.user_id)
+        # They could neither see nor revoke these any more.
+        await sign_in.close_sessions_of(tx, identity.user_id)
+        await revoke_programs(tx, identity.user_id)
         await user_queries.blank(tx, identity.user_id)
 
 
