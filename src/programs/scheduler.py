@@ -92,7 +92,7 @@ CHORES: dict[str, Chore] = {
     ),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
     "past_events": Chore(300, lambda platform: attendance.remove_past_events(platform.db)),
-    "ended_offers": Chore(60, lambda platform: attendance.expire_offers(platform.db)),
+    "ended_offers": Chore(60, lambda platform: attendance.end_expired_offers(platform.db)),
     "last_calls": Chore(60, lambda platform: attendance.begin_last_calls(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
     "reports_of_visitors": Chore(3600, lambda platform: reports.forget_visitors(platform.db)),

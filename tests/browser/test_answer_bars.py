@@ -104,7 +104,7 @@ async def offer_expired(tx: Transaction, who: People, event: Event) -> None:
         now=tx.now,
         id=event.id,
     )
-    await waitlist.expire_offers(tx, event)
+    await waitlist.end_expired_offers(tx, event)
 
 
 async def requested(tx: Transaction, who: People, event: Event) -> None:

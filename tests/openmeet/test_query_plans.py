@@ -271,7 +271,7 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
         assert await queries.behind_window(reader, Instant(clock.now() + WINDOW), (-1, ""), 10)
         assert await date_queries.with_dates_to_complete(reader, (-1, ""), 10)
     await attendance_tasks.remind(db)
-    await attendance_tasks.expire_offers(db)
+    await attendance_tasks.end_expired_offers(db)
     await attendance_tasks.begin_last_calls(db)
     await let_some_be_removed(db, ana)
     assert await attendance_tasks.remove_past_events(db) == 3

@@ -95,23 +95,23 @@ async def file_of_dates(
 
 
 async def _entries(reader: Reader, site: EmailContext, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
-    """Entries with the same SEQUENCE as in every other calendar file. If the person ever withdrew, an entry is stamped
-    with the time of their latest RSVP.
+    """Entries with the same SEQUENCE as in every other calendar file. If the event ever left the person's calendar, its
+    entry is stamped with the time of their latest RSVP.
 
     The entry with the higher SEQUENCE takes precedence, then the one with the later DTSTAMP (RFC 5546, section 2.1.5).
-    So a withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host
+    So a "no" replaces the entry before it, and a new "yes" replaces the "no". A later edit by the host
     replaces both, for everybody.
     """
     own_rsvps = await attendance_queries.of_user(reader, user_id, [one.id for one in events])
     identities = await calendar_uids.identities(reader, [one.id for one in events])
-    withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
+    endings = await history.count_changes_out_of(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     entries = []
     for event in events:
         own_rsvp = own_rsvps.get(event.id)
         entry = await _calendar_entry(reader, site, event, own_rsvp, identities[event.id], user_id)
-        if entry is not None and own_rsvp is not None and withdrawals.get(own_rsvp.id):
+        if entry is not None and own_rsvp is not None and endings.get(own_rsvp.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
-            turns = 2 * withdrawals[own_rsvp.id] - (own_rsvp.status not in IN_CALENDAR)
+            turns = 2 * endings[own_rsvp.id] - (own_rsvp.status not in IN_CALENDAR)
             stamped_at = Instant(max(entry.stamped_at, own_rsvp.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
         if entry is not None:

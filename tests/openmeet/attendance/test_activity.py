@@ -82,11 +82,11 @@ async def test_regulars_are_those_of_the_latest_five_past_events(db: Database, c
         found = await activity.past_attendance(reader, ana.user_id)
         # Nobody was checked in at the last event, so the attendance at that event is unknown.
         assert found == {
-            ben.user_id: PastAttendance(events=5, is_checked=False, came=4, said_yes=4),
-            cleo.user_id: PastAttendance(events=5, is_checked=False, came=3, said_yes=3),
+            ben.user_id: PastAttendance(events=5, had_check_in=False, came=4, said_yes=4),
+            cleo.user_id: PastAttendance(events=5, had_check_in=False, came=3, said_yes=3),
         }
         asked = await activity.past_attendance(reader, ana.user_id, people=[dana.user_id, other.user_id])
-        assert asked == {dana.user_id: PastAttendance(events=5, is_checked=False, came=1, said_yes=1)}
+        assert asked == {dana.user_id: PastAttendance(events=5, had_check_in=False, came=1, said_yes=1)}
         assert await activity.past_attendance(reader, ana.user_id, people=[]) == {}
         assert await activity.past_attendance(reader, ben.user_id) == {}
 
@@ -97,12 +97,12 @@ async def test_a_newcomer_never_said_yes_to_an_event_of_this_host(db: Database, 
     people = [ben.user_id, cleo.user_id]
     async with db.reader() as reader:
         # Everybody is new to somebody who has hosted nothing yet.
-        assert await activity.newcomers(reader, ana.user_id, people) == set()
+        assert await activity.new_to_host(reader, ana.user_id, people) == set()
     for guests in ([ben], [], [], [], [], []):
         await past_event(db, clock, ana, guests, [])
     async with db.reader() as reader:
-        assert await activity.newcomers(reader, ana.user_id, people) == {cleo.user_id}
-        assert await activity.newcomers(reader, ben.user_id, people) == set()
+        assert await activity.new_to_host(reader, ana.user_id, people) == {cleo.user_id}
+        assert await activity.new_to_host(reader, ben.user_id, people) == set()
 
 
 async def test_an_event_without_an_end_is_past_an_hour_after_its_start(db: Database, clock: HandClock) -> None:
@@ -135,10 +135,10 @@ async def test_an_invited_address_without_an_answer_is_not_a_past_guest(db: Data
 
 def test_the_text_claims_only_what_is_known() -> None:
     for past, words in (
-        (PastAttendance(5, is_checked=True, came=4, said_yes=5), "Came to 4 of your last 5 events"),
-        (PastAttendance(5, is_checked=False, came=4, said_yes=5), "Said yes to 5 of your last 5 events"),
-        (PastAttendance(1, is_checked=True, came=1, said_yes=1), "Came to your last event"),
-        (PastAttendance(3, is_checked=True, came=0, said_yes=3), ""),
+        (PastAttendance(5, had_check_in=True, came=4, said_yes=5), "Came to 4 of your last 5 events"),
+        (PastAttendance(5, had_check_in=False, came=4, said_yes=5), "Said yes to 5 of your last 5 events"),
+        (PastAttendance(1, had_check_in=True, came=1, said_yes=1), "Came to your last event"),
+        (PastAttendance(3, had_check_in=True, came=0, said_yes=3), ""),
         (None, ""),
     ):
         assert view.past_attendance_words(past) == words

@@ -28,7 +28,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
 )
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.tasks import expire_offers
+from openmeet.domain.attendance.tasks import end_expired_offers
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -86,8 +86,8 @@ async def test_places_are_exact_in_any_order(make_database: MakeDatabase, clock:
         if chance.random() < 0.6:
             clock.turn(DAY)
         storm = [act(db, event, ana, chance.choice(crowd), chance) for _ in range(10)]
-        await asyncio.gather(*storm, expire_offers(db), expire_offers(db))
-        await expire_offers(db)
+        await asyncio.gather(*storm, end_expired_offers(db), end_expired_offers(db))
+        await end_expired_offers(db)
         async with db.reader() as reader:
             held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.first_waitlisted(reader, event.id, 99)

@@ -107,7 +107,7 @@ async def test_an_invitation_after_a_missed_offer_is_the_latest(db, clock, in_a_
         await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
     clock.turn(DAY)
     async with db.transaction() as tx:
-        assert await waitlist.expire_offers(tx, event) == 1
+        assert await waitlist.end_expired_offers(tx, event) == 1
         invited = await queries.find(tx, event.id, cleo.user_id)
         assert await history.has_missed_offer(tx, invited)
     in_a_slow_process()

@@ -77,7 +77,7 @@ async def connected(tx: Transaction, who: Caller, did: str = DID) -> None:
 async def state(db: Database, token: str) -> str:
     async with db.reader() as reader:
         try:
-            await proofs.statement(reader, token)
+            await proofs.content_of(reader, token)
         except NotFound as refused:
             return refused.name or "absent"
     return "valid"
@@ -88,10 +88,10 @@ async def test_a_proof_says_who_was_at_which_event(db: Database) -> None:
         seen = await visit(tx)
         await connected(tx, seen.guest)
         named = await seen.proof(tx)
-        said = await proofs.statement(tx, named.token)
+        said = await proofs.content_of(tx, named.token)
         assert (said.event.title, said.host, said.name, said.account) == ("Board games", "Ana", "Ben", None)
         by_account = await seen.proof(tx, ShownAs.ACCOUNT, replaces=named.id)
-        said = await proofs.statement(tx, by_account.token)
+        said = await proofs.content_of(tx, by_account.token)
         assert (said.name, said.account and said.account.did) == ("", DID)
 
 
@@ -299,7 +299,7 @@ async def test_proofs_follow_a_merged_account(db: Database) -> None:
         moved = await proofs.make(tx, CODE_KEY, other, alone.slug, ShownAs.NAME)
     async with db.transaction() as tx:
         await merge(tx, other.user_id, seen.guest.user_id)
-        assert (await proofs.statement(tx, moved.token)).name == "Ben"
+        assert (await proofs.content_of(tx, moved.token)).name == "Ben"
     assert sorted([await state(db, mine.token), await state(db, theirs.token)]) == ["ProofWithdrawn", "valid"]
 
 

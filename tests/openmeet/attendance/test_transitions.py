@@ -128,7 +128,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))
-        await waitlist.expire_offers(tx, event)
+        await waitlist.end_expired_offers(tx, event)
 
 
 # Hosts add people by name, so there is never an earlier answer. Only people on the waitlist can lose an offer or move

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.tasks import expire_offers
+from openmeet.domain.attendance.tasks import end_expired_offers
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
@@ -61,9 +61,9 @@ async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
             await reply_as(tx, who, event)
         await reply_as(tx, ben, event, DECLINED)
     clock.turn(DAY - 1)
-    assert await expire_offers(db) == 0
+    assert await end_expired_offers(db) == 0
     clock.turn(1)
-    assert await asyncio.gather(expire_offers(db), expire_offers(db)) in ([1, 0], [0, 1])
+    assert await asyncio.gather(end_expired_offers(db), end_expired_offers(db)) in ([1, 0], [0, 1])
     async with db.transaction() as tx:
         assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
@@ -147,7 +147,7 @@ async def test_an_offer_survives_a_cancellation(db, clock):
         await reply_as(tx, ben, event, DECLINED)
         await event_hosting.cancel(tx, ana, event.slug, "")
     clock.turn(DAY)
-    await expire_offers(db)
+    await end_expired_offers(db)
     async with db.transaction() as tx:
         assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "waitlisted"]
         await event_hosting.reinstate(tx, ana, event.slug)
@@ -408,7 +408,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
         if chance.random() < 0.1:
             clock.turn(DAY)
             if chance.random() < 0.5:
-                await expire_offers(db)
+                await end_expired_offers(db)
         before = held
         async with db.reader() as reader:
             now = await event_by_id(reader, event.id)

@@ -13,7 +13,7 @@ from at_protocol.lexicon.authority import OWN_AUTHORITY
 from groundwork.database.transaction import CheckViolated, Database
 from openmeet.domain.account_merge import reassignments
 from openmeet.domain.groups import rules
-from openmeet.domain.groups.model import BELOW_OWNER, INSIDE, SHUT_OUT, GroupRole, roles_sql
+from openmeet.domain.groups.model import BELOW_OWNER, FORMER_ROLES, INSIDE, GroupRole, roles_sql
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.notifications import group_kinds
 from openmeet.domain.notifications.group_kinds import RoleDecided
@@ -68,7 +68,7 @@ def test_no_statement_names_a_role_in_quotation_marks() -> None:
         and (quoted := [text for text in statements(path.read_text("utf-8")) if QUOTED.search(text)])
     }
     assert found == {}
-    assert roles_sql(SHUT_OUT) == "'left', 'banned'"
+    assert roles_sql(FORMER_ROLES) == "'left', 'banned'"
 
 
 @pytest.mark.parametrize(

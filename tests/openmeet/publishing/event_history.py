@@ -167,7 +167,7 @@ class History:
         now = await self.now()
         if now.record_deleted_at is not None:
             async with self.deployment.db.transaction() as tx:
-                await event_hosting.decide_deletion(tx, self.hosts[self.owner], now.slug, decision)
+                await event_hosting.decide_about_deleted_record(tx, self.hosts[self.owner], now.slug, decision)
 
     async def read_stream(self) -> None:
         deployment = self.deployment

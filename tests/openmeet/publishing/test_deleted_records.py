@@ -48,7 +48,7 @@ async def heard_by(deployment: Deployment, who: Caller) -> list[str]:
 
 async def decide(deployment: Deployment, host: Caller, event: Event, decision: DeletedRecordChoice) -> None:
     async with deployment.db.transaction() as tx:
-        await event_hosting.decide_deletion(tx, host, event.slug, decision)
+        await event_hosting.decide_about_deleted_record(tx, host, event.slug, decision)
     await run_jobs_for_minutes(deployment, host)
 
 

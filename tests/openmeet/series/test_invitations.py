@@ -81,7 +81,7 @@ async def test_only_invitations_that_hosts_send_count_for_the_limit(db, clock):
     clock.turn(made.starts_at - clock.now())
     since = clock.now()
     async with db.transaction() as tx:
-        ben = await queries.by_invited_as(tx, made.id, "ben@example.org")
+        ben = await queries.by_invited_address(tx, made.id, "ben@example.org")
         await host_decisions.reject(tx, ana, made.slug, [ben.id])
         assert (await host_decisions.restore(tx, ana, made.slug, ben.id)).status is S.INVITED
         await host_decisions.check_in(tx, ana, made.slug, cleo.id)

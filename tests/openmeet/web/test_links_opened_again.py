@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.tasks import expire_offers
+from openmeet.domain.attendance.tasks import end_expired_offers
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.actions import cancel, delete
 from openmeet.domain.events.co_host_invitations import CoHostState, token_of
@@ -136,7 +136,7 @@ async def test_link_of_a_held_place_says_that_it_is_no_longer_held(site: Site, c
     async with site.browser() as anybody, signed_in(site, cleo.user_id) as browser:
         assert "A place is held for you until" in (await anybody.get(link)).text
         clock.turn(2 * DAY)
-        await expire_offers(site.db)
+        await end_expired_offers(site.db)
         async with site.db.transaction() as tx:
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         for text in ((await anybody.get(link)).text, (await browser.get(page)).text):

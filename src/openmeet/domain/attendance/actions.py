@@ -66,7 +66,7 @@ async def answer(
     is_going = action is AttendanceAction.GOING
     has_seats = locked.rsvp is not None and locked.rsvp.is_seated
     details = merge_details(event_registration, previous, reply_details, is_going=is_going, has_seats=has_seats)
-    rsvp, decision = await _decide(tx, locked, action, relationship, details)
+    rsvp, decision = await _end_expired_offers_and_decide(tx, locked, action, relationship, details)
     if rsvp is not None and not rsvp_changes.is_changed(event, rsvp, decision, details):
         return rsvp
     change = RsvpChange(
@@ -155,7 +155,7 @@ async def _latest_rsvp_in_series(
     reader: Reader, event_registration: EventRegistration, caller: Caller
 ) -> Attendance | None:
     """The caller's most recent RSVP with "going" to any date of the series. Their first reply to another date keeps its
-    details.
+    details, with the party reduced to what this event allows.
     """
     position = event_registration.event.position_in_series
     if position is None:
@@ -169,7 +169,7 @@ async def _latest_rsvp_in_series(
     )
 
 
-async def _decide(
+async def _end_expired_offers_and_decide(
     tx: Transaction,
     locked: LockedEvent,
     action: AttendanceAction,
@@ -181,7 +181,7 @@ async def _decide(
     """
     event_registration, rsvp, has_room = locked.event_registration, locked.rsvp, False
     if action is AttendanceAction.GOING:
-        rsvp, has_room = await rsvp_changes.expire_offers_and_check_room(
+        rsvp, has_room = await rsvp_changes.end_expired_offers_and_check_room(
             tx, event_registration, rsvp, details, usage=locked.seats
         )
     decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)

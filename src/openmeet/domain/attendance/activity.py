@@ -35,11 +35,11 @@ class PastAttendance:
     """One person's attendance at the latest past events of one host. ``came`` counts events at which they were checked
     in, ``said_yes`` all events to which they answered yes.
 
-    ``events`` is the number of events. ``is_checked`` is True if the hosts checked people in at all of them.
+    ``events`` is the number of events. ``had_check_in``: at each of them, somebody was checked in.
     """
 
     events: int
-    is_checked: bool
+    had_check_in: bool
     came: int
     said_yes: int
 
@@ -88,7 +88,7 @@ async def count_first_rsvps(reader: Reader, event_id: EventId, start: Instant) -
 # The latest past events of a host, and whether anybody was checked in at each.
 _LATEST_EVENTS: Final = """
     select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
-                 then 1 else 0 end as is_checked
+                 then 1 else 0 end as had_check_in
       from events e
      where e.author_id = :host and e.over_at <= :now
        and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
@@ -99,9 +99,9 @@ _LATEST_EVENTS: Final = """
 async def past_attendance(
     reader: Reader, host: UserId, *, people: Sequence[UserId] | None = None, limit: int = 50
 ) -> dict[UserId, PastAttendance]:
-    """Return who came to the latest past events of this host, the most frequent first.
+    """Return who said yes to the latest past events of this host, the most frequent first.
 
-    Without ``people``, only regulars are returned. With ``people``, those of them who came at least once are returned.
+    Without ``people``, only regulars are returned. With ``people``, those of them who said yes at least once.
     Only events that the host created are considered, because the host may not know what happened at other people's
     events. Someone who was invited by address and checked in without ever answering is left out, because the owner of
     the address must not be disclosed.
@@ -130,15 +130,15 @@ async def past_attendance(
         **parameters,
     )
     hidden = await _hidden_among(reader, event_ids, [row["user_id"] for row in rows])
-    is_checked = all(row["is_checked"] for row in events)
+    had_check_in = all(row["had_check_in"] for row in events)
     return {
-        UserId(row["user_id"]): PastAttendance(len(events), is_checked, int(row["came"]), int(row["said_yes"]))
+        UserId(row["user_id"]): PastAttendance(len(events), had_check_in, int(row["came"]), int(row["said_yes"]))
         for row in rows
         if row["user_id"] not in hidden
     }
 
 
-async def newcomers(reader: Reader, host: UserId, people: Sequence[UserId]) -> set[UserId]:
+async def new_to_host(reader: Reader, host: UserId, people: Sequence[UserId]) -> set[UserId]:
     """Return which of these people never said yes to a past event that this host created. Empty if there was none, because
     then everybody is new. Invitations by address count only once they were answered, as in ``past_attendance``.
     """

@@ -233,7 +233,9 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
 
 
 def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
-    """The outcome of replying "going" now, by the same rules that decide about the reply."""
+    """The outcome of replying "going" now, by the same rules that decide about the reply. PLACE also if it would be
+    refused: then the bar offers no such button.
+    """
     rsvp = bar_input.rsvp
     if rsvp is not None and rsvp.has_offer(bar_input.now):
         return GoingLeadsTo.HELD_PLACE
@@ -354,8 +356,8 @@ def is_visited_today(event: Event, now: Instant) -> bool:
 
 
 def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
-    """Whether the event accepts this reply from this person now. Once the event is closed, only a person with an RSVP
-    can withdraw.
+    """Whether the event accepts this reply from this person now. If the event is cancelled or over, or they are not
+    welcome, only a person with an RSVP can decline.
     """
     action = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:

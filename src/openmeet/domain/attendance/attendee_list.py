@@ -20,8 +20,8 @@ from openmeet.domain.attendance.rsvp_list import (
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
-# should know that they got no place.
+# RSVPs that have a place, need none, or that no host has confirmed. Waitlisted people are only counted, because only they
+# and the host should know that they got no place.
 LISTED_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,

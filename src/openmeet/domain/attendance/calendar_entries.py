@@ -27,16 +27,16 @@ IN_CALENDAR: Final = frozenset(
     {*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
 )
 
-# Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
-# afterwards the name of the e-mail that ended the entry.
+# Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar, stored as ``stands``. Empty
+# before that; afterwards the name of the e-mail that ended the entry.
 CALENDAR_ENTRY_SENT: Final = "stands"
 
 
 def calendar_email_writes(
     tx: Transaction, event: Event, caller: Caller, rsvp: Attendance | None, decision: RsvpDecision
 ) -> Sequence[SqlWrite]:
-    """Return SQL writes that enqueue a calendar e-mail to a person who is newly going or no longer going; empty in all
-    other cases.
+    """Return SQL writes that enqueue a calendar e-mail to a person who is newly going, or whose event no longer belongs
+    in their calendar (``IN_CALENDAR``); empty in all other cases.
 
     Hosts get none, because they already have the event.
     """
@@ -50,8 +50,8 @@ def calendar_email_writes(
 def calendar_end_writes(
     tx: Transaction, event: Event, user_id: UserId, rsvp: Attendance | None, decision: RsvpDecision
 ) -> Sequence[SqlWrite]:
-    """Return SQL writes that enqueue the end of a calendar entry for a person who is no longer going. It is sent only
-    if an entry was sent.
+    """Return SQL writes that enqueue the end of a calendar entry for a person whose event no longer belongs in their
+    calendar. It is sent only if an entry was sent.
     """
     if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
         return ()

@@ -44,8 +44,8 @@ class _WaitingParty:
 async def impact_of_limits(
     reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]
 ) -> CapacityImpact:
-    """The impact of changed limits, given as (old, new) for each event. What the old limits already caused is not
-    counted.
+    """The impact of changed limits, given as (old, new) for each event. An event that is no worse off than
+    under its old limits is not counted; otherwise everybody beyond the new limits is.
     """
     changed_limits = {event_id: limits for event_id, limits in limits_by_event.items() if limits[0] != limits[1]}
     if not changed_limits:

@@ -39,8 +39,9 @@ from openmeet.outbox.kinds import JobKind
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event, stored with its fan-out, which notifies each page of recipients with a ``Notice``. ``by`` is
-    the person who made it and is not notified. ``starts_at`` is the earlier start of an event that was moved.
+    """One change of an event, stored with its fan-out, which notifies each page of recipients with a ``Notice``. ``by``
+    is the person who made it and is not notified. ``starts_at``: the earlier of the old and the new start
+    (``notify.earlier_start``).
     """
 
     kind: str
@@ -156,10 +157,10 @@ async def _people_concerned(
 async def _listeners_of_group(
     tx: Transaction, event: Event, _: GroupEventNotice, after: str, limit: int
 ) -> RecipientPage:
-    """Members and followers who may see the event. People mentioned in it get the mention instead.
+    """The next members and followers who may see the event. People mentioned in it get the mention instead.
 
-    If the event is hidden during the fan-out, the remaining people are notified when it is shown again. Nobody is
-    notified twice.
+    If the event was hidden during the fan-out, this marks it as not announced, so that the remaining people are notified
+    when it is shown again. Nobody is notified twice.
     """
     if event.is_hidden:
         await tx.execute("update events set group_notice = 'due' where id = :id", id=event.id)

@@ -64,10 +64,12 @@ async def revise(
         await release_awaiting_rsvps(tx, [event])
         await reevaluation.enqueue_former_members(tx, [event])
     is_for_hosts = is_correction and before is not None and has_same_time(before, event)
-    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED, is_for_hosts=is_for_hosts)
+    reloaded = await _announce_and_reload(
+        tx, caller, before, event, event_kinds.EVENT_CHANGED, is_for_hosts=is_for_hosts
+    )
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
-    return notified
+    return reloaded
 
 
 async def cancel(
@@ -82,16 +84,19 @@ async def cancel(
     if event.record_deleted_at is not None:
         event = await record_changes.keep_here(tx, event)
         await make_rsvp_records_due(tx, [event.id])
-    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CANCELLED)
+    return await _announce_and_reload(tx, caller, before, event, event_kinds.EVENT_CANCELLED)
 
 
-async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Decide about a deleted record with ``record_changes.decide_deletion``, and make the RSVP records of the event due.
+async def decide_about_deleted_record(
+    tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice
+) -> Event:
+    """Decide about a deleted record with ``record_changes.decide_about_deleted_record``, and make the RSVP records of the
+    event due.
 
     Nobody is notified, because nothing changes for attendees.
     """
     await lock(tx, slug)
-    event = await record_changes.decide_deletion(tx, caller, slug, decision)
+    event = await record_changes.decide_about_deleted_record(tx, caller, slug, decision)
     await make_rsvp_records_due(tx, [event.id])
     return event
 
@@ -100,7 +105,7 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     """Reinstate a cancelled event with ``events.actions.reinstate`` and notify its attendees."""
     before = await lock(tx, slug)
     event = await event_actions.reinstate(tx, caller, slug, expected_revision=expected_revision)
-    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_REINSTATED)
+    return await _announce_and_reload(tx, caller, before, event, event_kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -108,12 +113,12 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     before = await lock(tx, slug)
     event = await event_actions.delete(tx, caller, slug, expected_revision=expected_revision)
     await make_rsvp_records_due(tx, [event.id])
-    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_DELETED)
+    return await _announce_and_reload(tx, caller, before, event, event_kinds.EVENT_DELETED)
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Accept the offer of an event with ``ownership.accept``, and make the RSVP records of the event due: it is hosted on
-    this site from now on, and an unlisted event of this site has no public RSVPs.
+    """Accept the transfer of an event with ``ownership.accept``, and make the RSVP records of the event due: it is hosted
+    on this site from now on, and an unlisted event of this site has no public RSVPs.
     """
     event = await ownership.accept(tx, caller, slug)
     await make_rsvp_records_due(tx, [event.id])
@@ -130,7 +135,7 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     if event.is_draft:
         return event
     if event.position_in_series is not None:
-        raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
+        raise Refused(AttendanceReason.DATE_CANNOT_BE_DRAFT, name="InSeries")
     if await queries.has_rsvps(tx, event.id):
         raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
     return await drafts.return_to_draft(tx, event)
@@ -238,7 +243,7 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     )
 
 
-async def _notify_attendees(
+async def _announce_and_reload(
     tx: Transaction,
     caller: Caller,
     before: Event | None,
@@ -247,6 +252,9 @@ async def _notify_attendees(
     *,
     is_for_hosts: bool = False,
 ) -> Event:
+    """Announce the change of the event, if there was one, enqueue the update of its series, and return the event as it
+    is now.
+    """
     if before is None or before.revision != event.revision:
         await announce_change(tx, event, kind, by=caller.user_id, before=before, is_for_hosts=is_for_hosts)
         await series_dates.enqueue_series_of(tx, event.slug)

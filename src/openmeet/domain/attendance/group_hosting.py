@@ -59,11 +59,11 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     return after
 
 
-async def close_account(tx: Transaction, holder: UserId) -> None:
-    """Handle the deletion of the group's own account with its records. From now on, the group's record is written to
-    its owner's repository, and event records are written to the repositories of their authors.
+async def after_account_deleted(tx: Transaction, account: UserId) -> None:
+    """Update the group to which this deleted account belonged, if any. The group's record is now written to its owner's
+    repository, and event records are written to the repositories of their authors.
     """
-    group_id = await record_queries.group_of_custodial_account(tx, holder)
+    group_id = await record_queries.group_of_custodial_account(tx, account)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
     if group is None:
         return

@@ -228,23 +228,25 @@ async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:
     return row is not None
 
 
-async def withdrawals(
-    reader: Reader, ids: Sequence[AttendanceId], going_statuses: Collection[AttendanceStatus]
+async def count_changes_out_of(
+    reader: Reader, ids: Sequence[AttendanceId], statuses: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:
-    """Return how often each of these RSVPs changed from going to another status."""
+    """Return how often each of these RSVPs changed from one of these statuses to another one, whoever changed it. RSVPs
+    without such a change are left out.
+    """
     if not ids:
         return {}
     rows = await reader.fetch(
         "select attendance_id, count(*) as n from attendance_history where attendance_id in :ids"
-        " and before_status in :going and after_status not in :going group by attendance_id order by attendance_id",
+        " and before_status in :statuses and after_status not in :statuses group by attendance_id order by attendance_id",
         ids=list(ids),
-        going=[one.value for one in going_statuses],
+        statuses=[one.value for one in statuses],
     )
     return {AttendanceId(row["attendance_id"]): int(row["n"]) for row in rows}
 
 
 async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Delete the entries of an erased person."""
+    """Delete the history of one RSVP."""
     await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
@@ -262,7 +264,7 @@ _INVITATIONS: Final = """
 """
 
 
-async def count_invitations(reader: Reader, event_id: EventId, since: int) -> int:
+async def count_invitations(reader: Reader, event_id: EventId, since: Instant) -> int:
     """Return how many invitations to the event the hosts have sent since this instant. Those to people who have already
     answered count too, although no e-mail is sent: the limit must not reveal who they are.
     """

@@ -70,7 +70,9 @@ class HostDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """Result of a decision about several RSVPs. ``first_at`` and ``last_at``: when, if it can be undone."""
+    """Result of a decision about several RSVPs. ``first_at`` and ``last_at``: the instants of the first and the last
+    transaction of an approval, which can be undone (``approval_undo``); None for other decisions.
+    """
 
     seated: int = 0
     waiting: int = 0
@@ -90,7 +92,8 @@ async def lock_hosted_event(tx: Transaction, caller: Caller, slug: EventSlug) ->
 
 
 async def lock_for_admission(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Like ``lock_hosted_event``, for decisions by which people come. Raises Refused (``EventCancelled``) if nobody can.
+    """Like ``lock_hosted_event``, for decisions that let people in. Raises Refused (``EventCancelled``) if nobody can
+    come.
 
     Hosts can still reject people, because an RSVP lets them see a private event, and undo that.
     """
@@ -161,7 +164,7 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
     if not rsvps:
         return DecisionCounts()
     event_registration = await registration.registration_of(tx, event)
-    allocation = await rsvp_changes.expire_offers_and_begin_allocation(tx, event_registration)
+    allocation = await rsvp_changes.end_expired_offers_and_begin_allocation(tx, event_registration)
     changes: list[RsvpChange] = []
     for rsvp in rsvps:
         change = _change_by_host_action(
@@ -184,15 +187,15 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
 
 
 async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Give places to these waitlisted people, whoever is before them. Those for whom no place is free become first on
-    the waitlist, so that they get the next one, for example when the host raises the limit (invariant 4).
+    """Give places to these waitlisted people, even if others have waited longer. Those for whom no place is free become
+    first on the waitlist, so that they get the next one, for example when the host raises the limit (invariant 4).
 
     Raises Refused (``EventCancelled``).
     """
     event = await lock_for_admission(tx, caller, slug)
     event_registration = await registration.registration_of(tx, event)
     limits = seats.limits_of(event_registration)
-    await waitlist.expire_offers(tx, event)
+    await waitlist.end_expired_offers(tx, event)
     chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
     held = await queries.seats_by_mode(tx, event.id)
     changes: list[RsvpChange] = []
@@ -270,7 +273,7 @@ async def _restore_status(
     event_registration = await registration.registration_of(tx, event)
     status, waitlist_number = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        _, has_room = await rsvp_changes.expire_offers_and_check_room(
+        _, has_room = await rsvp_changes.end_expired_offers_and_check_room(
             tx, event_registration, rsvp, rsvp_changes.details_of(rsvp)
         )
         if before is AttendanceStatus.WAITLISTED or not has_room:
@@ -301,7 +304,7 @@ async def add(
     details = merge_details(
         EventRegistration(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
     )
-    _, has_room = await rsvp_changes.expire_offers_and_check_room(tx, event_registration, None, details)
+    _, has_room = await rsvp_changes.end_expired_offers_and_check_room(tx, event_registration, None, details)
     decision = rules.decide(
         event_registration,
         None,
@@ -329,7 +332,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     check_in_times.require_check_in_time(event, tx.now)
     event_registration = await registration.registration_of(tx, event)
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
-    rsvp_now, has_room = await rsvp_changes.expire_offers_and_check_room(
+    rsvp_now, has_room = await rsvp_changes.end_expired_offers_and_check_room(
         tx, event_registration, rsvp, rsvp_changes.details_of(rsvp)
     )
     rsvp = rsvp_now or rsvp

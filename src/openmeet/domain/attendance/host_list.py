@@ -74,7 +74,7 @@ class HostListPosition:
 async def positions(
     reader: Reader, event_id: EventId, after: RsvpListCursor | None, limit: int
 ) -> list[HostListPosition]:
-    """The next of all RSVPs that ``entries`` lists, in its order."""
+    """The next ``limit`` positions in the order of ``entries``, without its filter."""
     after_condition, values = after_clause(_ORDER, after)
     rows = await reader.fetch(
         f"""

@@ -30,7 +30,7 @@ class Invitee:
     is_guest: bool
 
 
-async def put(tx: Transaction, series_id: str, invitee: Invitee) -> None:
+async def invite_to_series(tx: Transaction, series_id: str, invitee: Invitee) -> None:
     """Invite this person to every new date. Idempotent."""
     await tx.execute(
         """

@@ -60,13 +60,13 @@ async def invite(
     if for_series:
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_hosted_event(tx, caller, slug)
-    await _require_invitations(tx, event, for_series=for_series)
+    await _require_invitable(tx, event, for_series=for_series)
     invited_user = await by_email(tx, email)
     user_id = invited_user.id if invited_user else await guests.find_or_make(tx, email=email, display_name="")
     invitee = Invitee(user_id, caller.user_id, email, is_guest=invited_user is None)
     dates = [event]
     if for_series and event.position_in_series is not None:
-        await invitation_queries.put(tx, event.position_in_series.series_id, invitee)
+        await invitation_queries.invite_to_series(tx, event.position_in_series.series_id, invitee)
         locked_dates = await lock_dates(tx, event.position_in_series.series_id)
         dates += [
             date
@@ -90,15 +90,15 @@ async def invite(
 async def address_to_invite(
     reader: Reader, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
 ) -> str:
-    """The address that ``invite`` would invite, for checks before the event is locked. Raises like ``invite``."""
+    """The address that ``invite`` would invite, for checks before the event is locked. Raises what ``invite`` raises."""
     email = check_email(address)
     event = await host_decisions.find_hosted_event(reader, caller, slug)
-    await _require_invitations(reader, event, for_series=for_series)
+    await _require_invitable(reader, event, for_series=for_series)
     return email
 
 
-async def _require_invitations(reader: Reader, event: Event, *, for_series: bool) -> None:
-    """Check that people can be invited to the event now."""
+async def _require_invitable(reader: Reader, event: Event, *, for_series: bool) -> None:
+    """Raise unless people can be invited to the event now."""
     if for_series and event.position_in_series is None:
         raise InvalidForm({"for_series": AttendanceReason.NOT_IN_SERIES})
     if event.is_gone or event.is_cancelled or event.is_over(reader.now):
@@ -161,7 +161,7 @@ async def _invite_each(tx: Transaction, pairs: Sequence[tuple[Event, Invitee]]) 
 
 
 async def _by_addresses(reader: Reader, keys: Collection[tuple[EventId, str]]) -> dict[tuple[EventId, str], Attendance]:
-    """``queries.by_invited_as`` for several events and addresses."""
+    """``queries.by_invited_address`` for several events and addresses."""
     rows = [
         {"event_id": event_id, "invited_as": address}
         for event_id, address in sorted(keys)
@@ -179,7 +179,7 @@ async def _invite_again(tx: Transaction, event: Event, invitee: Invitee, rsvp: A
         if rsvp.pending_for is PendingFor.UNCLEAR:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
-        _, has_room = await rsvp_changes.expire_offers_and_check_room(
+        _, has_room = await rsvp_changes.end_expired_offers_and_check_room(
             tx, await registration.registration_of(tx, event), rsvp, rsvp_changes.details_of(rsvp)
         )
         approved = await host_decisions.apply_host_action(

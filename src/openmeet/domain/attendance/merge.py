@@ -24,8 +24,8 @@ _STATUS_RANK = {AttendanceStatus.ATTENDING: 3, AttendanceStatus.WAITLISTED: 2, A
 # Decisions of hosts come before all replies (rank 0), and these before an invitation without a reply.
 _DECISION_RANK = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
-# The merged RSVP gets the history of both. An entry of the dropped RSVP comes after the entries of the kept one that are
-# older, but before the last of these, which says how the merged RSVP is now.
+# The merged RSVP gets the history of both. Entries are merged by age, except that the last entry of the kept RSVP stays
+# last, because it says how the merged RSVP is now.
 _MERGE_HISTORY: Final = """
     update attendance_history set attendance_id = :kept, revision = (
         select coalesce(max(k.revision), 0) from attendance_history k
@@ -159,7 +159,7 @@ def _precedence(one: Attendance, other: Attendance) -> tuple[int, int, int]:
 
 
 def _is_same_reply(one: Attendance, other: Attendance) -> bool:
-    return rules.replied_status_of(one.status) is rules.replied_status_of(other.status)
+    return rules.record_status_of(one.status) is rules.record_status_of(other.status)
 
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:

@@ -153,7 +153,9 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
 
 
 def has_same_time(before: Event, event: Event) -> bool:
-    """False if guests must learn of the change, even if the host chose not to notify them."""
+    """Whether the edit kept start, end, time zone and all-day. If not, attendees are notified even if the host chose not
+    to notify them.
+    """
     return (before.starts_at, before.ends_at, before.time_zone, before.is_all_day) == (
         event.starts_at,
         event.ends_at,
@@ -176,8 +178,8 @@ async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
 
 
 _MILLISECOND = SECOND // 1000
-# Milliseconds leave this many of 63 bits free until the year 2109. A batch can have hundreds of RSVPs to one event at
-# the same instant.
+# Until the year 2109, milliseconds need 42 of 63 bits, which leaves 21. A batch can have hundreds of RSVPs to one event
+# at the same instant.
 _NUMBERS_PER_MILLISECOND = 1 << 21
 
 

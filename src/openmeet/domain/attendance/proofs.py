@@ -107,8 +107,8 @@ class ListedProof:
 
 
 @dataclass(frozen=True, slots=True)
-class AttendanceStatement:
-    """What a valid proof says. Either ``name`` or ``account`` is given. ``made_at``: when the proof was made."""
+class ProofContent:
+    """What a valid proof says now. Either ``name`` or ``account`` is given. ``made_at``: when the proof was made."""
 
     event: Event
     host: str
@@ -136,10 +136,10 @@ def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> At
 
 async def options_of(reader: Reader, server_key: SigningKey, caller: Caller, slug: EventSlug) -> ProofOptions:
     """The caller's proof for this event, and what they can do. Raises NotFound without a place at a visible event."""
-    event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NOT_ANSWERED)
+    event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NO_OWN_ANSWER)
     proof = None if rsvp is None else await _current(reader, server_key, rsvp.id)
     if rsvp is None or not (rsvp.is_seated or proof):
-        raise NotFound(AttendanceReason.NOT_ANSWERED)
+        raise NotFound(AttendanceReason.NO_OWN_ANSWER)
     accounts = [one for one in await identities.of_user(reader, caller.user_id) if _can_be_shown(one)]
     shown_account = next((one for one in accounts if proof and one.did == proof.did), None)
     return ProofOptions(
@@ -229,7 +229,7 @@ async def withdraw(tx: Transaction, caller: Caller, slug: EventSlug, proof_id: s
     await _withdraw(tx, rsvp.id, proof_id)
 
 
-async def statement(reader: Reader, token: str) -> AttendanceStatement:
+async def content_of(reader: Reader, token: str) -> ProofContent:
     """What the proof with this token says now. Raises NotFound, and Gone if it was withdrawn (``ProofWithdrawn``) or is
     no longer confirmed (``ProofNotConfirmed``). Neither reveals anything about the person or the event.
     """
@@ -250,7 +250,7 @@ async def statement(reader: Reader, token: str) -> AttendanceStatement:
         raise Gone(AttendanceReason.PROOF_NOT_CONFIRMED, name="ProofNotConfirmed")
     names = await identities.shown_names(reader, [event.author_id, user_id])
     name = "" if account else names[user_id]
-    return AttendanceStatement(event, names[event.author_id], name, account, Instant(row["made_at"]))
+    return ProofContent(event, names[event.author_id], name, account, Instant(row["made_at"]))
 
 
 async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId]]) -> None:

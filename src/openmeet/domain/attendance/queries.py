@@ -27,7 +27,8 @@ from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-# ``replies`` are the form responses and ``reply_words`` the texts of their questions; exports use these names.
+# ``replies`` has the form responses, not replies, and ``reply_words`` the texts of their questions. Exports use these
+# names.
 COLUMNS = (
     "id, event_id, user_id, status, waitlist_number, source, revision, record_uri, created_at, answered_at, party, mode,"
     " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
@@ -49,7 +50,7 @@ ERASABLE: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 
-# Statuses that hold a seat. An index has the same list.
+# SQL condition: the RSVP holds a seat, by its status or by an offer. An index has the same condition.
 HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)"
 
 
@@ -60,8 +61,8 @@ def awaits_decision_sql(table: str) -> str:
     return f"({table}.status = 'pending' and coalesce({table}.pending_for, '') <> '{PendingFor.UNCLEAR}')"
 
 
-# RSVPs of inactive accounts and of people blocked by a moderator or hidden by a label. They are neither shown nor
-# counted, but stay unchanged.
+# RSVPs of inactive accounts, of people blocked by a moderator or hidden by a label, and of people who are deleting their
+# account. They are neither shown nor counted, but stay unchanged.
 IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
@@ -123,7 +124,7 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
     return attendance_of(row) if row else None
 
 
-async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
+async def by_invited_address(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
     """The RSVP that was invited under this address, whether or not the person has answered since. None for
     ``REMOVED_ADDRESS``, which is nobody's address.
     """
@@ -344,7 +345,7 @@ def insert_statement(new: Attendance) -> SqlWrite:
 
 async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
     """Insert several first RSVPs, like ``insert_statement``."""
-    await fetch_each(tx, _INSERT_EACH, [insert_statement(one).parameters for one in new])
+    await execute_each(tx, _INSERT_EACH, [insert_statement(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:

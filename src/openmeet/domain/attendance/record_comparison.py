@@ -14,7 +14,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 # How many RSVPs, or records, one transaction reads.
 BATCH_SIZE: Final = 500
 
-# RSVP records received for the event, whether applied or pending.
+# RSVP records received for the event, whether they are applied ('mapped') or await it ('parked').
 _RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')

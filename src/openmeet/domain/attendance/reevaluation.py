@@ -18,7 +18,7 @@ from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_not_over
-from openmeet.domain.groups.model import SHUT_OUT, GroupRole, roles_sql
+from openmeet.domain.groups.model import FORMER_ROLES, GroupRole, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -37,9 +37,9 @@ async def end_rsvp(
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
     that no record still says that they are going.
 
-    No e-mail says so, not even to end a calendar entry: nobody is told that they were blocked or banned, and somebody
-    who left a private group may no longer learn anything about its events. Calendars subscribed to on this site no
-    longer have the event.
+    No e-mail is sent about it, not even one that ends a calendar entry: nobody is told that they were blocked or banned,
+    and somebody who left a private group may no longer learn anything about its events. Calendars subscribed to on this
+    site no longer have the event.
     """
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if rsvp is None:
@@ -74,26 +74,26 @@ async def end_rsvp(
     return True
 
 
-_EVENTS_IN_LEFT_GROUPS = f"""
+_EVENTS_OF_FORMER_GROUPS = f"""
     select a.event_id from attendances a
       join events e on e.id = a.event_id
       join group_members m on m.group_id = e.group_id and m.user_id = a.user_id
      where a.user_id = :user_id
-       and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ({roles_sql(SHUT_OUT)})
+       and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ({roles_sql(FORMER_ROLES)})
             or a.status = 'invited' and m.role = '{GroupRole.BANNED}')
        and e.deleted_at is null and {is_not_over("e")}
      order by a.event_id
 """
 
-_LOCK_IN_LEFT_GROUPS: Final = f"""
+_LOCK_EVENTS_OF_FORMER_GROUPS: Final = f"""
     select id from events
-     where group_id in (select group_id from group_members where user_id = :user_id and role in ({roles_sql(SHUT_OUT)}))
+     where group_id in (select group_id from group_members where user_id = :user_id and role in ({roles_sql(FORMER_ROLES)}))
        and deleted_at is null and {is_not_over("events")} order by id
        for no key update
 """
 
 # The handler of the job determines which of these people have RSVPs.
-_PEOPLE_SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
+_FORMER_MEMBERS = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(FORMER_ROLES)}) order by user_id"
 
 
 async def enqueue_former_members(tx: Transaction, events: Sequence[Event]) -> None:
@@ -109,18 +109,19 @@ async def enqueue_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def enqueue_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``enqueue_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _PEOPLE_SHUT_OUT, group_id=group_id)
+    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, group_id=group_id)
 
 
-async def events_in_left_groups(tx: Transaction, user_id: UserId) -> list[EventId]:
-    """The upcoming events of groups that this person has left or was banned from, if they have an RSVP to them.
+async def lock_events_of_former_groups(tx: Transaction, user_id: UserId) -> list[EventId]:
+    """Lock the upcoming events of groups that this person has left or was banned from. Return those to which they have
+    an RSVP, in id order.
 
-    Waits for replies that read the person's role before it changed: they hold the lock of the event until they are
+    This waits for replies that read the person's role before it changed: they hold the lock of the event until they are
     saved. SQLite has a single writer and needs no lock.
     """
     if tx.engine == "postgresql":
-        await tx.fetch(_LOCK_IN_LEFT_GROUPS, user_id=user_id, now=tx.now)
-    rows = await tx.fetch(_EVENTS_IN_LEFT_GROUPS, user_id=user_id, now=tx.now)
+        await tx.fetch(_LOCK_EVENTS_OF_FORMER_GROUPS, user_id=user_id, now=tx.now)
+    rows = await tx.fetch(_EVENTS_OF_FORMER_GROUPS, user_id=user_id, now=tx.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
@@ -269,7 +270,8 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
     decides nothing about this event.
 
     It gets a place, joins the end of the waitlist or waits for approval. The deadline is compared with the time when the
-    record arrived, not with the time of the sign-in.
+    record arrived, not with the time of the sign-in. Raises TransactionConflict if the account was merged into another
+    one meanwhile; then the transaction is repeated.
     """
     locked = await locked_event.lock_by_id(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
@@ -283,7 +285,7 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
         return False
     details = rsvp_changes.details_of(rsvp)
     # A pending RSVP has no offer, so it stays as it is.
-    _, has_room = await rsvp_changes.expire_offers_and_check_room(
+    _, has_room = await rsvp_changes.end_expired_offers_and_check_room(
         tx, event_registration, rsvp, details, usage=locked.seats
     )
     # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.

@@ -66,7 +66,9 @@ class RegistrationQuestion:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """The settings. ``revision`` is 0 if the host never changed them. ``max_party`` is 1 if people cannot bring anyone."""
+    """The settings. ``revision`` is 0 if the host never changed them. ``max_party`` is 1 if people cannot bring anyone.
+    ``takes_guests``: people without an account can answer by e-mail.
+    """
 
     limit_in_person: int | None = None
     limit_online: int | None = None
@@ -99,7 +101,7 @@ class EventRegistration:
 
     @property
     def closes_at(self) -> Instant | None:
-        """Registration deadline; None means until the end of the event."""
+        """Registration deadline; None: until the end of the event."""
         if self.settings.closes_hours_before is None or self.event.starts_at is None:
             return None
         return Instant(self.event.starts_at - self.settings.closes_hours_before * HOUR)

@@ -30,7 +30,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 
 
-async def expire_offers_and_check_room(
+async def end_expired_offers_and_check_room(
     tx: Transaction,
     event_registration: EventRegistration,
     rsvp: Attendance | None,
@@ -48,7 +48,7 @@ async def expire_offers_and_check_room(
         return rsvp, True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _expire_offers_and_fill_seats(tx, event_registration)
+        usage = await _end_expired_offers_and_fill_seats(tx, event_registration)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
         rsvp = rsvp and await queries.by_id(tx, rsvp.id)
@@ -72,20 +72,22 @@ async def _has_room(
     )
 
 
-async def expire_offers_and_begin_allocation(tx: Transaction, event_registration: EventRegistration) -> SeatAllocation:
-    """``expire_offers_and_check_room`` for many people who have no seats yet, one after the other."""
+async def end_expired_offers_and_begin_allocation(
+    tx: Transaction, event_registration: EventRegistration
+) -> SeatAllocation:
+    """``end_expired_offers_and_check_room`` for many people who have no seats yet, one after the other."""
     event, limits = event_registration.event, seats.limits_of(event_registration)
     if limits.is_unlimited:
         return SeatAllocation(limits)
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _expire_offers_and_fill_seats(tx, event_registration)
+        usage = await _end_expired_offers_and_fill_seats(tx, event_registration)
     heads = await waitlist.heads_of(tx, event.id, limits) if usage.somebody_waits else ()
     return SeatAllocation(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 
-async def _expire_offers_and_fill_seats(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
-    await waitlist.expire_offers(tx, event_registration.event)
+async def _end_expired_offers_and_fill_seats(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
+    await waitlist.end_expired_offers(tx, event_registration.event)
     await waitlist.fill_seats(tx, event_registration)
     return await read_seat_usage(tx, event_registration.event.id)
 
@@ -257,8 +259,8 @@ async def save_decision(
 
 
 async def save_and_enqueue_records(tx: Transaction, changes: Sequence[RsvpChange]) -> list[Attendance]:
-    """``save_decision`` with ``enqueues_record``, for decisions about existing RSVPs to one event, all by the same person
-    and through the same channel. Takes the same number of statements for any number of them.
+    """``save_decision`` with ``enqueues_record``, for decisions about existing RSVPs to one event, all made by the same
+    host and through the same channel. Takes the same number of statements for any number of them.
     """
     joins_waitlist = any(one.decision.status is AttendanceStatus.WAITLISTED for one in changes)
     last_waitlist_number = await waitlist.last_number(tx, changes[0].event.id) if joins_waitlist else None

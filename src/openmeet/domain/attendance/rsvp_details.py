@@ -78,7 +78,7 @@ def merge_details(
         # People with seats keep them. ``rsvp_changes.require_room_for_change`` checks whether they can get more.
         problems["party"] = _FEWER[mode](places=largest)
     if reply_details.mode is not None and event.content.mode is not Mode.HYBRID:
-        problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE
+        problems["mode"] = AttendanceReason.NO_CHOICE_OF_MODE
     names = _names(reply_details, rsvp, party, problems)
     if is_going and registration_settings.asks_names and "party" not in problems and len(names) < party - 1:
         problems["guest_names"] = AttendanceReason.NAMES_MISSING
@@ -86,7 +86,7 @@ def merge_details(
     if is_going:
         for question in registration_settings.questions:
             if question.is_required and not form_responses.get(question.id):
-                problems.setdefault(question.id, AttendanceReason.ANSWER_NEEDED)
+                problems.setdefault(question.id, AttendanceReason.RESPONSE_NEEDED)
     if problems:
         raise InvalidForm(problems)
     was_private = rsvp is not None and rsvp.is_private

@@ -36,8 +36,8 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 @dataclass(frozen=True, slots=True)
 class RsvpListEntry:
-    """One RSVP on a list, with its person's display name. ``is_guest`` is True if they answered by e-mail, without an
-    account.
+    """One RSVP on a list, with its person's display name. ``is_guest``: they have no account
+    (``queries.IS_GUEST``).
     """
 
     attendance_id: AttendanceId

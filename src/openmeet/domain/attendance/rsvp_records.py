@@ -108,13 +108,13 @@ async def _expire_offers_and_check_room(
     relationship: EventRelationship,
     details: RsvpDetails,
 ) -> tuple[Attendance | None, bool]:
-    """``rsvp_changes.expire_offers_and_check_room`` for a record that asks for seats. For others there is no room.
+    """``rsvp_changes.end_expired_offers_and_check_room`` for a record that asks for seats. For others there is no room.
 
     There can be very many foreign RSVPs. Unconfirmed RSVPs take no seat, so seats are not counted for them.
     """
     if not rules.record_asks_for_seat(locked.event_registration, locked.rsvp, action, relationship):
         return locked.rsvp, False
-    return await rsvp_changes.expire_offers_and_check_room(
+    return await rsvp_changes.end_expired_offers_and_check_room(
         tx, locked.event_registration, locked.rsvp, details, usage=locked.seats
     )
 
@@ -156,7 +156,7 @@ async def restore_reply(
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     may_see = await _may_still_see(tx, locked.event, locked.rsvp.user_id)
     may_come = may_see and not locked.is_unwelcome
-    action = ACTION_OF_RECORD[rules.replied_status_of(status)] if may_come else AttendanceAction.SHUT_OUT
+    action = ACTION_OF_RECORD[rules.record_status_of(status)] if may_come else AttendanceAction.SHUT_OUT
     change = await _restored_change(tx, locked, locked.rsvp, action, answered_at)
     saved = await rsvp_changes.save_decision(tx, change, enqueues_record=may_come or not may_see)
     if rsvp_changes.may_move_waitlist(change.before, saved):
@@ -172,7 +172,7 @@ async def _restored_change(
     """
     event_registration, details, has_room = locked.event_registration, rsvp_changes.details_of(rsvp), False
     if action is AttendanceAction.NETWORK_GOING:
-        rsvp_now, has_room = await rsvp_changes.expire_offers_and_check_room(
+        rsvp_now, has_room = await rsvp_changes.end_expired_offers_and_check_room(
             tx, event_registration, rsvp, details, usage=locked.seats
         )
         rsvp = rsvp_now or rsvp
@@ -326,6 +326,7 @@ async def erase_rsvps_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     theirs, without a record; whether their records stay published is decided again.
     """
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
+    # ``execute_each`` takes no subselects.
     await fetch_each(tx, _FORGET_PEOPLE_WITHOUT_ACCOUNT, rows)
     await fetch_each(tx, _FORGET_RECORDS, rows)
     for start in range(0, len(rows), IDS_PER_STATEMENT):

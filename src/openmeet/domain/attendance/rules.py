@@ -177,8 +177,10 @@ def record_asks_for_seat(
     action: AttendanceAction,
     relationship: EventRelationship,
 ) -> bool:
-    """Whether this action of an RSVP record gives the person a seat if there is room. Unconfirmed RSVPs take none."""
-    if foreign_policy_withholds_seat(event_registration, relationship) and not _needs_no_approval(rsvp, relationship):
+    """Whether this action of an RSVP record asks for a seat, so that the free seats must be counted. ``decide`` may still
+    keep the RSVP pending.
+    """
+    if foreign_policy_withholds_seat(event_registration, relationship) and not _hosts_have_agreed(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNCLEAR)
     return TRANSITIONS[action][rsvp.status if rsvp else None] in seating
@@ -192,8 +194,10 @@ def decide_without_record(rsvp: Attendance) -> RsvpDecision:
     return RsvpDecision(AttendanceStatus(transition.value))
 
 
-def replied_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
-    """What the person replied, in the words of an RSVP record, regardless of capacity and approval."""
+def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
+    """The status of an RSVP record with this reply, regardless of capacity and approval. A status that is no reply
+    (invited, rejected) counts as going.
+    """
     match status:
         case AttendanceStatus.DECLINED:
             return RsvpRecordStatus.NOT_GOING
@@ -203,7 +207,7 @@ def replied_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
             return RsvpRecordStatus.GOING
 
 
-def _needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
+def _hosts_have_agreed(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
     """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited
     people.
     """
@@ -220,7 +224,7 @@ def _pending_for(
     now: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
-    if _needs_no_approval(rsvp, relationship):
+    if _hosts_have_agreed(rsvp, relationship):
         return None
     if action is not AttendanceAction.GOING:
         # The reply is a record. On this site, ``require_open`` would refuse such a reply; the record exists already, so

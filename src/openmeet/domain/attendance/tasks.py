@@ -96,31 +96,31 @@ async def remind(db: Database) -> int:
     return await each_with_backoff(db, "reminders", [EventId(row["id"]) for row in rows], remind_attendees)
 
 
-async def expire_offers(db: Database) -> int:
-    """Expire unanswered offers and give their seats to the next on the waitlist. Return how many expired. One
-    transaction per event.
+async def end_expired_offers(db: Database) -> int:
+    """End expired offers and give their seats to the next on the waitlist. Return how many were ended. One transaction
+    per event.
     """
     async with db.reader() as reader:
-        ended = await waitlist.events_with_expired_offers(reader)
+        event_ids = await waitlist.events_with_expired_offers(reader)
 
-    async def expire(event_id: EventId) -> int:
+    async def end(event_id: EventId) -> int:
         async with db.transaction() as tx:
             event = await lock_for_update(tx, event_id)
             if event is None:
                 return 0
-            expired = await waitlist.expire_offers(tx, event)
+            ended = await waitlist.end_expired_offers(tx, event)
             await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
-            return expired
+            return ended
 
-    return await each_with_backoff(db, "ended_offers", ended, expire)
+    return await each_with_backoff(db, "ended_offers", event_ids, end)
 
 
 async def begin_last_calls(db: Database) -> int:
-    """Offer free seats to smaller parties on waitlists whose last call has begun, before newcomers get them. Return how
-    many got or were offered a seat. One transaction per event.
+    """Offer free seats to smaller parties on waitlists whose last call has begun, before people who answer later get
+    them. Return how many got or were offered a seat. One transaction per event.
     """
     async with db.reader() as reader:
-        begun = await waitlist.events_in_last_call(reader, since=Instant(reader.now - LAST_CALL_WINDOW))
+        begun = await waitlist.events_whose_last_call_began(reader, since=Instant(reader.now - LAST_CALL_WINDOW))
 
     async def fill(event_id: EventId) -> int:
         async with db.transaction() as tx:
@@ -187,7 +187,8 @@ def fill_seats_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.FILL_SEATS``. The subject is the event."""
 
     async def handle(job: Job) -> None:
-        # A full batch would enqueue this same job again, but this run has leased it, so continue here instead.
+        # Each full batch also enqueues this job again (``waitlist.fill_seats``). Continuing here is only quicker: that
+        # last run finds nothing to do.
         while await db.batch(lambda tx: _lock_and_fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
             pass
 

@@ -44,7 +44,7 @@ class AttendanceTransition(StrEnum):
     KEEP = "keep"  # unchanged
     SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
     APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
-    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused, because nobody joins a waitlist at check-in
+    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused: at check-in and for people whom a host adds
     ACCEPT_OFFER = "accept_offer"  # the offered place, or a free one; otherwise unchanged
     SEAT_IF_UNCLEAR = "seat_if_unclear"  # SEAT if the status was unclear; otherwise unchanged
     RESTORE_PREVIOUS = "restore_previous"  # back to the status before the host's action

@@ -56,7 +56,7 @@ async def own_rsvp(reader: Reader, slug: EventSlug, user_id: UserId) -> Attendan
     """
     event, rsvp = await _event_and_rsvp(reader, slug, user_id)
     if event is None or rsvp is None:
-        raise NotFound(AttendanceReason.NOT_ANSWERED)
+        raise NotFound(AttendanceReason.NO_OWN_ANSWER)
     return rsvp
 
 

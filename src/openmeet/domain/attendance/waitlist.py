@@ -94,8 +94,8 @@ async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> None:
         await enqueue_again(tx, JobKind.FILL_SEATS, [event.id])
 
 
-async def expire_offers(tx: Transaction, event: Event) -> int:
-    """Expire offers that were not accepted in time. Return how many. Call ``fill_seats`` next.
+async def end_expired_offers(tx: Transaction, event: Event) -> int:
+    """End the offers that were not accepted in time. Return how many. Call ``fill_seats`` next.
 
     These people leave the waitlist and are not notified. While the event is cancelled nobody can accept, so they get
     their old waiting position back.
@@ -117,14 +117,14 @@ async def expire_offers(tx: Transaction, event: Event) -> int:
 
 
 async def events_with_expired_offers(reader: Reader) -> list[EventId]:
-    """Ids of events with expired offers."""
+    """Ids of events with offers that have expired and were not ended yet."""
     rows = await reader.fetch(
         "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
     )
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def events_in_last_call(reader: Reader, *, since: Instant) -> list[EventId]:
+async def events_whose_last_call_began(reader: Reader, *, since: Instant) -> list[EventId]:
     """Ids of the events with a waitlist whose last call began after ``since``."""
     rows = await reader.fetch(
         "select e.id from events e where e.starts_at > :begun and e.starts_at <= :begins and e.deleted_at is null"

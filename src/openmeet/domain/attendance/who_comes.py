@@ -52,6 +52,7 @@ async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[Eve
         if (cached := _cache.get(event_id)) and cached[0] <= now < _until(cached[0])
     }
     if counts_by_event:
+        # A response with a cached count must not be kept (``recorded_reads``).
         note_unrecorded()
     read = await queries.counts(reader, [event_id for event_id in event_ids if event_id not in counts_by_event])
     for event_id, counts in read.items():
@@ -65,7 +66,7 @@ async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[Eve
 
 
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """The number of free places; None without a limit."""
+    """The number of free places; None without a limit in total."""
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
 
 

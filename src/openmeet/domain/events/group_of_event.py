@@ -51,7 +51,7 @@ async def lets_its_author(reader: Reader, event: Event) -> bool:
         return True
     if event.is_draft or event.position_in_series is not None:
         return await may_make_events(reader, event.group, event.author_id)
-    return access_by(await role_in(reader, event.group.id, event.author_id)) is not GroupEventAccess.SHUT_OUT
+    return access_by(await role_in(reader, event.group.id, event.author_id)) is not GroupEventAccess.FORMER_MEMBER
 
 
 async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:

@@ -142,7 +142,9 @@ def asks_host_about_deletion(event: Event) -> bool:
     return event.origin is RecordOrigin.HERE and not event.is_gone
 
 
-async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
+async def decide_about_deleted_record(
+    tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice
+) -> Event:
     """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) if no record was deleted."""
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if event.record_deleted_at is None:

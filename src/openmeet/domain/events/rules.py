@@ -12,7 +12,7 @@ from openmeet.domain.events.content import INPUTS, parse
 from openmeet.domain.events.model import MAX_REASON, Details, Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups.model import INSIDE, SHUT_OUT, GroupRole
+from openmeet.domain.groups.model import FORMER_ROLES, INSIDE, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.countries import known_code
@@ -112,16 +112,16 @@ def check_reason(text: str) -> str:
 class GroupEventAccess(StrEnum):
     """Access to a private event by group membership alone."""
 
-    INSIDE = "inside"  # member of its group
-    GUEST = "guest"  # never in the group, or the event has none; an invitation counts
-    SHUT_OUT = "shut_out"  # left or was removed; earlier RSVPs no longer give access
+    MEMBER = "member"  # in its group
+    OUTSIDER = "outsider"  # never in the group, or the event has none; an RSVP or an invitation counts
+    FORMER_MEMBER = "former_member"  # left or was banned; earlier RSVPs no longer give access
 
 
 def access_by(role: GroupRole | None) -> GroupEventAccess:
     """The access that a role in the event's group gives to its private events."""
     if role in INSIDE:
-        return GroupEventAccess.INSIDE
-    return GroupEventAccess.SHUT_OUT if role in SHUT_OUT else GroupEventAccess.GUEST
+        return GroupEventAccess.MEMBER
+    return GroupEventAccess.FORMER_MEMBER if role in FORMER_ROLES else GroupEventAccess.OUTSIDER
 
 
 def may_see(
@@ -129,7 +129,7 @@ def may_see(
     viewer: UserId | None,
     *,
     has_rsvp_access: bool,
-    access: GroupEventAccess = GroupEventAccess.SHUT_OUT,
+    access: GroupEventAccess = GroupEventAccess.FORMER_MEMBER,
     is_co_host: bool = False,
     is_kept_away: bool = False,
 ) -> bool:
@@ -153,7 +153,7 @@ def may_see(
         return False
     if event.group is None:
         return has_rsvp_access
-    return access is GroupEventAccess.INSIDE or (access is GroupEventAccess.GUEST and has_rsvp_access)
+    return access is GroupEventAccess.MEMBER or (access is GroupEventAccess.OUTSIDER and has_rsvp_access)
 
 
 def require_changeable(event: Event) -> None:

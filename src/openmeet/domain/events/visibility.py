@@ -4,7 +4,7 @@ of a list (invariant 3).
 Each takes the alias of ``events`` in the statement. Aliases come from our code, never from input.
 """
 
-from openmeet.domain.groups.model import INSIDE, SHUT_OUT, roles_sql
+from openmeet.domain.groups.model import FORMER_ROLES, INSIDE, roles_sql
 from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation.labels import hides_event
 from openmeet.domain.moderation.visibility import is_of_blocked_host, is_withheld
@@ -42,7 +42,7 @@ def is_shut_out(table: str, person: str = ":user_id") -> str:
     return (
         f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
         f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = {person}"
-        f" and sm.role in ({roles_sql(SHUT_OUT)}) and (sg.visibility = 'private' or {table}.visibility = 'private'))"
+        f" and sm.role in ({roles_sql(FORMER_ROLES)}) and (sg.visibility = 'private' or {table}.visibility = 'private'))"
         f" or {is_kept_from(table, person)})"
     )
 

@@ -90,7 +90,7 @@ INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBE
 # Roles that members can be given, and that they have until they leave.
 BELOW_OWNER = tuple(role for role in INSIDE if role is not GroupRole.OWNER)
 # Roles of people who left or were banned: they no longer see what members see, whatever they answered before.
-SHUT_OUT = (GroupRole.LEFT, GroupRole.BANNED)
+FORMER_ROLES = (GroupRole.LEFT, GroupRole.BANNED)
 
 
 def roles_sql(roles: Iterable[GroupRole]) -> str:

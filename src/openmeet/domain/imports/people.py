@@ -326,7 +326,7 @@ async def is_still_to_be_invited(
         return True
     if not _takes_answers(event, reader.now):
         return False
-    if await attendance_queries.by_invited_as(reader, event.id, contact.email) is not None:
+    if await attendance_queries.by_invited_address(reader, event.id, contact.email) is not None:
         return False
     user = await user_by_email(reader, contact.email)
     user_id = await guests.by_email(reader, contact.email) if user is None else user.id

@@ -21,7 +21,7 @@ from openmeet.domain.events.ownership import (
 )
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.groups.model import SHUT_OUT, roles_sql
+from openmeet.domain.groups.model import FORMER_ROLES, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission, may, roles_with
 from openmeet.domain.merge_decisions.queries import settle_outdated
@@ -122,7 +122,7 @@ async def end_offers_in_left_groups(tx: Transaction, user_id: UserId) -> None:
     await tx.execute(
         "delete from event_series_offers where to_user_id = :user_id and exists (select 1 from event_series s"
         " join group_members m on m.group_id = s.group_id and m.user_id = event_series_offers.to_user_id"
-        f" where s.id = event_series_offers.series_id and m.role in ({roles_sql(SHUT_OUT)}))",
+        f" where s.id = event_series_offers.series_id and m.role in ({roles_sql(FORMER_ROLES)}))",
         user_id=user_id,
     )
 

@@ -32,7 +32,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.groups.model import SHUT_OUT, roles_sql
+from openmeet.domain.groups.model import FORMER_ROLES, roles_sql
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
@@ -98,7 +98,7 @@ async def answer_all(
         except Refused as refused:
             outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
-            outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.ANSWER_ON_PAGE()))
+            outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.HAS_QUESTIONS()))
         else:
             outcomes.append(DateResult(event, saved.status))
             is_host_notified |= event.id not in before or before[event.id].status is not saved.status
@@ -212,10 +212,12 @@ _GOING_NO_MORE = f"""
     select s.id from event_series_standing_rsvps a
       join event_series s on s.id = a.series_id
       join group_members m on m.group_id = s.group_id and m.user_id = a.user_id
-     where a.user_id = :user_id and m.role in ({roles_sql(SHUT_OUT)}) order by s.id
+     where a.user_id = :user_id and m.role in ({roles_sql(FORMER_ROLES)}) order by s.id
 """
 
-_LEFT_GROUPS: Final = f"select group_id from group_members where user_id = :user_id and role in ({roles_sql(SHUT_OUT)})"
+_LEFT_GROUPS: Final = (
+    f"select group_id from group_members where user_id = :user_id and role in ({roles_sql(FORMER_ROLES)})"
+)
 
 
 def left_group_handler(db: Database) -> JobHandler:
@@ -249,7 +251,7 @@ async def end_rsvps(db: Database, user_id: UserId) -> int:
             await _end_standing_rsvp(tx, series_id, user_id)
     # After the standing RSVPs have ended, so that they do not answer dates stored later.
     async with db.transaction() as tx:
-        event_ids = await reevaluation.events_in_left_groups(tx, user_id)
+        event_ids = await reevaluation.lock_events_of_former_groups(tx, user_id)
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:

@@ -69,21 +69,21 @@ async def _private_series_seen_by(reader: Reader, private: Sequence[Series], vie
         return set()
     roles = await roles_in(reader, [one.group.id for one in private if one.group is not None], viewer)
     blockers = await blockers_of(reader, {one.owner_id for one in private}, viewer)
-    inside: set[SeriesId] = set()
-    guests: list[SeriesId] = []
+    as_member: set[SeriesId] = set()
+    as_outsider: list[SeriesId] = []
     for one in private:
         role = roles.get(one.group.id) if one.group is not None else None
         if one.owner_id in blockers and not group_rules.may(role, GroupPermission.EDIT_ANY_EVENT):
             continue
-        access = access_by(role) if one.group is not None else GroupEventAccess.GUEST
-        if access is GroupEventAccess.INSIDE:
-            inside.add(one.id)
-        elif access is GroupEventAccess.GUEST:
-            guests.append(one.id)
-    if not guests:
-        return inside
-    hosted = {SeriesId(one) for one in await series_hosted_among(reader, guests, viewer)}
-    return inside | hosted | await invited_among(reader, guests, viewer)
+        access = access_by(role) if one.group is not None else GroupEventAccess.OUTSIDER
+        if access is GroupEventAccess.MEMBER:
+            as_member.add(one.id)
+        elif access is GroupEventAccess.OUTSIDER:
+            as_outsider.append(one.id)
+    if not as_outsider:
+        return as_member
+    hosted = {SeriesId(one) for one in await series_hosted_among(reader, as_outsider, viewer)}
+    return as_member | hosted | await invited_among(reader, as_outsider, viewer)
 
 
 async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:

@@ -130,7 +130,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await _forget_jobs(tx, did, revs)
     if identity is not None and await _cannot_sign_in(tx, identity.user_id, without=did):
         await ownership.remove_person(tx, identity.user_id)
-        await group_hosting.close_account(tx, identity.user_id)
+        await group_hosting.after_account_deleted(tx, identity.user_id)
         await series_handing_over.transfer_all_of(tx, identity.user_id)
         await events_ownership.remove_person(tx, identity.user_id)
         for series_id in await follower_queries.series_with_standing_rsvp_of(tx, identity.user_id):

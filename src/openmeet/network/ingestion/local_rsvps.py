@@ -56,7 +56,7 @@ async def settle_with_record(
         if publication.has_unsent_revision:
             await ingested_changes.abandon_revision(tx, publication)
         return MergeSide.THEIRS
-    replied_status = attendance_rules.replied_status_of(attendance.status)
+    replied_status = attendance_rules.record_status_of(attendance.status)
     differs = attendance.source is RsvpSource.HERE and read_of(effective).status is not replied_status
     if publication.has_unsent_revision or (differs and attendance.status in UNPUBLISHED_STATUSES):
         return await _settle_unsent(tx, publication, attendance, effective)

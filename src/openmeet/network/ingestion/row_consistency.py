@@ -137,7 +137,7 @@ async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> t
         or attendance.status in UNPUBLISHED_STATUSES
     ):
         return ()
-    return () if read_of(seen_record).status is attendance_rules.replied_status_of(attendance.status) else ("status",)
+    return () if read_of(seen_record).status is attendance_rules.record_status_of(attendance.status) else ("status",)
 
 
 async def _differing_from_ours(

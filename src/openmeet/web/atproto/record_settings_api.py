@@ -221,7 +221,9 @@ async def decide_deleted_record(request: Request) -> Response:
     body = await read_json(request, DeletedRecordDecided)
     slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_deletion(tx, caller_of(request), slug, DeletedRecordChoice(body.decision))
+        event = await event_hosting.decide_about_deleted_record(
+            tx, caller_of(request), slug, DeletedRecordChoice(body.decision)
+        )
         return await _event_shown(tx, event, None)
 
 

@@ -38,7 +38,7 @@ from openmeet.web.site.tenant_routing import database_of
 ModeName = Literal["in_person", "online"]
 ChannelName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
 
-# Synonyms that older clients send.
+# The three replies, and synonyms that older clients send.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
 
 _REPLIES = {
@@ -118,7 +118,7 @@ class ChangeOutput(msgspec.Struct, rename="camel"):
 
 
 class History(msgspec.Struct, rename="camel"):
-    """All changes of one RSVP, oldest first; ``cursor`` is null on the last page."""
+    """One page of the changes of one RSVP, oldest first; ``cursor`` is null on the last page."""
 
     changes: list[ChangeOutput]
     cursor: str | None

@@ -91,7 +91,7 @@ class AnswersByStatus(msgspec.Struct, rename="camel"):
     attended: int
 
 
-class ManagedList(msgspec.Struct, rename="camel"):
+class HostListOutput(msgspec.Struct, rename="camel"):
     """One page of the list. ``cursor`` is null on the last page."""
 
     attendances: list[HostAttendeeOutput]
@@ -145,7 +145,7 @@ class CsvOutput(msgspec.Struct, rename="camel"):
     csv: str
 
 
-async def list_managed(request: Request) -> Response:
+async def list_for_hosts(request: Request) -> Response:
     query_params = request.query_params
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     status = query_params.get("status", "")
@@ -162,7 +162,7 @@ async def list_managed(request: Request) -> Response:
         shown = await _attendee_outputs(reader, event, page)
         numbers = await host_list.count_by_status(reader, event.id)
     cursor = rsvp_list.format_cursor(page[-1]) if len(rows) > len(page) else None
-    return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
+    return json_response(HostListOutput(shown, cursor, AnswersByStatus(**numbers)))
 
 
 async def add(request: Request) -> Response:
@@ -286,8 +286,8 @@ OPERATIONS = (
         _BASE,
         "listAttendances",
         "All answers, for hosts, including those of people who do not want to be listed",
-        list_managed,
-        {200: ManagedList},
+        list_for_hosts,
+        {200: HostListOutput},
         parameters=(
             Parameter("status", "One status only", shape=AttendanceStatus),
             Parameter("q", "Part of a name or handle"),

@@ -44,7 +44,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.invitation_limit import spend_on_invitation
-from openmeet.web.attendance.view import history_part, is_past, past_words_of
+from openmeet.web.attendance.view import history_part, is_over_or_cancelled, past_words_of
 from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
@@ -306,7 +306,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     context |= {
         "event": event,
         "subject": subject_of_event(event, reader.now),
-        "is_past": is_past(event, reader.now),
+        "is_over_or_cancelled": is_over_or_cancelled(event, reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden or event.is_held),
         "tab": tab,
         # What the tab says already is not repeated in its rows.
@@ -341,7 +341,7 @@ async def _numbers_context(
             tab,
             is_search=is_search,
             needs_approval=event_registration.settings.needs_approval,
-            is_past=is_past(event, reader.now),
+            is_over_or_cancelled=is_over_or_cancelled(event, reader.now),
         ),
     }
 
@@ -425,7 +425,12 @@ class _ShownTab:
 
 
 def _shown_tabs(
-    rsvps_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_past: bool
+    rsvps_by_status: Mapping[AttendanceStatus, int],
+    tab: str,
+    *,
+    is_search: bool,
+    needs_approval: bool,
+    is_over_or_cancelled: bool,
 ) -> list[_ShownTab]:
     """The tabs that list an RSVP or always exist. Events that do not need approval have no tab for requests unless there
     are any, and there is one for invitations only if some are unanswered.
@@ -435,7 +440,7 @@ def _shown_tabs(
     return [
         _ShownTab(
             name,
-            _WERE_GOING if is_past and name == "going" else one.label,
+            _WERE_GOING if is_over_or_cancelled and name == "going" else one.label,
             numbers[name],
             is_current=name == tab and not is_search,
         )

@@ -31,7 +31,7 @@ DETAIL_FIELDS: Final = ("party", "mode", SHARE)
 SERIES_FIELD: Final = "series"
 FROM_LIST_FIELD: Final = "in_list"
 
-# Marks a complete form: an empty field in it means empty, not unchanged.
+# Marks a complete form: a checkbox that is missing in it is not selected, instead of unchanged.
 FULL_FORM_FIELD = "whole"
 
 
@@ -57,8 +57,10 @@ class AnswerFields:
         return [(value, label) for value, label, _ in self.modes]
 
     @property
-    def names(self) -> set[str]:
-        """The names of the fields that are always sent. Empty if the event asks for nothing but the reply."""
+    def field_names(self) -> set[str]:
+        """The names of the fields for party, mode and questions, which the complete form always sends. Empty if the
+        event asks for nothing but the reply.
+        """
         asked = {"party": self.parties, "mode": self.modes}
         return {name for name, options in asked.items() if options} | {question.id for question in self.questions}
 
@@ -174,7 +176,7 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
     """Parse the form. ``own_rsvp`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
     party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
-        raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
+        raise InvalidForm({"party": AttendanceReason.PARTY_NOT_A_NUMBER})
     if mode and fields.modes and mode not in set(AttendanceMode):
         raise InvalidForm(
             {"mode": GeneralReason.CHOOSE_ONE(choices=", ".join(label for _, label in fields.mode_options))}

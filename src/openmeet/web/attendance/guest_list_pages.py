@@ -15,7 +15,7 @@ from openmeet.domain.attendance.rsvp_list_texts import RsvpListText
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.attendance.view import is_past
+from openmeet.web.attendance.view import is_over_or_cancelled
 from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
         "counts": counts,
         "online": AttendanceMode.ONLINE,
         "is_cut": len(found) > MAX_ON_PAPER,
-        "is_past": is_past(event, reader.now),
+        "is_over_or_cancelled": is_over_or_cancelled(event, reader.now),
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 

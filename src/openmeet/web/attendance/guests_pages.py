@@ -45,7 +45,8 @@ _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 # Cookie with the id of the newest request of this browser.
 _REQUEST_COOKIE = "openmeet_guest_answer"
 
-# The button that confirms a reply that gets what it says.
+# The label of the button that confirms, if the person gets what they replied, such as a place. Otherwise the label is as
+# in the answer bar.
 _CONFIRM_LABELS = {
     RsvpReply.GOING: lazy("Yes, I’m going"),
     RsvpReply.INTERESTED: lazy("Maybe I’ll go"),
@@ -89,7 +90,7 @@ async def request_answer(request: Request) -> Response:
         problems |= wrong.problems
     if form.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices=", ".join(RsvpReply))
-    asked = guest_form.fields.names
+    asked = guest_form.fields.field_names
     if asked and not problems and forms.FULL_FORM_FIELD not in form and asked.isdisjoint(form):
         # The form on the event's page does not have these fields. They are the next step and not a mistake.
         return _guest_form_page(request, guest_form, FormState({**forms.values_of(None), **form}))

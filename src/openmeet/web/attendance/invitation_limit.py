@@ -13,7 +13,7 @@ async def spend_on_invitation(
     request: Request, caller: Caller, slug: EventSlug, address: str, *, for_series: bool
 ) -> None:
     """Count an invitation by address, before the event is locked. Refused invitations are not counted. Raises TooMany,
-    and like ``invitations.invite``.
+    and whatever ``invitations.invite`` raises.
     """
     async with database_of(request).reader() as reader:
         email = await invitations.address_to_invite(reader, caller, slug, address, for_series=for_series)

@@ -98,9 +98,9 @@ async def show(request: Request) -> Response:
     rows = []
     for user_id, past in regulars.items():
         words = view.past_attendance_words(past)
-        own_rsvp = answered.get((event.id, user_id))
+        rsvp = answered.get((event.id, user_id))
         if words:
-            answer_label = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])
+            answer_label = gettext("hasn’t answered yet") if rsvp is None else str(STATUS_LABELS[rsvp.status])
             rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer_label))
     context = {
         "event": event,

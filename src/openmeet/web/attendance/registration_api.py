@@ -29,7 +29,7 @@ _PATH = "/api/events/{slug}/joining"
 
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A question that every attendee is asked. Without ``choices`` the reply is free text. The server assigns
+    """A question that every attendee is asked. Without ``choices`` the response is free text. The server assigns
     ``questionId``: a question keeps its id if it is sent back with it, and any other gets a new one.
     """
 
@@ -46,11 +46,14 @@ class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who can come and how. The limits per way to take part apply to hybrid events. Null means no limit.
+    """Who can come and how. The limits per way to take part, from 1 to 1000000, apply to hybrid events. Null: no limit.
 
-    ``closesHoursBefore`` is the number of hours before the start at which registration closes. Null means that it stays
-    open. ``foreignAnswers`` says how to treat RSVPs from other apps by people who never signed in on this site, are not
-    members and were not invited. Null means the default.
+    ``closesHoursBefore``, from 0 to 2160, is the number of hours before the start at which registration closes. Null:
+    when the event ends. ``maxParty`` is the number of people in one answer, from 1 to 20. ``takesGuests``: people without
+    an account can answer by e-mail.
+
+    ``foreignAnswers`` says how to treat RSVPs from other apps by people who never signed in on this site, are not members
+    and were not invited. Null: they count, or, if places are limited, wait for confirmation (``apart``).
     """
 
     limit_in_person: int | None = None

@@ -99,20 +99,22 @@ async def save(request: Request) -> Response:
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
-            now = await registration.settings_of(reader, event)
+            current_settings = await registration.settings_of(reader, event)
             revision = await registration.revision_of(reader, event)
         current = {
-            **_form_values(now, revision),
-            **_question_values(_question_rows(now)),
+            **_form_values(current_settings, revision),
+            **_question_values(_question_rows(current_settings)),
             "scope": form.get("scope", ""),
         }
-        outdated = outdated_form(form, current, AttendanceReason.TYPED_IS_KEPT())
+        outdated = outdated_form(form, current, AttendanceReason.SETTINGS_CHANGED_MEANWHILE())
         return _registration_page(request, event, outdated, questions, status=409)
     return go(event_path(event.slug), flash="registration_saved")
 
 
 def _ask_to_confirm(form: Mapping[str, str], impact: RegistrationImpact) -> None:
-    """Ask about lower limits at the limit in person only if the change of that limit alone has consequences."""
+    """Raise NeedsConfirmation if lower limits have consequences: beside the limit in person if that one alone has any,
+    otherwise beside the limit online.
+    """
     key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
     field = _IN_PERSON if impact.of_limit_in_person != CapacityImpact() else _ONLINE
     ask_to_confirm_lower_limit(form, field, key=key, impact=impact.total)

@@ -193,7 +193,7 @@ def change_parts(changes: RecentChanges, pending: int) -> list[str]:
 async def past_words_of(reader: Reader, host: UserId, people: Sequence[UserId]) -> dict[UserId, str]:
     """How often each of these people came to the latest events of this host, in words, or that they are new."""
     past = await activity.past_attendance(reader, host, people=people)
-    new = await activity.newcomers(reader, host, people)
+    new = await activity.new_to_host(reader, host, people)
     return {
         one: gettext("New to your events") if one in new else past_attendance_words(past.get(one)) for one in people
     }
@@ -201,13 +201,13 @@ async def past_words_of(reader: Reader, host: UserId, people: Sequence[UserId]) 
 
 def past_attendance_words(past: PastAttendance | None) -> str:
     """``Came to 4 of your last 5 events`` if attendees were checked in at all of those events. Otherwise a sentence
-    about their RSVPs.
+    about their RSVPs. Empty if there is nothing good to say: they never said yes, or never came.
 
     An RSVP does not prove that somebody came.
     """
     if past is None:
         return ""
-    if past.is_checked:
+    if past.had_check_in:
         if not past.came:
             return ""
         return ngettext(
@@ -221,6 +221,6 @@ def past_attendance_words(past: PastAttendance | None) -> str:
     )
 
 
-def is_past(event: Event, now: Instant) -> bool:
-    """Whether nobody is going any more, because the event is over or cancelled."""
+def is_over_or_cancelled(event: Event, now: Instant) -> bool:
+    """Whether nobody is going any more."""
     return event.is_cancelled or event.is_over(now)

@@ -135,18 +135,18 @@ async def list_own(request: Request) -> Response:
 async def show(request: Request) -> Response:
     token, public_url = request.path_params["token"], services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        statement = await proofs.statement(reader, token)
-        claims = claims_of(statement, public_url, token, reader.now)
+        proof_content = await proofs.content_of(reader, token)
+        claims = claims_of(proof_content, public_url, token, reader.now)
         signed = await proof_keys.sign(reader, services(request).code_key, claims)
-    event = statement.event
+    event = proof_content.event
     shown = AttendanceProofOutput(
-        shown_name(statement),
-        statement.account.did if statement.account else None,
+        shown_name(proof_content),
+        proof_content.account.did if proof_content.account else None,
         ProvenEvent(
             event.title,
             iso_or_none(event.starts_at),
             iso_or_none(event.ends_at),
-            statement.host,
+            proof_content.host,
             public_event_url(event, public_url) or None,
         ),
         signed,

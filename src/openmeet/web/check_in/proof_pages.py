@@ -14,7 +14,7 @@ from groundwork.http.forms import FormState, local_path, read_form
 from groundwork.rate_limit.contract import Limit
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import proof_keys, proofs
-from openmeet.domain.attendance.proofs import AttendanceStatement, ProofOptions, ShownAs
+from openmeet.domain.attendance.proofs import ProofContent, ProofOptions, ShownAs
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import removal_day, tagged
@@ -130,22 +130,22 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         now = reader.now
         try:
-            statement = await proofs.statement(reader, token)
+            proof_content = await proofs.content_of(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
-        files_end = await proof_keys.revoked_files_until(reader, statement.made_at)
+        files_end = await proof_keys.revoked_files_until(reader, proof_content.made_at)
     context = {
-        "who": shown_name(statement),
-        "account": statement.account,
-        "host": statement.host,
-        "event": statement.event,
-        "event_url": public_event_url(statement.event, services(request).settings.public_url),
-        "when": tagged(statement.event, now),
-        "zone": zone_of(statement.event),
-        "cover": thumbnail(statement.event.content, Size.SMALL),
-        "tone": tone_for(statement.event.content),
-        "confirmed_at": formatting.time_tag(now, _moment(statement.event, now)),
-        "files_end": _moment_or_none(statement.event, files_end),
+        "who": shown_name(proof_content),
+        "account": proof_content.account,
+        "host": proof_content.host,
+        "event": proof_content.event,
+        "event_url": public_event_url(proof_content.event, services(request).settings.public_url),
+        "when": tagged(proof_content.event, now),
+        "zone": zone_of(proof_content.event),
+        "cover": thumbnail(proof_content.event.content, Size.SMALL),
+        "tone": tone_for(proof_content.event.content),
+        "confirmed_at": formatting.time_tag(now, _moment(proof_content.event, now)),
+        "files_end": _moment_or_none(proof_content.event, files_end),
         "file_path": f"/attendance-proofs/{quote(token)}.jwt",
         "keys_url": services(request).settings.public_url + KEYS_PATH,
     }
@@ -157,10 +157,10 @@ async def show_file(request: Request) -> Response:
     token = request.path_params["token"]
     async with database_of(request).reader() as reader:
         try:
-            statement = await proofs.statement(reader, token)
+            proof_content = await proofs.content_of(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
-        claims = claims_of(statement, services(request).settings.public_url, token, reader.now)
+        claims = claims_of(proof_content, services(request).settings.public_url, token, reader.now)
         signed = await proof_keys.sign(reader, services(request).code_key, claims)
     headers = HEADERS | {"content-disposition": 'attachment; filename="attendance-proof.jwt"'}
     return Response(signed, media_type="application/jwt", headers=headers)
@@ -181,26 +181,26 @@ async def show_keys(request: Request) -> Response:
     return JSONResponse(key_set, headers=_KEY_HEADERS, media_type="application/jwk-set+json")
 
 
-def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
+def claims_of(proof_content: ProofContent, public_url: str, token: str, now: Instant) -> dict[str, object]:
     """The claims of the signed token: registered ones where they exist (RFC 7519, OpenID Connect Core section 5.1), and
     the names of schema.org for the event. ``status_url`` answers 200 while the proof is valid, and otherwise 410 or
     404.
     """
-    event = statement.event
+    event = proof_content.event
     about = {
         "name": event.title,
         "startDate": formatting.iso_or_none(event.starts_at),
         "endDate": formatting.iso_or_none(event.ends_at),
-        "organizer": statement.host,
+        "organizer": proof_content.host,
         "url": public_event_url(event, public_url) or None,
     }
     claims = {
         "iss": public_url,
-        "sub": statement.account.did if statement.account else None,
+        "sub": proof_content.account.did if proof_content.account else None,
         "iat": now // SECOND,
         "jti": new_id(now),
-        "name": statement.name or None,
-        "preferred_username": (statement.account.handle or None) if statement.account else None,
+        "name": proof_content.name or None,
+        "preferred_username": (proof_content.account.handle or None) if proof_content.account else None,
         "attendance": "checked_in",
         "event": {name: value for name, value in about.items() if value is not None},
         "status_url": f"{public_url}{API_PATH}/{token}",
@@ -213,9 +213,9 @@ def public_event_url(event: Event, public_url: str) -> str:
     return f"{public_url}{event_path(event.slug)}" if event.visibility is Visibility.PUBLIC else ""
 
 
-def shown_name(statement: AttendanceStatement) -> str:
+def shown_name(proof_content: ProofContent) -> str:
     """The display name, or the handle of the account; the DID if its handle is not verified."""
-    return account_label(statement.account) if statement.account else statement.name
+    return account_label(proof_content.account) if proof_content.account else proof_content.name
 
 
 def account_label(account: Identity) -> str:

@@ -71,7 +71,7 @@ async def decide_record(request: Request) -> Response:
     if decision not in set(DeletedRecordChoice):
         raise InvalidInput("decision", EventReason.DECISION_NEEDED)
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_deletion(
+        event = await event_hosting.decide_about_deleted_record(
             tx, caller_of(request), event_slug_of(request), DeletedRecordChoice(decision)
         )
     if decision == DeletedRecordChoice.KEEP:
