@@ -147,7 +147,7 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
 
 def _revision_after_both(pair: _MergedPair) -> int:
     """A revision greater than both published ones, so that the publication is checked again."""
-    return max(pair.kept.revision, pair.dropped.revision) + 2
+    return max(pair.kept.revision, pair.dropped.revision) + 1
 
 
 def _precedence(one: Attendance, other: Attendance) -> tuple[int, int, int]:
