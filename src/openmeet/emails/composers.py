@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, DECLINED_MAIL
 from openmeet.domain.erasure.model import DELETION_MAIL
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.co_host_invitations import CoHostId
@@ -19,7 +19,7 @@ from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ReportId
 from openmeet.domain.moderation.reports import REPORT_DECIDED_MAIL, REPORT_RECEIVED_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
-from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_DECLINED_MAIL
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, user_of_change
 from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
@@ -33,7 +33,7 @@ from openmeet.emails.invitations import co_host_composer, guest_list_composer
 from openmeet.emails.notifications.email import digest_composer, notification_composer
 from openmeet.emails.render import EmailContext, with_html
 from openmeet.emails.reports import report_composer
-from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, guest_composer, withdrawn_composer
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, declined_composer, guest_composer
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.emails.week import week_composer
 from openmeet.i18n.catalogue import is_known, speaking
@@ -51,9 +51,9 @@ def composers(site: EmailContext) -> dict[str, Composer]:
         DIGEST_MAIL: digest_composer(site),
         WEEK_MAIL: week_composer(site),
         ANSWERED_MAIL: answered_composer(site),
-        WITHDRAWN_MAIL: withdrawn_composer(site),
+        DECLINED_MAIL: declined_composer(site),
         SERIES_ANSWERED_MAIL: series_composer(site, is_end=False),
-        SERIES_WITHDRAWN_MAIL: series_composer(site, is_end=True),
+        SERIES_DECLINED_MAIL: series_composer(site, is_end=True),
         GUEST_CONFIRMED_MAIL: confirmed_composer(site),
         SUCCESSION_MAIL: succession_composer(name, url),
         LAST_CALL_MAIL: succession_composer(name, url),

@@ -1,6 +1,4 @@
-"""E-mails about a person's own RSVP: confirmed or withdrawn, with the calendar entry, and a guest's link that confirms
-it.
-"""
+"""E-mails about a person's own RSVP: confirmed or declined, with the calendar entry; and a guest's link to confirm it."""
 
 from typing import Final
 from urllib.parse import quote
@@ -148,8 +146,8 @@ async def _confirmation_email(
     )
 
 
-def withdrawn_composer(site: EmailContext) -> Composer:
-    """Composer of ``WITHDRAWN_MAIL``, which removes an event from the calendar of somebody who no longer attends.
+def declined_composer(site: EmailContext) -> Composer:
+    """Composer of ``DECLINED_MAIL``, which removes an event from the calendar of somebody who no longer attends.
 
     Composes nothing if they attend again, if the event no longer takes place, or if no e-mail ever contained the entry.
     """

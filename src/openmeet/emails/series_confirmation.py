@@ -24,7 +24,7 @@ from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
 def series_composer(site: EmailContext, *, is_end: bool) -> Composer:
-    """Composer of ``SERIES_ANSWERED_MAIL``, or of ``SERIES_WITHDRAWN_MAIL`` (``is_end``). Composes nothing if the
+    """Composer of ``SERIES_ANSWERED_MAIL``, or of ``SERIES_DECLINED_MAIL`` (``is_end``). Composes nothing if the
     standing RSVP has changed since.
     """
 

@@ -278,8 +278,8 @@ async def test_a_place_at_an_invisible_event_can_be_given_up(db):
         given_back = await attendance.answer(tx, gil, event.slug, RsvpReply.DECLINED)
         again = await attendance.answer(tx, gil, event.slug, RsvpReply.DECLINED)
         with pytest.raises(NotFound):
-            await standing_rsvps.stop(tx, eve, series.slug, withdraws=True)
-        assert await standing_rsvps.stop(tx, gil, series.slug, withdraws=True) == stored
+            await standing_rsvps.stop(tx, eve, series.slug, declines=True)
+        assert await standing_rsvps.stop(tx, gil, series.slug, declines=True) == stored
     assert (given_back.status, again.revision) == (DECLINED, given_back.revision)
 
 

@@ -109,6 +109,6 @@ async def test_e_mail_about_new_dates_can_be_switched_off(post: Post, practice) 
 async def test_people_who_left_the_series_hear_of_no_new_dates(post: Post, practice) -> None:
     _, ben, _, series = practice
     async with post.db.transaction() as tx:
-        await standing_rsvps.stop(tx, ben, series.slug, withdraws=False)
+        await standing_rsvps.stop(tx, ben, series.slug, declines=False)
     await rolled(post, 15)
     assert [one["To"] for one in await post.deliver()] == ["cleo@example.org"]

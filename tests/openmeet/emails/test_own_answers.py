@@ -129,7 +129,7 @@ async def test_a_link_scanner_changes_nothing(post: Post) -> None:
     mails = await mails_to(post, "ben@example.org")
     async with post.db.transaction() as tx:
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
-        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.stop(tx, ben, series.slug, declines=True)
     mails += await mails_to(post, "ben@example.org")
     assert sorted(one["Subject"] for one in mails) == [
         "Your answers: Practice",

@@ -281,7 +281,7 @@ async def test_returning_to_one_date_cancels_only_the_others(post: Post) -> None
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
     async with post.db.transaction() as tx:
-        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.stop(tx, ben, series.slug, declines=True)
     post.site.clock.turn(MINUTE)
     await say(post, ben, first)
     post.site.clock.turn(4 * MINUTE)
@@ -299,7 +299,7 @@ async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
         _, series = await create_weekly_series(tx)
         held = await dates(tx, series)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
-        await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+        await standing_rsvps.stop(tx, ben, series.slug, declines=True)
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
     seen = []
@@ -309,7 +309,7 @@ async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
                 await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
                 await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
             else:
-                await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+                await standing_rsvps.stop(tx, ben, series.slug, declines=True)
         post.site.clock.turn(5 * MINUTE)
         (mail,) = await to_ben(post)
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"

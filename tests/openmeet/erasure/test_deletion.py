@@ -352,7 +352,7 @@ async def test_a_failed_transaction_is_repeated_in_the_next_run(
     [
         ("end", {"group", "series", "answer", "standing answer"}),
         ("_end_series", {"series", "answer", "standing answer"}),
-        ("_withdraw_rsvps", {"answer", "standing answer"}),
+        ("_decline_rsvps", {"answer", "standing answer"}),
     ],
 )
 async def test_signing_in_during_the_end_keeps_the_account(

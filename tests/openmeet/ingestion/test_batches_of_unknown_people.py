@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
 from openmeet.domain.attendance import host_decisions, registration, rsvp_records_in_bulk
-from openmeet.domain.attendance.calendar_entries import WITHDRAWN_MAIL
+from openmeet.domain.attendance.calendar_entries import DECLINED_MAIL
 from openmeet.domain.attendance.model import RecordedRsvp, RsvpKey
 from openmeet.domain.attendance.registration import ForeignRsvpPolicy, RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -381,4 +381,4 @@ async def test_an_account_without_the_did_gets_a_cancellation(make_database: Mak
     await apply_messages(db, deletion_of(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from outbox_jobs where kind = :kind", kind=JobKind.MAIL.value)
-    assert [ben.user_id in row["subject"] and WITHDRAWN_MAIL in row["subject"] for row in rows] == [True]
+    assert [ben.user_id in row["subject"] and DECLINED_MAIL in row["subject"] for row in rows] == [True]

@@ -20,7 +20,7 @@ from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations
-from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, DECLINED_MAIL
 from openmeet.domain.attendance.model import NO_REPLY_DETAILS, RsvpReply
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.erasure.model import DELETION_MAIL
@@ -47,7 +47,7 @@ from openmeet.domain.safety import actions as safety
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import Series, Timing
-from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_DECLINED_MAIL
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, change_email
 from openmeet.domain.sign_in.model import CODE_MAIL
@@ -181,7 +181,7 @@ async def _series_withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) 
     site.clock.turn(HOUR)
     await deliver()
     async with site.db.transaction() as tx:
-        await standing_rsvps.stop(tx, eager, made.slug, withdraws=True)
+        await standing_rsvps.stop(tx, eager, made.slug, declines=True)
     site.clock.turn(HOUR)
 
 
@@ -291,9 +291,9 @@ OCCASIONS: dict[str, Occasion] = {
     GUEST_MAIL: _guest,
     GUEST_CONFIRMED_MAIL: _guest_confirmed,
     ANSWERED_MAIL: _answered,
-    WITHDRAWN_MAIL: _withdrawn,
+    DECLINED_MAIL: _withdrawn,
     SERIES_ANSWERED_MAIL: _series_answered,
-    SERIES_WITHDRAWN_MAIL: _series_withdrawn,
+    SERIES_DECLINED_MAIL: _series_withdrawn,
     ARRIVAL_MAIL: _arrival,
     NEWS_MAIL: _news,
     DIGEST_MAIL: _digest,

@@ -309,7 +309,7 @@ class Histories(OnDatabases):
             if yes:
                 await standing_rsvps.answer_all(tx, self.people[name], series.slug, RsvpReply.GOING)
             else:
-                await standing_rsvps.stop(tx, self.people[name], series.slug, withdraws=True)
+                await standing_rsvps.stop(tx, self.people[name], series.slug, declines=True)
 
         self.run(work)
         (self.standing_rsvps[half].add if yes else self.standing_rsvps[half].discard)(name)

@@ -29,7 +29,7 @@ async def answering(tx: Transaction, ana: Caller, ben: Caller, series: Series, l
 
 async def withdrawing(tx: Transaction, ana: Caller, ben: Caller, series: Series, last: Event) -> Work:
     await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
-    return lambda tx: standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
+    return lambda tx: standing_rsvps.stop(tx, ben, series.slug, declines=True)
 
 
 async def inviting(tx: Transaction, ana: Caller, ben: Caller, series: Series, last: Event) -> Work:

@@ -116,16 +116,16 @@ async def test_concurrent_opening_of_a_date_creates_each_answer_once(practice_db
     assert [row["status"] for row in rows] == ["attending", "waitlisted"]
 
 
-@pytest.mark.parametrize("withdraws", [True, False])
-async def test_a_standing_rsvp_ends_with_one_click(practice_db: Database, *, withdraws: bool) -> None:
+@pytest.mark.parametrize("declines", [True, False])
+async def test_a_standing_rsvp_ends_with_one_click(practice_db: Database, *, declines: bool) -> None:
     async with practice_db.transaction() as tx:
         _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
         await give_rsvp(tx, ben, found[1], RsvpReply.INTERESTED)
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
-        assert await standing_rsvps.stop(tx, ben, series.slug, withdraws=withdraws) == (9 if withdraws else 0)
-        assert await status_of(tx, found[0], ben) is (NOT_GOING if withdraws else GOING)
+        assert await standing_rsvps.stop(tx, ben, series.slug, declines=declines) == (9 if declines else 0)
+        assert await status_of(tx, found[0], ben) is (NOT_GOING if declines else GOING)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert await status_of(tx, far, ben) is None
 
@@ -172,7 +172,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert [await status_of(tx, far, one) for one in people] == [None] * 7
         await give_rsvp(tx, people[1], far, RsvpReply.DECLINED)
-        await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
+        await standing_rsvps.stop(tx, people[2], series.slug, declines=False)
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
         while await dispatcher.run_once(

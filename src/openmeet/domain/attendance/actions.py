@@ -49,7 +49,7 @@ async def answer(
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     If the event is full, the caller joins the end of the waitlist; if they were offered a place, they take it.
-    Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Withdrawing is
+    Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Declining is
     possible until the event is removed.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
@@ -133,11 +133,9 @@ async def _require_may_reply(
 ) -> EventRelationship:
     """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
     event, rsvp = locked.event, locked.rsvp
-    # A person can always withdraw an existing RSVP, even if they can no longer see the event.
-    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
-    if not is_withdrawing and not await may_see(
-        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)
-    ):
+    # A person with an RSVP can always decline, even if they can no longer see the event.
+    is_declining = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
+    if not is_declining and not await may_see(tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")

@@ -43,8 +43,8 @@ _STAY_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Keep my answer"),
 }
 
-# Labels of "declined" for people who withdraw an answer or give up a place.
-_WITHDRAW_LABELS: Final[Mapping[AnswerState, LazyText]] = {
+# Labels of "declined" for people who already answered, or give up a place.
+_DECLINE_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
     AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
@@ -120,7 +120,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, pending_rsvps: int = 0) -> st
         case AnswerAction.INTERESTED:
             return str(REPLY_LABELS[RsvpReply.INTERESTED])
         case AnswerAction.DECLINED:
-            return str(_WITHDRAW_LABELS.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
+            return str(_DECLINE_LABELS.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
         case AnswerAction.DECIDE:
             return ngettext("Review %(number)s request", "Review %(number)s requests", pending_rsvps)
         case _:

@@ -17,9 +17,9 @@ from openmeet.outbox.emails import email_job_write
 
 # Kinds of e-mails: with a new entry, and with the end of one.
 ANSWERED_MAIL: Final = "answered"
-WITHDRAWN_MAIL: Final = "withdrawn"
+DECLINED_MAIL: Final = "withdrawn"
 
-# How long calendar e-mails are delayed. People who answered by mistake, or just to try it, have withdrawn by then.
+# How long calendar e-mails are delayed. People who answered by mistake, or just to try it, have declined by then.
 CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
 
 # Statuses for which the event belongs in the person's calendar.
@@ -55,7 +55,7 @@ def calendar_end_writes(
     """
     if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
         return ()
-    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp)]
+    return [_email_write(tx, DECLINED_MAIL, event, user_id, rsvp)]
 
 
 async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:

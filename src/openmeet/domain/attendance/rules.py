@@ -73,7 +73,7 @@ def require_open(
 ) -> None:
     """Raise Refused if the event does not accept this reply.
 
-    Withdrawing is always possible. Nobody can answer an event that is cancelled or over. The other limits, such as
+    Declining is always possible. Nobody can answer an event that is cancelled or over. The other limits, such as
     members only, do not apply to hosts, to people who are interested only, and to those who have a place or an offer.
     """
     event = event_registration.event

@@ -254,7 +254,7 @@ async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
         coming = await ownership.upcoming_single_events(reader, user_id)
     for event_id in coming:
         await _end_event(db, user_id, event_id)
-    await _withdraw_rsvps(db, user_id)
+    await _decline_rsvps(db, user_id)
     async with _step(db, user_id) as tx:
         # Done last, so that an interrupted step is repeated.
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
@@ -323,7 +323,7 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
         await make_rsvp_records_due(tx, [event.id])
 
 
-async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:
+async def _decline_rsvps(db: Database, user_id: UserId) -> None:
     async with _step(db, user_id) as tx:
         await tx.execute("delete from event_series_standing_rsvps where user_id = :id", id=user_id)
         await tx.execute("delete from event_series_followers where user_id = :id", id=user_id)
@@ -342,7 +342,7 @@ async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:
         except Unavailable:
             raise
         except Failure as failure:
-            # If this answer cannot be withdrawn, its row is still deleted at the end.
+            # If this event cannot be declined, the row of the RSVP is still deleted at the end.
             log.warning("account.answer_not_withdrawn", why=str(failure.why))
 
 

@@ -89,13 +89,14 @@ EMPTY_GROUPS: Final = """
 NAMING_ACTS: Final = (GroupLogAction.ADDRESS_CHANGED, GroupLogAction.DID_FOLLOWED, GroupLogAction.DID_UNFOLLOWED)
 EMPTY_GROUP_LOG: Final = "update group_roles_log set note = '' where group_id in :ids and act in :acts and note <> ''"
 
-# For events without a date, the time of the answer counts. Withdrawn answers are treated like deleted content.
+# For events without a date, the time of the answer counts. Texts of people who declined or were rejected are treated
+# like deleted content.
 _WRITTEN: Final = "(a.guest_names <> '[]' or a.replies <> '{}' or a.reply_words <> '{}')"
 OLD_ANSWERS: Final = f"""
     select a.id from attendances a join events e on e.id = a.event_id
      where {_WRITTEN} and coalesce(e.over_at, a.answered_at) < :before order by a.id limit :limit
 """
-WITHDRAWN_ANSWERS: Final = f"""
+DECLINED_ANSWERS: Final = f"""
     select a.id from attendances a
      where {_WRITTEN} and a.status in ('declined', 'rejected') and a.answered_at < :before order by a.id limit :limit
 """
@@ -150,7 +151,7 @@ async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
         ("events", times.deleted_days, EVENTS_TO_PURGE, empty_events),
         ("series", times.deleted_days, SERIES_TO_PURGE, empty_series),
         ("groups", times.deleted_days, GROUPS_TO_PURGE, empty_groups),
-        ("withdrawn_answers", times.deleted_days, WITHDRAWN_ANSWERS, _by(EMPTY_ANSWERS)),
+        ("withdrawn_answers", times.deleted_days, DECLINED_ANSWERS, _by(EMPTY_ANSWERS)),
         ("answers", times.answers_days, OLD_ANSWERS, _by(EMPTY_ANSWERS)),
         ("invited", times.answers_days, OLD_INVITED, _by(EMPTY_INVITED)),
         ("guests", times.answers_days, OLD_GUESTS, _by(EMPTY_GUESTS)),

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, DECLINED_MAIL
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES
 from openmeet.domain.events import co_host_queries
@@ -33,7 +33,7 @@ from openmeet.outbox.emails import DueEmail
 
 # The latest rejected e-mails of the whole community; older ones are mostly about past events.
 _MAX_READ: Final = 1_000
-_CONFIRMATIONS: Final = frozenset({ANSWERED_MAIL, WITHDRAWN_MAIL, GUEST_CONFIRMED_MAIL})
+_CONFIRMATIONS: Final = frozenset({ANSWERED_MAIL, DECLINED_MAIL, GUEST_CONFIRMED_MAIL})
 
 
 class AddressSource(StrEnum):

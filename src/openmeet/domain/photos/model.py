@@ -42,7 +42,7 @@ MAX_CAPTION: Final = 300
 class PhotoAccess(StrEnum):
     """What a person may do with the photos of an event.
 
-    ``OWN``: see and remove what they added, and nothing else, for example because they have withdrawn their answer.
+    ``OWN``: see and remove what they added, and nothing else, for example because they have declined since.
     ``GUEST``: also see all and add some. ``HOST``: also remove any.
     """
 

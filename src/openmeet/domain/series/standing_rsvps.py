@@ -39,7 +39,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import email_job_write
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
-SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
+SERIES_DECLINED_MAIL: Final = "series_withdrawn"
 _GOING = (*SEATED_STATUSES, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
@@ -132,13 +132,13 @@ async def confirm_new_times(
     return confirmed
 
 
-async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
-    """End the caller's standing RSVP. ``withdraws``: also withdraw existing RSVPs. Returns the number withdrawn. Raises
-    NotFound.
+async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, declines: bool) -> int:
+    """End the caller's standing RSVP. ``declines``: also decline the dates that they accepted. Returns the number of
+    these. Raises NotFound.
     """
     series = await _lock_to_stop(tx, caller, slug)
     await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
-    if not withdraws:
+    if not declines:
         return 0
     coming = await _lock_coming(tx, series)
     rsvps = await of_user(tx, caller.user_id, [event.id for event in coming])
@@ -199,7 +199,7 @@ async def _enqueue_email(
     if goes - went:
         kind = SERIES_ANSWERED_MAIL
     elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
-        kind = SERIES_WITHDRAWN_MAIL
+        kind = SERIES_DECLINED_MAIL
     if kind is not None:
         due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
         job = email_job_write(

@@ -435,6 +435,6 @@ async def apply_event_deletion(
 
 
 async def apply_rsvp_deletion(tx: Transaction, deletion: RecordChange) -> None:
-    """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
+    """End the RSVP of a deleted record. The person's next RSVP, if any, becomes effective."""
     event_id = await event_records.id_with(tx, deletion.former_subject_uri)
     await rsvp_deletions.apply_deletion(tx, rsvp_deletion_of(deletion.message, deletion.seen_record, event_id))

@@ -240,7 +240,7 @@ async def derive_rows_again(
 async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:
     """Detach a record from its row: neither the repository, as of ``rev``, nor our database has this record.
 
-    Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
+    Its RSVP is declined. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """
     await seen.lock_records(tx, [uri])
     seen_record = await seen.find(tx, uri)

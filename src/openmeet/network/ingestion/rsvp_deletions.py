@@ -77,7 +77,9 @@ def rsvp_deletion_of(message: RecordMessage, seen_record: SeenRecord | None, eve
 
 
 async def apply_deletion(tx: Transaction, deletion: RsvpDeletion) -> None:
-    """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
+    """End the RSVP of a deleted record: the person's next older RSVP, if any, becomes effective; otherwise they have
+    declined.
+    """
     publication = await publication_queries.find_by_uri(tx, deletion.uri)
     if publication is None:
         await _apply_to_record_of_others(tx, deletion)
@@ -97,7 +99,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
     if publication.has_unsent_revision and (not is_newer or deleted_by != deletion.rev):
         await _store_deletion_decision(tx, deletion, publication, is_ours=is_newer)
     # Without a base, this is refused: as far as is known, no write of ours under this key has taken effect. Then no
-    # attendance has the record, so nothing is withdrawn, and our write stays due.
+    # attendance has the record, so the RSVP stays, and our write stays due.
     is_deleted = await ingested_changes.mark_deleted_elsewhere(
         tx,
         uri=deletion.uri,
@@ -110,7 +112,7 @@ async def _apply_to_own_record(tx: Transaction, deletion: RsvpDeletion, publicat
         return
     own = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
     was_in_record = is_deleted and own is not None and own.status not in UNPUBLISHED_STATUSES
-    await _apply_next(tx, deletion, is_reply_withdrawn=was_in_record)
+    await _apply_next(tx, deletion, is_reply_deleted=was_in_record)
 
 
 async def _apply_to_record_of_others(tx: Transaction, deletion: RsvpDeletion) -> None:
@@ -123,16 +125,16 @@ async def _apply_to_record_of_others(tx: Transaction, deletion: RsvpDeletion) ->
     own = await attendance_queries.by_record_uri(tx, deletion.uri)
     is_given_here = own is not None and own.source is RsvpSource.HERE
     is_kept = own is not None and await _keep_reply_given_since(tx, deletion, own)
-    await _apply_next(tx, deletion, is_reply_withdrawn=is_given_here and not is_kept)
+    await _apply_next(tx, deletion, is_reply_deleted=is_given_here and not is_kept)
 
 
-async def _apply_next(tx: Transaction, deletion: RsvpDeletion, *, is_reply_withdrawn: bool) -> None:
-    """Make the person's next RSVP effective, or withdraw the one of the deleted record if there is none.
+async def _apply_next(tx: Transaction, deletion: RsvpDeletion, *, is_reply_deleted: bool) -> None:
+    """Make the person's next RSVP effective, or decline the one of the deleted record if there is none.
 
-    ``is_reply_withdrawn``: the reply given here was in the deleted record, so its author withdrew it, and it is not
-    compared with the next RSVP.
+    ``is_reply_deleted``: the reply given here was in the deleted record, so it no longer counts and is not compared with
+    the next RSVP.
     """
-    apply_next = apply_rsvp.adopt_effective if is_reply_withdrawn else apply_rsvp.update_attendance
+    apply_next = apply_rsvp.adopt_effective if is_reply_deleted else apply_rsvp.update_attendance
     if deletion.about is None or not await apply_next(tx, deletion.about):
         await rsvp_records.apply_deletion_from_network(tx, record_uri=deletion.uri)
 

@@ -170,7 +170,7 @@ async def show_confirm(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
+    """Record the RSVP and redirect to its page, where it can be changed or declined."""
     try:
         async with database_of(request).transaction() as tx:
             event, _, saved = await guest_rsvp_actions.confirm(tx, _rsvp_id(request))

@@ -87,7 +87,7 @@ async def save_reply(request: Request) -> Response:
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
-        # Attendees can withdraw from an event that they can no longer see. Everyone else gets NotFound.
+        # Attendees can decline an event that they can no longer see. Everyone else gets NotFound.
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH_AFTER_REPLY.get(AttendanceStatus.DECLINED, ""))
     try:
@@ -128,7 +128,7 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
 
 def _undoing_reply(before: Attendance | None) -> RsvpReply | None:
     """The reply that gives somebody their previous status again, "going" only if there is room. If they had no RSVP, it
-    withdraws the new one. None if the previous status cannot be restored: a reply cannot return somebody to the waitlist,
+    declines. None if the previous status cannot be restored: a reply cannot return somebody to the waitlist,
     to an offer, to an unanswered invitation or to an unclear reply.
     """
     if before is None:

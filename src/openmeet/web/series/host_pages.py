@@ -64,16 +64,16 @@ async def follow(request: Request) -> Response:
 
 
 async def answer_all(request: Request) -> Response:
-    """RSVP to all coming and new dates, or withdraw. Dates with limited capacity are included only if their checkbox is
-    selected.
+    """RSVP to all coming and new dates, or stop, also by declining them. Dates with limited capacity are included only if
+    their checkbox is selected.
     """
     caller, slug = caller_of(request), series_slug_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         if form.get("reply") in {"stop", "withdraw"}:
-            withdraws = form["reply"] == "withdraw"
-            await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
-            return go(series_path(slug), flash="not_going_to_any" if withdraws else "not_going_to_later")
+            declines = form["reply"] == "withdraw"
+            await standing_rsvps.stop(tx, caller, slug, declines=declines)
+            return go(series_path(slug), flash="not_going_to_any" if declines else "not_going_to_later")
         with_limited = bool(form.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)

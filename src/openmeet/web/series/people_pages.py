@@ -45,6 +45,7 @@ from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series.api import series_response
 from openmeet.web.series.schemas import (
+    DeclinedDates,
     FollowerList,
     FollowerOutput,
     HeirList,
@@ -55,7 +56,6 @@ from openmeet.web.series.schemas import (
     OfferInput,
     OfferOutput,
     SeriesOutput,
-    Withdrawn,
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -235,8 +235,8 @@ async def stop_going(request: Request) -> Response:
     if withdraw not in {"true", "false"}:
         raise InvalidInput("withdraw", GeneralReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
-        count = await standing_rsvps.stop(tx, caller, series_slug_of(request), withdraws=withdraw == "true")
-    return json_response(Withdrawn(count))
+        count = await standing_rsvps.stop(tx, caller, series_slug_of(request), declines=withdraw == "true")
+    return json_response(DeclinedDates(count))
 
 
 async def confirm_new_times(request: Request) -> Response:
@@ -323,7 +323,7 @@ OPERATIONS = (
         "stopGoingToSeries",
         "End the standing RSVP for new dates; with withdraw, also withdraw from the existing ones",
         stop_going,
-        {200: Withdrawn},
+        {200: DeclinedDates},
         parameters=(_WITHDRAW,),
         failures=(404,),
     ),

@@ -422,8 +422,8 @@ class NewTimesConfirmed(msgspec.Struct, rename="camel"):
     confirmed: int
 
 
-class Withdrawn(msgspec.Struct, rename="camel"):
-    """The number of dates from which the caller withdrew."""
+class DeclinedDates(msgspec.Struct, rename="camel"):
+    """The number of dates that the caller declined, ``withdrawn``."""
 
     withdrawn: int
 
