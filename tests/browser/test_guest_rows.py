@@ -30,7 +30,7 @@ async def test_rows_show_the_guests_answers(browser, openmeet, viewport, script)
         )
         settings = RegistrationSettings(max_party=3, questions=questions)
         await event_hosting.change_registration_settings(tx, host, event.slug, settings)
-        said = ReplyDetails(party=2, guest_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
+        said = ReplyDetails(party=2, companion_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
         await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, said)
         session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
     async with context(browser, openmeet, viewport=viewport, java_script_enabled=script) as hosts:

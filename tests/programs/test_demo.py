@@ -97,7 +97,7 @@ async def test_events_that_are_over_look_as_if_they_had_happened(make_sqlite: Sq
         assert [row["status"] for row in rows] == [AttendanceStatus.ATTENDED, "attending", "interested", "declined"]
         assert all(row["created_at"] < row["answered_at"] < reader.now - DAY for row in rows)
         event, access = await event_with_photos(reader, rows[0]["slug"], eva["id"])
-        assert (event.title, access) == (PAST[0].title, PhotoAccess.GUEST)
+        assert (event.title, access) == (PAST[0].title, PhotoAccess.ATTENDEE)
         past = await my_events(reader, eva["id"], MyEvents.PAST, None, 50)
         went = {RsvpReply.GOING, RsvpReply.INTERESTED}
         assert [one.title for one in past] == [one.title for one in PAST if one.reply in went or one.host == PEOPLE[0]]

@@ -53,7 +53,7 @@ _GUEST_SAYS: Final = {
     RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
     RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
 }
-# For "going" to an event that is full, or whose host approves every guest.
+# For "going" to an event that is full, or whose host approves everybody.
 _GUEST_ASKS: Final = lazy("You asked for a place at %(title)s.")
 
 

@@ -302,7 +302,7 @@ def test_hosts_of_a_hidden_event_are_not_offered_to_invite() -> None:
     assert (bar.primary, bar.secondary) == (None, A.EDIT)
 
 
-def test_hosts_thank_the_guests_after_the_event_and_do_it_again() -> None:
+def test_hosts_thank_the_attendees_after_the_event_and_do_it_again() -> None:
     """The next date of a series exists already, so it needs no copy."""
     over = AnswerBarInput(starting(-DAY), None, NOW, is_hosting=True, may_edit=True)
     single, series = answer_bar_of(over), answer_bar_of(replace(over, has_next_date=True))

@@ -344,7 +344,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
         )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        reply_details = ReplyDetails(party=2, guest_names=("\uff20SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
+        reply_details = ReplyDetails(party=2, companion_names=("\uff20SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, reply_details)
     head, row = await table_of(db, event)
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')

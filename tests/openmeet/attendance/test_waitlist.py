@@ -329,8 +329,8 @@ async def test_questions_deadline_and_approval(db, clock):
         assert set(missing.value.problems) == {"q1", "guest_names"}
         with pytest.raises(InvalidForm):
             await reply_as(tx, ben, event, form_responses={"q1": "meat"})
-        saved = await reply_as(tx, ben, event, party=2, guest_names=("Tom",), form_responses={"q1": "vegan"})
-        assert (saved.status, saved.form_responses, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
+        saved = await reply_as(tx, ben, event, party=2, companion_names=("Tom",), form_responses={"q1": "vegan"})
+        assert (saved.status, saved.form_responses, saved.companion_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
         approved = await host_decisions.approve(tx, ana, event.slug, [saved.id])
         assert (approved.seated, approved.waiting) == (1, 0)
         assert await place_of(tx, event, ben) == "attending"

@@ -146,7 +146,7 @@ async def test_hosts_dismiss_only_reports_about_their_events(post: Post):
         event = await event_by(tx, ana)
         await invitations.invite(tx, ana, event.slug, "jonas@exmaple.org")
     await refuse_all(post)
-    assert await does(post, dismiss, eve.user_id, event.id, AddressSource.GUESTS) == 0
+    assert await does(post, dismiss, eve.user_id, event.id, AddressSource.INVITATIONS) == 0
     assert await does(post, dismiss, ana.user_id, event.id, AddressSource.CO_HOSTS) == 0
     async with signed_in(post.site, ana.user_id) as browser:
         about = {"about": event.id, "source": "guests"}

@@ -32,7 +32,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 TIMES = RetentionTimes(30, 90)
 ASKED = RegistrationSettings(max_party=3, asks_names=True, questions=(RegistrationQuestion("q1", "Diet?"),))
-SAID = ReplyDetails(party=2, guest_names=("zqguestname",), form_responses={"q1": "zqallergy"})
+SAID = ReplyDetails(party=2, companion_names=("zqguestname",), form_responses={"q1": "zqallergy"})
 
 
 @pytest.fixture

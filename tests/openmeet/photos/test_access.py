@@ -194,7 +194,7 @@ async def test_an_answer_from_another_app_after_the_start_proves_nothing(album, 
         assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.NONE
         await host_decisions.check_in(tx, album.people["Ana"], album.event.slug, rsvp.id)
         rsvp = await find(tx, album.event.id, dan.user_id)
-        assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.GUEST
+        assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.ATTENDEE
 
 
 async def test_an_answer_from_another_app_before_the_start_counts(album):

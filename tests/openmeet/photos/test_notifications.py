@@ -99,9 +99,9 @@ async def test_all_guests_are_those_who_see_the_photos_one_by_one(album):
             seen_by = []
             for name in ("Ben", "Cleo", "Dan"):
                 rsvp = await attendance_queries.find(reader, event.id, people[name].user_id)
-                if await access.access_to(reader, event, people[name].user_id, rsvp) is PhotoAccess.GUEST:
+                if await access.access_to(reader, event, people[name].user_id, rsvp) is PhotoAccess.ATTENDEE:
                     seen_by.append(people[name].user_id)
-            assert await access.guests_after(reader, event, "", 10) == sorted(seen_by), act
+            assert await access.attendees_after(reader, event, "", 10) == sorted(seen_by), act
 
 
 async def test_photos_that_only_their_author_sees_are_no_news(album):

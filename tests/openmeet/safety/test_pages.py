@@ -140,7 +140,7 @@ async def test_an_invited_address_reveals_no_responses(site: Site) -> None:
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "What do you eat?"),))
         )
         invited = await invitations.invite(tx, ana, event.slug, "ben@example.org")
-        wanted = ReplyDetails(party=2, guest_names=("Zoe",), form_responses={"q1": "Mushrooms"})
+        wanted = ReplyDetails(party=2, companion_names=("Zoe",), form_responses={"q1": "Mushrooms"})
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING, wanted)
         await host_decisions.reject(tx, ana, event.slug, [invited.id])
     async with signed_in(site, ana.user_id) as host:

@@ -240,11 +240,11 @@ def _today_sentence(bar_input: AnswerBarInput) -> str:
 
 
 def going_sentence(rsvp: Attendance | None) -> str:
-    """Return the sentence that says they are going and with how many guests."""
-    guests = 0 if rsvp is None else rsvp.party - 1
-    if not guests:
+    """Return the sentence that says they are going and with how many companions."""
+    companions = 0 if rsvp is None else rsvp.party - 1
+    if not companions:
         return gettext("You’re going.")
-    return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", guests)
+    return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", companions)
 
 
 def _full_sentence(waiting: int) -> str:

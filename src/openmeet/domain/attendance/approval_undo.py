@@ -54,8 +54,8 @@ async def count_unchanged(reader: Reader, event: Event, host: UserId, batch: App
 async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: ApprovalBatch) -> tuple[int, int]:
     """Turn these approvals into requests again. Returns how many are requests again, and how many stay as they are.
 
-    An approval stays if the RSVP has changed since, for example because the guest has cancelled or was checked in, and
-    if the guest was told of it: they have read the notification or got the e-mail. Raises NotFound, Forbidden, Refused
+    An approval stays if the RSVP has changed since, for example because the person has declined or was checked in, and
+    if the person was told of it: they have read the notification or got the e-mail. Raises NotFound, Forbidden, Refused
     (``EventCancelled``).
     """
     undone, total, after, is_last = 0, 0, "", False

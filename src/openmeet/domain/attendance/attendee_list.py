@@ -46,7 +46,7 @@ async def attendees(
     """List people of an event in these statuses, by time of answer, then waitlisted people in their order.
 
     ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
-    (``with_private``), so are people who do not want to be seen, including guests without an account, and RSVPs that
+    (``with_private``), so are people who do not want to be seen, including guests, and RSVPs that
     only hosts see (``_IS_FOR_HOSTS_ONLY``). Others see only how many wait, because it is private that somebody did not
     get a place. Everyone sees themselves (``viewer``).
     """

@@ -1,4 +1,4 @@
-"""From when until when the guests of an event can be checked in. Pure."""
+"""From when until when the attendees of an event can be checked in. Pure."""
 
 from typing import Final
 

@@ -18,7 +18,7 @@ RsvpKey = tuple[EventId, UserId]
 
 # Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
 MAX_PARTY = 20
-MAX_GUEST_NAME_LENGTH = 100
+MAX_COMPANION_NAME_LENGTH = 100
 MAX_FORM_RESPONSE_LENGTH = 1_000
 
 
@@ -108,7 +108,7 @@ SHOWN_STATUSES = (*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatu
 class Attendance:
     """One person's RSVP to one event. ``waitlist_number`` orders the waitlist, smallest first.
 
-    ``party`` is the number of people who come, including this one; ``guest_names`` has the names of the others, if
+    ``party`` is the number of people who come, including this one; ``companion_names`` has the names of the others, if
     given. ``mode`` is None unless the event is hybrid. ``offered_until`` is the instant until which a seat is held for
     a waitlisted person to accept. ``approved_at`` is set once the host approved; no further approval is required.
     ``known_starts_at`` is the event's start at the time of their last answer (``moved_dates.is_moved_since``). With
@@ -135,7 +135,7 @@ class Attendance:
     known_starts_at: Instant | None = None
     is_private: bool = False
     skips_record: bool = False
-    guest_names: tuple[str, ...] = ()
+    companion_names: tuple[str, ...] = ()  # the column and the JSON API call them ``guest_names``
     form_responses: Mapping[str, str] = field(default_factory=dict)
     question_texts: Mapping[str, str] = field(default_factory=dict)
 
@@ -170,13 +170,13 @@ class RecordedRsvp:
         return self.event_id, self.user_id
 
 
-# Stored under the name ``replies`` (``guest_rsvps.GuestRequest``).
-class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
+# Stored with the keys ``guest_names`` and ``replies`` (``guest_rsvps.GuestRequest``).
+class ReplyDetails(msgspec.Struct, frozen=True, rename={"companion_names": "guest_names", "form_responses": "replies"}):
     """Details given with a reply. None leaves a field as it is."""
 
     party: int | None = None
     mode: AttendanceMode | None = None
-    guest_names: tuple[str, ...] | None = None
+    companion_names: tuple[str, ...] | None = None
     form_responses: Mapping[str, str] | None = None
     is_private: bool | None = None
     skips_record: bool | None = None

@@ -120,7 +120,7 @@ class ProofContent:
 def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> AttendanceReason | None:
     """Why there is no proof of this attendance now; None if there can be one.
 
-    Guests are let in up to a day before the start, so a check-in alone does not show that somebody was there. The hosts
+    Attendees are let in up to a day before the start, so a check-in alone does not show that somebody was there. The hosts
     of private events did not agree that we confirm them to anybody.
     """
     if event.is_gone or event.is_held or event.is_hidden or event.is_cancelled:

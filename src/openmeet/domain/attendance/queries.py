@@ -99,7 +99,7 @@ def attendance_of(row: Row) -> Attendance:
         known_starts_at=row["known_starts_at"],
         is_private=bool(row["is_private"]),
         skips_record=bool(row["skips_record"]),
-        guest_names=tuple(msgspec.json.decode(row["guest_names"])),
+        companion_names=tuple(msgspec.json.decode(row["guest_names"])),
         form_responses=msgspec.json.decode(row["replies"]),
         question_texts=msgspec.json.decode(row["reply_words"]),
     )
@@ -454,7 +454,7 @@ def _values(attendance: Attendance) -> dict[str, object]:
         "known_starts_at": attendance.known_starts_at,
         "is_private": int(attendance.is_private),
         "skips_record": int(attendance.skips_record),
-        "guest_names": msgspec.json.encode(attendance.guest_names).decode(),
+        "guest_names": msgspec.json.encode(attendance.companion_names).decode(),
         "replies": msgspec.json.encode(dict(attendance.form_responses)).decode(),
         "reply_words": msgspec.json.encode(dict(attendance.question_texts)).decode(),
     }

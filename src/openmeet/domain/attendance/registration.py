@@ -399,7 +399,9 @@ async def initialize(tx: Transaction, original: Event | None, subject_id: str, n
 
 
 async def set_approval(tx: Transaction, subject_id: str, needs_approval: bool | None) -> None:
-    """Change whether the host of a new event or series approves every guest. Its other settings stay. None: no change."""
+    """Change whether the host of a new event or series approves everybody who wants to come. Its other settings stay.
+    None: no change.
+    """
     settings = await own_settings_of(tx, subject_id) or DEFAULT_SETTINGS
     if needs_approval is not None and settings.needs_approval is not needs_approval:
         await put(tx, subject_id, replace(settings, needs_approval=needs_approval))

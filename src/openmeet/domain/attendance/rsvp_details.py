@@ -14,8 +14,8 @@ from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance.history import CHECKED_IN_AT
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
+    MAX_COMPANION_NAME_LENGTH,
     MAX_FORM_RESPONSE_LENGTH,
-    MAX_GUEST_NAME_LENGTH,
     Attendance,
     AttendanceId,
     AttendanceMode,
@@ -37,7 +37,7 @@ class RsvpDetails:
 
     party: int
     mode: AttendanceMode | None
-    guest_names: tuple[str, ...]
+    companion_names: tuple[str, ...]
     form_responses: Mapping[str, str]
     is_private: bool
     skips_record: bool = False
@@ -123,12 +123,16 @@ def _mode(event: Event, rsvp: Attendance | None, reply_details: ReplyDetails) ->
 def _names(
     reply_details: ReplyDetails, rsvp: Attendance | None, party: int, problems: dict[str, Why]
 ) -> tuple[str, ...]:
-    names = reply_details.guest_names if reply_details.guest_names is not None else (rsvp.guest_names if rsvp else ())
+    names = (
+        reply_details.companion_names
+        if reply_details.companion_names is not None
+        else (rsvp.companion_names if rsvp else ())
+    )
     names = tuple(filter(None, (one_line(name) for name in names)))
-    if any(len(name) > MAX_GUEST_NAME_LENGTH for name in names):
-        problems["guest_names"] = GeneralReason.NAME_TOO_LONG(most=MAX_GUEST_NAME_LENGTH)
+    if any(len(name) > MAX_COMPANION_NAME_LENGTH for name in names):
+        problems["guest_names"] = GeneralReason.NAME_TOO_LONG(most=MAX_COMPANION_NAME_LENGTH)
     if len(names) > max(0, party - 1):
-        if reply_details.guest_names is not None:
+        if reply_details.companion_names is not None:
             problems["guest_names"] = AttendanceReason.TOO_MANY_NAMES
         names = names[: max(0, party - 1)]
     return names

@@ -53,7 +53,7 @@ class RsvpListEntry:
     is_private: bool = False
     is_guest: bool = False
     offered_until: Instant | None = None
-    guest_names: tuple[str, ...] = ()
+    companion_names: tuple[str, ...] = ()
     invited_as: str = ""
     waitlist_number: int = BEFORE_WAITLIST
     is_unanswered_invitation: bool = False
@@ -84,7 +84,7 @@ def entry_of(row: Row) -> RsvpListEntry:
         is_private=bool(row["is_private"]),
         is_guest=bool(row["is_guest"]),
         offered_until=row["offered_until"],
-        guest_names=tuple(msgspec.json.decode(row["guest_names"])),
+        companion_names=tuple(msgspec.json.decode(row["guest_names"])),
         invited_as=row["invited_as"] or "",
         waitlist_number=row["waitlist_number"],
         is_unanswered_invitation=bool(row["is_unanswered_invitation"]),

@@ -32,7 +32,7 @@ class RsvpListText:
     status: AttendanceStatus
     status_words: str
     party: int
-    guest_names: tuple[str, ...]
+    companion_names: tuple[str, ...]
     mode: AttendanceMode | None
     pending_for: PendingFor | None
     is_guest: bool
@@ -42,10 +42,9 @@ class RsvpListText:
 
 
 def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> RsvpListText:
-    """One RSVP of a list in words. Somebody who was invited by address is shown by that address until they
-    answer, even after a host revoked the invitation or checked them in. Anything else, such as the names of their
-    guests, would reveal the owner of the address. People without an account who answer without a name are shown by that
-    address, too.
+    """One RSVP of a list in words. Somebody who was invited by address is shown by that address until they answer, even
+    after a host revoked the invitation or checked them in. Anything else, such as the names of their companions, would
+    reveal the owner of the address. People without an account who answer without a name are shown by that address, too.
     """
     words = str(STATUS_LABELS[entry.status])
     if entry.status is AttendanceStatus.WAITLISTED and entry.offered_until is not None:
@@ -63,7 +62,7 @@ def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimit
         status=entry.status,
         status_words=words,
         party=entry.party,
-        guest_names=() if entry.is_unanswered_invitation else entry.guest_names,
+        companion_names=() if entry.is_unanswered_invitation else entry.companion_names,
         mode=entry.mode,
         pending_for=entry.pending_for,
         # Either value would reveal whether this address has a local account.

@@ -121,7 +121,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
     reply_details = ReplyDetails(
         party=party if isinstance(party, int) else None,
         mode=AttendanceMode(str(mode)) if mode in set(AttendanceMode) else None,
-        guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
+        companion_names=tuple(map(str, names)) if isinstance(names, list) else None,
         form_responses={str(name): str(reply_text) for name, reply_text in replies.items()}
         if isinstance(replies, dict)
         else None,

@@ -1,6 +1,6 @@
 """E-mails about a host's events and groups that mail servers rejected permanently.
 
-Hosts see the addresses that they or a co-host typed. They do not know the addresses of guests and members, so for those
+Hosts see the addresses that they or a co-host typed. They do not know the addresses of attendees and members, so for those
 they see only a number.
 """
 
@@ -41,7 +41,7 @@ class AddressSource(StrEnum):
 
     CO_HOSTS = "co_hosts"
     GUEST_LIST = "guest_list"
-    GUESTS = "guests"
+    INVITATIONS = "guests"
     MEMBER_LIST = "member_list"
     MEMBERS = "members"
     PERSON = "person"  # the recipient answered the event or is in the group, and entered the address themselves
@@ -202,13 +202,13 @@ async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], 
     """E-mails to people who answered the event, are invited to it or are in the group. Followers of a host are left
     out.
     """
-    about_guests = await _emails_about(reader, by_kind.get(NEWS_MAIL, ()))
-    about_guests += [_EmailAbout(one, one.subject_id) for kind in _CONFIRMATIONS for one in by_kind.get(kind, ())]
-    about_guests = [one for one in about_guests if one.person != host]
-    answers = await _answers(reader, [one for one in about_guests if not one.is_group])
-    inside = await _memberships(reader, [one for one in about_guests if one.is_group])
+    about_others = await _emails_about(reader, by_kind.get(NEWS_MAIL, ()))
+    about_others += [_EmailAbout(one, one.subject_id) for kind in _CONFIRMATIONS for one in by_kind.get(kind, ())]
+    about_others = [one for one in about_others if one.person != host]
+    answers = await _answers(reader, [one for one in about_others if not one.is_group])
+    inside = await _memberships(reader, [one for one in about_others if one.is_group])
     refused = []
-    for one in about_guests:
+    for one in about_others:
         key = (one.subject, one.person)
         if one.is_group:
             if key in inside:
@@ -217,7 +217,7 @@ async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], 
             address = answers[key]
             # The host must not learn whose address it is before the person answers.
             if address:
-                refused.append(_RefusedEmail(one.due, AddressSource.GUESTS, one.subject, address))
+                refused.append(_RefusedEmail(one.due, AddressSource.INVITATIONS, one.subject, address))
             elif not one.is_invitation:
                 refused.append(_RefusedEmail(one.due, AddressSource.PERSON, *key))
     return refused
@@ -243,18 +243,18 @@ async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailA
     return emails_about
 
 
-async def _answers(reader: Reader, about_guests: Sequence[_EmailAbout]) -> dict[tuple[str, str], str]:
+async def _answers(reader: Reader, about_others: Sequence[_EmailAbout]) -> dict[tuple[str, str], str]:
     """Map (event id, user id) to the address by which a host invited this person.
 
     The address is empty for people who have answered. People who declined or were removed are left out.
     """
-    if not about_guests:
+    if not about_others:
         return {}
     rows = await reader.fetch(
         "select event_id, user_id, status, coalesce(invited_as, '') as invited_as from attendances"
         " where event_id in :events and user_id in :people and status in :statuses order by id",
-        events=sorted({one.subject for one in about_guests}),
-        people=sorted({one.person for one in about_guests}),
+        events=sorted({one.subject for one in about_others}),
+        people=sorted({one.person for one in about_others}),
         statuses=[one.value for one in NOTIFIED_STATUSES],
     )
     return {
@@ -265,14 +265,14 @@ async def _answers(reader: Reader, about_guests: Sequence[_EmailAbout]) -> dict[
     }
 
 
-async def _memberships(reader: Reader, about_guests: Sequence[_EmailAbout]) -> set[tuple[str, str]]:
-    if not about_guests:
+async def _memberships(reader: Reader, about_others: Sequence[_EmailAbout]) -> set[tuple[str, str]]:
+    if not about_others:
         return set()
     rows = await reader.fetch(
         "select group_id, user_id from group_members where group_id in :groups and user_id in :people and role in :roles"
         " order by id",
-        groups=sorted({one.subject for one in about_guests}),
-        people=sorted({one.person for one in about_guests}),
+        groups=sorted({one.subject for one in about_others}),
+        people=sorted({one.person for one in about_others}),
         roles=[one.value for one in INSIDE],
     )
     return {(row["group_id"], row["user_id"]) for row in rows}

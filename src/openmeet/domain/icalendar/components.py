@@ -28,7 +28,7 @@ class IcalendarReason(Reason):
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
-# Lines per component: enough for an event with a line for each of a few thousand guests.
+# Lines per component: enough for an event with a line for each of a few thousand attendees.
 MAX_COMPONENT_LINES = 5_000
 # A file with more lines than this would have much shorter lines than those that other programs write.
 MAX_LINES = 400_000

@@ -206,7 +206,7 @@ def _conferences(event: Event) -> list[tuple[str, str]]:
 
 
 def _left_out(event: Event, html: str) -> list[str]:
-    """Parts of the event that are not imported: pictures, files, guests."""
+    """Parts of the event that are not imported: pictures, files, attendees."""
     notes = []
     if pictures := len(_IMAGE.findall(html)):
         notes.append(

@@ -149,8 +149,8 @@ EVENTS: Final = (
         Retention.CONTENT,
         OnErasure.PARENT,
         (
-            person(ColumnAudience.GUESTS, "user_id", unique_with="event_id digest"),
-            personal(ColumnAudience.GUESTS, "key caption"),
+            person(ColumnAudience.PHOTO_VIEWERS, "user_id", unique_with="event_id digest"),
+            personal(ColumnAudience.PHOTO_VIEWERS, "key caption"),
             unexported(personal(ColumnAudience.NOBODY, "digest")),
             plain("event_id removed_from has_files width height size waits_until created_at"),
         ),

@@ -39,7 +39,7 @@ class ColumnAudience(StrEnum):
     EVERYONE = "everyone"
     EVENT = "everybody who may see the event, series or group"
     ATTENDEES = "hosts and attendees, or everyone if the host chose so"
-    GUESTS = "hosts, and people who were going when the event began or whom a host let in"
+    PHOTO_VIEWERS = "hosts, and people who were going when the event began or whom a host let in"
     MEMBERS = "members of the group"
     HOSTS = "hosts of the event or group"
     SELF = "only the person"

@@ -46,7 +46,7 @@ async def access_with_role(
         if may(role, EventPermission.DECIDE_ANSWERS):
             return PhotoAccess.HOST
         if rsvp is not None and await took_part(reader, event, rsvp) and await is_welcome(reader, event, viewer):
-            return PhotoAccess.GUEST
+            return PhotoAccess.ATTENDEE
     return await _own_access(reader, event, viewer)
 
 
@@ -69,8 +69,8 @@ async def took_part(reader: Reader, event: Event, rsvp: Attendance) -> bool:
     return await history.status_at(reader, rsvp.id, event.starts_at) in SEATED_STATUSES
 
 
-# ``took_part`` and ``is_welcome`` for all guests of an event, who can be thousands.
-_GUESTS: Final = f"""
+# ``took_part`` and ``is_welcome`` for all attendees of an event, who can be thousands.
+_ATTENDEES: Final = f"""
     select a.user_id from attendances a
         join users u on u.id = a.user_id and u.kind = 'person'
         join events e on e.id = a.event_id
@@ -83,9 +83,9 @@ _GUESTS: Final = f"""
 """
 
 
-async def guests_after(reader: Reader, event: Event, after: str, limit: int) -> list[UserId]:
-    """Guests with an account who see the photos of an event that takes them, ordered by id, beginning after ``after``."""
-    rows = await reader.fetch(_GUESTS, event_id=event.id, after=after, starts_at=event.starts_at, limit=limit)
+async def attendees_after(reader: Reader, event: Event, after: str, limit: int) -> list[UserId]:
+    """Attendees with an account who see the photos of an event that takes them, ordered by id, after ``after``."""
+    rows = await reader.fetch(_ATTENDEES, event_id=event.id, after=after, starts_at=event.starts_at, limit=limit)
     return [UserId(row["user_id"]) for row in rows]
 
 

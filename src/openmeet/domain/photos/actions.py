@@ -111,7 +111,7 @@ async def add(
 
 async def describe(tx: Transaction, user_id: UserId, key: str, caption: str) -> EventPhoto:
     """Change the caption of one's own photo, and return the changed photo. People who only see their own photos may not:
-    hosts and guests, who may have shut them out, would read it.
+    hosts and attendees, who may have shut them out, would read it.
 
     Raises NotFound, Forbidden, InvalidForm (``caption``).
     """

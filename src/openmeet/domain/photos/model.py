@@ -43,17 +43,17 @@ class PhotoAccess(StrEnum):
     """What a person may do with the photos of an event.
 
     ``OWN``: see and remove what they added, and nothing else, for example because they have declined since.
-    ``GUEST``: also see all and add some. ``HOST``: also remove any.
+    ``ATTENDEE``: also see all and add some. ``HOST``: also remove any.
     """
 
     NONE = "none"
     OWN = "own"
-    GUEST = "guest"
+    ATTENDEE = "attendee"
     HOST = "host"
 
     @property
     def sees_all(self) -> bool:
-        return self in {PhotoAccess.GUEST, PhotoAccess.HOST}
+        return self in {PhotoAccess.ATTENDEE, PhotoAccess.HOST}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from openmeet.domain.notifications.event_kinds import PhotosAdded
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.photos import queries
-from openmeet.domain.photos.access import guests_after, takes_photos
+from openmeet.domain.photos.access import attendees_after, takes_photos
 from openmeet.domain.photos.model import EventPhoto, PhotoAccess
 from openmeet.domain.users.model import UserId
 
@@ -27,7 +27,7 @@ class PhotosNotice(msgspec.Struct, frozen=True):
 
 
 async def announce(tx: Transaction, event: Event, photo: EventPhoto) -> None:
-    """Notify hosts and guests of the first photo that somebody adds on a day. The event is locked.
+    """Notify hosts and attendees of the first photo that somebody adds on a day. The event is locked.
 
     Later photos of the day reach nobody new, except people who block or mute that person, but not another one who adds
     photos. Nobody is notified of a photo that only its author and moderators see.
@@ -46,7 +46,7 @@ async def announce(tx: Transaction, event: Event, photo: EventPhoto) -> None:
 async def _viewers(tx: Transaction, event: Event, notice: PhotosNotice, after: str, limit: int) -> RecipientPage:
     if event.is_hidden or not takes_photos(event, tx.now):
         return NOBODY_LEFT
-    people = await guests_after(tx, event, after, limit + 1)
+    people = await attendees_after(tx, event, after, limit + 1)
     to = [one for one in people[:limit] if one != notice.by]
     notices = [Notice(to, event.id, notice.day, PhotosAdded(person_id=notice.by))]
     return RecipientPage([(event_kinds.PHOTOS_ADDED, notices)], None if len(people) <= limit else people[limit - 1])

@@ -84,7 +84,7 @@ async def neighbours(
 
 
 async def events_with_photos(reader: Reader, event_ids: Sequence[str], viewer: UserId) -> set[EventId]:
-    """Those of these events with a photo by somebody else, which the viewer would see as a guest."""
+    """Those of these events with a photo by somebody else, which the viewer would see as an attendee."""
     if not event_ids:
         return set()
     rows = await reader.fetch(

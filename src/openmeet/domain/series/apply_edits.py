@@ -33,7 +33,7 @@ async def apply_plan(
     """Apply a plan to the locked series, either completely or not at all. Returns the series that its dates belong to
     afterwards.
 
-    ``notifies``: False if the host chose not to notify guests. New times and deleted dates are announced anyway.
+    ``notifies``: False if the host chose not to notify attendees. New times and deleted dates are announced anyway.
     ``is_read``: the plan comes from the series' record, so no publication is enqueued for it.
     """
     before = await undo.take_snapshot(tx, series)

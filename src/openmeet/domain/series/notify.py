@@ -108,7 +108,7 @@ async def of_changes(
     """Notices about changed dates (before, after) of a locked series. Dates that were cancelled before and still are do
     not count, unless nothing else changed: a list with their new times would read as if they took place.
 
-    ``notifies``: False if the host chose not to notify guests. As with a single event, a new time is announced anyway,
+    ``notifies``: False if the host chose not to notify attendees. As with a single event, a new time is announced anyway,
     and so is a date that is cancelled, deleted or back; hosts and co-hosts of these dates are notified in any case if
     somebody else changed them. ``notifies_followers``: False if these dates concern only people who answered them.
     """

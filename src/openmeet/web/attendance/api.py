@@ -218,7 +218,7 @@ def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
     return ReplyDetails(
         party=body.party,
         mode=AttendanceMode(body.mode) if body.mode else None,
-        guest_names=None if body.guest_names is None else tuple(body.guest_names),
+        companion_names=None if body.guest_names is None else tuple(body.guest_names),
         form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
         is_private=body.is_private if isinstance(body, AnswerInput) else None,
         skips_record=body.skip_bluesky_sync if isinstance(body, AnswerInput) else None,
@@ -247,7 +247,7 @@ def _answer_output(rsvp: Attendance, people_ahead: int | None, reader: Reader) -
         iso(rsvp.answered_at),
         rsvp.party,
         rsvp.mode.value if rsvp.mode else None,
-        list(rsvp.guest_names),
+        list(rsvp.companion_names),
         [FormResponseById(name, text) for name, text in rsvp.form_responses.items()],
         rsvp.is_private,
         iso(until) if until is not None and rsvp.has_offer(reader.now) else None,

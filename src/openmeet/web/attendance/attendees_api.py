@@ -261,7 +261,7 @@ def _attendee_output(
         display_name=row.name,
         status=attendee.status,
         party=attendee.party,
-        guest_names=list(row.guest_names),
+        guest_names=list(row.companion_names),
         mode=attendee.mode.value if attendee.mode else None,
         pending_for=attendee.pending_for.value if attendee.pending_for else None,
         is_guest=row.is_guest,

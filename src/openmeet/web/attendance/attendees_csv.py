@@ -107,7 +107,7 @@ def _rows(
                 text.name,
                 text.status_words,
                 str(text.party),
-                ", ".join(text.guest_names),
+                ", ".join(text.companion_names),
                 MODE_LABELS[text.mode] if text.mode else "",
                 formatting.iso(entry.answered_at),
                 formatting.iso(checked_in_at) if checked_in_at else "",

@@ -332,7 +332,7 @@ async def _numbers_context(
     return {
         "counts": counts,
         "asking": counts.pending_rsvps,
-        "brings_guests": counts.going > sum(rsvps_by_status[one] for one in _TABS["going"].statuses),
+        "has_companions": counts.going > sum(rsvps_by_status[one] for one in _TABS["going"].statuses),
         "places_left": who_comes.places_left(event, counts),
         "checked_in": (await tickets.counts(reader, event.id)).there,
         "has_search": sum(rsvps_by_status.values()) >= _SEARCHED_FROM,

@@ -166,7 +166,7 @@ def values_of(own_rsvp: Attendance | None) -> dict[str, str]:
     return {
         "party": str(own_rsvp.party),
         "mode": (own_rsvp.mode or AttendanceMode.IN_PERSON).value,
-        "guest_names": "\n".join(own_rsvp.guest_names),
+        "guest_names": "\n".join(own_rsvp.companion_names),
         "is_private": "yes" if own_rsvp.is_private else "",
         **own_rsvp.form_responses,
     }
@@ -186,7 +186,7 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
     return ReplyDetails(
         party=int(party) if party and fields.parties else None,
         mode=AttendanceMode(mode) if mode and fields.modes else None,
-        guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
+        companion_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
         is_private=bool(form.get("is_private")) if is_full_form else None,
         skips_record=not form[SHARE] if SHARE in form else own_rsvp is not None and own_rsvp.skips_record,

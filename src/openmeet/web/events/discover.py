@@ -175,7 +175,7 @@ def featured_events(parts: list[list[ListedDay]]) -> list[EventCard]:
 
 
 def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[EventCard]:
-    """Move three events of the next weekend out of the list and return them: the first ones that have visible guests
+    """Move three events of the next weekend out of the list and return them: the first ones that have visible attendees
     and different pictures, as far as there are such events. Empty if there are fewer than three.
     """
     first, last = (day.isoformat() for day in next_weekend(now, zone))

@@ -34,7 +34,7 @@ from openmeet.web.site.services import services
 
 # Hidden field with the start in the past that the person was asked to confirm.
 CONFIRMED_START = "past"
-# Checkbox: guests are not notified of the change.
+# Checkbox: attendees are not notified of the change.
 IS_CORRECTION = "is_correction"
 # Labels of the form's buttons. Questions about the input name the button that confirms it.
 SAVE_LABEL = lazy("Save changes")
@@ -51,7 +51,7 @@ class EventForm:
     ``was_draft``: a visitor had typed it before signing in. ``repeats``: the recurrence options, if they are offered.
     ``place_answer``: the message next to the place field. ``groups``: those that a new event can be in. ``asks_zone``:
     the time zone is not known yet. ``asks_name``: the viewer has no name yet. ``may_remove``: the viewer may choose when
-    the event is removed. ``may_publish``: the viewer may publish it, if it is a draft. ``has_guests``: there
+    the event is removed. ``may_publish``: the viewer may publish it, if it is a draft. ``has_attendees``: there
     are people to notify of changes, so the viewer may choose not to.
     """
 
@@ -67,7 +67,7 @@ class EventForm:
     asks_name: bool = False
     may_remove: bool = True
     may_publish: bool = True
-    has_guests: bool = False
+    has_attendees: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -125,7 +125,7 @@ def form_page(request: Request, form: EventForm, *, status: int = 200) -> Respon
         "kept_for": list(KEPT_FOR.items()),
         "may_remove": form.may_remove,
         "may_publish": form.may_publish,
-        "has_guests": form.has_guests,
+        "has_attendees": form.has_attendees,
         "summaries": section_summaries(typed.values),
         "asks_zone": form.asks_zone,
         "asks_name": form.asks_name,

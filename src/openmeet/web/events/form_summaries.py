@@ -74,7 +74,7 @@ def approval_values(settings: RegistrationSettings) -> dict[str, str]:
 
 
 def approval_in(form: Mapping[str, str]) -> bool | None:
-    """Whether the host approves every guest; None if the form did not ask."""
+    """Whether the host approves everybody who wants to come; None if the form did not ask."""
     return bool(form[NEEDS_APPROVAL]) if NEEDS_APPROVAL in form else None
 
 

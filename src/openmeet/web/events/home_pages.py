@@ -152,7 +152,9 @@ async def show_home(request: Request) -> Response:
         "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
-        "hosted": [_week_row(event, facts, counts_guests=True) for event in mine.hosted if event.starts_at is not None],
+        "hosted": [
+            _week_row(event, facts, counts_attendees=True) for event in mine.hosted if event.starts_at is not None
+        ],
     }
     return page(request, "events/my_home.html", context)
 
@@ -262,14 +264,14 @@ def _countdown_label(event: Event, now: Instant) -> str:
     return formatting.relative_day(starts, today) or ngettext("In %(number)s day", "In %(number)s days", number)
 
 
-def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) -> WeekRow:
-    """``counts_guests``: for an event that the viewer hosts, the row says how many people are going."""
+def _week_row(event: Event, facts: ListedFacts, *, counts_attendees: bool = False) -> WeekRow:
+    """``counts_attendees``: for an event that the viewer hosts, the row says how many people are going."""
     starts = time_and_place.local_time(event, event.starts_at or Instant(0))
     bar = facts.bars[event.id]
     badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].pending_people)
     label = "" if badge is None else str(badge.words)
     if bar.state is AnswerState.HOSTING:
-        label = (going_label(event, facts) or gettext("Nobody yet")) if counts_guests else gettext("You host")
+        label = (going_label(event, facts) or gettext("Nobody yet")) if counts_attendees else gettext("You host")
     return WeekRow(
         event_path(event.slug),
         title_of(event),

@@ -145,7 +145,7 @@ async def _edit_form_page(
         event=event,
         place_answer=place_answer,
         may_remove=may_remove,
-        has_guests=any(user_id != caller_of(request).user_id for user_id in first_two),
+        has_attendees=any(user_id != caller_of(request).user_id for user_id in first_two),
     )
     return form_page(request, form, status=status)
 

@@ -96,7 +96,7 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_today``: guests come to it
+    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_today``: attendees come to it
     today. ``other_answers`` counts the other kinds of answers.
     """
 

@@ -141,7 +141,7 @@ async def show_event(request: Request) -> Response:
 
 
 async def _view_as(reader: Reader, request: Request, event: Event, other: OtherViewer) -> Attendance | None:
-    """If the viewer is a host, continue the request as somebody else. Returns the RSVP of an imaginary guest who is
+    """If the viewer is a host, continue the request as somebody else. Returns the RSVP of an imaginary attendee who is
     going, if that is the chosen role. Nothing is stored.
 
     Does nothing for viewers who do not host the event.
@@ -150,14 +150,14 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
     if not await host_decisions.may_host(reader, event, caller_or_none(request)):
         return None
     if other is OtherViewer.STRANGER:
-        viewing_as.become_stranger(request, back, has_guests=True)
+        viewing_as.become_stranger(request, back, has_attendee_view=True)
         return None
-    guest = Caller(UserId(new_id(reader.now)), gettext("A guest"))
-    viewing_as.become_guest(request, guest, back)
+    attendee = Caller(UserId(new_id(reader.now)), gettext("A guest"))
+    viewing_as.become_attendee(request, attendee, back)
     return Attendance(
         AttendanceId(new_id(reader.now)),
         event.id,
-        guest.user_id,
+        attendee.user_id,
         AttendanceStatus.ATTENDING,
         waitlist_number=None,
         source=RsvpSource.HERE,

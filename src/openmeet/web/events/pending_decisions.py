@@ -47,7 +47,7 @@ DISMISS_PATH: Final = "/my/undelivered"
 _FIX: Final = {
     AddressSource.CO_HOSTS: "/events/{slug}/hosts",
     AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
-    AddressSource.GUESTS: "/events/{slug}/attendees?tab=invited",
+    AddressSource.INVITATIONS: "/events/{slug}/attendees?tab=invited",
     AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
     AddressSource.MEMBERS: "/groups/{slug}/invitations",
 }

@@ -174,7 +174,7 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
     new event's group, which cannot be changed later. With ``isDraft``, a new event is not published yet. For an event
     that is published already, ``isDraft`` is refused, even if it was true when the event was read
     (``awaitsRepository``): ``unpublishEvent`` turns it back into a draft. With ``isCorrection``, a change is not
-    notified to guests, unless it is of the time; a new event cannot have it.
+    notified to attendees, unless it is of the time; a new event cannot have it.
     """
 
     starts_local: str

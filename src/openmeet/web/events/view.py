@@ -74,7 +74,7 @@ class AttendeeView:
     face: Avatar
     is_you: bool
     from_network: bool
-    guests: int = 0
+    companions: int = 0
     is_private: bool = False
 
 
@@ -95,7 +95,7 @@ class AttendeeGroupView:
         """Whether the sentence names everybody, and the list would not say more."""
         return (
             not self.more
-            and all(not (one.guests or one.is_private or one.from_network) for one in self.people)
+            and all(not (one.companions or one.is_private or one.from_network) for one in self.people)
             and len(self.people) <= _NAMED
         )
 
@@ -419,7 +419,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     groups = []
     for words, total in totals.items():
         listed = shown[words] if total else []
-        more = max(0, total - sum(1 + person.guests for person in listed))
+        more = max(0, total - sum(1 + person.companions for person in listed))
         if listed or (more and words not in _COUNTED_ABOVE):
             groups.append(AttendeeGroupView(words, listed, more, _named_people(listed, total), _KINDS.get(words, "")))
     return groups

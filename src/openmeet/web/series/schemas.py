@@ -216,7 +216,7 @@ class EditInput(EventFieldsEdit, kw_only=True, rename="camel", forbid_unknown_fi
     ``originalDate`` names the edited date. It is required for ``this`` and ``following``, and if times change.
     ``recurrence`` is a new rule. The edit is refused if the revision of that date is no longer
     ``expectedDateRevision``, if the new start is in the past without ``allowPast``, or if it is further ahead than
-    dates can be opened (``TooFarAhead``). With ``isSilent``, guests and followers are notified only of new times
+    dates can be opened (``TooFarAhead``). With ``isSilent``, attendees and followers are notified only of new times
     and deleted dates.
     """
 

@@ -1,4 +1,4 @@
-"""View a page as somebody else: a host can see it as a guest or as an anonymous visitor does.
+"""View a page as somebody else: a host can see it as an attendee or as an anonymous visitor does.
 
 The request continues as that person. So all checks and templates treat the host as that person, and nothing has to be
 hidden afterwards. The layout shows a notice, and no form on the page can be sent.
@@ -18,23 +18,23 @@ PARAMETER: Final = "as"
 
 
 class OtherViewer(StrEnum):
-    """The role to view a page as. A guest is going to the event; a stranger is not signed in."""
+    """The role to view a page as. An attendee is going to the event; a stranger is not signed in."""
 
-    GUEST = "guest"
+    ATTENDEE = "guest"
     STRANGER = "stranger"
 
 
 @dataclass(frozen=True, slots=True)
 class ViewingAs:
-    """The notice in the layout. ``back`` is the page as its host sees it. ``has_guests``: the page can also be viewed
-    as a guest.
+    """The notice in the layout. ``back`` is the page as its host sees it. ``has_attendee_view``: the page can also be
+    viewed as an attendee.
 
     ``person`` is the host, whose stored pages the browser keeps.
     """
 
     who: OtherViewer
     back: str
-    has_guests: bool
+    has_attendee_view: bool
     person: UserId
 
 
@@ -44,17 +44,17 @@ def requested_role(connection: HTTPConnection) -> OtherViewer | None:
     return OtherViewer(role_name) if role_name in set(OtherViewer) and caller_or_none(connection) is not None else None
 
 
-def become_stranger(connection: HTTPConnection, back: str, *, has_guests: bool = False) -> None:
-    """Continue without a user. ``has_guests``: the page can also be viewed as a guest."""
+def become_stranger(connection: HTTPConnection, back: str, *, has_attendee_view: bool = False) -> None:
+    """Continue without a user. ``has_attendee_view``: the page can also be viewed as an attendee."""
     host = caller_of(connection).user_id
     set_caller(connection, None)
     set_viewer(connection, None)
-    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.STRANGER, back, has_guests, host)
+    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.STRANGER, back, has_attendee_view, host)
 
 
-def become_guest(connection: HTTPConnection, guest: Caller, back: str) -> None:
-    """Continue as this guest, who is not stored anywhere."""
+def become_attendee(connection: HTTPConnection, attendee: Caller, back: str) -> None:
+    """Continue as this attendee, who is not stored anywhere."""
     host = caller_of(connection).user_id
-    set_caller(connection, guest)
-    set_viewer(connection, Viewer(guest.display_name, 0))
-    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.GUEST, back, has_guests=True, person=host)
+    set_caller(connection, attendee)
+    set_viewer(connection, Viewer(attendee.display_name, 0))
+    connection.scope["openmeet.viewing_as"] = ViewingAs(OtherViewer.ATTENDEE, back, has_attendee_view=True, person=host)
