@@ -5,8 +5,10 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidForm
+from openmeet.domain.attendance.model import MAX_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
+    MAX_HOURS_BEFORE,
     RegistrationQuestion,
     RegistrationSettings,
     RegistrationSubmission,
@@ -14,6 +16,8 @@ from openmeet.domain.attendance.registration import (
     check_settings,
 )
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import MAX_CAPACITY
+from openmeet.web.attendance.registration_api import RegistrationSettingsBody
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 
@@ -69,3 +73,9 @@ async def test_the_id_of_a_question_is_no_name_of_another_field(db: Database, cl
         assert saved.status_code == 303, saved.text
         (asked,) = (await host.get(f"{path}/joining")).json()["questions"]
         assert asked["questionId"] != "mode"
+
+
+def test_the_schema_says_which_numbers_are_allowed() -> None:
+    text = RegistrationSettingsBody.__doc__ or ""
+    for largest in (MAX_CAPACITY, MAX_HOURS_BEFORE, MAX_PARTY):
+        assert f" to {largest}" in text
