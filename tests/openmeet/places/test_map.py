@@ -134,7 +134,7 @@ async def test_a_moved_map_keeps_its_search(site: Site) -> None:
         assert "near=Berlin" in closer
         moved = await anybody.get(closer.partition("#")[0])
         assert "Search this area" in moved.text
-        area = unescape(re.findall(r'class="map-area"><a href="([^"]*)"', moved.text)[0])
+        area = unescape(re.findall(r'class="map-area"><span>[^<]*</span> <a href="([^"]*)"', moved.text)[0])
         there = (await anybody.get(area)).text
         assert pins_in(there) == ["In Berlin"]
         assert re.search(r"<h1>Events near [A-Z]", there), "the area has the name of the place in it"
