@@ -5,6 +5,7 @@ import re
 import pytest
 
 from groundwork.clock import DAY, HandClock
+from groundwork.database.recorded_reads import recording
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations, registration
@@ -319,3 +320,21 @@ def next_up(page: str) -> tuple[str, str]:
     title = re.findall(r'href="/events/[^"]*">([^<]*)<', article)[0]
     chips = re.findall(r'class="chip[^"]*">(?:<svg.*?</svg>)?([^<]*)<', article)
     return title, chips[-1].strip()
+
+
+async def test_the_page_takes_few_statements(site: Site) -> None:
+    """Each is a round trip to PostgreSQL. The person goes to an event, hosts another one, and has a suggestion."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        soon = {"starts": "2026-03-20T18:00", "ends": ""}
+        going, _ = [await event_by(tx, ana, title=title, **soon) for title in ("Chess", "Go")]
+        await attendance.answer(tx, ben, going.slug, RsvpReply.GOING)
+        await event_by(tx, ben, title="Own")
+    async with signed_in(site, ben.user_id) as browser:
+        await browser.get("/home")
+        with recording(site.db) as log:
+            page = (await browser.get("/home")).text
+    assert all(part in page for part in ('id="next-up"', 'id="hosted"', 'id="for-you"'))
+    recorded = log.finished()
+    assert recorded is not None
+    assert len(recorded.reads) <= 30

@@ -78,8 +78,7 @@ class _AnsweredEvent:
 async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggestion]:
     """Upcoming public events that this person neither hosts nor has answered, best first and only one of each series."""
     past = await _answered(reader, viewer)
-    hosts = await _followed_hosts(reader, viewer)
-    groups = await _followed_groups(reader, viewer)
+    hosts, groups = await _followed(reader, viewer)
     answered_hosts = [
         host for host in dict.fromkeys(event.author_id for event in past) if host != viewer and host not in hosts
     ]
@@ -181,22 +180,23 @@ async def _answered(reader: Reader, viewer: UserId) -> list[_AnsweredEvent]:
     ]
 
 
-async def _followed_hosts(reader: Reader, viewer: UserId) -> list[UserId]:
+async def _followed(reader: Reader, viewer: UserId) -> tuple[list[UserId], list[str]]:
+    """The hosts whom this person followed most recently, and groups that they follow."""
     rows = await reader.fetch(
-        "select followed_id from profile_followers where user_id = :viewer order by created_at desc, followed_id limit :limit",
+        """
+        select kind, id from (
+            select * from (select 'host' as kind, followed_id as id, -created_at as place from profile_followers
+                            where user_id = :viewer order by created_at desc, followed_id limit :limit) as hosts
+            union all
+            select * from (select 'group' as kind, group_id as id, 0 as place from group_followers
+                            where user_id = :viewer order by group_id limit :limit) as in_groups
+        ) as followed order by kind, place, id
+        """,
         viewer=viewer,
         limit=_MAX_SOURCES,
     )
-    return [UserId(row["followed_id"]) for row in rows]
-
-
-async def _followed_groups(reader: Reader, viewer: UserId) -> list[str]:
-    rows = await reader.fetch(
-        "select group_id from group_followers where user_id = :viewer order by group_id limit :limit",
-        viewer=viewer,
-        limit=_MAX_SOURCES,
-    )
-    return [row["group_id"] for row in rows]
+    hosts = [UserId(row["id"]) for row in rows if row["kind"] == "host"]
+    return hosts, [row["id"] for row in rows if row["kind"] == "group"]
 
 
 async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: UserId | None) -> list[Event]:

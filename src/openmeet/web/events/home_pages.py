@@ -21,7 +21,6 @@ from openmeet.domain.events.unsolicited_lists import FrontPagePolicy
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
-from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, search, suggestions
 from openmeet.domain.search.my_event_lists import ComingUp
@@ -65,7 +64,6 @@ _READ_OF_GROUPS: Final = 4 * MAX_OF_GROUPS
 _READ_ASKED: Final = 2 * MAX_ASKED
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
-_ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,7 @@ async def show_home(request: Request) -> Response:
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
         every = {event.id: event for event in (*mine.upcoming, *asked, *mine.hosted, *mine.waiting, *listed)}
-        names = await _names_about(reader, for_you)
+        group_names = await _group_names(reader, for_you)
         public_url = services(request).settings.public_url
         further = await further_dates(reader, listed)
         facts = await facts_of(reader, list(every.values()), CardList(public_url, viewer, further=further))
@@ -149,7 +147,7 @@ async def show_home(request: Request) -> Response:
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
         "suggested": [SuggestedEvent(card_of(one, facts), day_in_row(one, now), "") for one in suggested],
-        "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
+        "for_you": [_suggested_event(one, facts, group_names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
         "hosted": [
@@ -207,32 +205,31 @@ async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event
     return [one for one in suggested if one.event.id not in shown][:MAX_SUGGESTED]
 
 
-async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping[str, str]:
-    """The names of the hosts and groups that the reasons mention."""
-    of_groups = [GroupId(one.about) for one in several if one.reason is SuggestionReason.FOLLOWED_GROUP]
-    hosts = [UserId(one.about) for one in several if one.reason in _ABOUT_HOSTS]
-    names: dict[str, str] = dict((await shown_names(reader, hosts)).items())
-    names.update((await group_names_of(reader, sorted(set(of_groups)))).items())
-    return names
+async def _group_names(reader: Reader, several: Sequence[Suggestion]) -> Mapping[GroupId, str]:
+    """The names of the groups that the reasons mention."""
+    of_groups = {GroupId(one.about) for one in several if one.reason is SuggestionReason.FOLLOWED_GROUP}
+    return await group_names_of(reader, sorted(of_groups))
 
 
 def _suggested_event(
-    suggestion: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant
+    suggestion: Suggestion, facts: ListedFacts, group_names: Mapping[GroupId, str], now: Instant
 ) -> SuggestedEvent:
     return SuggestedEvent(
         card_of(suggestion.event, facts),
         day_in_row(suggestion.event, now),
-        _suggestion_reason(suggestion, names.get(suggestion.about, "")),
+        _suggestion_reason(suggestion, facts, group_names),
     )
 
 
-def _suggestion_reason(suggestion: Suggestion, name: str) -> str:
-    """The reason for a suggestion, in words. ``name`` is the name of the host or group."""
+def _suggestion_reason(suggestion: Suggestion, facts: ListedFacts, group_names: Mapping[GroupId, str]) -> str:
+    """The reason for a suggestion, in words."""
     match suggestion.reason:
-        case SuggestionReason.FOLLOWED_HOST | SuggestionReason.FOLLOWED_GROUP:
-            return gettext("Because you follow %(name)s", name=name)
+        case SuggestionReason.FOLLOWED_HOST:
+            return gettext("Because you follow %(name)s", name=facts.names[UserId(suggestion.about)])
+        case SuggestionReason.FOLLOWED_GROUP:
+            return gettext("Because you follow %(name)s", name=group_names.get(GroupId(suggestion.about), ""))
         case SuggestionReason.KNOWN_HOST:
-            return gettext("Because you answered an event by %(name)s", name=name)
+            return gettext("Because you answered an event by %(name)s", name=facts.names[UserId(suggestion.about)])
         case SuggestionReason.TOPIC:
             return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_LABELS[Category(suggestion.about)])
 
