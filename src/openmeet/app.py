@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import NotFound
 from groundwork.http.application import ANYWHERE, JSON_BODY_BYTES, Application, allowed_methods, omit_header
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
@@ -31,8 +31,7 @@ from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.api.idempotency import once
-from openmeet.web.api.operations import ApiOperation
-from openmeet.web.api.problem import ApiReason
+from openmeet.web.api.operations import ApiOperation, check_parameters
 from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.help import pages as help_pages
@@ -217,18 +216,9 @@ def _embed(route: Route) -> Route:
 
 
 def _api(operation: ApiOperation) -> Route:
-    query_names = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
-
     async def answer(request: Request) -> Response:
         await admit(request, operation)
-        # If a misspelt filter were ignored, the response would contain more than the caller asked for.
-        for name in request.query_params:
-            if name not in query_names:
-                if query_names:
-                    raise InvalidInput(
-                        "", ApiReason.UNKNOWN_PARAMETER, parameter=name[:50], known=", ".join(query_names)
-                    )
-                raise InvalidInput("", ApiReason.TAKES_NO_PARAMETERS, parameter=name[:50])
+        check_parameters(operation, request.query_params)
         if operation.method == "GET":
             response = await operation.answer(request)
             return response if operation.is_streamed else answer_unless_known(request, response)

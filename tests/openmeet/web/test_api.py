@@ -144,6 +144,21 @@ async def test_an_unknown_parameter_is_answered_with_the_known_ones(client, ana,
     assert known in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "known"),
+    [
+        ("PUT", "joining?scope=Series", "event, series"),
+        ("PUT", "joining?confirmLowerLimit=yes", "true, false"),
+        ("GET", "attendances?status=Attending", "attending"),
+    ],
+)
+async def test_an_unknown_value_of_a_parameter_is_answered_with_the_known_ones(client, ana, method, query, known):
+    event = (await make(client, ana)).headers["location"]
+    answer = await client.request(method, f"{event}/{query}", json={} if method == "PUT" else None, headers=ana)
+    assert answer.status_code == 400
+    assert known in answer.json()["detail"]
+
+
 async def test_nothing_is_created_without_a_session(client):
     answer = await client.post("/api/events", json=EVENT)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")

@@ -2,12 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum
+from typing import Any, Literal, get_args, get_origin
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.errors import InvalidInput
 from openmeet.domain.api_tokens.scopes import TokenScope, area_of, scope_of
+from openmeet.domain.validation import GeneralReason
+from openmeet.web.api.problem import ApiReason
 
 # The media type of browser forms without files.
 FORM = "application/x-www-form-urlencoded"
@@ -22,6 +26,15 @@ class Parameter:
     where: str = "query"
     shape: Any = str  # any type that msgspec accepts
     is_required: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it can have. Empty if there are others."""
+        if self.shape is bool:
+            return "true", "false"
+        if get_origin(self.shape) is Literal:
+            return get_args(self.shape)
+        return tuple(self.shape) if isinstance(self.shape, type) and issubclass(self.shape, Enum) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +87,20 @@ class ApiOperation:
     def scope(self) -> TokenScope | None:
         """The scope that a token needs. None means that no token can call the operation."""
         return scope_of(self.name, self.method, self.path)
+
+
+def check_parameters(operation: ApiOperation, query_params: Mapping[str, str]) -> None:
+    """Raise InvalidInput for a query parameter that the operation does not have, or a value that is none of its choices.
+    An empty value counts as none.
+
+    If a misspelt filter were ignored, the response would contain more than the caller asked for.
+    """
+    parameters = {one.name: one for one in operation.parameters if one.where == "query"}
+    for name, value in query_params.items():
+        if not parameters:
+            raise InvalidInput("", ApiReason.TAKES_NO_PARAMETERS, parameter=name[:50])
+        if name not in parameters:
+            raise InvalidInput("", ApiReason.UNKNOWN_PARAMETER, parameter=name[:50], known=", ".join(parameters))
+        choices = parameters[name].choices
+        if value and choices and value not in choices:
+            raise InvalidInput(name, GeneralReason.CHOOSE_ONE, choices=", ".join(choices))

@@ -1,6 +1,6 @@
 """Operations of the chat in the JSON API."""
 
-from typing import Final
+from typing import Final, Literal
 
 from openmeet.domain.media.pictures import PictureFormat
 from openmeet.web.api.etags import IF_MATCH
@@ -61,8 +61,8 @@ OPERATIONS = (
             Parameter("event", "Only rooms of the event with this slug"),
             Parameter("series", "Only rooms of the series with this slug"),
             Parameter("group", "Only rooms of the group with this slug"),
-            Parameter("unread", "true: only rooms with unread messages"),
-            Parameter("archived", "true: closed rooms instead of open ones"),
+            Parameter("unread", "true: only rooms with unread messages", shape=bool),
+            Parameter("archived", "true: closed rooms instead of open ones", shape=bool),
             Parameter("q", "Words in the title or the name of the channel"),
             CURSOR,
             LIMIT,
@@ -124,7 +124,7 @@ OPERATIONS = (
         {200: ChatMemberList},
         parameters=(
             Parameter("q", "Part of a name"),
-            Parameter("role", "Only people with this access: read, write or moderate"),
+            Parameter("role", "Only people with this access", shape=Literal["read", "write", "moderate"]),
             CURSOR,
             LIMIT,
         ),
@@ -146,7 +146,7 @@ OPERATIONS = (
             _FROM,
             _TO,
             Parameter("q", "Only messages with these words; in that case before, after, around and pinned are ignored"),
-            Parameter("pinned", "true: only pinned messages"),
+            Parameter("pinned", "true: only pinned messages", shape=bool),
             CURSOR,
             LIMIT,
         ),

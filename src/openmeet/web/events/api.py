@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_name, json_response
 from openmeet.domain.attendance import attendee_list, host_decisions, registration, rsvp_list
 from openmeet.domain.attendance import queries as attendance_queries
@@ -181,9 +181,7 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
 
 async def list_mine(request: Request) -> Response:
     caller = caller_of(request)
-    selected_list = request.query_params.get("which", MyEvents.UPCOMING.value)
-    if selected_list not in set(MyEvents):
-        raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
+    selected_list = request.query_params.get("which") or MyEvents.UPCOMING.value
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         events = await my_event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
