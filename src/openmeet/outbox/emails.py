@@ -161,7 +161,7 @@ def due_email_of(job: Job) -> DueEmail:
 
 
 async def refused_emails(reader: Reader, limit: int) -> list[DueEmail]:
-    """Return the e-mails that a mail server rejected permanently, the latest first."""
+    """Return the e-mails that a mail server refused permanently, the latest first."""
     return [due_email_of(job) for job in await jobs.failed_for(reader, JobKind.MAIL, _REFUSED, limit=limit)]
 
 

@@ -68,7 +68,7 @@ async def deliver_batched(
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
     individual: list[Publication] = []
-    for one in await delivery_results.with_changes_acknowledged(dependencies, publications):
+    for one in await delivery_results.acknowledge_changes(dependencies, publications):
         try:
             create = await _create_of(dependencies, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others

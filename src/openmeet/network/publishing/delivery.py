@@ -147,7 +147,7 @@ async def deliver_one(dependencies: PublishingDependencies, publication: Publica
 
 async def _deliver(dependencies: PublishingDependencies, leased: Publication) -> None:
     """Handle one leased publication. Raises only if it cannot be read or its result cannot be stored."""
-    (publication,) = await delivery_results.with_changes_acknowledged(dependencies, [leased])
+    (publication,) = await delivery_results.acknowledge_changes(dependencies, [leased])
     try:
         with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
             await _apply_decision(dependencies, publication)

@@ -63,10 +63,10 @@ async def logging_lost_results(*leased: Publication) -> AsyncIterator[None]:
         log.error("publications.result_lost", subjects=[one.subject_id for one in leased], error=repr(failure))
 
 
-async def with_changes_acknowledged(
+async def acknowledge_changes(
     dependencies: PublishingDependencies, publications: Sequence[Publication]
 ) -> list[Publication]:
-    """Return leased rows as they are now, after ``leased_publications.acknowledge_changes`` if some have changed. Call
+    """``leased_publications.acknowledge_changes`` in a transaction of its own, if some of these rows have changed. Call
     this before deciding: rows can wait long after they were leased, for example for the record of a series, and what
     changed before the decision must not prevent the write.
     """

@@ -26,7 +26,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 # How long to wait for started rounds before further ones are started for other servers.
 _WAIT_FOR_ROUNDS_SECONDS = 0.5
 # Rows leased at a time, without those that are batched with them.
-_MAX_LEASED = 20
+_ROWS_PER_LEASE = 20
 # Concurrent requests to one server.
 _MAX_REQUESTS_PER_SERVER = 20
 # Maximum number of slow servers at a time. When it is reached, new rounds wait for one of them.
@@ -81,7 +81,7 @@ async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
     async with dependencies.db.transaction() as tx:
         publications = await leased_publications.lease_due(
-            tx, limit=_MAX_LEASED, seconds=LEASE_SECONDS, excluded_servers=excluded
+            tx, limit=_ROWS_PER_LEASE, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
         publications += await leased_publications.lease_batchable(
             tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
