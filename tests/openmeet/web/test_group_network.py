@@ -91,8 +91,16 @@ async def test_without_consent_or_a_published_group_nothing_is_offered(site: Sit
         shown = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Other apps can show only its name and the address of its page." in shown
         assert "agree to sync" in shown
-        assert "You decide what other apps show of this group." in shown
         assert "The owner decides" not in shown
+
+
+async def test_a_group_that_is_only_here_has_no_copy(site: Site):
+    group, ana, _ = await planted(site, promotion_level="private")
+    async with signed_in(site, ana.user_id) as browser:
+        shown = (await browser.get(f"/groups/{group.slug}/network")).text
+    assert "The group is only on this site." in shown
+    assert "Where the group’s copy is stored" not in shown
+    assert "In your account" not in shown
 
 
 async def test_strangers_do_not_find_the_page(site: Site):
