@@ -337,4 +337,4 @@ async def test_the_page_takes_few_statements(site: Site) -> None:
     assert all(part in page for part in ('id="next-up"', 'id="hosted"', 'id="for-you"'))
     recorded = log.finished()
     assert recorded is not None
-    assert len(recorded.reads) <= 30
+    assert len(recorded.reads) <= 25

@@ -16,6 +16,12 @@ _COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires
 
 # Events that ``:user_id`` co-hosts, for lists.
 CO_HOSTED = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
+# Open invitations to ``:user_id``, or to the e-mail address of their account, as a FROM clause with conditions.
+INVITED_TO_HOST = """
+    event_co_hosts
+     where (user_id = :user_id or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
+       and (state = 'invited' or state = 'accepted' and is_asked_for_series = 1) and expires_at > :now
+"""
 
 
 def _co_host_of(row: Row) -> CoHost:
@@ -99,13 +105,7 @@ async def _co_hosts_where(
 async def waiting_for(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[CoHost]:
     """Open invitations to this person, or to the e-mail address of their account."""
     rows = await reader.fetch(
-        f"""
-        select {_COLUMNS} from event_co_hosts
-         where (user_id = :user_id
-                or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
-           and (state = 'invited' or state = 'accepted' and is_asked_for_series = 1) and expires_at > :now
-           {page.clause("created_at", "id", newest_first=False)}
-        """,
+        f"select {_COLUMNS} from {INVITED_TO_HOST} {page.clause('created_at', 'id', newest_first=False)}",
         user_id=user_id,
         now=reader.now,
         **page.values,

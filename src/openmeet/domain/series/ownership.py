@@ -39,6 +39,12 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, superseded_records
 from openmeet.outbox.publications import PublicationKind
 
+# Offers to ``:user_id``, as a FROM clause with conditions.
+OFFERED_SERIES = """
+    event_series_offers o join event_series s on s.id = o.series_id
+     where o.to_user_id = :user_id and s.deleted_at is null and o.from_user_id = s.user_id
+"""
+
 # Maximum number of names to choose from. Anybody else must follow the series first.
 MAX_CANDIDATES = 200
 
@@ -137,9 +143,7 @@ async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]
 async def offered_to(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[SeriesOffer]:
     """Offers to a person, oldest first. Filter with ``open_to``, because they may no longer see some of the series."""
     rows = await reader.fetch(
-        "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
-        " from event_series_offers o join event_series s on s.id = o.series_id"
-        f" where o.to_user_id = :user_id and s.deleted_at is null and o.from_user_id = s.user_id"
+        f"select o.series_id, o.from_user_id, o.to_user_id, o.created_at from {OFFERED_SERIES}"
         f"{page.clause('o.created_at', 'o.series_id', newest_first=False)}",
         user_id=user_id,
         **page.values,

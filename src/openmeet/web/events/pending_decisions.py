@@ -20,7 +20,7 @@ from openmeet.domain.events import co_hosts, time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.host_tasks import decisions
-from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
+from openmeet.domain.host_tasks.decisions import DecisionKind, GroupRequests, UndecidedRoom
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import reports
@@ -188,14 +188,18 @@ async def tasks_of(reader: Reader, person: UserId, key: SigningKey, *, moderates
 
 async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
     """Return what this person decides as a host or for a group, the most urgent first."""
-    tasks = [
-        *(_of_room(one, reader.now) for one in await undecided_rooms(reader, person)),
-        *(_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)),
-        *await _offer_tasks(reader, person, key),
-        *(_email_task(one, reader.now) for one in await undelivered(reader, person)),
-        *(_of_record(one) for one in await decisions.undecided_records(reader, person)),
-        *(_of_merge(one) for one in await unreviewed(reader, person)),
-    ]
+    waiting = await decisions.waiting_kinds(reader, person)
+    tasks: list[HostTask] = []
+    if DecisionKind.CHAT_MESSAGES in waiting:
+        tasks += [_of_room(one, reader.now) for one in await decisions.undecided_rooms(reader, person)]
+    if DecisionKind.GROUP_REQUESTS in waiting:
+        tasks += [_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)]
+    if DecisionKind.OFFER in waiting:
+        tasks += await _offer_tasks(reader, person, key)
+    tasks += [_email_task(one, reader.now) for one in await undelivered(reader, person)]
+    if DecisionKind.RECORD in waiting:
+        tasks += [_of_record(one) for one in await decisions.undecided_records(reader, person)]
+    tasks += [_of_merge(one) for one in await unreviewed(reader, person)]
     return sorted(tasks, key=lambda one: (one.urgency, one.since))
 
 
