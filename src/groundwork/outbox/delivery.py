@@ -60,8 +60,8 @@ class JobDelivery:
     returns a result for each. If it raises, that is the result for all of them. The lease can end before it returns, so
     it must tolerate a second call for the same revision.
 
-    ``jobs_per_lease``: how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: while
-    this many partitions have a delivery in progress, no others are started.
+    ``jobs_per_lease``: how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: at
+    most this many partitions have a delivery in progress.
     """
 
     deliver: Deliver

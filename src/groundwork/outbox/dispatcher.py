@@ -87,10 +87,14 @@ async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None
 
 
 async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequence[str] = ()) -> dict[str, list[Job]]:
-    """Lease the next jobs of a kind and return them by partition."""
+    """Lease the next jobs of a kind and return them by partition. ``busy``: the partitions that have a round."""
+    skipped = sorted(set(busy))
+    partitions = delivery.partitions_at_once - len(skipped)
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
-        leased = await leased_jobs.lease(tx, kind, limit=delivery.jobs_per_lease, until=until, busy=sorted(set(busy)))
+        leased = await leased_jobs.lease(
+            tx, kind, limit=delivery.jobs_per_lease, partitions=partitions, until=until, busy=skipped
+        )
     by_partition: dict[str, list[Job]] = {}
     for job in leased:
         by_partition.setdefault(job.partition, []).append(job)

@@ -31,7 +31,7 @@ class JobUpdate:
 _BY_PRIORITY: Final = " union all ".join(
     f"""
         select * from (
-            select subject, priority, due_at from outbox_jobs
+            select subject, partition, priority, due_at from outbox_jobs
              where kind = :kind and state = 'due' and priority = {priority.value} and due_at <= :now
                and partition not in :busy
              order by due_at, subject limit :limit) as p{priority.value}
@@ -43,16 +43,19 @@ _READY: Final = "((state = 'due' and due_at <= :now) or (state = 'leased' and le
 # The conditions are repeated in the outer statement: two workers on PostgreSQL can choose the same rows, and the second
 # one sees the lease of the first only when its own row check runs again.
 _LEASE = f"""
+    with ready as (
+        select subject, partition, row_number() over (order by priority, due_at, subject) as place from (
+            {_BY_PRIORITY}
+            union all
+            select subject, partition, priority, due_at from outbox_jobs
+             where kind = :kind and state = 'leased' and leased_until <= :now and partition not in :busy
+        ) as due_or_expired)
     update outbox_jobs set state = 'leased', lease = lease + 1, leased_until = :until
      where kind = :kind and {_READY}
        and subject in (
-           select subject from (
-               {_BY_PRIORITY}
-               union all
-               select subject, priority, due_at from outbox_jobs
-                where kind = :kind and state = 'leased' and leased_until <= :now and partition not in :busy
-           ) as ready
-            order by priority, due_at, subject limit :limit)
+           select subject from ready
+            where partition in (select partition from ready group by partition order by min(place) limit :partitions)
+            order by place limit :limit)
     returning {COLUMNS}
 """
 
@@ -92,11 +95,16 @@ def _kinds_due(number: int) -> str:
     )
 
 
-async def lease(tx: Transaction, kind: str, *, limit: int, until: Instant, busy: Sequence[str] = ()) -> list[Job]:
-    """Lease jobs of a kind that are due or whose lease has expired, the most urgent first. Skips due jobs of ``busy``
-    partitions.
+async def lease(
+    tx: Transaction, kind: str, *, limit: int, partitions: int, until: Instant, busy: Sequence[str] = ()
+) -> list[Job]:
+    """Lease jobs of a kind that are due or whose lease has expired, the most urgent first, of at most this many
+    ``partitions``. Skips ``busy`` partitions.
     """
-    return _by_urgency(await tx.fetch(_LEASE, kind=str(kind), now=tx.now, until=until, busy=list(busy), limit=limit))
+    rows = await tx.fetch(
+        _LEASE, kind=str(kind), now=tx.now, until=until, busy=list(busy), partitions=partitions, limit=limit
+    )
+    return _by_urgency(rows)
 
 
 def _by_urgency(rows: Sequence[Row]) -> list[Job]:

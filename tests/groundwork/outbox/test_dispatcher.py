@@ -220,6 +220,20 @@ async def test_slow_partition_delays_no_other_jobs(db: Database):
     assert (await found(db, "s2")).state is JobState.COMPLETED
 
 
+async def test_no_more_partitions_are_leased_than_may_run_at_once(db: Database):
+    """The first jobs of the most urgent partitions are leased, also if those of others would fit into the lease."""
+    for subject, partition in (("a1", "a"), ("b1", "b"), ("c1", "c"), ("a2", "a")):
+        await enqueue(db, subject, partition=partition)
+    await enqueue(db, "d1", partition="d", priority=Priority.FIRST)
+    delivery = one_job_per_call(nothing, jobs_per_lease=4, partitions_at_once=3)
+    leased = await dispatcher.lease(db, "kind", delivery, busy=["b"])
+    assert {partition: [job.subject for job in some] for partition, some in leased.items()} == {
+        "d": ["d1"],
+        "a": ["a1", "a2"],
+    }
+    assert list(await dispatcher.lease(db, "kind", delivery)) == ["b", "c"]
+
+
 async def test_running_jobs_are_finished_when_it_stops(db: Database):
     begun, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
     release = asyncio.Event()
