@@ -181,7 +181,7 @@ async def forget_old(tx: Transaction) -> int:
 
 async def erase(tx: Transaction, did: str) -> None:
     """Delete the writes to a deleted account's repository."""
-    for row in await tx.fetch(_URIS_OF_CREATES, did=did):
-        await jobs.forget(tx, JobKind.LATE_WRITE, row["uri"])
+    rows = await tx.fetch(_URIS_OF_CREATES, did=did)
+    await jobs.forget_many(tx, JobKind.LATE_WRITE, [row["uri"] for row in rows])
     await tx.execute(_ERASE_CREATES, did=did)
     await tx.execute(_ERASE_UPDATES, did=did)

@@ -11,6 +11,7 @@ from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
+from tests.openmeet.statement_counter import StatementCounter
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
@@ -66,3 +67,15 @@ async def test_key_without_a_record_is_checked_later(db: Database, clock: HandCl
     await _check(db, is_reported_meanwhile=False)
     job = await _next_check(db)
     assert (job.state, job.due_at) == (JobState.DUE, clock.now() + 7 * MINUTE)
+
+
+async def test_erasing_a_repository_deletes_all_its_checks_at_once(db: Database) -> None:
+    async with db.transaction() as tx:
+        for number in range(20):
+            uri = f"{URI}{number}"
+            await in_flight.store(tx, InFlightWrite(uri, "bafy", None), did=DID)
+            await in_flight.watch_key(tx, uri, is_gone=False)
+        counting = StatementCounter(tx)
+        await in_flight.erase(counting, DID)
+        assert counting.statements == 4
+        assert await jobs.in_state(tx, JobState.DUE, kind=JobKind.LATE_WRITE) == []
