@@ -159,6 +159,14 @@ async def test_an_unknown_value_of_a_parameter_is_answered_with_the_known_ones(c
     assert known in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("decision", ["remove", "place"])
+async def test_decisions_other_than_approval_name_the_people(client, ana, decision):
+    event = (await make(client, ana)).headers["location"]
+    answer = await client.post(f"{event}/attendances/decisions", json={"decision": decision}, headers=ana)
+    assert answer.status_code == 400
+    assert answer.json()["fields"] == {"attendanceIds": "Choose at least one person."}
+
+
 async def test_nothing_is_created_without_a_session(client):
     answer = await client.post("/api/events", json=EVENT)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")

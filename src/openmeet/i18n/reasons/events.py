@@ -275,7 +275,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.name_or_email_needed": mark("Enter a name or an e-mail address."),
     "attendance.series_needs_email": mark("Only people with an e-mail address can be invited to all dates."),
     "attendance.invited_choose_themselves": mark("People you invite choose this in their answer. Leave it out."),
-    "attendance.person_needed": mark("Choose who to remove."),
+    "attendance.person_needed": mark("Choose at least one person."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),
     "attendance.limit_below_places": mark("%(text)s If that’s right, send it again with %(label)s=true."),
     "attendance.answer_on_page": mark("The host has questions. Answer them on the page of this date."),
