@@ -294,6 +294,16 @@ async def test_the_own_answer_asks_about_a_new_time_like_the_event_page(
     ]
 
 
+def test_a_form_without_the_choice_leaves_it_to_the_stored_answer() -> None:
+    """The form was read before the transaction that saves it. In between, the choice may change."""
+    fields = AnswerFields((), asks_names=False, modes=(), questions=())
+    assert [reply_details_of(form, fields).skips_record for form in ({}, {"share": ""}, {"share": "yes"})] == [
+        None,
+        True,
+        False,
+    ]
+
+
 def test_an_unknown_way_to_take_part_is_answered_with_the_offered_ones() -> None:
     """By their labels, which are in the language of the page."""
     fields = AnswerFields(

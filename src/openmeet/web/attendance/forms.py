@@ -172,8 +172,8 @@ def values_of(own_rsvp: Attendance | None) -> dict[str, str]:
     }
 
 
-def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: Attendance | None = None) -> ReplyDetails:
-    """Parse the form. ``own_rsvp`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
+def reply_details_of(form: Mapping[str, str], fields: AnswerFields) -> ReplyDetails:
+    """Parse the form. What it leaves out stays as it is. Raises InvalidForm for an invalid number or way to take part."""
     party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NOT_A_NUMBER})
@@ -189,5 +189,5 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
         companion_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
         is_private=bool(form.get("is_private")) if is_full_form else None,
-        skips_record=not form[SHARE] if SHARE in form else own_rsvp is not None and own_rsvp.skips_record,
+        skips_record=not form[SHARE] if SHARE in form else None,
     )

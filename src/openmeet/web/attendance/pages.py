@@ -91,7 +91,7 @@ async def save_reply(request: Request) -> Response:
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH_AFTER_REPLY.get(AttendanceStatus.DECLINED, ""))
     try:
-        reply_details = forms.reply_details_of(form, forms.fields_of(event_registration, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(form, forms.fields_of(event_registration, own_rsvp))
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug
         )

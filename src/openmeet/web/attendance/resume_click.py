@@ -84,7 +84,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         own_rsvp = await queries.find(reader, event.id, caller.user_id)
         event_registration = await registration.registration_of(reader, event)
     try:
-        reply_details = forms.reply_details_of(parameters, forms.fields_of(event_registration, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(parameters, forms.fields_of(event_registration, own_rsvp))
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug)
     except InvalidForm:
         return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")

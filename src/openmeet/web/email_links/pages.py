@@ -113,7 +113,7 @@ async def save_reply(request: Request) -> Response:
             if user is None:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
             own_rsvp = await find_attendance(tx, event.id, link.user_id)
-            reply_details = reply_details_of(form, fields_of(await registration_of(tx, event), own_rsvp), own_rsvp)
+            reply_details = reply_details_of(form, fields_of(await registration_of(tx, event), own_rsvp))
             caller = Caller(user.id, await _given_name(tx, user, form.get("display_name", "")))
             await attendance_actions.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
     except InvalidForm as wrong:
