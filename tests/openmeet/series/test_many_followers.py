@@ -259,7 +259,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
 async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completely(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All people on the waitlist move up in order after the limit was removed."""
+    """All people on the waitlist move up in order after the limit was removed. Each run of the job moves one batch."""
     monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx, capacity=1)
@@ -272,12 +272,13 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
         held = await date_queries.stored(tx, series.id)
         await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(
-        practice_db, {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(practice_db))}
-    ):
-        pass
-    async with practice_db.reader() as reader:
-        assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8
+    deliveries = {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(practice_db))}
+    for seated in (7, 8):
+        assert await dispatcher.run_once(practice_db, deliveries) == 1
+        async with practice_db.reader() as reader:
+            found = [await status_of(reader, first, one) for one in people]
+        assert found == ["attending"] * seated + ["waitlisted"] * (8 - seated)
+    assert await dispatcher.run_once(practice_db, deliveries) == 0
 
 
 ACTS: dict[str, Callable[[Transaction, Series], Awaitable[object]]] = {

@@ -187,10 +187,8 @@ def fill_seats_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.FILL_SEATS``. The subject is the event."""
 
     async def handle(job: Job) -> None:
-        # Each full batch also enqueues this job again (``waitlist.fill_seats``). Continuing here is only quicker: that
-        # last run finds nothing to do.
-        while await db.batch(lambda tx: _lock_and_fill(tx, EventId(job.subject))) >= waitlist.MAX_PER_TRANSACTION:
-            pass
+        # A full batch enqueues this job again (``waitlist.fill_seats``).
+        await db.batch(lambda tx: _lock_and_fill(tx, EventId(job.subject)))
 
     return handle
 
