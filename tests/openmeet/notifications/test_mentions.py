@@ -21,6 +21,7 @@ from openmeet.domain.notifications.model import Channel, NotificationKind, Notif
 from openmeet.domain.notifications.queries import newest
 from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
+from tests.openmeet.statement_counter import StatementCounter
 
 
 @pytest.fixture
@@ -69,6 +70,25 @@ def test_hostile_text_costs_little_time():
     assert handles_in("@" * 200_000) == ()
     assert handles_in("@" + "a." * 100_000) == ()
     assert handles_in("@" + "a" * 200_000 + ".test") == ()
+
+
+async def test_a_mention_reads_only_the_answers_of_those_mentioned(db):
+    """A crowd does not make the edit that mentions somebody read more than one that does not."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await named(tx, await person(tx, "Ben"))
+        additional = []
+        for size in (0, 10):
+            rows = []
+            for words in ("Ben brings the board.", "@ben.town.test brings the board."):
+                event = await event_by(tx, ana)
+                for one in (ben, *[await person(tx, f"Guest {number}") for number in range(size)]):
+                    await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+                counting = StatementCounter(tx)
+                await event_hosting.revise(counting, ana, event.slug, details(description=words))
+                rows.append(counting.rows)
+            additional.append(rows[1] - rows[0])
+        assert (await kinds_received(tx, ben)).count(event_kinds.MENTION) == 2
+    assert additional[1] < additional[0] + 10
 
 
 async def test_an_edit_notifies_attendees_once_and_no_strangers(db):

@@ -12,12 +12,12 @@ import pytest
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload, people_to_notify
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload, people_to_notify_of_events
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.edits import details_in, with_details
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
@@ -52,7 +52,7 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     }
     answered: dict[UserId, bool] = {}
     for event in changed:
-        for user_id in await people_to_notify(reader, event.id, NOTIFIED_STATUSES):
+        for user_id in await attendees(reader, event.id):
             answered[user_id] = answered.get(user_id, False) or event.id in moving
     followers = set(await follower_queries.followers_to_notify(reader, series))
     goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
@@ -215,11 +215,15 @@ async def test_as_many_people_are_counted_as_are_found_one_by_one(practice_db: D
         assert len(seen) > 4, "the cases differ"
 
 
+async def attendees(reader: Reader, event_id: EventId) -> list[UserId]:
+    return await people_to_notify_of_events(reader, [event_id], NOTIFIED_STATUSES, after=UserId(""), limit=1_000)
+
+
 async def effect_one_by_one(
     reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
 ) -> AudienceSize:
     """The people whom an action on these dates reaches, from the code that notifies."""
-    answered = [user_id for one in held for user_id in await people_to_notify(reader, one.event.id, NOTIFIED_STATUSES)]
+    answered = [user_id for one in held for user_id in await attendees(reader, one.event.id)]
     concerned = set(answered) | set(await follower_queries.followers_to_notify(reader, series))
     concerned |= {series.owner_id}
     if kind is not event_kinds.SERIES_PAUSED:

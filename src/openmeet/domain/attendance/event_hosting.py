@@ -228,7 +228,7 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     ]
     if not people or event.is_held:
         return
-    answered = await people_to_notify(tx, event.id, NOTIFIED_STATUSES)
+    answered = await people_to_notify(tx, event.id, NOTIFIED_STATUSES, among=people)
     co_hosts = (await co_hosts_of(tx, [event.id])).get(event.id, [])
     roles = await roles_of(tx, event.group.id, people) if event.group else {}
     involved = {event.author_id, *answered, *co_hosts, *(one for one, role in roles.items() if role in INSIDE)}

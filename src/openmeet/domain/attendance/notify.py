@@ -3,7 +3,7 @@ and attendees about RSVPs.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -43,19 +43,41 @@ class FanOutProgress:
     since: Instant
 
 
-async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Attendees with these statuses who can be notified. People known only by their DID cannot read notifications, and
-    guests without an e-mail address get none.
+async def people_to_notify(
+    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, among: Collection[UserId]
+) -> list[UserId]:
+    """Those ``among`` these people who are attendees with these statuses and can be notified. People known only by their
+    DID cannot read notifications, and guests without an e-mail address get none.
     """
+    if not among:
+        return []
     rows = await reader.fetch(
         f"""
         select a.user_id from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted and {CAN_BE_NOTIFIED} order by a.user_id
+         where a.event_id = :event_id and a.user_id in :among and a.status in :wanted and {CAN_BE_NOTIFIED}
+         order by a.user_id
         """,
         event_id=event_id,
+        among=sorted(among),
         wanted=[status.value for status in statuses],
     )
     return [UserId(row["user_id"]) for row in rows]
+
+
+async def count_people_to_notify(
+    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], *, except_id: UserId
+) -> int:
+    """How many attendees with these statuses can be notified, without one person."""
+    row = await reader.fetch_one(
+        f"""
+        select count(*) as number from attendances a join users u on u.id = a.user_id
+         where a.event_id = :event_id and a.user_id <> :except_id and a.status in :wanted and {CAN_BE_NOTIFIED}
+        """,
+        event_id=event_id,
+        except_id=except_id,
+        wanted=[status.value for status in statuses],
+    )
+    return int(row["number"]) if row else 0
 
 
 async def people_to_notify_of_events(
@@ -67,7 +89,8 @@ async def people_to_notify_of_events(
     limit: int,
     reached_by: FanOutProgress | None = None,
 ) -> list[UserId]:
-    """``people_to_notify`` for several events, each person once, in order of their ids, which are greater than ``after``.
+    """Attendees of several events with these statuses who can be notified, each person once, in order of their ids, which
+    are greater than ``after``.
 
     ``reached_by`` restricts the result to people whom that fan-out had reached, and those who answered since.
     """

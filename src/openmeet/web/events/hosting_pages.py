@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify, people_to_notify_of_events
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, count_people_to_notify, people_to_notify_of_events
 from openmeet.domain.events import event_access, permissions, rules
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
@@ -229,8 +229,8 @@ async def _hosted_event_and_notified(request: Request, act: EventPermission) -> 
     """``hosted_event``, and how many people are notified when the caller cancels or deletes it."""
     async with database_of(request).reader() as reader:
         event = await _require_hosted(reader, request, act)
-        concerned = await people_to_notify(reader, event.id, NOTIFIED_STATUSES)
-    return event, len([user_id for user_id in concerned if user_id != caller_of(request).user_id])
+        number = await count_people_to_notify(reader, event.id, NOTIFIED_STATUSES, except_id=caller_of(request).user_id)
+    return event, number
 
 
 async def _require_hosted(reader: Reader, request: Request, act: EventPermission) -> Event:
