@@ -71,7 +71,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     details = replace(rsvp_changes.details_of(rsvp), mode=rsvp_changes.mode_for_record_reply(event, rsvp))
     if rsvp is None or rsvp.record_uri != record.record_uri:
         await queries.detach_records(tx, {record.record_uri})
-    rsvp, has_room = await _expire_offers_and_check_room(tx, locked, action, relationship, details)
+    rsvp, has_room = await _end_expired_offers_and_check_room(tx, locked, action, relationship, details)
     decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     saved = rsvp
     if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
@@ -101,7 +101,7 @@ async def _may_still_see(tx: Transaction, event: Event, user_id: UserId) -> bool
     return await may_answer_from_network(tx, event, user_id, has_rsvp_access=True)
 
 
-async def _expire_offers_and_check_room(
+async def _end_expired_offers_and_check_room(
     tx: Transaction,
     locked: LockedEvent,
     action: AttendanceAction,
