@@ -240,7 +240,7 @@ async def test_hosts_manage_guests_on_their_pages(site):
         await browser.post(f"{path}/attendees", data={"act": "approve", "who": who})
         details = (await browser.get(f"{path}/attendees/{who}")).text
         assert "vegan" in details
-        assert "Waiting for the host → going" in details
+        assert "Asked to join → going" in details
         out = await browser.post(f"{path}/attendees", data={"act": "remove", "who": who})
         again = (await browser.get(out.headers["location"])).text
         assert "Ben was removed" in again
