@@ -4,9 +4,9 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import tasks
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_notices
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.series import actions as series
@@ -82,7 +82,7 @@ async def test_new_events_are_read_by_a_dedicated_index(db: Database) -> None:
         )
         await tx.execute("analyze events")
         is_sqlite = tx.engine == "sqlite"
-        for sql in (tasks._DUE, tasks._SKIP_UNANNOUNCED):
+        for sql in (group_notices.DUE, group_notices.SKIP_UNANNOUNCED):
             rows = await tx.fetch(
                 f"explain {'query plan ' if is_sqlite else ''}{sql}", now=tx.now, unchanged_since=tx.now
             )

@@ -21,7 +21,7 @@ from openmeet.domain.attendance.notify import (
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.attendance.seats import SeatLimits, limits_of
 from openmeet.domain.attendance.visibility import people_who_see_by_role
-from openmeet.domain.events import event_records
+from openmeet.domain.events import event_records, group_notices
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_subject
 from openmeet.domain.groups.membership_queries import listeners
@@ -163,7 +163,7 @@ async def _listeners_of_group(
     when it is shown again. Nobody is notified twice.
     """
     if event.is_hidden:
-        await tx.execute("update events set group_notice = 'due' where id = :id", id=event.id)
+        await group_notices.mark_due(tx, event.id)
     if event.group is None or not event.may_be_announced(tx.now):
         return NOBODY_LEFT
     people = await listeners(tx, event.group.id, after=UserId(after), limit=limit + 1)

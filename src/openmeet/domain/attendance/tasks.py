@@ -13,10 +13,9 @@ from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice, make_rsvp_records_due
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import series_dates
+from openmeet.domain.events import group_notices, series_dates
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id, due_for_removal, lock_for_update, lock_series_of
-from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import Notice, notify
@@ -51,29 +50,6 @@ _UNREMINDED = f"""
 # Gives hosts time to correct mistakes that they notice only after publishing. Drafts and held events are not announced
 # yet.
 GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
-# The condition of the index ``events_due_to_groups``, so that no other events are read.
-_MAY_BE_ANNOUNCED = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
-# No one is notified of past events, or of any but the first date of a series.
-_SKIP_UNANNOUNCED = f"""
-    update events set group_notice = 'skipped'
-     where id in (
-           select e.id from events e
-            where {_MAY_BE_ANNOUNCED} and e.updated_at <= :unchanged_since
-              and (e.over_at <= :now or e.series_id is not null and exists (
-                    select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
-"""
-_DUE = f"""
-    select e.id from events e join groups g on g.id = e.group_id
-     where {_MAY_BE_ANNOUNCED} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
-       and e.status <> 'cancelled' and not {is_hidden("e")}
-     order by e.starts_at, e.id
-"""
-_MARK_SENT = """
-    update events set group_notice = case when exists (
-           select 1 from events o where o.series_id = events.series_id and o.group_notice = 'sent')
-           then 'skipped' else 'sent' end
-     where id = :event_id and group_notice = 'due' and group_id is not null returning group_notice
-"""
 
 
 async def remind(db: Database) -> int:
@@ -135,21 +111,20 @@ async def announce_group_events(db: Database) -> int:
     """
     async with db.transaction() as tx:
         unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
-        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, unchanged_since=unchanged_since)
-        rows = await tx.fetch(_DUE, now=tx.now, unchanged_since=unchanged_since)
+        await group_notices.skip_unannounced(tx, unchanged_since)
+        due = await group_notices.due_events(tx, unchanged_since)
 
     async def announce(event_id: EventId) -> int:
         async with db.transaction() as tx:
             event = await lock_for_update(tx, event_id)
             if event is None or not event.may_be_announced(tx.now):
                 return 0
-            marked = await tx.fetch_one(_MARK_SENT, event_id=event.id)
-            if marked is None or marked["group_notice"] != "sent":
+            if not await group_notices.mark_sent(tx, event.id):
                 return 0
             await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
             return 1
 
-    return await each_with_backoff(db, "group_events", [EventId(row["id"]) for row in rows], announce)
+    return await each_with_backoff(db, "group_events", due, announce)
 
 
 async def remove_past_events(db: Database) -> int:
