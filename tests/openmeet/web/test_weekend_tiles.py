@@ -103,6 +103,20 @@ async def test_visitors_see_how_many_events_there_are_in_a_week(
     assert ("in the next seven days" in page) is bool(shown)
 
 
+async def test_the_collage_shows_events_of_the_weekend_too(make_sqlite: MakeDatabase) -> None:
+    """A small site may have no other events."""
+    clock = HandClock(NOW)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for title in ("Chess", "Choir", "Cooking"):
+            await event_by(tx, ana, title=title, starts="2026-03-07T18:00", ends="")
+    async with site_on(db, clock).browser() as browser:
+        page = (await browser.get("/")).text
+    assert page.count('<article class="event-tile') == 3
+    assert 'class="collage"' in page
+
+
 async def test_the_first_picture_is_loaded_at_once(make_sqlite: MakeDatabase) -> None:
     """On phones it is the largest part of the page. The others are below, or are small."""
     clock = HandClock(NOW)

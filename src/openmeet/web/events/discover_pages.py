@@ -373,6 +373,8 @@ def _events_context(
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
         order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
+    # Before the tiles are taken out of the list, because a small site may have no other events.
+    featured = discover.featured_events(parts) if submitted.is_welcome else []
     weekend = (
         discover.take_weekend([*parts, list(found_page.weekend)], now, zone)
         if found_page and submitted.is_welcome
@@ -388,10 +390,7 @@ def _events_context(
         search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
         more = discover.path_of(search_fields, submitted.view, after=found_page.cursor)
     return {
-        "collage": [
-            OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
-            for card in (discover.featured_events(parts) if submitted.is_welcome else ())
-        ],
+        "collage": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in featured],
         "weekend": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in weekend],
         "in_a_week": found_page.in_a_week if found_page else "",
         "parts_found": parts,
