@@ -51,8 +51,8 @@ class DeferredDatabase:
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return self.opened.transaction()
 
-    def reader(self) -> AbstractAsyncContextManager[Reader]:
-        return self.opened.reader()
+    def reader(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[Reader]:
+        return self.opened.reader(keeps_plans=keeps_plans)
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         return await self.opened.read(work)

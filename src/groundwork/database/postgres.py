@@ -251,9 +251,9 @@ class PostgresDatabase:
             open_transaction.is_open = False
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
+    async def reader(self, *, keeps_plans: bool = False) -> AsyncIterator[Reader]:
         require_none_open(is_recorded=True)
-        connection = await self._connect(self._begin_read)
+        connection = await self._connect(f"{self._begin_read}; {_KEEPS_PLANS}" if keeps_plans else self._begin_read)
         reader = PostgresTransaction(connection, self._clock, self._reader_seconds, ReadTooLong)
         try:
             yield recorded(self, reader)

@@ -173,7 +173,7 @@ class SqliteDatabase:
             open_transaction.is_open = False
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
+    async def reader(self, *, keeps_plans: bool = False) -> AsyncIterator[Reader]:  # noqa: ARG002 - SQLite keeps all plans
         require_none_open(is_recorded=True)
         async with self._readers.reader() as reader:
             yield recorded(self, reader)

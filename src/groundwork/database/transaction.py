@@ -112,7 +112,10 @@ class Database(Protocol):
         """Open a transaction. The block returns after the commit is durable. An exception rolls it back."""
         ...
 
-    def reader(self) -> AbstractAsyncContextManager[Reader]: ...
+    def reader(self, *, keeps_plans: bool = False) -> AbstractAsyncContextManager[Reader]:
+        """Open a reader. ``keeps_plans`` is for many statements that each find a few rows by an index: PostgreSQL reuses
+        generic plans. Leave it out for searches by words that strangers type, because the best plan depends on the words.
+        """
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         """Run ``work`` on one consistent state in one hop.

@@ -193,3 +193,14 @@ async def test_writer_is_usable_only_inside_its_function(make_database):
     await db.write(kept.append)
     with pytest.raises(RuntimeError):
         kept[0].fetch("select 1")
+
+
+async def test_a_reader_reuses_generic_plans_on_request(make_database: MakeDatabase):
+    """Only until it ends, although one connection serves many."""
+    db = await make_database()
+    found = []
+    for keeps_plans in (False, True, False):
+        async with db.reader(keeps_plans=keeps_plans) as reader:
+            (row,) = await reader.fetch("select current_setting('plan_cache_mode') as mode")
+            found.append(row["mode"])
+    assert found == ["auto", "force_generic_plan", "auto"]

@@ -85,7 +85,7 @@ class _Joined:
             raise
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[Reader]:
+    async def reader(self, *, keeps_plans: bool = False) -> AsyncIterator[Reader]:  # noqa: ARG002 - nothing is opened
         yield self._tx
 
     async def read(self, _work: Callable[..., Any], /) -> NoReturn:

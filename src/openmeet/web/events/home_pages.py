@@ -110,7 +110,7 @@ def routes() -> list[Route]:
 async def show_home(request: Request) -> Response:
     caller = caller_of(request)
     viewer = caller.user_id
-    async with database_of(request).reader() as reader:
+    async with database_of(request).reader(keeps_plans=True) as reader:
         now = reader.now
         mine = await my_event_lists.coming_up(
             reader,
