@@ -5,7 +5,8 @@ repository.
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +21,9 @@ MAY_IMPORT_INSIDE_FUNCTIONS = (
     "src/programs/roles/",
     "src/programs/commands/",
 )
+
+# People write its class names in their own programs; it uses the same words for the same things.
+SEPARATE_DISTRIBUTION = "src/openmeet_client/"
 
 # Written so that this file does not match its own pattern.
 FORBIDDEN_TEXT = re.compile(r"py[p]i\.org|pythonhos[t]ed|npm[j]s\.(org|com)|deb\.debi[a]n\.org|/(work|farm)/[a-z.]")
@@ -119,9 +123,31 @@ def problems_of_python(path: Path, name: str, text: str) -> list[str]:
     return found
 
 
+def repeated_class_names(sources: Mapping[str, str]) -> list[str]:
+    """Say which classes at the top of a module share a name, so that a search for a name finds one class.
+
+    ``sources``: the text of each module, by path. Modules that are not valid Python are left out.
+    """
+    places = defaultdict(list)
+    for name, text in sources.items():
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name)
+    return [
+        f"{', '.join(names)}: each has a class {one}: name them after what they are"
+        for one, names in sorted(places.items())
+        if len(names) > 1
+    ]
+
+
 def problems() -> list[str]:
     """All broken house rules, one line each."""
     found = []
+    sources = {}
     for path in tracked():
         name = path.relative_to(ROOT).as_posix()
         if FORBIDDEN_NAMES & {part.removesuffix(path.suffix) for part in Path(name).parts}:
@@ -136,4 +162,6 @@ def problems() -> list[str]:
             found.append(f"{name}: {match.group()} does not belong in the repository")
         if path.suffix == ".py":
             found += problems_of_python(path, name, text)
-    return found
+            if name.startswith("src/") and not name.startswith(SEPARATE_DISTRIBUTION):
+                sources[name] = text
+    return found + repeated_class_names(sources)

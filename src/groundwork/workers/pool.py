@@ -59,7 +59,7 @@ class ChargedPool:
 
 
 @dataclass(eq=False, slots=True)
-class _Turn:
+class _WaitingCall:
     holders: Sequence[QuotaHolder]
     granted: asyncio.Future[None]
 
@@ -83,7 +83,7 @@ class WorkerPool:
         self._starting: set[asyncio.Future[Worker]] = set()
         self._running = 0
         self._running_of: Counter[str] = Counter()
-        self._waiting: deque[_Turn] = deque()
+        self._waiting: deque[_WaitingCall] = deque()
         # The job that imports the modules of the process that is kept ready; None if none is kept.
         self._ready: Callable[[], object] | None = None
         self._preparing: asyncio.Task[None] | None = None
@@ -289,7 +289,7 @@ class WorkerPool:
             raise TooMany(why, after_seconds=_RETRY_SECONDS, name="TooManyAtOnce")
         if len(self._waiting) >= self.limits.queue:
             raise _too_busy()
-        turn = _Turn(holders, asyncio.get_running_loop().create_future())
+        turn = _WaitingCall(holders, asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
         self._grant()
         try:

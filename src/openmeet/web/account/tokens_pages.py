@@ -55,7 +55,7 @@ SCOPE_NAMES: Final = {
 }
 
 
-class Access(StrEnum):
+class ScopeChoice(StrEnum):
     """Which scopes a token gets, as a form says it. A form without this field names each scope."""
 
     READ = "read"
@@ -63,7 +63,7 @@ class Access(StrEnum):
     CHOOSE = "choose"
 
 
-_DEFAULTS: Final = FormState({"expires_in_days": "90", "access": Access.READ, "scope_read": "on"})
+_DEFAULTS: Final = FormState({"expires_in_days": "90", "access": ScopeChoice.READ, "scope_read": "on"})
 
 
 def routes() -> list[Route]:
@@ -113,15 +113,15 @@ async def _tokens_page(
         "tokens": [one for one in api_tokens if not one.is_over(now)],
         "ended": [one for one in api_tokens if one.is_over(now)],
         "accesses": [
-            (Access.READ, gettext("Read only"), SCOPE_DESCRIPTIONS[TokenScope.READ]),
+            (ScopeChoice.READ, gettext("Read only"), SCOPE_DESCRIPTIONS[TokenScope.READ]),
             (
-                Access.EVERYTHING,
+                ScopeChoice.EVERYTHING,
                 gettext("Everything"),
                 gettext(
                     "All that you can do here, except creating tokens, exporting your data and deleting your account"
                 ),
             ),
-            (Access.CHOOSE, gettext("Choose"), ""),
+            (ScopeChoice.CHOOSE, gettext("Choose"), ""),
         ],
         "scopes": [
             (
@@ -150,10 +150,10 @@ def _usable_scopes(request: Request) -> list[TokenScope]:
 
 def _scopes_in(request: Request, form: Mapping[str, str]) -> list[TokenScope]:
     """The scopes that a submitted form requests."""
-    match form.get("access", Access.CHOOSE):
-        case Access.READ:
+    match form.get("access", ScopeChoice.CHOOSE):
+        case ScopeChoice.READ:
             return [TokenScope.READ]
-        case Access.EVERYTHING:
+        case ScopeChoice.EVERYTHING:
             return _usable_scopes(request)
         case _:
             return [scope for scope in TokenScope if _scope_field(scope) in form]

@@ -37,7 +37,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.form_summaries import MODES
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.groups.view import ROLE_CHIPS
-from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
+from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -189,7 +189,7 @@ class MergedRecordView:
     edit: str
     decisions: list[MergeView]
     record_uri: str | None
-    about: Subject
+    about: PageSubject
     settings: str = ""
 
 

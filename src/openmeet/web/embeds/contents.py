@@ -37,7 +37,7 @@ from openmeet.web.events.feeds import public_search
 from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.groups.viewed_group import view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
-from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
+from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of, series_slug_of
@@ -55,7 +55,7 @@ class EmbedContent:
     template: str
     shown: Mapping[str, object]
     rows: int = 0
-    about: Subject | None = None
+    about: PageSubject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from openmeet.web.events.form_page import (
 )
 from openmeet.web.events.form_summaries import current_value_label
 from openmeet.web.events.new_pages import new_page_instead
-from openmeet.web.media.subject import Subject, subject_of_event
+from openmeet.web.media.subject import PageSubject, subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -179,7 +179,7 @@ def _cancel_page(
     return page(request, "events/cancel.html", context, status=status)
 
 
-def _subject(request: Request, event: Event) -> Subject:
+def _subject(request: Request, event: Event) -> PageSubject:
     return subject_of_event(event, services(request).clock.now())
 
 

@@ -31,7 +31,7 @@ from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
+from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
@@ -147,7 +147,7 @@ async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) ->
     return group.slug if group is not None and membership is not None and membership.role in INSIDE else None
 
 
-def _question_page(request: Request, kind: LinkKind, subject: Subject) -> Response:
+def _question_page(request: Request, kind: LinkKind, subject: PageSubject) -> Response:
     return page(request, "events/new_link.html", {"kind": kind.value, "subject": subject})
 
 

@@ -30,7 +30,7 @@ from openmeet.domain.series import agenda, calendar_uids
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.media.drawings import qr_code
-from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group, subject_of_series
+from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group, subject_of_series
 from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -69,7 +69,7 @@ class Sharing:
     ``warning``: who cannot open the link. ``is_for_everybody``: other websites can show it, with a picture.
     """
 
-    subject: Subject
+    subject: PageSubject
     code_hint: str
     question: str
     warning: str = ""

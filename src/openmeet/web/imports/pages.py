@@ -52,7 +52,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import reading_of, receive_import
-from openmeet.web.media.subject import Subject, subject_of_event, subject_of_group
+from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import INVITATIONS_TO_ADDRESS, spend_on_list_invitations
@@ -390,7 +390,7 @@ async def _invitation_target(request: Request, caller: Caller, target_kind: Impo
         return await people.find_target(reader, caller, target_kind, slug)
 
 
-async def _about(reader: Reader, target: InvitationTarget) -> Subject | None:
+async def _about(reader: Reader, target: InvitationTarget) -> PageSubject | None:
     """The event or group, for the link back to it. None if it was deleted meanwhile."""
     if target.what is ImportKind.GUESTS:
         event = await event_by_id(reader, EventId(target.id))

@@ -18,8 +18,10 @@ from openmeet.web.site.caller import saves_data
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, the name of
+class PageSubject:
+    """The event, series or group that a page is about, for the head of the page.
+
+    ``picture`` is the URL of a small square. ``note`` is the date of an event or the rule of a series, the name of
     one of its pages, or empty.
     """
 
@@ -28,13 +30,13 @@ class Subject:
     picture: str
     note: str = ""
 
-    def page(self, name: str, words: str) -> "Subject":
+    def page(self, name: str, words: str) -> "PageSubject":
         """One of its pages, for links back from pages below that."""
         return replace(self, path=f"{self.path}/{name}", note=words)
 
 
-def subject_of_event(event: Event, now: Instant) -> Subject:
-    return Subject(
+def subject_of_event(event: Event, now: Instant) -> PageSubject:
+    return PageSubject(
         event_path(event.slug),
         event.title or gettext("Untitled draft"),
         thumbnail(event.content, Size.SMALL_SQUARE),
@@ -42,8 +44,8 @@ def subject_of_event(event: Event, now: Instant) -> Subject:
     )
 
 
-def subject_of_series(series: Series) -> Subject:
-    return Subject(
+def subject_of_series(series: Series) -> PageSubject:
+    return PageSubject(
         series_path(series.slug),
         series.content.title,
         thumbnail(series.content, Size.SMALL_SQUARE),
@@ -51,8 +53,8 @@ def subject_of_series(series: Series) -> Subject:
     )
 
 
-def subject_of_group(group: Group) -> Subject:
+def subject_of_group(group: Group) -> PageSubject:
     picture = data_url(cover_of_group(group.details.name))
     if group.picture is not None and not saves_data():
         picture = f"/media/{group.picture.key}/{Size.SMALL_SQUARE}"
-    return Subject(group_path(group.slug), group.details.name, picture)
+    return PageSubject(group_path(group.slug), group.details.name, picture)
