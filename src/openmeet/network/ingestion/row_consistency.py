@@ -7,6 +7,7 @@ published is published again: edits made here are never overwritten.
 """
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
@@ -170,10 +171,21 @@ async def _differing_row(
                 return ()
             await derive_rows_again(tx, context, did, uri, forgets_base=True)
             after = await _row(tx, uri) or {}
+            before, after = _without_cover_title(before), _without_cover_title(after)
             fields = tuple(sorted(name for name, value in before.items() if after.get(name) != value))
             if not (is_kept and fields):
                 _undo()
     return fields
+
+
+def _without_cover_title(row: Mapping[str, object]) -> dict[str, object]:
+    """Leave out the first title of an event, which a changed title stores so that the generated cover stays."""
+    extra = row.get("extra")
+    if not isinstance(extra, str):
+        return dict(row)
+    fields = json.loads(extra)
+    fields.pop("cover_title", None)
+    return {**row, "extra": fields}
 
 
 def _undo() -> NoReturn:
