@@ -2,6 +2,7 @@
 decisions, and they are accepted only from the right repository.
 """
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -339,7 +340,9 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
         assert (await browser.post(f"{page}/merged", data={**form, "keep": "?"})).status_code == 400
         answer = await browser.post(f"{page}/merged", data=form)
         assert answer.status_code == 303
-        assert h1_of((await browser.get(answer.headers["location"])).text) in {"Ours", "Theirs"}
+        chosen = await browser.get(answer.headers["location"])
+        assert h1_of(chosen.text) == "Sync"
+        assert re.search("Ours|Theirs", chosen.text)
         kept = {"field": "name", "theirsRev": str(rev(1)), "keep": "yours"}
         api = "/api" + answer.headers["location"].partition("/merged")[0]
         back = await browser.post(f"{api}/merged", json=kept, headers=mine)
