@@ -103,8 +103,8 @@ async def test_visitors_see_how_many_events_there_are_in_a_week(
     assert ("in the next seven days" in page) is bool(shown)
 
 
-async def test_the_collage_shows_events_of_the_weekend_too(make_sqlite: MakeDatabase) -> None:
-    """A small site may have no other events."""
+async def test_a_site_may_have_no_events_but_the_tiles(make_sqlite: MakeDatabase) -> None:
+    """They are also in the collage, and the link to the month is above them instead of above the list."""
     clock = HandClock(NOW)
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
@@ -115,6 +115,7 @@ async def test_the_collage_shows_events_of_the_weekend_too(make_sqlite: MakeData
         page = (await browser.get("/")).text
     assert page.count('<article class="event-tile') == 3
     assert 'class="collage"' in page
+    assert page.count('<a href="/?view=month">') == 1
 
 
 async def test_the_first_picture_is_loaded_at_once(make_sqlite: MakeDatabase) -> None:
