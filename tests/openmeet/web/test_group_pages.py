@@ -309,7 +309,7 @@ async def test_a_group_is_handed_over_by_offer_and_acceptance(site, ana, ben):
     assert "would like to hand" in await text_of(ben, "/notifications")
     await press_button(ben, f"{path}/ownership", act="accept")
     assert "<strong>Ben</strong> (you)" in await text_of(ben, f"{path}/ownership")
-    assert "Ben owns <a" in await text_of(ana, "/notifications")
+    assert "<strong>Ben</strong> owns <a" in await text_of(ana, "/notifications")
 
 
 async def test_an_absent_owner_is_asked_and_can_keep_the_group(site, clock, ana, ben):

@@ -42,8 +42,9 @@ async def test_every_statement_of_a_search_uses_an_index(db: Database, monkeypat
             await tx.execute("set local enable_seqscan = off")
         for asked, wanted in QUESTIONS.items():
             explaining = ExplainingReader(tx)
-            await search.coming(explaining, wanted, None, COPIED_EVENTS + 1)
-            await search.coming(explaining, wanted, EventCursor(tx.now, "", 0), COPIED_EVENTS + 1)
+            # SQLite rightly scans the table to read nearly every event by its id.
+            await search.coming(explaining, wanted, None, COPIED_EVENTS // 10)
+            await search.coming(explaining, wanted, EventCursor(tx.now, "", 0), COPIED_EVENTS // 10)
             looked_up = [plan for plan in explaining.plans if "events_by_words" in plan or "VIRTUAL TABLE" in plan]
             assert bool(looked_up) is (asked != "everything"), (asked, explaining.plans)
             assert [plan for plan in explaining.plans if reads_all_events(plan)] == [], asked
