@@ -112,7 +112,7 @@ class Service:
         answer = await self.client.post(path, json={"messages": [one]})
         assert answer.status_code == 200, answer.text
         await self.run_until_idle()
-        return str(answer.json()["messages"][0]["result"])
+        return str(answer.json()["messages"][0]["outcome"])
 
     async def here(self) -> tuple[list[tuple[str, bool]], list[str]]:
         """Event titles with whether they are removed, and the statuses of the answers."""

@@ -20,10 +20,10 @@ from openmeet.network.records.series import ParsedSeries, read_series
 
 
 class IngestResult(StrEnum):
-    """The result of one message; also the label of a metric."""
+    """The result of one message. The values are public: they are the ``outcome`` in the API and in a metric."""
 
     APPLIED = "applied"
-    OWN_WRITE = "own_write"
+    OWN_WRITE = "echo"  # our own write, which the firehose delivers to us
     LATE = "late"  # a write of ours that arrived after its key was abandoned
     KNOWN = "known"  # not newer than the stored version
     AWAITS_EVENT = "parked"

@@ -71,10 +71,10 @@ class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 class MessageSettled(msgspec.Struct, rename="camel"):
     """The result of one change. It includes the reason if the change was refused or invalid."""
 
-    EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "result": "applied", "reason": ""}
+    EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "outcome": "applied", "reason": ""}
 
     uri: str
-    result: ResultName
+    outcome: ResultName
     reason: str
 
 
