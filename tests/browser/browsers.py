@@ -244,10 +244,11 @@ async def sideways(page: Page) -> int:
 async def small_targets(page: Page) -> list[str]:
     """Controls lower than 44 pixels. Exceptions: links in running text (WCAG 2.5.8, "inline"), titles of cards and rows
     that can be pressed as a whole, and bars in the month view, which are 24 pixels high but are also listed behind their
-    day, a target of 44 pixels ("equivalent").
+    day, a target of 44 pixels ("equivalent"). Hidden buttons, which only the Enter key presses, are left out here and
+    below.
     """
     found: list[str] = await page.evaluate(
-        """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
+        """() => [...document.querySelectorAll('a, button:not([aria-hidden]), input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
             const box = one.getBoundingClientRect();
             const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-card h4, .event-tile h3, .next-up h2, .next-up h3, .week, .group-card h2, .group-card h3, .cal-bars');
@@ -268,7 +269,7 @@ async def unfold_all(page: Page) -> None:
 async def narrow_targets(page: Page) -> list[str]:
     """Buttons, checkboxes and fields narrower than 44 pixels. The width includes a label that enlarges the target."""
     found: list[str] = await page.evaluate(
-        """() => [...document.querySelectorAll('button, .button, input:not([type=hidden]), select, textarea, summary')]
+        """() => [...document.querySelectorAll('button:not([aria-hidden]), .button, input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
             const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
             const box = (label || one).getBoundingClientRect();

@@ -52,7 +52,7 @@ async def publish(browser: httpx.AsyncClient, **fields: str) -> httpx.Response:
 
 async def test_the_page_shows_what_would_be_published(site: Site):
     """The page shows an event as others see it, its record, the handle and the notice, and "no" is the default: the Enter
-    key in the field for the name presses the first button, which has no value of its own.
+    key in the field for the name presses the first button, which has no value of its own and is hidden.
     """
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -64,10 +64,12 @@ async def test_the_page_shows_what_would_be_published(site: Site):
     assert re.search(r'"createdAt": "[0-9-]{10}T[0-9:]{8}Z"', unescape(answer.text)), "without fractions of a second"
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
-    buttons = re.findall(r"<button([^>]*)>([^<]+)</button>", answer.text.partition("yes-or-no")[2])[:2]
-    assert [(("value" in attributes), text) for attributes, text in buttons] == [
-        (False, "Not now"),
-        (True, "Yes, sync what’s public"),
+    form = answer.text.partition('<form class="card form" method="post" action="/settings/publishing"')[2]
+    buttons = re.findall(r"<button([^>]*)>([^<]+)</button>", form)[:3]
+    assert [("aria-hidden" in attributes, "value" in attributes, text) for attributes, text in buttons] == [
+        (True, False, "Not now"),
+        (False, True, "Yes, sync what’s public"),
+        (False, False, "Not now"),
     ]
 
 
