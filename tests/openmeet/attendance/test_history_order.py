@@ -5,7 +5,7 @@ engines.
 import pytest
 
 from groundwork import uuid7
-from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.clock import DAY, HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import (
     actions,
@@ -20,8 +20,9 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.check_in import tickets
 from openmeet.domain.paging import ALL_ROWS, Page
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
@@ -154,3 +155,27 @@ async def test_entries_without_a_revision_come_first(db):
         await actions.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
         entries = await history.of_rsvp(tx, mine.id, ALL_ROWS)
     assert [(one.after, one.revision) for one in entries] == [(S.ATTENDING, 0), (S.DECLINED, 0), (S.INTERESTED, 3)]
+
+
+async def test_decisions_are_undone_after_the_party_has_changed(db, clock):
+    """The history also has changes of the party, which keep the status."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(max_party=3))
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        rejected = (await queries.find(tx, event.id, cleo.user_id)).id
+        await host_decisions.reject(tx, ana, event.slug, [rejected])
+        await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED, ReplyDetails(party=2))
+        assert (await host_decisions.restore(tx, ana, event.slug, rejected)).status is S.ATTENDING
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        checked_in = (await queries.find(tx, event.id, ben.user_id)).id
+        await host_decisions.check_in(tx, ana, event.slug, checked_in)
+    arrived_at = clock.now()
+    clock.turn(HOUR)
+    async with db.transaction() as tx:
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(party=2))
+        assert await tickets.check_in_times_of(tx, [checked_in]) == {checked_in: arrived_at}
+        assert (await host_decisions.undo_check_in(tx, ana, event.slug, checked_in)).status is S.ATTENDING

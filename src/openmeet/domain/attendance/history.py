@@ -51,6 +51,7 @@ _INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
 # SQL for when the person of the RSVP ``a`` was checked in, or null unless they are checked in now.
 CHECKED_IN_AT: Final = """case when a.status = 'attended'
     then (select c.changed_at from attendance_history c where c.attendance_id = a.id and c.after_status = 'attended'
+             and coalesce(c.before_status, '') <> c.after_status
            order by c.revision desc, c.id desc limit 1) end"""
 
 # SQL condition: ``h`` is the latest entry of its RSVP.
@@ -145,10 +146,10 @@ async def of_rsvp(
 async def latest_change_to(
     reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus
 ) -> HistoryEntry | None:
-    """The latest entry that changed an RSVP to this status."""
+    """The latest entry that changed an RSVP to this status. Later changes of its party or mode are other entries."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"
-        " order by revision desc, id desc limit 1",
+        " and coalesce(before_status, '') <> after_status order by revision desc, id desc limit 1",
         attendance_id=attendance_id,
         status=status.value,
     )
