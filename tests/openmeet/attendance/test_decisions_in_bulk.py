@@ -1,19 +1,24 @@
 """Decisions of hosts about many RSVPs at once; on both engines."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from groundwork.database.transaction import Database
+from groundwork.clock import MINUTE
+from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions, approval_undo, history, host_decisions, queries, registration
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import HostDecision
 from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.outbox import publication_queries
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
@@ -88,6 +93,41 @@ async def test_undoing_approvals_takes_the_same_number_of_statements_for_many_pe
         assert await approval_undo.undo_approvals(counting, ana, event.slug, batch) == (people - 1, 1)
         counts.append(counting.statements)
     assert counts[0] == counts[1]
+
+
+class FailingDatabase:
+    """A database that is unavailable after one transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._has_failed = False
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        if self._has_failed:
+            raise DatabaseUnavailable("connection lost")
+        self._has_failed = True
+        return self._db.transaction()
+
+
+async def test_seats_freed_by_an_undo_that_failed_are_offered_to_the_waitlist(db, clock, monkeypatch):
+    """The undo takes two transactions, and only the first succeeds."""
+    monkeypatch.setattr(approval_undo, "DECIDED_AT_ONCE", 2)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event, ids = await requests(tx, ana, [(1, None)] * 3, capacity="2")
+        approved = await host_decisions.approve(tx, ana, event.slug, ids)
+    batch = ApprovalBatch(approved.first_at, approved.last_at)
+    with pytest.raises(DatabaseUnavailable):
+        await approval_undo.undo_approvals(FailingDatabase(db), ana, event.slug, batch)
+    deliveries = {JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(db))}
+    # The host may try again at once, and then the third person is undone, too.
+    assert await dispatcher.run_once(db, deliveries) == 0
+    clock.turn(MINUTE)
+    assert await dispatcher.run_once(db, deliveries) == 1
+    async with db.reader() as reader:
+        found = await queries.by_ids(reader, ids)
+    assert [found[one].status for one in ids] == [AttendanceStatus.PENDING] * 2 + [WAITING]
+    assert found[ids[2]].offered_until is not None
 
 
 @pytest.mark.parametrize(

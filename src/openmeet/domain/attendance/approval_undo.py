@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance import history, queries, registration, rsvp_changes, waitlist
 from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_for_admission
 from openmeet.domain.attendance.model import (
@@ -20,6 +21,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.kinds import JobKind
 
 # At most the digits that a bigint holds.
 _INSTANT: Final = re.compile("[0-9]{1,18}")
@@ -71,6 +73,8 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
                 await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
             else:
                 after = entries[-1].id
+                # In case a later transaction fails.
+                await enqueue_again(tx, JobKind.FILL_SEATS, [event.id], due_at=Instant(tx.now + MINUTE))
     return undone, total - undone
 
 
