@@ -27,6 +27,7 @@ class SupersededRecord:
     created_at: Instant
 
 
+# ``is_authors`` is ``SupersededRecord.is_foreign``.
 _COLUMNS = "uri, kind, subject_id, is_authors, is_there, created_at"
 
 ERASE: Mapping[Engine, str] = {

@@ -153,7 +153,7 @@ async def test_only_hosts_see_an_unknown_status(db):
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNCLEAR)
         assert [one.user_id for one in await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
-        seen = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, with_private=True)
+        seen = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, for_hosts=True)
         assert [one.user_id for one in seen] == [stranger]
         own = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, viewer=stranger)
         assert [one.user_id for one in own] == [stranger]

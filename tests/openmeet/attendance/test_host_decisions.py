@@ -330,7 +330,7 @@ async def test_a_private_answer_is_counted_but_not_shown(db):
         event = await event_by(tx, ana)
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         assert await attendee_list.attendees(tx, event.id, list(S), limit=9) == []
-        assert len(await attendee_list.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
+        assert len(await attendee_list.attendees(tx, event.id, list(S), limit=9, for_hosts=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=False))
         assert len(await attendee_list.attendees(tx, event.id, list(S), limit=9)) == 1

@@ -68,7 +68,7 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus],
 
 
 async def listed(reader: Reader, event: Event, limit: int, after: RsvpListCursor | None = None, **more: object):
-    return await attendee_list.attendees(reader, event.id, list(S), limit=limit, after=after, with_private=True, **more)
+    return await attendee_list.attendees(reader, event.id, list(S), limit=limit, after=after, for_hosts=True, **more)
 
 
 def after_last(page: list[RsvpListEntry]) -> RsvpListCursor | None:

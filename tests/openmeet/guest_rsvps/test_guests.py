@@ -58,7 +58,7 @@ def buttons_of(html):
 
 async def answers(site, event):
     async with site.db.reader() as reader:
-        return await attendee_list.attendees(reader, event.id, list(S), limit=9, with_private=True)
+        return await attendee_list.attendees(reader, event.id, list(S), limit=9, for_hosts=True)
 
 
 async def test_one_link_confirms_and_another_changes_the_answer(site, event):
@@ -226,7 +226,7 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
         (letter,) = await compose_guest_emails(site)
         await browser.post(confirmation_link_in(letter))
     async with site.db.transaction() as tx:
-        (one,) = await attendee_list.attendees(tx, event.id, [S.ATTENDING], limit=9, with_private=True)
+        (one,) = await attendee_list.attendees(tx, event.id, [S.ATTENDING], limit=9, for_hosts=True)
         await event_hosting.cancel(tx, Caller(event.author_id, "Ana"), event.slug, "Rain")
         row = await tx.fetch_one(
             "select subject, revision from outbox_jobs where subject like :about", about=f"news%{one.user_id}%"

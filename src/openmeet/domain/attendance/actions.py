@@ -78,7 +78,7 @@ async def answer(
         source=RsvpSource.HERE,
         through=through,
         actor_id=caller.user_id,
-        answered_at=tx.now if rsvp is None or rules.is_new_reply(rsvp, decision) else rsvp.answered_at,
+        answered_at=tx.now if rsvp is None or rules.changes_status(rsvp, decision) else rsvp.answered_at,
         knows_start=True,
     )
     saved = await _save(
@@ -190,13 +190,13 @@ async def _end_expired_offers_and_decide(
 async def _save(
     tx: Transaction, locked: LockedEvent, change: RsvpChange, *, notifies_hosts: bool, extra_writes: Sequence[SqlWrite]
 ) -> Attendance:
-    """Save the caller's reply, and enqueue its record if that changes. If the reply is a new one, notify the hosts."""
+    """Save the caller's reply, and enqueue its record if that changes. Notify the hosts if the status changes."""
     event, before, person, status = change.event, change.before, change.user_id, change.decision.status
-    is_new = rules.is_new_reply(before, change.decision)
-    notifies = notifies_hosts and event.author_id != person and is_new
+    changes_status = rules.changes_status(before, change.decision)
+    notifies = notifies_hosts and event.author_id != person and changes_status
     notification_writes = await host_notification_writes(tx, event, locked.hosts, person, status) if notifies else ()
     changes_record = before is None or (
-        is_new
+        changes_status
         or before.is_private is not change.details.is_private
         or before.skips_record is not change.details.skips_record
     )

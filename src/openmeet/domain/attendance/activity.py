@@ -15,7 +15,7 @@ from openmeet.domain.users.model import UserId
 QUARTER_HOUR: Final = 15 * MINUTE
 # A regular said yes to at least this many of the host's latest events.
 LEAST_YES_OF_REGULARS: Final = 3
-LATEST_EVENTS: Final = 5
+NUMBER_OF_LATEST_EVENTS: Final = 5
 
 _NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
 
@@ -86,7 +86,7 @@ async def count_first_rsvps(reader: Reader, event_id: EventId, start: Instant) -
 
 
 # The latest past events of a host, and whether anybody was checked in at each.
-_LATEST_EVENTS: Final = """
+_LATEST_EVENTS_SQL: Final = """
     select e.id, case when exists (select 1 from attendances a where a.event_id = e.id and a.status = 'attended')
                  then 1 else 0 end as had_check_in
       from events e
@@ -108,7 +108,7 @@ async def past_attendance(
     """
     if people is not None and not people:
         return {}
-    events = await reader.fetch(_LATEST_EVENTS, host=host, now=reader.now, latest=LATEST_EVENTS)
+    events = await reader.fetch(_LATEST_EVENTS_SQL, host=host, now=reader.now, latest=NUMBER_OF_LATEST_EVENTS)
     event_ids = [row["id"] for row in events]
     if not event_ids:
         return {}
@@ -142,7 +142,7 @@ async def new_to_host(reader: Reader, host: UserId, people: Sequence[UserId]) ->
     """Return which of these people never said yes to a past event that this host created. Empty if there was none, because
     then everybody is new. Invitations by address count only once they were answered, as in ``past_attendance``.
     """
-    if not people or not await reader.fetch(_LATEST_EVENTS, host=host, now=reader.now, latest=1):
+    if not people or not await reader.fetch(_LATEST_EVENTS_SQL, host=host, now=reader.now, latest=1):
         return set()
     rows = await reader.fetch(
         f"""

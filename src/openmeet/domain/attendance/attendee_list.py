@@ -40,17 +40,16 @@ async def attendees(
     *,
     limit: int,
     viewer: UserId | None = None,
-    with_private: bool = False,
+    for_hosts: bool = False,
     after: RsvpListCursor | None = None,
 ) -> list[RsvpListEntry]:
     """List people of an event in these statuses, by time of answer, then waitlisted people in their order.
 
-    ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
-    (``with_private``), so are people who do not want to be seen, including guests, and RSVPs that
-    only hosts see (``_IS_FOR_HOSTS_ONLY``). Others see only how many wait, because it is private that somebody did not
-    get a place. Everyone sees themselves (``viewer``).
+    ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Lists that are not ``for_hosts`` also
+    leave out people who do not want to be seen, guests, RSVPs that only hosts see (``_IS_FOR_HOSTS_ONLY``), and the
+    waitlist, because it is private that somebody did not get a place. Everyone sees themselves (``viewer``).
     """
-    is_seen, values = _is_seen_sql(viewer, with_private=with_private)
+    is_seen, values = _is_seen_sql(viewer, for_hosts=for_hosts)
     parts = []
     for status in statuses:
         if _is_complete(status, after):
@@ -69,9 +68,9 @@ async def attendees(
     return [entry_of(row) for row in rows]
 
 
-def _is_seen_sql(viewer: UserId | None, *, with_private: bool) -> tuple[str, dict[str, object]]:
+def _is_seen_sql(viewer: UserId | None, *, for_hosts: bool) -> tuple[str, dict[str, object]]:
     """SQL condition for the RSVPs that the viewer of ``attendees`` may see, and its parameters."""
-    if with_private:
+    if for_hosts:
         return "", {}
     sql = (
         f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"

@@ -87,7 +87,7 @@ async def _enqueue_checks_of_rsvps(tx: Transaction, event: Event, revision: int,
     """
     rows = await tx.fetch(_NEXT_RSVPS, event_id=event.id, after=after, limit=BATCH_SIZE)
     await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
-    await _enqueue_proofs(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
+    await _enqueue_checks(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == BATCH_SIZE else None
 
 
@@ -96,9 +96,9 @@ async def _enqueue_checks_of_received_records(
 ) -> tuple[str, str] | None:
     did, uri = after_key
     rows = await tx.fetch(_NEXT_RECEIVED_RECORDS, event_uri=event_uri, did=did, uri=uri, limit=BATCH_SIZE)
-    await _enqueue_proofs(tx, [row["uri"] for row in rows], revision)
+    await _enqueue_checks(tx, [row["uri"] for row in rows], revision)
     return (rows[-1]["did"], rows[-1]["uri"]) if len(rows) == BATCH_SIZE else None
 
 
-async def _enqueue_proofs(tx: Transaction, uris: list[str], revision: int) -> None:
+async def _enqueue_checks(tx: Transaction, uris: list[str], revision: int) -> None:
     await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])

@@ -112,7 +112,7 @@ class EventRegistration:
         return self.settings.has_limit(self.event.content.capacity, self.event.content.mode)
 
     @property
-    def foreign_answers(self) -> ForeignRsvpPolicy:
+    def foreign_policy(self) -> ForeignRsvpPolicy:
         """How foreign RSVPs are treated: as the host chose, or else they take no places if places are limited."""
         return self.settings.foreign_answers or (
             ForeignRsvpPolicy.UNCONFIRMED if self.is_limited else ForeignRsvpPolicy.COUNT

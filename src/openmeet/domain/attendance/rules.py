@@ -36,9 +36,9 @@ class RsvpDecision:
     pending_for: PendingFor | None = None
 
 
-def is_new_reply(before: Attendance | None, after: Attendance | RsvpDecision) -> bool:
-    """Whether a reply changed what the person asks for. A person whose reply was unclear, or who was not confirmed, can
-    ask to join now: the RSVP was pending and still is, but for another reason.
+def changes_status(before: Attendance | None, after: Attendance | RsvpDecision) -> bool:
+    """Whether a reply changed the status of the RSVP, or why it takes no seat yet: a person whose reply was unclear, or
+    who was not confirmed, asks to join now, and the RSVP is pending as before, but for another reason.
     """
     return before is None or (before.status, before.pending_for) != (after.status, after.pending_for)
 
@@ -168,7 +168,7 @@ def decide(
 
 def foreign_policy_withholds_seat(event_registration: EventRegistration, relationship: EventRelationship) -> bool:
     """Whether the event's policy for foreign RSVPs gives this person no seat until a host decides."""
-    return relationship.is_foreign and event_registration.foreign_answers is not ForeignRsvpPolicy.COUNT
+    return relationship.is_foreign and event_registration.foreign_policy is not ForeignRsvpPolicy.COUNT
 
 
 def record_asks_for_seat(
@@ -231,7 +231,7 @@ def _pending_for(
         # it stays unconfirmed.
         closes_at = event_registration.closes_at
         is_closed = closes_at is not None and closes_at <= now
-        policy = event_registration.foreign_answers if relationship.is_foreign else ForeignRsvpPolicy.COUNT
+        policy = event_registration.foreign_policy if relationship.is_foreign else ForeignRsvpPolicy.COUNT
         if (
             policy is ForeignRsvpPolicy.UNCONFIRMED
             or is_closed

@@ -1,7 +1,7 @@
 """RSVP transitions: one table of every action and every status.
 
 A cell gives the result, apart from capacity: for ``SEAT`` and similar cells, ``rules`` checks whether there is room. A
-test covers every cell. Only statuses restored from the history and merged RSVPs are decided elsewhere.
+test covers every cell. Only ``attended``, statuses restored from the history and merged RSVPs are decided elsewhere.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class AttendanceAction(StrEnum):
     RESTORE = "restore"
     CHECK_IN = "check_in"
     UNDO_CHECK_IN = "undo_check_in"
-    # by the scheduler, or because another person left
+    # by the scheduler, because a place became free, or by a host who gives a place
     MOVE_UP = "move_up"
     EXPIRE_OFFER = "expire_offer"
 
@@ -44,7 +44,8 @@ class AttendanceTransition(StrEnum):
     KEEP = "keep"  # unchanged
     SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
     APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
-    SEAT_OR_REFUSE = "seat_or_refuse"  # a place now, or refused: at check-in and for people whom a host adds
+    # a place now, or refused: for people whom a host adds, and at check-in, which then stores ``attended``
+    SEAT_OR_REFUSE = "seat_or_refuse"
     ACCEPT_OFFER = "accept_offer"  # the offered place, or a free one; otherwise unchanged
     SEAT_IF_UNCLEAR = "seat_if_unclear"  # SEAT if the status was unclear; otherwise unchanged
     RESTORE_PREVIOUS = "restore_previous"  # back to the status before the host's action

@@ -119,7 +119,7 @@ async def save_reply(request: Request) -> Response:
 def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
     """Redirect to the event page with a flash message, and a button to undo the reply if it changed the status."""
     path, flash = event_path(event.slug), _flash_after_reply(event, reply, before, saved)
-    if not rules.is_new_reply(before, saved):
+    if not rules.changes_status(before, saved):
         return go(path, flash=flash)
     undoing_reply = _undoing_reply(before)
     query = f"?undo={undoing_reply.value}" if undoing_reply is not None and undoing_reply is not reply else ""
@@ -140,7 +140,7 @@ def _undoing_reply(before: Attendance | None) -> RsvpReply | None:
 
 def _flash_after_reply(event: Event, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> str:
     """The flash message that says what the reply changed."""
-    if before is None or rules.is_new_reply(before, saved):
+    if before is None or rules.changes_status(before, saved):
         return FLASH_AFTER_REPLY.get(saved.status, "")
     if reply is RsvpReply.GOING and moved_dates.is_moved_since(event, before.known_starts_at):
         return "new_time_works"

@@ -218,7 +218,7 @@ async def list_attendees(request: Request) -> Response:
                 SHOWN_STATUSES,
                 limit=limit + 1,
                 viewer=caller.user_id if caller else None,
-                with_private=is_hosting,
+                for_hosts=is_hosting,
                 after=after,
             )
             if sees_list

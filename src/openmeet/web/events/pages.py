@@ -291,7 +291,7 @@ async def _people_of(reader: Reader, event_registration: EventRegistration, view
         SHOWN_STATUSES,
         limit=view.SHOWN_PEOPLE,
         viewer=viewer.user_id,
-        with_private=viewer.is_hosting,
+        for_hosts=viewer.is_hosting,
     )
     co_hosts = (await co_host_queries.shown_co_hosts(reader, [event.id])).get(event.id, [])
     shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
