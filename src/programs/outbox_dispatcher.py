@@ -38,11 +38,11 @@ from openmeet.emails.render import EmailContext
 from openmeet.matrix.bridge import Bridge
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.fetch import record_handler, subject_handler
-from openmeet.network.ingestion.host_budgets import spending, spending_on_proofs
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.ingestion.rsvps_awaiting_event import waiting_rsvps_handler
+from openmeet.network.ingestion.server_budgets import spending, spending_on_proofs
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
@@ -117,7 +117,7 @@ def publishing_dependencies(platform: Platform) -> PublishingDependencies:
 def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
     """The delivery of every job kind. A test compares the kinds with ``JobKind``."""
     db, network, context = platform.db, platform.network, platform.ingestion_context
-    spend_on_host = spending(platform.counters, platform.clock)
+    spend_on_server = spending(platform.counters, platform.clock)
     spend_on_proof = spending_on_proofs(platform.counters, platform.clock)
     unknown = unknown_identities(platform.metrics)
 
@@ -139,7 +139,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.REFRESH_IDENTITY: one_job_per_call(
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
-        JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_host)),
+        JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_server)),
         JobKind.WAITING_RSVPS: one_job_per_call(waiting_rsvps_handler(db)),
         JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
@@ -161,12 +161,12 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_job_per_call(moving_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_job_per_call(
-            reconcile_handler(db, network, context, spend_on_host), jobs_per_lease=1, lease_seconds=600.0
+            reconcile_handler(db, network, context, spend_on_server), jobs_per_lease=1, lease_seconds=600.0
         ),
         # A repository can be large, so only a few are read at a time, with a lease long enough to read large ones one
         # after another.
         JobKind.BACKFILL: one_job_per_call(
-            backfill_handler(db, network, context, spend_on_host), jobs_per_lease=AT_A_TIME, lease_seconds=1800.0
+            backfill_handler(db, network, context, spend_on_server), jobs_per_lease=AT_A_TIME, lease_seconds=1800.0
         ),
     }
 

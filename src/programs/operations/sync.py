@@ -23,9 +23,9 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.backfill import chosen_collections, subject_of
 from openmeet.network.ingestion.discover import SearchedHost
 from openmeet.network.ingestion.discrepancies import RecordDiscrepancy
-from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, written_to
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
+from openmeet.network.ingestion.server_budgets import spending
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.status import JobCount, SyncDependencies, sync_status
@@ -203,11 +203,11 @@ def reconcile(dids: Sequence[str], tenant: str, settings_file: Path | None, *, d
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=len(repositories))
             records = bars.add_task("records", total=None)
-            spend_on_host = spending(platform.counters, platform.clock)
+            spend_on_server = spending(platform.counters, platform.clock)
             for did in repositories:
                 try:
                     asking = ReconcileOptions(
-                        spend_on_host,
+                        spend_on_server,
                         verifies_each=True,
                         pause=asyncio.sleep,
                         progress=partial(_show_verified, bars, records, did),

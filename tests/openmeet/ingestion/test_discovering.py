@@ -9,7 +9,7 @@ from aiohttp import web
 from groundwork.errors import TooMany
 from openmeet.network.ingestion import discover
 from openmeet.network.ingestion.discover import SearchedHost
-from openmeet.network.ingestion.host_budgets import unlimited
+from openmeet.network.ingestion.server_budgets import unlimited
 from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did, event_value

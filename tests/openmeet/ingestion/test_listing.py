@@ -28,8 +28,8 @@ from openmeet.network.ingestion.backfill import (
     chosen_collections,
     subject_of,
 )
-from openmeet.network.ingestion.host_budgets import spending, unlimited
 from openmeet.network.ingestion.record_proofs import fetch_verified_each
+from openmeet.network.ingestion.server_budgets import spending, unlimited
 from openmeet.network.records.collections import CONCERNING, EVENT, RSVP
 from openmeet.network.records.message import RecordOperation
 from openmeet.network.repositories import read
@@ -171,7 +171,7 @@ async def test_reads_respect_the_hosts_budget_and_keep_progress(
     """The rest is scheduled for the time when the host's budget allows it, and does not count as a failure."""
     monkeypatch.setattr(repository_reads, "BATCH", 2)
     did, uris = await _write(deployment, 5)
-    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 5, 60))
+    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_server", 5, 60))
     handlers = {
         JobKind.BACKFILL: one_job_per_call(
             backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context, spend)

@@ -13,9 +13,9 @@ from groundwork.database.transaction import Database
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.reconcile import ReconcileOptions, reconcile
 from openmeet.network.ingestion.repository_reads import RepositoryRead, apply_listing, finish_read, list_repository
+from openmeet.network.ingestion.server_budgets import SpendOnServer, unlimited
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.deployment import Deployment
@@ -41,11 +41,11 @@ async def _put(deployment: Deployment, did: Did, key: str, record: dict[str, Any
     return message(Change(did, EVENT, key_of(key), done["commit"]["rev"], record))
 
 
-async def _backfill(deployment: Deployment, did: Did, spend_on_host: SpendOnHost) -> int:
+async def _backfill(deployment: Deployment, did: Did, spend_on_server: SpendOnServer) -> int:
     async with deployment.db.transaction() as tx:
         await backfill_progress.track(tx, did)
     records = await backfill(
-        deployment.db, deployment.network, deployment.processor.ingestion_context, did, spend_on_host
+        deployment.db, deployment.network, deployment.processor.ingestion_context, did, spend_on_server
     )
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select total, applied from backfills where did = :did", did=did)
@@ -53,15 +53,15 @@ async def _backfill(deployment: Deployment, did: Did, spend_on_host: SpendOnHost
     return records
 
 
-async def _reconcile(deployment: Deployment, did: Did, spend_on_host: SpendOnHost) -> int | None:
-    here, options = deployment.processor.ingestion_context, ReconcileOptions(spend_on_host)
+async def _reconcile(deployment: Deployment, did: Did, spend_on_server: SpendOnServer) -> int | None:
+    here, options = deployment.processor.ingestion_context, ReconcileOptions(spend_on_server)
     return (await reconcile(deployment.db, deployment.network, here, did, options=options)).records
 
 
 @pytest.mark.parametrize("read", [_backfill, _reconcile])
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_records_changed_by_an_older_message_are_compared_again(
-    deployment: Deployment, is_there: bool, read: Callable[[Deployment, Did, SpendOnHost], Awaitable[int | None]]
+    deployment: Deployment, is_there: bool, read: Callable[[Deployment, Did, SpendOnServer], Awaitable[int | None]]
 ):
     """The record is edited and changed back, or written and deleted. The message about the first step arrives after the
     comparison.

@@ -16,7 +16,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import record_proofs
 from openmeet.network.ingestion.backfill import backfill_handler
-from openmeet.network.ingestion.host_budgets import spending
+from openmeet.network.ingestion.server_budgets import spending
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.collections import EVENT, RSVP, SERIES
 from openmeet.outbox.kinds import JobKind
@@ -56,7 +56,7 @@ async def write(deployment: Deployment, collection: str, number: int, record: Ma
 
 async def read_in_rounds(deployment: Deployment, did: Did, *, requests: int, rounds: int) -> int:
     """Enqueue a read and run its job once a minute until it is complete; return how often it ran."""
-    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", requests, 60))
+    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_server", requests, 60))
     handler = backfill_handler(deployment.db, deployment.network, deployment.processor.ingestion_context, spend)
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.BACKFILL, did, int(tx.now))

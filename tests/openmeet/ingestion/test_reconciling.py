@@ -21,9 +21,9 @@ from openmeet.network.ingestion.discrepancies import (
     SeenVersion,
     compare,
 )
-from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, reconcile, written_to
 from openmeet.network.ingestion.repository_reads import list_repository
+from openmeet.network.ingestion.server_budgets import spending
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -173,7 +173,7 @@ async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Sce
     waited: list[float] = []
     shown: list[tuple[int, int]] = []
     deployment = scene.deployment
-    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_host", 3, 60))
+    spend = spending(InProcessCounters(), deployment.clock, Limit("records_asked_of_server", 3, 60))
 
     async def wait(seconds: float) -> None:
         waited.append(seconds)

@@ -45,7 +45,7 @@ async def request_comparison(tx: Transaction, event: Event) -> int:
     """Enqueue a check of every RSVP record of the event against its repository. Return how many.
 
     Only hosts may request this. It costs one read per record, rate limited per PDS
-    (``network.ingestion.host_budgets``).
+    (``network.ingestion.server_budgets``).
     """
     await jobs.enqueue_again(tx, JobKind.COMPARE_RSVPS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")

@@ -36,7 +36,6 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.failure_isolation import ApplyResult, apply_of_repository
-from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep
 from openmeet.network.ingestion.reasons import IngestionReason
@@ -51,6 +50,7 @@ from openmeet.network.ingestion.repository_reads import (
     release_waiting,
     served,
 )
+from openmeet.network.ingestion.server_budgets import SpendOnServer, unlimited
 from openmeet.network.records import repository_state
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -68,7 +68,7 @@ _WHOLE: Final = "*"
 
 
 def backfill_handler(
-    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_server: SpendOnServer = unlimited
 ) -> JobHandler:
     """Return the handler of ``JobKind.BACKFILL``. The subject comes from ``subject_of``."""
 
@@ -77,13 +77,13 @@ def backfill_handler(
         did = parse_did(text)
         if collection_names and collection_names != _WHOLE:
             names = [parse_nsid(one) for one in collection_names.split(" ")]
-            await backfill_chosen(db, network, context, did, names, spend_on_host)
+            await backfill_chosen(db, network, context, did, names, spend_on_server)
             return
         try:
             if collection_names == _WHOLE:
-                await backfill_whole(db, network, context, did, spend_on_host)
+                await backfill_whole(db, network, context, did, spend_on_server)
             else:
-                await backfill(db, network, context, did, spend_on_host)
+                await backfill(db, network, context, did, spend_on_server)
             await _expect_reached(db, network, did)
         except TooMany as busy:
             # Nothing failed: the next part is a separate job, due when the host may be called again.
@@ -125,28 +125,36 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
 
 
 async def backfill(
-    db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    did: Did,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> int:
     """Make the stored calendar records of a DID match its repository; return how many records the repository has.
 
     A repository that is not served (deleted, deactivated) changes nothing, because absence must be verified. Raises
-    RemoteFailed, RemoteSlow, and TooMany if the budget of its host is spent; everything applied before that is kept.
+    RemoteFailed, RemoteSlow, and TooMany if the budget of its server is spent; everything applied before that is kept.
     """
     is_waited_for = await _begin(db, did)
-    listing = await list_repository(network, did, CONCERNING, spend_on_host)
+    listing = await list_repository(network, did, CONCERNING, spend_on_server)
     if listing is None:
         await _not_served(db, did)
         return 0
     repository_read = await finish_read(
         db,
         did,
-        lambda: apply_listing(db, network, context, listing, spend_on_host, is_waited_for=is_waited_for),
+        lambda: apply_listing(db, network, context, listing, spend_on_server, is_waited_for=is_waited_for),
     )
     return repository_read.records
 
 
 async def backfill_whole(
-    db: Database, network: NetworkClients, context: IngestionContext, did: Did, spend_on_host: SpendOnHost = unlimited
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    did: Did,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> int:
     """Like ``backfill``, but exports the whole repository. If that is too large or the server too slow, it is listed
     instead.
@@ -156,7 +164,7 @@ async def backfill_whole(
         repository = await served(did, download_repository(network, did, CONCERNING))
     except (ResponseTooLarge, JobStopped, RemoteSlow) as too_large:
         log.info("repository.too_large", did=did, reason=too_large.why)
-        return await backfill(db, network, context, did, spend_on_host)
+        return await backfill(db, network, context, did, spend_on_server)
     if repository is None:
         await _not_served(db, did)
         return 0
@@ -209,16 +217,16 @@ async def backfill_chosen(
     context: IngestionContext,
     did: Did,
     collections: Collection[Nsid],
-    spend_on_host: SpendOnHost = unlimited,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> int:
     """Make the stored records of these collections match a DID's repository; return how many records it has in them.
 
     Raises the same errors as ``backfill``.
     """
-    listing = await list_repository(network, did, collections, spend_on_host)
+    listing = await list_repository(network, did, collections, spend_on_server)
     if listing is None:
         return 0
-    repository_read = await apply_listing(db, network, context, listing, spend_on_host)
+    repository_read = await apply_listing(db, network, context, listing, spend_on_server)
     await enqueue_detection(db, did)
     async with db.transaction() as tx:
         await quarantine.store_result(tx, did, FailedStep.APPLY, collections, repository_read.applied.failed)

@@ -16,8 +16,8 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, TooMany
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion.host_budgets import SpendOnHost
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.server_budgets import SpendOnServer
 from openmeet.network.repositories.clients import NetworkClients
 
 HOST_PAGE = 1000
@@ -40,13 +40,13 @@ class SearchedHost:
         self,
         network: NetworkClients,
         origin: str,
-        spend_on_host: SpendOnHost,
+        spend_on_server: SpendOnServer,
         pause: Callable[[float], Awaitable[object]],
         on_described: Callable[[], object] = lambda: None,
     ) -> None:
         self._client = XrpcClient(network.http, network.clock, origin)
         self._name = urlsplit(origin).hostname or origin
-        self._spend, self._pause, self._on_described = spend_on_host, pause, on_described
+        self._spend, self._pause, self._on_described = spend_on_server, pause, on_described
 
     async def authors(self, collections: Collection[Nsid]) -> AsyncIterator[Did]:
         """Yield accounts with records in any of these collections, each once. Raises the error of the last method

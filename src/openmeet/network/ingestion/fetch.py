@@ -1,6 +1,6 @@
 """Fetch individual records with proof: events that RSVPs await, and records that an unverified source contradicts.
 
-Calls per host and minute are limited (``host_budgets``). A record that cannot be applied because of its own content is
+Calls per server and minute are limited (``server_budgets``). A record that cannot be applied because of its own content is
 quarantined (``quarantine``).
 """
 
@@ -22,8 +22,8 @@ from openmeet.domain.events import event_records
 from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.failure_isolation import apply_fetched
-from openmeet.network.ingestion.host_budgets import SpendOnHost, SpendOnProof, spend_on_home, unlimited
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.server_budgets import SpendOnProof, SpendOnServer, spend_on_pds, unlimited
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.metrics import CountUnknownIdentity
 from openmeet.network.repositories.clients import NetworkClients
@@ -43,7 +43,7 @@ def subject_handler(
     network: NetworkClients,
     context: IngestionContext,
     count_unknown: CountUnknownIdentity = lambda _kind: None,
-    spend_on_host: SpendOnHost = unlimited,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> JobHandler:
     """Return the handler of ``JobKind.FETCH_SUBJECT``. The subject of the job is the event's AT URI.
 
@@ -53,7 +53,7 @@ def subject_handler(
     async def handle(job: Job) -> None:
         subject = _uri_of(job)
         try:
-            await fetch_subject(db, network, context, subject, spend_on_host)
+            await fetch_subject(db, network, context, subject, spend_on_server)
         except UnknownAuthor as unknown:
             log.info("subject.unknown", uri=str(subject), reason=unknown.why)
             count_unknown(job.kind)
@@ -66,13 +66,13 @@ async def fetch_subject(
     network: NetworkClients,
     context: IngestionContext,
     subject: AtUri,
-    spend_on_host: SpendOnHost = unlimited,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> bool:
     """Fetch an event, and apply the RSVPs that await it. Returns False if its author's repository does not have
     it or is not served.
 
     A handle in the URI is resolved first; the RSVPs then await the URI with the DID. Raises UnknownAuthor, InvalidInput
-    if this is not the URI of one record, and TooMany if the budget of the author's host is spent.
+    if this is not the URI of one record, and TooMany if the budget of the author's server is spent.
     """
     did = await _resolved(_did_of(network, subject))
     durable = AtUri(did, subject.collection, subject.rkey)
@@ -91,7 +91,7 @@ async def fetch_subject(
     if await rsvps_awaiting_event.apply_awaiting_if_here(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
-    await spend_on_home(network, spend_on_host, did)
+    await spend_on_pds(network, spend_on_server, did)
     try:
         proof = await prove_record(network, did, durable.collection, durable.rkey)
     except (NotFound, InvalidInput) as absent:
@@ -118,17 +118,21 @@ def record_handler(
 
 
 async def prove_and_apply(
-    db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
+    db: Database,
+    network: NetworkClients,
+    context: IngestionContext,
+    uri: AtUri,
+    spend_on_server: SpendOnServer = unlimited,
 ) -> None:
     """Ask the repository for a record, and apply the proof that it exists or is absent.
 
-    A repository that is not served changes nothing. Raises TooMany if the budget of its host is spent.
+    A repository that is not served changes nothing. Raises TooMany if the budget of its server is spent.
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
     try:
-        await spend_on_home(network, spend_on_host, did)
+        await spend_on_pds(network, spend_on_server, did)
         proof = await prove_record(network, did, uri.collection, uri.rkey)
     except NotFound as absent:
         log.info("record.not_served", uri=str(uri), reason=absent.why)

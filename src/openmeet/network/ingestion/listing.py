@@ -19,8 +19,8 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.server_budgets import SpendOnServer, spend_on_pds, unlimited
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import not_served
@@ -50,12 +50,12 @@ class Listing:
 
 
 async def list_records(
-    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
+    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_server: SpendOnServer = unlimited
 ) -> Listing:
     """List what a repository has in these collections.
 
     Raises NotFound (not served), RemoteFailed (invalid response, or too many records), RemoteSlow, and TooMany if the
-    budget of the host is spent.
+    budget of the server is spent.
     """
     document = await network.dids.resolve(did)
     if document.pds is None:
@@ -65,14 +65,14 @@ async def list_records(
     records_by_uri: dict[str, bytes] = {}
     room = MAX_KEPT_BYTES
     try:
-        await spend_on_home(network, spend_on_host, did)
+        await spend_on_pds(network, spend_on_server, did)
         latest = await client.query("com.atproto.sync.getLatestCommit", {"did": did})
         rev = parse_tid(str(latest.get("rev")))
         collection_names = await _held_collections(client, did)
         for collection in READ_IN_ORDER:
             if collection not in collections or (collection_names is not None and collection not in collection_names):
                 continue
-            async for uri, cid, value in _of_collection(client, did, collection, network, spend_on_host):
+            async for uri, cid, value in _of_collection(client, did, collection, network, spend_on_server):
                 cids[uri] = cid
                 record = _encoded(value, cid) if room > 0 else None
                 if record is not None and len(record) <= room:
@@ -96,11 +96,11 @@ async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
 
 
 async def _of_collection(
-    client: XrpcClient, did: Did, collection: Nsid, network: NetworkClients, spend_on_host: SpendOnHost
+    client: XrpcClient, did: Did, collection: Nsid, network: NetworkClients, spend_on_server: SpendOnServer
 ) -> AsyncIterator[tuple[str, str, Value]]:
     cursor: str | None = None
     for _ in range(MAX_PAGES):
-        await spend_on_home(network, spend_on_host, did)
+        await spend_on_pds(network, spend_on_server, did)
         response = await client.download(
             "com.atproto.repo.listRecords",
             {"repo": did, "collection": collection, "limit": PAGE, "cursor": cursor},

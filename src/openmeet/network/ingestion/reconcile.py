@@ -35,12 +35,12 @@ from openmeet.network.ingestion.discrepancies import (
     in_order,
 )
 from openmeet.network.ingestion.failure_isolation import BATCH, ApplyResult, apply_fetched, apply_of_repository
-from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_verified, fetch_verified_each
 from openmeet.network.ingestion.repository_reads import RepositoryRead, apply_listing, finish_read, list_repository
 from openmeet.network.ingestion.row_consistency import derive_rows_again, detach_record, differing, mark_not_published
+from openmeet.network.ingestion.server_budgets import SpendOnServer, unlimited
 from openmeet.network.records import seen
 from openmeet.network.records.collections import (
     CONCERNING,
@@ -138,25 +138,25 @@ class ReconcileResult:
 class ReconcileOptions:
     """How repositories are queried. ``verifies_each``: verify every record, not only those that seem to have changed.
 
-    ``pause`` waits for a number of seconds if the budget of a host is spent; if None, TooMany is raised instead.
+    ``pause`` waits for a number of seconds if the budget of a server is spent; if None, TooMany is raised instead.
     ``progress`` is called with the number of verified records and the total.
     """
 
-    spend_on_host: SpendOnHost = unlimited
+    spend_on_server: SpendOnServer = unlimited
     verifies_each: bool = False
     pause: Callable[[float], Awaitable[object]] | None = None
     progress: Callable[[int, int], object] = lambda _done, _all: None
 
 
 def reconcile_handler(
-    db: Database, network: NetworkClients, context: IngestionContext, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, context: IngestionContext, spend_on_server: SpendOnServer = unlimited
 ) -> JobHandler:
     """Return the handler of ``JobKind.RECONCILE``, which compares one repository with what is stored. The subject of a
     job is the DID.
     """
 
     async def handle(job: Job) -> None:
-        await reconcile(db, network, context, parse_did(job.subject), options=ReconcileOptions(spend_on_host))
+        await reconcile(db, network, context, parse_did(job.subject), options=ReconcileOptions(spend_on_server))
 
     return handle
 
@@ -172,10 +172,10 @@ async def reconcile(
 ) -> ReconcileResult:
     """Compare, repair and count. A dry run changes and counts nothing; all its discrepancies remain open.
 
-    Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
+    Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the server is spent.
     """
     listing = await _waiting_for_budget(
-        options, lambda: list_repository(network, did, CONCERNING, options.spend_on_host)
+        options, lambda: list_repository(network, did, CONCERNING, options.spend_on_server)
     )
     if listing is None:
         return ReconcileResult(did, None, (), ())
@@ -189,7 +189,7 @@ async def reconcile(
 
     async def compare_and_apply() -> RepositoryRead:
         repository_read = await _waiting_for_budget(
-            options, lambda: apply_listing(db, network, context, listing, options.spend_on_host)
+            options, lambda: apply_listing(db, network, context, listing, options.spend_on_server)
         )
         applied = ApplyResult(
             applied_proofs.is_complete and repository_read.applied.is_complete,
@@ -252,7 +252,7 @@ async def _verified_records(
     for start in range(0, len(uris), BATCH):
         remaining_uris = uris[start : start + BATCH]
         while remaining_uris:
-            proofs = await fetch_verified_each(network, remaining_uris, options.spend_on_host, listing.records)
+            proofs = await fetch_verified_each(network, remaining_uris, options.spend_on_server, listing.records)
             messages += proofs.messages
             processed_uris = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
             remaining_uris = [uri for uri in remaining_uris if uri not in processed_uris]
@@ -363,7 +363,7 @@ async def _repair_record(
             await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
             message = await _waiting_for_budget(
-                options, partial(fetch_verified, network, parse_at_uri(discrepancy.uri), options.spend_on_host)
+                options, partial(fetch_verified, network, parse_at_uri(discrepancy.uri), options.spend_on_server)
             )
             if message.cid is not None:
                 await apply_fetched(db, context, message)

@@ -22,9 +22,9 @@ from groundwork.errors import Failure, InvalidInput
 from groundwork.http.client import ResponseTooLarge
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
 from openmeet.network.ingestion.quarantine import RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.network.ingestion.server_budgets import SpendOnServer, spend_on_pds
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import BadRecordProof, message_of_proof, prove_record
@@ -54,20 +54,20 @@ async def enqueue(tx: Transaction, uris: Sequence[str]) -> None:
     await enqueue_again(tx, JobKind.PROVE_RECORD, uris)
 
 
-async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage:
+async def fetch_verified(network: NetworkClients, uri: AtUri, spend_on_server: SpendOnServer) -> RecordMessage:
     """Return the record, or its absence, as of the repository's current commit.
 
-    Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and the errors
+    Raises TooMany if the budget of the server is spent, InvalidInput if this is not the URI of one record, and the errors
     of ``prove_record``.
     """
-    return message_of_proof(uri, await _fetch_proof(network, uri, spend_on_host))
+    return message_of_proof(uri, await _fetch_proof(network, uri, spend_on_server))
 
 
-async def _fetch_proof(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordProof:
+async def _fetch_proof(network: NetworkClients, uri: AtUri, spend_on_server: SpendOnServer) -> RecordProof:
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
-    await spend_on_home(network, spend_on_host, did)
+    await spend_on_pds(network, spend_on_server, did)
     return await prove_record(network, did, uri.collection, uri.rkey)
 
 
@@ -108,7 +108,10 @@ class SignedTree:
 
 
 async def fetch_verified_each(
-    network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost, listed: Mapping[str, bytes] | None = None
+    network: NetworkClients,
+    uris: Sequence[str],
+    spend_on_server: SpendOnServer,
+    listed: Mapping[str, bytes] | None = None,
 ) -> Proofs:
     """Verify records of one repository. A failure of one record does not stop the others.
 
@@ -122,7 +125,7 @@ async def fetch_verified_each(
         parsed = parse_at_uri(uri)
         proof = tree.prove(parsed, (listed or {}).get(uri))
         if proof is None:
-            proof = await _fetch_proof(network, parsed, spend_on_host)
+            proof = await _fetch_proof(network, parsed, spend_on_server)
             tree.add(proof)
         return message_of_proof(parsed, proof)
 

@@ -2,7 +2,7 @@
 
 A record that is listed but not known in that version is verified individually (``record_proofs``) and applied; for a
 record that is known but not listed, its absence is verified. Everything applied before an error is kept, and the next
-read does not verify it again, so that a read within the budget of a host ends after a few rounds. For the same reason,
+read does not verify it again, so that a read within the budget of a server ends after a few rounds. For the same reason,
 a record that was kept raw is applied again from what is stored (it may be understood by now), and records of kinds
 that are switched off are verified last, as far as the budget allows.
 """
@@ -26,11 +26,11 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.batch import refused_among
 from openmeet.network.ingestion.context import IngestionContext
 from openmeet.network.ingestion.failure_isolation import BATCH, ApplyResult, apply_of_repository
-from openmeet.network.ingestion.host_budgets import SpendOnHost
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.quarantine import MAX_QUARANTINED, FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import fetch_verified_each
+from openmeet.network.ingestion.server_budgets import SpendOnServer
 from openmeet.network.records import repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -64,13 +64,13 @@ class RepositoryRead:
 
 
 async def list_repository(
-    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
+    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_server: SpendOnServer
 ) -> Listing | None:
     """List what a repository has in these collections; None if it is not served.
 
     Raises the same errors as ``list_records``, and RemoteFailed if the rev is too far in the future.
     """
-    listing = await served(did, list_records(network, did, collections, spend_on_host))
+    listing = await served(did, list_records(network, did, collections, spend_on_server))
     if listing is not None:
         check_rev(network, listing.rev)
     return listing
@@ -81,7 +81,7 @@ async def apply_listing(
     network: NetworkClients,
     context: IngestionContext,
     listing: Listing,
-    spend_on_host: SpendOnHost,
+    spend_on_server: SpendOnServer,
     *,
     is_waited_for: bool = False,
 ) -> RepositoryRead:
@@ -101,7 +101,7 @@ async def apply_listing(
         async with db.transaction() as tx:
             await backfill_progress.set_total(tx, did, len(listing.cids))
             await backfill_progress.add_applied(tx, did, len(listing.cids) - len(unverified) - len(raw))
-    application = _ListingApplication(db, network, context, listing, spend_on_host)
+    application = _ListingApplication(db, network, context, listing, spend_on_server)
     ended_by = await application.verify([*(uri for uri in unverified if uri not in refused), *missing])
     if ended_by is not None:
         raise ended_by
@@ -144,7 +144,7 @@ class _ListingApplication:
     network: NetworkClients
     context: IngestionContext
     listing: Listing
-    spend_on_host: SpendOnHost
+    spend_on_server: SpendOnServer
     is_complete: bool = True
     failed: list[RecordFailure] = field(default_factory=list)
 
@@ -152,7 +152,7 @@ class _ListingApplication:
         """Verify and apply records; return the failure that ended it early, if any."""
         for start in range(0, len(uris), BATCH):
             batch = uris[start : start + BATCH]
-            proofs = await fetch_verified_each(self.network, batch, self.spend_on_host, self.listing.records)
+            proofs = await fetch_verified_each(self.network, batch, self.spend_on_server, self.listing.records)
             await self._apply(proofs.messages, [replace(one, rev=self.listing.rev) for one in proofs.failed])
             if proofs.ended_by is not None:
                 return proofs.ended_by

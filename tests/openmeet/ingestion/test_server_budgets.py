@@ -13,13 +13,13 @@ from groundwork.outbox.jobs import JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill, fetch
-from openmeet.network.ingestion.host_budgets import spending, spending_on_proofs
+from openmeet.network.ingestion.server_budgets import spending, spending_on_proofs
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import event_value
 
-THREE = Limit("records_asked_of_host", 3, 60)
+THREE = Limit("records_asked_of_server", 3, 60)
 
 
 async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: Deployment):
@@ -36,7 +36,7 @@ async def test_requests_over_a_hosts_budget_are_scheduled_for_later(deployment: 
     handlers = {
         JobKind.FETCH_SUBJECT: one_job_per_call(
             fetch.subject_handler(
-                deployment.db, deployment.network, here, spend_on_host=spending(counters, deployment.clock, THREE)
+                deployment.db, deployment.network, here, spend_on_server=spending(counters, deployment.clock, THREE)
             )
         ),
         JobKind.PROVE_RECORD: one_job_per_call(
@@ -95,9 +95,9 @@ async def test_proofs_that_their_host_has_no_budget_for_use_none_of_their_reposi
     counters = InProcessCounters()
     host, did = "pds.example", "did:plc:cleo"
     spend_on_proof = spending_on_proofs(counters, clock, THREE, Limit("proofs_asked_of_repository", 2, 180))
-    spend_on_host = spending(counters, clock, THREE)
+    spend_on_server = spending(counters, clock, THREE)
     for _ in range(3):
-        await spend_on_host(host)
+        await spend_on_server(host)
     for _ in range(3):
         with pytest.raises(TooMany):
             await spend_on_proof(did, host)
@@ -106,7 +106,7 @@ async def test_proofs_that_their_host_has_no_budget_for_use_none_of_their_reposi
         await spend_on_proof(did, host)
     with pytest.raises(TooMany):
         await spend_on_proof(did, host)
-    await spend_on_host(host)
+    await spend_on_server(host)
 
 
 async def test_a_read_requested_while_another_is_delayed_is_due_at_once(deployment: Deployment):
