@@ -61,7 +61,7 @@ class JobDelivery:
     it must tolerate a second call for the same revision.
 
     ``jobs_per_lease``: how many jobs are leased at a time; their calls run concurrently. ``partitions_at_once``: at
-    most this many partitions have a delivery in progress.
+    most this many partitions have a delivery in progress in one process.
     """
 
     deliver: Deliver

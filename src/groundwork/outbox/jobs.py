@@ -358,7 +358,9 @@ async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
-    """Give jobs another subject (before, after) if it has no job. What was done for the old subject counts as done."""
+    """Change the subjects of jobs, given as (before, after). A due job is renamed unless there is a job for ``after``.
+    What was done for ``before``, or is being done, counts as done for ``after``. Failed jobs keep their subject.
+    """
     names = [{"kind": str(kind), "before": before, "after": after} for before, after in subjects]
     for statement in (COPY_COMPLETED, RENAME):
         await tx.execute_many(statement, names)

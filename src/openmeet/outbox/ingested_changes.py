@@ -194,8 +194,8 @@ async def apply_own_write(
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
-    """Forget as of which revs the bases in a repository were agreed on, because the repository starts again with lower
-    ones. Otherwise every report about a record would be older than its base.
+    """Set the revs of all bases in a repository below every rev of the new epoch. The repository starts again with lower
+    revs, so every report about a record would otherwise be older than its base.
     """
     await tx.execute(_START_EPOCH, did=did)
 
@@ -209,7 +209,8 @@ async def mark_deleted_elsewhere(
     is_due_again: bool = False,
     unsent: UnsentEdits | None = None,
 ) -> bool:
-    """Store that somebody else deleted the record. The publication stays without a record until its next edit.
+    """Store that somebody else deleted the record. The publication stays without a record until its next edit; that of a
+    group or series until its owner publishes it again.
 
     ``is_due_again``: an edit was made here after the deletion, so a new record is due. ``unsent``: edits that no record
     contains.

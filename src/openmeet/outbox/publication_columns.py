@@ -4,7 +4,8 @@
   and ``edited_at``, its time; ``completed_revision``, the newest one for which nothing is left to send. It also increases
   when nothing was sent: the record already had the content, was deleted, or must not be written. What was really sent is
   in ``chosen_*``.
-- When to try next: ``state``, ``reason``, ``due_at``; ``attempts`` since the last success; ``changed_at``.
+- When to try next: ``state``, ``reason``, ``due_at``; ``attempts``, the failures since the last success or edit;
+  ``changed_at``.
 - The lease: ``lease``, its number; ``leased_until``; ``needs_recheck``, something that the handler's decision depends on
   has changed since the lease began.
 - The record: ``did``, also of one that was deleted; ``uri``, once a key has been chosen.

@@ -97,8 +97,8 @@ async def reattach_after_restore(
     """Attach a record again that was known before a database restore, or that was retracted and is back.
 
     ``completed_revision``: the subject's revision that the record represents. ``may_reuse_retracted``: the row of a
-    retracted record may be used, because this is that record or because the row knows nothing of it. ``is_base``: whether
-    it is the version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
+    retracted record may be used: either that record is back, or the row never had this one. ``is_base``: whether it is the
+    version to merge from; otherwise there is none. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
         _REATTACH_AFTER_RESTORE,

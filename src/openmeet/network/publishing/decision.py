@@ -159,7 +159,9 @@ class KeepInRepository:
 
 @dataclass(frozen=True, slots=True)
 class AwaitFeatureFlag:
-    """It should be published, but publishing of its kind is turned off: retry later. Retractions do not wait."""
+    """It should be published, but publishing of its kind is turned off: retry later. Retractions do not wait, except that
+    of a duplicate, which is part of an update of the other record.
+    """
 
 
 Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain

@@ -133,7 +133,7 @@ async def set_published_and_location(
 ) -> bool:
     """``leased_publications.set_published``, and store in the domain table where the record is.
 
-    Returns False if the lease has passed to another worker.
+    Returns False, and stores nothing, if that returns False.
     """
     await lock_row_of(tx, publication.kind, publication.subject_id)
     if not await leased_publications.set_published(tx, publication, version, revision=revision, reason=omitted):
@@ -253,10 +253,10 @@ async def pause_for_merge(
 ) -> bool:
     """End the lease. The row is due again when ingestion has merged another app's version, at the latest at ``due_at``.
 
-    If this is a version more than ``max_rounds`` since the last edit, the row is CONFLICTED instead, and the person whose
-    record it is must decide. Returns False in that case, and if the lease has been lost. Otherwise the row waits for
-    ingestion. If this version was found before, that is no new round, and the row is due at once if something about it
-    has changed meanwhile (``leased_publications.end_lease``).
+    Returns True if the row now waits for ingestion. Returns False if the lease has been lost, or if ``max_rounds``
+    versions have already been merged since the last edit and this is another one: then the row is CONFLICTED, and the
+    person whose record it is must decide. A version that was found before is no new round; the row is then due at once if
+    something about it has changed meanwhile (``leased_publications.end_lease``).
     """
     async with dependencies.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)

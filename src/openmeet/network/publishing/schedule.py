@@ -1,4 +1,5 @@
-"""Delivery rounds, one at a time per server. A slow server does not delay the others, and a failing one is not called.
+"""Delivery rounds, one at a time per server and process. A slow server does not delay the others, and a failing one is
+not called.
 
 Due rows are leased and grouped by server; those without a repository are one group. While a server's round runs, no
 further rows for it are leased. If its circuit breaker is open (``at_network.circuits``), no rows are leased and they stay
