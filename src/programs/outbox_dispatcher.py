@@ -41,7 +41,7 @@ from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
-from openmeet.network.ingestion.rsvps_awaiting_event import waiting_rsvps_handler
+from openmeet.network.ingestion.rsvps_awaiting_event import gained_access_handler
 from openmeet.network.ingestion.server_budgets import spending, spending_on_proofs
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import PublishingDependencies
@@ -140,7 +140,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
         JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_server)),
-        JobKind.WAITING_RSVPS: one_job_per_call(waiting_rsvps_handler(db)),
+        JobKind.GAINED_ACCESS: one_job_per_call(gained_access_handler(db)),
         JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),

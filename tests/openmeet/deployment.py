@@ -184,7 +184,7 @@ class Deployment:
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
                 JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(self.db)),
-                JobKind.WAITING_RSVPS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(self.db)),
+                JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(self.db)),
                 JobKind.COMPARE_RSVPS: one_job_per_call(comparison_handler(self.db)),
                 JobKind.PROVE_RECORD: one_job_per_call(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_WRITE: one_job_per_call(late_write_handler(self.publisher)),

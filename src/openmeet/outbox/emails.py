@@ -123,7 +123,7 @@ async def enqueue_emails(
     )
 
 
-def is_not_enqueued_sql(person: str) -> str:
+def was_never_enqueued_sql(person: str) -> str:
     """SQL condition: there is no job for the e-mail of kind ``:mail_kind`` to this person (a column) about
     ``:mail_subject``, not even a completed one.
     """

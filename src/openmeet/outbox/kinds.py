@@ -20,7 +20,7 @@ class JobKind(StrEnum):
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
     # a person who gained access to events, for example by joining a group, who signed in for the first time, or was
     # merged with another account
-    WAITING_RSVPS = "waiting_answers"
+    GAINED_ACCESS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
     # a person who took over events, a series or a group, and may have blocked others; or blocked somebody who had
     # answered many of their events
@@ -58,7 +58,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
     JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
     JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
-    JobKind.WAITING_RSVPS: lazy("Answers to check again after people joined or signed in"),
+    JobKind.GAINED_ACCESS: lazy("Answers to check again after people joined or signed in"),
     JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
     JobKind.APPLY_BLOCKS: lazy("Blocks to apply after a transfer"),
     JobKind.SUSPENDED_PERSON: lazy("Answers to withdraw after moderators blocked people"),

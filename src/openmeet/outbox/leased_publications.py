@@ -100,9 +100,6 @@ _SERVERS_OF = f"""
      where subject_id in :ids order by kind, subject_id
 """
 
-# Matches no server. A list in a statement needs at least one element.
-_NO_SERVER = ["-"]
-
 _LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
@@ -196,14 +193,14 @@ async def lease_due(
     tx: Transaction, *, limit: int, seconds: float, excluded_servers: Sequence[str] = ()
 ) -> list[Publication]:
     """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
-    called now). An empty one stands for rows without a repository.
+    called now). The empty text stands for the rows without a repository.
     """
     rows = await tx.fetch(
         _LEASE,
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
         limit=limit,
-        excluded_servers=list(excluded_servers) or _NO_SERVER,
+        excluded_servers=list(excluded_servers),
     )
     return [publication_of(row) for row in rows]
 
@@ -226,7 +223,7 @@ async def lease_batchable(
         until=tx.now + int(seconds * SECOND),
         limit=limit,
         user_ids=user_ids,
-        excluded_servers=list(excluded_servers) or _NO_SERVER,
+        excluded_servers=list(excluded_servers),
     )
     return [publication_of(row) for row in rows]
 
@@ -251,7 +248,7 @@ async def lease_one(
         subject_id=subject_id,
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
-        excluded_servers=list(excluded_servers) or _NO_SERVER,
+        excluded_servers=list(excluded_servers),
     )
     return None if row is None else publication_of(row)
 
@@ -321,7 +318,8 @@ async def set_published(
 ) -> bool:
     """Store that the PDS has this version, made of ``revision``. A newer revision stays due.
 
-    ``reason``: which part of the requested content the record lacks, and why.
+    ``reason``: which part of the requested content the record lacks, and why. Returns False if the lease has been lost,
+    or ended because the firehose delivered the write first, or if the base is a later version.
     """
     return (
         await tx.execute(
@@ -430,7 +428,7 @@ async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: b
     return is_completed
 
 
-def in_retracting_state(publication: Publication) -> Publication:
+def as_retracting(publication: Publication) -> Publication:
     """The leased publication as it is after ``start_retracting``."""
     return replace(publication, state=PublicationState.RETRACTING)
 

@@ -13,8 +13,8 @@ from groundwork.errors import Explanation, decode_explanation
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 
-# Shown instead of a state if another app wrote the record.
-IMPORTED: Final = "imported"
+# Shown instead of a state if another app wrote the record. The JSON API calls it imported.
+FOREIGN: Final = "imported"
 
 # Withheld rows with these reasons are sent once the person has consented and has a repository. All others stay here.
 _PENDING: Final = frozenset(
@@ -46,11 +46,11 @@ class PublicationStatus:
     is_withdrawn: bool = False
 
     def state_for_api(self, *, is_foreign: bool) -> str:
-        """The state in JSON. It is ``IMPORTED`` if another app wrote the record and nothing was changed here, so that
+        """The state in JSON. It is ``FOREIGN`` if another app wrote the record and nothing was changed here, so that
         nothing is withheld.
         """
         is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
-        return IMPORTED if is_foreign and is_untouched else self.state.value
+        return FOREIGN if is_foreign and is_untouched else self.state.value
 
     @property
     def _is_kept_here(self) -> bool:

@@ -100,7 +100,7 @@ async def test_signing_in_confirms_a_strangers_rsvp(db: Database) -> None:
     await take(db, rsvp(1, "r", 3, TEA), rsvp(3, "r", 4, TEA))
     known = [await signs_in(db, did(number)) for number in (1, 3)]
     for one in known:
-        await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, one.user_id)
+        await rsvps_awaiting_event.reevaluate_awaiting_rsvps(db, one.user_id)
     async with db.reader() as reader:
         found = [await attendance_queries.find(reader, tea.id, one.user_id) for one in known]
     assert [one.status for one in found] == [AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED]
@@ -142,7 +142,7 @@ async def test_signing_in_takes_the_same_time_however_many_rsvps_are_pending(db:
         assert await statuses_of(db, stranger) == {AttendanceStatus.PENDING}
     assert statements[0] == statements[1]
     while await dispatcher.run_once(
-        db, {JobKind.WAITING_RSVPS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(db))}
+        db, {JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(db))}
     ):
         pass
     assert await statuses_of(db, stranger) == {AttendanceStatus.ATTENDING}
@@ -160,7 +160,7 @@ async def test_merging_takes_the_same_time_however_many_rsvps_are_pending(db: Da
         statements.append(counting.statements)
         assert await statuses_of(db, ben.user_id) == {AttendanceStatus.PENDING}
     assert statements[0] == statements[1]
-    await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, ben.user_id)
+    await rsvps_awaiting_event.reevaluate_awaiting_rsvps(db, ben.user_id)
     assert await statuses_of(db, ben.user_id) == {AttendanceStatus.ATTENDING}
 
 

@@ -142,7 +142,7 @@ async def test_text_searches_run_in_slices(
             [{"subject": f"at://{did if row['names'] else 'did:plc:x'}/org.example.thing/{row['n']}"} for row in rows],
         )
         for row in rows:
-            await jobs.enqueue(tx, JobKind.WAITING_RSVPS, f"{row['n']} {ana.user_id if row['names'] else ''}")
+            await jobs.enqueue(tx, JobKind.GAINED_ACCESS, f"{row['n']} {ana.user_id if row['names'] else ''}")
         await actions.request(tx, ana.user_id, 0)
     report = await erase(db, erasing_in(tmp_path), ana.user_id)
     assert report is not None

@@ -5,7 +5,7 @@ refusals.
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.quarantine import FailedStep
-from openmeet.network.ingestion.rsvps_awaiting_event import reevaluate_waiting_rsvps
+from openmeet.network.ingestion.rsvps_awaiting_event import reevaluate_awaiting_rsvps
 from openmeet.network.ingestion.submitted_records import SubmittedRecord, apply_batch
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
@@ -73,10 +73,10 @@ async def test_a_bad_rsvp_does_not_block_other_waiting_ones(db: Database):
     async with db.transaction() as tx:
         await tx.execute("update events set visibility = 'public' where id = :id", id=event.id)
     await poison(db, "attendances", "late")
-    await reevaluate_waiting_rsvps(db, cleo.user_id)
+    await reevaluate_awaiting_rsvps(db, cleo.user_id)
     (one,) = await quarantined_records(db)
     assert (one.uri, one.step) == (bad.uri, FailedStep.APPLY_AWAITING)
     assert (did(2), about) in (await view_of(db)).answers
     await accept_again(db, "attendances", "late")
-    await reevaluate_waiting_rsvps(db, cleo.user_id)
+    await reevaluate_awaiting_rsvps(db, cleo.user_id)
     assert (await quarantined_records(db), await answer_status(db, event, cleo) is not None) == ([], True)

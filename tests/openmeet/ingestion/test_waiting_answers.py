@@ -44,12 +44,12 @@ async def run_waiting_answers(db: Database) -> list[UserId]:
     async with db.reader() as reader:
         rows = await reader.fetch(
             "select subject from outbox_jobs where kind = :kind and state = 'due' order by subject",
-            kind=JobKind.WAITING_RSVPS,
+            kind=JobKind.GAINED_ACCESS,
         )
     for row in rows:
-        await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, UserId(row["subject"]))
+        await rsvps_awaiting_event.reevaluate_awaiting_rsvps(db, UserId(row["subject"]))
     async with db.transaction() as tx:
-        await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.WAITING_RSVPS)
+        await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.GAINED_ACCESS)
     return [UserId(row["subject"]) for row in rows]
 
 
@@ -201,7 +201,7 @@ async def test_another_group_cannot_seat_strangers(db, policy, why):
     assert await rsvp_of_stranger(db, event) == before
     async with db.transaction() as tx:
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignRsvpPolicy.COUNT))
-    await rsvps_awaiting_event.reevaluate_waiting_rsvps(db, before.user_id)
+    await rsvps_awaiting_event.reevaluate_awaiting_rsvps(db, before.user_id)
     assert await rsvp_of_stranger(db, event) == before
     async with db.transaction() as tx:
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))

@@ -27,7 +27,7 @@ OLD = {
     "answer_without_record": PublicationReason.RESPONSE_WITHOUT_RECORD,
     "answer_without_list": PublicationReason.RESPONSE_WITHOUT_LIST,
     "switched_off": PublicationReason.FLAG_OFF,
-    "deleted_elsewhere": PublicationReason.AWAITS_HOST_DECISION,
+    "deleted_elsewhere": PublicationReason.HOST_DECIDES_ABOUT_DELETION,
     "no_series": PublicationReason.AUTHOR_SAYS_NO_SERIES,
     "other_date_published": PublicationReason.DATE_NOT_PUBLISHED,
     "not_allowed": PublicationReason.NO_ACCESS_GRANTED,
@@ -35,10 +35,11 @@ OLD = {
     "being_read": PublicationReason.ACCOUNTS_BEING_READ,
     "no_new_record": PublicationReason.NO_SUCCESSOR_YET,
     "no_new_group_record": PublicationReason.NO_GROUP_SUCCESSOR_YET,
-    "author_must_agree": PublicationReason.HOST_MUST_DECIDE,
+    "author_must_agree": PublicationReason.HOST_DECIDES_ABOUT_AUDIENCE,
     "other_record_at_address": PublicationReason.KEY_OCCUPIED,
+    "group_of_event_hidden": PublicationReason.GROUP_EVENTS_PRIVATE,
     # 0055 leaves this one, although "no_answers" is a part of it.
-    "no_answers_to_event": PublicationReason.RSVPS_STAY_HERE,
+    "no_answers_to_event": PublicationReason.ANSWERS_STAY_HERE,
     "hidden": PublicationReason.HIDDEN,
 }
 SCHEMA = "codes_of_reasons"

@@ -103,9 +103,9 @@ async def _follow(tx: Transaction) -> tuple[str, Action]:
 
 SCENARIOS: dict[str, tuple[JobKind, Scenario]] = {
     "somebody leaves a group": (JobKind.LEFT_GROUP, _leave_group),
-    "somebody joins a group": (JobKind.WAITING_RSVPS, _join_group),
+    "somebody joins a group": (JobKind.GAINED_ACCESS, _join_group),
     "an event is hidden from former members": (JobKind.LEFT_GROUP, _hide_from_former_members),
-    "two accounts are merged": (JobKind.WAITING_RSVPS, _merge_accounts),
+    "two accounts are merged": (JobKind.GAINED_ACCESS, _merge_accounts),
     "more people can see an event": (JobKind.FETCH_SUBJECT, _show_event),
     "somebody takes over an event": (JobKind.APPLY_BLOCKS, _become_host),
     "a moderator blocks a person": (JobKind.SUSPENDED_PERSON, _suspend),

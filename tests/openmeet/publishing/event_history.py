@@ -217,7 +217,7 @@ class History:
                     JobKind.FETCH_SUBJECT: one_job_per_call(
                         fetch.subject_handler(deployment.db, deployment.network, here)
                     ),
-                    JobKind.WAITING_RSVPS: one_job_per_call(rsvps_awaiting_event.waiting_rsvps_handler(deployment.db)),
+                    JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(deployment.db)),
                     JobKind.LATE_WRITE: one_job_per_call(late_write_handler(deployment.publisher)),
                 },
             )

@@ -124,7 +124,7 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
             await leased_publications.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await delivery_results.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
+        await delivery_results.forget_record(deployment.publisher, leased_publications.as_retracting(one))
     deployment.clock.turn(10 * MINUTE)
     await deliver_all_publications(deployment)
     async with deployment.db.reader() as reader:

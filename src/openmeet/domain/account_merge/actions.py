@@ -50,7 +50,7 @@ async def _sign_in(
         user_id = await identity_actions.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
             # A job, because they can have any number of RSVPs.
-            await enqueue_again(tx, JobKind.WAITING_RSVPS, [user_id])
+            await enqueue_again(tx, JobKind.GAINED_ACCESS, [user_id])
         return SignInResult(user_id)
     if holder is None or holder == caller:
         await identity_actions.link(tx, did, caller, handle=handle, pds_url=pds_url)

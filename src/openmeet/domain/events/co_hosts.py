@@ -119,7 +119,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     )
     await co_host_queries.put(tx, yes)
     # RSVPs that they gave in other apps may have been pending until they can see the event.
-    await enqueue_again(tx, JobKind.WAITING_RSVPS, [caller.user_id])
+    await enqueue_again(tx, JobKind.GAINED_ACCESS, [caller.user_id])
     if yes.is_for_series and event.position_in_series is not None:
         dates = await queries.lock_dates(tx, event.position_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]

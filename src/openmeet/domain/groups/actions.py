@@ -359,7 +359,7 @@ async def put(
         await membership_queries.end_following(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
         # RSVPs that they made in other apps to events of this group may be waiting for the membership.
-        await enqueue_again(tx, JobKind.WAITING_RSVPS, [saved.user_id])
+        await enqueue_again(tx, JobKind.GAINED_ACCESS, [saved.user_id])
     elif after is GroupRole.BANNED or (before in INSIDE and after not in INSIDE):
         # They may hold seats at events that they can no longer see or come to, while others are on the waitlist.
         await enqueue_again(tx, JobKind.LEFT_GROUP, [saved.user_id])

@@ -20,7 +20,7 @@ from openmeet.domain.notifications.model import (
     defaults_of,
 )
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.emails import is_not_enqueued_sql
+from openmeet.outbox.emails import was_never_enqueued_sql
 
 # Users per statement, because engines limit the number of parameters.
 AT_ONCE = 1000
@@ -129,7 +129,7 @@ async def weekly_recipients(
         f"""
         select u.id, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until, h.digest_hour
         {_WEEKLY} and {_ZONE} = :time_zone and p.updated_at <= :switched_on_by and u.id > :after
-           and {is_not_enqueued_sql("u.id")}
+           and {was_never_enqueued_sql("u.id")}
          order by u.id limit :limit
         """,
         time_zone=time_zone,

@@ -176,7 +176,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.sign_in_with_account": mark("Sign in with the account that has the copy."),
     "publication.overtaken": mark("Another app of yours has a later answer. We change that one instead."),
     "publication.merging": mark("It changed in another app. We’re combining both versions."),
-    "publication.awaits_host_decision": mark(
+    "publication.host_decides_about_deletion": mark(
         "Another app deleted the host’s copy. The host decides what happens next."
     ),
     "publication.record_deleted": mark("Deleted in another app."),
@@ -197,7 +197,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.old_collection": mark("The other app keeps it in an old format, which we don’t change."),
     "publication.events_not_wanted": mark("You chose not to sync your events."),
     "publication.date_not_published": mark("Its series doesn’t sync this date."),
-    "publication.host_must_decide": mark(
+    "publication.host_decides_about_audience": mark(
         "Fewer people can see it now. Its host hasn’t decided yet what other apps can still show."
     ),
     "publication.group_keeps_events": mark("Its group doesn’t share its events with other apps."),
@@ -205,7 +205,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.for_members": mark("It’s for members, and the group doesn’t announce such events in other apps."),
     "publication.for_invited": mark("It’s for invited people only."),
     "publication.answer_deleted": mark("The answer was deleted."),
-    "publication.rsvps_stay_here": mark("Answers to this event stay here."),
+    "publication.answers_stay_here": mark("Answers to this event stay here."),
     "publication.private_answer": mark("You keep your answer private."),
     "publication.answers_not_wanted": mark("You chose not to sync your answers."),
     "publication.declined_not_wanted": mark("You chose not to show in other apps that you can’t go."),
@@ -224,7 +224,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.group_off_network": mark("The group isn’t in other apps."),
     "publication.no_group_successor_yet": mark("The group has no new copy yet."),
     "publication.not_of_group": mark("The event is no longer the group’s."),
-    "publication.group_of_event_hidden": mark("The group doesn’t show other apps which events are its own."),
+    "publication.group_events_private": mark("The group doesn’t show other apps which events are its own."),
     "publication.no_group_record": mark("The group isn’t in other apps."),
     "publication.group_moved": mark("The group syncs from another account now."),
     "publication.group_record_moving": mark("The group is moving to another account."),

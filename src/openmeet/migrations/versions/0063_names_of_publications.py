@@ -9,7 +9,7 @@ down_revision = "0062"
 
 # Old and new codes, after ``publication.``.
 _RENAMED: Final = {
-    "deleted_elsewhere": "awaits_host_decision",
+    "deleted_elsewhere": "host_decides_about_deletion",
     "no_series": "author_says_no_series",
     "other_date_published": "date_not_published",
     "not_allowed": "no_access_granted",
@@ -17,9 +17,10 @@ _RENAMED: Final = {
     "being_read": "accounts_being_read",
     "no_new_record": "no_successor_yet",
     "no_new_group_record": "no_group_successor_yet",
-    "no_answers_to_event": "rsvps_stay_here",
-    "author_must_agree": "host_must_decide",
+    "no_answers_to_event": "answers_stay_here",
+    "author_must_agree": "host_decides_about_audience",
     "other_record_at_address": "key_occupied",
+    "group_of_event_hidden": "group_events_private",
 }
 
 

@@ -4,7 +4,7 @@ is fetched once. The RSVP is applied once its author can see the event here.
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
 deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are applied are quarantined.
 
-``reevaluate_waiting_rsvps`` also reevaluates the pending RSVPs of a person, which await a host.
+``reevaluate_awaiting_rsvps`` also reevaluates the pending RSVPs of a person, which await a host.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,18 +95,18 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
         await apply_awaiting(tx, {str(did_uri): event_id})
 
 
-def waiting_rsvps_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.WAITING_RSVPS``, which reevaluates the RSVPs of a person (its subject) that await
+def gained_access_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.GAINED_ACCESS``, which reevaluates the RSVPs of a person (its subject) that await
     an event or a host.
     """
 
     async def handle(job: Job) -> None:
-        await reevaluate_waiting_rsvps(db, UserId(job.subject))
+        await reevaluate_awaiting_rsvps(db, UserId(job.subject))
 
     return handle
 
 
-async def reevaluate_waiting_rsvps(db: Database, user_id: UserId) -> None:
+async def reevaluate_awaiting_rsvps(db: Database, user_id: UserId) -> None:
     """Reevaluate a person's RSVPs that await an event or a host. Each event has its own transaction, because others may
     wait for the lock on it, and a person can have any number of such RSVPs.
     """

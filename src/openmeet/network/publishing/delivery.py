@@ -188,7 +188,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
         async with dependencies.db.transaction() as tx:
             if not await leased_publications.start_retracting(tx, publication):
                 return
-        publication = leased_publications.in_retracting_state(publication)
+        publication = leased_publications.as_retracting(publication)
     # While a delete is in flight, finish it before any write or wait. Cases that publish or wait therefore stand below
     # ``case _ if is_retracting``.
     match decision:
@@ -294,7 +294,7 @@ async def _withhold_or_retract(
     async with dependencies.db.transaction() as tx:
         if not await leased_publications.start_retracting(tx, publication):
             return
-    await _retract(dependencies, leased_publications.in_retracting_state(publication))
+    await _retract(dependencies, leased_publications.as_retracting(publication))
 
 
 async def _retract(dependencies: PublishingDependencies, retracting: Publication) -> None:

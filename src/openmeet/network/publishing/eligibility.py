@@ -170,7 +170,7 @@ async def _decide_event(
         return DoNothing()
     if event.record_deleted_at is not None:
         # Nothing is written until the host decides. Checking again finds changes that were not announced.
-        return Wait(PublicationReason.AWAITS_HOST_DECISION, Instant(reader.now + DAY))
+        return Wait(PublicationReason.HOST_DECIDES_ABOUT_DELETION, Instant(reader.now + DAY))
     is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
     if is_hidden_by_moderators and not publication.may_exist_remotely:
         return WithholdOrRetract(PublicationReason.UNDER_REVIEW)
@@ -183,7 +183,7 @@ async def _decide_event(
         return DoNothing()
     if event.needs_author_approval:
         if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
-            return WithholdOrRetract(PublicationReason.HOST_MUST_DECIDE)
+            return WithholdOrRetract(PublicationReason.HOST_DECIDES_ABOUT_AUDIENCE)
         return DoNothing()
     return await _decide_repository_of_event(reader, event, publication)
 
@@ -344,7 +344,7 @@ def _why_rsvp_not_permitted(
     if event.is_blank:
         return PublicationReason.EVENT_BLANK
     if not are_rsvps_publishable(event):
-        return PublicationReason.RSVPS_STAY_HERE
+        return PublicationReason.ANSWERS_STAY_HERE
     if attendance.is_private:
         return PublicationReason.PRIVATE_ANSWER
     if not has_consented:

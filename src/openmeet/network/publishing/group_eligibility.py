@@ -114,7 +114,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     if event.record_deleted_at is not None:
         return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
-        return WithholdOrRetract(PublicationReason.GROUP_OF_EVENT_HIDDEN)
+        return WithholdOrRetract(PublicationReason.GROUP_EVENTS_PRIVATE)
     target = await group_repository(reader, group, publication)
     if not isinstance(target, Identity):
         return target
