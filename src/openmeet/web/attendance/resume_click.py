@@ -10,7 +10,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure, InvalidForm
+from groundwork.errors import Failure, InvalidForm, kind_of
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions, queries, registration
 from openmeet.domain.attendance.model import RsvpReply
@@ -26,6 +27,8 @@ _CLICK_COOKIE = "openmeet_click"
 
 # The flash message after signing in without a click, or with one that changed nothing.
 SIGNED_IN = "signed_in"
+# The flash message after signing in with a click that should be sent again.
+_NOT_SAVED = "answer_not_saved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
 async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAfterSignIn:
     """Submit the RSVP that a path of ``path_of`` describes.
 
-    Redirects to the form if the event asks for more, and to the event page, which says why, if the RSVP is not possible.
+    Redirects to the form if the event asks for more, or if the RSVP should be sent again after a failure. Redirects to
+    the event page, which says why, if the RSVP is not possible.
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
@@ -77,6 +81,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         return RedirectAfterSignIn(path)
     reply = RsvpReply(parameters["reply"])
     page = event_path(slug)
+    form_path = f"{page}/answer?{urlencode(parameters)}"
     async with db.reader() as reader:
         event = await by_slug(reader, slug)
         if event is None:
@@ -87,8 +92,11 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         reply_details = forms.reply_details_of(parameters, forms.fields_of(event_registration, own_rsvp))
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug)
     except InvalidForm:
-        return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")
+        return RedirectAfterSignIn(form_path)
     except Failure as failure:
+        if kind_of(failure).worth_retrying:
+            log.warning("answer.not_finished", **log_fields(failure))
+            return RedirectAfterSignIn(form_path, _NOT_SAVED)
         log.info("answer.not_finished", why=failure.why)
         return RedirectAfterSignIn(path)
     return RedirectAfterSignIn(page, FLASH_AFTER_REPLY.get(saved.status, SIGNED_IN))

@@ -199,6 +199,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
         "We’re removing the copy from your account. Your answer stays here. Copies that others made may remain."
     ),
     "no_record_to_withdraw": lazy("There’s no copy of it in your account."),
+    "answer_not_saved": lazy("You’re signed in, but your answer isn’t saved yet. Send it again."),
     "answer_tried": lazy("We’re syncing your answer."),
     "nothing_to_sync": lazy("There’s nothing to sync right now."),
     "choice_kept": lazy("Done. Your choice applies."),
