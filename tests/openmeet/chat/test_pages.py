@@ -134,6 +134,18 @@ async def test_only_a_long_list_of_people_can_be_searched(chat):
     assert ['role="search"' in page for page in (few, many)] == [False, True]
 
 
+async def test_everybody_who_is_not_listed_beside_a_chat_is_counted_there(chat):
+    async with chat.site.db.transaction() as tx:
+        for number in range(8):
+            await attendance.answer(tx, await person(tx, f"Guest {number}"), chat.event.slug, RsvpReply.GOING)
+    shown = (await chat.as_ana.get(chat.path)).text
+    beside = re.search(r'<section aria-labelledby="beside">.*?</section>', shown, re.DOTALL)[0]
+    listed = beside.count("<li")
+    assert 0 < listed < 10
+    assert "10 people" in visible_text(beside)
+    assert f"and {10 - listed} others" in visible_text(beside)
+
+
 async def test_messages_of_muted_people_are_not_counted(chat):
     async with chat.site.db.transaction() as tx:
         await send_text(tx, chat.ana, chat.room, "One")

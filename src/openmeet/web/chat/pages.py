@@ -256,7 +256,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
             portraits = await portraits_of(reader, viewer, [one.user_id for one in members.people])
             context["beside"] = {
                 "people": [people_pages.person_row(one, room_page, portraits) for one in members.people],
-                "others": members.others,
+                "others": 0 if members.total is None else members.total - len(members.people),
                 "total": members.total,
             }
     context["follows"] = follows
