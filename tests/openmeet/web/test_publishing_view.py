@@ -55,6 +55,15 @@ async def test_without_a_decision_nothing_is_shown_as_waiting(deployment: Deploy
     assert await chips(deployment, ben, event) == {HERE}
 
 
+async def test_the_settings_mention_copies_only_if_there_are_some(deployment: Deployment):
+    removes = "We’ll remove the copies in your account."
+    ana, ben = await deployment.person("Ana", agrees=False), await deployment.person("Ben")
+    here, synced = await deployment.event(ana), await deployment.event(ben)
+    await deployment.deliver_publications()
+    assert removes not in (await seen_by(deployment, ana, f"/events/{here.slug}/publishing")).text
+    assert removes in (await seen_by(deployment, ben, f"/events/{synced.slug}/publishing")).text
+
+
 async def test_after_consenting_the_event_waits(deployment: Deployment):
     """The repository is being created, and public content waits for it."""
     ana = await deployment.person(agrees=False)
