@@ -13,9 +13,12 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.status import SyncDependencies
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
 from tests.browser.browsers import PHONE, Deployment, context, deployment
 from tests.browser.page_problems import FAILURES, problems_of_pages
 from tests.databases import MakeDatabase
@@ -83,6 +86,19 @@ async def test_rarely_opened_pages_are_usable(browser: Browser, openmeet: Deploy
     }
     assert await statuses(browser, openmeet, paths, token) == dict.fromkeys(paths, 200)
     assert await problems_of_pages(browser, openmeet, paths, token) == []
+
+
+async def test_phones_show_all_of_how_often_a_series_repeats(browser: Browser, openmeet: Deployment) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana Lindqvist")
+        days = parse_rule("FREQ=WEEKLY;BYDAY=MO,WE,FR")
+        timing = Timing(pattern(datetime.fromisoformat("2026-03-02T18:00"), "Europe/Berlin", days), None)
+        await series.create(tx, ana, Content("Practice"), timing)
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        page = await opened.new_page()
+        await page.goto("/series")
+        words = page.get_by_text("Every Monday, Wednesday and Friday")
+        assert await words.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
 async def test_operators_page_is_usable(
