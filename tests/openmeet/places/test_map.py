@@ -287,7 +287,10 @@ def test_names_cover_neither_pins_nor_controls() -> None:
     # On wide screens, the credit line is at the bottom.
     south, west = map_drawing.degrees(middle_x - DESK.width / 2 + 300, middle_y + DESK.height / 2 - 20, view.zoom)
     under_credit = replace(below_control, id=4, name="South", latitude=south, longitude=west)
-    drawing = map_drawing.draw_map(view, DESK, [pin], [below_control, under_pin, beside, under_credit])
+    # At the top right there is the link to search the area, with words before it on wide screens.
+    up, right = map_drawing.degrees(middle_x + DESK.width / 2 - 200, middle_y - DESK.height / 2 + 20, view.zoom)
+    under_link = replace(below_control, id=5, name="Up", latitude=up, longitude=right)
+    drawing = map_drawing.draw_map(view, DESK, [pin], [below_control, under_pin, beside, under_credit, under_link])
     assert [one.name for one in drawing.names] == ["Town"]
 
 

@@ -22,6 +22,8 @@ CLOSE_WITHOUT_TILES: Final = 12
 _MERCATOR: Final = 85.0511
 _METRES_OF_PIXEL: Final = 156_543.034
 _MARGIN: Final = 56
+# So that no pin is under the link to search the area, which is on top of the map.
+_TOP_MARGIN: Final = 96
 # Sizes in pixels: a pin with its label, a letter, and the name of a place.
 _PIN_HEIGHT: Final = 30
 _LETTER: Final = 7.4
@@ -46,6 +48,7 @@ class MapSize:
     show the map in a box of another shape. ``has_controls``: there are links on top of it, which names must not touch.
     ``cut_to``: a narrow screen shows the middle of the map, about this many pixels wide, and must not cut through names.
     ``corner``: width in pixels of the scale, and of the credit line if it is on the map, in the corner at the bottom left.
+    ``area_link``: width in pixels of the link to search the area, in the corner at the top right.
     """
 
     width: int
@@ -54,10 +57,11 @@ class MapSize:
     has_controls: bool = True
     cut_to: int = 0
     corner: int = 200
+    area_link: int = 150
 
 
 PHONE: Final = MapSize(328, 320, 0)
-DESK: Final = MapSize(816, 732, 200, corner=380)
+DESK: Final = MapSize(816, 732, 200, corner=380, area_link=280)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,10 @@ def view_of_positions(
     for zoom in range(closest, MIN_ZOOM - 1, -1):
         left, top = pixels(max(north), min(longitudes), zoom)
         right, bottom = pixels(min(north), max(longitudes), zoom)
-        if (right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - 2 * _MARGIN) or zoom == MIN_ZOOM:
-            latitude, longitude = degrees((left + right) / 2, (top + bottom) / 2, zoom)
+        fits = right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - _TOP_MARGIN - _MARGIN
+        if fits or zoom == MIN_ZOOM:
+            middle = (top + bottom - _TOP_MARGIN + _MARGIN) / 2
+            latitude, longitude = degrees((left + right) / 2, middle, zoom)
             return MapView(latitude, longitude, zoom)
     return None
 
@@ -352,7 +358,7 @@ def _control_areas(size: MapSize) -> list[tuple[float, float, float, float]]:
         (width - 56, middle_y - 24, width, middle_y + 24),
         (width - 60, height - 104, width, height),
         (0, height - 60, size.corner, height),
-        (width - 150, 0, width, 56),
+        (width - size.area_link, 0, width, 56),
     ]
 
 
