@@ -56,13 +56,13 @@ async def test_an_answer_that_could_not_be_saved_after_signing_in_is_sent_again(
 
     async with site.browser() as browser:
         path = f"/events/{event.slug}/answer"
-        sent = await browser.post(path, data={"reply": "going", "is_private": "yes"})
+        sent = await browser.post(path, data={"reply": "going", "share": ""})
         next_path = inputs_of((await browser.get(sent.headers["location"])).text)["next"]
         with monkeypatch.context() as context:
             context.setattr(attendance, "answer", fail)
             signed_in = await sign_up(browser, "ben@example.org", "Ben", next_path=next_path)
         form = (await browser.get(signed_in.headers["location"])).text
         assert "your answer isn’t saved yet. Send it again." in form
-        assert 'name="is_private" value="yes" checked' in form
+        assert inputs_of(form)["share"] == ""
         done = await browser.post(path, data=inputs_of(form) | {"reply": "going"})
         assert "You’re going." in (await browser.get(done.headers["location"])).text
