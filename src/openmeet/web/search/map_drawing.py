@@ -22,8 +22,6 @@ CLOSE_WITHOUT_TILES: Final = 12
 _MERCATOR: Final = 85.0511
 _METRES_OF_PIXEL: Final = 156_543.034
 _MARGIN: Final = 56
-# So that no pin is under the link to search the area, which is on top of the map.
-_TOP_MARGIN: Final = 96
 # Sizes in pixels: a pin with its label, a letter, and the name of a place.
 _PIN_HEIGHT: Final = 30
 _LETTER: Final = 7.4
@@ -49,6 +47,8 @@ class MapSize:
     ``cut_to``: a narrow screen shows the middle of the map, about this many pixels wide, and must not cut through names.
     ``corner``: width in pixels of the scale, and of the credit line if it is on the map, in the corner at the bottom left.
     ``area_link``: width in pixels of the link to search the area, in the corner at the top right.
+    ``top_margin``: pixels above the northernmost position. On wide screens no pin is under that link; on phones this
+    would cost a step of the zoom.
     """
 
     width: int
@@ -58,10 +58,11 @@ class MapSize:
     cut_to: int = 0
     corner: int = 200
     area_link: int = 150
+    top_margin: int = _MARGIN
 
 
 PHONE: Final = MapSize(328, 320, 0)
-DESK: Final = MapSize(816, 732, 200, corner=380, area_link=280)
+DESK: Final = MapSize(816, 732, 200, corner=380, area_link=280, top_margin=96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,9 @@ def view_of_positions(
     for zoom in range(closest, MIN_ZOOM - 1, -1):
         left, top = pixels(max(north), min(longitudes), zoom)
         right, bottom = pixels(min(north), max(longitudes), zoom)
-        fits = right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - _TOP_MARGIN - _MARGIN
+        fits = right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - size.top_margin - _MARGIN
         if fits or zoom == MIN_ZOOM:
-            middle = (top + bottom - _TOP_MARGIN + _MARGIN) / 2
+            middle = (top + bottom - size.top_margin + _MARGIN) / 2
             latitude, longitude = degrees((left + right) / 2, middle, zoom)
             return MapView(latitude, longitude, zoom)
     return None
