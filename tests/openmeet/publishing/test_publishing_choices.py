@@ -5,6 +5,7 @@ own answers.
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from groundwork.errors import NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
@@ -18,9 +19,11 @@ from openmeet.domain.identities.publishing_preferences import (
     PublishingPreferences,
     WaitingAs,
 )
+from openmeet.network.publishing import delivery_results
+from openmeet.network.publishing.delivery import LEASE_SECONDS
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.metrics import SyncResult
-from openmeet.outbox import publications
+from openmeet.outbox import leased_publications, publications
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import INSTANCE, Deployment, deliver_all_publications
 from tests.openmeet.publishing.consent import change_preferences, choose_record_settings
@@ -263,6 +266,22 @@ async def test_every_write_of_an_answer_is_counted(deployment: Deployment):
     await deliver_all_publications(deployment)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
     assert results == [("event", SyncResult.SUCCESS), *[("rsvp", SyncResult.SUCCESS)] * len(counted)]
+
+
+async def test_a_record_that_was_forgotten_without_a_deletion_does_not_count_as_deleted(deployment: Deployment):
+    """It is still in a repository that we can no longer write to."""
+    _, _, _, answer = await answered(deployment)
+    counted: list[tuple[str, str]] = []
+    publisher = replace(deployment.publisher, count_rsvp=lambda operation, status: counted.append((operation, status)))
+    async with deployment.db.transaction() as tx:
+        await publications.make_due(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
+        (leased,) = await leased_publications.lease_due(tx, limit=1, seconds=LEASE_SECONDS)
+    with capture_logs() as lines:
+        await delivery_results.forget_record(publisher, leased)
+    assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri is None
+    assert counted == []
+    forgotten = {"event": "record.forgotten", "uri": leased.uri, "log_level": "info"}
+    assert [line for line in lines if line["event"] in {"record.forgotten", "record.retracted"}] == [forgotten]
 
 
 async def test_of_two_concurrent_changes_of_settings_the_second_is_refused(deployment: Deployment):

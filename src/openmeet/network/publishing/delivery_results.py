@@ -189,7 +189,10 @@ async def forget_record(
         ):
             # It may be public again by now, or belong in another repository.
             await publications.make_due(tx, kind=publication.kind, subject_ids=[publication.subject_id])
-    if publication.kind is PublicationKind.RSVP and publication.uri is not None:
+    if deletion is None:
+        log.info("record.forgotten", uri=publication.uri)
+        return
+    if publication.kind is PublicationKind.RSVP:
         dependencies.count_rsvp("delete", "")
     log.info("record.retracted", uri=publication.uri)
 
