@@ -7,7 +7,8 @@ the lease with which it was taken.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
@@ -52,7 +53,7 @@ async def run(
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
 ) -> None:
-    """Deliver jobs until ``stop`` is set, then finish the rounds in progress.
+    """Deliver jobs until ``stop`` is set, then finish the rounds in progress. If this is cancelled, so are they.
 
     ``wake`` is set when this process commits a job; it ends the idle wait early.
     """
@@ -70,8 +71,14 @@ async def run(
         if running:
             await asyncio.wait(list(running.values()))
     finally:
-        for task in running.values():
-            task.cancel()
+        await cancel(list(running.values()))
+
+
+async def cancel(rounds: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel these rounds, and wait until they have ended: they use the database, which the caller closes next."""
+    for one in rounds:
+        one.cancel()
+    await asyncio.gather(*rounds, return_exceptions=True)
 
 
 async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None:

@@ -252,6 +252,29 @@ async def test_running_jobs_are_finished_when_it_stops(db: Database):
     assert (await found(db, "s")).state is JobState.COMPLETED
 
 
+async def test_running_jobs_have_ended_when_it_is_cancelled(db: Database):
+    """What calls it can close the database then."""
+    begun, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(_job: Job) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            async with db.reader() as reader:
+                await reader.fetch("select 1")
+            has_ended.set()
+
+    await enqueue(db, "s")
+    deliveries = {"kind": one_job_per_call(handle)}
+    running = asyncio.create_task(dispatcher.run(db, deliveries, asyncio.Event(), wake=new_wakeup()))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert has_ended.is_set()
+
+
 async def test_job_can_be_dropped_unless_it_is_being_delivered(db: Database):
     await enqueue(db, "s")
     await dispatcher.lease(db, "kind", ONE)

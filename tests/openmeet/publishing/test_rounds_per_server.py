@@ -22,7 +22,7 @@ from openmeet.network.publishing import schedule
 from openmeet.outbox import leased_publications, publication_queries
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.deployment import Deployment, deliver_all_publications, details
 from tests.openmeet.deployment import deployment_on_each as deployment
 from tests.openmeet.publishing.accounts import connect_second_account, living_at
 from tests.openmeet.publishing.answers import answer_in_app, answer_words_in
@@ -211,3 +211,29 @@ async def test_what_has_started_is_finished(deployment: Deployment):
         may_answer.set()
         await delivering
     assert (await publication_of(deployment, slow)).state is PublicationState.PUBLISHED
+
+
+@on_one_engine
+async def test_what_has_started_has_ended_when_it_is_cancelled(deployment: Deployment):
+    """What calls it can close the database then."""
+    has_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def waits(_request: web.Request) -> None:
+        has_asked.set()
+        await may_answer.wait()
+
+    ana = await deployment.person()
+    event = await deployment.event(ana)
+    await deliver_all_publications(deployment)
+    deployment.proxy.meanwhile = waits
+    await deployment.revise(ana, event.slug, title="Coffee")
+    delivering = asyncio.create_task(schedule.run(deployment.publisher, asyncio.Event(), wake=asyncio.Event()))
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await has_asked.wait()
+        delivering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await delivering
+        assert [one for one in asyncio.all_tasks() if "_deliver_round" in repr(one.get_coro())] == []
+    finally:
+        may_answer.set()

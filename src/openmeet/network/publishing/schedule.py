@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
-from groundwork.outbox.dispatcher import idle
+from groundwork.outbox.dispatcher import cancel, idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
@@ -50,25 +50,30 @@ async def run(
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
 ) -> None:
-    """Deliver until ``stop`` is set, then finish what has started. ``wake`` ends the idle wait early."""
+    """Deliver until ``stop`` is set, then finish what has started. If this is cancelled, so are the rounds in progress.
+    ``wake`` ends the idle wait early.
+    """
     running: dict[asyncio.Task[int], str] = {}
-    while not stop.is_set():
-        wake.clear()
-        started: dict[asyncio.Task[int], str] = {}
-        try:
-            started = await _start_rounds(dependencies, busy=running.values())
-        except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
-            log.error("publications.lease_failed", error=repr(failure))
-        running |= started
-        if started:
-            await asyncio.wait(started, timeout=_WAIT_FOR_ROUNDS_SECONDS)
-        else:
-            await idle(stop, wake, idle_seconds)
-        if len(running) >= _MAX_ROUNDS:
-            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        running = {one: server for one, server in running.items() if not one.done()}
-    if running:
-        await asyncio.wait(running)
+    try:
+        while not stop.is_set():
+            wake.clear()
+            started: dict[asyncio.Task[int], str] = {}
+            try:
+                started = await _start_rounds(dependencies, busy=running.values())
+            except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows stay
+                log.error("publications.lease_failed", error=repr(failure))
+            running |= started
+            if started:
+                await asyncio.wait(started, timeout=_WAIT_FOR_ROUNDS_SECONDS)
+            else:
+                await idle(stop, wake, idle_seconds)
+            if len(running) >= _MAX_ROUNDS:
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            running = {one: server for one, server in running.items() if not one.done()}
+        if running:
+            await asyncio.wait(running)
+    finally:
+        await cancel(running)
 
 
 async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[str]) -> dict["asyncio.Task[int]", str]:
