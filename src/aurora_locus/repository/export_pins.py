@@ -14,7 +14,7 @@ from groundwork.database.transaction import Writer
 # A process renews its pins during housekeeping. If one was not renewed for this long, its process has ended.
 SILENCE = HOUR
 
-_HOLD = "update repositories set rev = rev where did = :did"
+_LOCK = "update repositories set rev = rev where did = :did"
 _PIN = "insert into export_pins (id, did, touched_at) values (:id, :did, :now)"
 _UNPIN = "delete from export_pins where id = :id"
 _FIND = "select 1 from export_pins where did = :did"
@@ -24,13 +24,13 @@ _SILENT = "select id, did from export_pins where touched_at <= :before"
 
 def pin(w: Writer, did: Did, export: str) -> None:
     """Pin a repository for an export. Read its head after this call."""
-    w.execute(_HOLD, did=did)
+    w.execute(_LOCK, did=did)
     w.execute(_PIN, id=export, did=did, now=w.now)
 
 
 def unpin(w: Writer, did: Did, export: str) -> None:
     """Remove the pin. If it was the last one, the blocks kept for exports are deleted."""
-    w.execute(_HOLD, did=did)
+    w.execute(_LOCK, did=did)
     w.execute(_UNPIN, id=export)
     collect(w, did)
 

@@ -93,7 +93,7 @@ class PostgresTransaction:
         self._has_written = False
         self.calls: list[Callable[[], None]] = []
         # Rows (table, column, value) that this transaction has locked.
-        self.held: set[tuple[str, str, str]] = set()
+        self.locked_rows: set[tuple[str, str, str]] = set()
         self.failure: BaseException | None = None
 
     @property
@@ -145,7 +145,7 @@ class PostgresTransaction:
             self._has_parts = True
         part = PostgresTransaction(self._connection, self._clock, self._deadline - self._loop.time(), self._too_long)
         part._turn = self._turn
-        part.held |= self.held
+        part.locked_rows |= self.locked_rows
         try:
             yield part
             if part.failure is not None:
@@ -160,7 +160,7 @@ class PostgresTransaction:
             raise
         part.end(_PART_ENDED)
         self.calls += part.calls
-        self.held = part.held
+        self.locked_rows = part.locked_rows
 
     def end(self, why: BaseException) -> None:
         """Reject all further calls with ``why``, unless an earlier failure is stored."""

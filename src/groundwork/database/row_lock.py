@@ -19,7 +19,7 @@ _LOCKERS: Final = """
 _BETWEEN_LOOKS_SECONDS: Final = 0.01
 
 
-async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
+async def lock_row(tx: Transaction, table: str, column: str, value: str) -> None:
     """Lock a row until the transaction ends. It is not an error if the row does not exist.
 
     The statement returns nothing from the row, so read it afterwards. SQLite has only one writer and needs no lock.
@@ -27,15 +27,15 @@ async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
     if tx.engine == "sqlite":
         return
     row = (table, column, value)
-    if isinstance(tx, PostgresTransaction) and row in tx.held:
+    if isinstance(tx, PostgresTransaction) and row in tx.locked_rows:
         return
-    rows = await tx.fetch(f"select 1 as held from {table} where {column} = :value for no key update", value=value)
+    rows = await tx.fetch(f"select 1 as locked from {table} where {column} = :value for no key update", value=value)
     if rows and isinstance(tx, PostgresTransaction):
-        tx.held.add(row)
+        tx.locked_rows.add(row)
 
 
-async def hold_each(tx: Transaction, table: str, column: str, values: Collection[str]) -> None:
-    """Do the same as ``hold`` for several rows, in the order of their primary key ``id``."""
+async def lock_rows(tx: Transaction, table: str, column: str, values: Collection[str]) -> None:
+    """Do the same as ``lock_row`` for several rows, in the order of their primary key ``id``."""
     if tx.engine == "sqlite" or not values:
         return
     await tx.fetch(
@@ -52,9 +52,9 @@ async def take_turn(tx: Transaction, name: str) -> bool:
     if tx.engine == "sqlite":
         return True
     row = await tx.fetch_one(
-        "select pg_catalog.pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as held", name=name
+        "select pg_catalog.pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as is_taken", name=name
     )
-    return row is not None and bool(row["held"])
+    return row is not None and bool(row["is_taken"])
 
 
 async def wait_for_turn(tx: Transaction, name: str) -> None:

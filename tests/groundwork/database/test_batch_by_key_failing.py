@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.groundwork.database.visits import INSERT, db, kept, visit
 
-from groundwork.database.row_lock import hold
+from groundwork.database.row_lock import lock_row
 from groundwork.database.transaction import (
     DatabaseUnavailable,
     Engine,
@@ -65,12 +65,12 @@ async def test_row_is_locked_once_and_again_after_a_rollback(db):
     """
 
     async def fails(tx: Transaction) -> None:
-        await hold(tx, "places", "name", "hall")
+        await lock_row(tx, "places", "name", "hall")
         raise LookupError
 
     async def holds(tx: Transaction) -> bool:
-        had = ("places", "name", "hall") in tx.held  # type: ignore[attr-defined]
-        await hold(tx, "places", "name", "hall")
+        had = ("places", "name", "hall") in tx.locked_rows  # type: ignore[attr-defined]
+        await lock_row(tx, "places", "name", "hall")
         return had
 
     said = await asyncio.gather(
@@ -127,14 +127,14 @@ async def test_held_row_makes_others_wait(db):
     async def second() -> int:
         await is_held.wait()
         async with db.transaction() as tx:
-            await hold(tx, "places", "name", "hall")
+            await lock_row(tx, "places", "name", "hall")
             order.append("second")
             row = await tx.fetch_one("select taken from places where name = 'hall'")
         return int(row["taken"]) if row else 0
 
     waiting = asyncio.create_task(second())
     async with db.transaction() as tx:
-        await hold(tx, "places", "name", "hall")
+        await lock_row(tx, "places", "name", "hall")
         is_held.set()
         await is_waited_for(tx)
         await tx.execute("update places set taken = 7 where name = 'hall'")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.row_lock import hold
+from groundwork.database.row_lock import lock_row
 from groundwork.database.transaction import Database, Transaction
 
 INSERT = "insert into visits (id, note) values (:id, :note)"
@@ -25,7 +25,7 @@ def visit(number: int) -> Callable[[Transaction], Awaitable[int]]:
     """Take a place in the hall, record the visit, and return how many places are taken."""
 
     async def work(tx: Transaction) -> int:
-        await hold(tx, "places", "name", "hall")
+        await lock_row(tx, "places", "name", "hall")
         await tx.execute("update places set taken = taken + 1 where name = 'hall'")
         row = await tx.fetch_one("select taken from places where name = 'hall'")
         await tx.execute(INSERT, id=number, note="")

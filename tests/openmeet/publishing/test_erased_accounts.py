@@ -19,7 +19,7 @@ from openmeet.network.publishing import delivery_results
 from openmeet.network.publishing.decision import PublishPlain
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
-from openmeet.network.publishing.record_writes import hold_basis
+from openmeet.network.publishing.record_writes import lock_basis
 from openmeet.network.publishing.schedule import run_once
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
@@ -87,7 +87,7 @@ async def store_first_write(publisher: PublishingDependencies, leased: Publicati
     )
     write, decision = write_of(written), PublishPlain(identity, EVENT, None, lambda *_: {})
     async with publisher.db.transaction() as tx:
-        if await hold_basis(tx, [(leased, decision)]):
+        if await lock_basis(tx, [(leased, decision)]):
             await leased_publications.store_before_sending(tx, leased, write, did=written.did, body=written.body or b"")
 
 

@@ -71,7 +71,7 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
     If the address belongs to another account, that account becomes a claim. If the address belongs to no account and
     the caller has none, the address is assigned to the caller.
     """
-    await guests.hold_address(tx, email)
+    await guests.lock_address(tx, email)
     person = await user_queries.by_email(tx, email)
     holder = person.id if person else await guests.by_email(tx, email)
     if holder == caller:

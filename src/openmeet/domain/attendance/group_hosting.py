@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import ownership, record_changes
@@ -99,7 +99,7 @@ async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> l
     """The upcoming events whose whole page may be published, locked."""
     rows = await tx.fetch(_UPCOMING, group_id=group_id, now=tx.now)
     ids = [EventId(row["id"]) for row in rows]
-    await hold_each(tx, "events", "id", ids)
+    await lock_rows(tx, "events", "id", ids)
     return [
         one
         for one in await event_queries.several(tx, ids)

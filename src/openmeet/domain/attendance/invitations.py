@@ -56,7 +56,7 @@ async def invite(
     TooMany.
     """
     email = check_email(address)
-    await guests.hold_address(tx, email)
+    await guests.lock_address(tx, email)
     if for_series:
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_hosted_event(tx, caller, slug)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from groundwork.database.row_lock import hold
+from groundwork.database.row_lock import lock_row
 from groundwork.database.transaction import Row, Transaction
 from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import Attendance, AttendanceMode
@@ -137,7 +137,7 @@ _LOCK_SQL = {column: _lock_sql(column) for column in ("slug", "id")}
 
 
 async def _lock(tx: Transaction, column: str, key: str, user_id: UserId) -> LockedEvent | None:
-    await hold(tx, "events", column, key)
+    await lock_row(tx, "events", column, key)
     # A separate statement, so that everything is read after the lock was acquired.
     rows = await tx.fetch(_LOCK_SQL[column], event=key, user_id=user_id, now=tx.now)
     if not rows:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from openmeet.domain.attendance import history, notify, queries, registration, rsvp_changes, rules, seats, waitlist
 from openmeet.domain.attendance.model import (
@@ -93,7 +93,7 @@ async def apply_deletions_in_bulk(tx: Transaction, event_ids: Mapping[str, Event
     ``event_ids`` has the event of each record URI. Return the URIs of deletions that must be applied one at a time.
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
-    await hold_each(tx, "events", "id", locked)
+    await lock_rows(tx, "events", "id", locked)
     rsvps = await _rsvps_of_records(tx, event_ids.keys())
     kinds = await user_queries.kinds(tx, {one.user_id for one in rsvps.values()})
     events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in rsvps.values()})
@@ -138,7 +138,7 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
 
 async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _BatchContext:
     event_ids = sorted({record.event_id for record in records})
-    await hold_each(tx, "events", "id", event_ids)
+    await lock_rows(tx, "events", "id", event_ids)
     events_by_id = {event.id: event for event in await event_queries.several(tx, event_ids)}
     pairs = {record.key for record in records}
     rsvps = await queries.by_keys(tx, pairs)

@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
 from groundwork.database.columns import qualified
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
 from groundwork.geo_points import Spot, spot_in
@@ -222,7 +222,7 @@ async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
 
 async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """Lock these events, in id order. If they are dates of a series, it is locked first."""
-    await hold_each(tx, "events", "id", event_ids)
+    await lock_rows(tx, "events", "id", event_ids)
 
 
 async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
@@ -240,7 +240,7 @@ async def lock_series_and_dates_of(tx: Transaction, slug: EventSlug) -> None:
     await lock_series_of(tx, slug)
     row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
     if row is not None and row["series_id"] is not None:
-        await hold_each(tx, "events", "series_id", [row["series_id"]])
+        await lock_rows(tx, "events", "series_id", [row["series_id"]])
 
 
 async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.events import event_records, queries
@@ -49,7 +49,7 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     capacity, who can see the join link. A change makes a new revision, so that forms and clients that show the earlier
     content cannot overwrite it.
     """
-    await hold_each(tx, "events", "record_uri", [uri])
+    await lock_rows(tx, "events", "record_uri", [uri])
     known_events = await event_records.events_with(tx, [uri])
     ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
     return after.id

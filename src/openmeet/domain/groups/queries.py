@@ -189,8 +189,8 @@ async def revisions_of(reader: Reader, group_ids: Collection[GroupId]) -> frozen
     return frozenset(GroupRevision(GroupId(row["id"]), row["revision"]) for row in rows)
 
 
-async def hold(tx: Transaction, revisions: Collection[GroupRevision]) -> bool:
-    """Keep these groups from being changed until the transaction ends. Returns False if one has changed."""
+async def lock_revisions(tx: Transaction, revisions: Collection[GroupRevision]) -> bool:
+    """Lock these groups, so that none is changed until the transaction ends. Returns False if one has changed."""
     ids = sorted({one.group_id for one in revisions})
     if ids and tx.engine != "sqlite":
         await tx.fetch("select id from groups where id in :ids order by id for share", ids=ids)

@@ -122,7 +122,7 @@ async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | 
     Raises NotFound, and Refused like an RSVP with an account, or if the host no longer takes guests.
     """
     guest_rsvp, event = await pending_rsvp(tx, rsvp_id)
-    await guests.hold_address(tx, guest_rsvp.email)
+    await guests.lock_address(tx, guest_rsvp.email)
     user = await by_email(tx, guest_rsvp.email)
     if user is None:
         user_id = await guests.find_or_make(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database import row_lock
+from groundwork.database.row_lock import lock_row
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
@@ -91,7 +91,7 @@ _PERMISSIONS = """
       from consents c left join record_preferences p on p.user_id = c.user_id
      where c.user_id in :user_ids
 """
-_HOLD_CONSENTS = "select user_id from consents where user_id in :user_ids order by user_id for share"
+_LOCK_CONSENTS = "select user_id from consents where user_id in :user_ids order by user_id for share"
 
 # The revision check is part of the statement, so the second of two concurrent changes fails.
 _PUT = """
@@ -150,8 +150,8 @@ async def permissions_of(reader: Reader, user_ids: Collection[UserId]) -> frozen
     )
 
 
-async def hold(tx: Transaction, permissions: Collection[PermissionRevision]) -> bool:
-    """Keep these permissions from being changed until the transaction ends. Returns False if one has changed.
+async def lock_permissions(tx: Transaction, permissions: Collection[PermissionRevision]) -> bool:
+    """Lock these permissions, so that none is changed until the transaction ends. Returns False if one has changed.
 
     Whoever withdraws a permission changes it before they look for the publications that it concerns, so they find what
     this transaction stores. The ones that they do not find, because another transaction is just inserting them, are
@@ -161,7 +161,7 @@ async def hold(tx: Transaction, permissions: Collection[PermissionRevision]) -> 
     if not user_ids:
         return True
     if tx.engine != "sqlite":
-        await tx.fetch(_HOLD_CONSENTS, user_ids=user_ids)
+        await tx.fetch(_LOCK_CONSENTS, user_ids=user_ids)
     return await permissions_of(tx, user_ids) == frozenset(permissions)
 
 
@@ -169,8 +169,8 @@ async def change(
     tx: Transaction, user_id: UserId, preferences: PublishingPreferences, *, expected_revision: int | None = None
 ) -> PublishingPreferences:
     """Replace the preferences and enqueue the user's records for review. Raises PreconditionFailed."""
-    # ``hold`` waits for the lock on the consent, because there may be no row of preferences yet.
-    await row_lock.hold(tx, "consents", "user_id", user_id)
+    # Lock the consent, as ``lock_permissions`` does, because there may be no row of preferences yet.
+    await lock_row(tx, "consents", "user_id", user_id)
     row = await tx.fetch_one(
         _PUT,
         user_id=user_id,

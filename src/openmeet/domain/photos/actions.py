@@ -9,7 +9,7 @@ from typing import Final
 
 from groundwork.blobstore.contract import BlobStore, put
 from groundwork.clock import HOUR, Instant
-from groundwork.database.row_lock import hold
+from groundwork.database.row_lock import lock_row
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Refused, TooLarge, Unavailable
 from groundwork.isolation import Position, each_due
@@ -92,7 +92,7 @@ async def add(
         async with db.transaction() as tx:
             # Their answer, the event and the number of photos may have changed meanwhile. The lock on the event makes
             # photos that arrive at the same time count one after the other.
-            await hold(tx, "events", "id", event.id)
+            await lock_row(tx, "events", "id", event.id)
             event = await require_adding(tx, slug, user_id)
             if await queries.by_digest(tx, event.id, user_id, digest) is None:
                 await _require_possible(tx, event, user_id, digest)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.row_lock import hold_each, take_turn
+from groundwork.database.row_lock import lock_rows, take_turn
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
@@ -158,8 +158,8 @@ async def _lock_hosted(tx: Transaction, host: UserId) -> None:
     """Lock what the host offers to others before the block is stored, because people who follow or answer it hold these
     locks while they check for a block. Otherwise a reply that is being saved would survive the block.
     """
-    await hold_each(tx, "groups", "owner_id", [host])
-    await hold_each(tx, "event_series", "user_id", [host])
+    await lock_rows(tx, "groups", "owner_id", [host])
+    await lock_rows(tx, "event_series", "user_id", [host])
     await reevaluation.lock_upcoming_of_host(tx, host)
 
 

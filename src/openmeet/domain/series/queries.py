@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.content import Content
@@ -204,7 +204,7 @@ async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
 
 async def lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Series]:
     """Like ``lock``, for several series. Locks them in the order of their ids."""
-    await hold_each(tx, "event_series", "id", series_ids)
+    await lock_rows(tx, "event_series", "id", series_ids)
     rows = await tx.fetch(f"select {COLUMNS} from event_series where id in :ids order by id", ids=series_ids)
     return [series_of(row) for row in rows]
 

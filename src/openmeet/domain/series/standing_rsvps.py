@@ -10,7 +10,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_together
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
@@ -240,7 +240,7 @@ async def end_rsvps(db: Database, user_id: UserId) -> int:
     async with db.transaction() as tx:
         # Replies to a series that read the person's role before it changed hold its lock until they are saved.
         left = await tx.fetch(_LEFT_GROUPS, user_id=user_id)
-        await hold_each(tx, "event_series", "group_id", [row["group_id"] for row in left])
+        await lock_rows(tx, "event_series", "group_id", [row["group_id"] for row in left])
         # First end co-hosting: hosts can always see the event and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
         await ownership.end_offers_in_left_groups(tx, user_id)

@@ -80,7 +80,7 @@ async def create_person(
     ``email`` must be in lower case and proven.
     """
     if email:
-        await guests.hold_address(tx, email)
+        await guests.lock_address(tx, email)
     guest = await guests.become_person(tx, email, display_name, time_zone) if email else None
     if guest is not None:
         return guest

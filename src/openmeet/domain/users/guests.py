@@ -1,7 +1,7 @@
 """Guests: people without an account, who answered by e-mail with a confirmed address or whom a host added by name.
 
 A guest is a row of ``users`` that cannot sign in. Anyone who signs up with the same confirmed address becomes the user
-of that row and keeps its RSVPs. An address belongs to a person or to a guest, never to both: ``hold_address``.
+of that row and keeps its RSVPs. An address belongs to a person or to a guest, never to both: ``lock_address``.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ async def by_email(reader: Reader, email: str) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
-async def hold_address(tx: Transaction, email: str) -> None:
+async def lock_address(tx: Transaction, email: str) -> None:
     """Let nobody else give this address to a person or a guest until the transaction ends.
 
     Call it first, before looking for whom the address belongs to and before any row lock.
@@ -62,8 +62,8 @@ async def make(tx: Transaction, *, display_name: str, email: str | None, languag
 
 
 async def find_or_make(tx: Transaction, *, email: str, display_name: str, language: str | None = None) -> UserId:
-    """Find or create the guest with this address, which the caller holds and no person has. Name and language are updated
-    from the latest answer, if given.
+    """Find or create the guest with this address, which the caller has locked and no person has. Name and language are
+    updated from the latest answer, if given.
     """
     user = await by_email(tx, email)
     if user is None:

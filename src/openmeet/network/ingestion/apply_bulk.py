@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from at_protocol.syntax.did import parse_did
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes, rsvp_records_in_bulk
 from openmeet.domain.events import event_records, record_changes
@@ -107,7 +107,7 @@ class _LockedEvents:
 async def _lock_events(tx: Transaction, uris: Sequence[str]) -> _LockedEvents:
     if not uris:
         return _LockedEvents({}, frozenset())
-    await hold_each(tx, "events", "record_uri", uris)
+    await lock_rows(tx, "events", "record_uri", uris)
     by_uri = await event_records.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in by_uri.values()])
     return _LockedEvents(by_uri, frozenset(uri for uri, event in by_uri.items() if event.id in edited))
@@ -326,7 +326,7 @@ async def delete_events(
     """Apply deletions of event records that we do not write and never wrote; one result each."""
     newest = await _store_tombstones(tx, deletions)
     uris = sorted(newest)
-    await hold_each(tx, "events", "record_uri", uris)
+    await lock_rows(tx, "events", "record_uri", uris)
     events_by_uri = await event_records.events_with(tx, uris)
     # Edits of such an event that were made here are kept in case its record comes back.
     with_publication = await subjects_with_publication(

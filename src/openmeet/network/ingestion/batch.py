@@ -130,7 +130,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     The floors of the repositories are locked first. Two sets of record locks follow, RSVPs before events, each in URI
     order. A row is read only after it is locked.
     """
-    await repository_state.hold_floors(tx, {parsed.message.did for parsed in parsed_messages})
+    await repository_state.lock_floors_for_share(tx, {parsed.message.did for parsed in parsed_messages})
     uris = {parsed.message.uri for parsed in parsed_messages}
     rsvp_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
     await seen.lock_records(tx, rsvp_uris)

@@ -12,7 +12,7 @@ from typing import Final
 
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
-from groundwork.database.row_lock import hold_each
+from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import merge
@@ -72,7 +72,7 @@ async def _step(tx: Transaction, context: IngestionContext, old: str, new: str) 
     old_event, new_event = await event_records.by_record_uri(tx, old), await event_records.by_record_uri(tx, new)
     if old_event is None or new_event is None or not await _may_join(tx, old_event, new_event):
         return
-    await hold_each(tx, "events", "id", sorted([old_event.id, new_event.id]))
+    await lock_rows(tx, "events", "id", sorted([old_event.id, new_event.id]))
     await _join(tx, context, old_event, new_event, seen_records[new])
 
 

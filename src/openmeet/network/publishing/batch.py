@@ -186,7 +186,7 @@ async def _store_before_sending(dependencies: PublishingDependencies, batch: Seq
     to_send: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
     async with dependencies.db.transaction() as tx:
-        if not await record_writes.hold_basis(tx, [(one.publication, one.planned.decision) for one in batch]):
+        if not await record_writes.lock_basis(tx, [(one.publication, one.planned.decision) for one in batch]):
             return []
         for one in batch:
             writes = await leased_publications.store_before_sending(

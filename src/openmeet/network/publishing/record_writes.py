@@ -92,7 +92,7 @@ async def write(
     target = await read_target(dependencies, client, publication, decision)
     if target.was_unattached:
         async with dependencies.db.transaction() as tx:
-            if not await hold_basis(tx, [(publication, decision)]):
+            if not await lock_basis(tx, [(publication, decision)]):
                 return
             await leased_publications.attach_found_record(
                 tx, publication, did=decision.identity.did, uri=str(target.uri)
@@ -118,7 +118,7 @@ async def write(
         await write(dependencies, client, publication, decision, refused.size // 2)
 
 
-async def hold_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
+async def lock_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publish]]) -> bool:
     """Lock a repository, and what the decisions are based on, before what will be written is stored in these leased
     publications. Then an erasure of the account, a withdrawal of consent, or an edit that makes a group private comes
     after this transaction and finds what is stored. All decisions are about the same repository.
@@ -128,7 +128,7 @@ async def hold_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publi
     the erasure did not end its lease. A row that was being inserted while consent was withdrawn was not marked.
     """
     identity = decided[0][1].identity
-    await repository_state.hold_floors(tx, [identity.did])
+    await repository_state.lock_floors_for_share(tx, [identity.did])
     current = await identity_queries.find(tx, identity.did)
     permissions = frozenset(one for _, decision in decided for one in decision.basis.permissions)
     groups = frozenset(one for _, decision in decided for one in decision.basis.groups)
@@ -136,8 +136,8 @@ async def hold_basis(tx: Transaction, decided: Sequence[tuple[Publication, Publi
         current is not None
         and current.can_write
         and current.user_id == identity.user_id
-        and await publishing_preferences.hold(tx, permissions)
-        and await group_queries.hold(tx, groups)
+        and await publishing_preferences.lock_permissions(tx, permissions)
+        and await group_queries.lock_revisions(tx, groups)
     ):
         return True
     for one, _ in decided:
@@ -157,7 +157,7 @@ async def _send(
         await upload(client, planned.picture.blob)
     in_flight_write = InFlightWrite(uri, cid, None if planned.current is None else planned.current.cid)
     async with dependencies.db.transaction() as tx:
-        if not await hold_basis(tx, [(publication, planned.decision)]):
+        if not await lock_basis(tx, [(publication, planned.decision)]):
             return
         writes = await leased_publications.store_before_sending(
             tx, publication, in_flight_write, did=planned.identity.did, body=written.body

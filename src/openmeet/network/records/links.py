@@ -157,7 +157,7 @@ async def lock_record(tx: Transaction, did: Did, uri: str) -> None:
     """Lock one record, an event together with all records that it had, in the order of ingestion (``load_batch``): the
     floor of its repository comes first. Lock the event of an RSVP afterwards.
     """
-    await repository_state.hold_floors(tx, [did])
+    await repository_state.lock_floors_for_share(tx, [did])
     await seen.lock_records(tx, [uri] if parse_at_uri(uri).collection in RSVPS else await uris_of(tx, [uri]))
 
 

@@ -195,17 +195,17 @@ async def is_behind(reader: Reader, did: Did) -> bool:
 # floor above that message, every later correction would be ignored as history, and the older version would stay
 # permanently. An erasure could miss a record that is being applied. SQLite has only one writer, which effectively holds
 # all locks.
-HOLD_FLOORS = "select did from repositories where did in :dids order by did for share"
+LOCK_FLOORS_FOR_SHARE = "select did from repositories where did in :dids order by did for share"
 LOCK_FLOOR = "select did from repositories where did = :did for no key update"
 
 
-async def hold_floors(tx: Transaction, dids: Iterable[str]) -> None:
+async def lock_floors_for_share(tx: Transaction, dids: Iterable[str]) -> None:
     """Lock the floors of these repositories, so that none is raised until the transaction ends. Take this lock before
     all others.
     """
     ordered = sorted(set(dids))
     if tx.engine != "sqlite" and ordered:
-        await tx.fetch(HOLD_FLOORS, dids=ordered)
+        await tx.fetch(LOCK_FLOORS_FOR_SHARE, dids=ordered)
 
 
 async def lock_floor(tx: Transaction, did: str) -> None:

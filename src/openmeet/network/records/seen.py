@@ -240,7 +240,7 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord
 
 async def lock_records(tx: Transaction, uris: Iterable[str]) -> None:
     """Lock records, which need not be known, in URI order until the transaction ends. Call it for RSVPs first and then
-    for events, before either is read, and after ``repository_state.hold_floors``.
+    for events, before either is read, and after ``repository_state.lock_floors_for_share``.
 
     RSVPs are locked because two versions about different events could otherwise be applied concurrently, and neither
     would undo the other's result. Events are locked because PostgreSQL would otherwise lose an RSVP that arrives at the
