@@ -136,9 +136,9 @@ async def test_a_mouse_drags_the_map(browser: Browser, openmeet: Deployment) -> 
         pin = page.locator(".map-desk .row-1 rect")
         before = await pin.bounding_box()
         assert before is not None
-        await page.mouse.move(600, 600)
+        await page.mouse.move(560, 420)
         await page.mouse.down()
-        await page.mouse.move(700, 560, steps=3)
+        await page.mouse.move(660, 380, steps=3)
         await page.mouse.up()
         await page.wait_for_url("**at=**")
         await expect(page.locator(".is-dragged")).to_have_count(0)
