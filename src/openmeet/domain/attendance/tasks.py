@@ -73,20 +73,24 @@ async def remind(db: Database) -> int:
 
 
 async def end_expired_offers(db: Database) -> int:
-    """End expired offers and give their seats to the next on the waitlist. Return how many were ended. One transaction
-    per event.
+    """End expired offers and give their seats to the next on the waitlist. Return how many were ended. One or more
+    transactions per event.
     """
     async with db.reader() as reader:
         event_ids = await waitlist.events_with_expired_offers(reader)
 
     async def end(event_id: EventId) -> int:
-        async with db.transaction() as tx:
-            event = await lock_for_update(tx, event_id)
-            if event is None:
-                return 0
-            ended = await waitlist.end_expired_offers(tx, event)
-            await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
-            return ended
+        total = 0
+        while True:
+            async with db.transaction() as tx:
+                event = await lock_for_update(tx, event_id)
+                if event is None:
+                    return total
+                ended = await waitlist.end_expired_offers(tx, event)
+                await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
+            total += ended
+            if ended < waitlist.MAX_PER_TRANSACTION:
+                return total
 
     return await each_with_backoff(db, "ended_offers", event_ids, end)
 

@@ -95,15 +95,18 @@ async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> None:
 
 
 async def end_expired_offers(tx: Transaction, event: Event) -> int:
-    """End the offers that were not accepted in time. Return how many. Call ``fill_seats`` next.
+    """End the offers that were not accepted in time, at most ``MAX_PER_TRANSACTION``. Return how many. Call
+    ``fill_seats`` next. The scheduler ends the others, whose seats stay held until then.
 
     These people leave the waitlist and are not notified. While the event is cancelled nobody can accept, so they get
     their old waiting position back.
     """
     rows = await tx.fetch(
-        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
+        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id"
+        " limit :limit",
         event_id=event.id,
         now=tx.now,
+        limit=MAX_PER_TRANSACTION,
     )
     expired = [queries.attendance_of(row) for row in rows]
     if expired:
@@ -313,12 +316,16 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
 
 async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsHeld) -> SeatsHeld:
     """After capacity was lowered, withdraw offers of seats that no longer exist. These people get their old waiting
-    position back and are notified. Return the seats that are still held.
+    position back and are notified. Return the seats that are still held. If there are more offers than one transaction
+    can handle, a job continues.
     """
+    modes = [mode.value for mode in AttendanceMode if seats.is_limit_exceeded_for(limits, held, mode)]
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
-        " order by waitlist_number desc",
+        f" and {_COUNTED_MODE} in :modes order by waitlist_number desc limit :limit",
         event_id=event.id,
+        modes=modes,
+        limit=MAX_PER_TRANSACTION,
     )
     before = []
     for rsvp in map(queries.attendance_of, rows):
@@ -329,4 +336,6 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
         after = await queries.save_many(tx, [replace(one, offered_until=None) for one in before])
         await history.append_many(tx, before, after, through=ChangeChannel.HOST)
         await notify_people(tx, event, after, event_kinds.SEAT_WITHDRAWN, Payload())
+    if seats.are_limits_exceeded(limits, held):
+        await _enqueue_rest(tx, event, len(rows))
     return held
