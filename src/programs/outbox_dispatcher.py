@@ -21,7 +21,7 @@ from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
-from openmeet.domain.moderation_effects.actions import suspended_person_handler
+from openmeet.domain.moderation_effects.actions import blocked_person_handler
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
 from openmeet.domain.photos.notify import PHOTO_VIEWERS
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
@@ -143,7 +143,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.GAINED_ACCESS: one_job_per_call(gained_access_handler(db)),
         JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
         JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
-        JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),
+        JobKind.BLOCKED_PERSON: one_job_per_call(blocked_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_job_per_call(record_handler(db, network, context, spend_on_proof)),
         JobKind.COMPARE_RSVPS: one_job_per_call(comparison_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.LATE_WRITE: one_job_per_call(late_write_handler(publishing_dependencies(platform))),

@@ -184,7 +184,7 @@ async def _group(tx: Transaction, planted: Planted, dan: Caller) -> Group:
     announced = await announcements.announce(tx, dan, group.slug, planted.secret("news"))
     link = await administration.invite_by_link(tx, dan, group.slug, uses=1)
     event = await events.create(
-        tx, dan, details(title=planted.secret("eventtitle"), **_LATER), group=group_of_event.of_event(group)
+        tx, dan, details(title=planted.secret("eventtitle"), **_LATER), group=group_of_event.as_group_of_event(group)
     )
     channel = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
     said = await send_text(tx, dan, channel, planted.secret("grouptext"))

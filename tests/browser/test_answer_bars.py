@@ -12,7 +12,7 @@ from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.safety.actions import block
 from openmeet.domain.sign_in.actions import open_session
@@ -168,7 +168,7 @@ OF_ATTENDEES = tuple(state for state in S if state not in OF_HOSTS)
 
 async def paths_of(tx: Transaction, who: People) -> dict[AnswerState, str]:
     """Paths of an event in each state. Ana sees those in host states, Ben all others."""
-    club = of_event(await group_by(tx, who.ana))
+    club = as_group_of_event(await group_by(tx, who.ana))
     paths = {}
     for state, (typed, story) in STORIES.items():
         like = details(**typed, title=f"Supper club: {state.value.replace('_', ' ')}")

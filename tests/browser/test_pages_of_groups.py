@@ -8,7 +8,7 @@ from playwright.async_api import Page
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import (
     actions,
     administration,
@@ -65,8 +65,8 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
         await actions.join(tx, await person(tx, name), group.slug, why)
     for title, day in (("Caps of the coast", "2026-03-10"), ("A long evening about anchors and caps", "2026-03-10")):
         said = details(title=title, starts=f"{day}T18:00", ends=f"{day}T20:00")
-        await events.create(tx, ben, said, group=of_event(group))
-    await events.create(tx, ana, details(title="For us", visibility="private"), group=of_event(group))
+        await events.create(tx, ben, said, group=as_group_of_event(group))
+    await events.create(tx, ana, details(title="For us", visibility="private"), group=as_group_of_event(group))
     await announcements.announce(tx, ana, group.slug, "Next week we meet at the **harbour**.\n\nBring a lamp.")
     link = await administration.invite_by_link(tx, ana, group.slug, uses=20)
     await administration.invite_by_mail(

@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.moderation import moderators, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount
@@ -36,7 +36,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     await moderators.appoint(tx, mo.user_id, by=None)
     event = await event_by(tx, ana, title=LONG, description="Buy them all at https://pills.example/now\n\nCheap!")
     group = await group_by(tx, ana, name="Friends of pills")
-    in_group = await events.create(tx, ana, details(title="Pills together"), group=of_event(group))
+    in_group = await events.create(tx, ana, details(title="Pills together"), group=as_group_of_event(group))
     own = await event_by(tx, mo, title="Tea of the moderator")
     words = "It sells something else than it says. " * 6
     for who in (ben, cleo):

@@ -9,7 +9,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import administration
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.external_dependencies import needs
@@ -53,7 +53,7 @@ async def test_generated_client_can_call_every_query(
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)
-        await events.create(tx, ana, details(title="For members"), group=of_event(group))
+        await events.create(tx, ana, details(title="For members"), group=as_group_of_event(group))
     of_cleo, of_bela = await deployment.identity(cleo.user_id), await deployment.identity(bela.user_id)
     await generate(tmp_path, node_modules)
     async with opened(deployment) as site:

@@ -43,7 +43,7 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.moderation_effects.actions import suspended_person_handler
+from openmeet.domain.moderation_effects.actions import blocked_person_handler
 from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users import actions as users
@@ -183,7 +183,7 @@ class Deployment:
                 JobKind.FETCH_SUBJECT: one_job_per_call(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
-                JobKind.SUSPENDED_PERSON: one_job_per_call(suspended_person_handler(self.db)),
+                JobKind.BLOCKED_PERSON: one_job_per_call(blocked_person_handler(self.db)),
                 JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(self.db)),
                 JobKind.COMPARE_RSVPS: one_job_per_call(comparison_handler(self.db)),
                 JobKind.PROVE_RECORD: one_job_per_call(fetch.record_handler(self.db, self.network, here)),

@@ -25,7 +25,7 @@ class JobKind(StrEnum):
     # a person who took over events, a series or a group, and may have blocked others; or blocked somebody who had
     # answered many of their events
     APPLY_BLOCKS = "apply_blocks"
-    SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has suspended, and who may have RSVPs
+    BLOCKED_PERSON = "suspended_person"  # a person whom a moderator has blocked, and who may have RSVPs
     # the at-uri of a record whose content differs between an unsigned source and the database
     PROVE_RECORD = "prove_record"
     COMPARE_RSVPS = "compare_answers"  # an event whose host wants the records of all its RSVPs checked
@@ -60,8 +60,8 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
     JobKind.GAINED_ACCESS: lazy("Answers to check again after people joined or signed in"),
     JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
-    JobKind.APPLY_BLOCKS: lazy("Blocks to apply after a transfer"),
-    JobKind.SUSPENDED_PERSON: lazy("Answers to withdraw after moderators blocked people"),
+    JobKind.APPLY_BLOCKS: lazy("Blocks to apply"),
+    JobKind.BLOCKED_PERSON: lazy("Answers to withdraw after moderators blocked people"),
     JobKind.PROVE_RECORD: lazy("Records to verify"),
     JobKind.COMPARE_RSVPS: lazy("Answers to compare with their records"),
     JobKind.WEBHOOK: lazy("Webhook deliveries"),

@@ -32,7 +32,7 @@ class PublicationStatus:
     """What a page shows about one record. ``due_at``: the next attempt. ``changed_at``: when the row was last changed by
     an edit, a decision or a message; the state need not have changed.
 
-    ``is_withdrawn``: its owner withdrew it or their consent. It is not sent until they consent again.
+    ``is_withdrawn``: its owner withdrew it or their consent. It is not sent until they consent again or send it again.
     """
 
     state: PublicationState

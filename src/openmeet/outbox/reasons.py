@@ -30,7 +30,7 @@ class PublicationReason(Reason):
     WRITE_BUDGET_SPENT = "publication.write_budget_spent"
     PICTURE_TOO_LARGE = "publication.picture_too_large"
     EVENT_DELETED = "publication.event_deleted"
-    EVENT_BLANK = "publication.event_blank"
+    EVENT_ERASED = "publication.event_erased"
     DRAFT = "publication.draft"
     UNDER_REVIEW = "publication.under_review"
     HIDDEN = "publication.hidden"

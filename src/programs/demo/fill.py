@@ -18,7 +18,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
@@ -332,7 +332,7 @@ async def _club(
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
     content = replace(details_of_date.content, picture=picture)
-    made = await _act(db, series_actions.create, owner, content, timing, group=of_event(group))
+    made = await _act(db, series_actions.create, owner, content, timing, group=as_group_of_event(group))
     await _answer_dates(db, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
 
 

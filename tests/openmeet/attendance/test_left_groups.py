@@ -50,7 +50,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await add_member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         elsewhere = await actions.create(tx, olga, details())
         for one in (event, elsewhere):
             await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
@@ -70,7 +70,7 @@ async def test_a_former_members_place_goes_to_the_waitlist(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil, nan = await add_member(tx, group, olga, "Gil"), await add_member(tx, group, olga, "Nan")
-        inside = group_of_event.of_event(group)
+        inside = group_of_event.as_group_of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside)
         elsewhere = await actions.create(tx, olga, details())
@@ -100,7 +100,7 @@ async def test_leaving_a_public_group_keeps_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil = await add_member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
@@ -116,10 +116,12 @@ async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
         group = await group_by(tx, olga)
         nan = await add_member(tx, group, olga, "Nan")
         gil = await add_member(tx, group, olga, "Gil") if knows == "as a member" else await person(tx, "Gil")
-        inside = group_of_event.of_event(group)
+        inside = group_of_event.as_group_of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside if knows == "as a member" else None)
-        elsewhere = await actions.create(tx, olga, details(), group=group_of_event.of_event(await group_by(tx, olga)))
+        elsewhere = await actions.create(
+            tx, olga, details(), group=group_of_event.as_group_of_event(await group_by(tx, olga))
+        )
         series = await series_actions.create(tx, olga, Content("Practice"), weekly(), group=inside)
         for one in (own, elsewhere):
             await attendance.answer(tx, gil, one.slug, RsvpReply.GOING)
@@ -157,9 +159,9 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
         group = await group_by(tx, olga)
         gil, ban, nan = [await add_member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(group)
         )
         for one in (gil, ban, nan, stranger):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
@@ -193,7 +195,7 @@ async def test_an_event_that_becomes_private_ends_former_members_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil, nan = await add_member(tx, group, olga, "Gil"), await add_member(tx, group, olga, "Nan")
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -211,7 +213,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         group = await group_by(tx, olga)
         gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -231,7 +233,7 @@ async def test_returning_before_the_job_runs_keeps_all_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await add_member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
@@ -245,7 +247,7 @@ async def test_leaving_the_group_ends_standing_rsvps(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
@@ -265,9 +267,9 @@ async def test_a_place_at_an_invisible_event_can_be_given_up(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await add_member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(group)
         )
-        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = len(await date_queries.stored(tx, series.id))
@@ -294,7 +296,7 @@ async def test_a_place_is_given_up_by_page_and_by_api(make_sqlite, clock, way):
             row = await tx.fetch_one("select id from users where display_name = 'Gil'")
             gil, olga = Caller(UserId(row["id"]), "Gil"), await person(tx, "Olga")
             group = await group_by(tx, olga, visibility="private")
-            event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
+            event = await actions.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
         path = f"/events/{event.slug}/answer"
 
         async def decline():

@@ -202,10 +202,10 @@ async def test_an_event_of_anothers_group_becomes_private(db, other_db):
         link = await administration.invite_by_link(tx, ben, his.slug, uses=1)
         await administration.accept(tx, ana, link.id)
         await administration.change_role(tx, ben, his.slug, ana.user_id, GroupRole.MODERATOR)
-        secret = await actions.create(tx, ana, details(), group=group_of_event.of_event(his))
-        await series_actions.create(tx, ana, Content("Practice"), weekly(), group=group_of_event.of_event(his))
+        secret = await actions.create(tx, ana, details(), group=group_of_event.as_group_of_event(his))
+        await series_actions.create(tx, ana, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(his))
         own = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-        sung = await actions.create(tx, ana, details(), group=group_of_event.of_event(own))
+        sung = await actions.create(tx, ana, details(), group=group_of_event.as_group_of_event(own))
         await administration.remove(tx, ben, his.slug, ana.user_id)
     found = await exported(db, ana)
     for place in (other_db, db):

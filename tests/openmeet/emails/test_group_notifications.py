@@ -9,7 +9,7 @@ from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import actions, administration, announcements, ownership
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import event_kinds
@@ -166,8 +166,8 @@ async def test_new_events_are_announced_once_to_the_right_people(post, club):
         eve = await person(tx, "Eve")
         await actions.follow(tx, eve, group.slug)
         for title, visibility in (("Openings", "public"), ("Endgames", "private")):
-            await events.create(tx, ben, details(title=title, visibility=visibility), group=of_event(group))
-        held = await events.create(tx, ben, details(title="Held"), is_held=True, group=of_event(group))
+            await events.create(tx, ben, details(title=title, visibility=visibility), group=as_group_of_event(group))
+        held = await events.create(tx, ben, details(title="Held"), is_held=True, group=as_group_of_event(group))
     assert await announce_group_events(post.db) == 0
     post.site.clock.turn(6 * MINUTE)
     assert await announce_group_events(post.db) == 2

@@ -60,7 +60,7 @@ async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
     """The event stays a draft. It can be edited, and copied as an event without a group."""
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.as_group_of_event(group))
         await ended(tx, olga, group, mo, way)
         with pytest.raises(Forbidden, match=r"event\.not_in_its_group"):
             await drafts.publish(tx, mo, draft.slug, details())
@@ -74,7 +74,7 @@ async def test_a_draft_in_the_group_is_not_published_by_hand(db, way):
 async def test_a_draft_in_the_group_is_not_published_by_the_clock(db, clock, way):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.as_group_of_event(group))
         await drafts.keep(tx, mo, draft.slug, FULL, {}, publish_at=tx.now + HOUR)
         await ended(tx, olga, group, mo, way)
     clock.turn(HOUR)
@@ -87,9 +87,9 @@ async def test_a_draft_in_the_group_is_not_published_by_the_clock(db, clock, way
 async def test_events_of_a_deleted_group_belong_to_their_hosts(db):
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.of_event(group))
+        draft = await drafts.begin(tx, mo, FULL, {}, group=group_of_event.as_group_of_event(group))
         series = await series_actions.create(
-            tx, mo, Content("Practice"), weekly(), group=group_of_event.of_event(group)
+            tx, mo, Content("Practice"), weekly(), group=group_of_event.as_group_of_event(group)
         )
         await groups.delete(tx, olga, group.slug)
         event = await drafts.publish(tx, mo, draft.slug, details())
@@ -104,7 +104,7 @@ async def test_a_series_in_the_group_can_only_be_cancelled(db, way):
     """
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        inside = group_of_event.of_event(group)
+        inside = group_of_event.as_group_of_event(group)
         series = await series_actions.create(tx, mo, Content("Practice"), weekly(), group=inside)
         single = await actions.create(tx, mo, details(), group=inside)
         (date, *_) = [held.event for held in await date_queries.stored(tx, series.id)]
@@ -130,7 +130,7 @@ async def test_members_can_edit_their_own_single_events(db, way, may_edit):
     """
     async with db.transaction() as tx:
         olga, group, mo = await moderated(tx)
-        event = await actions.create(tx, mo, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, mo, details(), group=group_of_event.as_group_of_event(group))
         await ended(tx, olga, group, mo, way)
         if may_edit:
             assert (await actions.revise(tx, mo, event.slug, details(title="Ours"))).title == "Ours"

@@ -7,7 +7,7 @@ import pytest
 
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import actions, publication
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
 from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_columns
@@ -101,7 +101,7 @@ async def test_the_sql_condition_agrees_with_the_table(make_database):
         ana = await person(tx, "Ana")
         for level, kind, tells in itertools.product(PromotionLevel, GroupVisibility, (False, True)):
             said = {"promotion_level": level.value, "visibility": kind.value, "announces_events": "on" if tells else ""}
-            groups.append(of_event(await group_by(tx, ana, **said)))
+            groups.append(as_group_of_event(await group_by(tx, ana, **said)))
     for group, chosen in itertools.product(groups, Visibility):
         async with db.transaction() as tx:
             made = await actions.create(tx, ana, details(visibility=chosen.value), group=group)
@@ -146,7 +146,7 @@ async def event_in(db, level: str, **typed: str):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, promotion_level=level)
-        event = await actions.create(tx, ana, details(**(said | typed)), group=of_event(group))
+        event = await actions.create(tx, ana, details(**(said | typed)), group=as_group_of_event(group))
         return await by_id(tx, event.id)
 
 

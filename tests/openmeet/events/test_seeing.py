@@ -51,7 +51,7 @@ async def db(make_database):
 
 
 async def event_in(tx, host, group, **typed: str):
-    return await actions.create(tx, host, details(**typed), group=group_of_event.of_event(group))
+    return await actions.create(tx, host, details(**typed), group=group_of_event.as_group_of_event(group))
 
 
 @pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
@@ -176,7 +176,7 @@ async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
 async def test_the_same_form_outside_the_group_is_another_event(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        group = group_of_event.of_event(await group_by(tx, ana))
+        group = group_of_event.as_group_of_event(await group_by(tx, ana))
         await actions.create(tx, ana, details(), submission_key="k", group=group)
         with pytest.raises(Refused):
             await actions.create(tx, ana, details(), submission_key="k")

@@ -51,7 +51,7 @@ async def test_group_owners_who_do_not_host_an_event_have_no_access_to_its_list(
     async with site.db.transaction() as tx:
         group = await group_by(tx, olga)
         mo = await add_member(tx, group, olga, "Mo", GroupRole.MODERATOR)
-        event = await create(tx, mo, details(), group=group_of_event.of_event(group))
+        event = await create(tx, mo, details(), group=group_of_event.as_group_of_event(group))
     await people.add_to_list(site.db, WORKERS, mo, await upload(site, mo, event.id, LIST))
     # As if Olga had been a co-host at that time.
     earlier = await upload(site, olga, event.id, MORE)

@@ -122,7 +122,7 @@ async def test_people_who_are_unwelcome_or_already_there_get_no_e_mail(
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
-        event = await events.create(tx, olga, details(), group=group_of_event.of_event(group))
+        event = await events.create(tx, olga, details(), group=group_of_event.as_group_of_event(group))
     to_event = await on_list(db, olga, ImportKind.GUESTS, event.id, event.slug)
     to_group = await on_list(db, olga, ImportKind.MEMBERS, group.id, group.slug)
     async with db.transaction() as tx:

@@ -465,4 +465,4 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
         assert owned is not None
         assert (owned.state, owned.uri) == (PublicationState.DUE, own)
         decision = await decide(reader, owned, Switchboard())
-    assert decision == WithholdOrRetract(PublicationReason.EVENT_BLANK)
+    assert decision == WithholdOrRetract(PublicationReason.EVENT_ERASED)

@@ -108,7 +108,7 @@ async def test_only_members_can_answer_their_groups_private_events(db):
         await identity_queries.insert(
             tx, did(3), bo.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-        event = await private_event(tx, ana, group=group_of_event.of_event(group))
+        event = await private_event(tx, ana, group=group_of_event.as_group_of_event(group))
     await apply_messages(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
     async with db.reader() as reader:
         assert await attendance_queries.find(reader, event.id, cleo.user_id) is None

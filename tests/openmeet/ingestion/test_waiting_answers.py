@@ -57,7 +57,7 @@ async def test_joining_a_group_counts_answers_to_its_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await connect_person(tx, "Ana", HOST), await connect_person(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, visibility="private")
-        event = await create_published_event(tx, ana, group=group_of_event.of_event(group))
+        event = await create_published_event(tx, ana, group=group_of_event.as_group_of_event(group))
     await apply_messages(db, rsvp(CLEO, "a", 1, HOSTS_TEA_URI))
     assert await answer_status(db, event, cleo) is None
     async with db.transaction() as tx:
@@ -79,7 +79,7 @@ async def test_joining_seats_people_at_members_only_events(db):
             await connect_person(tx, "Dora", 2),
         )
         group = await group_by(tx, ana, join_policy="open")
-        event = await create_published_event(tx, ana, group=group_of_event.of_event(group), capacity="1")
+        event = await create_published_event(tx, ana, group=group_of_event.as_group_of_event(group), capacity="1")
         await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
     await apply_messages(db, rsvp(CLEO, "a", 1, HOSTS_TEA_URI), rsvp(2, "a", 1, HOSTS_TEA_URI))
     assert await answer_status(db, event, cleo) is await answer_status(db, event, dora) is AttendanceStatus.PENDING
@@ -162,7 +162,7 @@ async def pending_answer_of_stranger(
     _, group, _ = await create_published_group(db)
     async with db.transaction() as tx:
         host = await connect_person(tx, "Dora", HOST)
-        of_group = group_of_event.of_event(group) if is_event_of_group else None
+        of_group = group_of_event.as_group_of_event(group) if is_event_of_group else None
         event = await create_published_event(tx, host, group=of_group, capacity="1")
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
     await apply_messages(db, rsvp(STRANGER, "a", 1, HOSTS_TEA_URI))

@@ -119,7 +119,7 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
 
 
 async def event_by_group(tx, host, group):
-    return await events.create(tx, host, details(title="Chess"), group=group_of_event.of_event(group))
+    return await events.create(tx, host, details(title="Chess"), group=group_of_event.as_group_of_event(group))
 
 
 async def test_a_blocked_person_sees_nothing_private_and_neither_finds_the_other(db):

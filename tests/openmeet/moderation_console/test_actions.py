@@ -131,7 +131,7 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         )
         await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
-    await run_once(db, {JobKind.SUSPENDED_PERSON: one_job_per_call(actions.suspended_person_handler(db))})
+    await run_once(db, {JobKind.BLOCKED_PERSON: one_job_per_call(actions.blocked_person_handler(db))})
     async with db.transaction() as tx:
         counts = (await attendance_queries.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
@@ -149,7 +149,7 @@ async def test_a_person_who_is_unblocked_before_the_job_runs_keeps_their_places(
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
         await actions.undo(tx, mo, step.act_id)
-    await run_once(db, {JobKind.SUSPENDED_PERSON: one_job_per_call(actions.suspended_person_handler(db))})
+    await run_once(db, {JobKind.BLOCKED_PERSON: one_job_per_call(actions.blocked_person_handler(db))})
     async with db.reader() as reader:
         rsvp = await attendance_queries.find(reader, event.id, eve.user_id)
     assert rsvp.status is AttendanceStatus.ATTENDING

@@ -20,7 +20,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import announcements
@@ -157,7 +157,7 @@ async def _group_listeners(db: Database, clock: HandClock) -> Scene:
 
     async def happen() -> None:
         async with db.transaction() as tx:
-            await events.create(tx, host, details(**COMING), group=of_event(group))
+            await events.create(tx, host, details(**COMING), group=as_group_of_event(group))
         clock.turn(6 * MINUTE)
         assert await announce_group_events(db) == 1
 

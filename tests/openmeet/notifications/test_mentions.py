@@ -10,7 +10,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import announcements
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
@@ -115,7 +115,7 @@ async def test_a_new_group_event_and_an_announcement_mention_people_of_the_group
         eve = await named(tx, await person(tx, "Eve"))
         await notifications.set_channels(tx, dan.user_id, {NotificationTopic.MENTIONS: frozenset[Channel]()})
         words = "With @ben.town.test, @dan.town.test and @eve.town.test"
-        await events.create(tx, ana, details(description=words), group=of_event(group))
+        await events.create(tx, ana, details(description=words), group=as_group_of_event(group))
         await announcements.announce(tx, ana, group.slug, words)
     clock.turn(10 * MINUTE)
     await announce_group_events(db)

@@ -108,7 +108,7 @@ SCENARIOS: dict[str, tuple[JobKind, Scenario]] = {
     "two accounts are merged": (JobKind.GAINED_ACCESS, _merge_accounts),
     "more people can see an event": (JobKind.FETCH_SUBJECT, _show_event),
     "somebody takes over an event": (JobKind.APPLY_BLOCKS, _become_host),
-    "a moderator blocks a person": (JobKind.SUSPENDED_PERSON, _suspend),
+    "a moderator blocks a person": (JobKind.BLOCKED_PERSON, _suspend),
     "somebody chooses a handle": (JobKind.CUSTODIAL_ACCOUNT, _consent),
     "a group follows an account": (JobKind.BACKFILL, _follow),
 }

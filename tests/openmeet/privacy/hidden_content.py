@@ -31,7 +31,9 @@ async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) 
     waiting = await events.create(tx, new, _said(planted, "waiting", is_hosts=False))
     name, text = planted.secret("hiddengroupname"), planted.secret("hiddengrouptext")
     group = await group_by(tx, ana, name=name, description=text, visibility="public")
-    inside = await events.create(tx, ana, _said(planted, "ofhiddengroup"), group=group_of_event.of_event(group))
+    inside = await events.create(
+        tx, ana, _said(planted, "ofhiddengroup"), group=group_of_event.as_group_of_event(group)
+    )
     planted.addresses["events"] += [{"slug": event.slug} for event in (hidden, waiting, inside)]
     planted.addresses["groups"].append({**planted.addresses["groups"][-1], "slug": group.slug})
     if is_open:

@@ -182,7 +182,7 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
         alt = planted.secret(f"{name}alt", *meant) if is_secret else "Singers."
         await groups.set_picture(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, planted.secret(f"{name}news", *meant))
-        of_group = group_of_event.of_event(group)
+        of_group = group_of_event.as_group_of_event(group)
         own = "public" if is_secret or is_open else "private"
         event = await events.create(tx, ana, _typed(planted, f"{name}event", own, *meant), group=of_group)
         await attendance.answer(tx, planted.callers[FORMER], event.slug, RsvpReply.INTERESTED)
@@ -223,7 +223,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
     link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
     await administration.accept(tx, planted.callers[MEMBER], link.id)
     told = await announcements.announce(tx, ana, group.slug, planted.secret("dennews", MEMBER))
-    of_group = group_of_event.of_event(group)
+    of_group = group_of_event.as_group_of_event(group)
     # Everything in an unlisted group is at most unlisted, even if its own visibility is wider.
     event = await events.create(tx, ana, _typed(planted, "denevent", "public", MEMBER), group=of_group)
     _event_address(planted, event, told=[HOST, MEMBER])

@@ -214,7 +214,7 @@ async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Sit
         host = await caller(site, "ana@example.org")
         async with site.db.transaction() as tx:
             group = await group_by(tx, host, name="Chess club")
-            event = await events.create(tx, host, details(**COMING), group=group_of_event.of_event(group))
+            event = await events.create(tx, host, details(**COMING), group=group_of_event.as_group_of_event(group))
         path, person = f"/events/{event.slug}", f"/people/{host.user_id}"
         for target, name in ((person, "Ana"), (f"/groups/{group.slug}", "Chess club")):
             button = f'Follow<span class="hidden"> {name}</span>'

@@ -5,7 +5,7 @@ from typing import Any
 
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import group_for, of_event
+from openmeet.domain.events.group_of_event import as_group_of_event, group_for
 from openmeet.domain.groups import actions, administration, publication_settings, queries
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.media import uploads
@@ -73,7 +73,7 @@ async def create_group_with_event(deployment: Deployment, host, **typed: str):
     async with deployment.db.transaction() as tx:
         group = await group_by(tx, host, **typed)
         said = details(title="Chess evening", description=CHESS_SECRET, street=CHESS_SECRET)
-        return group, await events.create(tx, host, said, group=of_event(group))
+        return group, await events.create(tx, host, said, group=as_group_of_event(group))
 
 
 async def set_group_picture(deployment: Deployment, owner: Caller, group: Group, color: str) -> None:

@@ -14,7 +14,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group, GroupVisibility
 from openmeet.domain.identities import actions as identities
@@ -182,7 +182,7 @@ async def test_a_publication_inserted_during_a_withdrawal_is_not_sent(
     cleo = await deployment.connected()
     async with deployment.db.transaction() as tx:
         group = await group_by(tx, cleo)
-        tea = await events.create(tx, cleo, details(), group=of_event(group))
+        tea = await events.create(tx, cleo, details(), group=as_group_of_event(group))
         await tx.execute("delete from publications")
     outside, is_withdrawn, may_commit = contextvars.copy_context(), asyncio.Event(), asyncio.Event()
 

@@ -102,7 +102,7 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
     await deployment.deliver_jobs()
     async with deployment.db.transaction() as tx:
-        event = await events.create(tx, ana, details(), group=group_of_event.of_event(group))
+        event = await events.create(tx, ana, details(), group=group_of_event.as_group_of_event(group))
         if as_whom == "co-host":
             await add_co_host(tx, event, ana, ben)
         else:
@@ -127,7 +127,7 @@ async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deploym
     rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
     async with deployment.db.transaction() as tx:
         series = await series_actions.create(
-            tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_of_event.of_event(group)
+            tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_of_event.as_group_of_event(group)
         )
     await deliver_all_publications(deployment)
     before = await repository(deployment, ana)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
 from openmeet.feature_flags.flags import Flag
@@ -34,7 +34,7 @@ async def test_a_group_that_becomes_private_has_no_public_series(deployment: Dep
     await switch_flag(deployment, Flag.SERIES_LEXICON)
     ana = await deployment.person("Ana")
     group = await create_group(deployment, ana)
-    await create_series_by(deployment, ana, of_event(group))
+    await create_series_by(deployment, ana, as_group_of_event(group))
     await deliver_all_publications(deployment)
     for visibility, records in ((None, 1), (GroupVisibility.PRIVATE, 0), (GroupVisibility.PUBLIC, 1)):
         if visibility is not None:

@@ -71,7 +71,7 @@ async def answering(tx: Transaction, ana: Caller, ben: Caller, group: Group | No
 
 
 def _inside(group: Group | None) -> GroupOfEvent | None:
-    return None if group is None else group_of_event.of_event(group)
+    return None if group is None else group_of_event.as_group_of_event(group)
 
 
 @pytest.mark.parametrize("is_block_first", [True, False])
@@ -217,7 +217,7 @@ async def _run_jobs(db: Database) -> None:
         db,
         {
             JobKind.APPLY_BLOCKS: one_job_per_call(actions.apply_blocks_handler(db)),
-            JobKind.SUSPENDED_PERSON: one_job_per_call(moderation.suspended_person_handler(db)),
+            JobKind.BLOCKED_PERSON: one_job_per_call(moderation.blocked_person_handler(db)),
         },
     )
 

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks
@@ -111,7 +111,7 @@ async def test_nothing_is_announced_early_or_if_it_is_not_public(db: Database, c
         called_off = await event_by(tx, host, title="Jazz called off", **COMING)
         await event_hosting.cancel(tx, host, called_off.slug, "")
         draft = await drafts.begin(tx, host, Submission(title="Jazz in the making", time_zone="Europe/Berlin"), {})
-        await events.create(tx, host, details(title="Jazz of the group", **COMING), group=of_event(group))
+        await events.create(tx, host, details(title="Jazz of the group", **COMING), group=as_group_of_event(group))
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, inside) == [], "the group's notification includes it"
     async with db.transaction() as tx:
@@ -338,7 +338,7 @@ async def test_a_search_near_a_point_reveals_no_restricted_address(db: Database,
         nora = await add_member(tx, group, host, "Nora")
         await actions.save(tx, nora, {"near": "52.5, 13.4", "within": "1"})
         there = COMING | {"point": "52.5, 13.4"}
-        inner = await events.create(tx, host, details(title="At home", **there), group=of_event(group))
+        inner = await events.create(tx, host, details(title="At home", **there), group=as_group_of_event(group))
         kept = await event_by(tx, host, title="In my garden", place_audience="attendees", **there)
         await attendance.answer(tx, nora, kept.slug, RsvpReply.GOING)
     assert await heard(db, clock, nora) == []

@@ -74,7 +74,7 @@ async def running_together(
     group = await group_by(tx, ana, visibility="public")
     ben = await add_member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
-        tx, ana, Content("Practice"), weekly(), policy=policy, group=group_of_event.of_event(group)
+        tx, ana, Content("Practice"), weekly(), policy=policy, group=group_of_event.as_group_of_event(group)
     )
     return ana, ben, series
 

@@ -23,7 +23,7 @@ from tests.openmeet.site_under_test import Site, person
 async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
     """A weekly series of Ana's in her group."""
     ana = await person(tx, "Ana")
-    group = group_of_event.of_event(await group_by(tx, ana, visibility=visibility))
+    group = group_of_event.as_group_of_event(await group_by(tx, ana, visibility=visibility))
     return ana, await actions.create(tx, ana, Content("Practice"), weekly(), group=group)
 
 
@@ -89,7 +89,7 @@ async def test_events_can_only_join_series_of_their_own_group(practice_db: Datab
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx)
         other = await person(tx, "Olga")
-        group = group_of_event.of_event(await group_by(tx, ana, visibility="private"))
+        group = group_of_event.as_group_of_event(await group_by(tx, ana, visibility="private"))
         inside = await actions.create(tx, ana, Content("Rehearsal"), weekly(), group=group)
         (date, *_) = await dates(tx, inside)
         await actions.delete(tx, await lock_series(tx, ana, inside), keeps_events=True)

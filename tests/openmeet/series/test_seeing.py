@@ -28,7 +28,7 @@ async def private(
     """A private series. With ``in_group`` it is in a private group where Ben has this role."""
     group = None
     if in_group is not None:
-        group = group_of_event.of_event(await group_by(tx, host, visibility="private"))
+        group = group_of_event.as_group_of_event(await group_by(tx, host, visibility="private"))
         await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, in_group))
     return await actions.create(tx, host, Content(title, visibility=Visibility.PRIVATE), weekly(), group=group)
 

@@ -16,7 +16,7 @@ async def test_a_group_is_named_only_to_people_who_see_it(make_sqlite, clock, vi
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility=visibility)
-        event = await actions.create(tx, ana, details(), group=group_of_event.of_event(group))
+        event = await actions.create(tx, ana, details(), group=group_of_event.as_group_of_event(group))
     async with site.browser() as browser:
         await sign_up(browser, "ben@example.org", "Ben")
         shown = await browser.get(f"/events/{event.slug}")

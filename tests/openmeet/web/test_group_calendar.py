@@ -56,7 +56,7 @@ async def series_in(
     tx: Transaction, ana: Caller, group: Group, title: str, visibility: Visibility = Visibility.PUBLIC
 ) -> Series:
     template = Content(title, visibility=visibility)
-    return await actions.create(tx, ana, template, weekly(), group=group_of_event.of_event(group))
+    return await actions.create(tx, ana, template, weekly(), group=group_of_event.as_group_of_event(group))
 
 
 async def show(tx: Transaction, event: Event, visibility: Visibility) -> None:
@@ -86,7 +86,7 @@ async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Databa
         await cancel_dates.remove_dates(tx, last, [place_of(third)])
         await tx.execute("update events set title = 'With guests' where id = :id", id=fourth.id)
         outing = details(title="Outing", starts="2026-12-05T18:00", ends="2026-12-05T20:00")
-        await events.create(tx, ana, outing, group=group_of_event.of_event(group))
+        await events.create(tx, ana, outing, group=group_of_event.as_group_of_event(group))
         file = await file_for(tx, group, None)
         series = await actions.reread(tx, series.id)
         expected = {**await planned(tx, series, ana.user_id), **await planned(tx, other, ana.user_id)}
@@ -153,7 +153,7 @@ async def test_series_that_ended_long_ago_are_left_out(db: Database, clock: Hand
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         timing = weekly("FREQ=WEEKLY;COUNT=3")
-        await actions.create(tx, ana, Content("Course"), timing, group=group_of_event.of_event(group))
+        await actions.create(tx, ana, Content("Course"), timing, group=group_of_event.as_group_of_event(group))
         assert len(shown_in(await file_for(tx, group, None))) == 3
     clock.turn(400 * DAY)
     async with db.transaction() as tx:

@@ -39,7 +39,7 @@ async def private_group(site, ana) -> str:
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
-        await events.create(tx, host, details(title="Endgames"), group=group_of_event.of_event(group))
+        await events.create(tx, host, details(title="Endgames"), group=group_of_event.as_group_of_event(group))
     return path
 
 

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did
@@ -376,7 +376,7 @@ async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben)
         caller = await person(tx, "Hosting")
         for title, visibility in (("Openings", "public"), ("Endgames", "private"), ("Blitz", "unlisted")):
             made_event = details(title=title, visibility=visibility, description="Join at <home>.")
-            await events.create(tx, caller, made_event, group=of_event(group))
+            await events.create(tx, caller, made_event, group=as_group_of_event(group))
         await foreign_event(tx, "Simultan")
     for which in ("", "/events", "/events?view=month&month=2026-07"):
         mine, theirs = await text_of(ana, path + which), await text_of(ben, path + which)
@@ -427,7 +427,7 @@ async def test_past_dates_are_shown_if_nothing_is_planned(site, clock, ana):
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         await events.create(
-            tx, await person(tx, "Hosting"), details(starts="2026-03-02T18:00", ends=""), group=of_event(group)
+            tx, await person(tx, "Hosting"), details(starts="2026-03-02T18:00", ends=""), group=as_group_of_event(group)
         )
     clock.turn(3 * DAY)
     page = await text_of(ana, path)
@@ -442,8 +442,8 @@ async def test_deleting_shows_the_consequences_and_asks_for_the_name(site, ana, 
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = await person(tx, "Hosting")
-        public = await events.create(tx, host, details(), group=of_event(group))
-        inner = await events.create(tx, host, details(visibility="private"), group=of_event(group))
+        public = await events.create(tx, host, details(), group=as_group_of_event(group))
+        inner = await events.create(tx, host, details(visibility="private"), group=as_group_of_event(group))
     asked = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", await text_of(ana, f"{path}/delete")))
     assert "2 upcoming events stay with their hosts" in asked
     assert "Only members see 1 of them now" in asked

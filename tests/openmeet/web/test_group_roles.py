@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import actions, administration, announcements, queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.groups.rules import GroupPermission
@@ -66,7 +66,7 @@ async def add_examples(tx, role: GroupRole | None, visibility: str):
     people = {name: await add_member(tx, group, owner, name) for name in ("Rita", "Bert", "Rosa")}
     people["Petra"] = await person(tx, "Petra")
     await actions.join(tx, people["Petra"], group.slug)
-    event = await events.create(tx, people["Rita"], details(), group=of_event(group))
+    event = await events.create(tx, people["Rita"], details(), group=as_group_of_event(group))
     await announcements.announce(tx, owner, group.slug, "Welcome.")
     if visibility != "public":
         await tx.execute("update groups set visibility = :visibility", visibility=visibility)
@@ -167,7 +167,7 @@ async def test_continuing_ones_own_work_needs_the_present_role(make_sqlite, cloc
         group, _, _, token = await add_examples(tx, role, "public")
         session = await tx.fetch_one("select user_id from sessions where kind = 'api'")
         caller = Caller(UserId(session["user_id"]), "Carl")
-        inside = of_event(group)
+        inside = as_group_of_event(group)
         event = await events.create(tx, caller, details(), group=inside)
         draft = await events.create(tx, caller, details(), group=inside, is_draft=True)
         made = await series.create(tx, caller, Content("Practice"), weekly(), group=inside)

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.search import my_event_lists
@@ -148,7 +148,7 @@ async def test_the_week_names_what_one_hosts_and_the_list_of_hosted_events_count
 
 async def in_group(tx: Transaction, owner: Caller, *titles: str) -> list[str]:
     group = await groups.create(tx, owner, GroupDetails("Games", "Europe/Berlin"))
-    made = [await events.create(tx, owner, details(title=title), group=of_event(group)) for title in titles]
+    made = [await events.create(tx, owner, details(title=title), group=as_group_of_event(group)) for title in titles]
     return [group.slug, *(event.slug for event in made)]
 
 

@@ -11,7 +11,7 @@ from groundwork.database.words import query_terms
 from groundwork.geo_points import Near
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_records, queries, record_changes
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
@@ -151,7 +151,7 @@ async def test_search_shows_private_events_only_to_permitted_people(db):
         )
         for visibility in ("unlisted", "private"):
             await event_by(tx, ana, visibility=visibility, **secret)
-        await events.create(tx, ana, details(**secret), group=of_event(group))
+        await events.create(tx, ana, details(**secret), group=as_group_of_event(group))
         everyone = [{}, {"of_groups_of": ben.user_id}, {"topics": ("tag:zanzibar",)}, {"source": EventOrigin.OPENMEET}]
         assert [await titles(tx, "zanzibar", **wanted) for wanted in everyone] == [[]] * len(everyone)
         assert await titles(tx, topics=("tag:zanzibar",)) == []

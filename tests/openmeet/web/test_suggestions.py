@@ -11,7 +11,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
@@ -88,7 +88,7 @@ async def test_followed_groups_and_distance(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben, me = [await person(tx, name) for name in ("Ana", "Ben", "Me")]
         group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
-        await events.create(tx, ana, details(title="Rehearsal", starts=SOON, ends=""), group=of_event(group))
+        await events.create(tx, ana, details(title="Rehearsal", starts=SOON, ends=""), group=as_group_of_event(group))
         await tx.execute(
             "insert into group_followers (group_id, user_id, created_at, updated_at) values (:group_id, :me, :now, :now)",
             group_id=group.id,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_records, queries
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.search.my_event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
 from tests.openmeet.groups.people import add_member, group_by
@@ -220,7 +220,7 @@ async def test_members_find_the_events_of_their_groups(site, client, people):
         ana, cem = await person(tx, "Ana"), await person(tx, "Cem")
         group = await group_by(tx, ana, visibility="private", name="Secret chess")
         bo = await add_member(tx, group, ana, "Bo")
-        event = await events.create(tx, ana, details(title="For members"), group=of_event(group))
+        event = await events.create(tx, ana, details(title="For members"), group=as_group_of_event(group))
         uri = await with_record(tx, event)
         of_bo, of_cem = await people.connect(tx, bo), await people.connect(tx, cem)
     assert titles(

@@ -1,7 +1,7 @@
 """XRPC queries for groups and their events, for strangers and for members."""
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import record_queries
 from tests.openmeet.groups.people import add_member, group_by
@@ -19,9 +19,9 @@ async def test_strangers_and_members_see_a_group_and_its_events(site, client, pe
         bo = await add_member(tx, group, ana, "Bo")
         for number in range(1, 4):
             day = {"starts": f"2026-07-0{number}T18:00", "ends": ""}
-            await events.create(tx, ana, details(title=f"open {number}", **day), group=of_event(group))
+            await events.create(tx, ana, details(title=f"open {number}", **day), group=as_group_of_event(group))
         inner = details(title="inner", visibility="private", starts="2026-07-02T19:00", ends="")
-        await events.create(tx, ana, inner, group=of_event(group))
+        await events.create(tx, ana, inner, group=as_group_of_event(group))
         of_bo = await people.connect(tx, bo)
     page = f"{ORIGIN}/groups/{group.slug}"
     found = (await body_of(client, "getGroup", uri=page))["group"]
@@ -43,7 +43,7 @@ async def test_former_slugs_and_its_record_lead_to_the_group(site, client):
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         await groups.choose_address(tx, ana, group.slug, "the-chess-club")
-        await events.create(tx, ana, details(), group=of_event(group))
+        await events.create(tx, ana, details(), group=as_group_of_event(group))
         await record_queries.set_record(tx, group.id, RECORD, CID)
     found = (await body_of(client, "getGroup", uri=f"{ORIGIN}/groups/{group.slug}"))["group"]
     assert (found["url"], found["uri"]) == (f"{ORIGIN}/groups/the-chess-club", RECORD)

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.event_records import set_record
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.moderation import actions, labels
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series
@@ -38,7 +38,7 @@ class Account:
             self.series = await series.create(tx, self.ana, Content("Practice"), weekly("FREQ=WEEKLY;COUNT=3"))
             self.group = await group_by(tx, self.ana, name="Labelled circle")
             self.of_group = await events.create(
-                tx, self.ana, details(title="Labelled round"), group=of_event(self.group)
+                tx, self.ana, details(title="Labelled round"), group=as_group_of_event(self.group)
             )
             self.member = await add_member(tx, self.group, self.ana, "Mia")
             self.bens = await event_by(tx, self.ben, title="Bens evening")

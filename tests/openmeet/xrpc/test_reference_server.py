@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.did import parse_did
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import administration
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -35,7 +35,7 @@ async def test_members_see_their_groups_through_the_reference(remote):
             tx,
             ana,
             details(title="For members", starts="2099-07-04T18:00", ends="2099-07-04T20:00"),
-            group=of_event(group),
+            group=as_group_of_event(group),
         )
     around = SimpleNamespace(db=remote.db, network=remote.network, clock=remote.network.clock, pds_url=remote.pds.url)
     async with opened(around) as site:

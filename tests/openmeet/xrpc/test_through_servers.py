@@ -2,7 +2,7 @@
 
 from at_protocol.lexicon.authority import own_name
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.groups import administration
 from tests.openmeet.deployment import deployment
 from tests.openmeet.groups.people import group_by
@@ -20,7 +20,7 @@ async def test_members_see_their_groups_through_their_own_server(deployment):
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         await administration.accept(tx, cleo, link.id)
-        event = await events.create(tx, ana, details(title="For members"), group=of_event(group))
+        event = await events.create(tx, ana, details(title="For members"), group=as_group_of_event(group))
     async with opened(deployment) as site:
         asked = {"group": f"{site.url}/groups/{group.slug}"}
         name = own_name("listGroupEvents")

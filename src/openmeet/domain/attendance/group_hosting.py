@@ -8,7 +8,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.group_of_event import of_event
+from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.events.values import Visibility
@@ -41,7 +41,7 @@ async def apply_edit(tx: Transaction, before: Group, after: Group) -> None:
     """
     if _publication_settings(before.details) == _publication_settings(after.details):
         return
-    if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
+    if reach(Visibility.PUBLIC, as_group_of_event(after)) is PublishLevel.NOTHING:
         await record_changes.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
         await reevaluation.enqueue_former_members_of_group(tx, after.id)

@@ -90,7 +90,7 @@ class ListedProof:
     """A person's proof in the list of theirs. ``why_not`` says why it is not valid now; None if it is.
 
     ``is_named``: the person may read which event it is about. ``is_visible``: they can open its page. ``name`` is what
-    the proof shows: the display name, or the account. Empty if that account is gone.
+    the proof shows: the display name, or empty if it shows an account.
     """
 
     proof: AttendanceProof

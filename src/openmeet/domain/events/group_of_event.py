@@ -21,7 +21,7 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
         return None
     group, membership = await actions.visible(reader, GroupSlug(slug), caller)
     rules.require_permission(membership.role if membership else None, GroupPermission.CREATE_EVENT)
-    return of_event(group)
+    return as_group_of_event(group)
 
 
 async def groups_offered(reader: Reader, user_id: UserId) -> list[Group]:
@@ -60,7 +60,7 @@ async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOf
     return event.group if rules.may(role, GroupPermission.CREATE_EVENT) else None
 
 
-def of_event(group: Group) -> GroupOfEvent:
+def as_group_of_event(group: Group) -> GroupOfEvent:
     """The properties of a group that its events need."""
     return GroupOfEvent(
         group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events

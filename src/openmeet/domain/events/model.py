@@ -297,7 +297,7 @@ class Event:
         return self.revision + self.retractions
 
     @property
-    def is_blank(self) -> bool:
+    def is_erased(self) -> bool:
         """Whether it was erased because the account it came from was deleted."""
         return self.removed_at is not None and self.record_uri is None and not self.title
 

@@ -95,8 +95,8 @@ async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
         await _apply_effects(tx, [status_change])
 
 
-def suspended_person_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.SUSPENDED_PERSON``: the person's RSVPs to upcoming events end. Idempotent.
+def blocked_person_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.BLOCKED_PERSON``: the person's RSVPs to upcoming events end. Idempotent.
 
     Replies hold no lock that moderators could take, so the second run ends those that were saved at the same moment.
     """
@@ -149,7 +149,7 @@ async def _apply_effects(tx: Transaction, status_changes: Sequence[StatusChange]
 
 async def _apply_to_person(tx: Transaction, person: UserId, status_change: StatusChange) -> None:
     if status_change.after is SubjectVisibility.HIDDEN:
-        await enqueue_again(tx, JobKind.SUSPENDED_PERSON, [person])
+        await enqueue_again(tx, JobKind.BLOCKED_PERSON, [person])
     elif status_change.before is SubjectVisibility.HIDDEN:
         # Their records were not updated while they were hidden.
         await publications.make_all_due_of(tx, person)

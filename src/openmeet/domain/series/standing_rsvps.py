@@ -98,7 +98,7 @@ async def answer_all(
         except Refused as refused:
             outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
-            outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.HAS_QUESTIONS()))
+            outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.ANSWER_ON_PAGE()))
         else:
             outcomes.append(DateResult(event, saved.status))
             is_host_notified |= event.id not in before or before[event.id].status is not saved.status

@@ -278,7 +278,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.person_needed": mark("Choose at least one person."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),
     "attendance.limit_below_places": mark("%(text)s If that’s right, send it again with %(label)s=true."),
-    "attendance.answer_on_page": mark("The host has questions. Answer them on the page of this date."),
+    "attendance.answer_on_page": mark("This date needs more details. Answer on its page."),
     "attendance.limit_below_places_asked": mark("%(text)s If that’s right, save again."),
     "attendance.places_out_of_range": mark("Enter a whole number from 1 to %(most)s, or leave it empty for no limit."),
     "attendance.hours_out_of_range": mark(

@@ -189,7 +189,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.write_budget_spent": mark("The account server asks us to slow down."),
     "publication.picture_too_large": mark("without its picture: your server only takes files of up to %(limit)s bytes"),
     "publication.event_deleted": mark("The event was deleted."),
-    "publication.event_blank": mark("The account of the event’s author was deleted."),
+    "publication.event_erased": mark("The account of the event’s author was deleted."),
     "publication.draft": mark("The event is a draft."),
     "publication.under_review": mark("A moderator reviews it first."),
     "publication.hidden": mark("A moderator has hidden it."),

@@ -21,6 +21,7 @@ _RENAMED: Final = {
     "author_must_agree": "host_decides_about_audience",
     "other_record_at_address": "key_occupied",
     "group_of_event_hidden": "group_events_private",
+    "event_blank": "event_erased",
 }
 
 

@@ -341,8 +341,8 @@ def _why_rsvp_not_permitted(
     has_consented: bool,
 ) -> PublicationReason | None:
     """Return why the event, the RSVP or the person's choices keep it from being public; None if it may be public."""
-    if event.is_blank:
-        return PublicationReason.EVENT_BLANK
+    if event.is_erased:
+        return PublicationReason.EVENT_ERASED
     if not are_rsvps_publishable(event):
         return PublicationReason.ANSWERS_STAY_HERE
     if attendance.is_private:

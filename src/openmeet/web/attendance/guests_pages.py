@@ -244,4 +244,4 @@ def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormSt
         "sentence": guest_form.sentence,
         "replies": guest_form.replies,
     }
-    return page(request, "attendance/form.html", context, status=status)
+    return page(request, "attendance/guest_form.html", context, status=status)

@@ -28,7 +28,7 @@ def ask_to_confirm_lower_limit(form: Mapping[str, str], field: str, *, key: str,
     text = impact_text(impact)
     if text and form.get(CONFIRMED_LIMITS) != key:
         raise NeedsConfirmation(
-            field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=CONFIRMED_LIMITS, key=key
+            field, AttendanceReason.CONFIRM_LIMIT_BELOW_PLACES(text=text), name=CONFIRMED_LIMITS, key=key
         )
 
 
