@@ -1,6 +1,7 @@
 """What migrations make of the dates of series that are already stored; on both engines."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
+from groundwork.database.transaction import Database
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import OriginalStart
 from tests.databases import drop_schemas
@@ -16,6 +18,8 @@ from tests.openmeet.series.practice import NOW, ZONE, create_weekly_series, date
 from tests.openmeet.site_under_test import person
 
 SCHEMA = "migrated_dates"
+# Columns of publications that a later migration renamed. The code that makes the data knows only the new names.
+LATER_NAMES = {"sent_revision": "completed_revision", "was_lost": "was_deleted_elsewhere"}
 
 
 @pytest.fixture
@@ -30,12 +34,25 @@ async def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path, clock
     await drop_schemas(url, [SCHEMA])
 
 
+@asynccontextmanager
+async def opened_at(revision: str, url: str, clock: HandClock) -> AsyncIterator[Database]:
+    """A database with the schema of an older revision, in which today's code can make data."""
+    await migrate(url, SCHEMA, "openmeet", to=revision)
+    db = await open_database(url, schema=SCHEMA, clock=clock)
+    async with db.transaction() as tx:
+        for name, later in LATER_NAMES.items():
+            await tx.execute(f"alter table publications rename column {name} to {later}")
+    yield db
+    async with db.transaction() as tx:
+        for name, later in LATER_NAMES.items():
+            await tx.execute(f"alter table publications rename column {later} to {name}")
+    await db.close()
+
+
 async def test_dates_in_another_zone_keep_it(url: str, clock: HandClock) -> None:
     """Unless it is an offset or UTC, which records and files name without meaning another place."""
-    await migrate(url, SCHEMA, "openmeet", to="0057")
-    db = await open_database(url, schema=SCHEMA, clock=clock)
     changes = {"Europe/Lisbon": "starts,visibility", "UTC": "starts", "+02:00": "starts", "Europe/Berlin": ""}
-    async with db.transaction() as tx:
+    async with opened_at("0057", url, clock) as db, db.transaction() as tx:
         _, series = await create_weekly_series(tx)
         for event, (zone, fields) in zip(await dates(tx, series), changes.items(), strict=False):
             await tx.execute(
@@ -44,7 +61,6 @@ async def test_dates_in_another_zone_keep_it(url: str, clock: HandClock) -> None
                 fields=fields,
                 id=event.id,
             )
-    await db.close()
     await migrate(url, SCHEMA, "openmeet")
     db = await open_database(url, schema=SCHEMA, clock=clock)
     async with db.reader() as reader:
@@ -63,10 +79,8 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
     """The next e-mail replaces the entries of dates that had another zone than their series, or were whole days. An
     entry that was retired earlier, and was sent with an offset, is named as it was sent: in UTC.
     """
-    await migrate(url, SCHEMA, "openmeet", to="0058")
-    db = await open_database(url, schema=SCHEMA, clock=clock)
     forms = [("Europe/Lisbon", 0), (ZONE, 1), ("+02:00", 0), (ZONE, 0)]
-    async with db.transaction() as tx:
+    async with opened_at("0058", url, clock) as db, db.transaction() as tx:
         _, series = await create_weekly_series(tx)
         ben = await person(tx, "Ben")
         stored = (await dates(tx, series))[: len(forms)]
@@ -90,7 +104,6 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
             id=stored[3].id,
             series_id=series.id,
         )
-    await db.close()
     await migrate(url, SCHEMA, "openmeet")
     db = await open_database(url, schema=SCHEMA, clock=clock)
     async with db.reader() as reader:
