@@ -6,7 +6,7 @@ import logging
 import random
 import sys
 from collections.abc import AsyncIterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -44,6 +44,34 @@ async def test_messages_reach_open_pages_in_order(scene: ChatScene) -> None:
     await scene.say(ben, "Two")
     await page.until(lambda: len(page.entries) == 2)
     assert [entry[:4] for entry in page.entries] == [[2, "said", "One", False], [3, "said", "Two", True]]
+
+
+async def test_a_slow_round_does_not_set_back_the_position(scene: ChatScene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has read the room before the message, and goes on after another round could have sent it."""
+    ana, ben, _ = scene.people
+    page = scene.open(ben, 1)
+    await page.until_number(1)
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+    levels = chat_stream_feed._levels
+
+    async def slow(*arguments: Any) -> dict[Any, Any]:
+        found = await levels(*arguments)
+        if not has_read.is_set():
+            has_read.set()
+            await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(chat_stream_feed, "_levels", slow)
+    first = asyncio.create_task(scene.live.look(scene.db))
+    await has_read.wait()
+    await scene.say(ana, "One")
+    second = asyncio.create_task(scene.live.look(scene.db))
+    await asyncio.sleep(0.05)
+    may_go_on.set()
+    await asyncio.gather(first, second)
+    await page.until_number(2)
+    assert [entry[0] for entry in page.entries] == [2]
+    assert not [frame for frame in page.sent if b"event: again" in frame]
 
 
 async def test_unread_counts_leave_out_the_open_room(scene: ChatScene) -> None:

@@ -51,6 +51,8 @@ class ChatStreamFeed:
         self.slots = ReaderSlots()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
+        # Rounds do not overlap: one that read the room earlier would set back the positions of the streams.
+        self._one_round = asyncio.Lock()
         self._listener: log.LogListener | None = None
         self._task: asyncio.Task[None] | None = None
         self._unread = UnreadWatch()
@@ -159,11 +161,16 @@ class ChatStreamFeed:
 
     async def feed_rung(self, database: Database) -> None:
         """Feed the rooms that have new log entries."""
-        while self._rung:
-            await self._feed_or_end(database, self._rung.pop())
+        async with self._one_round:
+            while self._rung:
+                await self._feed_or_end(database, self._rung.pop())
 
     async def look(self, database: Database) -> None:
         """Check every room and every session, whether or not there was a notification."""
+        async with self._one_round:
+            await self._look(database)
+
+    async def _look(self, database: Database) -> None:
         self._rung.clear()
         streams = [one for each in self._rooms.values() for one in each]
         async with database.reader() as reader:
