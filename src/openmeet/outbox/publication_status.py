@@ -104,7 +104,7 @@ class PublicationStatus:
             case PublicationState.RETRYING, _:
                 return _next_try(self.due_at - now)
             case _, PublicationReason.NO_ACCESS_GRANTED:
-                return RecordStatus.NOT_ALLOWED()
+                return RecordStatus.NO_ACCESS_GRANTED()
             case _:
                 return RecordStatus.SIGN_IN_TO_PUBLISH()
 

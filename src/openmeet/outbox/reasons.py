@@ -111,7 +111,7 @@ class RecordStatus(Reason):
     RETRYING_NOW = "publication_status.retrying_now"
     RETRYING_IN_SECONDS = "publication_status.retrying_in_seconds"
     RETRYING_IN_MINUTES = "publication_status.retrying_in_minutes"
-    NOT_ALLOWED = "publication_status.not_allowed"
+    NO_ACCESS_GRANTED = "publication_status.no_access_granted"
     SIGN_IN_TO_PUBLISH = "publication_status.sign_in_to_publish"
     REFUSED = "publication_status.refused"
     CONFLICTED = "publication_status.conflicted"

@@ -8,6 +8,7 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.reasons import PublicationReason
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.consent import withdraw_consent
 from tests.openmeet.publishing.deliveries import publish_and_listen_for_hours
@@ -39,3 +40,13 @@ async def test_an_author_can_retract_a_hidden_event(deployment: Deployment, way:
     await publish_and_listen_for_hours(deployment, cleo)
     assert await cleos_records(deployment, EVENT) == []
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
+
+
+async def test_an_author_learns_that_a_moderator_has_hidden_their_event(deployment: Deployment):
+    """Not that a moderator must still look at it."""
+    cleo = await deployment.connected()
+    event = await deployment.event(cleo, title="Tea")
+    await hide(deployment, event.id)
+    await publish_and_listen_for_hours(deployment, cleo)
+    assert await cleos_records(deployment, EVENT) == []
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).reason == PublicationReason.HIDDEN()

@@ -47,7 +47,7 @@ async def behind(deployment: Deployment, collection: str) -> _Server:
     return server
 
 
-SHOWN = RecordStatus.NOT_ALLOWED()
+SHOWN = RecordStatus.NO_ACCESS_GRANTED()
 
 
 async def test_without_permission_for_series_its_dates_are_published(deployment: Deployment):

@@ -83,7 +83,8 @@ async def states(
             blocked = [one for one in publications_found if one.state is PublicationState.BLOCKED]
             assert all(one.reason == PublicationReason.NO_ACCESS_GRANTED() for one in blocked)
             assert all(
-                one.explanation_for_owner(reader.now, is_allowed=True) == RecordStatus.NOT_ALLOWED() for one in blocked
+                one.explanation_for_owner(reader.now, is_allowed=True) == RecordStatus.NO_ACCESS_GRANTED()
+                for one in blocked
             )
     return found
 

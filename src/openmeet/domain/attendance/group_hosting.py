@@ -10,7 +10,7 @@ from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, enqueue_group_events, reach, reach_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import actions as group_actions
@@ -92,7 +92,7 @@ async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
     for kind, subselect in _SUBJECTS.items():
         await publications.make_due_where(tx, kind=kind, subselect=subselect, group_id=group_id)
     await enqueue_members(tx, group_id)
-    await enqueue_attributions(tx, group_id)
+    await enqueue_group_events(tx, group_id)
 
 
 async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> list[Event]:

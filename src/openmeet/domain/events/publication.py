@@ -186,7 +186,7 @@ _OF_GROUPS: Final = """
 """
 
 
-async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
+async def enqueue_group_event(tx: Transaction, event_id: EventId) -> None:
     """Enqueue a check of whether the group lists the event, because its record was created or deleted."""
     row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
     if row is not None:
@@ -196,8 +196,8 @@ async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
     await publications.make_due(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], resets_write_count=True)
 
 
-async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
-    """``enqueue_attribution`` for every event of a group."""
+async def enqueue_group_events(tx: Transaction, group_id: GroupId) -> None:
+    """``enqueue_group_event`` for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
     await publications.enqueue_many(
         tx,

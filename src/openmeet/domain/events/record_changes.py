@@ -17,7 +17,7 @@ from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.edits import blank_event, event_of_record, search_text, with_record
 from openmeet.domain.events.model import Event, EventId, EventSlug, NetworkEvent, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import enqueue_attribution, enqueue_record, notify_webhooks
+from openmeet.domain.events.publication import enqueue_group_event, enqueue_record, notify_webhooks
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import GroupId
@@ -102,7 +102,7 @@ async def store_record_uri(tx: Transaction, event_id: EventId, *, uri: str, cid:
     before = await queries.by_id(tx, event_id)
     await event_records.set_record(tx, event_id, uri, cid, did)
     await release(tx, event_id)
-    await enqueue_attribution(tx, event_id)
+    await enqueue_group_event(tx, event_id)
     return before is not None and before.record_uri != uri
 
 
@@ -132,7 +132,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
         )
     await event_records.count_retraction(tx, event_id)
     await event_records.forget_record(tx, event_id)
-    await enqueue_attribution(tx, event_id)
+    await enqueue_group_event(tx, event_id)
 
 
 def asks_host_about_deletion(event: Event) -> bool:

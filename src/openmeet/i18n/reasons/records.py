@@ -267,7 +267,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication_status.retrying_now": mark("Syncing, next try now"),
     "publication_status.retrying_in_seconds": mark("Syncing, next try in %(seconds)s s"),
     "publication_status.retrying_in_minutes": mark("Syncing, next try in %(minutes)s min"),
-    "publication_status.not_allowed": mark("Not allowed at your server"),
+    "publication_status.no_access_granted": mark("Not allowed at your server"),
     "publication_status.sign_in_to_publish": mark("Sign in again to sync"),
     "publication_status.refused": mark("Your account server refused it: %(problem)s"),
     "publication_status.conflicted": mark("Changed here and in another app: choose a version"),

@@ -23,6 +23,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.publishing_preferences import PublishingPreferences
 from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
@@ -171,13 +172,13 @@ async def _decide_event(
     if event.record_deleted_at is not None:
         # Nothing is written until the host decides. Checking again finds changes that were not announced.
         return Wait(PublicationReason.HOST_DECIDES_ABOUT_DELETION, Instant(reader.now + DAY))
-    is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
-    if is_hidden_by_moderators and not publication.may_exist_remotely:
-        return WithholdOrRetract(PublicationReason.UNDER_REVIEW)
+    why_hidden = await _why_hidden_by_moderators(reader, event) if event.is_hidden else None
+    if why_hidden is not None and not publication.may_exist_remotely:
+        return WithholdOrRetract(why_hidden)
     not_permitted = _decide_if_not_permitted(event, publication, preferences, has_consented=has_consented)
     if not_permitted is not None:
         return not_permitted
-    if is_hidden_by_moderators:
+    if why_hidden is not None:
         # A published record belongs to its author, and only the author retracts it. The event is hidden here, but the
         # record stays and is not written again.
         return DoNothing()
@@ -274,9 +275,9 @@ async def _publishing_group_account(reader: Reader, event: Event) -> UserId | No
     return account
 
 
-async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
-    """Whether a moderation decision, made or pending, hides the event from others. The state of the account does not
-    count.
+async def _why_hidden_by_moderators(reader: Reader, event: Event) -> PublicationReason | None:
+    """Whether moderators have hidden the event or must decide about it first. None if neither. The state of the account
+    does not count.
     """
     position_in_series, group = event.position_in_series, event.group
     subjects = (
@@ -286,8 +287,11 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
         group.id if group else None,
         event.record_did,
     )
-    visibilities = await visibility.statuses_of(reader, [one for one in subjects if one is not None])
-    return any(one.state.hides for one in visibilities.values())
+    statuses = await visibility.statuses_of(reader, [one for one in subjects if one is not None])
+    states = {one.state for one in statuses.values()}
+    if SubjectVisibility.HIDDEN in states:
+        return PublicationReason.HIDDEN
+    return PublicationReason.UNDER_REVIEW if any(one.hides for one in states) else None
 
 
 def _why_not_public(event: Event) -> PublicationReason:
