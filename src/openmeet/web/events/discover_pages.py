@@ -341,8 +341,10 @@ async def _rest_of_weekend(reader: Reader, policy: FrontPagePolicy, last: Event,
 
 
 async def _count_of_week(reader: Reader, policy: FrontPagePolicy) -> str:
-    """How many events there are in the next seven days. Empty if there are too few to mention. ``100+`` if there are
-    more, or if the page also shows events of other apps: each repository has its own index, so counting them is slow.
+    """The sentence about how many events there are in the next seven days. Empty if there are too few to mention.
+
+    The number has a plus sign if there are more than are counted, or if the page also shows events of other apps: each
+    repository has its own index, so counting those is slow.
     """
     source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
     until = Instant(reader.now + _WEEK)
