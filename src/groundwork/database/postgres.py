@@ -411,7 +411,9 @@ def translate_error(failure: BaseException) -> BaseException:
             | asyncpg.InvalidCachedStatementError()
             | asyncpg.OutdatedSchemaCacheError()
         ):
-            translated = TransactionConflict("lost against a concurrent change; nothing was saved")
+            translated = TransactionConflict(
+                f"lost against a concurrent change ({type(failure).__name__}); nothing was saved"
+            )
         case asyncpg.QueryCanceledError():
             translated = TransactionTooLong("the database took too long; nothing was saved")
         case (
