@@ -32,7 +32,7 @@ from openmeet.domain.series.move_records import moving_handler
 from openmeet.domain.series.new_date_rsvps import new_date_handler
 from openmeet.domain.series.notify import CONCERNED_BY_SERIES
 from openmeet.domain.series.standing_rsvps import left_group_handler
-from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
+from openmeet.domain.webhooks.deliver import webhook_delivery
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
 from openmeet.matrix.bridge import Bridge
@@ -131,11 +131,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         ),
         JobKind.CUSTODIAL_ACCOUNT: one_job_per_call(custodial_account_handler(db, network, custodial_pds)),
         JobKind.DELETE_CUSTODIAL_ACCOUNT: one_job_per_call(custodial_deletion_handler(db, network, custodial_pds)),
-        JobKind.WEBHOOK: one_job_per_call(
-            webhook_handler(db, network.http, network.sealer, webhook_view(platform.settings.public_url)),
-            partitions_at_once=50,
-            retry=RETRY,
-        ),
+        JobKind.WEBHOOK: webhook_delivery(db, network.http, network.sealer, webhook_view(platform.settings.public_url)),
         JobKind.REFRESH_IDENTITY: one_job_per_call(
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),

@@ -14,7 +14,6 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
@@ -52,7 +51,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, change_email
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.deliver import webhook_handler
+from openmeet.domain.webhooks.deliver import webhook_delivery
 from openmeet.domain.webhooks.model import OFF_MAIL, WebhookEvent
 from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import pattern
@@ -114,8 +113,8 @@ async def _webhook_off(site: Site, _: object) -> None:
         owner = await person(tx, "Hooked")
         await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={WebhookEvent.EVENT}, group_id=None)
         await event_by(tx, owner)
-    handler = webhook_handler(site.db, http, sealer, webhook_view(ORIGIN))
-    while await run_once(site.db, {JobKind.WEBHOOK: one_job_per_call(handler)}):
+    delivery = webhook_delivery(site.db, http, sealer, webhook_view(ORIGIN))
+    while await run_once(site.db, {JobKind.WEBHOOK: delivery}):
         pass
     await http.close()
     await serving.stop()

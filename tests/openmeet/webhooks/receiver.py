@@ -22,11 +22,10 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_job_per_call
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.calendars.fetch import CalendarFetcher
-from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
+from openmeet.domain.webhooks.deliver import webhook_delivery
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
@@ -64,8 +63,8 @@ class WebhookStage:
 
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is left."""
-        handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: one_job_per_call(handler, retry=RETRY)}):
+        delivery = webhook_delivery(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
+        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: delivery}):
             pass
 
 

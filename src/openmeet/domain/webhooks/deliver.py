@@ -13,7 +13,7 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Explanation, Failure, RemoteFailed, reason_of
 from groundwork.http.client import HttpClient
-from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.sealing import Sealer
@@ -38,6 +38,7 @@ from openmeet.outbox.emails import enqueue_email
 # Five seconds, ten, twenty … six hours: sixteen tries take about a day.
 RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
 
+_WEBHOOKS_AT_ONCE = 50
 _GONE = 410
 _MAX_RESPONSE_BYTES = 64 * 1024
 
@@ -45,8 +46,10 @@ _MAX_RESPONSE_BYTES = 64 * 1024
 View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
 
 
-def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobHandler:
-    """Return the handler of ``JobKind.WEBHOOK``. The job's subject is a delivery."""
+def webhook_delivery(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobDelivery:
+    """Return the delivery of ``JobKind.WEBHOOK``. A job's subject is a webhook delivery, and each webhook is a partition,
+    so that a slow server delays no other webhook.
+    """
 
     async def handle(job: Job) -> None:
         async with db.transaction() as tx:
@@ -91,7 +94,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
                 db, webhook, delivery, response.status, WebhookReason.ANSWERED_WITH_STATUS(status=str(response.status))
             )
 
-    return handle
+    return one_job_per_call(handle, partitions_at_once=_WEBHOOKS_AT_ONCE, retry=RETRY)
 
 
 async def _failed(
