@@ -10,7 +10,7 @@ from openmeet.domain.events import actions, publication
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
 from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
-from openmeet.domain.events.queries import by_id, record_columns
+from openmeet.domain.events.queries import by_id, record_settings_columns
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
@@ -36,19 +36,19 @@ TABLE = {
     (PromotionLevel.PRIVATE, GroupVisibility.PRIVATE): (NOTHING, NOTHING, NOTHING),
 }
 # "host" and "owner" mean the minimal record, if that person has switched it on.
-RECORDS = [
+SETTINGS = [
     RecordSettings(is_wanted=wanted, detail=detail, is_announced=announced, takes_answers=answers)
     for wanted, detail, announced, answers in itertools.product((True, False), Detail, (False, True), (True, False))
 ]
 
 
-def expected(level, kind, chosen, tells, record, *, is_published_by_policy=True, is_withdrawn=False):
+def expected(level, kind, chosen, tells, settings, *, is_published_by_policy=True, is_withdrawn=False):
     cell = TABLE[level, kind][(Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE).index(chosen)]
     if cell in {"host", "owner"}:
-        cell = MINIMAL if (record.is_announced if cell == "host" else tells) else NOTHING
-    if is_withdrawn or not is_published_by_policy or not record.is_wanted:
+        cell = MINIMAL if (settings.is_announced if cell == "host" else tells) else NOTHING
+    if is_withdrawn or not is_published_by_policy or not settings.is_wanted:
         return NOTHING
-    return min(cell, MINIMAL if record.detail is Detail.MINIMAL else FULL)
+    return min(cell, MINIMAL if settings.detail is Detail.MINIMAL else FULL)
 
 
 CELLS = [
@@ -71,13 +71,13 @@ def test_the_table_is_complete():
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
 def test_the_narrowest_of_all_wins(level, kind, chosen, tells):
-    for record, by_policy, recalled in itertools.product(RECORDS, (True, False), (True, False)):
+    for settings, by_policy, recalled in itertools.product(SETTINGS, (True, False), (True, False)):
         found = reach(
-            chosen, group_of(level, kind, tells), record, is_published_by_policy=by_policy, is_withdrawn=recalled
+            chosen, group_of(level, kind, tells), settings, is_published_by_policy=by_policy, is_withdrawn=recalled
         )
         assert found is expected(
-            level, kind, chosen, tells, record, is_published_by_policy=by_policy, is_withdrawn=recalled
-        ), record
+            level, kind, chosen, tells, settings, is_published_by_policy=by_policy, is_withdrawn=recalled
+        ), settings
 
 
 @pytest.mark.parametrize(("level", "kind", "chosen", "tells"), CELLS)
@@ -85,10 +85,10 @@ def test_answers_are_published_only_for_fully_published_events(level, kind, chos
     """Answers are published only for fully published events, and never for restricted events, whatever settings the
     owners chose.
     """
-    for record in RECORDS:
-        event = replace(sample_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
-        everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
-        assert are_rsvps_publishable(event) is (everything and record.takes_answers), record
+    for settings in SETTINGS:
+        event = replace(sample_event(visibility=chosen), group=group_of(level, kind, tells), record_settings=settings)
+        everything = expected(level, kind, chosen, tells, settings) is FULL and chosen is Visibility.PUBLIC
+        assert are_rsvps_publishable(event) is (everything and settings.takes_answers), settings
 
 
 async def test_the_sql_condition_agrees_with_the_table(make_database):
@@ -105,9 +105,11 @@ async def test_the_sql_condition_agrees_with_the_table(make_database):
     for group, chosen in itertools.product(groups, Visibility):
         async with db.transaction() as tx:
             made = await actions.create(tx, ana, details(visibility=chosen.value), group=group)
-            for record in RECORDS:
-                sets = ", ".join(f"{name} = :{name}" for name in record_columns(record))
-                await tx.execute(f"update events set {sets} where id = :id", id=made.id, **record_columns(record))
+            for settings in SETTINGS:
+                sets = ", ".join(f"{name} = :{name}" for name in record_settings_columns(settings))
+                await tx.execute(
+                    f"update events set {sets} where id = :id", id=made.id, **record_settings_columns(settings)
+                )
                 row = await tx.fetch_one(
                     f"""
                     select case when {publication.may_be_published("events")} then 1 else 0 end as goes,
@@ -117,7 +119,7 @@ async def test_the_sql_condition_agrees_with_the_table(make_database):
                     id=made.id,
                 )
                 event = await by_id(tx, made.id)
-                assert event.record == record
+                assert event.record_settings == settings
                 assert bool(row["goes"]) is (reach_of(event) is not NOTHING), event
                 assert bool(row["whole"]) is are_rsvps_publishable(event), event
 

@@ -8,7 +8,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SECOND
-from openmeet.domain.events.model import USUAL_RECORD, Detail, Event
+from openmeet.domain.events.model import DEFAULT_RECORD_SETTINGS, Detail, Event
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
@@ -72,7 +72,9 @@ async def published(deployment: Deployment, host: Caller, level: str, typed: dic
     else:
         event = await deployment.event(host, **typed)
     if level == "the least by its host":
-        await choose_record_settings(deployment, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+        await choose_record_settings(
+            deployment, host, event.slug, replace(DEFAULT_RECORD_SETTINGS, detail=Detail.MINIMAL)
+        )
     await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     assert uri is not None

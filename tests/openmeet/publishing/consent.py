@@ -27,6 +27,6 @@ async def change_preferences(deployment: Deployment, who: Caller, **wanted: obje
         await publishing_preferences.change(tx, who.user_id, replace(before, **wanted))
 
 
-async def choose_record_settings(deployment: Deployment, host: Caller, slug: str, record: RecordSettings) -> None:
+async def choose_record_settings(deployment: Deployment, host: Caller, slug: str, settings: RecordSettings) -> None:
     async with deployment.db.transaction() as tx:
-        await record_settings.change_event(tx, host, slug, record)
+        await record_settings.change_event(tx, host, slug, settings)

@@ -11,7 +11,7 @@ from groundwork.errors import NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations, queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
-from openmeet.domain.events.model import USUAL_RECORD, Detail
+from openmeet.domain.events.model import DEFAULT_RECORD_SETTINGS, Detail
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities.publishing_preferences import (
     DEFAULT_PREFERENCES,
@@ -175,7 +175,7 @@ async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Depl
         (await deployment.status_of(PublicationKind.EVENT, event.id)).uri,
         (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri,
     ]
-    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_wanted=False))
     await deliver_all_publications(deployment)
     assert [await is_absent(deployment, uri) for uri in uris] == [True, True]
 
@@ -183,7 +183,7 @@ async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Depl
 async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, takes_answers=False))
     await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
@@ -197,7 +197,7 @@ async def test_an_invitation_only_event_is_announced_minimally(deployment: Deplo
     event = await deployment.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
     await deliver_all_publications(deployment)
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
-    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_announced=True))
     await deliver_all_publications(deployment)
     record = await deployment.record((await deployment.status_of(PublicationKind.EVENT, event.id)).uri)
     assert record["name"] == "Tea in the park"
@@ -215,7 +215,7 @@ async def test_an_event_made_private_is_retracted_even_if_it_was_announced(deplo
     """The host consented to announcing the event as it was at that time."""
     ana = await deployment.person()
     event = await deployment.event(ana, visibility="private")
-    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_announced=True))
     await deployment.revise(ana, event.slug, visibility="public")
     await deliver_all_publications(deployment)
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
@@ -229,18 +229,18 @@ async def test_only_invitation_only_events_can_be_announced(deployment: Deployme
     ana = await deployment.person()
     event = await deployment.event(ana)
     with pytest.raises(Refused):
-        await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
+        await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_announced=True))
 
 
 async def test_a_public_event_can_be_reduced_and_restored(deployment: Deployment):
     ana, _, event, answer = await answered(deployment, description="With scones")
     uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
     answer_uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await choose_record_settings(deployment, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, detail=Detail.MINIMAL))
     await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["description"].startswith("More about it")
     assert await is_absent(deployment, answer_uri)
-    await choose_record_settings(deployment, ana, event.slug, USUAL_RECORD)
+    await choose_record_settings(deployment, ana, event.slug, DEFAULT_RECORD_SETTINGS)
     await deliver_all_publications(deployment)
     assert (await deployment.record(uri))["description"] == "With scones"
     assert not await is_absent(deployment, answer_uri)

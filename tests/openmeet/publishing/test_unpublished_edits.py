@@ -5,7 +5,7 @@ from typing import Any
 
 from groundwork.clock import MINUTE
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.model import USUAL_RECORD, Event
+from openmeet.domain.events.model import DEFAULT_RECORD_SETTINGS, Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import MergeSide
@@ -250,7 +250,7 @@ async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment
     cleo = await deployment.connected()
     record, event = await write_tea_in_app(deployment, cleo)
     async with deployment.db.transaction() as tx:
-        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+        await record_settings.change_event(tx, cleo, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_wanted=False))
     await publish_and_listen_for_hours(deployment, cleo)
     await revise_event(deployment, cleo, event, title="Tea at ours")
     await publish_and_listen_for_hours(deployment, cleo)
@@ -259,7 +259,7 @@ async def test_unpublishing_an_event_leaves_another_apps_record_alone(deployment
     now = await current_event(deployment, event)
     assert (now.is_gone, now.title, now.record_uri) == (False, "Tea at ours", record["uri"])
     async with deployment.db.transaction() as tx:
-        await record_settings.change_event(tx, cleo, event.slug, USUAL_RECORD)
+        await record_settings.change_event(tx, cleo, event.slug, DEFAULT_RECORD_SETTINGS)
     await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
 
@@ -306,6 +306,6 @@ async def test_a_record_that_we_edited_is_deleted_whoever_created_it(deployment:
     await publish_and_listen_for_hours(deployment, cleo)
     assert (await deployment.record(record["uri"]))["name"] == "Tea at ours"
     async with deployment.db.transaction() as tx:
-        await record_settings.change_event(tx, cleo, event.slug, replace(USUAL_RECORD, is_wanted=False))
+        await record_settings.change_event(tx, cleo, event.slug, replace(DEFAULT_RECORD_SETTINGS, is_wanted=False))
     await publish_and_listen_for_hours(deployment, cleo)
     assert await cleos_records(deployment, EVENT) == []

@@ -179,7 +179,9 @@ def with_details(event: Event, details: Details) -> Event:
         zone_source=event.zone_source if keeps_zone else ZoneSource.NAMED,
         is_all_day=details.is_all_day,
         # The host agreed to announce the earlier content, but not the new content.
-        record=event.record if visibility is event.content.visibility else replace(event.record, is_announced=False),
+        record_settings=event.record_settings
+        if visibility is event.content.visibility
+        else replace(event.record_settings, is_announced=False),
         # Unpublished events do not wait for a record. A draft waits for its host.
         is_held=event.is_held and (visibility is Visibility.PUBLIC or event.is_draft),
     )

@@ -168,7 +168,7 @@ class RecordSettings:
     takes_answers: bool = True
 
 
-USUAL_RECORD = RecordSettings()
+DEFAULT_RECORD_SETTINGS = RecordSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class Event:
     is_draft: bool = False
     publish_at: Instant | None = None
     needs_author_approval: bool = False
-    record: RecordSettings = USUAL_RECORD
+    record_settings: RecordSettings = DEFAULT_RECORD_SETTINGS
     retractions: int = 0
     record_deleted_at: Instant | None = None
     derived_from: str = ""

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.edits import record_value
 from openmeet.domain.events.model import (
-    USUAL_RECORD,
+    DEFAULT_RECORD_SETTINGS,
     Detail,
     Details,
     Event,
@@ -91,7 +91,7 @@ def circle_of(visibility: Visibility, group: GroupOfEvent | None) -> Circle:
 def reach(
     visibility: Visibility,
     group: GroupOfEvent | None,
-    record: RecordSettings = USUAL_RECORD,
+    record_settings: RecordSettings = DEFAULT_RECORD_SETTINGS,
     *,
     is_published_by_policy: bool = True,
     is_withdrawn: bool = False,
@@ -99,12 +99,12 @@ def reach(
     """The publication level: the minimum of all limits. ``visibility`` is the host's choice. ``is_published_by_policy``:
     the series' policy publishes the date. ``is_withdrawn``: the host withdrew it.
     """
-    if is_withdrawn or not is_published_by_policy or not record.is_wanted:
+    if is_withdrawn or not is_published_by_policy or not record_settings.is_wanted:
         return PublishLevel.NOTHING
     circle = circle_of(visibility, group)
-    reveals_existence = record.is_announced if group is None else group.announces_events
+    reveals_existence = record_settings.is_announced if group is None else group.announces_events
     by_group = PublishLevel.FULL if group is None else BY_LEVEL[group.promotion_level]
-    return min(by_group, BY_DETAIL[record.detail], BY_CIRCLE[circle, reveals_existence])
+    return min(by_group, BY_DETAIL[record_settings.detail], BY_CIRCLE[circle, reveals_existence])
 
 
 def reach_of(event: Event) -> PublishLevel:
@@ -112,13 +112,16 @@ def reach_of(event: Event) -> PublishLevel:
     publication and not considered.
     """
     return reach(
-        event.content.visibility, event.group, event.record, is_published_by_policy=event.is_published_by_policy
+        event.content.visibility,
+        event.group,
+        event.record_settings,
+        is_published_by_policy=event.is_published_by_policy,
     )
 
 
 def allows_record(event: Event) -> bool:
     """Whether the event may have a record, whatever the policy of its series says."""
-    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
+    return reach(event.content.visibility, event.group, event.record_settings) is not PublishLevel.NOTHING
 
 
 def is_announced(event: Event) -> bool:
@@ -131,7 +134,8 @@ def is_announced(event: Event) -> bool:
 def takes_answers(event: Event) -> bool:
     """Whether RSVPs to an event may be published, which requires that the event is published in full."""
     return (
-        event.record.takes_answers and reach(event.content.visibility, event.group, event.record) is PublishLevel.FULL
+        event.record_settings.takes_answers
+        and reach(event.content.visibility, event.group, event.record_settings) is PublishLevel.FULL
     )
 
 

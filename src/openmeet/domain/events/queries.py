@@ -102,7 +102,7 @@ def event_of(row: Row) -> Event:
         is_draft=bool(cells["is_draft"]),
         publish_at=cells["publish_at"],
         needs_author_approval=bool(cells["needs_author_approval"]),
-        record=record_settings_of(cells),
+        record_settings=record_settings_of(cells),
         retractions=cells["retractions"],
         record_deleted_at=cells["record_deleted_at"],
         derived_from=cells["derived_from"],
@@ -137,7 +137,7 @@ def record_settings_of(row: Row) -> RecordSettings:
     )
 
 
-def record_columns(settings: RecordSettings) -> dict[str, object]:
+def record_settings_columns(settings: RecordSettings) -> dict[str, object]:
     """Convert record settings to columns."""
     return {
         "record_wanted": int(settings.is_wanted),
@@ -452,5 +452,5 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "publish_at": event.publish_at,
         "needs_author_approval": int(event.needs_author_approval),
         "record_deleted_at": event.record_deleted_at,
-        **record_columns(event.record),
+        **record_settings_columns(event.record_settings),
     }

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events import ownership, queries
 from openmeet.domain.events.edits import STARTS, blank_event, details_in, search_text, with_details
 from openmeet.domain.events.model import (
-    USUAL_RECORD,
+    DEFAULT_RECORD_SETTINGS,
     Details,
     Event,
     EventId,
@@ -42,7 +42,7 @@ class NewDates:
     dates: Sequence[tuple[Details, PositionInSeries]]
     is_published_by_policy: bool
     group: GroupOfEvent | None = None
-    record: RecordSettings = USUAL_RECORD
+    record_settings: RecordSettings = DEFAULT_RECORD_SETTINGS
     needs_author_approval: bool = False
 
 
@@ -68,7 +68,7 @@ def _new_date(tx: Transaction, new: NewDates, details: Details, position: Positi
         replace(
             blank_event(tx.now, _slug_text(details, position), new.author_id),
             content=details.content,
-            record=new.record,
+            record_settings=new.record_settings,
             position_in_series=position,
             is_published_by_policy=new.is_published_by_policy,
             group=new.group,
@@ -186,9 +186,13 @@ async def approve_dates(tx: Transaction, series_id: str, author_id: UserId) -> l
     return agreed
 
 
-async def set_record_settings(tx: Transaction, dates: Sequence[Event], record: RecordSettings) -> list[Event]:
+async def set_record_settings(tx: Transaction, dates: Sequence[Event], record_settings: RecordSettings) -> list[Event]:
     """Change the record settings of these locked dates. Returns the changed ones."""
-    changed = [_next(tx, replace(one, record=record)) for one in dates if one.record != record]
+    changed = [
+        _next(tx, replace(one, record_settings=record_settings))
+        for one in dates
+        if one.record_settings != record_settings
+    ]
     await _save_all(tx, changed)
     return changed
 

@@ -98,7 +98,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
             later_part = replace(
                 new_series(tx.now, series.owner_id, plan.content, plan.timing, series.policy, series.group),
                 split_from=series.id,
-                record=series.record,
+                record_settings=series.record_settings,
                 status=series.status,
                 status_reason=series.status_reason,
                 needs_author_approval=first.needs_author_approval,

@@ -88,7 +88,7 @@ def _new_dates(series: Series, originals: Sequence[datetime]) -> NewDates:
         ],
         is_published_by_policy=series.policy is PublishPolicy.WINDOW,
         group=series.group,
-        record=series.record,
+        record_settings=series.record_settings,
         needs_author_approval=series.needs_author_approval,
     )
 

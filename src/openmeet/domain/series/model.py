@@ -9,7 +9,7 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.model import USUAL_RECORD, Event, GroupOfEvent, RecordSettings, narrowed
+from openmeet.domain.events.model import DEFAULT_RECORD_SETTINGS, Event, GroupOfEvent, RecordSettings, narrowed
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import Pattern
@@ -93,7 +93,7 @@ class Series:
     updated_at: Instant
     group: GroupOfEvent | None = None
     is_hidden: bool = False
-    record: RecordSettings = USUAL_RECORD
+    record_settings: RecordSettings = DEFAULT_RECORD_SETTINGS
     record_uri: str | None = None
     needs_author_approval: bool = False
     changed_by: UserId | None = None

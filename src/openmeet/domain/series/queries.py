@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import GroupOfEvent
-from openmeet.domain.events.queries import record_columns, record_settings_of
+from openmeet.domain.events.queries import record_settings_columns, record_settings_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.moderation.labels import hides_person
@@ -104,7 +104,7 @@ def series_of(row: Row) -> Series:
         ),
         # If a newcomer's first public event is being held, only their public series are hidden.
         is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and content.visibility is Visibility.PUBLIC)),
-        record=record_settings_of(row),
+        record_settings=record_settings_of(row),
         record_uri=row["record_uri"],
         needs_author_approval=bool(row["needs_author_approval"]),
     )
@@ -373,7 +373,7 @@ def values_of(series: Series) -> dict[str, Any]:
         "created_at": series.created_at,
         "updated_at": series.updated_at,
         "group_id": None if series.group is None else series.group.id,
-        **record_columns(series.record),
+        **record_settings_columns(series.record_settings),
         "record_uri": series.record_uri,
         "needs_author_approval": int(series.needs_author_approval),
     }

@@ -85,13 +85,13 @@ async def lock(
     return locked, series
 
 
-async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
+async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record_settings: RecordSettings) -> Event:
     """Replace the record settings of one event. Raises NotFound, Forbidden, Refused."""
     before = await event_actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    if record == before.record:
+    if record_settings == before.record_settings:
         return before
-    require_fitting_audience(before, record)
-    saved = await event_actions.save_edit(tx, caller, before, replace(before, record=record))
+    require_fitting_audience(before, record_settings)
+    saved = await event_actions.save_edit(tx, caller, before, replace(before, record_settings=record_settings))
     await make_rsvp_records_due(tx, [saved.id])
     return saved
 
@@ -100,7 +100,7 @@ async def change_series(
     tx: Transaction,
     caller: Caller,
     slug: SeriesSlug,
-    record: RecordSettings | None,
+    record_settings: RecordSettings | None,
     policy: PublishPolicy | None,
     *,
     expected_revision: int | None = None,
@@ -109,14 +109,14 @@ async def change_series(
     series = await actions.lock_managed(tx, caller, slug)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed(SeriesReason.CHANGED_SINCE_OPENED)
-    after = replace(series, record=record or series.record, policy=policy or series.policy)
+    after = replace(series, record_settings=record_settings or series.record_settings, policy=policy or series.policy)
     if after != series:
         series = await save_series.save(tx, after)
-    if record is not None:
+    if record_settings is not None:
         coming = [one for one in await lock_dates(tx, series.id) if not one.is_gone and not one.is_over(tx.now)]
         for one in coming:
-            require_fitting_audience(one, record)
-        changed = await set_record_settings(tx, coming, record)
+            require_fitting_audience(one, record_settings)
+        changed = await set_record_settings(tx, coming, record_settings)
         await make_rsvp_records_due(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, [series.id])
     return await actions.reread(tx, series.id)
@@ -140,17 +140,17 @@ async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, 
     publication = (await publication_status.statuses(reader, PublicationKind.SERIES, [series.id]))[series.id]
     if publication.uri is None and publication.state is not PublicationState.RETRACTED:
         return None
-    is_public = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
+    is_public = reach(series.content.visibility, series.group, series.record_settings) is PublishLevel.FULL
     is_wanted = is_public and series.policy is not PublishPolicy.NONE
     return publication, is_wanted and (await consent(reader, series.owner_id)).is_given
 
 
-def require_fitting_audience(event: Event, record: RecordSettings) -> None:
+def require_fitting_audience(event: Event, record_settings: RecordSettings) -> None:
     """Raise Refused if the settings announce an event for an audience that the host does not decide alone.
 
     Only private events outside of groups can be announced this way.
     """
-    if record.is_announced and (event.group is not None or event.content.visibility is not Visibility.PRIVATE):
+    if record_settings.is_announced and (event.group is not None or event.content.visibility is not Visibility.PRIVATE):
         why = SeriesReason.CANNOT_ANNOUNCE
         raise Refused(why, name="NotInvitedOnly")
 

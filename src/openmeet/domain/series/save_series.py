@@ -73,7 +73,7 @@ async def _awaits_approval(tx: Transaction, series: Series) -> bool:
     if by == series.owner_id:
         return False
     date = await date_queries.any_date(tx, series.id)
-    if date is None or reach(series.content.visibility, series.group, series.record) is PublishLevel.NOTHING:
+    if date is None or reach(series.content.visibility, series.group, series.record_settings) is PublishLevel.NOTHING:
         return True
     return not await publishing_preferences.permit_co_host_edit(tx, series.owner_id, by, date, series.revision + 1)
 

@@ -319,7 +319,7 @@ def _fields_read(parsed_series: ParsedSeries) -> SeriesRecordFields:
 
 def is_being_retracted(series: Series) -> bool:
     """Whether the series may have no record of its own now."""
-    is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
+    is_full = reach(series.content.visibility, series.group, series.record_settings) is PublishLevel.FULL
     return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
 
 

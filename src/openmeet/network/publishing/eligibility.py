@@ -196,7 +196,7 @@ def _decide_if_not_permitted(
     if it may be published.
     """
     is_foreign_and_unwritten = _is_foreign_and_unwritten(event, publication)
-    if not event.record.is_wanted:
+    if not event.record_settings.is_wanted:
         reason = PublicationReason.PUBLISHING_TURNED_OFF
         return (
             KeepEditsLocal(reason)
@@ -366,7 +366,7 @@ async def _decide_series(reader: Reader, publication: Publication, *, has_consen
         return WithholdOrRetract(PublicationReason.AUTHOR_SAYS_NO_SERIES)
     if series.is_read_only:
         return DoNothing()
-    if reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL:
+    if reach(series.content.visibility, series.group, series.record_settings) is not PublishLevel.FULL:
         return WithholdOrRetract(PublicationReason.SERIES_NOT_PUBLIC)
     if series.policy is PublishPolicy.NONE:
         return WithholdOrRetract(PublicationReason.NO_DATE_PUBLISHED)
@@ -418,7 +418,7 @@ async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[
     event = await queries.by_id(reader, EventId(event_id))
     if event is None or event.deleted_at is not None:
         return None, PublicationReason.EVENT_DELETED
-    if not event.record.is_wanted:
+    if not event.record_settings.is_wanted:
         return None, PublicationReason.PUBLISHING_TURNED_OFF
     match reach_of(event):
         case PublishLevel.NOTHING:
@@ -435,7 +435,7 @@ async def _successor_of_series(
     series = await series_queries.by_id(reader, SeriesId(series_id))
     if series is None or series.deleted_at is not None:
         return None, PublicationReason.SERIES_DELETED
-    if reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL:
+    if reach(series.content.visibility, series.group, series.record_settings) is not PublishLevel.FULL:
         return None, PublicationReason.SERIES_NOT_PUBLIC
     return series.record_uri, None
 

@@ -197,22 +197,22 @@ async def save_settings(request: Request) -> Response:
         event = await record_settings.find_own_event(tx, caller, request.path_params["slug"])
         if event is None:
             series = await record_settings.require_own_series(tx, caller, request.path_params["slug"])
-            record = _merged(series.record, body)
+            settings = _merged(series.record_settings, body)
             saved = await record_settings.change_series(
-                tx, caller, series.slug, record, policy, expected_revision=expected
+                tx, caller, series.slug, settings, policy, expected_revision=expected
             )
             return await _series_shown(tx, saved)
         event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
         if around is None and (policy is not None or body.for_series):
             raise InvalidInput("seriesPolicy", AtprotoReason.NOT_IN_OWN_SERIES)
         if around is not None and (policy is not None or body.for_series):
-            record_of_all = _merged(event.record, body) if body.for_series else None
-            around = await record_settings.change_series(tx, caller, around.slug, record_of_all, policy)
+            settings_of_all = _merged(event.record_settings, body) if body.for_series else None
+            around = await record_settings.change_series(tx, caller, around.slug, settings_of_all, policy)
         after = await record_settings.change_event(
             tx,
             caller,
             event.slug,
-            _merged(event.record, body),
+            _merged(event.record_settings, body),
         )
         return await _event_shown(tx, after, around)
 
@@ -264,28 +264,28 @@ def _merged(before: RecordSettings, body: RecordSettingsInput) -> RecordSettings
 
 
 async def _event_shown(reader: Reader, event: Event, series: Series | None) -> Response:
-    record = event.record
+    settings = event.record_settings
     shown = RecordSettingsOutput(
-        record.is_wanted,
+        settings.is_wanted,
         None if series is None else series.policy.value,
-        record.detail.value,
-        record.is_announced,
-        "published" if record.takes_answers else "withheld",
-        _name(reach(event.content.visibility, event.group, record)),
+        settings.detail.value,
+        settings.is_announced,
+        "published" if settings.takes_answers else "withheld",
+        _name(reach(event.content.visibility, event.group, settings)),
         await _records_of_events(reader, [event]),
     )
     return json_response(shown, headers=etag_of(record_settings.revision_of(event, series)))
 
 
 async def _series_shown(reader: Reader, series: Series) -> Response:
-    record = series.record
+    settings = series.record_settings
     shown = RecordSettingsOutput(
-        record.is_wanted,
+        settings.is_wanted,
         series.policy.value,
-        record.detail.value,
-        record.is_announced,
-        "published" if record.takes_answers else "withheld",
-        _name(reach(series.content.visibility, series.group, record)),
+        settings.detail.value,
+        settings.is_announced,
+        "published" if settings.takes_answers else "withheld",
+        _name(reach(series.content.visibility, series.group, settings)),
         [
             *await _series_record(reader, series),
             *await _records_of_events(reader, await record_settings.published_dates(reader, series)),

@@ -63,14 +63,14 @@ async def save(request: Request) -> Response:
                 await _own_event(tx, request),
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
-            record = _record_settings(event, form)
+            settings = _chosen_settings(event, form)
             if series is not None:
                 # Lock order: the series before its dates.
-                for_all = record if form.get("scope") == "series" else None
+                for_all = settings if form.get("scope") == "series" else None
                 await record_settings.change_series(tx, caller, series.slug, for_all, _publish_policy(form))
                 if form.get("rule_again") == "yes":
                     await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
-            event = await record_settings.change_event(tx, caller, event.slug, record)
+            event = await record_settings.change_event(tx, caller, event.slug, settings)
     except (InvalidForm, Refused, PreconditionFailed) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
         async with database_of(request).reader() as reader:
@@ -94,16 +94,16 @@ async def _own_event(reader: Reader, request: Request) -> Event:
     return event
 
 
-def _record_settings(event: Event, form: dict[str, str]) -> RecordSettings:
+def _chosen_settings(event: Event, form: dict[str, str]) -> RecordSettings:
     publishes = form.get("publishes", "")
     if publishes not in {"nothing", "minimal", "full"}:
         raise InvalidForm({"publishes": AtprotoReason.LEVEL_NEEDED})
     is_public = event.content.visibility is Visibility.PUBLIC
     return RecordSettings(
-        is_wanted=publishes != "nothing" if is_public or event.group is not None else event.record.is_wanted,
-        detail=Detail(publishes) if is_public and publishes != "nothing" else event.record.detail,
+        is_wanted=publishes != "nothing" if is_public or event.group is not None else event.record_settings.is_wanted,
+        detail=Detail(publishes) if is_public and publishes != "nothing" else event.record_settings.detail,
         is_announced=not is_public and event.group is None and publishes == "minimal",
-        takes_answers=form.get("answers") == "yes" if is_public else event.record.takes_answers,
+        takes_answers=form.get("answers") == "yes" if is_public else event.record_settings.takes_answers,
     )
 
 
@@ -117,14 +117,14 @@ def _publish_policy(form: dict[str, str]) -> PublishPolicy:
 def _form_values(event: Event, series: Series | None) -> dict[str, str]:
     is_public = event.content.visibility is Visibility.PUBLIC
     if is_public:
-        publishes = event.record.detail.value if event.record.is_wanted else "nothing"
+        publishes = event.record_settings.detail.value if event.record_settings.is_wanted else "nothing"
     elif event.group is not None:
-        publishes = "minimal" if event.record.is_wanted else "nothing"
+        publishes = "minimal" if event.record_settings.is_wanted else "nothing"
     else:
-        publishes = "minimal" if event.record.is_announced else "nothing"
+        publishes = "minimal" if event.record_settings.is_announced else "nothing"
     return {
         "publishes": publishes,
-        "answers": "yes" if event.record.takes_answers else "",
+        "answers": "yes" if event.record_settings.takes_answers else "",
         "policy": "" if series is None else series.policy.value,
         "scope": "event",
         "revision": str(record_settings.revision_of(event, series)),
@@ -190,7 +190,7 @@ async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
     if Flag.SERIES_LEXICON not in await switches(reader):
         return "", False
     if (
-        reach(series.content.visibility, series.group, series.record) is not PublishLevel.FULL
+        reach(series.content.visibility, series.group, series.record_settings) is not PublishLevel.FULL
         or series.policy is PublishPolicy.NONE
     ):
         return "", False

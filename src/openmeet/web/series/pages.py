@@ -320,7 +320,7 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
     """Whether the owner's repository has, or would get, a version without a co-host's edit."""
-    is_out = reach(series.content.visibility, series.group, series.record) is not PublishLevel.NOTHING
+    is_out = reach(series.content.visibility, series.group, series.record_settings) is not PublishLevel.NOTHING
     return series.needs_author_approval and is_out and (await consent(reader, series.owner_id)).is_given
 
 
