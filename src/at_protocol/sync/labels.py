@@ -122,7 +122,7 @@ def _subject(text: str) -> str:
     uri = parse_at_uri(text)
     parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
-        raise Malformed("label", text, "neither a DID nor the address of a record")
+        raise Malformed("label", text, "neither a DID nor the URI of a record")
     return text
 
 

@@ -46,7 +46,7 @@ class History:
     guests: dict[str, str]
     event: Event
     owner: int = 0
-    addresses: list[str] = field(default_factory=list)
+    uris: list[str] = field(default_factory=list)
     said: dict[str, str | None] = field(default_factory=dict)
     restarts: count = field(default_factory=lambda: count(4))
     numbers: count = field(default_factory=count)
@@ -90,7 +90,7 @@ class History:
                 await self.kill()
             case "restart":
                 await self.restart()
-        await self.note_address()
+        await self.note_uri()
 
     async def now(self) -> Event:
         async with self.deployment.db.reader() as reader:
@@ -98,20 +98,20 @@ class History:
         assert found is not None
         return found
 
-    async def note_address(self) -> None:
+    async def note_uri(self) -> None:
         await self.records(*await self.owners_app())
         uri = (await self.deployment.status_of(PublicationKind.EVENT, self.event.id)).uri
-        if uri is not None and uri not in self.addresses:
-            self.addresses.append(uri)
+        if uri is not None and uri not in self.uris:
+            self.uris.append(uri)
 
     async def say(self, name: str, word: str, number: int) -> None:
         """An app that has seen the event continues to use the URI that it saw."""
-        if not self.addresses:
+        if not self.uris:
             return
         cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
         value = {
             "$type": RSVP,
-            "subject": {"uri": self.addresses[number % len(self.addresses)], "cid": cid},
+            "subject": {"uri": self.uris[number % len(self.uris)], "cid": cid},
             "status": f"{RSVP}#{word}",
             "createdAt": "2026-02-01T00:00:00.000Z",
         }
@@ -223,7 +223,7 @@ class History:
             )
             await self.read_stream()
             deployment.clock.turn(HOUR)
-        await self.note_address()
+        await self.note_uri()
 
 
 async def add_co_host_once(tx: Any, event: Event, author: Caller, beside: Caller) -> None:

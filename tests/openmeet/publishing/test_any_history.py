@@ -148,8 +148,8 @@ async def check(history: History, heard: list[RecordMessage]) -> None:
     assert (publication.state, publication.uri) == (PublicationState.PUBLISHED, row["record_uri"])
     assert (await deployment.record(publication.uri or ""))["name"] == "Tea in the park"
     assert (await history.now()).visibility is Visibility.PUBLIC
-    in_repository = {uri.split("/")[2] for uri in history.addresses}
-    assert len(history.addresses) == len(in_repository), "one URI in each repository"
+    in_repository = {uri.split("/")[2] for uri in history.uris}
+    assert len(history.uris) == len(in_repository), "one URI in each repository"
     statuses = {row["did"]: row["status"] for row in rows}
     for name, did in history.guests.items():
         assert statuses.get(did) in STANDS_FOR[history.said.get(name)], name

@@ -272,7 +272,7 @@ async def test_an_answer_without_permission_keeps_the_choice(site: SignInSite):
 
 
 async def test_an_answer_does_not_reveal_the_link_of_an_unlisted_event(site: SignInSite):
-    """Anybody can write an RSVP to the address of a record that was public once. The link is all that protects the
+    """Anybody can write an RSVP to the URI of a record that was public once. The link is all that protects the
     page.
     """
     deployment = site.deployment

@@ -42,7 +42,7 @@ class History:
     did: str
     series: Series
     group: Group
-    addresses: dict[PublicationKind, set[str]] = field(default_factory=lambda: defaultdict(set))
+    uris: dict[PublicationKind, set[str]] = field(default_factory=lambda: defaultdict(set))
     names: count = field(default_factory=lambda: count(1))
 
     async def act(self, act: str) -> None:
@@ -71,7 +71,7 @@ class History:
                 deployment.proxy.loses = lambda _request: False
             case "kill":
                 await self.kill()
-        await self.note_addresses()
+        await self.note_uris()
 
     async def change(self) -> None:
         number = next(self.names)
@@ -109,11 +109,11 @@ class History:
         await asyncio.gather(task, return_exceptions=True)
         self.deployment.proxy.loses = lambda _request: False
 
-    async def note_addresses(self) -> None:
+    async def note_uris(self) -> None:
         for kind, subject_id in ((PublicationKind.SERIES, self.series.id), (PublicationKind.GROUP, self.group.id)):
             uri = (await self.deployment.status_of(kind, subject_id)).uri
             if uri is not None:
-                self.addresses[kind].add(uri)
+                self.uris[kind].add(uri)
 
     async def run_until_idle(self) -> None:
         for _ in range(5):
@@ -122,7 +122,7 @@ class History:
             await dispatcher.run_once(self.deployment.db, handlers)
             await self.deployment.listen(self.owner.user_id)
             self.deployment.clock.turn(HOUR)
-        await self.note_addresses()
+        await self.note_uris()
 
 
 async def begin(deployment: Deployment) -> History:
@@ -163,9 +163,7 @@ async def test_series_and_groups_keep_their_uris(make_sqlite: MakeDatabase, tmp_
             (PublicationKind.GROUP, GROUP, played.group.id),
         ):
             publication = await deployment.status_of(kind, subject_id)
-            assert (publication.state, {publication.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
-                "one address"
-            )
+            assert (publication.state, {publication.uri}) == (PublicationState.PUBLISHED, played.uris[kind]), "one URI"
             assert list(await records_in_repository(deployment, played.did, collection)) == [publication.uri]
         group = await current_group(deployment, played.group)
         assert (await deployment.record(group.network.record_uri or ""))["name"] == group.details.name

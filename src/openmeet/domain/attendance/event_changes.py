@@ -121,7 +121,7 @@ async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> No
     """Enqueue the jobs (``JobKind.FETCH_SUBJECT``) that make those RSVPs effective whose authors could not see these
     events until now. The events are locked.
     """
-    await enqueue_again(tx, JobKind.FETCH_SUBJECT, await event_records.addresses_of(tx, events))
+    await enqueue_again(tx, JobKind.FETCH_SUBJECT, await event_records.record_uris_of(tx, events))
 
 
 _WITH_RECIPIENTS = f"""

@@ -48,14 +48,14 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
     rows = await reader.fetch(
         "select id, record_uri from events where id in :ids and deleted_at is null", ids=sorted(set(events.values()))
     )
-    addresses = {row["id"]: row["record_uri"] for row in rows}
-    off = [event_id for event_id, uri in addresses.items() if uri is None]
-    addresses |= await superseded_records.latest(reader, PublicationKind.EVENT, off)
+    current_uris = {row["id"]: row["record_uri"] for row in rows}
+    off = [event_id for event_id, uri in current_uris.items() if uri is None]
+    current_uris |= await superseded_records.latest(reader, PublicationKind.EVENT, off)
     taken = await events_with(reader, events)  # another event may have the URI by now
-    return {uri: addresses[one] for uri, one in events.items() if one in addresses and uri not in taken}
+    return {uri: current_uris[one] for uri, one in events.items() if one in current_uris and uri not in taken}
 
 
-async def addresses_of(reader: Reader, events: Collection[Event]) -> list[str]:
+async def record_uris_of(reader: Reader, events: Collection[Event]) -> list[str]:
     """The URIs that RSVPs to these events refer to. Events that were never published have none."""
     off = [event.id for event in events if event.record_uri is None]
     before = await superseded_records.latest(reader, PublicationKind.EVENT, off)

@@ -125,10 +125,10 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     a superseded record.
     """
     event = await queries.by_id(tx, event_id)
-    address = uri or (None if event is None else event.record_uri)
-    if event is not None and event.deleted_at is None and address is not None:
+    superseded_uri = uri or (None if event is None else event.record_uri)
+    if event is not None and event.deleted_at is None and superseded_uri is not None:
         await superseded_records.store(
-            tx, publications.PublicationKind.EVENT, event_id, address, is_foreign=False, is_there=False
+            tx, publications.PublicationKind.EVENT, event_id, superseded_uri, is_foreign=False, is_there=False
         )
     await event_records.count_retraction(tx, event_id)
     await event_records.forget_record(tx, event_id)

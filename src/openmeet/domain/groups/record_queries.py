@@ -100,7 +100,7 @@ async def remove_superseded(tx: Transaction, uri: str) -> None:
     await tx.execute("delete from superseded_group_records where uri = :uri", uri=uri)
 
 
-async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
+async def last_in_repository(reader: Reader, group_id: GroupId, did: str) -> str | None:
     """The last URI that the group's record had in one repository before it was retracted. None if there is none."""
     rows = await reader.fetch(
         "select uri from superseded_group_records where group_id = :id and is_there = 0 order by created_at, uri",

@@ -88,7 +88,7 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
     if author is None:
         return
     events = await detection_queries.sighted(tx, author)
-    named = await naming(tx, _addresses(events))
+    named = await naming(tx, _record_uris(events))
     for one in await detection_queries.of_person(tx, user_id):
         if one.state is DetectionState.ACCEPTED:
             await _add_later_events(tx, one, events, named)
@@ -265,12 +265,12 @@ def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:
     return own_fields(event, details_in(event), usual)
 
 
-def _addresses(events: Iterable[Event]) -> list[str]:
+def _record_uris(events: Iterable[Event]) -> list[str]:
     return [event.record_uri for event in events if event.record_uri is not None]
 
 
 async def _sightings(reader: Reader, events: Sequence[Event], naming: Naming) -> tuple[Sighting, ...]:
-    named = await naming(reader, _addresses(events))
+    named = await naming(reader, _record_uris(events))
     return tuple(_sighting(event, named) for event in events)
 
 

@@ -220,7 +220,7 @@ async def _known(
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
         here_too = await events_with(reader, [*subjects.values(), *leaving])
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
-    # Anybody can write an RSVP to any address, and the slug may be all that protects the page of an event.
+    # Anybody can write an RSVP to any URI, and the slug may be all that protects the page of an event.
     open_to_all = {uri: event for uri, event in shown.items() if are_rsvps_publishable(event)}
     slugs = {
         uri: event.slug

@@ -35,16 +35,16 @@ from openmeet.network.repositories.read import prove_record
 CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
 
 
-async def subject_at(db: Database, network: NetworkClients, address: str, public_url: str) -> AtUri:
-    """Find the event record for an address that a person typed: its AT URI (with a DID or a handle), or its page on
-    this site.
+async def subject_at(db: Database, network: NetworkClients, typed: str, public_url: str) -> AtUri:
+    """Find the event record for the text that a person typed: its AT URI (with a DID or a handle), or the URL of its
+    page on this site.
 
-    Raises InvalidInput if the address does not refer to an event, or if the event's RSVPs are not public.
+    Raises InvalidInput if the text does not refer to an event, or if the event's RSVPs are not public.
     """
     async with db.reader() as reader:
-        uri = await _by_page(reader, address.strip(), public_url)
+        uri = await _by_page(reader, typed.strip(), public_url)
     if uri is None:
-        uri = await _by_uri(network, address.strip())
+        uri = await _by_uri(network, typed.strip())
     await _check_is_for_everybody(db, uri)
     return uri
 
@@ -111,10 +111,10 @@ async def delete(db: Database, network: NetworkClients, identity: Identity, rkey
     await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), known_cid=None)
 
 
-async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:
+async def _by_page(reader: Reader, url: str, public_url: str) -> AtUri | None:
     """Return the record of the event with this page; None if it is not one of our pages. Raises InvalidInput."""
     try:
-        parts, own = urlsplit(address), urlsplit(public_url)
+        parts, own = urlsplit(url), urlsplit(public_url)
     except ValueError:
         return None
     words = parts.path.rstrip("/").split("/")

@@ -427,7 +427,7 @@ async def _last_uri(
         case PublishSeries(series):
             return SERIES, await superseded_records.last_in_repository(reader, PublicationKind.SERIES, series.id, did)
         case PublishGroup(group):
-            return GROUP, await record_queries.address_in(reader, group.id, did)
+            return GROUP, await record_queries.last_in_repository(reader, group.id, did)
 
 
 def _new_uri(dependencies: PublishingDependencies, did: Did, collection: Nsid) -> AtUri:

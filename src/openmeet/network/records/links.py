@@ -212,7 +212,7 @@ async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
 
 async def store_group_location(tx: Transaction, group_id: GroupId, uri: str | None, cid: str | None) -> None:
     """Store where the record of a group is. None: it has no record (any longer), and the URI of its last one is kept."""
-    await _keep_address(tx, group_id, uri)
+    await _keep_superseded_uri(tx, group_id, uri)
     if await record_queries.set_record(tx, group_id, uri, cid):
         await make_references_due(tx, group_id)
     elif cid is not None:
@@ -247,16 +247,16 @@ async def forget_group_location(tx: Transaction, kind: PublicationKind, subject_
             assert_never(kind)
 
 
-async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
+async def _keep_superseded_uri(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
     """Keep the URI of a retracted record for its group: members still refer to it, and publishing again writes there."""
     if uri is not None:
         await record_queries.remove_superseded(tx, uri)
         return
     group = await group_queries.by_id(tx, group_id)
-    address = None if group is None or group.deleted_at is not None else group.network.record_uri
-    if address is not None:
+    superseded_uri = None if group is None or group.deleted_at is not None else group.network.record_uri
+    if superseded_uri is not None:
         cid = await record_queries.record_cid(tx, group_id)
-        await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
+        await record_queries.add_superseded(tx, group_id, superseded_uri, cid or "", is_there=False)
 
 
 async def make_references_due(tx: Transaction, group_id: GroupId) -> None:

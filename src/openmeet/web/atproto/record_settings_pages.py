@@ -167,7 +167,7 @@ async def _record_settings_page(
         "typed": form_state,
         "labels": LABELS,
         "rows": rows,
-        "addresses": [one.record_uri for one in (*(event for event, *_ in rows), series) if one and one.record_uri],
+        "record_uris": [one.record_uri for one in (*(event for event, *_ in rows), series) if one and one.record_uri],
         "has_agreed": agreed,
         "is_public": event.content.visibility is Visibility.PUBLIC,
         "is_foreign": event.has_foreign_record and not await _is_written_here(reader, event),

@@ -60,13 +60,13 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
     return group_and_role
 
 
-async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
+async def find_event(reader: Reader, url_or_uri: str, viewer: UserId | None, public_url: str) -> Event | None:
     """The event with this page URL or record URI, if this user may see it."""
-    uri = _canonical_uri(address)
+    uri = _canonical_uri(url_or_uri)
     if uri is not None:
         event = await event_records.find(reader, uri)
     else:
-        slug = _slug_of(address, "events", public_url)
+        slug = _slug_of(url_or_uri, "events", public_url)
         event = None if slug is None else await event_queries.by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone:
         return None
@@ -78,13 +78,13 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
     )
 
 
-async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
+async def find_series(reader: Reader, url_or_uri: str, viewer: UserId | None, public_url: str) -> Series | None:
     """The series with this page URL or record URI, if this user may see it."""
-    uri = _canonical_uri(address)
+    uri = _canonical_uri(url_or_uri)
     if uri is not None:
         series = await queries.find(reader, uri)
     else:
-        slug = _slug_of(address, "series", public_url)
+        slug = _slug_of(url_or_uri, "series", public_url)
         series = None if slug is None else await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None:
         return None
@@ -92,14 +92,14 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
 
 
 async def find_group(
-    reader: Reader, address: str, viewer: UserId | None, public_url: str
+    reader: Reader, url_or_uri: str, viewer: UserId | None, public_url: str
 ) -> tuple[Group, GroupRole | None] | None:
     """The group with this page URL (which may contain an earlier slug) or record URI, if this user may see it."""
-    uri = _canonical_uri(address)
+    uri = _canonical_uri(url_or_uri)
     if uri is not None:
         group = await by_any_record(reader, uri)
     else:
-        slug = _slug_of(address, "groups", public_url)
+        slug = _slug_of(url_or_uri, "groups", public_url)
         group = None if slug is None else await group_queries.by_slug(reader, GroupSlug(slug))
     if group is None:
         return None
@@ -107,26 +107,26 @@ async def find_group(
     return (group, role) if group_rules.may_see(group, role) else None
 
 
-def _canonical_uri(address: str) -> str | None:
+def _canonical_uri(text: str) -> str | None:
     """The at-uri in canonical form. None for everything else."""
-    if not address.startswith(_RECORD):
+    if not text.startswith(_RECORD):
         return None
     try:
-        return str(normal_uri(parse_at_uri(address)))
+        return str(normal_uri(parse_at_uri(text)))
     except Malformed:
-        return address
+        return text
 
 
-def _slug_of(address: str, room: str, public_url: str) -> str | None:
+def _slug_of(url: str, section: str, public_url: str) -> str | None:
     """The slug in a page URL of this site, regardless of query and fragment. None for other URLs."""
     try:
-        parts, own_parts = urlsplit(address), urlsplit(public_url)
+        parts, own_parts = urlsplit(url), urlsplit(public_url)
         if (parts.scheme, parts.netloc.lower()) != (own_parts.scheme, own_parts.netloc.lower()):
             return None
     except ValueError:
         return None
     words = parts.path.rstrip("/").split("/")
-    return unquote(words[2]) if len(words) == 3 and words[1] == room else None
+    return unquote(words[2]) if len(words) == 3 and words[1] == section else None
 
 
 async def resolve_uri(call: LexiconCall) -> Resolved:
