@@ -5,6 +5,7 @@ below.
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 
 import pytest
 
@@ -83,6 +84,28 @@ async def test_the_weekend_is_shown_even_if_the_page_ends_before_it(make_sqlite:
     tiles = page.partition('<ul class="tiles">')[2].partition("</ul>")[0]
     assert re.findall(r'<h3><a href="[^"]+">(\w+)', tiles) == ["Choir", "Climbing", "Cooking"]
     assert "Monday talks" not in page
+
+
+@pytest.mark.parametrize(("number", "shown"), [(30, 30), (31, 31), (64, 64)])
+async def test_tiles_are_not_listed_again_on_later_pages(make_sqlite: MakeDatabase, number: int, shown: int) -> None:
+    """Each event is shown once, on however many pages. No page follows that would only have tiles."""
+    clock = HandClock(NOW)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for chess in range(number):
+            await event_by(tx, ana, title=f"Chess {chess}", starts="2026-03-06T18:00", ends="")
+        for title in ("Choir", "Climbing", "Cooking"):
+            await event_by(tx, ana, title=title, starts="2026-03-07T18:00", ends="")
+    titles, path = [], "/"
+    async with site_on(db, clock).browser() as browser:
+        while path:
+            page = (await browser.get(path)).text
+            titles += re.findall(r'<h[2-4]><a href="/events/[^"]+">([^<]+)', page)
+            later = re.search(r'<a class="button quiet" href="([^"]+)">Show later events', page)
+            path = unescape(later[1]) if later else ""
+    assert titles[:3] == ["Choir", "Climbing", "Cooking"]
+    assert len(titles) == len(set(titles)) == shown + 3
 
 
 @pytest.mark.parametrize(("number", "shown"), [(4, ""), (6, "6+ events in the next seven days")])

@@ -66,7 +66,8 @@ def routes() -> list[Route]:
 class SubmittedSearch:
     """The search in the URL. ``search_fields`` has the fields, ``shown`` also their errors. ``choices`` are
     the places that the typed name can mean, if there are several. ``view`` has the fields of the view, as in
-    ``discover``. ``after`` is the end of the previous page.
+    ``discover``. ``after`` is the end of the previous page. ``tiles`` has the slugs of later events that the first page
+    showed as tiles.
     """
 
     search_fields: dict[str, str]
@@ -74,6 +75,7 @@ class SubmittedSearch:
     choices: places.PlaceLinks
     view: Mapping[str, str]
     after: EventCursor | None
+    tiles: Sequence[str]
     viewer: UserId | None
 
     @property
@@ -104,9 +106,10 @@ class FoundPage:
     """A page of events. ``search_query`` is the search that found the events. It can differ from the requested search.
 
     ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
-    to the reader. ``cursor`` leads to the next page. It is empty on the last page. ``month`` replaces the events if a
-    month was requested. ``weekend_events`` are events of the next weekend that are not on this page, in ``weekend`` by
-    day, and ``in_a_week`` says how many events there are in the next seven days: only on the page that visitors see first.
+    to the reader. ``cursor`` leads to the next page, which begins with ``next_events``. Both are empty on the last page.
+    ``month`` replaces the events if a month was requested. ``weekend_events`` are events of the next weekend that are
+    not on this page, in ``weekend`` by day, and ``in_a_week`` says how many events there are in the next seven days: only
+    on the page that visitors see first.
     """
 
     search_query: search.SearchQuery
@@ -118,6 +121,7 @@ class FoundPage:
     mended: str
     cursor: str
     month: DiscoverMonth | None = None
+    next_events: Sequence[Event] = ()
     weekend_events: Sequence[Event] = ()
     weekend: Sequence[ListedDay] = ()
     in_a_week: str = ""
@@ -193,7 +197,8 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
     except Unavailable as later:
         shown = FormState(search_fields, {"near": later.why})
     after = my_event_lists.unpack(request.query_params.get("after", ""))
-    return SubmittedSearch(search_fields, shown, choices, view, after, viewer_of(request))
+    tiles = [slug for slug in request.query_params.get("tiles", "").split(",") if slug][: discover.WEEKEND_TILES]
+    return SubmittedSearch(search_fields, shown, choices, view, after, tiles, viewer_of(request))
 
 
 def _requested_view(request: Request, search_fields: Mapping[str, str]) -> Mapping[str, str]:
@@ -287,16 +292,18 @@ async def _read_page(
             search_query.viewer,
             front_page_policy(request),
             submitted.after,
-            PAGE_SIZE + 1,
+            # One more than those that are tiles.
+            PAGE_SIZE + discover.WEEKEND_TILES + 1,
             once_per_series=True,
         )
-    events = coming_events[:PAGE_SIZE]
+        coming_events = [event for event in coming_events if event.slug not in submitted.tiles]
+    events, next_events = coming_events[:PAGE_SIZE], coming_events[PAGE_SIZE:]
     weekend_events: Sequence[Event] = ()
     in_a_week = ""
     if submitted.is_welcome:
         policy = front_page_policy(request)
         in_a_week = await _count_of_week(reader, policy)
-        if len(coming_events) > PAGE_SIZE:
+        if next_events:
             weekend_events = await _rest_of_weekend(reader, policy, events[-1], zone)
     further = await further_dates(reader, [*events, *weekend_events])
     distances = map_pages.distances(events, search_query.near) if search_query.near is not None else {}
@@ -309,7 +316,7 @@ async def _read_page(
     for part in (0, 1):
         events_of_part = [event for event in events if search.position_in(search_query, event).part == part]
         parts.append(grouped_by_day(events_of_part, facts, reader.now))
-    if len(coming_events) > PAGE_SIZE:
+    if next_events:
         cursor = my_event_lists.pack(search.position_in(search_query, events[-1]))
     return FoundPage(
         search_query,
@@ -320,6 +327,7 @@ async def _read_page(
         forgiven,
         mended,
         cursor,
+        next_events=next_events,
         weekend_events=weekend_events,
         weekend=grouped_by_day(weekend_events, facts, reader.now),
         in_a_week=in_a_week,
@@ -388,9 +396,10 @@ def _events_context(
     near = found_page.search_query.near if found_page else None
     month = found_page.month if found_page else None
     more = ""
-    if found_page is not None and found_page.cursor:
+    tiles = submitted.tiles or [one.slug for one in weekend if events_by_slug[one.slug] not in events]
+    if found_page is not None and any(event.slug not in tiles for event in found_page.next_events):
         search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
-        more = discover.path_of(search_fields, submitted.view, after=found_page.cursor)
+        more = discover.path_of(search_fields, submitted.view, after=found_page.cursor, tiles=",".join(tiles))
     return {
         "collage": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in featured],
         "weekend": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in weekend],
