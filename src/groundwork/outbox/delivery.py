@@ -8,7 +8,7 @@ from typing import Final
 from groundwork.errors import NOT_CALLED, Explanation, Failure, encode_explanation, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import CAUSE, Job
-from groundwork.outbox.retry import DEFAULT, RetryPolicy
+from groundwork.outbox.retry import DEFAULT_RETRY, RetryPolicy
 
 # The code for an exception that is not a Failure.
 UNFORESEEN: Final = "unforeseen"
@@ -69,7 +69,7 @@ class JobDelivery:
     jobs_per_lease: int = 20
     partitions_at_once: int = 50
     lease_seconds: float = 60.0
-    retry: RetryPolicy = DEFAULT
+    retry: RetryPolicy = DEFAULT_RETRY
 
 
 def one_job_per_call(
@@ -78,7 +78,7 @@ def one_job_per_call(
     jobs_per_lease: int = 20,
     partitions_at_once: int = 1,
     lease_seconds: float = 60.0,
-    retry: RetryPolicy = DEFAULT,
+    retry: RetryPolicy = DEFAULT_RETRY,
 ) -> JobDelivery:
     """Return a delivery that calls ``handler`` once for each job. The calls for the jobs of one lease run at once. A job
     is completed when the handler returns.

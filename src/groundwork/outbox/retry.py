@@ -14,11 +14,11 @@ class RetryPolicy:
     unforeseen_tries: int = 5
 
 
-DEFAULT = RetryPolicy()
+DEFAULT_RETRY = RetryPolicy()
 
 
 def wait_seconds(
-    attempts: int, jitter: float, *, policy: RetryPolicy = DEFAULT, least_seconds: float | None = None
+    attempts: int, jitter: float, *, policy: RetryPolicy = DEFAULT_RETRY, least_seconds: float | None = None
 ) -> float:
     """Return the seconds to wait after the ``attempts``-th failure (1 for the first).
 

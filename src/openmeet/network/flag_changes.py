@@ -81,7 +81,7 @@ async def switch(
     if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
-        await publications.make_due_after_flag(tx, _OUT[flag])
+        await publications.make_due_after_flag_on(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # Events that represent their series now carry the rule, or no longer carry it.
         await publications.make_kind_due(tx, PublicationKind.EVENT)

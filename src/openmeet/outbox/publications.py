@@ -219,12 +219,12 @@ _MAKE_KIND_DUE = f"""
     update publications set {_DUE_OR_RECHECK}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
-_MAKE_DUE_AFTER_FLAG: Final = f"""
+_MAKE_DUE_AFTER_FLAG_ON: Final = f"""
     update publications
        set due_at = case when {MAYBE_LEASED} then due_at else :now end, {RECHECK_IF_LEASED}
      where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
 """
-_MAKE_DUE_AFTER_READ: Final = f"""
+_MAKE_DUE_AFTER_ACCOUNT_READ: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
         and (state = 'waiting' or {MAYBE_LEASED})
 """
@@ -450,19 +450,19 @@ async def make_kind_due(tx: Transaction, kind: PublicationKind) -> None:
     await tx.execute(_MAKE_KIND_DUE, kind=kind, now=tx.now)
 
 
-async def make_due_after_flag(tx: Transaction, kind: PublicationKind) -> int:
+async def make_due_after_flag_on(tx: Transaction, kind: PublicationKind) -> int:
     """Make the publications of a kind due that waited while its flag was off. Returns how many."""
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
     return await tx.execute(
-        _MAKE_DUE_AFTER_FLAG, kinds=kinds, reason=encode_explanation(PublicationReason.FLAG_OFF), now=tx.now
+        _MAKE_DUE_AFTER_FLAG_ON, kinds=kinds, reason=encode_explanation(PublicationReason.FLAG_OFF), now=tx.now
     )
 
 
-async def make_due_after_read(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
+async def make_due_after_account_read(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
     """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(_MAKE_DUE_AFTER_READ, user_id=user_id, kind=kind, now=tx.now)
+    return await tx.execute(_MAKE_DUE_AFTER_ACCOUNT_READ, user_id=user_id, kind=kind, now=tx.now)
 
 
 async def create_for_foreign_record(

@@ -150,7 +150,7 @@ async def test_unexpected_failure_is_retried_a_few_times(db: Database, clock: Ha
     for _ in range(10):
         await run_once(db, {"kind": one_job_per_call(handler.pay)})
         clock.turn(HOUR)
-    assert len(handler.paid) == retry.DEFAULT.unforeseen_tries
+    assert len(handler.paid) == retry.DEFAULT_RETRY.unforeseen_tries
     assert (await found(db)).state is JobState.FAILED
 
 
@@ -179,5 +179,5 @@ async def test_finished_jobs_are_deleted_eventually(db: Database, clock: HandClo
 def test_retry_delays_grow_to_a_limit(attempts: int):
     for jitter in (0.0, 0.5, 0.999):
         seconds = retry.wait_seconds(attempts, jitter)
-        assert 0 < seconds <= retry.DEFAULT.longest_seconds
+        assert 0 < seconds <= retry.DEFAULT_RETRY.longest_seconds
     assert retry.wait_seconds(attempts, 0.5, least_seconds=9000) == 9000

@@ -39,8 +39,8 @@ CHANGES: dict[str, Change] = {
     "of all of a kind": lambda tx, _: publications.make_kind_due(tx, KIND),
     "a selection": lambda tx, _: publications.make_due_where(tx, kind=KIND, subselect="select 'e'"),
     "a new yes": publications.make_unpublished_due_of,
-    "read": lambda tx, user_id: publications.make_due_after_read(tx, user_id, KIND),
-    "switched on": lambda tx, _: publications.make_due_after_flag(tx, KIND),
+    "read": lambda tx, user_id: publications.make_due_after_account_read(tx, user_id, KIND),
+    "switched on": lambda tx, _: publications.make_due_after_flag_on(tx, KIND),
     "withdrawn": lambda tx, _: publication_withdrawals.withdraw(tx, kind=KIND, subject_id="e"),
     "all withdrawn": publication_withdrawals.withdraw_all_of,
 }

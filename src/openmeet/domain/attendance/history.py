@@ -4,7 +4,7 @@ The order of entries is that of the revisions of their RSVP, because a transacti
 commit after it. Entries from before revisions were stored have revision 0 and are in the order of their ids.
 
 Webhooks are called about each entry: ``append_many`` enqueues that; who executes an ``entry_write`` calls
-``enqueue_consequences``.
+``enqueue_webhooks``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -76,9 +76,9 @@ def entry_write(
     return SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))
 
 
-async def enqueue_consequences(tx: Transaction, event: Event, after: Attendance, *, has_webhooks: bool = True) -> None:
-    """Enqueue what follows from the change of one RSVP, whose entry was just written: webhook deliveries.
-    ``has_webhooks`` is False if no webhook is enabled.
+async def enqueue_webhooks(tx: Transaction, event: Event, after: Attendance, *, has_webhooks: bool = True) -> None:
+    """Enqueue the webhook deliveries about the change of one RSVP, whose entry was just written. ``has_webhooks`` is False
+    if no webhook is enabled.
     """
     if not has_webhooks:
         return

@@ -286,7 +286,7 @@ async def _restore_status(
     saved = await queries.save(tx, restored)
     entry_write = history.entry_write(tx, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await execute_together(tx, [rsvp_changes.record_enqueue_write(tx, saved), entry_write])
-    await history.enqueue_consequences(tx, event, saved)
+    await history.enqueue_webhooks(tx, event, saved)
     await waitlist.fill_seats(tx, event_registration)
     return await queries.by_id(tx, saved.id) or saved
 

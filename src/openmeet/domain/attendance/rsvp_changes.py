@@ -254,7 +254,7 @@ async def save_decision(
         writes.append(history.entry_write(tx, before, after, through=change.through, actor_id=change.actor_id))
     await execute_together(tx, writes)
     if is_recorded:
-        await history.enqueue_consequences(tx, change.event, after, has_webhooks=has_webhooks)
+        await history.enqueue_webhooks(tx, change.event, after, has_webhooks=has_webhooks)
     return after
 
 

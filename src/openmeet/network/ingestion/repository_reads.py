@@ -38,7 +38,7 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord, VerifiedVersion
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, make_due_after_read
+from openmeet.outbox.publications import PublicationKind, make_due_after_account_read
 
 T = TypeVar("T")
 
@@ -269,7 +269,7 @@ async def release_waiting(tx: Transaction, did: Did) -> None:
     await backfill_progress.note_complete(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:
-        await make_due_after_read(tx, owner.user_id, PublicationKind.RSVP)
+        await make_due_after_account_read(tx, owner.user_id, PublicationKind.RSVP)
 
 
 async def enqueue_detection(db: Database, did: Did) -> None:
