@@ -379,7 +379,7 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
                     ACTION_OF_REPLY[reply],
                     relationship=who,
                     has_room=not is_full,
-                    now=NOW,
+                    asked_at=NOW,
                 )
             except (Refused, NotFound) as refused:
                 pytest.fail(f"{bar.state} offers {reply}: {refused}")

@@ -182,7 +182,9 @@ async def _end_expired_offers_and_decide(
         rsvp, has_room = await rsvp_changes.end_expired_offers_and_check_room(
             tx, event_registration, rsvp, details, usage=locked.seats
         )
-    decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
+    decision = rules.decide(
+        event_registration, rsvp, action, relationship=relationship, has_room=has_room, asked_at=tx.now
+    )
     rsvp_changes.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
     return rsvp, decision
 

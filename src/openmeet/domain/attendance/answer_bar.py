@@ -246,7 +246,7 @@ def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
             ACTION_OF_REPLY[RsvpReply.GOING],
             relationship=bar_input.relationship,
             has_room=not bar_input.is_full,
-            now=bar_input.now,
+            asked_at=bar_input.now,
         )
     except (Refused, NotFound):
         return GoingLeadsTo.PLACE
@@ -382,7 +382,7 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
             action,
             relationship=bar_input.relationship,
             has_room=not bar_input.is_full,
-            now=bar_input.now,
+            asked_at=bar_input.now,
         )
     except (Refused, NotFound):
         return False

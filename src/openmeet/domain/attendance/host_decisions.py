@@ -311,7 +311,7 @@ async def add(
         AttendanceAction.ADD,
         relationship=EventRelationship(),
         has_room=has_room,
-        now=tx.now,
+        asked_at=tx.now,
     )
     user_id = await guests.make(tx, display_name=display_name, email=None)
     private_details = replace(details, is_private=True)
@@ -345,7 +345,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         AttendanceAction.CHECK_IN,
         relationship=EventRelationship(),
         has_room=has_room,
-        now=tx.now,
+        asked_at=tx.now,
     )
     checked_in = RsvpDecision(AttendanceStatus.ATTENDED)
     details = rsvp_changes.details_of(rsvp)
@@ -427,7 +427,7 @@ def _change_by_host_action(
     """The change that a host's action makes. Raises Refused and NotFound, like ``rules.decide``."""
     # The default settings, because the event's own (deadline, approval, members only) do not bind its hosts.
     decision = rules.decide(
-        EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=now
+        EventRegistration(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, asked_at=now
     )
     change = change_by_host(event, rsvp, decision, rsvp_changes.details_of(rsvp), actor_id)
     return replace(change, is_approved=action is AttendanceAction.APPROVE)

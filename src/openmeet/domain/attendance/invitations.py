@@ -203,7 +203,7 @@ def _invitation(event: Event, invitee: Invitee, user_id: UserId, rsvp: Attendanc
         AttendanceAction.INVITE,
         relationship=EventRelationship(),
         has_room=False,
-        now=now,
+        asked_at=now,
     )
     details = rsvp_changes.details_of(rsvp)
     if rsvp is None:

@@ -50,7 +50,7 @@ async def end_rsvp(
         AttendanceAction.SHUT_OUT,
         relationship=EventRelationship(),
         has_room=False,
-        now=tx.now,
+        asked_at=tx.now,
     )
     if decision.status is rsvp.status:
         return False
@@ -295,7 +295,7 @@ async def reevaluate_pending_rsvp(tx: Transaction, event_id: EventId, user_id: U
         AttendanceAction.NETWORK_GOING,
         relationship=relationship,
         has_room=has_room,
-        now=await history.asked_by_record_at(tx, rsvp.id) or tx.now,
+        asked_at=await history.asked_by_record_at(tx, rsvp.id) or tx.now,
     )
     if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
         return False

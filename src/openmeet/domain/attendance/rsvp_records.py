@@ -72,7 +72,9 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     if rsvp is None or rsvp.record_uri != record.record_uri:
         await queries.detach_records(tx, {record.record_uri})
     rsvp, has_room = await _end_expired_offers_and_check_room(tx, locked, action, relationship, details)
-    decision = rules.decide(event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
+    decision = rules.decide(
+        event_registration, rsvp, action, relationship=relationship, has_room=has_room, asked_at=tx.now
+    )
     saved = rsvp
     if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
         change = RsvpChange(
@@ -178,7 +180,7 @@ async def _restored_change(
         rsvp = rsvp_now or rsvp
     relationship = await relationship_of(tx, event_registration, rsvp.user_id)
     decision = rules.decide(
-        event_registration, rsvp, action, relationship=relationship, has_room=has_room, now=answered_at
+        event_registration, rsvp, action, relationship=relationship, has_room=has_room, asked_at=answered_at
     )
     return RsvpChange(
         locked.event,

@@ -169,7 +169,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
     if asks_for_seat and not seats.limits_of(event_registration).is_unlimited:
         return None
     decision = rules.decide(
-        event_registration, rsvp, action, relationship=relationship, has_room=asks_for_seat, now=now
+        event_registration, rsvp, action, relationship=relationship, has_room=asks_for_seat, asked_at=now
     )
     if rsvp is not None and (rsvp.status, rsvp.pending_for) == (decision.status, decision.pending_for):
         return rsvp

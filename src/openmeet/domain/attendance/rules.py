@@ -112,10 +112,10 @@ def decide(
     *,
     relationship: EventRelationship,
     has_room: bool,
-    now: Instant,
+    asked_at: Instant,
 ) -> RsvpDecision:
     """Return the resulting status. ``has_room``: there is room for the whole party without overtaking anyone on the
-    waitlist. Raises Refused, NotFound.
+    waitlist. ``asked_at``: when somebody asked for this, which the deadline is compared with. Raises Refused, NotFound.
     """
     transition = TRANSITIONS[action][rsvp.status if rsvp else None]
     unchanged = RsvpDecision(rsvp.status, rsvp.pending_for) if rsvp else None
@@ -131,7 +131,7 @@ def decide(
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNCLEAR:
-            pending_for = _pending_for(event_registration, rsvp, action, relationship, now)
+            pending_for = _pending_for(event_registration, rsvp, action, relationship, asked_at)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
         case AttendanceTransition.APPROVE_AND_SEAT:
             return seat_or_waitlist
@@ -221,7 +221,7 @@ def _pending_for(
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
-    now: Instant,
+    asked_at: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
     if _hosts_have_agreed(rsvp, relationship):
@@ -230,7 +230,7 @@ def _pending_for(
         # The reply is a record. On this site, ``require_open`` would refuse such a reply; the record exists already, so
         # it stays unconfirmed.
         closes_at = event_registration.closes_at
-        is_closed = closes_at is not None and closes_at <= now
+        is_closed = closes_at is not None and closes_at <= asked_at
         policy = event_registration.foreign_policy if relationship.is_foreign else ForeignRsvpPolicy.COUNT
         if (
             policy is ForeignRsvpPolicy.UNCONFIRMED
