@@ -16,7 +16,7 @@ from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.publishing import delivery_results
-from openmeet.network.publishing.decision import PublishPlain
+from openmeet.network.publishing.decision import PublishByWriter
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.late_writes import late_write_handler
 from openmeet.network.publishing.record_writes import lock_basis
@@ -85,7 +85,7 @@ async def store_first_write(publisher: PublishingDependencies, leased: Publicati
     identity = Identity(
         written.did, UserId(leased.user_id), IdentityKind.CONNECTED, "", "", "", "active", True, Instant(0)
     )
-    write, decision = write_of(written), PublishPlain(identity, EVENT, None, lambda *_: {})
+    write, decision = write_of(written), PublishByWriter(identity, EVENT, None, lambda *_: {})
     async with publisher.db.transaction() as tx:
         if await lock_basis(tx, [(leased, decision)]):
             await leased_publications.store_before_sending(tx, leased, write, did=written.did, body=written.body or b"")

@@ -36,7 +36,7 @@ class DecisionBasis:
     groups: frozenset[GroupRevision] = frozenset()
 
 
-_UNKNOWN: Final = DecisionBasis()
+_NO_BASIS: Final = DecisionBasis()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class PublishEvent:
 
     event: Event
     identity: Identity
-    basis: DecisionBasis = _UNKNOWN
+    basis: DecisionBasis = _NO_BASIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PublishRsvp:
     event: Event
     identity: Identity
     status_token: str
-    basis: DecisionBasis = _UNKNOWN
+    basis: DecisionBasis = _NO_BASIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class PublishSeries:
 
     series: Series
     identity: Identity
-    basis: DecisionBasis = _UNKNOWN
+    basis: DecisionBasis = _NO_BASIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class PublishGroup:
     share: Share
     backup_admins: tuple[Did, ...]
     predecessor: StrongRef | None
-    basis: DecisionBasis = _UNKNOWN
+    basis: DecisionBasis = _NO_BASIS
 
     @property
     def picture(self) -> Picture | None:
@@ -85,7 +85,7 @@ class PublishGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishPlain:
+class PublishByWriter:
     """Write the record that ``write`` makes: a statement of a group or member, or the link of a superseded record.
     ``key``: None if the key is chosen once and never reused.
     """
@@ -94,7 +94,7 @@ class PublishPlain:
     collection: Nsid
     key: RecordKey | None
     write: RecordWriter
-    basis: DecisionBasis = _UNKNOWN
+    basis: DecisionBasis = _NO_BASIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class AwaitFeatureFlag:
     """
 
 
-Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishPlain
+Publish = PublishEvent | PublishRsvp | PublishSeries | PublishGroup | PublishByWriter
 Decision = (
     Publish
     | RetractDuplicate

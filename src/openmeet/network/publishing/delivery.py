@@ -30,9 +30,9 @@ from openmeet.network.publishing.decision import (
     KeepEditsLocal,
     KeepInRepository,
     Publish,
+    PublishByWriter,
     PublishEvent,
     PublishGroup,
-    PublishPlain,
     PublishRsvp,
     PublishSeries,
     RetractDuplicate,
@@ -219,7 +219,7 @@ async def _apply_decision(dependencies: PublishingDependencies, publication: Pub
             await delivery_results.end_lease(
                 dependencies, publication, PublicationState.WAITING, reason=why, due_at=due_at
             )
-        case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
+        case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishByWriter():
             await _publish(dependencies, publication, decision)
 
 

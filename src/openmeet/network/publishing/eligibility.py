@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.rules import are_rsvps_publishable
-from openmeet.domain.events import queries
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
@@ -39,8 +39,8 @@ from openmeet.network.publishing.decision import (
     KeepEditsLocal,
     KeepInRepository,
     Publish,
+    PublishByWriter,
     PublishEvent,
-    PublishPlain,
     PublishRsvp,
     PublishSeries,
     RetractDuplicate,
@@ -110,12 +110,12 @@ async def _with_basis(reader: Reader, publication: Publication, decision: Publis
     people = {UserId(publication.user_id), decision.identity.user_id}
     basis = DecisionBasis(
         await publishing_preferences.permissions_of(reader, people),
-        await group_queries.revisions_of(reader, await _groups_around(reader, publication, decision)),
+        await group_queries.revisions_of(reader, await _limiting_groups(reader, publication, decision)),
     )
     return replace(decision, basis=basis)
 
 
-async def _groups_around(reader: Reader, publication: Publication, decision: Publish) -> list[GroupId]:
+async def _limiting_groups(reader: Reader, publication: Publication, decision: Publish) -> list[GroupId]:
     """Return the group whose settings limit what is published, if there is one. The publications of the group itself and
     of its members are written with the lock on the group, so it cannot change while one is being inserted.
     """
@@ -124,8 +124,8 @@ async def _groups_around(reader: Reader, publication: Publication, decision: Pub
             group = decision.event.group
         case PublishSeries():
             group = decision.series.group
-        case PublishPlain() if publication.kind is PublicationKind.GROUP_EVENT:
-            event = await queries.by_id(reader, EventId(publication.subject_id))
+        case PublishByWriter() if publication.kind is PublicationKind.GROUP_EVENT:
+            event = await event_queries.by_id(reader, EventId(publication.subject_id))
             group = None if event is None else event.group
         case _:
             group = None
@@ -162,7 +162,7 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
 async def _decide_event(
     reader: Reader, publication: Publication, preferences: PublishingPreferences, *, has_consented: bool
 ) -> Decision:
-    event = await queries.by_id(reader, EventId(publication.subject_id))
+    event = await event_queries.by_id(reader, EventId(publication.subject_id))
     if event is None or event.deleted_at is not None:
         return WithholdOrRetract(PublicationReason.EVENT_DELETED)
     if event.is_draft:
@@ -314,7 +314,7 @@ async def _decide_rsvp(
     attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
     if attendance is None:
         return WithholdOrRetract(PublicationReason.ANSWER_DELETED)
-    event = await queries.by_id(reader, attendance.event_id)
+    event = await event_queries.by_id(reader, attendance.event_id)
     if event is None or event.deleted_at is not None:
         return WithholdOrRetract(PublicationReason.EVENT_DELETED)
     why_not = _why_rsvp_not_permitted(attendance, event, publication, preferences, has_consented=has_consented)
@@ -406,7 +406,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
     identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()
-    return PublishPlain(
+    return PublishByWriter(
         identity, _collection(superseded.kind), None, superseded_writer(write_superseded, successor_uri)
     )
 
@@ -415,7 +415,7 @@ async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[
     """Return the URI of the event's current record, and why its superseded record must be deleted (None if it may
     stay).
     """
-    event = await queries.by_id(reader, EventId(event_id))
+    event = await event_queries.by_id(reader, EventId(event_id))
     if event is None or event.deleted_at is not None:
         return None, PublicationReason.EVENT_DELETED
     if not event.record_settings.is_wanted:

@@ -16,7 +16,8 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
-from openmeet.domain.groups import queries, record_queries
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups import record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Membership
 from openmeet.domain.groups.ownership import published_backups
@@ -29,8 +30,8 @@ from openmeet.network.publishing.decision import (
     Decision,
     DoNothing,
     ForgetRecord,
+    PublishByWriter,
     PublishGroup,
-    PublishPlain,
     Wait,
     WithholdOrRetract,
     superseded_writer,
@@ -52,7 +53,7 @@ from openmeet.outbox.reasons import PublicationReason
 
 async def decide_group(reader: Reader, publication: Publication) -> Decision:
     """Decide about the group's own record."""
-    group = await queries.by_id(reader, GroupId(publication.subject_id))
+    group = await group_queries.by_id(reader, GroupId(publication.subject_id))
     if group is None or group.deleted_at is not None:
         return WithholdOrRetract(PublicationReason.GROUP_DELETED)
     if group.is_read_only:
@@ -85,7 +86,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
 async def decide_superseded_group(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the superseded record of a group, in another repository. It points to its successor."""
     group_id = await record_queries.group_of_superseded(reader, publication.subject_id)
-    group = None if group_id is None else await queries.by_id(reader, group_id)
+    group = None if group_id is None else await group_queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
         return WithholdOrRetract(PublicationReason.GROUP_DELETED)
     if not has_consented:
@@ -98,7 +99,7 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
     identity = await current_repository(reader, publication)
     if identity is None:
         return ForgetRecord()
-    return PublishPlain(identity, GROUP, None, superseded_writer(write_superseded, successor_uri))
+    return PublishByWriter(identity, GROUP, None, superseded_writer(write_superseded, successor_uri))
 
 
 async def decide_group_event(reader: Reader, publication: Publication) -> Decision:
@@ -106,7 +107,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     event = await event_queries.by_id(reader, EventId(publication.subject_id))
     group = None
     if event is not None and event.group is not None:
-        group = await queries.by_id(reader, event.group.id)
+        group = await group_queries.by_id(reader, event.group.id)
     if event is None or group is None or event.is_gone or event.is_draft:
         return WithholdOrRetract(PublicationReason.NOT_OF_GROUP)
     if event.is_read_only or group.is_read_only:
@@ -127,7 +128,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_group_event(uri, listed, now, previous)
 
-    return PublishPlain(target, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
+    return PublishByWriter(target, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
 async def group_repository(reader: Reader, group: Group, publication: Publication) -> Identity | Decision:
@@ -191,7 +192,7 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
 
 async def _publish_member_statement(
     reader: Reader, publication: Publication, membership: Membership, group_uri: str
-) -> PublishPlain | AwaitPermission | WithholdOrRetract:
+) -> PublishByWriter | AwaitPermission | WithholdOrRetract:
     """Decide where the member's statement about the group with this record is written.
 
     If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
@@ -217,7 +218,7 @@ async def _publish_member_statement(
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_membership(group_uri, now, previous)
 
-    return PublishPlain(identity, MEMBERSHIP, key, write)
+    return PublishByWriter(identity, MEMBERSHIP, key, write)
 
 
 async def decide_acceptance(reader: Reader, publication: Publication) -> Decision:
@@ -248,13 +249,13 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_acceptance(uri, member, statement, role_token, now, previous)
 
-    return PublishPlain(target, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
+    return PublishByWriter(target, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
 
 async def _membership_and_group(reader: Reader, publication: Publication) -> tuple[Membership, Group] | None:
     """Return the membership and its group; None if either is gone."""
     membership = next(iter((await members_by_ids(reader, [publication.subject_id])).values()), None)
-    group = None if membership is None else await queries.by_id(reader, membership.group_id)
+    group = None if membership is None else await group_queries.by_id(reader, membership.group_id)
     if membership is None or group is None or group.deleted_at is not None:
         return None
     return membership, group

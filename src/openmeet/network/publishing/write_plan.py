@@ -29,9 +29,9 @@ from openmeet.network.publishing import rsvp_plan
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, max_picture_bytes_of
 from openmeet.network.publishing.decision import (
     Publish,
+    PublishByWriter,
     PublishEvent,
     PublishGroup,
-    PublishPlain,
     PublishRsvp,
     PublishSeries,
 )
@@ -138,7 +138,7 @@ async def _first_record(
     dependencies: PublishingDependencies, publication: Publication, decision: Publish
 ) -> dict[str, Value]:
     match decision:
-        case PublishPlain():
+        case PublishByWriter():
             return decision.write(dependencies.instance, dependencies.network.clock.now(), None)
         case PublishEvent():
             ours, _ = await _event_content(dependencies, decision.event, None)
@@ -203,7 +203,7 @@ async def plan_write(
         record = await _series_record(
             dependencies, publication, decision, target.previous, _earlier_versions(publication)
         )
-    elif isinstance(decision, PublishPlain):
+    elif isinstance(decision, PublishByWriter):
         record = decision.write(dependencies.instance, dependencies.network.clock.now(), target.previous)
     else:
         record = await rsvp_plan.rsvp_record(dependencies, publication, decision, target.previous)
@@ -392,7 +392,7 @@ async def _uri_for(
         return parse_at_uri(publication.uri), False
     if isinstance(decision, PublishRsvp):
         return await rsvp_plan.known_or_new_uri(dependencies, decision, did), False
-    if isinstance(decision, PublishPlain):
+    if isinstance(decision, PublishByWriter):
         if decision.key is None:
             return _new_uri(dependencies, did, decision.collection), True
         return AtUri(did, decision.collection, decision.key), False
