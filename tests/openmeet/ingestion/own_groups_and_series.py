@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import queries
 from openmeet.domain.groups.model import Group
-from openmeet.domain.groups.publication import Share
+from openmeet.domain.groups.publication import GroupPublishLevel
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, remote_records
 from openmeet.domain.series.model import Series, Timing
@@ -58,7 +58,7 @@ async def create_published_group(db: Database, **typed: str) -> tuple[Caller, Gr
     async with db.transaction() as tx:
         ana = await connect_ana(tx)
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
-        record = write_group(GroupToWrite(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
+        record = write_group(GroupToWrite(group, GroupPublishLevel.FULL, f"{HERE.instance}/groups/{group.slug}"), None)
         await set_published_and_location(tx, PublicationKind.GROUP, group.id, ana, record, OWN_GROUP_URI)
         await links.store_group_location(tx, group.id, OWN_GROUP_URI, "bafy")
     return ana, group, record

@@ -23,7 +23,7 @@ from openmeet.domain.groups.model import (
     PromotionLevel,
     SuccessionPlan,
 )
-from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
+from openmeet.domain.groups.publication import BY_LEVEL, GroupPublishLevel, publish_level_of
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import (
@@ -74,8 +74,8 @@ def group(**typed: str) -> Group:
     )
 
 
-def out(share: Share = Share.ALL, **more: Any) -> GroupToWrite:
-    return GroupToWrite(group(), share, "https://meet.example/groups/chess", **more)
+def out(publish_level: GroupPublishLevel = GroupPublishLevel.FULL, **more: Any) -> GroupToWrite:
+    return GroupToWrite(group(), publish_level, "https://meet.example/groups/chess", **more)
 
 
 @pytest.mark.parametrize("role", GroupRole)
@@ -105,11 +105,11 @@ def test_every_combination_of_what_is_published_of_a_group(visibility, level, is
     one = replace(one, network=GroupPublication(record_uri=URI, is_read_only=is_elsewhere))
     may = visibility is GroupVisibility.PUBLIC and is_wanted and not is_elsewhere
     wanted = {
-        PromotionLevel.PRIVATE: Share.NOTHING,
-        PromotionLevel.MEMBERS: Share.LEAST,
-        PromotionLevel.PUBLIC: Share.ALL,
+        PromotionLevel.PRIVATE: GroupPublishLevel.NOTHING,
+        PromotionLevel.MEMBERS: GroupPublishLevel.MINIMAL,
+        PromotionLevel.PUBLIC: GroupPublishLevel.FULL,
     }
-    assert share_of(one) is (wanted[level] if may else Share.NOTHING)
+    assert publish_level_of(one) is (wanted[level] if may else GroupPublishLevel.NOTHING)
     assert set(BY_LEVEL) == {(each, other) for each in GroupVisibility for other in PromotionLevel}
 
 
@@ -126,7 +126,7 @@ def test_a_written_record_is_read_back_and_not_written_again():
 
 
 def test_a_minimal_group_record_has_a_name_and_a_page():
-    record = write_group(out(Share.LEAST, backup_admins=(BEN,)), write_group(out(), None))
+    record = write_group(out(GroupPublishLevel.MINIMAL, backup_admins=(BEN,)), write_group(out(), None))
     assert set(record) == {"$type", "name", "website", "promotion", "createdAt"}
 
 

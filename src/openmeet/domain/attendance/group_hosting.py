@@ -17,7 +17,7 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
-from openmeet.domain.groups.publication import Share, enqueue_members, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, enqueue_members, publish_level_of
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
@@ -54,7 +54,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     """
     before, _ = await group_actions.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
-    if before.network.account_id is None and share_of(after) is Share.ALL:
+    if before.network.account_id is None and publish_level_of(after) is GroupPublishLevel.FULL:
         await ownership.move_records(tx, await _upcoming_events_created_here(tx, after.id))
     return after
 

@@ -59,35 +59,35 @@ async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
     await publications.make_due(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, resets_write_count=True)
 
 
-class Share(IntEnum):
+class GroupPublishLevel(IntEnum):
     """Publication levels, narrowest first.
 
-    ``LEAST``: the name and the page. ``ALL``: everything on the page, and the members who want to be named.
+    ``MINIMAL``: the name and the page. ``FULL``: everything on the page, and the members who want to be named.
     """
 
     NOTHING = 0
-    LEAST = 1
-    ALL = 2
+    MINIMAL = 1
+    FULL = 2
 
 
 # The only table that decides this (invariants 3, 11). In addition, the owner must want the group to be published.
-BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
-    (GroupVisibility.PUBLIC, PromotionLevel.PRIVATE): Share.NOTHING,
-    (GroupVisibility.PUBLIC, PromotionLevel.MEMBERS): Share.LEAST,
-    (GroupVisibility.PUBLIC, PromotionLevel.PUBLIC): Share.ALL,
-    (GroupVisibility.UNLISTED, PromotionLevel.PRIVATE): Share.NOTHING,
-    (GroupVisibility.UNLISTED, PromotionLevel.MEMBERS): Share.NOTHING,
-    (GroupVisibility.UNLISTED, PromotionLevel.PUBLIC): Share.NOTHING,
-    (GroupVisibility.PRIVATE, PromotionLevel.PRIVATE): Share.NOTHING,
-    (GroupVisibility.PRIVATE, PromotionLevel.MEMBERS): Share.NOTHING,
-    (GroupVisibility.PRIVATE, PromotionLevel.PUBLIC): Share.NOTHING,
+BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], GroupPublishLevel]] = {
+    (GroupVisibility.PUBLIC, PromotionLevel.PRIVATE): GroupPublishLevel.NOTHING,
+    (GroupVisibility.PUBLIC, PromotionLevel.MEMBERS): GroupPublishLevel.MINIMAL,
+    (GroupVisibility.PUBLIC, PromotionLevel.PUBLIC): GroupPublishLevel.FULL,
+    (GroupVisibility.UNLISTED, PromotionLevel.PRIVATE): GroupPublishLevel.NOTHING,
+    (GroupVisibility.UNLISTED, PromotionLevel.MEMBERS): GroupPublishLevel.NOTHING,
+    (GroupVisibility.UNLISTED, PromotionLevel.PUBLIC): GroupPublishLevel.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.PRIVATE): GroupPublishLevel.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.MEMBERS): GroupPublishLevel.NOTHING,
+    (GroupVisibility.PRIVATE, PromotionLevel.PUBLIC): GroupPublishLevel.NOTHING,
 }
 
 
-def share_of(group: Group) -> Share:
+def publish_level_of(group: Group) -> GroupPublishLevel:
     """The publication level of a group created on this site."""
     if group.deleted_at is not None or not group.details.sync_enabled or group.is_read_only:
-        return Share.NOTHING
+        return GroupPublishLevel.NOTHING
     return BY_LEVEL[group.details.visibility, group.details.promotion_level]
 
 

@@ -27,7 +27,7 @@ from openmeet.domain.groups.model import (
     PromotionLevel,
 )
 from openmeet.domain.groups.ownership import published_backups
-from openmeet.domain.groups.publication import BY_LEVEL, Share, record_holder_of, share_of
+from openmeet.domain.groups.publication import BY_LEVEL, GroupPublishLevel, publish_level_of, record_holder_of
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
@@ -100,19 +100,19 @@ async def apply_record(
     if group is None:
         raise LookupError(f"publication of a group that is not here: {publication.subject_id}")
     await links.store_group_location(tx, group.id, version.uri, version.cid)
-    share = share_of(group)
-    if share is Share.NOTHING:
+    publish_level = publish_level_of(group)
+    if publish_level is GroupPublishLevel.NOTHING:
         return  # the record is being retracted, so its content does not matter
     agreed = merge_local.agreed_record(publication, version, tx.now)
     base_record = record_of(version.body) if agreed is None else agreed
-    base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, theirs)
+    base, ours = await _base_and_ours(tx, context, group, publication, base_record, publish_level, theirs)
     base = ours if agreed is None else base
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
     theirs = replace(theirs, **{name: getattr(base, name) for name in silent})
     fixed: dict[str, Any] = {"backup_admins": ours.backup_admins}
     if group.details.promotion_level is not PromotionLevel.PUBLIC:
         fixed["level"] = ours.level
-    if share is Share.LEAST:
+    if publish_level is GroupPublishLevel.MINIMAL:
         fixed_values = {
             name: getattr(ours, name)
             for group_of in GROUP_RULE.groups
@@ -149,7 +149,7 @@ async def publish_again(tx: Transaction, group: Group) -> None:
     less public in the meantime stays as it is.
     """
     level = BY_LEVEL[group.details.visibility, group.details.promotion_level]
-    if level is Share.NOTHING or group.details.sync_enabled:
+    if level is GroupPublishLevel.NOTHING or group.details.sync_enabled:
         return
     with_sync = replace(group, details=replace(group.details, sync_enabled=True))
     after = await actions.change(tx, group, with_sync, by=record_holder_of(group), is_read=True)
@@ -162,15 +162,15 @@ async def _unsent(
     """Return the edits made here that the deleted record did not contain, and all values of the group, so that later
     edits are found as well.
     """
-    share = share_of(group)
-    if share is Share.NOTHING or publication.base_body is None:
+    publish_level = publish_level_of(group)
+    if publish_level is GroupPublishLevel.NOTHING or publication.base_body is None:
         return None
     base_record = record_of(publication.base_body)
     try:
         agreed = read_group(GROUP, base_record)
     except Unmappable:
         return None
-    base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, agreed)
+    base, ours = await _base_and_ours(tx, context, group, publication, base_record, publish_level, agreed)
     return merge_local.unsent_edits(GROUP_RULE, publication, base, ours)
 
 
@@ -179,12 +179,12 @@ async def differing(
 ) -> tuple[str, ...]:
     """Return the details of the group whose values in the record differ from what we would write, by their names here."""
     group = await queries.by_id(reader, GroupId(publication.subject_id))
-    share = Share.NOTHING if group is None else share_of(group)
-    if group is None or share is Share.NOTHING:
+    publish_level = GroupPublishLevel.NOTHING if group is None else publish_level_of(group)
+    if group is None or publish_level is GroupPublishLevel.NOTHING:
         return ()
     theirs = read_group(GROUP, record_of(body))
-    ours = await _stated_here(reader, context, group, share, record_of(body))
-    compared = _MINIMAL_FIELDS if share is Share.LEAST else DETAILS.keys()
+    ours = await _stated_here(reader, context, group, publish_level, record_of(body))
+    compared = _MINIMAL_FIELDS if publish_level is GroupPublishLevel.MINIMAL else DETAILS.keys()
     return tuple(sorted(DETAILS[name] for name in compared if getattr(ours, name) != getattr(theirs, name)))
 
 
@@ -199,11 +199,11 @@ async def _base_and_ours(
     group: Group,
     publication: Publication,
     base_record: dict[str, Value],
-    share: Share,
+    publish_level: GroupPublishLevel,
     theirs: ParsedGroup,
 ) -> tuple[ParsedGroup, ParsedGroup]:
     """Return the agreed version, and what the group's record would contain now, both in parsed form."""
-    ours = await _stated_here(tx, context, group, share, base_record)
+    ours = await _stated_here(tx, context, group, publish_level, base_record)
     try:
         base = read_group(GROUP, base_record)
     except Unmappable:
@@ -214,11 +214,15 @@ async def _base_and_ours(
 
 
 async def _stated_here(
-    reader: Reader, context: IngestionContext, group: Group, share: Share, previous: Mapping[str, Value]
+    reader: Reader,
+    context: IngestionContext,
+    group: Group,
+    publish_level: GroupPublishLevel,
+    previous: Mapping[str, Value],
 ) -> ParsedGroup:
     """Return what the group's record would contain if it replaced ``previous`` now."""
     page = f"{context.instance}{group_path(group.slug)}"
-    group_out = GroupToWrite(group, share, page, await published_backups(reader, group))
+    group_out = GroupToWrite(group, publish_level, page, await published_backups(reader, group))
     return read_group(GROUP, write_group(group_out, previous))
 
 
@@ -251,7 +255,7 @@ async def _apply(tx: Transaction, group: Group, ours: ParsedGroup, merged: Parse
         return
     after = await actions.change(tx, group, changed_group, by=record_holder_of(group), is_read=True)
     await group_hosting.apply_edit(tx, group, after)
-    if share_of(after) is not share_of(group):
+    if publish_level_of(after) is not publish_level_of(group):
         # Retract what exceeds the current publish level.
         await publications.make_due(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 

@@ -26,7 +26,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import record_queries
-from openmeet.domain.groups.publication import Share, record_holder_of, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of, record_holder_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
@@ -149,7 +149,7 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
         await local_groups.publish_again(tx, group)
         await links.store_group_location(tx, group.id, message.uri, message.cid)
         return True
-    if share_of(group) is Share.NOTHING and not is_back:
+    if publish_level_of(group) is GroupPublishLevel.NOTHING and not is_back:
         return False
     subject = SubjectRevision(group.id, holder_id, group.revision, group.updated_at)
     if not await _reattach_uncounted(tx, message, PublicationKind.GROUP, subject, is_back=is_back):

@@ -24,7 +24,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
-from openmeet.domain.groups.publication import Share, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
@@ -97,7 +97,7 @@ def _may_be_public(group: Group, membership: Membership) -> bool:
     """Whether a membership in this state would be published."""
     if group.is_read_only:
         return membership.role in INSIDE or membership.role is GroupRole.PENDING
-    return membership.role in INSIDE and share_of(group) is Share.ALL
+    return membership.role in INSIDE and publish_level_of(group) is GroupPublishLevel.FULL
 
 
 async def _attach(

@@ -13,7 +13,7 @@ from groundwork.errors import Refused
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group, GroupRevision
-from openmeet.domain.groups.publication import Share
+from openmeet.domain.groups.publication import GroupPublishLevel
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.publishing_preferences import PermissionRevision
 from openmeet.domain.media.pictures import Picture
@@ -70,18 +70,18 @@ class PublishSeries:
 
 @dataclass(frozen=True, slots=True)
 class PublishGroup:
-    """Write the group's own record into this repository, including its picture if ``share`` allows it."""
+    """Write the group's own record into this repository, including its picture if ``publish_level`` allows it."""
 
     group: Group
     identity: Identity
-    share: Share
+    publish_level: GroupPublishLevel
     backup_admins: tuple[Did, ...]
     predecessor: StrongRef | None
     basis: DecisionBasis = _NO_BASIS
 
     @property
     def picture(self) -> Picture | None:
-        return self.group.picture if self.share is Share.ALL else None
+        return self.group.picture if self.publish_level is GroupPublishLevel.FULL else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import GroupId
-from openmeet.domain.groups.publication import Share, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of
 from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
@@ -269,7 +269,9 @@ async def _publishing_group_account(reader: Reader, event: Event) -> UserId | No
     publish its events with it.
     """
     group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
-    account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
+    account = (
+        None if group is None or publish_level_of(group) is not GroupPublishLevel.FULL else group.network.account_id
+    )
     if account is None or not (await identity_queries.consent(reader, account)).is_given:
         return None
     return account

@@ -21,7 +21,7 @@ from openmeet.domain.groups import record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Membership
 from openmeet.domain.groups.ownership import published_backups
-from openmeet.domain.groups.publication import Share, record_holder_of, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of, record_holder_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
@@ -60,8 +60,8 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
         return DoNothing()
     if not group.details.sync_enabled:
         return WithholdOrRetract(PublicationReason.GROUP_PUBLISHING_TURNED_OFF)
-    share = share_of(group)
-    if share is Share.NOTHING:
+    publish_level = publish_level_of(group)
+    if publish_level is GroupPublishLevel.NOTHING:
         return WithholdOrRetract(PublicationReason.GROUP_NOT_PUBLIC)
     record_holder = record_holder_of(group)
     if not (await identity_queries.consent(reader, record_holder)).is_given:
@@ -80,7 +80,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
     backups = await published_backups(reader, group)
     before = await record_queries.newest_superseded(reader, group.id)
     predecessor = None if before is None else StrongRef(*before)
-    return PublishGroup(group, identity, share, backups, predecessor)
+    return PublishGroup(group, identity, publish_level, backups, predecessor)
 
 
 async def decide_superseded_group(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
@@ -91,7 +91,7 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
         return WithholdOrRetract(PublicationReason.GROUP_DELETED)
     if not has_consented:
         return WithholdOrRetract(PublicationReason.NOT_AGREED)
-    if publication.is_withdrawn or share_of(group) is Share.NOTHING:
+    if publication.is_withdrawn or publish_level_of(group) is GroupPublishLevel.NOTHING:
         return WithholdOrRetract(PublicationReason.GROUP_OFF_NETWORK)
     successor_uri = group.network.record_uri
     if successor_uri is None or successor_uri == publication.subject_id:
@@ -114,7 +114,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
         return DoNothing()
     if event.record_deleted_at is not None:
         return DoNothing()
-    if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
+    if publish_level_of(group) is not GroupPublishLevel.FULL or reach_of(event) is not PublishLevel.FULL:
         return WithholdOrRetract(PublicationReason.GROUP_EVENTS_PRIVATE)
     target = await group_repository(reader, group, publication)
     if not isinstance(target, Identity):
@@ -181,7 +181,7 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
         return WithholdOrRetract(PublicationReason.NOT_AGREED)
     if publication.is_withdrawn:
         return WithholdOrRetract(PublicationReason.WITHDRAWN)
-    if not group.is_read_only and share_of(group) is not Share.ALL:
+    if not group.is_read_only and publish_level_of(group) is not GroupPublishLevel.FULL:
         return WithholdOrRetract(PublicationReason.MEMBERS_PRIVATE)
     if group.is_hidden:
         return _decide_if_hidden(publication)
@@ -234,7 +234,7 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     role_token = ROLE_TOKENS[membership.role]
     if role_token is None:
         return WithholdOrRetract(PublicationReason.NOT_A_MEMBER)
-    if share_of(group) is not Share.ALL:
+    if publish_level_of(group) is not GroupPublishLevel.FULL:
         return WithholdOrRetract(PublicationReason.MEMBERS_PRIVATE)
     statement = await _member_statement(reader, group, membership)
     if statement is None:

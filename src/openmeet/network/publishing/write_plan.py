@@ -301,7 +301,7 @@ async def _event_content(
 def _group_content(dependencies: PublishingDependencies, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
     group, avatar = decision.group, None if blob is None else blob.media
     page = f"{dependencies.instance}{group_path(group.slug)}"
-    return GroupToWrite(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
+    return GroupToWrite(group, decision.publish_level, page, decision.backup_admins, decision.predecessor, avatar)
 
 
 async def _series_record(

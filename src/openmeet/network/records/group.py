@@ -28,7 +28,7 @@ from openmeet.domain.groups.model import (
     JoinPolicy,
     PromotionLevel,
 )
-from openmeet.domain.groups.publication import Share, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.places import ADDRESS, ParsedPicture, PictureToWrite, blob_value, cid_of_blob, entries_of
@@ -54,7 +54,7 @@ class GroupToWrite:
     """The public part of a group. ``backup_admins``: those who agreed to be named."""
 
     group: Group
-    share: Share
+    publish_level: GroupPublishLevel
     page_url: str
     backup_admins: tuple[Did, ...] = ()
     predecessor: StrongRef | None = None
@@ -99,7 +99,7 @@ def write_group(
     A key whose meaning did not change stays as another app wrote it. ``agreed``: the last version that was understood,
     used if ``previous`` cannot be understood. Content that was not changed here since then stays.
     """
-    details, is_all = ours.group.details, ours.share is Share.ALL
+    details, is_all = ours.group.details, ours.publish_level is GroupPublishLevel.FULL
     before = previous or {}
     fields: dict[str, Value] = {
         "name": details.name,
@@ -279,4 +279,8 @@ async def group_part(reader: Reader, event: Event) -> str | None:
     if event.group is None or reach_of(event) is not PublishLevel.FULL:
         return None
     group = await queries.by_id(reader, event.group.id)
-    return None if group is None or group.is_hidden or share_of(group) is not Share.ALL else group.network.record_uri
+    return (
+        None
+        if group is None or group.is_hidden or publish_level_of(group) is not GroupPublishLevel.FULL
+        else group.network.record_uri
+    )

@@ -18,7 +18,7 @@ from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
 from openmeet.domain.groups.model import INSIDE, GroupRole, Membership
-from openmeet.domain.groups.publication import Share, record_holder_of, share_of
+from openmeet.domain.groups.publication import GroupPublishLevel, publish_level_of, record_holder_of
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -63,7 +63,7 @@ class OnTheNetwork:
     creating it failed.
     """
 
-    share: Share
+    publish_level: GroupPublishLevel
     uri: str | None
     status: Explanation | None
     is_switched_on: bool
@@ -80,7 +80,7 @@ async def on_the_network(reader: Reader, seen: ViewedGroup) -> OnTheNetwork:
     """The group's publication status and record, for everyone who may see the group."""
     group, on = seen.group, await switches(reader)
     record_holder = record_holder_of(group)
-    share = Share.ALL if group.is_read_only else share_of(group)
+    publish_level = GroupPublishLevel.FULL if group.is_read_only else publish_level_of(group)
     publication_state = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
     agreed = (await identity_queries.consent(reader, record_holder)).is_given
     handle: str | None = None
@@ -93,22 +93,24 @@ async def on_the_network(reader: Reader, seen: ViewedGroup) -> OnTheNetwork:
     did, asks = await permission_for(reader, record_holder, Feature.GROUPS)
     membership = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
     return OnTheNetwork(
-        share=share,
+        publish_level=publish_level,
         uri=group.network.record_uri,
-        status=publication_state.explanation_for_owner(reader.now, is_allowed=agreed and share is not Share.NOTHING),
+        status=publication_state.explanation_for_owner(
+            reader.now, is_allowed=agreed and publish_level is not GroupPublishLevel.NOTHING
+        ),
         is_switched_on=Flag.GROUPS in on,
         has_agreed=agreed,
         handle=handle,
         problem=problem,
-        asks=asks and share is not Share.NOTHING,
+        asks=asks and publish_level is not GroupPublishLevel.NOTHING,
         did=did,
-        mine=None if seen.viewer is None else await _own_name(reader, seen, seen.viewer, membership, share),
+        mine=None if seen.viewer is None else await _own_name(reader, seen, seen.viewer, membership, publish_level),
         merged=await merge_decisions.count(reader, group.network.record_uri or ""),
     )
 
 
 async def _own_name(
-    reader: Reader, seen: ViewedGroup, viewer: UserId, membership: Membership | None, share: Share
+    reader: Reader, seen: ViewedGroup, viewer: UserId, membership: Membership | None, publish_level: GroupPublishLevel
 ) -> OwnName | None:
     may_ask = seen.group.is_read_only and (membership is None or membership.role is not GroupRole.BANNED)
     if not may_ask and (membership is None or membership.role not in INSIDE):
@@ -116,7 +118,7 @@ async def _own_name(
     is_public = membership is not None and membership.sync_enabled
     agreed = (await identity_queries.consent(reader, viewer)).is_given
     did, asks = await permission_for(reader, viewer, Feature.MEMBERSHIPS)
-    can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
+    can_be = publish_level is GroupPublishLevel.FULL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if membership is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, status=None, uri=None, asks=asks, did=did)
     publication_state = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [membership.id]))[
@@ -282,7 +284,7 @@ async def _network_output(request: Request) -> GroupNetworkOutput:
     own_name = network.mine
     return GroupNetworkOutput(
         record_uri=network.uri,
-        share=("nothing", "least", "all")[network.share],
+        share=("nothing", "least", "all")[network.publish_level],
         is_kept_elsewhere=seen.group.is_read_only,
         handle=network.handle or None,
         mine=None
