@@ -193,7 +193,7 @@ async def _answer_page(
     context = {
         "event": event,
         "subject": subject_of_event(event, reader.now),
-        "mine": own_rsvp,
+        "own_rsvp": own_rsvp,
         "fields": fields,
         # The person has a place and could bring others, but no places are left for them now.
         "has_no_place_for_others": own_rsvp is not None

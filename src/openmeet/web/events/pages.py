@@ -409,14 +409,14 @@ async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     """Publication status chips, for the viewer's own records only."""
-    hosts = mines = published = None
+    sync_of_event = sync_of_answer = published = None
     merged = 0
     has_public_record = False
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
     has_agreed = agreement.is_given
     if caller is not None and caller.user_id == event.author_id:
         statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, [event.id])
-        hosts = event_sync(event, statuses[event.id], reader.now, has_agreed=has_agreed)
+        sync_of_event = event_sync(event, statuses[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.has_foreign_record and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not statuses[event.id].is_withdrawn
@@ -426,15 +426,15 @@ async def _sync_context(
         ]
         # Of a person who declined, only what other apps can see matters.
         if own_rsvp.status is not AttendanceStatus.DECLINED or published.uri or own_rsvp.record_uri:
-            mines = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
+            sync_of_answer = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
     sharing = None
     if caller is not None:
         uris = () if own_rsvp is None or published is None else (own_rsvp.record_uri, published.uri)
         has_record = any(uri is not None for uri in uris)
         sharing = await sharing_of(reader, event, own_rsvp, caller.user_id, agreement, has_record=has_record)
     return {
-        "event_sync": hosts,
-        "mine_sync": mines,
+        "event_sync": sync_of_event,
+        "answer_sync": sync_of_answer,
         "sharing": sharing,
         "merged": merged,
         "has_public_record": has_public_record,

@@ -254,7 +254,7 @@ def _answers_context(
     sees_list = viewer.is_hosting or sees_who_comes(settings, is_going=own_rsvp is not None and own_rsvp.is_seated)
     return {
         "counts": people.counts,
-        "mine": own_rsvp,
+        "own_rsvp": own_rsvp,
         "can_answer": can_answer,
         "wanted": requested.reply,
         "asked_first": settings.questions if can_answer and not viewer.is_hosting and not says_yes else (),
