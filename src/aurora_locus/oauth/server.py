@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth.access_tokens import AccessTokens
 from aurora_locus.oauth.clients import Clients
-from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments
+from aurora_locus.oauth.proofs import DpopNonces
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
 from aurora_locus.oauth.session_cache import SessionCache
 from groundwork.cache.contract import Cache

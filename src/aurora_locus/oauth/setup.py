@@ -12,8 +12,8 @@ from aurora_locus.keys import server_keys
 from aurora_locus.oauth import codes, requests, sessions
 from aurora_locus.oauth.access_tokens import AccessTokens
 from aurora_locus.oauth.clients import Clients, Fetch
-from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments, Resolve
+from aurora_locus.oauth.proofs import DpopNonces
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.oauth.session_cache import SessionCache

@@ -1,6 +1,6 @@
 """Complete an app view's response: check whether it is behind, add the missing records, and report the lag."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -18,10 +18,10 @@ from aurora_locus.accounts import queries as accounts
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.services import KnownService
 from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, read_whole, whole_body
-from aurora_locus.read_after_write import feeds, profiles, threads
 from aurora_locus.read_after_write import recent as recently
 from aurora_locus.read_after_write.author import Pictures, ViewingAccount
 from aurora_locus.read_after_write.recent import RecentWrites
+from aurora_locus.read_after_write.views import GET_POST_THREAD, VIEWS, missing_thread
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
@@ -130,8 +130,8 @@ async def _completed(
     recent: RecentWrites,
 ) -> dict[str, Any] | None:
     if reply.status != HTTPStatus.OK:
-        is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"
-        return await threads.missing_thread(author, parameters, recent) if is_missing else None
+        is_missing = nsid == GET_POST_THREAD and read_error(reply.status, body).name == "NotFound"
+        return await missing_thread(author, parameters, recent) if is_missing else None
     response = msgspec.json.decode(body)
     if not isinstance(response, dict):
         return None
@@ -143,15 +143,3 @@ def with_decodable_encoding(request: Request) -> Request:
     """Return the request to send upstream, with an encoding that this server can decode."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
-
-
-Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], RecentWrites], Awaitable[dict[str, Any]]]
-
-VIEWS: Final[Mapping[Nsid, Complete]] = {
-    Nsid("app.bsky.actor.getProfile"): profiles.profile,
-    Nsid("app.bsky.actor.getProfiles"): profiles.profiles,
-    Nsid("app.bsky.feed.getActorLikes"): feeds.actor_likes,
-    Nsid("app.bsky.feed.getAuthorFeed"): feeds.author_feed,
-    threads.NSID: threads.thread,
-    Nsid("app.bsky.feed.getTimeline"): feeds.timeline,
-}

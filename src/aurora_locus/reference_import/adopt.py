@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.data.cid import Cid
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.reference_import import apps, events, files, people, repositories, verification
+from aurora_locus.reference_import import apps, events, files, people, repositories
 from aurora_locus.reference_import.old_folder import OldFolder, open_read_only, require_stopped
 from aurora_locus.reference_import.people import ReferenceAccount
 from aurora_locus.reference_import.survey import Progress, Survey, survey
@@ -35,7 +36,7 @@ from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.staging import StagedDatabase, stage
 from groundwork.database.transaction import Database
-from groundwork.errors import Refused
+from groundwork.errors import Refused, Unavailable
 from groundwork.sealing import Sealer
 
 T = TypeVar("T")
@@ -180,7 +181,7 @@ async def _import_into(
         with open_read_only(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
             await _take_events(db, sequencer, since, findings, re_signed)
-        await verification.verify(db, findings, progress)
+        await verify(db, findings, progress)
         require_stopped(folder)
 
 
@@ -309,3 +310,50 @@ async def _built_in_thread(batches: Iterator[T]) -> AsyncIterator[T]:
     """Build each batch in a thread, because reading and encoding would block the event loop."""
     while (batch := await asyncio.to_thread(next, batches, None)) is not None:
         yield batch
+
+
+_COUNTS = {
+    "accounts": "select count(*) from accounts",
+    "records": "select count(*) from records",
+    "blocks": "select count(*) from blocks",
+    "app passwords": "select count(*) from app_passwords",
+    "sessions": "select count(*) from sessions",
+    "invite codes": "select count(*) from invite_codes",
+}
+_BLOCKS_AT_ONCE = 1000
+_LAST = "select last from sequencer where id = 1"
+
+
+async def verify(db: Database, findings: Survey, progress: Progress) -> None:
+    """Compare counts and heads, and every stored block with its CID. Raises Unavailable, naming the differences."""
+    differing = []
+    async with db.reader() as reader:
+        for noun, statement in _COUNTS.items():
+            row = await reader.fetch_one(statement)
+            imported_count = 0 if row is None else int(row[0])
+            if imported_count != findings.counts.get(noun, 0):
+                differing.append(f"{imported_count} {noun} instead of {findings.counts.get(noun, 0)}")
+        last = await reader.fetch_one(_LAST)
+    if last is None or last[0] != findings.next_after:
+        differing.append(f"the firehose stands elsewhere than at {findings.next_after}")
+    for done, person in enumerate(findings.people):
+        progress(done, len(findings.people), f"(comparing) {person.new_handle}")
+        differing += await _differing_blocks(db, person.did)
+    if differing:
+        raise Unavailable("The imported data differs from the original: " + "; ".join(differing) + ".")
+
+
+async def _differing_blocks(db: Database, did: Did) -> list[str]:
+    head = await reader.find_head(db, did)
+    if head is None:
+        return [f"{did} has no repository"]
+    after, has_head = b"", False
+    while page := await reader.blocks_after(db, head.did, after, limit=_BLOCKS_AT_ONCE):
+        for key, small in page:
+            cid = Cid(key)
+            has_head = has_head or cid == head.commit
+            block = (await reader.load_raw_blocks(db, did, [key])).get(key) if small is None else small
+            if block is None or not cid.names(block):
+                return [f"the block {cid} of {did} has other bytes"]
+        after = page[-1][0]
+    return [] if has_head else [f"the head of {did} is not among its blocks"]

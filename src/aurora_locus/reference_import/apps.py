@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.oauth import sessions
 from aurora_locus.oauth.model import ClientBinding, OAuthSession
 from aurora_locus.oauth.refresh_tokens import session_id_of_reference_token
-from aurora_locus.reference_import.instants import instant
+from aurora_locus.reference_import.old_folder import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 

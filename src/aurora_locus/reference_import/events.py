@@ -19,7 +19,7 @@ from at_protocol.sync import events as messages
 from at_protocol.sync import frames
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
-from aurora_locus.reference_import.instants import instant
+from aurora_locus.reference_import.old_folder import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 

@@ -10,8 +10,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.uploads import object_name, quarantine_name
-from aurora_locus.reference_import.instants import instant
-from aurora_locus.reference_import.old_folder import OldFolder
+from aurora_locus.reference_import.old_folder import OldFolder, instant
 from groundwork.blobstore.contract import PIECE_BYTES, BlobStore
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer

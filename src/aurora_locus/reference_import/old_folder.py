@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from at_protocol.syntax.datetime import parse_datetime
+from groundwork.clock import Instant
 from groundwork.errors import Refused
 
 # SQLite locks bytes of the file that hold no content. While a database is open in WAL mode, one of them is always
@@ -145,3 +147,13 @@ def is_open(path: Path) -> bool:
     with path.open("rb") as file:
         lock = fcntl.fcntl(file, fcntl.F_GETLK, lock_query)
     return bool(struct.unpack(_FLOCK, lock[: len(lock_query)])[0] != fcntl.F_UNLCK)
+
+
+def instant(text: str) -> Instant:
+    """Parse an ISO 8601 text. Raises Malformed."""
+    return Instant(parse_datetime(text))
+
+
+def maybe_instant(text: str | None) -> Instant | None:
+    """Parse an ISO 8601 text as ``instant`` does; None stays None."""
+    return None if text is None else instant(text)

@@ -8,7 +8,7 @@ from typing import Any
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.email_tokens import EmailTokens, TokenPurpose
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME
-from aurora_locus.reference_import.instants import instant, maybe_instant
+from aurora_locus.reference_import.old_folder import instant, maybe_instant
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer

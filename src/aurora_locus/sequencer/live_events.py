@@ -1,4 +1,4 @@
-"""The newest events in memory, and the subscribers that wait for more.
+"""The newest events in memory, the subscribers that wait for more, and the pages of the log for those further behind.
 
 Commits announce their frames to this module once they are durable. Frames enter the ring strictly in order. If a frame
 does not follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap), the
@@ -11,8 +11,9 @@ positions are found by search, not by subtraction.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from contextvars import Context
 from itertools import accumulate
 from typing import Protocol, TypeVar
@@ -20,13 +21,23 @@ from typing import Protocol, TypeVar
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.page_budget import PageBudget
 from aurora_locus.sequencer.retry import read_with_retry
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
 # Removing the head of a list moves everything after it. Doing so in batches makes the cost per frame constant.
 _TRIM_STRIDE = 512
+
+# Pages of ordinary frames, which have one to three kilobytes, are limited by number, which costs less.
+MAX_FRAMES = 500
+MAX_PAGE_BYTES = 2 * 1024 * 1024
+_MIN_PAGE_BYTES = 64 * 1024
+_BUDGET_BYTES = 64 * 1024 * 1024
+# A new page takes at most this part of what is left, so that the budget is not used up by the first few.
+_SHARE = 4
+_READS_AT_ONCE = 2
+
+Page = Sequence[tuple[int, bytes]]
 T = TypeVar("T")
 
 
@@ -94,6 +105,35 @@ class RingBuffer:
         self._numbers = [self._numbers[index] for index in kept_indexes]
         self._dropped = 0
         self._bytes = sum(map(len, self._frames))
+
+
+class PageBudget:
+    """Pages of the log for subscribers below the ring: how large they are, and how many are read at once.
+
+    Anybody can open hundreds of streams at any position and read slowly. So the pages that are in memory share one
+    budget: the more of it is in use, the smaller is the next page. The smallest still contains one frame, however
+    large. Only a few pages are read at a time, so that other requests find a free connection to the database.
+    """
+
+    def __init__(self, max_bytes: int = _BUDGET_BYTES) -> None:
+        self._left = max_bytes
+        self._turns = asyncio.Semaphore(_READS_AT_ONCE)
+
+    async def read(self, db: Database, position: int) -> Page:
+        """Read the next events above ``position``, in order. Raises what the database raises."""
+        async with self._turns:
+            max_bytes = max(_MIN_PAGE_BYTES, min(MAX_PAGE_BYTES, self._left // _SHARE))
+            return await queries.page(db, position, MAX_FRAMES, max_bytes=max_bytes)
+
+    @contextmanager
+    def held(self, page: Page) -> Iterator[None]:
+        """Count a page as in memory for the duration of the block."""
+        size = sum(len(frame) for _, frame in page)
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size
 
 
 class Listener(Protocol):

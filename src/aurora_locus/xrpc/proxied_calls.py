@@ -28,7 +28,8 @@ from aurora_locus.federation.services import (
 )
 from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_headers
 from aurora_locus.read_after_write.author import Pictures
-from aurora_locus.read_after_write.completing import GZIP, VIEWS, ReadAfterWrite, with_decodable_encoding
+from aurora_locus.read_after_write.completing import GZIP, ReadAfterWrite, with_decodable_encoding
+from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import XrpcHost

@@ -21,7 +21,7 @@ from at_protocol.repo.commit import is_signed_by, verify_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
-from aurora_locus.reference_import import adopt, verification
+from aurora_locus.reference_import import adopt
 from aurora_locus.reference_import.environment import read_environment, settings_for
 from aurora_locus.reference_import.old_folder import locate
 from checks import reference
@@ -406,7 +406,7 @@ async def test_failed_import_leaves_nothing_and_can_be_repeated(
             await db.close()
 
     with monkeypatch.context() as patched:
-        patched.setattr(verification, "verify", fail)
+        patched.setattr(adopt, "verify", fail)
         with pytest.raises(Unavailable):
             await adopt.adopt(old, environment, settings, clock, unnoticed, findings)
     assert await accounts() == 0

@@ -7,7 +7,7 @@ import pytest
 
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.page_budget import MAX_FRAMES, MAX_PAGE_BYTES, Page, PageBudget
+from aurora_locus.sequencer.live_events import MAX_FRAMES, MAX_PAGE_BYTES, Page, PageBudget
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from tests.aurora_locus.conftest import assemble

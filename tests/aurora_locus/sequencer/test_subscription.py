@@ -10,7 +10,7 @@ import pytest
 
 from at_protocol.sync import events
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import page_budget, queries, retry
+from aurora_locus.sequencer import live_events, queries, retry
 from aurora_locus.sequencer.retention import last_expired_number, retire
 from aurora_locus.sequencer.subscription import StreamError, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
@@ -325,7 +325,7 @@ async def test_failing_reads_cause_neither_gap_nor_duplicate(
     """If every second read from the database fails, there is neither a gap nor a duplicate, while writing goes far
     ahead of a short ring.
     """
-    monkeypatch.setattr(page_budget, "MAX_FRAMES", 7)
+    monkeypatch.setattr(live_events, "MAX_FRAMES", 7)
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
     ada = await HostedRepository.make(repositories, "ada")
     for number in range(100):
