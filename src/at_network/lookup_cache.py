@@ -10,16 +10,16 @@ The least recently used entries are dropped first.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
 from groundwork.clock import MINUTE, SECOND, Clock
 from groundwork.errors import Failure, NotFound, Unavailable
-from groundwork.memory_size import memory_bytes
 from groundwork.threads import never_refused
 
 K = TypeVar("K")
@@ -32,6 +32,11 @@ _MAX_HOSTS = 10_000
 
 # What the cache itself needs for an entry: its place in three dictionaries, and the entry's own fields.
 _ENTRY_BYTES = 600
+
+# OpenSSL's structures of one elliptic curve key take about this much.
+_OPAQUE_BYTES = 2_000
+
+_PLAIN = (str, bytes, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +210,30 @@ def _copy(failure: Failure) -> Failure:
     copied = type(failure).__new__(type(failure), *failure.args)
     vars(copied).update(vars(failure))
     return copied
+
+
+def memory_bytes(value: object) -> int:
+    """Return the estimated bytes of a value: text, bytes, numbers, collections, dataclasses, exceptions of these.
+
+    It counts everything that a value leads to, and a part that occurs twice counts twice, so the estimate is high rather
+    than low. Objects of compiled libraries do not show what they hold; each counts a flat amount.
+    """
+    total = 0
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        total += sys.getsizeof(one)
+        if isinstance(one, _PLAIN):
+            continue
+        if isinstance(one, Mapping):
+            pending += one.keys()
+            pending += one.values()
+        elif isinstance(one, list | tuple | set | frozenset):
+            pending += one
+        elif isinstance(one, BaseException):
+            pending += (one.args, vars(one))
+        elif is_dataclass(one):
+            pending += (getattr(one, name) for name in one.__dataclass_fields__)
+        else:
+            total += _OPAQUE_BYTES
+    return total

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import tracemalloc
 import weakref
+from dataclasses import dataclass
 
 import pytest
 
-from at_network.lookup_cache import Lifetimes, LookupCache
+from at_network.lookup_cache import Lifetimes, LookupCache, memory_bytes
 from groundwork.clock import HOUR, MINUTE, SECOND
 from groundwork.errors import NotFound, RemoteFailed, Unavailable
 
@@ -249,3 +251,34 @@ async def test_failure_does_not_keep_the_response_that_caused_it(clock):
     await run_pending_tasks()
     gc.collect()
     assert [one() for one in seen] == [None] * 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    tags: tuple[str, ...]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: b"x" * 1_000_000,
+        lambda: "é" * 1_000_000,
+        lambda: [[] for _ in range(10_000)],
+        lambda: {f"key {number}": {} for number in range(10_000)},
+        lambda: tuple(f"{number}é" for number in range(10_000)),
+        lambda: {number: float(number) for number in range(10_000)},
+        lambda: [Row(f"name {number}", (f"a{number}", f"b{number}")) for number in range(10_000)],
+        lambda: [NotFound(f"There is no {number}.") for number in range(1_000)],
+        lambda: frozenset(f"{number}" for number in range(10_000)),
+    ],
+)
+def test_estimate_is_close_to_what_is_allocated(make):
+    """The estimate of memory is about what the interpreter allocates."""
+    tracemalloc.start()
+    try:
+        value = make()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert 0.95 * taken < memory_bytes(value) < 2 * taken

@@ -8,7 +8,7 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import invites
 from aurora_locus.accounts.invites import InviteCode
 from groundwork.clock import Instant
-from groundwork.database.like import escape_like
+from groundwork.database.expressions import escape_like
 from groundwork.database.transaction import Reader
 
 _FIND = """

@@ -16,7 +16,7 @@ from aurora_locus.moderation.reports import ReportState
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import queries as sequence
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
-from groundwork.database.like import escape_like
+from groundwork.database.expressions import escape_like
 from groundwork.database.transaction import Reader
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState

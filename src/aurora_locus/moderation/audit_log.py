@@ -15,7 +15,7 @@ import msgspec
 from aurora_locus.i18n.sentences import localizable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
-from groundwork.database.like import escape_like
+from groundwork.database.expressions import escape_like
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.errors import InvalidInput
 from groundwork.uuid7 import new_id

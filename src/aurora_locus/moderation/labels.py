@@ -20,7 +20,7 @@ from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.clock import Instant
-from groundwork.database.like import escape_like
+from groundwork.database.expressions import escape_like
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import InvalidInput
 

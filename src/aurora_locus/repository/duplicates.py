@@ -20,7 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.model import PreparedWrite, WriteAction
-from groundwork.database.columns import has_bytes
+from groundwork.database.expressions import has_bytes
 from groundwork.database.transaction import Database, Engine, PlainReader, Writer
 
 # Of a record that names no subject.

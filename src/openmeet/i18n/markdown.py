@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from groundwork.database.like import without_joiners
+from groundwork.database.expressions import without_joiners
 
 # The page uses h1 and h2, so headings in a text start at h3.
 _DEEPER = 2

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.columns import ENGINES, authority_of
+from groundwork.database.expressions import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
 

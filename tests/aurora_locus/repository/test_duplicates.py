@@ -20,7 +20,7 @@ from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HandClock
-from groundwork.database.columns import has_bytes
+from groundwork.database.expressions import has_bytes
 from groundwork.database.transaction import Database, Writer
 from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.aurora_locus.repository.importing import bring, file_of, require_consistent

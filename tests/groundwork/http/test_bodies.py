@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from groundwork.http.application import Application
-from groundwork.http.decompression import decompressor_of
+from groundwork.http.bodies import decompressor_of
 from groundwork.http.faults import render_problem
 from groundwork.http.server import HttpServer, serving
 from groundwork.telemetry.metrics import Metrics

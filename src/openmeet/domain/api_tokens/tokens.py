@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
-from groundwork.database.columns import qualified
+from groundwork.database.expressions import qualified
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.token_hash import hash_token

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
+from groundwork.database.expressions import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.invitation_queries import IS_HIDDEN_FROM_HOSTS, IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus

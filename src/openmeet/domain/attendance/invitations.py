@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.bulk import execute_each, fetch_each
-from groundwork.database.columns import qualified
+from groundwork.database.expressions import qualified
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import (

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import msgspec
 
 from groundwork.database.bulk import SqlWrite, execute_each, fetch_each, insert_rows_sql
-from groundwork.database.columns import ENGINES, authority_of, qualified
+from groundwork.database.expressions import ENGINES, authority_of, qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import IS_HIDDEN_FROM_HOSTS, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (

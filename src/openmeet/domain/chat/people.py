@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
+from groundwork.database.expressions import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.who_comes import sees_who_comes_sql

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.database.like import escape_like, without_joiners, without_joiners_sql
+from groundwork.database.expressions import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat import message_queries, room_queries
 from openmeet.domain.chat.access import access_to_own, reading_floor_sql

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
-from groundwork.database.columns import qualified
+from groundwork.database.expressions import qualified
 from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of

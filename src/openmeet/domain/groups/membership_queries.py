@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.columns import qualified
-from groundwork.database.like import escape_like
+from groundwork.database.expressions import escape_like, qualified
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership, roles_sql
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of

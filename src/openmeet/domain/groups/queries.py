@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
-from groundwork.database.columns import qualified
+from groundwork.database.expressions import qualified
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from groundwork.database.columns import ENGINES, authority_of
+from groundwork.database.expressions import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, member_of

@@ -7,7 +7,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import IDS_PER_STATEMENT
-from groundwork.database.columns import ENGINES, authority_of
+from groundwork.database.expressions import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.merge_decisions.model import EarlierDecision, FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.paging import Page

@@ -16,7 +16,7 @@ from typing import TypeVar
 from at_network.pacing import DEFAULT_PAUSE_SECONDS
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
-from groundwork.database.columns import ENGINES, authority_of
+from groundwork.database.expressions import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
 from groundwork.outbox.delivery import JobHandler

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from groundwork.clock import DAY
 from groundwork.database.bulk import fetch_each
-from groundwork.database.columns import qualified
+from groundwork.database.expressions import qualified
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import encode_explanation
 from openmeet.network.records.collections import RSVPS

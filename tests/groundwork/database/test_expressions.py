@@ -2,7 +2,7 @@
 
 from tests.databases import MakeDatabase
 
-from groundwork.database.columns import authority_of
+from groundwork.database.expressions import authority_of
 
 ADDRESSES = {
     "at://did:plc:abc/app.collection/key": "did:plc:abc",
