@@ -1,10 +1,11 @@
-"""Dates and times as text, always in a named time zone.
+"""Dates and times as text, always in a named time zone; and the zone that the reader has chosen.
 
 The date patterns (Unicode LDML, part 4, "Date Format Patterns") are translatable messages: German uses ``EEEE, d. MMMM
 y``, English (US) ``EEEE, MMMM d, y``. Times of day, names, numbers and the first day of the week are those of the
 language's locale (CLDR).
 """
 
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
 from importlib import resources
@@ -34,6 +35,7 @@ iso = formatting.iso
 iso_or_none = formatting.iso_or_none
 number = formatting.number
 
+_READER_ZONE: ContextVar[str | None] = ContextVar("reader_zone", default=None)
 
 # For dates up to two months ahead, the year is obvious: nobody mistakes next January for last January.
 _NEAR: Final = timedelta(days=62)
@@ -275,3 +277,15 @@ def _offered_zones() -> tuple[str, ...]:
 
 # Forms list these. They accept all of ``ZONES``, and browsers may report a former name.
 OFFERED_ZONES: Final = _offered_zones()
+
+
+def set_reader_zone(zone: str | None) -> None:
+    """Set the zone that the reader of the current page has chosen in their settings; None if they have not. Called once
+    per request.
+    """
+    _READER_ZONE.set(zone)
+
+
+def reader_zone() -> str | None:
+    """The zone of the reader; None if it is not known."""
+    return _READER_ZONE.get()

@@ -18,7 +18,7 @@ from openmeet.domain.events.rules import check
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
-from openmeet.i18n.reader_zone import set_reader_zone
+from openmeet.i18n.formatting import set_reader_zone
 from openmeet.network.records.event_writer import publishable, write_event
 from openmeet.network.records.places import ADDRESS, GEO
 from tests.openmeet.ingestion.network import did, event_value

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from groundwork.clock import Instant, from_datetime
-from openmeet.i18n.reader_zone import set_reader_zone
+from openmeet.i18n.formatting import set_reader_zone
 from openmeet.web.site.reader_zone import shown_zone, zone_of_dates
 
 

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.search import corrected_search
 from openmeet.domain.search.search import SearchQuery
-from openmeet.domain.search.sounds import sounds_of
+from openmeet.domain.search.spelling import sounds_of
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
 

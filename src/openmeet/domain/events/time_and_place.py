@@ -13,7 +13,6 @@ from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.countries import known_code
-from openmeet.i18n.reader_zone import reader_zone
 from openmeet.recurrence import wall_time
 
 TO_BE_ANNOUNCED = lazy("Date to be announced")
@@ -27,7 +26,7 @@ def zone_shown(event: Event | Details) -> str:
     that of the reader, if it is known.
     """
     is_zoneless = isinstance(event, Event) and not event.has_zone and not event.is_all_day
-    return (is_zoneless and event.content.mode is Mode.ONLINE and reader_zone()) or event.time_zone
+    return (is_zoneless and event.content.mode is Mode.ONLINE and formatting.reader_zone()) or event.time_zone
 
 
 def local_time(event: Event | Details, at: Instant) -> datetime:

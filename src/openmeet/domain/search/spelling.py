@@ -8,10 +8,9 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice, product, takewhile
 from typing import Final
 
-from openmeet.domain.search.sounds import sounds_of
 from openmeet.i18n.markdown import folded
 
 # Shorter words than the first length are not corrected. From the second length on, two letters may be wrong.
@@ -45,6 +44,37 @@ _VAGUE: Final = frozenset(
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _REPEATED = re.compile(r"(.)\1\1+")
 _UMLAUT = re.compile("([aou])e")
+
+# Sounds of letters in German and English, applied in this order to a folded word. A capital letter is a sound that later
+# rules leave as it is.
+_SOUND_RULES: Final = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        ("tsch", "C"),
+        ("sch|sh", "S"),
+        ("chs|cks|x", "ks"),
+        ("ch", "X"),
+        ("ph", "f"),
+        ("qu", "kw"),
+        ("ck|q|c(?![eiy])", "k"),
+        ("t[sz]", "z"),
+        ("dt", "t"),
+        ("[ae][iy]", "A"),
+        ("ie|[jy]", "i"),
+        # Silent, except at the beginning.
+        ("(?<=.)h", ""),
+        # Final ``b``, ``d`` and ``g`` in German.
+        ("b$", "p"),
+        ("d$", "t"),
+        ("g$", "k"),
+    )
+)
+# Letters that are pronounced in two ways: ``v`` in ``Vogel`` and ``Klavier``, ``c`` in ``City`` and ``Celsius``, ``ch`` at
+# the beginning of ``Chor`` and ``Chips``.
+_TWO_SOUNDS: Final = tuple(
+    (re.compile(pattern), sounds) for pattern, sounds in (("v", "fw"), ("c", "sz"), ("^X", "kC"))
+)
+_DOUBLED: Final = re.compile(r"(.)\1+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,3 +340,20 @@ def _distance(one: str, other: str) -> int:
                 cost = min(cost, last[column - 2] + 1)
             line.append(cost)
     return line[-1]
+
+
+def sounds_of(word: str) -> set[str]:
+    """The sounds of a folded word: one to eight, because some letters are pronounced in two ways. Words that sound alike,
+    such as ``joga`` and ``yoga``, have one in common.
+
+    The usual phonetic codes (Kölner Phonetik, Soundex) are too coarse: they are the same for ``Karten`` and ``Garten``.
+    """
+    for pattern, sound in _SOUND_RULES:
+        word = pattern.sub(sound, word)
+    found = set()
+    for choice in product(*(sounds if pattern.search(word) else sounds[:1] for pattern, sounds in _TWO_SOUNDS)):
+        spoken = word
+        for (pattern, _), sound in zip(_TWO_SOUNDS, choice, strict=True):
+            spoken = pattern.sub(sound, spoken)
+        found.add(_DOUBLED.sub(r"\1", spoken))
+    return found

@@ -16,7 +16,7 @@ from groundwork.errors import NotSignedIn
 from groundwork.settings import SettingsRefused
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import available, is_known, negotiated, speaking, switch_to
-from openmeet.i18n.reader_zone import set_reader_zone
+from openmeet.i18n.formatting import set_reader_zone
 from openmeet.settings import PREFIX
 from openmeet.web.site.reasons import SiteReason
 

@@ -13,7 +13,6 @@ from groundwork.clock import DAY, Instant
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Details, Event
 from openmeet.i18n import formatting
-from openmeet.i18n.reader_zone import reader_zone
 from openmeet.recurrence.wall_time import local_of
 
 
@@ -30,13 +29,13 @@ class ShownZone:
 
 def reader_zone_or(zone: str) -> str:
     """The zone that the reader has chosen, or this one. For times at which something was done, not for times of events."""
-    return reader_zone() or zone
+    return formatting.reader_zone() or zone
 
 
 def shown_zone(zone: str, label: str, instants: Iterable[Instant]) -> ShownZone:
     """A zone for times at these instants. It is hidden if the reader's zone has the same offset at all of them."""
     moments = tuple(instants)
-    own = reader_zone()
+    own = formatting.reader_zone()
     is_same = own is not None and all(
         local_of(one, zone).utcoffset() == local_of(one, own).utcoffset() for one in moments
     )
