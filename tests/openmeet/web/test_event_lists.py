@@ -201,7 +201,7 @@ async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site)
 
 
 async def test_the_card_of_a_series_with_more_dates_does_not_name_its_group(site: Site) -> None:
-    """The link to the other dates is in the place of the badge, unless the badge is about the viewer or the price."""
+    """The link to the other dates is in the place of the badge, unless the badge is about the viewer or who can come."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Chess club")
@@ -209,7 +209,7 @@ async def test_the_card_of_a_series_with_more_dates_does_not_name_its_group(site
         await tx.execute("update events set group_id = :group", group=group.id)
         both = [one for one in [await by_slug(tx, event.slug), await by_slug(tx, free.slug)] if one is not None]
         further = {one.id: FurtherDates("/series/chess", "7 more dates") for one in both}
-        for more, expected in (({}, ["In Chess club", "Free"]), (further, ["", "Free"])):
+        for more, expected in (({}, ["In Chess club", "Free"]), (further, ["", ""])):
             facts = await facts_of(tx, both, CardList(PUBLIC, None, further=more))
             badges = [card_of(one, facts).badge for one in both]
             assert [str(one.words) if one else "" for one in badges] == expected

@@ -80,6 +80,7 @@ def badge_in_list(
     origin: Badge | None = None,
     is_own_list: bool = False,
     shows_waitlist: bool = False,
+    has_more_dates: bool = False,
 ) -> Badge | None:
     """The badge of an event in a list, the most useful that applies: the person's own answer or task, then a change of
     the event, then the sync status, then who can come, then that it comes from another app, then that it is free, and
@@ -87,7 +88,8 @@ def badge_in_list(
 
     ``status`` is a status of the event that differs from the usual one, ``origin`` the badge of its app, series or
     group. With ``is_own_list``, the person hosts all events of the list. With ``shows_waitlist``, the number of people on
-    the waitlist is next to the badge, which says that the event is full.
+    the waitlist is next to the badge, which says that the event is full. With ``has_more_dates``, the link to the other
+    dates of the series takes the place of the badge, unless the badge is about the person, a change, or who can come.
     """
     event = bar_input.event
     answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.pending_people)
@@ -102,11 +104,13 @@ def badge_in_list(
         Badge(status, "hold") if status and not event.is_cancelled else None,
         Badge(sync, "plain") if sync else None,
         answer,
+    )
+    less_useful = (
         origin if event.origin is not RecordOrigin.HERE else None,
         FREE if event.content.tickets.is_free and bar.state is not AnswerState.OVER else None,
         origin,
     )
-    return next((one for one in candidates if one is not None), None)
+    return next((one for one in (*candidates, *(() if has_more_dates else less_useful)) if one is not None), None)
 
 
 def badges_on_page(bar_input: AnswerBarInput, bar: AnswerBar) -> list[Badge]:

@@ -289,9 +289,8 @@ def going_label(event: Event, facts: ListedFacts) -> str:
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
     about = facts.badges.get(event.id, ())
     card_list = facts.card_list
-    if (card_list.only_series or event.id in card_list.further) and event.origin is RecordOrigin.HERE:
-        # The row says that it repeats, and leads to the series, which names its group. A second badge would need another
-        # line on a phone.
+    if card_list.only_series and event.origin is RecordOrigin.HERE:
+        # The row says that it repeats, and leads to the series, which names its group.
         about = ()
     return badge_in_list(
         facts.bar_inputs[event.id],
@@ -299,8 +298,9 @@ def _badge(event: Event, facts: ListedFacts) -> Badge | None:
         status=str(STATUS_LABELS[event.status]),
         sync=facts.sync.get(event.id, ""),
         origin=about[0] if about else None,
-        is_own_list=facts.card_list.is_hosting,
+        is_own_list=card_list.is_hosting,
         shows_waitlist=facts.counts.get(event.id, NO_COUNTS).waiting > 0,
+        has_more_dates=event.id in card_list.further,
     )
 
 
