@@ -45,6 +45,24 @@ async def openmeet(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) 
     await world.close()
 
 
+async def test_rows_on_a_phone_are_cut_between_place_and_host(browser: Browser, openmeet: Deployment) -> None:
+    """A host who does not fit is left out, so that no dot is the end of the line."""
+    async with openmeet.db.transaction() as tx:
+        for name in ("Bo", "Alexandrina von Hohenstein-Lindenthal"):
+            await event_by(tx, await person(tx, name), title="Chess", venue_name="Gemeindesaal", locality="Berlin")
+    async with context(browser, openmeet, viewport=PHONE) as somebody:
+        page = await somebody.new_page()
+        await page.goto("/?q=chess")
+        lines = page.locator(".event-card .where")
+        boxes = await lines.evaluate_all(
+            "all => all.map((line) => [line, ...line.children].map((one) => one.getBoundingClientRect().bottom))"
+        )
+        texts = await lines.all_inner_texts()
+    assert ["Berlin" in text for text in texts] == [False, False]
+    assert sorted(host <= line + 1 for line, _, host in boxes) == [False, True]
+    assert all(place <= line + 1 for line, place, _ in boxes)
+
+
 @SCRIPT
 @WIDTH
 async def test_the_map_by_keyboard(

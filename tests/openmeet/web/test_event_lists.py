@@ -215,6 +215,18 @@ async def test_the_card_of_a_series_with_more_dates_does_not_name_its_group(site
             assert [str(one.words) if one else "" for one in badges] == expected
 
 
+async def test_a_list_of_one_town_can_leave_it_out(site: Site) -> None:
+    """On phones, this makes room for the host. With one event, or with several towns, the town is news."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        places = [("Kino", "Graz"), ("", "Graz"), ("Haus 7", "Wien")]
+        kino, graz, haus = [await event_by(tx, ana, venue_name=name, locality=town) for name, town in places]
+        expected = [([kino, graz], ["Kino", ""]), ([kino], [""]), ([kino, haus], ["", ""])]
+        for events, spots in expected:
+            facts = await facts_of(tx, events, CardList(PUBLIC, None))
+            assert [card_of(one, facts).spot for one in events] == spots
+
+
 async def test_groups_in_a_list_have_a_cover_a_text_and_a_place(site: Site) -> None:
     """The country is shown by its name, and only if there is no town."""
     async with site.db.transaction() as tx:

@@ -86,7 +86,8 @@ class ListedFacts:
     number of events.
 
     ``sync`` has the publication status of the viewer's own events. ``names`` has the names of hosts and of attendees,
-    ``portraits`` the pictures of attendees that the viewer may see.
+    ``portraits`` the pictures of attendees that the viewer may see. ``is_in_one_town``: there are several events, and no
+    two in different towns.
     """
 
     card_list: CardList
@@ -98,6 +99,7 @@ class ListedFacts:
     portraits: Portraits
     badges: Mapping[EventId, Sequence[Badge]]
     sync: Mapping[EventId, str]
+    is_in_one_town: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class EventCard:
 
     ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card represents a
     series. ``tile`` is the day in the event's time zone. ``language`` is that of the title, if it is known and not the
-    page's.
+    page's. ``spot`` is the beginning of ``place``, without the town, if all events of the list are in the same town;
+    otherwise empty.
     """
 
     slug: str
@@ -139,6 +142,7 @@ class EventCard:
     distance: str = ""
     tile: DateTile | None = None
     language: str = ""
+    spot: str = ""
 
 
 @dataclass(slots=True)
@@ -177,6 +181,7 @@ async def facts_of(reader: Reader, events: Sequence[Event], card_list: CardList)
         await portraits_of(reader, viewer, attendees),
         await badges.in_a_list(reader, events, card_list.public_url, within=card_list.within),
         await _sync_of(reader, events, viewer) if card_list.shows_sync and viewer else {},
+        len(events) > 1 and len({event.place.locality for event in events if event.place.locality}) == 1,
     )
 
 
@@ -255,6 +260,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         language=languages.marked_as(event.content.title, event.content.description, spoken=event.content.languages)
         if event.title
         else "",
+        spot=event.place.name if facts.is_in_one_town and event.content.mode is Mode.IN_PERSON else "",
     )
 
 
