@@ -39,7 +39,7 @@ select concat_ws(' ',
                 (objid::bigint << 32) | refobjid::bigint, (classid::bigint << 32) | refobjsubid)))
        from pg_depend where refclassid = 'pg_class'::regclass and refobjid in (select objid from tables)),
     (select concat(count(*), ':', sum(hashtextextended(
-                attname::text, (attrelid::bigint << 32) | (atttypid::bigint << 1) | attnotnull::int)))
+                concat(attname, ' ', attcollation), (attrelid::bigint << 32) | (atttypid::bigint << 1) | attnotnull::int)))
        from pg_attribute where attrelid in (select objid from tables) and attnum > 0))
 """
 _TABLES = """

@@ -7,6 +7,7 @@ been closed.
 """
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -194,7 +195,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Choose the loop before the first fixture of the test requests one."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     names = item.fixturenames if isinstance(item, pytest.Function) else []
-    LOOPS.are_kept = parameters.get("engine") == "postgresql" and "new_connections" not in names
+    LOOPS.are_kept = (
+        parameters.get("engine") == "postgresql"
+        and "new_connections" not in names
+        and not _has_fixture_on_loop_of_several_tests(item)
+    )
+
+
+def _has_fixture_on_loop_of_several_tests(item: pytest.Item) -> bool:
+    """Whether the test has an asynchronous fixture that it shares with other tests. All tests run on the loop of such a
+    fixture until it ends, whatever else they request.
+    """
+    fixtures: dict[str, Any] = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return any(
+        one.scope != "function" and (inspect.iscoroutinefunction(one.func) or inspect.isasyncgenfunction(one.func))
+        for found in fixtures.values()
+        for one in found
+    )
 
 
 def pytest_unconfigure() -> None:

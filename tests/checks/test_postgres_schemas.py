@@ -64,6 +64,7 @@ async def test_rows_of_a_test_are_deleted_and_initial_rows_restored(postgres_url
         "create table another (id text)",
         "drop table queue_counters",
         "alter table queue_counters add column more text",
+        'alter table queue_messages alter column reason type text collate "C"',
         "create index another on queue_counters (leases)",
         "create function another() returns int language sql as 'select 1'",
     ],

@@ -169,3 +169,16 @@ def test_threads_and_generators_work_in_every_test(loop: ReusedLoop):
 
     assert [run(loop, one_test()) for _ in range(3)] == ["1", "1", "1"]
     assert closed == ["closed"] * 3
+
+
+@pytest.fixture(scope="module")
+async def held_loop() -> AsyncIterator[asyncio.AbstractEventLoop]:
+    yield asyncio.get_running_loop()
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_fixture_of_several_tests_keeps_no_connections(held_loop: asyncio.AbstractEventLoop, engine: str):
+    """Tests that share an asynchronous fixture, and those that run before it ends, share its loop. This loop keeps no
+    connections, because some of these tests may request new ones.
+    """
+    assert not isinstance(held_loop, ReusedLoop)

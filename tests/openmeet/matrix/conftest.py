@@ -1,8 +1,9 @@
 """Tests of the Matrix bridge: one real homeserver for all tests of a worker."""
 
+import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -21,17 +22,22 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
-    """One homeserver for all tests of a worker. Each test makes its own accounts and rooms."""
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """One homeserver for all tests of a worker. Each test makes its own accounts and rooms.
+
+    It is started on a loop of its own: if this fixture were asynchronous, all later tests of the worker would share its
+    loop.
+    """
     if not is_available("synapse"):
         pytest.skip("missing dependency: synapse")
     server = Synapse(tmp_path_factory.mktemp("synapse"))
     server.write_settings()
-    try:
-        await server.start()
-        yield server
-    finally:
-        await server.stop()
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(server.start())
+            yield server
+        finally:
+            runner.run(server.stop())
 
 
 @pytest.fixture
