@@ -173,7 +173,9 @@ def test_threads_and_generators_work_in_every_test(loop: ReusedLoop):
 
 @pytest.fixture(scope="module")
 async def held_loop() -> AsyncIterator[asyncio.AbstractEventLoop]:
-    yield asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    yield loop
+    assert asyncio.get_running_loop() is loop
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
