@@ -117,6 +117,24 @@ async def test_an_answered_invitation_is_not_repeated(site: Site) -> None:
         assert (back.id, back.status) == (first.id, AttendanceStatus.INVITED)
 
 
+@pytest.mark.parametrize("has_answered", [False, True])
+async def test_an_address_that_never_answered_stays_an_address(site: Site, has_answered: bool) -> None:
+    """Whoever has answered an invitation is listed by name from then on, also when rejected or invited again."""
+    everybody = host_list.HostListFilter(list(AttendanceStatus))
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        rsvp = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        if has_answered:
+            await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await host_decisions.reject(tx, ana, event.slug, [rsvp.id])
+        (rejected,) = await host_list.entries(tx, event.id, everybody, None, 9)
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        (invited,) = await host_list.entries(tx, event.id, everybody, None, 9)
+    assert (rejected.status, invited.status) == (AttendanceStatus.REJECTED, AttendanceStatus.INVITED)
+    assert [one.is_unanswered_invitation for one in (rejected, invited)] == [not has_answered] * 2
+
+
 async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> None:
     """A person invited to a whole series is notified about the first date that they have not answered, with the number
     of further dates.
