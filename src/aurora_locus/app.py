@@ -31,12 +31,11 @@ from aurora_locus.background_tasks import run_jobs, start_task
 from aurora_locus.blobs.place import open_store
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
-from aurora_locus.federation.jetstream import Jetstream
+from aurora_locus.federation.jetstream import Jetstream, TakedownIndex
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.setup import open_proxying
 from aurora_locus.federation.status import FederationGauges, subscribers_and_relays, watch
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.i18n.language import by_request
 from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity import plc_updates

@@ -9,9 +9,9 @@ The filters and the cursor of a subscriber are parsed by pure functions.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
@@ -25,12 +25,11 @@ from at_protocol.sync.jetstream_writing import JetstreamLine, lines_of
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamError, follow
-from groundwork.clock import SECOND, Instant
+from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.http.addresses import network_of
@@ -46,6 +45,13 @@ _SKEW = SECOND
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
 _KEPT_LARGE_FRAMES = 4
+
+# Decisions of operators are reloaded at most once a second.
+_FRESH_FOR: Final = SECOND
+_HIDDEN_ACCOUNTS: Final = """
+    select did from accounts where takedown_ref is not null or suspended_at is not null order by did
+"""
+_HIDDEN_RECORDS: Final = "select did, collection, rkey from record_takedowns order by did, collection, rkey"
 
 _BAD_MESSAGE = StreamError("InvalidRequest", "The message is not an options_update.")
 
@@ -130,6 +136,46 @@ def _size(value: object) -> int:
 
 def _bad(value: object, why: str) -> Malformed:
     return Malformed("jetstream", value, why)
+
+
+@dataclass(slots=True)
+class TakedownIndex:
+    """What the stream leaves out: accounts and records that operators have taken down, and suspended accounts. The sets
+    are small, because operators decide about each entry.
+    """
+
+    db: Database
+    clock: Clock
+    _accounts: frozenset[str] = frozenset()
+    _records: frozenset[tuple[str, str, str]] = frozenset()
+    _read_at: Instant | None = None
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def refresh(self) -> None:
+        """Reload the decisions, unless that happened less than a second ago. Subscribers that call this at the same time
+        share one read.
+        """
+        if self._is_fresh():
+            return
+        async with self._reading:
+            if self._is_fresh():
+                return
+            now = self.clock.now()
+            async with self.db.reader() as reader:
+                accounts = await reader.fetch(_HIDDEN_ACCOUNTS)
+                records = await reader.fetch(_HIDDEN_RECORDS)
+            self._accounts = frozenset(row["did"] for row in accounts)
+            self._records = frozenset((row["did"], row["collection"], row["rkey"]) for row in records)
+            self._read_at = now
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and self.clock.now() - self._read_at < _FRESH_FOR
+
+    def hides(self, line: JetstreamLine) -> bool:
+        """Whether the event is about a record that is taken down, or that is hidden with its account."""
+        if line.rkey is None or line.collection is None:
+            return False
+        return line.did in self._accounts or (line.did, line.collection, line.rkey) in self._records
 
 
 # Counts the opening of a stream with these headers by this address. Raises RateLimited.

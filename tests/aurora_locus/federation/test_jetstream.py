@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from at_protocol.sync import events
 from aurora_locus.federation import jetstream, stream_slots
-from aurora_locus.federation.taken_down import TakedownIndex
+from aurora_locus.federation.jetstream import TakedownIndex
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
 from aurora_locus.sequencer import queries

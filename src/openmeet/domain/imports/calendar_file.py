@@ -18,8 +18,8 @@ from openmeet.domain.icalendar.instances import masters, newest_of, original_in_
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
+from openmeet.domain.imports.event_times import with_end
 from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport, start_label
-from openmeet.domain.imports.past import with_end
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
 from openmeet.i18n.catalogue import gettext, ngettext

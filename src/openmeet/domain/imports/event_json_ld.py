@@ -16,8 +16,8 @@ from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.place_text import coordinate_of, point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
+from openmeet.domain.imports.event_times import with_end
 from openmeet.domain.imports.model import MAX_EVENTS, ImportedEvent, ImportReason, ParsedImport, start_label
-from openmeet.domain.imports.past import with_end
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line

@@ -26,6 +26,7 @@ from openmeet.domain.events.values import MAX_PLACE_PART, Visibility
 from openmeet.domain.imports import queries, updates
 from openmeet.domain.imports.calendar_file import continued, parse_calendar, rest_of
 from openmeet.domain.imports.event_json_ld import parse_page
+from openmeet.domain.imports.event_times import with_zones_of_places
 from openmeet.domain.imports.model import (
     ZONE,
     FileReading,
@@ -41,7 +42,6 @@ from openmeet.domain.imports.model import (
     SelectedEvents,
     last_import_of,
 )
-from openmeet.domain.imports.zone_of_place import with_zones_of_places
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
