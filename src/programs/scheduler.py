@@ -19,8 +19,8 @@ from openmeet.domain.attendance import proof_keys
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.calendars import tasks as calendars
-from openmeet.domain.calendars.digests import replace_old_digests
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.calendars.subscriptions import replace_old_digests
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat import readers as chat_readers
 from openmeet.domain.chat import rooms as chat_rooms

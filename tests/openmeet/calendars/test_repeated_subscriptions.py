@@ -9,9 +9,9 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.calendars import queries, subscriptions
-from openmeet.domain.calendars.digests import replace_old_digests
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher
 from openmeet.domain.calendars.model import Subscribed
+from openmeet.domain.calendars.subscriptions import replace_old_digests
 from openmeet.domain.users.model import UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.calendars.calendar_server import CHOIR_CALENDAR, CalendarServer, elsewhere, fetcher

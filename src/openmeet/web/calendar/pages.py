@@ -1,8 +1,9 @@
 """Calendar pages: the user's calendar, subscribed calendars, and the feed for other programs."""
 
 import re
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,13 +15,7 @@ from groundwork.http.forms import read_form
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import all_of, order
 from openmeet.domain.calendars.fetch import CalendarFetcher
-from openmeet.domain.calendars.model import (
-    CalendarEntry,
-    CalendarId,
-    CalendarReason,
-    EntryKind,
-    FeedHealth,
-)
+from openmeet.domain.calendars.model import CalendarEntry, CalendarId, CalendarReason, EntryKind, FeedHealth
 from openmeet.domain.calendars.tasks import refresh
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventId
@@ -31,7 +26,6 @@ from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting, languages
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.day_list import by_first_day, day_cards
 from openmeet.web.calendar_layout.month_view import cells, month_layout
 from openmeet.web.calendar_layout.view import (
     PATH,
@@ -39,27 +33,61 @@ from openmeet.web.calendar_layout.view import (
     Period,
     View,
     clock_changes,
+    clock_on,
     covered_days,
     day_named,
     look_of,
+    overlaps_on,
     path_of,
     period_of,
+    start_in_own_zone,
+    title_of,
 )
 from openmeet.web.calendar_layout.week_view import week_layout, week_view
+from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.reader_zone import shown_zone
+from openmeet.web.site.reader_zone import ShownZone, shown_zone
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # Maximum number of entries on the chosen day below a month, and on a page of the agenda.
 MAX_ON_DAY = 20
 MAX_LISTED = 50
+# Maximum number of sentences about overlaps per day.
+MAX_OVERLAPS = 2
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
 # The URL is a secret, so shared caches must not store it and search engines must not index it.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCard:
+    """An entry of another calendar."""
+
+    title: str
+    iso: str
+    clock: str
+    place: str
+    calendar: str
+    tone: int
+    is_cancelled: bool
+
+
+@dataclass(slots=True)
+class DayOfCards:
+    """A day. ``relative`` is ``Today``, ``Tomorrow`` or empty. ``further`` is the number of entries that are not
+    listed.
+    """
+
+    key: str
+    words: str
+    relative: str
+    overlaps: Sequence[str] = ()
+    cards: list[EventCard | OtherCard] = field(default_factory=list)
+    further: int = 0
 
 
 def routes() -> list[Route]:
@@ -131,7 +159,7 @@ async def _shown_entries(
         case View.AGENDA:
             after = parse_cursor(request.query_params.get("after", ""))
             entries_after = [entry for entry in entries if after is None or order(entry) > after]
-            listed = {**by_first_day(period, entries_after[:MAX_LISTED])}
+            listed = {**_by_first_day(period, entries_after[:MAX_LISTED])}
             if len(entries_after) > MAX_LISTED:
                 more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(entries_after[MAX_LISTED - 1])}"
         case _:
@@ -150,10 +178,72 @@ async def _shown_entries(
     return {
         "weeks": cells(period, month, looks, _day_path, chosen=period.on) if month else (),
         "week": week_view(period, week, by_key, looks, reader.now) if week else None,
-        "days": await day_cards(reader, public_url, caller.user_id, period, listed, events) if listed else (),
+        "days": await _day_cards(reader, public_url, caller.user_id, period, listed, events) if listed else (),
         "further": further,
         "more": more,
     }
+
+
+async def _day_cards(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId,
+    period: Period,
+    listed: Mapping[date, Sequence[CalendarEntry]],
+    events: Mapping[str, Event],
+) -> list[DayOfCards]:
+    """Cards of the listed entries, by day. ``events`` must contain, by id, at least the events of this site among those
+    entries.
+    """
+    listed_keys = {entry.key for entries in listed.values() for entry in entries}
+    own_events = [event for key, event in events.items() if key in listed_keys]
+    facts = await facts_of(reader, own_events, CardList(public_url, viewer)) if own_events else None
+    days = []
+    for day, entries in listed.items():
+        relative = formatting.relative_day(day, period.today)
+        day_of_cards = DayOfCards(
+            day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MAX_OVERLAPS)
+        )
+        for entry in entries:
+            clock = clock_on(entry, day, period.zone)
+            event = events.get(entry.key)
+            if event is not None and facts is not None:
+                card = card_of(event, facts)
+                day_of_cards.cards.append(
+                    replace(
+                        card,
+                        time_tag=formatting.time_tag(entry.starts_at, clock),
+                        zone=ShownZone(own) if (own := start_in_own_zone(entry, period.zone)) else None,
+                        place=entry.place or card.place,
+                    )
+                )
+            elif entry.kind is EntryKind.SUBSCRIBED:
+                day_of_cards.cards.append(_other_card(entry, clock))
+        days.append(day_of_cards)
+    return days
+
+
+def _other_card(entry: CalendarEntry, clock: str) -> OtherCard:
+    return OtherCard(
+        title=title_of(entry),
+        iso=formatting.iso(entry.starts_at),
+        clock=clock,
+        place=entry.place,
+        calendar=entry.calendar,
+        tone=entry.tone,
+        is_cancelled=entry.is_cancelled,
+    )
+
+
+def _by_first_day(period: Period, entries: Sequence[CalendarEntry]) -> dict[date, list[CalendarEntry]]:
+    """Each entry once, under its first day within the period. Days without entries are left out."""
+    entries_by_day: dict[date, list[CalendarEntry]] = {}
+    for entry in entries:
+        span = covered_days(entry, period.zone)
+        day = max(span.first, period.start)
+        if day <= min(span.last, period.end - timedelta(days=1)):
+            entries_by_day.setdefault(day, []).append(entry)
+    return dict(sorted(entries_by_day.items()))
 
 
 def _day_path(day: date) -> str:
