@@ -76,6 +76,19 @@ async def run(db: Database, work: Work) -> None:
     raise AssertionError("it lost again and again")
 
 
+def noting(work: Work, lost: list[str]) -> Work:
+    """The same work, which notes why it lost against a concurrent transaction."""
+
+    async def noted(tx: Transaction) -> None:
+        try:
+            await work(tx)
+        except TransactionConflict as conflict:
+            lost.append(str(conflict.why))
+            raise
+
+    return noted
+
+
 async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> bool:
     """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. The commit counts as a
     statement. Return False if ``first`` has fewer statements.

@@ -31,7 +31,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, NAMES, deletion_of, did, rsvp
-from tests.openmeet.interleaving import Work, run, run_interleaved
+from tests.openmeet.interleaving import Work, noting, run, run_interleaved
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
@@ -252,19 +252,6 @@ def answering(who: Caller, event: Event) -> Work:
             raise TransactionConflict("this person was merged") from gone
 
     return work
-
-
-def noting(work: Work, lost: list[str]) -> Work:
-    """The same work, which notes why it lost against a concurrent transaction."""
-
-    async def noted(tx: Transaction) -> None:
-        try:
-            await work(tx)
-        except TransactionConflict as conflict:
-            lost.append(str(conflict.why))
-            raise
-
-    return noted
 
 
 class CountedTransactions:

@@ -1,8 +1,9 @@
 """Merge two user rows in the caller's transaction: lock both, reassign table by table, delete the emptied row.
 
-Locks are taken in the usual order: groups before their members and events, events before their hosts and attendees.
-Once both users are locked, no new row can refer to either. A concurrent writer (for example, a network message about
-the merged user) waits, finds that the row no longer exists, and retries with the remaining user.
+Locks are taken in the usual order: consents before groups, as the publisher does (``record_writes.lock_basis``), groups
+before their members and events, events before their hosts and attendees. Once both users are locked, no new row can
+refer to either. A concurrent writer (for example, a network message about the merged user) waits, finds that the row no
+longer exists, and retries with the remaining user.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.chat import merge as chat
 from openmeet.domain.groups import membership_queries as group_people
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.identities import publishing_preferences
 from openmeet.domain.photos import queries as photos
 from openmeet.domain.series import detection_queries
 from openmeet.domain.users.model import UserId
@@ -127,7 +129,10 @@ async def is_there(reader: Reader, user_id: UserId) -> bool:
 
 
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
-    """Lock both users, and the groups and events of the merged one. Return False if either user no longer exists."""
+    """Lock both users and their consents, and the groups and events of the merged one. Return False if either user no
+    longer exists.
+    """
+    await publishing_preferences.lock_consents(tx, [from_user, to_user])
     in_groups = sorted(one.group_id for one in await group_people.memberships_of(tx, from_user))
     for group_id in in_groups:
         await group_queries.lock(tx, group_id)

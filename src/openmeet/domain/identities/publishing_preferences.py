@@ -91,7 +91,7 @@ _PERMISSIONS = """
       from consents c left join record_preferences p on p.user_id = c.user_id
      where c.user_id in :user_ids
 """
-_LOCK_CONSENTS = "select user_id from consents where user_id in :user_ids order by user_id for share"
+_LOCK_CONSENTS = "select user_id from consents where user_id in :user_ids order by user_id for {}"
 
 # The revision check is part of the statement, so the second of two concurrent changes fails.
 _PUT = """
@@ -161,8 +161,16 @@ async def lock_permissions(tx: Transaction, permissions: Collection[PermissionRe
     if not user_ids:
         return True
     if tx.engine != "sqlite":
-        await tx.fetch(_LOCK_CONSENTS, user_ids=user_ids)
+        await tx.fetch(_LOCK_CONSENTS.format("share"), user_ids=user_ids)
     return await permissions_of(tx, user_ids) == frozenset(permissions)
+
+
+async def lock_consents(tx: Transaction, user_ids: Collection[UserId]) -> None:
+    """Lock the consents of these people, to give them to another person. Call it before groups or publications are
+    locked, because ``lock_permissions`` comes before these, too.
+    """
+    if tx.engine != "sqlite":
+        await tx.fetch(_LOCK_CONSENTS.format("update"), user_ids=list(user_ids))
 
 
 async def change(
