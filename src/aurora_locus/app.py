@@ -32,8 +32,8 @@ from aurora_locus.blobs.place import open_store
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream, TakedownIndex
+from aurora_locus.federation.proxying import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
-from aurora_locus.federation.setup import open_proxying
 from aurora_locus.federation.status import FederationGauges, subscribers_and_relays, watch
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.i18n.language import by_request
@@ -55,8 +55,7 @@ from aurora_locus.oauth.setup import open_authorization
 from aurora_locus.outgoing_clients import OutgoingClients, open_clients
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
-from aurora_locus.sequencer.live_events import LiveEvents
-from aurora_locus.sequencer.wakeup import run_wakeup
+from aurora_locus.sequencer.live_events import LiveEvents, run_wakeup
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.site.faults import page_renderer
 from aurora_locus.site.frame import Site

@@ -6,7 +6,8 @@ has a free slot → a token is signed with the account's own key, for this metho
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -18,7 +19,9 @@ from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.service_tokens import PRIVILEGED_SCOPES, PROTECTED, is_privileged
 from aurora_locus.federation import upstream
 from aurora_locus.federation.services import (
+    APP_VIEW,
     CREATE_REPORT,
+    LABELER,
     KnownService,
     OwnServices,
     Resolve,
@@ -30,9 +33,15 @@ from aurora_locus.federation.services import (
 from aurora_locus.federation.upstream import Request, UpstreamResponse
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.model import HostingStatus
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import InvalidInput, NotSignedIn, TooMany
 from groundwork.http.client import HttpClient
+from groundwork.http.reach import DEVELOPMENT
+
+# All users of this server share the connections to one app view.
+_CONNECTIONS = 400
+_PER_HOST = 200
 
 # A page of an app makes a dozen requests at once; a person does not need more than this.
 MAX_AT_ONCE: Final = 40
@@ -160,3 +169,49 @@ def origin_of(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+@asynccontextmanager
+async def open_proxying(
+    settings: PdsSettings, resolve: Resolve, keys: SigningKeys, clock: Clock, *, user_agent: str
+) -> AsyncIterator[Proxying]:
+    """Open service proxying for the duration of the block."""
+
+    def client(*, is_own: bool) -> HttpClient:
+        return HttpClient(
+            # The operator's services, like a database, may be in a private network.
+            DEVELOPMENT if is_own else settings.reach,
+            user_agent=user_agent,
+            connections=_CONNECTIONS,
+            connections_per_host=_PER_HOST,
+            decompress=False,
+        )
+
+    http, own_http = client(is_own=False), client(is_own=True)
+    try:
+        yield Proxying(
+            own=_own_services(settings),
+            resolve=resolve,
+            http=http,
+            own_http=own_http,
+            keys=keys,
+            clock=clock,
+            own_names=frozenset({settings.did, origin_of(settings.url)}),
+            full_audiences=frozenset(settings.proxy_full_audiences),
+        )
+    finally:
+        await http.close()
+        await own_http.close()
+
+
+def _own_services(settings: PdsSettings) -> OwnServices:
+    """Return the services that the operator configured."""
+    return OwnServices(
+        app_view=_service(settings.bsky_app_view_did, APP_VIEW, settings.bsky_app_view_url),
+        moderation=_service(settings.mod_service_did, LABELER, settings.mod_service_url),
+        reports=_service(settings.report_service_did, LABELER, settings.report_service_url),
+    )
+
+
+def _service(did: str, fragment: str, url: str) -> KnownService | None:
+    return KnownService(Did(did), fragment, url.rstrip("/"), is_own=True) if did and url else None

@@ -22,6 +22,8 @@ from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.retry import read_with_retry
+from groundwork.database.notifications import listen
+from groundwork.database.open_ import POSTGRES
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 
@@ -36,6 +38,11 @@ _BUDGET_BYTES = 64 * 1024 * 1024
 # A new page takes at most this part of what is left, so that the budget is not used up by the first few.
 _SHARE = 4
 _READS_AT_ONCE = 2
+
+# How often the log is checked for events of other processes.
+LOOK_SECONDS = 2.0
+# Our own commits send notifications, too. The in-process announcement is cheaper, so it gets a head start.
+_HEAD_START_SECONDS = 0.003
 
 Page = Sequence[tuple[int, bytes]]
 T = TypeVar("T")
@@ -271,3 +278,41 @@ def _is_deletion(frame: bytes) -> bool:
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> LiveEvents:
     """Open the live events at the current end of the log."""
     return LiveEvents(db, RingBuffer(await queries.last_number(db), max_frames=max_frames, max_bytes=max_bytes))
+
+
+async def run_wakeup(live: LiveEvents, database_url: str, schema: str) -> None:
+    """Wake subscribers for events of other processes, until cancelled.
+
+    On PostgreSQL every commit sends a notification. Readers page by number; the number in the notification only saves a
+    read for those who already have that event. Polling every two seconds covers notifications that were lost with a
+    connection. On SQLite there is only polling, because a second process is just an operator's command.
+    """
+    polling = asyncio.create_task(_poll(live.start_catch_up), name="pds log looking")
+    try:
+        if database_url.startswith(POSTGRES):
+            # The channel that the trigger in the migrations notifies.
+            await listen(database_url, f"{schema}_events", lambda payload: _listen(live, payload))
+        else:
+            await polling
+    finally:
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+
+
+def _listen(live: LiveEvents, payload: str) -> None:
+    """Handle a notification. Without a number, events may have been announced that we missed."""
+    if not payload:
+        live.start_catch_up()
+        return
+    asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _catch_up_to, live, int(payload))
+
+
+def _catch_up_to(live: LiveEvents, number: int) -> None:
+    if live.buffer.head < number:
+        live.start_catch_up()
+
+
+async def _poll(start_catch_up: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        start_catch_up()

@@ -9,7 +9,7 @@ from at_protocol.repo import car
 from at_protocol.repo.snapshot import read_snapshot
 from aurora_locus.repository import export, hosting
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import queries, retry, wakeup
+from aurora_locus.sequencer import live_events, queries, retry
 from aurora_locus.settings import SCHEMA
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database, DatabaseUnavailable
@@ -34,12 +34,14 @@ async def test_commits_of_another_process_are_noticed(
     """After a commit of another process, its frames enter the ring, the cached head is read again, and a waiting
     subscriber is notified.
     """
-    monkeypatch.setattr(wakeup, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(live_events, "LOOK_SECONDS", 0.02)
     other = await assemble(db, clock, tmp_path)
     theirs = HostedRepository(other, ada.did, ada.key)
     await ada.create("mine")
     cached = await other.head(ada.did)
-    awake = [asyncio.create_task(wakeup.run_wakeup(each.live, place.url, SCHEMA)) for each in (repositories, other)]
+    awake = [
+        asyncio.create_task(live_events.run_wakeup(each.live, place.url, SCHEMA)) for each in (repositories, other)
+    ]
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             before = repositories.live.buffer.head
