@@ -5,7 +5,8 @@ each URI with its rev stays (``records.erased_records``). Events and RSVPs of pe
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
 retracted. A person who can no longer sign in is signed out everywhere and leaves every group, the groups that they owned
-pass to other people, and their places at upcoming events are free.
+pass to other people, and their places at upcoming events are free. Then the scheduler deletes everything else that is
+theirs here (``person_erasure``), as if they had requested it.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -30,8 +31,9 @@ from openmeet.domain.moderation import newcomers
 from openmeet.domain.series import detection_queries, follower_queries, standing_rsvps
 from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.model import UserId, UserKind
 from openmeet.network.ingestion import discrepancies, quarantine, remote_groups
 from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
 from openmeet.network.records.reasons import RecordReason
@@ -141,6 +143,16 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await sign_in.close_sessions_of(tx, identity.user_id)
         await revoke_programs(tx, identity.user_id)
         await user_queries.blank(tx, identity.user_id)
+        await _request_deletion(tx, identity.user_id)
+
+
+async def _request_deletion(tx: Transaction, user_id: UserId) -> None:
+    """Let the scheduler delete what this person wrote and uploaded here, because they can no longer sign in to request
+    it. There is no grace period: nobody could end it.
+    """
+    person = await user_queries.by_id(tx, user_id)
+    if person is not None and person.kind is UserKind.PERSON:
+        await erasure_requests.put(tx, user_id, tx.now)
 
 
 async def _erase_rsvps(tx: Transaction, did: Did) -> None:
