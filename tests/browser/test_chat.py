@@ -390,6 +390,27 @@ async def test_chat_of_one_date_updates_automatically(openmeet, browser):
         await expect(page.locator("li.msg")).to_have_count(4)
 
 
+async def test_the_head_of_a_chat_has_room_for_a_hundred_people_in_german(openmeet, browser, chat):
+    """On a phone, the number of people is not cut off."""
+    path, _, (ana, *_), (token, *_) = chat
+    async with openmeet.db.transaction() as tx:
+        series = await series_actions.create(
+            tx, ana, Content("Practice"), weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
+        )
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.SERIES, series.id), RoomKind.SERIES)
+        await send_text(tx, ana, room, "Bring water")
+    async with window(browser, openmeet, token, viewport=PHONE, locale="de-DE") as page:
+        for one, said in (
+            (path, "3 haben geantwortet"),
+            (f"/series/{series.slug}/chat", "1 Person aus der Reihe"),
+        ):
+            await page.goto(one)
+            subtitle = page.locator(".subtitle")
+            assert await subtitle.inner_text() == said
+            await subtitle.evaluate("it => { it.textContent = it.textContent.replace(/^./, '100'); }")
+            assert await subtitle.evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
 async def test_drafts_are_deleted_at_sign_out(openmeet, browser, chat):
     path, _, _, tokens = chat
     async with window(browser, openmeet, tokens[1], viewport=DESK) as page:

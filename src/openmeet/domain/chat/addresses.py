@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from urllib.parse import quote, urlencode
 
 from groundwork.database.transaction import Reader
@@ -20,7 +20,7 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.series.split_queries import living_halves
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import gettext, ngettext
 
 
 class ConversationSubject(NamedTuple):
@@ -74,6 +74,26 @@ def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
         RoomKind.DATE: gettext("People who answered this date"),
         RoomKind.HOSTS: gettext("Hosts only"),
     }[target.kind]
+
+
+def subtitle_with_number(target: RoomTarget, subtitle: str, people: int) -> str:
+    """The same with the number of people, short enough for the head of a chat on a phone."""
+    match target.kind:
+        case RoomKind.DIRECT:
+            return subtitle
+        case RoomKind.EVENT:
+            return ngettext("%(number)s person who answered", "%(number)s people who answered", people)
+        case RoomKind.SERIES:
+            return ngettext("%(number)s person who answered a date", "%(number)s people who answered a date", people)
+        case RoomKind.DATE:
+            return ngettext(
+                "%(number)s person who answered this date", "%(number)s people who answered this date", people
+            )
+        case RoomKind.CHANNEL | RoomKind.HOSTS:
+            number = ngettext("%(number)s person", "%(number)s people", people)
+            return f"{subtitle} · {number}"
+        case _:
+            assert_never(target.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import room_queries, rooms
 from openmeet.domain.chat.access import access
-from openmeet.domain.chat.addresses import host_of, subject_page_of, subtitle_of
+from openmeet.domain.chat.addresses import host_of, subject_page_of, subtitle_of, subtitle_with_number
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
@@ -76,6 +76,10 @@ class RoomPage:
     def is_square(self) -> bool:
         """Whether ``face`` is that of a group rather than of a person."""
         return self.target.kind is not RoomKind.DIRECT
+
+    def subtitle_with_number(self, people: int) -> str:
+        """The subtitle with the number of people, if they were counted."""
+        return subtitle_with_number(self.target, self.subtitle, people) if people else self.subtitle
 
     def is_under_way(self, now: Instant) -> bool:
         """Whether people are currently on their way to the event or at the event."""
