@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
 from groundwork.http.forms import MAX_FIELDS, FormState, open_form, read_form
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import actions, event_access, queries
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
@@ -93,7 +94,7 @@ def _picture_form_page(request: Request, event: Event, form_state: FormState, *,
     context = {
         "event": event,
         "subject": subject,
-        **form_of(event.content.picture, address, back=address, form_state=form_state),
+        **form_of(event.content.picture, address, cover=cover_for(event.content), back=address, form_state=form_state),
     }
     return page(request, "events/picture.html", context, status=status)
 

@@ -13,6 +13,7 @@ from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import group_hosting
+from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.groups import actions, followed_dids, queries, rules
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
@@ -354,6 +355,11 @@ def _picture_form_page(request: Request, seen: ViewedGroup, form_state: FormStat
     settings = f"{seen.path}/settings"
     has_record_picture = seen.group.network.avatar_cid is not None
     form = form_of(
-        seen.group.picture, seen.path, back=settings, form_state=form_state, has_record_picture=has_record_picture
+        seen.group.picture,
+        seen.path,
+        cover=cover_of_group(seen.group.details.name),
+        back=settings,
+        form_state=form_state,
+        has_record_picture=has_record_picture,
     )
     return page(request, "groups/group_picture.html", context_of(seen, settings) | form, status=status)

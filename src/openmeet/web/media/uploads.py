@@ -11,6 +11,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
 from groundwork.http.forms import FormState, form_with_problems, open_form
+from openmeet.domain.covers.model import Cover
 from openmeet.domain.media import uploads
 from openmeet.domain.media.pictures import MAX_ALT, MAX_UPLOAD_BYTES, MediaReason, Picture
 from openmeet.domain.validation import GeneralReason
@@ -128,13 +129,20 @@ async def save_sent(
 
 
 def form_of(
-    picture: Picture | None, address: str, *, back: str, form_state: FormState, has_record_picture: bool = False
+    picture: Picture | None,
+    address: str,
+    *,
+    cover: Cover,
+    back: str,
+    form_state: FormState,
+    has_record_picture: bool = False,
 ) -> dict[str, object]:
-    """The context of ``media/picture_form.html`` for the object at this path. ``has_record_picture``: the picture was
-    set by another app.
+    """The context of ``media/picture_form.html`` for the object at this path. ``cover`` is shown while there is no
+    picture. ``has_record_picture``: the picture was set by another app.
     """
     return {
         "picture": picture,
+        "cover": cover.path,
         "theirs": has_record_picture,
         "address": address,
         "back": back,

@@ -8,6 +8,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.page_paths import series_path
@@ -246,6 +247,7 @@ async def _editable_series(request: Request) -> Series:
 
 def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
     address = series_path(series.slug)
-    form = form_of(series.content.picture, address, back=address, form_state=form_state)
+    cover = cover_for(series.content)
+    form = form_of(series.content.picture, address, cover=cover, back=address, form_state=form_state)
     context = {"series": series, "subject": subject_of_series(series), **form}
     return page(request, "series/picture.html", context, status=status)
