@@ -7,9 +7,10 @@ import pytest
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.record_key import RecordKey
-from groundwork.clock import HOUR, MINUTE
+from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import Conflict
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.identities import backfill_progress
 from openmeet.network.publishing import repository_calls
 from openmeet.network.publishing.repository_calls import (
     delete_record,
@@ -124,11 +125,15 @@ async def test_an_older_answer_under_another_key_is_updated(deployment: Deployme
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == str(only.uri)
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
 async def test_no_second_answer_is_written_if_the_first_may_not_be_listed(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, is_readable: bool
 ):
-    """A repository has more answers than are listed. Once it was read completely, the older answer is updated."""
+    """A repository has more answers than are listed. Once it was read completely, the older answer is updated. If that
+    has failed for a day, more are listed.
+    """
     monkeypatch.setattr(repository_calls, "MAX_RSVPS_LISTED", 1)
+    monkeypatch.setattr(repository_calls, "MAX_RSVPS_LISTED_INSTEAD_OF_READ", 3)
     monkeypatch.setattr(repository_calls, "_PAGE", 1)
     ana = await deployment.person("Ana")
     event = await deployment.event(ana)
@@ -145,15 +150,18 @@ async def test_no_second_answer_is_written_if_the_first_may_not_be_listed(
             "com.atproto.repo.putRecord", {"repo": did, "collection": RSVP, "rkey": key, "record": record}
         )
     dora = await deployment.connected_as("dora")
+    async with deployment.db.transaction() as tx:
+        await backfill_progress.track(tx, parse_did(did))
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(dora, event.slug, RsvpReply.GOING)
     await deployment.deliver_publications()
     status = await deployment.status_of(PublicationKind.RSVP, answer.id)
     assert (status.uri, status.reason) == (None, PublicationReason.ACCOUNTS_BEING_READ())
     for _ in range(4):
-        await deployment.deliver_jobs()
+        if is_readable:
+            await deployment.deliver_jobs()
         await deployment.ingest()
-        deployment.clock.turn(HOUR)
+        deployment.clock.turn(HOUR if is_readable else DAY)
         await deployment.deliver_publications()
     monkeypatch.undo()
     found = [one async for one in list_rsvps(older, parse_did(did))]

@@ -37,6 +37,9 @@ _APPLY = "com.atproto.repo.applyWrites"
 _PAGE: Final = 100
 # Maximum number of RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
 MAX_RSVPS_LISTED: Final = 2_000
+# The same for repositories whose complete read keeps failing. A hundred pages are fetched within the lease of a
+# publication.
+MAX_RSVPS_LISTED_INSTEAD_OF_READ: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +180,12 @@ class RemoteRsvp:
     subject: AtUri | None
 
 
-async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
+async def list_rsvps(client: XrpcClient, did: Did, *, max_rsvps: int | None = None) -> AsyncIterator[RemoteRsvp]:
     """Yield the RSVPs in a repository, in descending order of their keys. RSVPs that cannot be read completely are left
-    out. Raises Unavailable if there are more than ``MAX_RSVPS_LISTED``.
+    out. Raises Unavailable if there are more than ``max_rsvps`` (``MAX_RSVPS_LISTED`` by default).
     """
     cursor: str | None = None
-    for _ in range(MAX_RSVPS_LISTED // _PAGE):
+    for _ in range((max_rsvps or MAX_RSVPS_LISTED) // _PAGE):
         page = await client.query(
             "com.atproto.repo.listRecords", {"repo": did, "collection": str(RSVP), "limit": _PAGE, "cursor": cursor}
         )

@@ -6,6 +6,7 @@ about the event, the effective one (``records.seen``) is updated. If another app
 deleted and that one is updated.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from at_protocol.syntax.did import Did
@@ -114,10 +115,15 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
 
 async def _read_until(reader: Reader, identities: list[Identity]) -> Instant | None:
     """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
+    until = Instant((await reading_since(reader, identities) or 0) + READ_WITHIN)
+    return until if until > reader.now else None
+
+
+async def reading_since(reader: Reader, identities: Sequence[Identity]) -> Instant | None:
+    """Return when the latest unfinished complete read of these accounts became necessary; None if there is none."""
     connected = [one.did for one in identities if one.kind is IdentityKind.CONNECTED]
     since = [await backfill_progress.requested_at(reader, connected), await _restored_at(reader, connected)]
-    until = Instant(max((one for one in since if one is not None), default=0) + READ_WITHIN)
-    return until if until > reader.now else None
+    return max((one for one in since if one is not None), default=None)
 
 
 async def _restored_at(reader: Reader, dids: list[Did]) -> Instant | None:

@@ -4,19 +4,22 @@ A person must never have two RSVP records about one event. An existing one is th
 here and then in a repository that was not read completely yet.
 """
 
+from typing import Final
+
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data.model import Value
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.record_key import RecordKey
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.errors import RemoteFailed
 from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.events.model import Event
+from openmeet.network.publishing import repository_calls
 from openmeet.network.publishing.decision import PublishRsvp
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.publishing.repository_calls import fetch_proof, list_rsvps
-from openmeet.network.publishing.repository_choice import knows_all_rsvps
+from openmeet.network.publishing.repository_choice import knows_all_rsvps, reading_since
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
@@ -24,6 +27,8 @@ from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.reasons import PublicationReason
 
 _MILLISECOND = 1_000
+# By then, a complete read has been tried many times.
+LIST_MORE_AFTER: Final = DAY
 
 
 async def known_or_new_uri(dependencies: PublishingDependencies, decision: PublishRsvp, did: Did) -> AtUri:
@@ -39,12 +44,15 @@ async def known_or_new_uri(dependencies: PublishingDependencies, decision: Publi
 async def find_uri(dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp) -> AtUri | None:
     """Find the RSVP to this event, under any key, in a repository that was not read completely yet. None if there is
     none. Also None if the repository was read completely: then ``known_or_new_uri`` knows. Raises Unavailable if the
-    repository has too many RSVPs to list.
+    repository has too many RSVPs to list. More are listed once its complete read has failed for ``LIST_MORE_AFTER``.
     """
     async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
             return None
-    async for one in list_rsvps(client, decision.identity.did):
+        since = await reading_since(reader, [decision.identity])
+        is_overdue = since is None or since + LIST_MORE_AFTER <= reader.now
+    max_rsvps = repository_calls.MAX_RSVPS_LISTED_INSTEAD_OF_READ if is_overdue else None
+    async for one in list_rsvps(client, decision.identity.did, max_rsvps=max_rsvps):
         if str(one.subject) == decision.event.record_uri:
             return one.uri
     return None
