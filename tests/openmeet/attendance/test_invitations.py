@@ -135,6 +135,24 @@ async def test_an_address_that_never_answered_stays_an_address(site: Site, has_a
     assert [one.is_unanswered_invitation for one in (rejected, invited)] == [not has_answered] * 2
 
 
+async def test_approving_a_rejected_address_invites_it_again(site: Site) -> None:
+    """A place would reveal who owns the address, and nobody has said that they come."""
+    everybody = host_list.HostListFilter(list(AttendanceStatus))
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        rsvps = [await invitations.invite(tx, ana, event.slug, f"{name}@example.org") for name in ("cleo", "ben")]
+        ids = [one.id for one in rsvps]
+        await host_decisions.reject(tx, ana, event.slug, ids)
+        counts = await host_decisions.approve(tx, ana, event.slug, ids)
+        listed = {one.attendance_id: one for one in await host_list.entries(tx, event.id, everybody, None, 9)}
+    assert (counts.seated, counts.waiting) == (0, 0)
+    assert [(listed[one].status, listed[one].is_unanswered_invitation) for one in ids] == [
+        (AttendanceStatus.INVITED, True)
+    ] * 2
+
+
 async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> None:
     """A person invited to a whole series is notified about the first date that they have not answered, with the number
     of further dates.

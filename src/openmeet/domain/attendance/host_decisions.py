@@ -130,9 +130,18 @@ async def decide(
 async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
     """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. Raises Refused
     (``EventCancelled``).
+
+    People who were invited by address and rejected before they had answered are invited again. They have not said that
+    they come, and a place would reveal to the host who owns the address.
     """
     event = await lock_for_admission(tx, caller, slug)
-    return await _approve(tx, event, caller.user_id, await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE))
+    rsvps = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
+    rejected = [one.id for one in rsvps if one.status is AttendanceStatus.REJECTED]
+    unanswered = await invitation_queries.unanswered_among(tx, rejected)
+    for one in rsvps:
+        if one.id in unanswered:
+            await restore(tx, caller, slug, one.id)
+    return await _approve(tx, event, caller.user_id, [one for one in rsvps if one.id not in unanswered])
 
 
 async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> DecisionCounts:

@@ -10,6 +10,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -125,3 +126,11 @@ IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and a.sta
 # The person is deleting their account, so hosts do not see their answer either. An address that has not answered stays in
 # the list, because its disappearance would reveal who owns it.
 IS_HIDDEN_FROM_HOSTS: Final = f"({is_leaving('a.user_id')} and not {IS_UNANSWERED_INVITATION})"
+
+
+async def unanswered_among(reader: Reader, ids: Sequence[AttendanceId]) -> set[AttendanceId]:
+    """Those of these RSVPs that are unanswered invitations by address."""
+    rows = await reader.fetch(
+        f"select a.id from attendances a where a.id in :ids and {IS_UNANSWERED_INVITATION}", ids=list(ids)
+    )
+    return {AttendanceId(row["id"]) for row in rows}
