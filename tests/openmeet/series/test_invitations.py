@@ -207,6 +207,29 @@ async def test_a_job_invites_many_people_to_a_new_date(db, monkeypatch):
             assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
 
 
+async def test_a_second_delivery_invites_nobody_whom_the_host_has_rejected(db, monkeypatch):
+    """Ben answers before the job runs, so the host sees his address as a stand-in, and rejects that."""
+    monkeypatch.setattr(new_date_rsvps, "INVITED_AT_ONCE", 0)
+    handlers = {JobKind.NEW_DATE: one_job_per_call(new_date_rsvps.new_date_handler(db))}
+    async with db.transaction() as tx:
+        ana, series = await create_weekly_series(tx)
+        ben = await person(tx, "Ben")
+        await invitations.invite(tx, ana, (await dates(tx, series))[0].slug, "ben@example.org", for_series=True)
+        far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
+        await give_rsvp(tx, ben, far)
+    monkeypatch.undo()
+    await dispatcher.run_once(db, handlers)
+    async with db.transaction() as tx:
+        stand_in = await queries.by_invited_address(tx, far.id, "ben@example.org")
+        assert stand_in.status is S.INVITED
+        await host_decisions.reject(tx, ana, far.slug, [stand_in.id])
+        await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'")
+    await dispatcher.run_once(db, handlers)
+    async with db.reader() as reader:
+        assert (await queries.by_id(reader, stand_in.id)).status is S.REJECTED
+        assert await status_of(reader, far, ben) is S.ATTENDING
+
+
 async def test_by_page_and_api(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.browser() as client:

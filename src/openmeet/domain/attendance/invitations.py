@@ -112,9 +112,9 @@ async def _require_invitable(reader: Reader, event: Event, *, for_series: bool) 
 
 async def invite_to_new_dates(tx: Transaction, dates: Sequence[Event], people: Sequence[Invitee]) -> None:
     """Invite people who are invited to all dates of a series to new ones, which are locked. They are not notified again.
-    Idempotent.
+    Idempotent, also if the host has rejected some of them meanwhile.
     """
-    await _invite_each(tx, [(date, one) for date in dates for one in people])
+    await _invite_each(tx, [(date, one) for date in dates for one in people], keeps_rejected=True)
 
 
 # The address that a host typed. Lists show it until the person has answered.
@@ -128,9 +128,11 @@ _BY_ADDRESSES: Final = f"""
 """
 
 
-async def _invite_each(tx: Transaction, pairs: Sequence[tuple[Event, Invitee]]) -> list[tuple[Attendance, bool]]:
+async def _invite_each(
+    tx: Transaction, pairs: Sequence[tuple[Event, Invitee]], *, keeps_rejected: bool = False
+) -> list[tuple[Attendance, bool]]:
     """Invite people to locked events. For each pair, return the RSVP under which the host sees the address, and whether
-    it was invited just now.
+    it was invited just now. ``keeps_rejected``: nobody is invited again whom a host has rejected.
 
     Takes a few statements for any number of pairs, and some more for each RSVP that was pending or rejected or needs a
     stand-in.
@@ -142,7 +144,8 @@ async def _invite_each(tx: Transaction, pairs: Sequence[tuple[Event, Invitee]]) 
     for event, invitee in pairs:
         rsvp = invited.get((event.id, invitee.invited_as))
         if rsvp is not None:
-            results.append(await _invite_again(tx, event, invitee, rsvp))
+            is_kept = keeps_rejected and rsvp.status is AttendanceStatus.REJECTED
+            results.append((rsvp, False) if is_kept else await _invite_again(tx, event, invitee, rsvp))
             continue
         answered = own.get((event.id, invitee.user_id))
         if answered is not None and invitee.invited_as == REMOVED_ADDRESS:
