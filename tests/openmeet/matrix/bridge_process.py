@@ -50,7 +50,7 @@ async def main(database: str, schema: str, now: str, url: str, name: str, token:
     bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
     soon = RetryPolicy(first_seconds=0.2, longest_seconds=1.0)
     deliveries = {
-        JobKind.MATRIX_ROOM: one_job_per_call(room_handler(bridge, _passed), retry=soon),
+        JobKind.MATRIX_ROOM: one_job_per_call(room_handler(bridge, _passed), partitions_at_once=50, retry=soon),
         JobKind.MATRIX_CALL: one_job_per_call(call_handler(bridge), retry=soon),
         JobKind.MATRIX_PERSON: one_job_per_call(person_handler(bridge), retry=soon),
     }

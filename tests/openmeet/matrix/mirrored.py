@@ -84,7 +84,9 @@ class MirroredTown:
     def deliveries(self) -> dict[str, JobDelivery]:
         return {
             JobKind.MATRIX_ROOM: one_job_per_call(
-                room_handler(self.bridge, self.passed_on.append), retry=RetryPolicy(first_seconds=0.0)
+                room_handler(self.bridge, self.passed_on.append),
+                partitions_at_once=50,
+                retry=RetryPolicy(first_seconds=0.0),
             ),
             JobKind.MATRIX_CALL: one_job_per_call(call_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
             JobKind.MATRIX_PERSON: one_job_per_call(person_handler(self.bridge), retry=RetryPolicy(first_seconds=0.0)),
