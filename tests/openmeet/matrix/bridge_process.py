@@ -46,8 +46,16 @@ async def main(database: str, schema: str, now: str, url: str, name: str, token:
     # The test reads only the lines above. Other output would fill the pipe and block this process.
     configure(level="error", stream=sys.stderr)
     db = await open_database(database, schema=schema, clock=RunningClock(Instant(int(now))))
-    homeserver = open_homeserver(open_client("openmeet/tests"), SystemClock(), url, name, Path(token))
-    bridge = Bridge(db, homeserver, SEALER, tenant, federates=False, language="en")
+    http = open_client("openmeet/tests")
+    try:
+        homeserver = open_homeserver(http, SystemClock(), url, name, Path(token))
+        await _deliver_and_read(Bridge(db, homeserver, SEALER, tenant, federates=False, language="en"))
+    finally:
+        await http.close()
+        await db.close()
+
+
+async def _deliver_and_read(bridge: Bridge) -> None:
     soon = RetryPolicy(first_seconds=0.2, longest_seconds=1.0)
     deliveries = {
         JobKind.MATRIX_ROOM: one_job_per_call(room_handler(bridge, _passed), partitions_at_once=50, retry=soon),
@@ -57,7 +65,7 @@ async def main(database: str, schema: str, now: str, url: str, name: str, token:
     print("said ready", flush=True)
     reading = asyncio.create_task(reader.run(bridge, asyncio.Event(), lambda _number: None))
     while not reading.done():
-        if not await dispatcher.run_once(db, deliveries):
+        if not await dispatcher.run_once(bridge.db, deliveries):
             await asyncio.sleep(0.1)
     await reading
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from groundwork.database.open_ import open_database
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver
 from tests.databases import sqlite_url
-from tests.external_dependencies import needs
+from tests.external_dependencies import ROOT, needs
 from tests.openmeet.identities.refresher_processes import next_line_of
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import Synapse
@@ -93,3 +94,17 @@ async def test_killing_the_bridge_loses_and_duplicates_nothing(
     assert [text for text in texts if text in here] == here
     assert [text for text in texts if text in there] == there
     assert len(texts) == 1 + len(here) + len(there)
+
+
+async def test_a_bridge_process_that_fails_closes_its_client(tmp_path: Path, sqlite_templates: Path) -> None:
+    """Otherwise, its last lines are about the client instead of the failure."""
+    url = await sqlite_url(tmp_path, sqlite_templates, "openmeet")
+    arguments = (url, "", "0", "http://127.0.0.1:1", "chat.test", str(tmp_path / "no token"), "town")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.openmeet.matrix.bridge_process", *arguments),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert b"no token" in errors
+    assert b"Unclosed" not in errors
