@@ -48,7 +48,7 @@ async def end_expired_offers_and_check_room(
         return rsvp, True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _end_expired_offers_and_fill_seats(tx, event_registration)
+        usage = await _end_expired_offers_and_fill_seats(tx, event_registration, rsvp)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
         rsvp = rsvp and await queries.by_id(tx, rsvp.id)
@@ -81,13 +81,15 @@ async def end_expired_offers_and_begin_allocation(
         return SeatAllocation(limits)
     usage = await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
-        usage = await _end_expired_offers_and_fill_seats(tx, event_registration)
+        usage = await _end_expired_offers_and_fill_seats(tx, event_registration, None)
     heads = await waitlist.heads_of(tx, event.id, limits) if usage.somebody_waits else ()
     return SeatAllocation(limits, usage.held, tuple(heads), seats.is_last_call(event, tx.now))
 
 
-async def _end_expired_offers_and_fill_seats(tx: Transaction, event_registration: EventRegistration) -> SeatUsage:
-    await waitlist.end_expired_offers(tx, event_registration.event)
+async def _end_expired_offers_and_fill_seats(
+    tx: Transaction, event_registration: EventRegistration, rsvp: Attendance | None
+) -> SeatUsage:
+    await waitlist.end_expired_offers(tx, event_registration.event, first=rsvp)
     await waitlist.fill_seats(tx, event_registration)
     return await read_seat_usage(tx, event_registration.event.id)
 

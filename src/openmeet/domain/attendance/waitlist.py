@@ -94,17 +94,20 @@ async def _enqueue_rest(tx: Transaction, event: Event, moved: int) -> None:
         await enqueue_again(tx, JobKind.FILL_SEATS, [event.id])
 
 
-async def end_expired_offers(tx: Transaction, event: Event) -> int:
+async def end_expired_offers(tx: Transaction, event: Event, *, first: Attendance | None = None) -> int:
     """End the offers that were not accepted in time, at most ``MAX_PER_TRANSACTION``. Return how many. Call
     ``fill_seats`` next. The scheduler ends the others, whose seats stay held until then.
+
+    ``first``: the RSVP of somebody who asks for a seat now. If its offer has expired, it is always among those that end.
 
     These people leave the waitlist and are not notified. While the event is cancelled nobody can accept, so they get
     their old waiting position back.
     """
     rows = await tx.fetch(
-        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id"
-        " limit :limit",
+        f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now"
+        " order by case when id = :first then 0 else 1 end, id limit :limit",
         event_id=event.id,
+        first="" if first is None else first.id,
         now=tx.now,
         limit=MAX_PER_TRANSACTION,
     )
