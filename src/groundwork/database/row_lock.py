@@ -9,10 +9,11 @@ from typing import Final
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Transaction
 
-# Transactions that locked rows of a table, or looked for rows to lock, keep this lock on the table until they end.
+# Transactions that locked or changed rows of a table, or looked for such rows, keep one of these locks on the table until
+# they end.
 _LOCKERS: Final = """
     select virtualtransaction as locker from pg_catalog.pg_locks
-     where locktype = 'relation' and mode = 'RowShareLock' and pid <> pg_catalog.pg_backend_pid()
+     where locktype = 'relation' and mode in ('RowShareLock', 'RowExclusiveLock') and pid <> pg_catalog.pg_backend_pid()
        and database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
        and relation = pg_catalog.to_regclass(:table)
 """
@@ -64,11 +65,11 @@ async def wait_for_turn(tx: Transaction, name: str) -> None:
 
 
 async def wait_for_lockers(db: Database, table: str) -> None:
-    """Wait until the other transactions end that have locked rows of this table (``for share``, ``for update``), also
-    those that found no row to lock. Later ones are not waited for and do not wait.
+    """Wait until the other transactions end that have locked rows of this table (``for share``, ``for update``) or changed
+    them, also those that found no such row. Later ones are not waited for and do not wait.
 
-    After a row was created and committed, whoever has not locked it has ended or will find it. Transactions end within
-    two seconds. SQLite has only one writer, so there nobody is waited for.
+    After something was committed, whoever locked rows of the table before it was visible has ended. Transactions end
+    within two seconds. SQLite has only one writer, so there nobody is waited for.
     """
     if db.engine == "sqlite":
         return

@@ -22,8 +22,7 @@ class JobKind(StrEnum):
     # merged with another account
     GAINED_ACCESS = "waiting_answers"
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
-    # a person who took over events, a series or a group, and may have blocked others; or blocked somebody who had
-    # answered many of their events
+    # a person who took over events, a series or a group, and may have blocked others; or who blocked somebody
     APPLY_BLOCKS = "apply_blocks"
     BLOCKED_PERSON = "suspended_person"  # a person whom a moderator has blocked, and who may have RSVPs
     # the at-uri of a record whose content differs between an unsigned source and the database

@@ -13,17 +13,20 @@ from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.moderation import blocks
 from openmeet.domain.safety import actions
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
+from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, weekly
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import details, event_by, person
+from tests.openmeet.statement_counter import StatementCounter
 
 _BLOCK = "insert into user_blocks (user_id, blocked_id, created_at) values (:host, :other, 1)"
 _STRANGERS = """
@@ -124,3 +127,25 @@ async def test_a_job_ends_the_answers_of_somebody_who_answered_many_events(
 async def _apply(db: Database, counted: CountedTransactions) -> None:
     handler = actions.apply_blocks_handler(cast("Database", counted))
     assert await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_job_per_call(handler)}) == 1
+
+
+async def test_a_block_locks_no_events_that_the_blocked_person_did_not_answer(
+    make_database: MakeDatabase, clock: HandClock
+) -> None:
+    clock.turn(NOW - clock.now())
+    db = await make_database("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
+        await series_actions.create(tx, ana, Content("Practice"), weekly("FREQ=WEEKLY;COUNT=50"))
+        for host in (ana, cleo):
+            event = await events.create(tx, host, details(starts="2026-12-04T18:00", ends="2026-12-04T20:00"))
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+    rows = [await _rows_read_by_block(db, host, ben) for host in (ana, cleo)]
+    assert rows[0] == rows[1]
+
+
+async def _rows_read_by_block(db: Database, host: Caller, other: Caller) -> int:
+    async with db.transaction() as tx:
+        counting = StatementCounter(tx)
+        await actions.block(counting, host, other.user_id)
+    return counting.rows

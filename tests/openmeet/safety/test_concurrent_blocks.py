@@ -32,7 +32,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.interleaving import Act, Work, run, run_acts_interleaved, run_interleaved
+from tests.openmeet.interleaving import Act, Work, run, run_acts_interleaved
 from tests.openmeet.series.practice import NOW, weekly
 from tests.openmeet.site_under_test import details, person
 
@@ -89,17 +89,23 @@ async def test_no_tie_survives_a_concurrent_block(
 
 
 async def _blocked_while(db: Database, begin_work: Begin, at: int, *, is_block_first: bool) -> bool:
-    """Check one interleaving. Returns whether the first of the two was paused."""
+    """Check one interleaving of the block, with the first run of its job, and the work. Returns whether the first of the
+    two was paused.
+    """
     async with db.transaction() as tx:
         ana, ben = await person(tx, f"Ana{at}"), await person(tx, f"Ben{at}")
-        work = await begin_work(tx, ana, ben, None)
+        work = _trying(await begin_work(tx, ana, ben, None))
 
-    async def block(tx: Transaction) -> None:
-        await actions.block(tx, ana, ben.user_id)
+    async def block(db: Database) -> None:
+        await _blocking(ana, ben)(db)
+        await _run_jobs(db)
 
-    act = _trying(work)
+    async def act(db: Database) -> None:
+        await run(db, work)
+
     first, second = (block, act) if is_block_first else (act, block)
-    is_paused = await run_interleaved(db, first, second, at)
+    # The job polls while the work holds locks.
+    is_paused = await run_acts_interleaved(db, first, second, at, waits_without_lock=not is_block_first)
     assert not await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
 

@@ -170,18 +170,6 @@ def has_rsvp_to_sql(host: str, person: str) -> str:
 # RSVPs that a block ends in one transaction. Each takes a dozen statements.
 ENDED_AT_ONCE: Final = 25
 
-_LOCK_UPCOMING: Final = f"""
-    select id from events
-     where author_id = :host and deleted_at is null and {is_not_over("events")} order by id
-       for no key update
-"""
-
-
-async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
-    """Lock the upcoming events of a host, in id order. SQLite has a single writer and needs no lock."""
-    if tx.engine == "postgresql":
-        await tx.fetch(_LOCK_UPCOMING, host=host, now=tx.now)
-
 
 async def end_rsvps_to_host(
     tx: Transaction, user_id: UserId, host: UserId, *, after: EventId | None = None

@@ -3,7 +3,7 @@
 from typing import Final
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.row_lock import lock_rows, take_turn
+from groundwork.database.row_lock import take_turn, wait_for_lockers
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
@@ -32,6 +32,8 @@ VISITOR_REPORTS: Final = Limit("visitor_reports", 5, 3600)
 REPORTS_PER_ADDRESS: Final = 3
 # Entries of a list of blocks that are read at once.
 BLOCKS_READ_AT_ONCE: Final = 500
+# Tables of what people follow and answer.
+_LOCKED_BY_PARTICIPANTS: Final = ("groups", "event_series", "events")
 
 
 async def report(
@@ -70,22 +72,21 @@ async def _takes_email(tx: Transaction, email: str) -> bool:
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
-    """Block a user: their RSVPs to the caller's upcoming events end (a job ends some of them if there are many), the two
-    no longer follow each other, and the user can no longer see the caller's non-public content.
+    """Block a user: their RSVPs to the caller's upcoming events end, the two no longer follow each other, and the user can
+    no longer see the caller's non-public content.
 
-    They stay in the caller's groups until they are removed from them. False if already blocked. Raises NotFound,
-    Refused (``Oneself``).
+    A job ends the rest of the RSVPs if there are many, and what the user was saving at this moment. They stay in the
+    caller's groups until they are removed from them. False if already blocked. Raises NotFound, Refused (``Oneself``).
     """
     if other == caller.user_id:
         raise Refused(SafetyReason.CANNOT_BLOCK_ONESELF, name="Oneself")
     if await user_queries.by_id(tx, other) is None:
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     is_known = await subjects.may_know(tx, caller.user_id, other)
-    await _lock_hosted(tx, caller.user_id)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
-    if await _end_participation(tx, caller.user_id, other) is not None:
-        await enqueue_again(tx, JobKind.APPLY_BLOCKS, [caller.user_id])
+    await _end_participation(tx, caller.user_id, other)
+    await enqueue_again(tx, JobKind.APPLY_BLOCKS, [caller.user_id])
     # From now on, neither of them may follow the other.
     await profile_queries.drop_follower(tx, other, caller.user_id)
     await profile_queries.drop_follower(tx, caller.user_id, other)
@@ -96,11 +97,15 @@ def apply_blocks_handler(db: Database) -> JobHandler:
     """Return the handler of ``JobKind.APPLY_BLOCKS``: people whom the host has blocked lose their place at the host's
     upcoming events. The subject of the job is the host. Idempotent.
 
-    The second run applies blocks that were being stored while the host took over the events.
+    Somebody who answers or follows something holds its lock while they check for a block. Those who did not see the
+    block yet are waited for, so that what they saved ends, too. A host can have very many events, so their locks are not
+    taken for that. The second run applies blocks that were being stored while the host took over the events.
     """
 
     async def handle(job: Job) -> None:
         host, after = UserId(job.subject), ""
+        for table in _LOCKED_BY_PARTICIPANTS:
+            await wait_for_lockers(db, table)
         while page := await _blocked_after(db, host, after):
             for other in (one for one, takes_part in page if takes_part):
                 await _end_all_participation(db, host, other)
@@ -152,15 +157,6 @@ async def _end_participation(
     await follower_queries.leave_series_of_host(tx, host, other)
     await membership_queries.end_following_of_host(tx, host, other)
     return await reevaluation.end_rsvps_to_host(tx, other, host, after=after)
-
-
-async def _lock_hosted(tx: Transaction, host: UserId) -> None:
-    """Lock what the host offers to others before the block is stored, because people who follow or answer it hold these
-    locks while they check for a block. Otherwise a reply that is being saved would survive the block.
-    """
-    await lock_rows(tx, "groups", "owner_id", [host])
-    await lock_rows(tx, "event_series", "user_id", [host])
-    await reevaluation.lock_upcoming_of_host(tx, host)
 
 
 async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
