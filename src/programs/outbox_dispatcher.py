@@ -17,6 +17,7 @@ from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
 from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
+from openmeet.domain.attendance.group_hosting import moving_group_handler
 from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
@@ -156,6 +157,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         ),
         JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_job_per_call(moving_handler(db), jobs_per_lease=1, lease_seconds=600.0),
+        JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_job_per_call(
             reconcile_handler(db, network, context, spend_on_server), jobs_per_lease=1, lease_seconds=600.0
         ),

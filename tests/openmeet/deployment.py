@@ -35,6 +35,7 @@ from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.group_hosting import moving_group_handler
 from openmeet.domain.attendance.model import Attendance, RsvpReply
 from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.events import actions as events
@@ -182,6 +183,7 @@ class Deployment:
                 JobKind.BACKFILL: one_job_per_call(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_job_per_call(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
+                JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
                 JobKind.BLOCKED_PERSON: one_job_per_call(blocked_person_handler(self.db)),
                 JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(self.db)),

@@ -34,6 +34,7 @@ from groundwork.outbox.delivery import one_job_per_call
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.attendance.group_hosting import moving_group_handler
 from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.erasure import actions as erasure
@@ -296,6 +297,7 @@ class Deployment:
                 JobKind.NEW_DATE: one_job_per_call(new_date_handler(self.db)),
                 JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
+                JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
                 JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(self.db)),
                 JobKind.COMPARE_RSVPS: one_job_per_call(comparison_handler(self.db)),

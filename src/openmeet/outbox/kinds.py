@@ -38,6 +38,7 @@ class JobKind(StrEnum):
     NEW_DATE = "standing_answers"
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of
+    MOVE_GROUP_RECORDS = "move_group_records"  # a group whose records now belong in another repository
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything stored about it
     CHAT_NEWS = "chat_news"  # a chat room with new messages
     MATRIX_ROOM = "matrix_room"  # a mirrored chat room whose messages, members or settings changed
@@ -72,6 +73,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.NEW_DATE: lazy("New dates to add for people who are invited or go to all"),
     JobKind.FAN_OUT: lazy("Changes to notify people of"),
     JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
+    JobKind.MOVE_GROUP_RECORDS: lazy("Groups whose records move to another repository"),
     JobKind.RECONCILE: lazy("Repositories to compare"),
     JobKind.CHAT_NEWS: lazy("Chats with new messages"),
     JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),

@@ -1,16 +1,20 @@
 """Group administration with its effect on the group's events and their RSVPs."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from groundwork.database.row_lock import lock_rows
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Database, Transaction
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job, enqueue_again
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import as_group_of_event
-from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.publication import PublishLevel, enqueue_group_events, reach, reach_of
+from openmeet.domain.events.model import EventId
+from openmeet.domain.events.publication import HELD_BY_GROUP, PublishLevel, enqueue_group_events, reach, reach_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import actions as group_actions
@@ -21,6 +25,7 @@ from openmeet.domain.groups.publication import GroupPublishLevel, enqueue_member
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
+from openmeet.outbox.kinds import JobKind
 
 
 async def revise(
@@ -50,13 +55,33 @@ async def apply_edit(tx: Transaction, before: Group, after: Group) -> None:
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
     """Open the group's own account with ``groups.publication_settings.open_account``. If the whole page of the group
-    may be published, move the records of its published upcoming events to that account.
+    may be published, move the records of its published upcoming events to that account; a job moves the rest of them if
+    there are many.
     """
     before, _ = await group_actions.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
-    if before.network.account_id is None and publish_level_of(after) is GroupPublishLevel.FULL:
-        await ownership.move_records(tx, await _upcoming_events_created_here(tx, after.id))
+    if before.network.account_id is None and await _move_events(tx, after, "") is not None:
+        await enqueue_again(tx, JobKind.MOVE_GROUP_RECORDS, [after.id])
     return after
+
+
+def moving_group_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.MOVE_GROUP_RECORDS``, which moves a group's statements, and the records of its
+    upcoming events, to the repository that they belong in now. The job's subject is the group. Resumable: a repeated job
+    moves what is left.
+    """
+    steps: list[_Step] = [partial(_move_statements, kind=kind) for kind in publication_settings.STATEMENT_KINDS]
+
+    async def handle(job: Job) -> None:
+        for move_next in (*steps, _move_events):
+            after: str | None = ""
+            while after is not None:
+                async with db.transaction() as tx:
+                    # As when the account is opened, the group is locked before its events.
+                    group = await group_queries.lock(tx, GroupId(job.subject))
+                    after = None if group is None else await move_next(tx, group, after)
+
+    return handle
 
 
 async def after_account_deleted(tx: Transaction, account: UserId) -> None:
@@ -80,11 +105,21 @@ _SUBJECTS: Final = {
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
     ),
 }
-_UPCOMING: Final = f"""
+# Upcoming events made here whose records are not in the group's account. Those that were moved and are not written there
+# yet are among them; ``ownership.leave_record`` leaves them as they are.
+_TO_MOVE: Final = f"""
     select id from events
      where group_id = :group_id and origin = 'here' and deleted_at is null and {is_not_over("events")}
-     order by id
+       and (record_uri is not null or exists (
+               select 1 from publications p where p.kind = 'event' and p.subject_id = events.id and p.uri is not null))
+       and not {HELD_BY_GROUP} and id > :after
+     order by id limit :limit
 """
+# Records of events that are moved in one transaction. Each takes a dozen statements.
+EVENTS_AT_ONCE: Final = 25
+
+# Moves the records of the next subjects of a locked group, after this one. Returns the last subject if there may be more.
+_Step = Callable[[Transaction, Group, str], Awaitable[str | None]]
 
 
 async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
@@ -95,16 +130,32 @@ async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
     await enqueue_group_events(tx, group_id)
 
 
-async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> list[Event]:
-    """The upcoming events whose whole page may be published, locked."""
-    rows = await tx.fetch(_UPCOMING, group_id=group_id, now=tx.now)
+async def _move_statements(
+    tx: Transaction, group: Group, after: str, *, kind: publications.PublicationKind
+) -> str | None:
+    return await publication_settings.move_statements(tx, group, kind, after)
+
+
+async def _move_events(tx: Transaction, group: Group, after: str) -> str | None:
+    """Move the records of the next upcoming events whose whole page may be published to the account of the group, unless
+    it has none or its own page may not be published. Events are locked in id order.
+    """
+    if group.network.account_id is None or publish_level_of(group) is not GroupPublishLevel.FULL:
+        return None
+    rows = await tx.fetch(_TO_MOVE, group_id=group.id, now=tx.now, after=after, limit=EVENTS_AT_ONCE)
     ids = [EventId(row["id"]) for row in rows]
     await lock_rows(tx, "events", "id", ids)
-    return [
+    # Read again, because they may have been changed until they were locked.
+    events = [
         one
         for one in await event_queries.several(tx, ids)
-        if not (one.is_gone or one.is_draft) and reach_of(one) is PublishLevel.FULL
+        if not (one.is_gone or one.is_draft)
+        and one.group is not None
+        and one.group.id == group.id
+        and reach_of(one) is PublishLevel.FULL
     ]
+    await ownership.move_records(tx, events)
+    return ids[-1] if len(ids) == EVENTS_AT_ONCE else None
 
 
 def _publication_settings(details: GroupDetails) -> tuple[object, ...]:

@@ -5,9 +5,11 @@ changes.
 """
 
 from dataclasses import replace
+from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.groups import audit_log, queries, record_queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
@@ -19,7 +21,13 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publication_queries, publications
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
+
+# What a group says about its members and events.
+STATEMENT_KINDS: Final = (PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT)
+# Statements that are moved in one transaction. Each takes a few updates.
+STATEMENTS_AT_ONCE: Final = 100
 
 
 async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
@@ -77,7 +85,7 @@ async def move_records(tx: Transaction, before: Group, after: Group) -> None:
     """Store a group whose records move to another repository.
 
     The group record stays in the old repository and points to its replacement. All other records are written again in
-    the new repository.
+    the new repository; a job moves the rest of them if there are many.
     """
     old, new = record_holder_of(before), record_holder_of(after)
     if old != new:
@@ -85,13 +93,18 @@ async def move_records(tx: Transaction, before: Group, after: Group) -> None:
         # If there was no record to leave, the publication itself moves.
         await publication_moves.move_to_user(tx, PublicationKind.GROUP, [after.id], new)
     await queries.update(tx, after)
-    if old != new:
-        await publication_moves.move_to_user(
-            tx, PublicationKind.ACCEPTANCE, await record_queries.members_named(tx, after.id), new
-        )
-        await publication_moves.move_to_user(
-            tx, PublicationKind.GROUP_EVENT, await record_queries.events_listed(tx, after.id), new
-        )
+    if old != new and any([await move_statements(tx, after, kind) is not None for kind in STATEMENT_KINDS]):
+        await enqueue_again(tx, JobKind.MOVE_GROUP_RECORDS, [after.id])
+
+
+async def move_statements(tx: Transaction, group: Group, kind: PublicationKind, after: str = "") -> str | None:
+    """Move the next statements of a locked group, about members or events whose ids come after this one, to the
+    repository that its records belong in now. Return the last one if there may be more. Idempotent.
+    """
+    read_next = record_queries.members_named if kind is PublicationKind.ACCEPTANCE else record_queries.events_listed
+    ids = await read_next(tx, group.id, after=after, limit=STATEMENTS_AT_ONCE)
+    await publication_moves.move_to_user(tx, kind, ids, record_holder_of(group))
+    return ids[-1] if len(ids) == STATEMENTS_AT_ONCE else None
 
 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:

@@ -158,18 +158,26 @@ async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
     await tx.execute("update groups set external_cid = :cid where id = :id", id=group_id, cid=cid)
 
 
-async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
-    """Ids of the group's memberships that have a record or that their members let sync."""
+async def members_named(reader: Reader, group_id: GroupId, *, after: str, limit: int) -> list[str]:
+    """Ids of the group's memberships that have a record or that their members let sync, in order, after ``after``."""
     rows = await reader.fetch(
-        "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null) order by id",
+        "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null)"
+        " and id > :after order by id limit :limit",
         id=group_id,
+        after=after,
+        limit=limit,
     )
     return [row["id"] for row in rows]
 
 
-async def events_listed(reader: Reader, group_id: GroupId) -> list[str]:
-    """Ids of the group's events."""
-    rows = await reader.fetch("select id from events where group_id = :id order by id", id=group_id)
+async def events_listed(reader: Reader, group_id: GroupId, *, after: str, limit: int) -> list[str]:
+    """Ids of the group's events, in order, after ``after``."""
+    rows = await reader.fetch(
+        "select id from events where group_id = :id and id > :after order by id limit :limit",
+        id=group_id,
+        after=after,
+        limit=limit,
+    )
     return [row["id"] for row in rows]
 
 
