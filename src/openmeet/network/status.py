@@ -29,7 +29,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_status
-from openmeet.outbox.leased_publications import SERVER
+from openmeet.outbox.due_publications import SERVER
 
 SHOWN = 50
 _PAGE = 500

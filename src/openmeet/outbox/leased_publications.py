@@ -14,7 +14,8 @@ from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
-from openmeet.outbox import in_flight
+from openmeet.outbox import due_publications, in_flight
+from openmeet.outbox.due_publications import IS_GIVEN, NOT_EXCLUDED, READY, SERVER
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_columns import (
     COMPLETE_WRITE,
@@ -34,63 +35,23 @@ from openmeet.outbox.publications import (
     RecordVersion,
 )
 
-_READY = """(
-        (state in ('due', 'retrying', 'waiting') and due_at <= :now)
-        or (state = 'retracting' and due_at <= :now and leased_until is null)
-        or (state in ('sending', 'retracting') and leased_until <= :now))"""
-
-# For an RSVP of a person with several accounts: the server of the account with their effective record about the event
-# (``network/publishing/repository_choice.py``), if there is one. 'mapped' and 'parked' are MAPPED and AWAITS_EVENT.
-_SERVER_OF_EFFECTIVE_RSVP = """
-                 case when publications.kind = 'rsvp' and exists (
-                     select 1 from identities i
-                      where i.user_id = publications.user_id and i.is_default = 0 and i.kind <> 'shadow') then (
-                     select i.pds_url from attendances a
-                       join events e on e.id = a.event_id
-                       join identities i on i.user_id = publications.user_id and i.kind <> 'shadow'
-                       join records r on r.subject_uri = e.record_uri and r.did = i.did
-                      where a.id = publications.subject_id and r.standing in ('mapped', 'parked')
-                        and r.collection = 'community.lexicon.calendar.rsvp'
-                      order by r.is_verified desc, r.precedence desc, r.uri desc limit 1) end"""
-
-# Where the record is or will be: the address of its server, empty without a repository. A record that was never sent has
-# no DID yet; the decision will choose one. For an event, that is usually the account of its group if there is one, for
-# other records usually the default DID of their person. Only these two expressions read tables of higher packages here.
-SERVER = f"""coalesce(
-        case when did is not null then (select i.pds_url from identities i where i.did = publications.did)
-             else coalesce({_SERVER_OF_EFFECTIVE_RSVP},
-                 (select min(i.pds_url) from events e
-                    join groups g on g.id = e.group_id
-                    join identities i on i.user_id = g.account_id and i.is_default = 1
-                   where publications.kind = 'event' and e.id = publications.subject_id),
-                 (select min(i.pds_url) from identities i
-                   where i.user_id = publications.user_id and i.is_default = 1)) end, '')"""
-
-# A server is not called now if its circuit is open or another round is calling it.
-_NOT_EXCLUDED = f"{SERVER} not in :excluded_servers"
-
-# Retractions come first. The condition is repeated outside the subselect, as in ``_LEASE`` of
-# groundwork/outbox/leased_jobs.py. Two rows cannot send the same record, because there is one row per record.
+# The condition is repeated, as in ``_LEASE`` of groundwork/outbox/leased_jobs.py. Two rows cannot send the same record,
+# because there is one row per record.
 _LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
            lease = lease + 1, leased_until = :until, needs_recheck = 0
-     where {_READY}
-       and (kind, subject_id) in (
-           select kind, subject_id from publications where {_READY} and {_NOT_EXCLUDED}
-            order by case when state = 'retracting' then 0 else 1 end, due_at, kind, subject_id limit :limit)
-    returning {COLUMNS}
+      from each(of_kind text, of_subject text) as given where {IS_GIVEN} returning {COLUMNS}
 """
-
 # More rows of the same people that can be sent in the same call: rows that were never sent and never failed.
-_BATCHABLE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
+_BATCHABLE = f"""{READY} and attempts = 0 and state = 'due' and uri is null"""
 
 _LEASE_BATCHABLE = f"""
     update publications
-       set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0
+       set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0, awaited_server = null
      where {_BATCHABLE}
        and (kind, subject_id) in (
-           select kind, subject_id from publications where {_BATCHABLE} and user_id in :user_ids and {_NOT_EXCLUDED}
+           select kind, subject_id from publications where {_BATCHABLE} and user_id in :user_ids and {NOT_EXCLUDED}
             order by due_at, kind, subject_id limit :limit)
     returning {COLUMNS}
 """
@@ -103,8 +64,8 @@ _SERVERS_OF = f"""
 _LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
-           lease = lease + 1, leased_until = :until, needs_recheck = 0
-     where kind = :kind and subject_id = :subject_id and {_READY} and {_NOT_EXCLUDED}
+           lease = lease + 1, leased_until = :until, needs_recheck = 0, awaited_server = null
+     where kind = :kind and subject_id = :subject_id and {READY} and {NOT_EXCLUDED}
     returning {COLUMNS}
 """
 # The write was decided before requests that took time. If anything has changed since, it is decided again, because the
@@ -194,15 +155,14 @@ async def lease_due(
 ) -> list[Publication]:
     """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
     called now). The empty text stands for the rows without a repository.
+
+    Only the first 500 due rows are considered, so call ``due_publications.set_aside`` first.
     """
-    rows = await tx.fetch(
-        _LEASE,
-        now=tx.now,
-        until=tx.now + int(seconds * SECOND),
-        limit=limit,
-        excluded_servers=list(excluded_servers),
-    )
-    return [publication_of(row) for row in rows]
+    await due_publications.resume(tx, excluded_servers=excluded_servers, limit=limit)
+    rows = await due_publications.next_due(tx)
+    keys = [due_publications.key_of(row) for row in rows if row["server"] not in excluded_servers][:limit]
+    leased = await fetch_each(tx, _LEASE, keys, now=tx.now, until=tx.now + int(seconds * SECOND))
+    return [publication_of(row) for row in leased]
 
 
 async def lease_batchable(

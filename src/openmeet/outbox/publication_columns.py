@@ -5,7 +5,7 @@
   when nothing was sent: the record already had the content, was deleted, or must not be written. What was really sent is
   in ``chosen_*``.
 - When to try next: ``state``, ``reason``, ``due_at``; ``attempts``, the failures since the last success or edit;
-  ``changed_at``.
+  ``changed_at``. ``awaited_server``: the server that the row is set aside for until it is called again.
 - The lease: ``lease``, its number; ``leased_until``; ``needs_recheck``, something that the handler's decision depends on
   has changed since the lease began.
 - The record: ``did``, also of one that was deleted; ``uri``, once a key has been chosen.
@@ -46,7 +46,8 @@ COMPLETE_WRITE: Final = (
 
 RESET_ATTEMPTS: Final = "attempts = 0, merge_rounds = 0"
 
-DUE_FROM_NOW: Final = "due_at = :now, changed_at = :now"
+# Whatever made the row due may also have changed which server it is for.
+DUE_FROM_NOW: Final = "due_at = :now, changed_at = :now, awaited_server = null"
 
 END_LEASE: Final = "leased_until = null"
 

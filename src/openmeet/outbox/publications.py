@@ -148,7 +148,7 @@ _UPDATE_IF_NEWER = f"""
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_ON_NEW_REVISION_SQL}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, {RESET_ATTEMPTS},
-           writes = 0,
+           writes = 0, awaited_server = null,
            was_deleted_elsewhere = case when publications.kind in ('group', 'series')
                                         then publications.was_deleted_elsewhere else 0 end
      where excluded.revision > publications.revision
@@ -194,7 +194,7 @@ _RETRY_NOW = f"""
 _DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
            due_at = case when {MAYBE_LEASED} then due_at else :now end,
            changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
-           {RECHECK_IF_LEASED}"""
+           awaited_server = null, {RECHECK_IF_LEASED}"""
 
 _MAKE_UNPUBLISHED_DUE = f"""
     update publications

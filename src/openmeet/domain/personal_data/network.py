@@ -137,7 +137,7 @@ PUBLISHING: Final = (
             plain(
                 "kind subject_id state revision completed_revision chosen_cid chosen_revision base_cid base_rev was_merged reason"
                 " attempts merge_rounds writes writes_since due_at lease leased_until edited_at changed_at is_withdrawn was_deleted_elsewhere"
-                " earlier_cids needs_recheck deleting_cid"
+                " earlier_cids needs_recheck deleting_cid awaited_server"
             ),
         ),
         not_exported="records still to be written to the person’s network account",

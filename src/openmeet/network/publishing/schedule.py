@@ -2,9 +2,11 @@
 not called.
 
 Due rows are leased and grouped by server; those without a repository are one group. While a server's round runs, no
-further rows for it are leased. If its circuit breaker is open (``at_network.circuits``), no rows are leased and they stay
-as they are. If it is half open, rows are tried one at a time until a call has tested the server. Before a record is first
-sent, its server is only assumed. If it turns out to be another one, whose circuit is open, no attempt is counted.
+further rows for it are leased. If its circuit breaker is open (``at_network.circuits``), no rows are leased. If there are
+many rows of such servers, they are set aside, so that the rows behind them are found without reading them each time
+(``outbox.due_publications``). If the circuit is half open, rows are tried one at a time until a call has tested the
+server. Before a record is first sent, its server is only assumed. If it turns out to be another one, whose circuit is
+open, no attempt is counted.
 """
 
 import asyncio
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Database
 from groundwork.outbox.dispatcher import cancel, idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import delivery_results
@@ -20,7 +23,7 @@ from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.delivery import LEASE_SECONDS, count_results, deliver_one
 from openmeet.network.publishing.dependencies import PublishingDependencies
 from openmeet.network.repositories import circuits
-from openmeet.outbox import leased_publications
+from openmeet.outbox import due_publications, leased_publications
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
@@ -85,6 +88,8 @@ async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[
     circuit_states = dependencies.network.circuits
     await circuits.load_changes(dependencies.db, circuit_states)
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
+    while excluded and await _set_aside(dependencies.db, excluded):
+        pass
     async with dependencies.db.transaction() as tx:
         publications = await leased_publications.lease_due(
             tx, limit=_ROWS_PER_LEASE, seconds=LEASE_SECONDS, excluded_servers=excluded
@@ -100,6 +105,11 @@ async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[
         asyncio.create_task(_deliver_round(dependencies, server, leased)): server
         for server, leased in by_server.items()
     }
+
+
+async def _set_aside(db: Database, excluded_servers: Sequence[str]) -> bool:
+    async with db.transaction() as tx:
+        return await due_publications.set_aside(tx, excluded_servers=excluded_servers, limit=_ROWS_PER_LEASE)
 
 
 async def _deliver_round(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> int:
