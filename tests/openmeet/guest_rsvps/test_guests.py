@@ -255,6 +255,7 @@ async def test_links_expire_and_forged_ones_are_refused(site, event, clock):
             assert (answer.status_code, h1_of(answer.text)) == (404, "Answer by e-mail")
             assert "This link no longer works. Answer again, and we’ll send you a new one." in answer.text
             assert f'action="/events/{event.slug}/guest-answer"' in answer.text
+            assert answer.headers["cache-control"] == "no-store"
     assert await compose_guest_emails(site) == []
     assert await actions.forget_expired(site.db) == 1
     assert await answers(site, event) == []

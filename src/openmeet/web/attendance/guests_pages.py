@@ -1,5 +1,6 @@
 """The RSVP form for guests, and the page that the confirmation link opens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from openmeet.domain.events.time_and_place import removal_notice
 from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestRsvpId
-from openmeet.domain.guest_rsvps.queries import find as find_request
+from openmeet.domain.guest_rsvps.queries import find as find_guest_rsvp
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
@@ -39,11 +40,12 @@ from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
-# The URL is a secret, so caches must not store it and search engines must not index it.
+# The URL is a secret or the page shows an e-mail address, so caches must not store it and search engines must not index
+# it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
-# Cookie with the id of the newest request of this browser.
-_REQUEST_COOKIE = "openmeet_guest_answer"
+# Cookie with the id of the newest guest RSVP that was entered in this browser.
+_GUEST_RSVP_COOKIE = "openmeet_guest_answer"
 
 # The label of the button that confirms, if the person gets what they replied, such as a place. Otherwise the label is as
 # in the answer bar.
@@ -79,7 +81,7 @@ async def request_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         guest_form = await _load_form(reader, slug)
     problems: dict[str, Why] = {}
-    email = name = request_id = ""
+    email = name = guest_rsvp_id = ""
     try:
         email = check_email(form.get("email", ""))
     except InvalidForm as wrong:
@@ -107,7 +109,7 @@ async def request_answer(request: Request) -> Response:
                     reply=RsvpReply(form["reply"]),
                     reply_details=reply_details,
                 )
-            request_id = guest_rsvp.id
+            guest_rsvp_id = guest_rsvp.id
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
@@ -115,7 +117,7 @@ async def request_answer(request: Request) -> Response:
     if problems:
         return _guest_form_page(request, guest_form, FormState(form, problems), status=400)
     response = go(f"{event_path(slug)}/guest-answer/sent")
-    set_cookie(request, response, _REQUEST_COOKIE, request_id)
+    set_cookie(request, response, _GUEST_RSVP_COOKIE, guest_rsvp_id)
     return response
 
 
@@ -124,7 +126,7 @@ async def show_sent(request: Request) -> Response:
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
         event = (await guest_rsvp_actions.require_open_to_guests(reader, slug)).event
-        sent = await find_request(reader, GuestRsvpId(read_cookie(request, _REQUEST_COOKIE)))
+        sent = await find_guest_rsvp(reader, GuestRsvpId(read_cookie(request, _GUEST_RSVP_COOKIE)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {
         "event": event,
@@ -142,7 +144,7 @@ async def show_confirm(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         try:
-            guest_rsvp, event = await guest_rsvp_actions.pending_rsvp(reader, _rsvp_id(request))
+            guest_rsvp, event = await guest_rsvp_actions.pending_rsvp(reader, _guest_rsvp_id(request))
         except NotFound as expired:
             return await _form_again(reader, request, expired)
         person = await guest_rsvp_actions.answering_person(reader, guest_rsvp)
@@ -173,7 +175,7 @@ async def confirm(request: Request) -> Response:
     """Record the RSVP and redirect to its page, where it can be changed or declined."""
     try:
         async with database_of(request).transaction() as tx:
-            event, _, saved = await guest_rsvp_actions.confirm(tx, _rsvp_id(request))
+            event, _, saved = await guest_rsvp_actions.confirm(tx, _guest_rsvp_id(request))
             token = await email_links.token_for(
                 tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
             )
@@ -192,14 +194,16 @@ async def _form_again(reader: Reader, request: Request, expired: NotFound) -> Re
     except (NotFound, Refused):
         raise expired from None
     problems = {"": gettext("This link no longer works. Answer again, and we’ll send you a new one.")}
-    return _guest_form_page(request, guest_form, FormState(forms.values_of(None), problems), status=404)
+    return _guest_form_page(
+        request, guest_form, FormState(forms.values_of(None), problems), status=404, headers=_HEADERS
+    )
 
 
-def _rsvp_id(request: Request) -> GuestRsvpId:
-    rsvp_id = guest_rsvp_actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
-    if rsvp_id is None:
+def _guest_rsvp_id(request: Request) -> GuestRsvpId:
+    guest_rsvp_id = guest_rsvp_actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
+    if guest_rsvp_id is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
-    return rsvp_id
+    return guest_rsvp_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +237,14 @@ async def _figures_of(reader: Reader, event: Event) -> AnswerFigures:
     return AnswerFigures(host=host, waiting=counts.waiting, going=counts.going, taken=counts.seats)
 
 
-def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormState, *, status: int = 200) -> Response:
+def _guest_form_page(
+    request: Request,
+    guest_form: GuestForm,
+    form_state: FormState,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **guest_form.fields.labels}
     context = {
         "event": guest_form.event,
@@ -244,4 +255,4 @@ def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormSt
         "sentence": guest_form.sentence,
         "replies": guest_form.replies,
     }
-    return page(request, "attendance/guest_form.html", context, status=status)
+    return page(request, "attendance/guest_form.html", context, status=status, headers=headers)
