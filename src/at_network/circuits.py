@@ -30,7 +30,7 @@ LONGEST_PAUSE: Final = 15 * MINUTE
 # account.
 LONGEST_BUSY: Final = 5 * MINUTE
 # A task that probes can fail without reporting a result, so another one is allowed to probe after this time.
-_TRY_LASTS: Final = MINUTE
+_PROBE_LASTS: Final = MINUTE
 _NEVER: Final = Instant(0)
 
 
@@ -71,7 +71,7 @@ class Circuits:
         # Holds only servers that have failed since they last worked.
         self._known: dict[str, Circuit] = {}
         self._changed: set[str] = set()
-        self._trying_until: dict[str, Instant] = {}
+        self._probing_until: dict[str, Instant] = {}
         self._busy: dict[str, dict[str, Instant]] = {}
 
     def of(self, service: str) -> Circuit:
@@ -80,10 +80,10 @@ class Circuits:
     def state_of(self, service: str) -> CircuitState:
         return self.of(service).state(self._clock.now())
 
-    def may_try(self, service: str) -> bool:
+    def may_probe(self, service: str) -> bool:
         """Whether one call may probe this server now: the circuit is half open and no other probe is running."""
         now = self._clock.now()
-        return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._trying_until.get(service, now)
+        return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._probing_until.get(service, now)
 
     def open_ones(self) -> list[str]:
         """Return the servers whose circuit is open."""
@@ -100,9 +100,9 @@ class Circuits:
         now = self._clock.now()
         again_at = circuit.open_until
         if now >= again_at:
-            again_at = self._trying_until.get(service, now)
+            again_at = self._probing_until.get(service, now)
             if now >= again_at:
-                self._trying_until[service] = Instant(now + _TRY_LASTS)
+                self._probing_until[service] = Instant(now + _PROBE_LASTS)
                 return
         host = service.partition("://")[2]
         raise CircuitOpen(
@@ -148,7 +148,7 @@ class Circuits:
 
     def _note_worked(self, service: str) -> None:
         circuit = self._known.pop(service, None)
-        self._trying_until.pop(service, None)
+        self._probing_until.pop(service, None)
         if circuit is not None and circuit.open_until is not None:
             self._changed.add(service)
 
@@ -167,10 +167,10 @@ class Circuits:
         """Treat a 429 as the account's own limit if only one account got it, and otherwise as the server's limit."""
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
-        is_trying = self.state_of(service) is CircuitState.HALF_OPEN
+        is_probing = self.state_of(service) is CircuitState.HALF_OPEN
         other_callers = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
         self._busy[service] = {**other_callers, account: until}
-        if not account or is_trying or len(self._busy[service]) > 1:
+        if not account or is_probing or len(self._busy[service]) > 1:
             circuit = replace(self.of(service), reason=reason_of(failure), changed_at=now)
             until = min(until, Instant(now + LONGEST_BUSY))
             if circuit.open_until is None or until > circuit.open_until:
@@ -178,5 +178,5 @@ class Circuits:
 
     def _open(self, circuit: Circuit, until: Instant) -> None:
         self._known[circuit.service] = replace(circuit, open_until=until, pauses=circuit.pauses + 1)
-        self._trying_until.pop(circuit.service, None)
+        self._probing_until.pop(circuit.service, None)
         self._changed.add(circuit.service)

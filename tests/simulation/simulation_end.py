@@ -76,7 +76,9 @@ async def _known_of_servers(deployment: Deployment) -> str:
         home.proxy.url: "away" if home.is_away else "busy" if home.is_busy else "there" for home in deployment.homes
     }
     here = [deployment.network.circuits.of(url) for url in there]
-    told = [(one.service, one.state(now).value, one, deployment.network.circuits.may_try(one.service)) for one in here]
+    told = [
+        (one.service, one.state(now).value, one, deployment.network.circuits.may_probe(one.service)) for one in here
+    ]
     return f"servers {there}, at {now}, known to OpenMeet {told}, stored {kept}"
 
 

@@ -37,7 +37,7 @@ TABLE = {
 }
 # "host" and "owner" mean the minimal record, if that person has switched it on.
 SETTINGS = [
-    RecordSettings(is_wanted=wanted, detail=detail, is_announced=announced, takes_answers=answers)
+    RecordSettings(is_wanted=wanted, detail=detail, is_announced=announced, publishes_rsvps=answers)
     for wanted, detail, announced, answers in itertools.product((True, False), Detail, (False, True), (True, False))
 ]
 
@@ -88,7 +88,7 @@ def test_answers_are_published_only_for_fully_published_events(level, kind, chos
     for settings in SETTINGS:
         event = replace(sample_event(visibility=chosen), group=group_of(level, kind, tells), record_settings=settings)
         everything = expected(level, kind, chosen, tells, settings) is FULL and chosen is Visibility.PUBLIC
-        assert are_rsvps_publishable(event) is (everything and settings.takes_answers), settings
+        assert are_rsvps_publishable(event) is (everything and settings.publishes_rsvps), settings
 
 
 async def test_the_sql_condition_agrees_with_the_table(make_database):

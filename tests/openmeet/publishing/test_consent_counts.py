@@ -29,9 +29,9 @@ KINDS: Final = tuple(
 async def events_of_each_kind(deployment: Deployment, host: Caller) -> list[Event]:
     """Events that differ in who sees them and what their host lets be published."""
     made = []
-    for visibility, is_wanted, detail, is_announced, takes_answers in KINDS:
+    for visibility, is_wanted, detail, is_announced, publishes_rsvps in KINDS:
         event = await deployment.event(host, visibility=visibility.value)
-        settings = RecordSettings(is_wanted, detail, is_announced, takes_answers)
+        settings = RecordSettings(is_wanted, detail, is_announced, publishes_rsvps)
         await choose_record_settings(deployment, host, event.slug, settings)
         made.append(event)
     return made

@@ -183,7 +183,7 @@ async def test_unpublishing_an_event_retracts_the_answers_to_it(deployment: Depl
 async def test_a_host_can_keep_answers_off_the_network(deployment: Deployment):
     ana, _, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
-    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, takes_answers=False))
+    await choose_record_settings(deployment, ana, event.slug, replace(DEFAULT_RECORD_SETTINGS, publishes_rsvps=False))
     await deliver_all_publications(deployment)
     assert await is_absent(deployment, uri)
     assert not await is_absent(deployment, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri)

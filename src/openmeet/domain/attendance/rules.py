@@ -13,7 +13,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, ForeignRsvpPolicy
 from openmeet.domain.attendance.transitions import TRANSITIONS, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, RecordOrigin
-from openmeet.domain.events.publication import takes_answers
+from openmeet.domain.events.publication import allows_rsvp_records
 from openmeet.domain.events.values import Visibility
 
 
@@ -56,7 +56,7 @@ def are_rsvps_publishable(event: Event) -> bool:
     An event from a foreign repository is public through its record, even if it asks not to be listed.
     """
     if event.visibility is Visibility.PUBLIC:
-        return takes_answers(event)
+        return allows_rsvp_records(event)
     return (
         event.visibility is Visibility.UNLISTED
         and event.origin is RecordOrigin.NETWORK

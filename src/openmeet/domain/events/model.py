@@ -159,13 +159,13 @@ class RecordSettings:
     """The host's settings for the event's record. ``is_announced``: it is published although only invited people may
     see the event.
 
-    ``takes_answers``: RSVPs to it are published in the repositories of the people who answered.
+    ``publishes_rsvps``: RSVPs to it are published in the repositories of the people who answered.
     """
 
     is_wanted: bool = True
     detail: Detail = Detail.FULL
     is_announced: bool = False
-    takes_answers: bool = True
+    publishes_rsvps: bool = True
 
 
 DEFAULT_RECORD_SETTINGS = RecordSettings()

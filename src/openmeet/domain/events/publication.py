@@ -131,10 +131,12 @@ def is_announced(event: Event) -> bool:
     return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is PublishLevel.MINIMAL
 
 
-def takes_answers(event: Event) -> bool:
-    """Whether RSVPs to an event may be published, which requires that the event is published in full."""
+def allows_rsvp_records(event: Event) -> bool:
+    """Whether RSVPs to the event may have records, whatever the policy of its series says. This requires that the event
+    may be published in full.
+    """
     return (
-        event.record_settings.takes_answers
+        event.record_settings.publishes_rsvps
         and reach(event.content.visibility, event.group, event.record_settings) is PublishLevel.FULL
     )
 

@@ -133,7 +133,7 @@ def record_settings_of(row: Row) -> RecordSettings:
         is_wanted=bool(row["record_wanted"]),
         detail=Detail(row["record_detail"]),
         is_announced=bool(row["record_announced"]),
-        takes_answers=bool(row["record_answers"]),
+        publishes_rsvps=bool(row["record_answers"]),
     )
 
 
@@ -143,7 +143,7 @@ def record_settings_columns(settings: RecordSettings) -> dict[str, object]:
         "record_wanted": int(settings.is_wanted),
         "record_detail": settings.detail.value,
         "record_announced": int(settings.is_announced),
-        "record_answers": int(settings.takes_answers),
+        "record_answers": int(settings.publishes_rsvps),
     }
 
 

@@ -31,7 +31,7 @@ from openmeet.network.repositories.custodial import CustodialPds, check_handle, 
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.outbox.kinds import JobKind
 
-NEWEST_PUBLIC = f"""
+_NEWEST_PUBLISHABLE = f"""
     select id from events
      where author_id = :user_id and {may_be_published("events")} and deleted_at is null
        and removed_at is null and is_draft = 0
@@ -73,9 +73,9 @@ class ConsentDependencies:
 class ConsentPreview:
     """The effect of consent to publishing, for one user.
 
-    ``event``: the public part of their newest public event, or of an example. ``record``: its record, as readable JSON.
-    ``events`` and ``answers``: how many would be published. ``published``: how many records are in their repository,
-    including those being retracted.
+    ``event``: the public part of their newest event that may be published, or of an example. ``record``: its record, as
+    readable JSON. ``events`` and ``answers``: how many would be published. ``published``: how many records are in their
+    repository, including those being retracted.
     """
 
     event: Publishable
@@ -161,8 +161,8 @@ async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentP
 
 
 async def _example_event(reader: Reader, user_id: UserId, instance: str) -> Publishable:
-    """Return the public part of the person's newest public event, or an example."""
-    row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
+    """Return the public part of the person's newest event that may be published, or an example."""
+    row = await reader.fetch_one(_NEWEST_PUBLISHABLE, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
     return _example(reader.now, instance) if event is None else publishable(event, instance=instance)
 

@@ -2,7 +2,7 @@
 the identity whose repository it is.
 
 There is one record per RSVP, so that no app shows an outdated one from another repository: if there are several records
-about the event, the effective one (``records.seen``) is updated. If another app has written a newer record, ours is
+about the event, the effective one (``records.seen_rsvps``) is updated. If another app has written a newer record, ours is
 deleted and that one is updated.
 """
 
@@ -79,20 +79,20 @@ async def repository_for_rsvp(
         return Wait(PublicationReason.ACCOUNTS_BEING_READ, until)
     dids = [one.did for one in identities]
     effective = await seen_rsvps.effective_rsvp(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    with_effective = next((one for one in identities if effective and one.did == effective.record.did), None)
     if not publication.may_exist_remotely:
-        last_used = next((one for one in identities if effective and one.did == effective.record.did), None)
-        return last_used or await target_repository(reader, UserId(publication.user_id), publication)
+        return with_effective or await target_repository(reader, UserId(publication.user_id), publication)
     target = await target_repository(reader, UserId(publication.user_id), publication)
     if (
         effective is None
+        or with_effective is None
         or not effective.record.is_verified
         or effective.record.uri == publication.uri
         or source is not RsvpSource.HERE
         or not isinstance(target, Identity)
     ):
         return target
-    other = next(one for one in identities if one.did == effective.record.did)
-    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, other) else target
+    return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, with_effective) else target
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:

@@ -118,7 +118,7 @@ async def _deliver_round(dependencies: PublishingDependencies, server: str, publ
     remaining = _in_order(publications)
     try:
         # Half open: try one row at a time, because some rows are completed without a call that tests the server.
-        while remaining and circuit_states.may_try(server):
+        while remaining and circuit_states.may_probe(server):
             await deliver_one(dependencies, remaining.pop(0))
         if circuit_states.state_of(server) is CircuitState.CLOSED:
             # Events refer to series, so everything up to the last series record is delivered first.

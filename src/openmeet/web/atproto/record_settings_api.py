@@ -259,7 +259,7 @@ def _merged(before: RecordSettings, body: RecordSettingsInput) -> RecordSettings
         is_wanted=before.is_wanted if body.sync_enabled is None else body.sync_enabled,
         detail=before.detail if body.details_level is None else Detail(body.details_level),
         is_announced=before.is_announced if body.is_announced is None else body.is_announced,
-        takes_answers=before.takes_answers if body.rsvp_handling is None else body.rsvp_handling == "published",
+        publishes_rsvps=before.publishes_rsvps if body.rsvp_handling is None else body.rsvp_handling == "published",
     )
 
 
@@ -270,7 +270,7 @@ async def _event_shown(reader: Reader, event: Event, series: Series | None) -> R
         None if series is None else series.policy.value,
         settings.detail.value,
         settings.is_announced,
-        "published" if settings.takes_answers else "withheld",
+        "published" if settings.publishes_rsvps else "withheld",
         _name(reach(event.content.visibility, event.group, settings)),
         await _records_of_events(reader, [event]),
     )
@@ -284,7 +284,7 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
         series.policy.value,
         settings.detail.value,
         settings.is_announced,
-        "published" if settings.takes_answers else "withheld",
+        "published" if settings.publishes_rsvps else "withheld",
         _name(reach(series.content.visibility, series.group, settings)),
         [
             *await _series_record(reader, series),

@@ -103,7 +103,7 @@ def _chosen_settings(event: Event, form: dict[str, str]) -> RecordSettings:
         is_wanted=publishes != "nothing" if is_public or event.group is not None else event.record_settings.is_wanted,
         detail=Detail(publishes) if is_public and publishes != "nothing" else event.record_settings.detail,
         is_announced=not is_public and event.group is None and publishes == "minimal",
-        takes_answers=form.get("answers") == "yes" if is_public else event.record_settings.takes_answers,
+        publishes_rsvps=form.get("answers") == "yes" if is_public else event.record_settings.publishes_rsvps,
     )
 
 
@@ -124,7 +124,7 @@ def _form_values(event: Event, series: Series | None) -> dict[str, str]:
         publishes = "minimal" if event.record_settings.is_announced else "nothing"
     return {
         "publishes": publishes,
-        "answers": "yes" if event.record_settings.takes_answers else "",
+        "answers": "yes" if event.record_settings.publishes_rsvps else "",
         "policy": "" if series is None else series.policy.value,
         "scope": "event",
         "revision": str(record_settings.revision_of(event, series)),
