@@ -7,7 +7,7 @@ from groundwork.errors import Failure, TooMany, Unavailable, kind_of
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """First wait, longest wait, and how often an unexpected failure is retried before an operator has to look at it."""
+    """First wait, longest wait, and after how many unexpected failures an operator has to look at it."""
 
     first_seconds: float = 5.0
     longest_seconds: float = 3600.0

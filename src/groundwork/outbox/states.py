@@ -1,7 +1,7 @@
 """State graph: every allowed move from one state to another is declared once; any other move is a programming error.
 
-Statements that change the state of a row have ``sql_sources_of(target)`` in their ``where`` clause. The database therefore
-rejects moves that the graph does not list, also under concurrency.
+With ``sql_sources_of(target)`` in the ``where`` clause of a statement, the database rejects moves that the graph does not
+list, also under concurrency. A statement without it may name only states from which the graph allows its move.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class StateGraph(Generic[State]):
             raise ImpossibleMove(f"{current} cannot become {following}")
 
     def sources_of(self, target: State) -> tuple[State, ...]:
-        """Return every state from which ``target`` can be reached in one move, in the order of the enum."""
+        """Return every state from which ``target`` can be reached in one move, in the order of ``moves``."""
         return tuple(state for state in self.moves if target in self.moves[state])
 
     def sql_sources_of(self, target: State, *, only: Iterable[State] | None = None) -> str:

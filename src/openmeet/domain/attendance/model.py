@@ -64,8 +64,9 @@ class RsvpSource(StrEnum):
 class ChangeChannel(StrEnum):
     """The channel through which an RSVP was changed.
 
-    NETWORK is a record, CLOCK a scheduled task or a place that became free. HOST is a decision of a host, or a block by a
-    host or moderator; GROUP is leaving the event's group or a ban from it.
+    NETWORK is an RSVP record, or the deletion of the AT Protocol account without which the person cannot sign in. CLOCK is
+    a scheduled task or a place that became free. HOST is a decision of a host, or a block by a host or moderator; GROUP
+    is leaving the event's group or a ban from it.
     """
 
     PAGE = "page"

@@ -257,7 +257,9 @@ async def _finish_unwanted_retraction(dependencies: PublishingDependencies, publ
 async def _finish_or_give_up_retraction(dependencies: PublishingDependencies, publication: Publication) -> None:
     """Handle a retraction that nothing requires any more, although the record is not to be written either.
 
-    Our own record is deleted first, because a delete may still be in flight. A foreign record keeps its publication.
+    An event's record that another app wrote is kept, and its publication is decided again. Any other record of an event
+    or RSVP is deleted first if it is the version that we know, because a delete may still be in flight. Publications of
+    other kinds forget their record.
     """
     if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
         await delivery_results.forget_record(dependencies, publication)

@@ -1,7 +1,7 @@
 """Decide whether a group's records may be published, and where, from the current state (invariants 3, 11).
 
-They are in one repository: the group's own or its owner's. The records are the group's record, its superseded record in
-another repository, and its statements about its events and members.
+The group's record and its statements about its events and members are in one repository: the group's own or its owner's.
+A superseded record of the group is where it was written, and a member's own statement is in a repository of the member.
 """
 
 from collections.abc import Mapping

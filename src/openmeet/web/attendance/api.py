@@ -66,8 +66,9 @@ class AnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     ``party`` is the number of people including the caller. ``mode`` is how they take part in a hybrid event. While
     ``skipBlueskySync`` is true, nothing is written to the caller's repository, and an existing record stays as it is.
 
-    Fields left out are unchanged. In a first RSVP to a date of a series, they are as in the caller's latest RSVP to
-    another date; in any other first RSVP, ``skipBlueskySync`` is then false.
+    Fields left out are unchanged. In a first RSVP to a date of a series, they are as in the caller's latest ``going`` to
+    another date, also one that waits for a place or for approval, but the party is reduced to what this date allows. In
+    any other first RSVP, ``skipBlueskySync`` is then false.
     """
 
     reply: ReplyName
@@ -103,8 +104,8 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
 
 
 class ChangeOutput(msgspec.Struct, rename="camel"):
-    """One change of an RSVP. ``actorId`` is null if nobody made it by hand: a record, the scheduler,
-    a lower limit, leaving a group or a moderator’s block.
+    """One change of an RSVP. ``actorId`` is null if nobody made it by hand: a record, the deletion of
+    the person’s AT Protocol account, the scheduler, a lower limit, leaving a group or a moderator’s block.
     """
 
     status: AttendanceStatus
