@@ -234,10 +234,17 @@ async def test_an_unclear_answer_is_no_request(site: Site) -> None:
             host = event.author_id
             assert await my_event_lists.with_requests(reader, host, 10) == []
             assert await my_event_lists.waiting_for(reader, host, 10) == []
+        path = f"/events/{event.slug}/attendees"
+        for shown in (path + "?tab=asking", f"{path}/{unclear.id}"):
+            page = (await browser.get(shown)).text
+            assert "unclear answer" in page.lower()
+            assert "Approve" not in page
+            assert "Decline" in page
         await ask(site, event, "Ben")
-        attendees = visible_text((await browser.get(f"/events/{event.slug}/attendees?tab=asking")).text)
+        attendees = visible_text((await browser.get(path + "?tab=asking")).text)
         assert "unclear answer" in attendees
         assert "Approve all" not in attendees
+        assert "Approve selected" in attendees
 
 
 async def test_a_person_whose_record_is_unclear_can_ask_to_join(site: Site, clock: HandClock) -> None:

@@ -146,6 +146,26 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
         assert await host_decisions.approve_next(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 
+async def test_a_host_cannot_turn_an_unknown_status_into_going(db):
+    """Also if the host approves this RSVP alone, or together with others."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignRsvpPolicy.APPROVE))
+        unclear, going = await insert_strangers(tx, 2)
+        await apply_answers_of(tx, event, [unclear], RsvpRecordStatus.UNCLEAR)
+        await apply_answers_of(tx, event, [going])
+        ids = [(await queries.find(tx, event.id, one)).id for one in (unclear, going)]
+        assert await counted(host_decisions.approve(tx, ana, event.slug, ids[:1])) == (0, 0)
+        assert await counted(host_decisions.approve(tx, ana, event.slug, ids)) == (1, 0)
+        found = await queries.by_ids(tx, ids)
+    assert [(found[one].status, found[one].pending_for) for one in ids] == [
+        (AttendanceStatus.PENDING, PendingFor.UNCLEAR),
+        (AttendanceStatus.ATTENDING, None),
+    ]
+    assert found[ids[0]].approved_at is None
+
+
 async def test_only_hosts_see_an_unknown_status(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -278,7 +278,7 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if rsvp is not None and rsvp.status is AttendanceStatus.WAITLISTED:
         return AnswerState.WAITLISTED
     if rsvp is not None and rsvp.pending_for is PendingFor.UNCLEAR:
-        # Hosts cannot confirm it, so the person is asked like somebody who has not replied.
+        # Hosts cannot approve it, so the person is asked like somebody who has not replied.
         rsvp = None
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED

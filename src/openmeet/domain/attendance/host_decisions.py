@@ -128,8 +128,8 @@ async def decide(
 
 
 async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. Raises Refused
-    (``EventCancelled``).
+    """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. RSVPs with an unclear
+    status stay as they are. Raises Refused (``EventCancelled``).
 
     People who were invited by address and rejected before they had answered are invited again. They have not said that
     they come, and a place would reveal to the host who owns the address.
@@ -400,14 +400,15 @@ async def _rsvps_to_change(
 ) -> list[Attendance]:
     """Those of these RSVPs that the action changes, in order of arrival, without those decided in the meantime.
 
-    Hosts can reject everybody whom they see in their list, but let in nobody who is hidden from other people. Raises
-    NotFound if there is only one id and it does not belong to this event.
+    Hosts can reject everybody whom they see in their list, but let in nobody who is hidden from other people or whose
+    status is unclear. Raises NotFound if there is only one id and it does not belong to this event.
     """
     if len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
     statuses = [status for status in AttendanceStatus if TRANSITIONS[action][status] is not AttendanceTransition.KEEP]
-    with_hidden = action is AttendanceAction.REJECT
-    return await queries.in_order_of_arrival(tx, event.id, statuses, ids, with_hidden=with_hidden)
+    is_rejection = action is AttendanceAction.REJECT
+    found = await queries.in_order_of_arrival(tx, event.id, statuses, ids, with_hidden=is_rejection)
+    return [one for one in found if is_rejection or one.pending_for is not PendingFor.UNCLEAR]
 
 
 async def apply_host_action(

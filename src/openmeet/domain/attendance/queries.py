@@ -55,8 +55,8 @@ HOLDS_SEAT = "(status in ('attending', 'attended') or offered_until is not null)
 
 
 def awaits_decision_sql(table: str) -> str:
-    """SQL condition: a host can let in the person whose RSVP this is. An RSVP with an unclear status does not say
-    that they want to come.
+    """SQL condition: the RSVP waits for a host to let its person in. One with an unclear status does not say that they
+    want to come, so no host can.
     """
     return f"({table}.status = 'pending' and coalesce({table}.pending_for, '') <> '{PendingFor.UNCLEAR}')"
 

@@ -40,6 +40,11 @@ class RsvpListText:
     is_offered: bool
     is_named_by_address: bool
 
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether it waits for a host to let its person in (``queries.awaits_decision_sql``)."""
+        return self.status is AttendanceStatus.PENDING and self.pending_for is not PendingFor.UNCLEAR
+
 
 def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> RsvpListText:
     """One RSVP of a list in words. Somebody who was invited by address is shown by that address until they answer, even

@@ -133,6 +133,9 @@ def decide(
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNCLEAR:
             pending_for = _pending_for(event_registration, rsvp, action, relationship, asked_at)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
+        case AttendanceTransition.APPROVE_AND_SEAT if rsvp is not None and rsvp.pending_for is PendingFor.UNCLEAR:
+            # The person has not said that they come, so nobody can let them in.
+            return RsvpDecision(rsvp.status, rsvp.pending_for)
         case AttendanceTransition.APPROVE_AND_SEAT:
             return seat_or_waitlist
         case AttendanceTransition.SEAT_OR_REFUSE:

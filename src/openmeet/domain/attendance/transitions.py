@@ -43,7 +43,7 @@ class AttendanceTransition(StrEnum):
 
     KEEP = "keep"  # unchanged
     SEAT = "seat"  # a place, the end of the waitlist, or a request for approval, depending on the event's settings
-    APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved
+    APPROVE_AND_SEAT = "approve_and_seat"  # like SEAT, but already approved; unchanged if the status is unclear
     # a place now, or refused: for people whom a host adds, and at check-in, which then stores ``attended``
     SEAT_OR_REFUSE = "seat_or_refuse"
     ACCEPT_OFFER = "accept_offer"  # the offered place, or a free one; otherwise unchanged

@@ -117,7 +117,8 @@ class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Approve or reject up to 500 RSVPs at once, or give them places from the waitlist. With ``approve``, a null
-    ``attendanceIds`` means all that need a decision.
+    ``attendanceIds`` means all that need a decision. RSVPs whose ``pendingFor`` is ``unclear`` stay as they
+    are.
 
     ``remove`` rejects an RSVP, whether the person asked to come, has a place or was invited. Its status is then
     ``rejected``, until a host restores it.
