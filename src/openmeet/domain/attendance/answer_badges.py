@@ -124,8 +124,7 @@ def badges_on_page(bar_input: AnswerBarInput, bar: AnswerBar) -> list[Badge]:
 def badge_of(bar: AnswerBar, pending_people: int = 0) -> Badge | None:
     """Return the badge for a state, or None if there is nothing to say."""
     if bar.state is AnswerState.NEEDS_DECISIONS:
-        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", pending_people)
-        return Badge(words, "hold")
+        return Badge(ngettext("%(number)s request", "%(number)s requests", pending_people), "hold")
     if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
         return _NEW_TIME
     return _BADGES.get(bar.state)
