@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Browser
 
+from groundwork.clock import HandClock
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, invitations, registration, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerState
@@ -18,12 +19,13 @@ from openmeet.domain.safety.actions import block
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from tests.browser.browsers import PHONE, Deployment, context
+from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
 from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.site_under_test import details, event_by, person
+from tests.openmeet.identities.offline_clients import offline_publishing
+from tests.openmeet.site_under_test import change_services, details, event_by, person
 
 pytestmark = needs("chromium")
 
@@ -249,3 +251,25 @@ async def test_german_buttons_fit_into_one_line_of_a_small_phone(browser: Browse
     assert "Ich komme" in words
     assert len(tops) == 4
     assert len(set(tops)) == 1
+
+
+async def test_only_here_shares_the_line_of_the_buttons_on_a_desktop(
+    browser: Browser, openmeet: Deployment, clock: HandClock
+) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="unlisted")
+        await actions.answer(tx, ben, event.slug, GOING)
+        session = await open_session(tx, ben.user_id, SessionTransport.BROWSER)
+    async with offline_publishing(clock) as publishing, context(browser, openmeet, viewport=DESK) as opened:
+        change_services(openmeet.app, publishing=publishing)
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        middles = await page.eval_on_selector_all(
+            ".answer-buttons > *, .answer .chip",
+            "all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width).map((box) => box.top + box.height / 2)",
+        )
+        assert await page.locator(".answer .chip").inner_text() == "Only here"
+    assert len(middles) == 3
+    assert max(middles) - min(middles) <= 1
