@@ -98,6 +98,19 @@ async def test_a_card_says_that_an_event_is_full_only_once(site: Site) -> None:
     assert said == [("1 going", "Full"), ("1 going, 1 on the waitlist", "")]
 
 
+async def test_people_with_a_place_do_not_read_how_many_are_left(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="4")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await attendance.answer(tx, cleo, event.slug, RsvpReply.INTERESTED)
+        seen = [
+            card_of(event, await facts_of(tx, [event], CardList(PUBLIC, viewer))).going
+            for viewer in (None, cleo.user_id, ben.user_id)
+        ]
+    assert seen == ["1 going, 3 places left", "1 going, 3 places left", "1 going"]
+
+
 @pytest.mark.parametrize(
     ("audience", "strangers", "guests"),
     [(ListAudience.EVERYONE, 1, 1), (ListAudience.ATTENDEES, 0, 1), (ListAudience.HOSTS, 0, 0)],
@@ -152,7 +165,7 @@ async def test_a_card_has_the_most_useful_badge(site: Site) -> None:
             found.append(await _badge(tx, ben, event, badges=of_series))
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
             found.append(await _badge(tx, viewer, event, sync={event.id: "Changed only here"}, badges=of_series))
-    assert found[:3] == ["You host this", "By approval", "1 person wants to join"]
+    assert found[:3] == ["You host this", "By approval", "1 request"]
     assert found[3:] == ["Request sent", "Request sent", "Request sent"]
 
 

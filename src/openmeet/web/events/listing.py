@@ -272,15 +272,18 @@ def _tile_of(event: Event) -> DateTile | None:
 
 
 def going_label(event: Event, facts: ListedFacts) -> str:
-    """``5 going, 19 places left``; once the event is over, ``5 were going``. Empty if nobody is going and no limit is
-    set, or if the event is cancelled.
+    """``5 going, 19 places left``; for people who have a place, only ``5 going``; once the event is over, ``5 were
+    going``. Empty if nobody is going and no limit is set, or if the event is cancelled.
     """
     if event.is_cancelled:
         return ""
-    counts = facts.counts.get(event.id, NO_COUNTS)
-    if event.is_over(facts.bar_inputs[event.id].now):
+    counts, bar_input = facts.counts.get(event.id, NO_COUNTS), facts.bar_inputs[event.id]
+    if event.is_over(bar_input.now):
         return ngettext("%(number)s was going", "%(number)s were going", counts.going) if counts.going else ""
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
+    if bar_input.rsvp is not None and bar_input.rsvp.is_seated:
+        # On phones, the rest would leave no room for “You’re going”.
+        return going
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
