@@ -153,6 +153,10 @@ COLUMNS = """kind, subject, revision, partition, priority, state, attempts, due_
 
 FIND = f"select {COLUMNS} from outbox_jobs where kind = :kind and subject = :subject"
 
+UNCOMPLETED_AMONG = """
+    select subject from outbox_jobs where kind = :kind and subject in :subjects and state <> 'completed'
+"""
+
 LIST = f"""
     select {COLUMNS} from outbox_jobs
      where state = :state and (kind = :kind or cast(:kind as text) = '')
@@ -322,6 +326,14 @@ async def find(reader: Reader, kind: str, subject: str) -> Job | None:
     """Return the job of a subject, whatever its state."""
     row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
     return None if row is None else job_of(row)
+
+
+async def uncompleted_among(reader: Reader, kind: str, subjects: Collection[str]) -> set[str]:
+    """Return those of these subjects that have a job which is not completed: due, leased or failed."""
+    if not subjects:
+        return set()
+    rows = await reader.fetch(UNCOMPLETED_AMONG, kind=str(kind), subjects=sorted(subjects))
+    return {row["subject"] for row in rows}
 
 
 async def in_state(

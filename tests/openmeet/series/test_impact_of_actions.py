@@ -50,6 +50,20 @@ async def test_a_plan_counts_what_an_action_does_and_changes_nothing(client, ana
         assert done.json()["datesChanged"] == shown["dates"]
 
 
+@pytest.mark.parametrize(("verb", "reached"), [("cancel", 1), ("remove-dates", 0)])
+async def test_who_goes_to_all_dates_is_counted_for_a_date_that_is_not_stored_yet(
+    client, ana, ben, verb, reached
+) -> None:
+    """Only a cancellation stores the date, so that its page can say so."""
+    made = await create_series(client, ana)
+    await client.put(f"/api/series/{made['slug']}/answer", json={"reply": "going"}, headers=ben)
+    heard, far = await notification_count(client, ben), {"dates": ["2027-03-02T18:00:00"]}
+    shown = (await post_to_series(client, ana, made, f"{verb}/plan", far)).json()
+    assert (shown["dates"], shown["answers"], shown["peopleTold"]) == (1, 0, reached)
+    assert (await post_to_series(client, ana, made, verb, far)).status_code == 200
+    assert await notification_count(client, ben) == heard + reached
+
+
 async def test_what_is_deleted_with_a_series_is_shown_on_its_page_and_in_the_api(site, client, ana, ben) -> None:
     made = await create_series(client, ana)
     opened = await client.post(f"/api/series/{made['slug']}/dates/{FIRST}", headers=ana)

@@ -3,7 +3,7 @@ and attendees about RSVPs.
 """
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -127,23 +127,29 @@ async def earliest_answered(
     user_ids: Sequence[UserId],
     *,
     at_most: int,
+    expected: tuple[str, Mapping[str, object]] = ("", {}),
 ) -> dict[UserId, AnsweredEvents]:
-    """The earliest of these events that each person answered with these statuses. People without any are left out."""
+    """The earliest of these events that each person answered with these statuses. People without any are left out.
+
+    ``expected``: SQL for further pairs of ``user_id`` and ``event_id`` that count as answered, and its parameters.
+    """
     if not event_ids or not user_ids:
         return {}
+    pairs = "select user_id, event_id from attendances where event_id in :events and user_id in :people and status in :wanted"
+    also, values = expected
     rows = await reader.fetch(
-        """
+        f"""
         select user_id, event_id, total
           from (select a.user_id, a.event_id, count(*) over (partition by a.user_id) as total,
                        row_number() over (partition by a.user_id order by e.starts_at, e.id) as position
-                  from attendances a join events e on e.id = a.event_id
-                 where a.event_id in :events and a.user_id in :people and a.status in :wanted) answered
+                  from ({pairs} {also and f"union all {also}"}) a join events e on e.id = a.event_id) answered
          where position <= :at_most order by user_id, position
         """,
         at_most=at_most,
         events=list(event_ids),
         people=list(user_ids),
         wanted=[status.value for status in statuses],
+        **values,
     )
     answered_by_user: dict[UserId, AnsweredEvents] = {}
     for row in rows:

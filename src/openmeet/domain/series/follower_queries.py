@@ -180,11 +180,19 @@ def goers_to_notify_sql(series: Series) -> Part:
     return _recipients_sql(series, "event_series_standing_rsvps", condition)
 
 
+def standing_rsvps_to_apply_sql(series: Series) -> Part:
+    """SQL for ``user_id`` and ``with_limited`` of the standing RSVPs that apply to new dates. Nobody sees a new date of a
+    private series outside of groups without being invited to it.
+    """
+    condition = " and 1 = 0" if _is_for_who_answered(series) else ""
+    return _recipients_sql(series, "event_series_standing_rsvps", condition, columns="f.user_id, f.with_limited")
+
+
 def _is_for_who_answered(series: Series) -> bool:
     return series.visibility is Visibility.PRIVATE and series.group is None
 
 
-def _recipients_sql(series: Series, table: str, condition: str) -> Part:
+def _recipients_sql(series: Series, table: str, condition: str, columns: str = "f.user_id") -> Part:
     values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
     if series.visibility is Visibility.PRIVATE and series.group is not None:
         condition += (
@@ -193,7 +201,7 @@ def _recipients_sql(series: Series, table: str, condition: str) -> Part:
         )
         values |= {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
     sql = (
-        f"select f.user_id from {table} f join users u on u.id = f.user_id"
+        f"select {columns} from {table} f join users u on u.id = f.user_id"
         f" where f.series_id = :series_id and u.kind = 'person' and f.user_id <> :owner_id{condition}"
     )
     return sql, values

@@ -17,7 +17,7 @@ from openmeet.domain.notifications import event_kinds, preferences
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
-from openmeet.domain.series import follower_queries
+from openmeet.domain.series import date_queries, expected_rsvps, follower_queries
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
@@ -139,8 +139,15 @@ _CONCERNED: Final = f"""
             where a.event_id in :dates and a.status in :concerned and {CAN_BE_NOTIFIED}
             union {{followers}}
             union select id from users where id in :hosts
-            union select h.user_id from event_co_hosts h where h.event_id in :hosted and h.state = 'accepted')
+            union select h.user_id from event_co_hosts h where h.event_id in :hosted and h.state = 'accepted'
+            {{expected}})
        , recipients as (select user_id, cast(:topic as text) as topic, 1 as is_mailed from concerned where user_id <> :by)
+"""
+
+# They host the dates that the action stores, too.
+_CO_HOSTS_OF_SERIES: Final = """
+    select h.user_id from event_co_hosts h join events e on e.id = h.event_id
+     where e.series_id = :series_id and h.is_for_series = 1 and h.state = 'accepted'
 """
 
 
@@ -151,9 +158,11 @@ async def impact_of_action(
     kind: NotificationKind[DatesChanged],
     *,
     dates: int | None = None,
+    stores_dates: bool = False,
 ) -> SeriesImpact:
     """Impact of an action on these dates, announced as ``kind``. ``dates``: number of affected dates, including
-    computed ones.
+    computed ones. ``stores_dates``: the action stores these computed ones first, so that everyone who goes or is invited
+    to all dates is notified.
 
     The database counts people, however many follow the series; none of them is loaded.
     """
@@ -161,11 +170,20 @@ async def impact_of_action(
     topic = kind.topic
     # Pausing leaves the dates as they are, so their hosts are not notified.
     hosted = [] if kind is event_kinds.SERIES_PAUSED else [one.event for one in held]
+    incomplete = await expected_rsvps.incomplete_among(reader, [one.event for one in held])
+    expected: list[follower_queries.Part] = []
+    if incomplete.dates:
+        expected.append(expected_rsvps.people_sql(series, incomplete))
+    if stores_dates:
+        has_limit = await date_queries.limits_new_dates(reader, series)
+        expected.append(expected_rsvps.people_of_new_dates_sql(series, has_limit=has_limit))
+        expected.append((_CO_HOSTS_OF_SERIES, {"series_id": series.id}))
     counted = await preferences.count(
         reader,
-        _CONCERNED.format(followers=followers),
+        _CONCERNED.format(followers=followers, expected="".join(f" union {sql}" for sql, _ in expected)),
         {
             **of_followers,
+            **{name: value for _, values in expected for name, value in values.items()},
             "dates": [one.event.id for one in held] or [""],
             "concerned": [status.value for status in NOTIFIED_STATUSES],
             "hosts": sorted({series.owner_id} | {event.author_id for event in hosted}),

@@ -1,6 +1,8 @@
 """RSVPs to new dates of a series: of the people who are invited to all dates, and of those with a standing RSVP.
 
-A few are made in the transaction that stores the dates. A transaction has little time, so a job makes many.
+A few are made in the transaction that stores the dates. A transaction has little time, so a job makes many. If a date is
+cancelled before its job runs, it gets its RSVPs all the same, in case it is reinstated; the cancellation has notified
+these people already (``expected_rsvps``).
 """
 
 from collections.abc import Sequence
@@ -115,6 +117,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
                 event.slug,
                 RsvpReply.GOING,
                 notifications=NO_NOTIFICATIONS,
+                is_for_all_dates=True,
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page

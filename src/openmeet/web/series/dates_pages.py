@@ -205,9 +205,10 @@ async def _confirmation_page(
     request: Request, tx: Transaction, series: Series, action: DateAction, names: list[str], form: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _confirmation_words(action, len(names))
-    effect = await impact.impact_of_action(
-        tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[action]
-    )
+    stored = await date_queries.named(tx, series.id, names)
+    # Only a cancellation stores the dates that are not stored yet.
+    stores_dates = action is DateAction.CANCEL and len(names) > len(stored)
+    effect = await impact.impact_of_action(tx, series, stored, _HEARD_AS[action], stores_dates=stores_dates)
     # For a range, the form contains only the two ends, because a list of its dates could exceed the number of form
     # fields.
     fields = {name: "yes" for name in form if name.startswith(_DATE)}

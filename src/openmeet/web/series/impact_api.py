@@ -49,9 +49,11 @@ async def plan_cancellation(request: Request) -> Response:
         )
         upcoming = [one for one in occurrences if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(occurrences) - len(upcoming))
-        return _impact_response(
-            series, await impact.impact_of_action(tx, series, upcoming, event_kinds.EVENT_CANCELLED, dates=dates)
+        stores_dates = names is not None and len(names) > len(occurrences)
+        effect = await impact.impact_of_action(
+            tx, series, upcoming, event_kinds.EVENT_CANCELLED, dates=dates, stores_dates=stores_dates
         )
+        return _impact_response(series, effect)
 
 
 async def plan_pause(request: Request) -> Response:
