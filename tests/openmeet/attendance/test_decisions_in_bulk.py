@@ -12,7 +12,15 @@ from groundwork.outbox.delivery import one_job_per_call
 from openmeet.domain.attendance import actions, approval_undo, history, host_decisions, queries, registration
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import HostDecision
-from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ChangeChannel, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.model import (
+    AttendanceMode,
+    AttendanceStatus,
+    ChangeChannel,
+    PendingFor,
+    ReplyDetails,
+    RsvpRecordStatus,
+    RsvpReply,
+)
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.notifications import notify as notifications
@@ -21,6 +29,7 @@ from openmeet.outbox import publication_queries
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
+from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.site_under_test import event_by, person
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -180,3 +189,37 @@ async def test_each_decision_is_in_the_history_and_its_record_is_enqueued(db):
     async with db.reader() as reader:
         entry = (await history.of_rsvp(reader, ids[0], ALL_ROWS))[-1]
         assert (entry.after, entry.actor_id) == (AttendanceStatus.PENDING, ana.user_id)
+
+
+async def test_approving_rejected_people_lets_in_only_those_who_wanted_to_come(db, clock):
+    """The others are as they were before the rejection, and are counted as restored."""
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        people = [await person(tx, name) for name in ("Mia", "Nils", "Una", "Tess", "Gil", "Ada")]
+        replies = [RsvpReply.INTERESTED, RsvpReply.DECLINED, None, RsvpReply.GOING, RsvpReply.GOING, RsvpReply.GOING]
+        ids = []
+        for who, reply in zip(people, replies, strict=True):
+            if who is people[-1]:
+                await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+            if reply is None:
+                rsvp = await apply_network_answer(tx, event, who.user_id, RsvpRecordStatus.UNCLEAR)
+            else:
+                rsvp = await actions.answer(tx, who, event.slug, reply)
+            ids.append(rsvp.id)
+    clock.turn(event.starts_at - MINUTE - clock.now())
+    async with db.transaction() as tx:
+        await host_decisions.check_in(tx, ana, event.slug, ids[3])
+        await host_decisions.reject(tx, ana, event.slug, ids)
+    async with db.transaction() as tx:
+        counts = await host_decisions.approve(tx, ana, event.slug, ids)
+        found = await queries.by_ids(tx, ids)
+    assert [(found[one].status, found[one].pending_for) for one in ids] == [
+        (AttendanceStatus.INTERESTED, None),
+        (AttendanceStatus.DECLINED, None),
+        (AttendanceStatus.PENDING, PendingFor.UNCLEAR),
+        (AttendanceStatus.ATTENDED, None),
+        (GOING, None),
+        (GOING, None),
+    ]
+    assert (counts.seated, counts.waiting, counts.restored) == (2, 0, 4)

@@ -147,7 +147,7 @@ async def test_approving_a_rejected_address_invites_it_again(site: Site) -> None
         await host_decisions.reject(tx, ana, event.slug, ids)
         counts = await host_decisions.approve(tx, ana, event.slug, ids)
         listed = {one.attendance_id: one for one in await host_list.entries(tx, event.id, everybody, None, 9)}
-    assert (counts.seated, counts.waiting) == (0, 0)
+    assert (counts.seated, counts.waiting, counts.restored) == (0, 0, 2)
     assert [(listed[one].status, listed[one].is_unanswered_invitation) for one in ids] == [
         (AttendanceStatus.INVITED, True)
     ] * 2

@@ -147,13 +147,34 @@ async def latest_change_to(
     reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus
 ) -> HistoryEntry | None:
     """The latest entry that changed an RSVP to this status. Later changes of its party or mode are other entries."""
-    row = await reader.fetch_one(
-        f"select {COLUMNS} from attendance_history where attendance_id = :attendance_id and after_status = :status"
-        " and coalesce(before_status, '') <> after_status order by revision desc, id desc limit 1",
-        attendance_id=attendance_id,
+    return (await latest_changes_to(reader, [attendance_id], status)).get(attendance_id)
+
+
+async def latest_changes_to(
+    reader: Reader, ids: Sequence[AttendanceId], status: AttendanceStatus
+) -> dict[AttendanceId, HistoryEntry]:
+    """``latest_change_to`` for several RSVPs. Those that never got this status are missing."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendance_history where attendance_id in :ids and after_status = :status"
+        " and coalesce(before_status, '') <> after_status order by revision, id",
+        ids=list(ids),
         status=status.value,
     )
-    return entry_of(row) if row else None
+    return {entry.attendance_id: entry for entry in map(entry_of, rows)}
+
+
+# Before their rejection, these people had asked to come, or nothing is known about them (None).
+_ASKED_TO_COME: Final = (None, AttendanceStatus.ATTENDING, AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED)
+
+
+async def rejected_without_request(reader: Reader, rejected: Sequence[AttendanceId]) -> set[AttendanceId]:
+    """Those of these rejected RSVPs whose person had not asked to come, or was checked in already."""
+    rejections = await latest_changes_to(reader, rejected, AttendanceStatus.REJECTED)
+    return {
+        one
+        for one, entry in rejections.items()
+        if entry.before not in _ASKED_TO_COME or entry.before_pending_for is PendingFor.UNCLEAR
+    }
 
 
 async def asked_by_record_at(reader: Reader, attendance_id: AttendanceId) -> Instant | None:

@@ -70,13 +70,15 @@ class HostDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """Result of a decision about several RSVPs. ``first_at`` and ``last_at``: the instants of the first and the last
-    transaction of an approval, which can be undone (``approval_undo``); None for other decisions.
+    """Result of a decision about several RSVPs. ``restored``: rejected ones that ``approve`` restored. ``first_at`` and
+    ``last_at``: the instants of the first and the last transaction of an approval, which can be undone
+    (``approval_undo``); None for other decisions.
     """
 
     seated: int = 0
     waiting: int = 0
     rejected: int = 0
+    restored: int = 0
     first_at: Instant | None = None
     last_at: Instant | None = None
 
@@ -131,17 +133,19 @@ async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequenc
     """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. RSVPs with an unclear
     status stay as they are. Raises Refused (``EventCancelled``).
 
-    People who were invited by address and rejected before they had answered are invited again. They have not said that
-    they come, and a place would reveal to the host who owns the address.
+    Rejected RSVPs of people who had not asked to come are restored: for example, they are invited again. If they were
+    invited by address, a place would also reveal to the host who owns the address.
     """
     event = await lock_for_admission(tx, caller, slug)
     rsvps = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
     rejected = [one.id for one in rsvps if one.status is AttendanceStatus.REJECTED]
-    unanswered = await invitation_queries.unanswered_among(tx, rejected)
-    for one in rsvps:
-        if one.id in unanswered:
-            await restore(tx, caller, slug, one.id)
-    return await _approve(tx, event, caller.user_id, [one for one in rsvps if one.id not in unanswered])
+    to_restore = await invitation_queries.unanswered_among(tx, rejected)
+    to_restore |= await history.rejected_without_request(tx, rejected)
+    for one in rejected:
+        if one in to_restore:
+            await restore(tx, caller, slug, one)
+    counts = await _approve(tx, event, caller.user_id, [one for one in rsvps if one.id not in to_restore])
+    return replace(counts, restored=len(to_restore))
 
 
 async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> DecisionCounts:

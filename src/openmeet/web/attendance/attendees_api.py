@@ -130,13 +130,15 @@ class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DecisionCountsOutput(msgspec.Struct, rename="camel"):
-    """The number of RSVPs that this request decided; ``removed`` are the rejected ones. RSVPs that somebody else decided
-    first are not counted.
+    """The number of RSVPs that this request decided; ``removed`` are the rejected ones. ``restored`` are those that had
+    been rejected and were approved, but had not asked to come: they have their earlier status again. RSVPs that somebody
+    else decided first are not counted.
     """
 
     seated: int
     waiting: int
     removed: int
+    restored: int
 
 
 class CsvOutput(msgspec.Struct, rename="camel"):
@@ -196,7 +198,9 @@ async def decide(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             decision_counts = await host_decisions.decide(tx, caller, event_slug_of(request), body.decision, ids)
     return json_response(
-        DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.rejected)
+        DecisionCountsOutput(
+            decision_counts.seated, decision_counts.waiting, decision_counts.rejected, decision_counts.restored
+        )
     )
 
 

@@ -169,8 +169,10 @@ def _redirect_after_decision(slug: EventSlug, decision: _SentDecision, decision_
 def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
     if action == HostDecision.REJECT:
         return go(path, flash="answers_rejected", numbers=(decision_counts.rejected,))
-    flash = "places_given" if action == HostDecision.GIVE_PLACE else "answers_approved"
-    return go(path, flash=flash, numbers=(decision_counts.seated, decision_counts.waiting))
+    numbers = decision_counts.seated, decision_counts.waiting
+    if action == HostDecision.GIVE_PLACE:
+        return go(path, flash="places_given", numbers=numbers)
+    return go(path, flash="answers_approved", numbers=(*numbers, decision_counts.restored))
 
 
 async def add_attendee(request: Request) -> Response:

@@ -263,7 +263,14 @@ def _dates_answered(going: int, dates: int) -> str:
     )
 
 
-def _answers_approved(approved: int, waitlisted: int) -> str:
+def _answers_approved(approved: int, waitlisted: int, restored: int) -> str:
+    if restored:
+        words = ngettext(
+            "%(number)s person is back on the list, as before.",
+            "%(number)s people are back on the list, as before.",
+            restored,
+        )
+        return f"{_answers_approved(approved, waitlisted, 0)} {words}" if approved or waitlisted else words
     if approved and waitlisted:
         return gettext(
             "%(approved)s approved, %(waitlisted)s on the waitlist. We’re letting them know.",
@@ -327,7 +334,7 @@ def _photos_added(number: int) -> str:
 
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
-    "answers_approved": (2, _answers_approved),
+    "answers_approved": (3, _answers_approved),
     "approvals_undone": (2, _approvals_undone),
     "answers_rejected": (1, _answers_rejected),
     "places_given": (2, _places_given),
