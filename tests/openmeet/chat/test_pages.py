@@ -80,7 +80,7 @@ async def test_every_page_shows_the_unread_count(chat):
 async def test_the_chat_of_an_event_says_when_the_event_is(chat):
     shown = visible_text((await chat.as_ben.get(chat.path)).text)
     assert "Thu 5 Mar, 18:00" in shown
-    assert shown.count("People who answered ") == 1, "said twice"
+    assert shown.count("people who answered ") == 1, "said twice"
 
 
 async def test_times_of_messages_have_no_seconds(chat, clock):
