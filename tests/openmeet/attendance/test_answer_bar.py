@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import rules
-from openmeet.domain.attendance.answer_badges import badge_of
+from openmeet.domain.attendance.answer_badges import badge_in_list, badge_of
 from openmeet.domain.attendance.answer_bar import (
     ROWS,
     AnswerAction,
@@ -293,6 +293,13 @@ def test_hosts_check_guests_in_on_the_day_of_the_event() -> None:
     assert buttons(HOUR) == buttons(-HOUR) == (A.CHECK_IN, A.EDIT)
     assert buttons(DAY) == buttons(HOUR, content=ONLINE) == (A.INVITE, A.EDIT)
     assert buttons(HOUR, pending_people=2, pending_rsvps=2) == (A.DECIDE, A.CHECK_IN)
+
+
+def test_the_badge_counts_requests_and_not_the_people_they_are_for() -> None:
+    party = AnswerBarInput(event(), None, NOW, is_hosting=True, pending_people=4, pending_rsvps=1)
+    badge = badge_in_list(party, answer_bar_of(party))
+    assert badge is not None
+    assert str(badge.words) == "1 request"
 
 
 def test_hosts_of_a_hidden_event_are_not_offered_to_invite() -> None:

@@ -92,7 +92,7 @@ def badge_in_list(
     dates of the series takes the place of the badge, unless the badge is about the person, a change, or who can come.
     """
     event = bar_input.event
-    answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.pending_people)
+    answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.pending_rsvps)
     if bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
         answer = None
     if bar.state is AnswerState.HOSTING and is_own_list:
@@ -121,10 +121,12 @@ def badges_on_page(bar_input: AnswerBarInput, bar: AnswerBar) -> list[Badge]:
     return [one for one in (answer, free) if one is not None]
 
 
-def badge_of(bar: AnswerBar, pending_people: int = 0) -> Badge | None:
-    """Return the badge for a state, or None if there is nothing to say."""
+def badge_of(bar: AnswerBar, pending_rsvps: int = 0) -> Badge | None:
+    """Return the badge for a state, or None if there is nothing to say. ``pending_rsvps``: how many requests are waiting,
+    each of which can be for several people.
+    """
     if bar.state is AnswerState.NEEDS_DECISIONS:
-        return Badge(ngettext("%(number)s request", "%(number)s requests", pending_people), "hold")
+        return Badge(ngettext("%(number)s request", "%(number)s requests", pending_rsvps), "hold")
     if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
         return _NEW_TIME
     return _BADGES.get(bar.state)

@@ -265,7 +265,7 @@ def _week_row(event: Event, facts: ListedFacts, *, counts_attendees: bool = Fals
     """``counts_attendees``: for an event that the viewer hosts, the row says how many people are going."""
     starts = time_and_place.local_time(event, event.starts_at or Instant(0))
     bar = facts.bars[event.id]
-    badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].pending_people)
+    badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].pending_rsvps)
     label = "" if badge is None else str(badge.words)
     if bar.state is AnswerState.HOSTING:
         label = (going_label(event, facts) or gettext("Nobody yet")) if counts_attendees else gettext("You host")
