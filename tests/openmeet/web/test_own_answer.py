@@ -8,8 +8,8 @@ import pytest
 
 from groundwork.clock import HandClock, from_datetime
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance import actions, event_hosting
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance import actions, event_hosting, registration
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -19,6 +19,7 @@ from openmeet.outbox import publications
 from openmeet.web.attendance.forms import AnswerFields, reply_details_of
 from openmeet.web.events.answer_view import AnswerSharing, SharingState, sharing_of
 from tests.databases import MakeDatabase
+from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, details, event_by, person, sign_up, signed_in, site_on
 
@@ -292,6 +293,20 @@ async def test_the_own_answer_asks_about_a_new_time_like_the_event_page(
         ["banner good", "Save my answer"],
         ["banner hold", "Moved since you answered", "Still works"],
     ]
+
+
+async def test_an_unclear_answer_is_not_called_going(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Saving it would answer "going", which the person never said. Nobody who asked to come needs to say so again."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.UNCLEAR)
+        assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.PENDING
+    for guest, saves in ((ben, False), (cleo, True)):
+        async with signed_in(site, guest.user_id) as browser:
+            assert ("Save my answer" in (await browser.get(f"/events/{event.slug}/answer")).text) is saves
 
 
 def test_a_form_without_the_choice_leaves_it_to_the_stored_answer() -> None:

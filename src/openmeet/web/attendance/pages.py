@@ -214,7 +214,6 @@ async def _answer_page(
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
         "is_moved": bar.state is AnswerState.MOVED,
-        "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,
         "needs_approval": bar.going is GoingLeadsTo.REQUEST,
     }
     return page(request, "attendance/answer.html", context, status=status)
