@@ -2,8 +2,10 @@
 
 import pytest
 
-from openmeet.domain.attendance import actions, invitations
+from groundwork.clock import HOUR
+from openmeet.domain.attendance import actions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from tests.openmeet.attendance.network_answers import apply_network_answer
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
@@ -43,13 +45,38 @@ async def test_undo_is_offered_only_if_a_reply_restores_what_was_before(make_sql
         assert ('class="undo"' in shown) is (undo is not None)
 
 
-async def test_undo_cannot_make_a_reply_unclear_again(make_sqlite, clock):
-    """Somebody whose record has an unknown status says maybe. "Going" would be a reply that they never gave."""
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_no_undo_is_offered_that_would_be_refused(make_sqlite, clock, is_closed):
+    """After the deadline, nobody can say "going" any more."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ben = await person(tx, "Ben")
         event = await event_by(tx, await person(tx, "Ana"))
-        await apply_network_answer(tx, event, ben.user_id, RsvpRecordStatus.UNCLEAR)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        if is_closed:
+            await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=24))
+            clock.turn(event.starts_at - HOUR - clock.now())
+    async with signed_in(site, ben.user_id) as browser:
+        done = await browser.post(f"/events/{event.slug}/answer", data={"reply": "declined"})
+        shown = (await browser.get(done.headers["location"])).text
+        again = await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
+    assert ('class="undo"' in shown, again.status_code) == ((False, 422) if is_closed else (True, 303))
+
+
+@pytest.mark.parametrize("asks_at", ["never", "late"])
+async def test_undo_cannot_make_a_reply_unclear_or_unconfirmed_again(make_sqlite, clock, asks_at):
+    """Somebody whose record has an unknown status, or came too late, says maybe. "Going" would be another reply."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        event = await event_by(tx, await person(tx, "Ana"))
+        if asks_at == "late":
+            await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=24))
+            clock.turn(event.starts_at - HOUR - clock.now())
+    async with site.db.transaction() as tx:
+        answer = RsvpRecordStatus.UNCLEAR if asks_at == "never" else RsvpRecordStatus.GOING
+        await apply_network_answer(tx, event, ben.user_id, answer)
+        await registration.put(tx, event.id, RegistrationSettings())
     async with signed_in(site, ben.user_id) as browser:
         done = await browser.post(f"/events/{event.slug}/answer", data={"reply": "interested"})
     assert done.headers["location"] == f"/events/{event.slug}"

@@ -129,11 +129,16 @@ def _redirect_after_reply(event: Event, reply: RsvpReply, before: Attendance | N
 def _undoing_reply(before: Attendance | None) -> RsvpReply | None:
     """The reply that gives somebody their previous status again, "going" only if there is room. If they had no RSVP, it
     declines. None if the previous status cannot be restored: a reply cannot return somebody to the waitlist,
-    to an offer, to an unanswered invitation or to an unclear reply.
+    to an offer, to an unanswered invitation, or to an unclear or unconfirmed reply.
+
+    The event page offers it only while the event accepts that reply.
     """
     if before is None:
         return RsvpReply.DECLINED
-    if before.status is AttendanceStatus.WAITLISTED or before.pending_for is PendingFor.UNCLEAR:
+    if before.status is AttendanceStatus.WAITLISTED or before.pending_for in {
+        PendingFor.UNCLEAR,
+        PendingFor.UNCONFIRMED,
+    }:
         return None
     return REPLY_OF_STATUS.get(before.status)
 

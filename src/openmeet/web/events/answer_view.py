@@ -69,7 +69,7 @@ class AnswerBarView:
     scrolling.
 
     ``others`` are further replies, which the control labelled ``opens_others`` reveals. ``badges`` are shown above the
-    title of the event.
+    title of the event. ``replies`` are all replies that the event accepts from the viewer now.
     """
 
     state: AnswerState
@@ -79,8 +79,12 @@ class AnswerBarView:
     others: tuple[BarButton, ...]
     opens_others: str
     has_change: bool
-    takes_going: bool
+    replies: tuple[RsvpReply, ...]
     badges: Sequence[Badge] = ()
+
+    @property
+    def takes_going(self) -> bool:
+        return RsvpReply.GOING in self.replies
 
     @property
     def is_shown(self) -> bool:
@@ -207,7 +211,7 @@ def answer_bar_view(
         others=tuple(_reply(bar, one, spoken_of, is_main=one == requested_reply) for one in bar.others),
         opens_others=_opens_others(bar, bar_input),
         has_change=bar.secondary is AnswerAction.CHANGE,
-        takes_going=RsvpReply.GOING in bar.replies,
+        replies=bar.replies,
         badges=badges_on_page(bar_input, bar),
     )
 

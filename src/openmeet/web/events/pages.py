@@ -216,6 +216,7 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
+            "undo": context["undo"] if context["undo"] in bar.replies else "",
             "photos": photos,
             **await _moved_context(reader, event, viewer.user_id, bar.state),
             "places_left": places_left(event, people.counts),
