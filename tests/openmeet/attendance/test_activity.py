@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import actions, activity, host_decisions
+from openmeet.domain.attendance import actions, activity, host_decisions, invitations
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
@@ -131,6 +131,32 @@ async def test_an_invited_address_without_an_answer_is_not_a_past_guest(db: Data
         await tx.execute("update attendance_history set after_status = 'attended' where event_id = :id", id=event.id)
     async with db.reader() as reader:
         assert await activity.past_attendance(reader, ana.user_id, people=[ben.user_id]) == {}
+
+
+@pytest.mark.parametrize("is_rejected", [False, True])
+async def test_the_statistics_page_does_not_tell_which_regular_owns_an_invited_address(
+    db: Database, clock: HandClock, is_rejected: bool
+) -> None:
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+    for _ in range(5):
+        await past_event(db, clock, ana, [ben], [ben])
+    async with db.transaction() as tx:
+        event = await event_by(tx, ana)
+    async with signed_in(site, ana.user_id) as host:
+        path = f"/events/{event.slug}/numbers"
+        before = (await host.get(path)).text
+        assert "hasn’t answered yet" in before
+        async with db.transaction() as tx:
+            rsvp = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+            if is_rejected:
+                await host_decisions.reject(tx, ana, event.slug, [rsvp.id])
+        assert regulars_in((await host.get(path)).text) == regulars_in(before)
+
+
+def regulars_in(page: str) -> str:
+    return page.partition("Came to ")[2].partition("</li>")[0]
 
 
 def test_the_text_claims_only_what_is_known() -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import activity, host_decisions, queries, who_comes
+from openmeet.domain.attendance import activity, host_decisions, invitation_queries, queries, who_comes
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
 from openmeet.domain.events.model import Event
@@ -94,13 +94,18 @@ async def show(request: Request) -> Response:
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))
         now = reader.now
-        answered = await queries.by_keys(reader, [(event.id, one) for one in regulars])
+        rsvps = await queries.by_keys(reader, [(event.id, one) for one in regulars])
+        # With these, the status would tell the hosts whose address they invited.
+        unanswered = await invitation_queries.unanswered_among(reader, [one.id for one in rsvps.values()])
     rows = []
     for user_id, past in regulars.items():
         words = view.past_attendance_words(past)
-        rsvp = answered.get((event.id, user_id))
+        rsvp = rsvps.get((event.id, user_id))
         if words:
-            answer_label = gettext("hasn’t answered yet") if rsvp is None else str(STATUS_LABELS[rsvp.status])
+            if rsvp is None or rsvp.id in unanswered:
+                answer_label = gettext("hasn’t answered yet")
+            else:
+                answer_label = str(STATUS_LABELS[rsvp.status])
             rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer_label))
     context = {
         "event": event,
