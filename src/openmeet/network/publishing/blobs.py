@@ -54,7 +54,9 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PictureToPublish:
-    """The picture to publish, if any. ``reason``: why there is none; None if there is one or if none was wanted."""
+    """The picture to publish, if any. ``reason`` is set if there is none because it was too large for the PDS. It is None
+    if no picture was wanted, and also if the file is missing in our store.
+    """
 
     blob: Blob | None
     reason: Explanation | None = None
@@ -63,7 +65,9 @@ class PictureToPublish:
 NO_PICTURE = PictureToPublish(None)
 
 
-async def blob_of(store: BlobStore | None, picture: Picture | None, max_bytes: int | None) -> PictureToPublish:
+async def picture_to_publish(
+    store: BlobStore | None, picture: Picture | None, max_bytes: int | None
+) -> PictureToPublish:
     """Return a public picture as a blob of at most ``max_bytes``."""
     if store is None or picture is None:
         return NO_PICTURE

@@ -1,8 +1,8 @@
 """Delivery of one leased publication: decide from the current state, write or retract, store the result. ``schedule``
 leases the rows; ``deliver_now`` leases the one that a request waits for.
 
-There are two short transactions per record, with the network call in between. If a worker crashes, its row has a key,
-CID and bytes; the next worker reads back before it sends again.
+No transaction is open during a network call. What is sent is stored before the call, the result after it. If a worker
+crashes after a write, its row has a key, CID and bytes; the next worker reads back before it sends again.
 """
 
 import asyncio

@@ -46,8 +46,8 @@ async def clearing_if_refused(
 ) -> AsyncIterator[None]:
     """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
 
-    After a success they stay in flight until the row is updated (``delivery_results.set_published_and_location``),
-    because another worker may have abandoned the key in the meantime.
+    After a success they stay in flight until the row is updated (``delivery_results.complete_write``), because another
+    worker may have abandoned the key in the meantime.
     """
     try:
         yield

@@ -26,7 +26,13 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.network.publishing import rsvp_plan
-from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, max_picture_bytes_of
+from openmeet.network.publishing.blobs import (
+    NO_PICTURE,
+    Blob,
+    PictureToPublish,
+    max_picture_bytes_of,
+    picture_to_publish,
+)
 from openmeet.network.publishing.decision import (
     Publish,
     PublishByWriter,
@@ -257,7 +263,7 @@ async def _plan_group(
     max_picture_bytes: int | None,
 ) -> PlannedWrite:
     previous = target.previous
-    picture = await blob_of(dependencies.pictures, decision.picture, max_picture_bytes)
+    picture = await picture_to_publish(dependencies.pictures, decision.picture, max_picture_bytes)
     record = write_group(
         _group_content(dependencies, decision, picture.blob), previous, _decoded(publication.base_body)
     )
@@ -289,7 +295,7 @@ async def _event_content(
         series = await series_part(reader, event, dependencies.instance)
         group_uri = await group_part(reader, event)
         predecessors = await predecessors_of(reader, PublicationKind.EVENT, event.id)
-    picture = await blob_of(
+    picture = await picture_to_publish(
         dependencies.pictures,
         event.content.picture if reach_of(event) is PublishLevel.FULL else None,
         max_picture_bytes,
