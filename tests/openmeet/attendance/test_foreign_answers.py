@@ -17,7 +17,7 @@ from openmeet.domain.attendance import (
     rsvp_records,
 )
 from openmeet.domain.attendance.model import (
-    SHOWN_STATUSES,
+    ATTENDEE_STATUSES,
     AttendanceStatus,
     ChangeChannel,
     PendingFor,
@@ -172,10 +172,10 @@ async def test_only_hosts_see_an_unknown_status(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await insert_strangers(tx, 1)
         await apply_answers_of(tx, event, [stranger], RsvpRecordStatus.UNCLEAR)
-        assert [one.user_id for one in await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9)] == []
-        seen = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, for_hosts=True)
+        assert [one.user_id for one in await attendee_list.attendees(tx, event.id, ATTENDEE_STATUSES, limit=9)] == []
+        seen = await attendee_list.attendees(tx, event.id, ATTENDEE_STATUSES, limit=9, for_hosts=True)
         assert [one.user_id for one in seen] == [stranger]
-        own = await attendee_list.attendees(tx, event.id, SHOWN_STATUSES, limit=9, viewer=stranger)
+        own = await attendee_list.attendees(tx, event.id, ATTENDEE_STATUSES, limit=9, viewer=stranger)
         assert [one.user_id for one in own] == [stranger]
 
 

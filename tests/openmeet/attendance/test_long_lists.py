@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import attendee_list, host_list, queries, rsvp_list
 from openmeet.domain.attendance.host_list import HostListFilter
-from openmeet.domain.attendance.model import SHOWN_STATUSES, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import ATTENDEE_STATUSES, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.rsvp_list import RsvpListCursor, RsvpListEntry
 from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
@@ -184,7 +184,7 @@ async def test_any_answer_by_another_person_is_found(db: Database):
 
 
 def test_every_shown_status_is_a_valid_sql_identifier():
-    assert all(status.value.isalpha() for status in (*S, *SHOWN_STATUSES))
+    assert all(status.value.isalpha() for status in (*S, *ATTENDEE_STATUSES))
 
 
 async def test_the_table_has_everybody_however_long_the_list_is(

@@ -45,13 +45,13 @@ async def answer(
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
     notifications: ReplyNotifications = ALL_NOTIFICATIONS,
-    is_for_all_dates: bool = False,
+    is_standing_rsvp: bool = False,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
     If the event is full, the caller joins the end of the waitlist; if they were offered a place, they take it.
     Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Declining is
-    possible until the event is removed. ``is_for_all_dates`` is as in ``rules.require_open``.
+    possible until the event is removed. ``is_standing_rsvp`` is as in ``rules.require_open``.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people, or not possible for this person: blocked, rejected, checked in, not a member) and InvalidForm (a
@@ -62,7 +62,7 @@ async def answer(
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     event, event_registration = locked.event, locked.event_registration
     action = ACTION_OF_REPLY[reply]
-    relationship = await _require_may_reply(tx, caller, locked, action, is_for_all_dates=is_for_all_dates)
+    relationship = await _require_may_reply(tx, caller, locked, action, is_standing_rsvp=is_standing_rsvp)
     previous = locked.rsvp or await _latest_rsvp_in_series(tx, event_registration, caller)
     is_going = action is AttendanceAction.GOING
     has_seats = locked.rsvp is not None and locked.rsvp.is_seated
@@ -130,7 +130,7 @@ async def is_member(reader: Reader, event: Event, user_id: UserId) -> bool:
 
 
 async def _require_may_reply(
-    tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction, *, is_for_all_dates: bool
+    tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction, *, is_standing_rsvp: bool
 ) -> EventRelationship:
     """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
     event, rsvp = locked.event, locked.rsvp
@@ -146,7 +146,7 @@ async def _require_may_reply(
         is_host=caller.user_id in locked.hosts,
         is_member=await _membership_if_needed(tx, locked.event_registration, caller.user_id),
     )
-    rules.require_open(locked.event_registration, rsvp, action, relationship, tx.now, is_for_all_dates=is_for_all_dates)
+    rules.require_open(locked.event_registration, rsvp, action, relationship, tx.now, is_standing_rsvp=is_standing_rsvp)
     return relationship
 
 

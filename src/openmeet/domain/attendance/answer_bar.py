@@ -142,7 +142,8 @@ class AnswerBarInput:
     """Everything that the state depends on: an event, a person's RSVP to it, the time, and more.
 
     ``is_hosting``: they decide about answers, and the bar offers that. It is False where hosts answer for themselves,
-    although ``relationship.is_host`` is True. ``is_welcome``: neither the host nor a moderator has blocked them.
+    although ``relationship.is_host`` is True. ``is_welcome``: neither the host nor a moderator has blocked them, and the
+    group has not banned them.
     ``is_full``: a new answer joins the waitlist. ``pending_people``: number of people waiting for a decision.
     ``pending_rsvps``: number of their answers, each of which can be for several people.
     ``has_missed_offer``: a place was held for them, and they did not take it in time. ``may_join``: they may use the

@@ -20,9 +20,9 @@ from openmeet.domain.attendance.rsvp_list import (
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# RSVPs that have a place, need none, or that no host has confirmed. Waitlisted people are only counted, because only they
-# and the host should know that they got no place.
-LISTED_STATUSES = (
+# Statuses of ``public_rsvps``: with a place, without need of one, or not confirmed by a host. Waitlisted people are only
+# counted, because only they and the host should know that they got no place.
+PUBLIC_STATUSES = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,
     AttendanceStatus.INTERESTED,
@@ -137,7 +137,7 @@ async def public_rsvps(
          order by a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
-        listed=[status.value for status in LISTED_STATUSES],
+        listed=[status.value for status in PUBLIC_STATUSES],
         limit=limit,
         **values,
     )

@@ -1,4 +1,5 @@
-"""History of each RSVP, shown to hosts and to the person who answered. Entries change only when accounts are merged.
+"""History of each RSVP, shown to hosts and to the person who answered. Entries change only when accounts or events
+are merged.
 
 The order of entries is that of the revisions of their RSVP, because a transaction may begin before another one and
 commit after it. Entries from before revisions were stored have revision 0 and are in the order of their ids.
@@ -163,12 +164,14 @@ async def latest_changes_to(
     return {entry.attendance_id: entry for entry in map(entry_of, rows)}
 
 
-# Before their rejection, these people had asked to come, or nothing is known about them (None).
+# Before their rejection, these people had asked to come and were not checked in, or nothing is known about them (None).
 _ASKED_TO_COME: Final = (None, AttendanceStatus.ATTENDING, AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED)
 
 
-async def rejected_without_request(reader: Reader, rejected: Sequence[AttendanceId]) -> set[AttendanceId]:
-    """Those of these rejected RSVPs whose person had not asked to come, or was checked in already."""
+async def rejected_to_restore(reader: Reader, rejected: Sequence[AttendanceId]) -> set[AttendanceId]:
+    """Those of these rejected RSVPs that get their earlier status back when they are approved, because their person had
+    not asked to come, or was already checked in.
+    """
     rejections = await latest_changes_to(reader, rejected, AttendanceStatus.REJECTED)
     return {
         one

@@ -133,14 +133,14 @@ async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequenc
     """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist. RSVPs with an unclear
     status stay as they are. Raises Refused (``EventCancelled``).
 
-    Rejected RSVPs of people who had not asked to come are restored: for example, they are invited again. If they were
-    invited by address, a place would also reveal to the host who owns the address.
+    Rejected RSVPs of people who had not asked to come, or were already checked in, are restored: for example, they are
+    invited again. If they were invited by address, a place would also reveal to the host who owns the address.
     """
     event = await lock_for_admission(tx, caller, slug)
     rsvps = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
     rejected = [one.id for one in rsvps if one.status is AttendanceStatus.REJECTED]
     to_restore = await invitation_queries.unanswered_among(tx, rejected)
-    to_restore |= await history.rejected_without_request(tx, rejected)
+    to_restore |= await history.rejected_to_restore(tx, rejected)
     for one in rejected:
         if one in to_restore:
             await restore(tx, caller, slug, one)

@@ -169,16 +169,16 @@ async def has_no_limits(reader: Reader, event: Event) -> bool:
     return seats.limits_of(await registration.registration_of(reader, event)).is_unlimited
 
 
-async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
-    """Move the RSVPs of event ``gone`` to ``kept``. Both rows are locked. Return the people who had answered both."""
+async def merge_events(tx: Transaction, dropped: EventId, kept: EventId) -> list[UserId]:
+    """Move the RSVPs of event ``dropped`` to ``kept``. Both rows are locked. Return the people who had answered both."""
     rows = await tx.fetch(
-        f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
+        f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[dropped, kept]
     )
     rsvps: dict[UserId, dict[EventId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
         rsvps.setdefault(one.user_id, {})[one.event_id] = one
     both = [user_id for user_id, own_rsvps in rsvps.items() if len(own_rsvps) == 2]  # answered both events
-    await _merge_rsvps(tx, [(rsvps[user_id][gone], rsvps[user_id][kept]) for user_id in both])
+    await _merge_rsvps(tx, [(rsvps[user_id][dropped], rsvps[user_id][kept]) for user_id in both])
     for table in ("attendances", "attendance_history"):
-        await tx.execute(f"update {table} set event_id = :kept where event_id = :gone", kept=kept, gone=gone)
+        await tx.execute(f"update {table} set event_id = :kept where event_id = :dropped", kept=kept, dropped=dropped)
     return both

@@ -101,8 +101,13 @@ class PendingFor(StrEnum):
 # Statuses that hold a seat. An offered seat is also held until the offer expires.
 SEATED_STATUSES = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
-# Statuses of people who answered and did not decline. ``attendee_list.attendees`` decides who sees which of them.
-SHOWN_STATUSES = (*SEATED_STATUSES, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+# Statuses of attendees: people who answered and did not decline. ``attendee_list.attendees`` decides who sees which.
+ATTENDEE_STATUSES = (
+    *SEATED_STATUSES,
+    AttendanceStatus.INTERESTED,
+    AttendanceStatus.WAITLISTED,
+    AttendanceStatus.PENDING,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,16 +127,16 @@ async def earliest_answered(
     user_ids: Sequence[UserId],
     *,
     at_most: int,
-    expected: tuple[str, Mapping[str, object]] = ("", {}),
+    also_counted_sql: tuple[str, Mapping[str, object]] = ("", {}),
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest of these events that each person answered with these statuses. People without any are left out.
 
-    ``expected``: SQL for further pairs of ``user_id`` and ``event_id`` that count as answered, and its parameters.
+    ``also_counted_sql``: SQL for further pairs of ``user_id`` and ``event_id`` that count as answered, and its parameters.
     """
     if not event_ids or not user_ids:
         return {}
     pairs = "select user_id, event_id from attendances where event_id in :events and user_id in :people and status in :wanted"
-    also, values = expected
+    also, values = also_counted_sql
     rows = await reader.fetch(
         f"""
         select user_id, event_id, total

@@ -71,20 +71,20 @@ def require_open(
     relationship: EventRelationship,
     now: Instant,
     *,
-    is_for_all_dates: bool = False,
+    is_standing_rsvp: bool = False,
 ) -> None:
     """Raise Refused if the event does not accept this reply.
 
     Declining is always possible. Nobody can answer an event that is cancelled or over. The other limits, such as
     members only, do not apply to hosts, to people who are interested only, and to those who have a place or an offer.
 
-    ``is_for_all_dates``: the reply was given for all dates of a series. It also applies to a new date that was cancelled
-    before it was applied, in case the date is reinstated.
+    ``is_standing_rsvp``: a standing RSVP is applied to a new date. It is accepted even if the date was cancelled
+    meanwhile, in case the date is reinstated.
     """
     event = event_registration.event
     if action is AttendanceAction.DECLINE:
         return
-    if event.is_cancelled and not is_for_all_dates:
+    if event.is_cancelled and not is_standing_rsvp:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
     if event.is_over(now):
         raise Refused(AttendanceReason.EVENT_OVER, name="EventOver")

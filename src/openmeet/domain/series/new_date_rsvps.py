@@ -117,7 +117,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
                 event.slug,
                 RsvpReply.GOING,
                 notifications=NO_NOTIFICATIONS,
-                is_for_all_dates=True,
+                is_standing_rsvp=True,
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page

@@ -339,8 +339,12 @@ async def _earliest_answered(
     tx: Transaction, series: Series, news: SeriesNews, people: Sequence[UserId], *, at_most: int
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest dates that each person has answered, or will have answered once a job has added their RSVPs."""
-    expected: Part = expected_rsvps.dates_sql(series, news.incomplete, people) if news.incomplete.dates else ("", {})
-    return await earliest_answered(tx, news.answers_to, NOTIFIED_STATUSES, people, at_most=at_most, expected=expected)
+    also_counted_sql: Part = (
+        expected_rsvps.dates_sql(series, news.incomplete, people) if news.incomplete.dates else ("", {})
+    )
+    return await earliest_answered(
+        tx, news.answers_to, NOTIFIED_STATUSES, people, at_most=at_most, also_counted_sql=also_counted_sql
+    )
 
 
 def _dates_by_co_host(news: SeriesNews) -> dict[UserId, set[EventId]]:

@@ -58,7 +58,8 @@ class HostAttendeeOutput(msgspec.Struct, rename="camel"):
     """One RSVP as hosts see it. ``checkedInAt`` is null before check-in.
 
     If somebody was invited by e-mail address, ``displayName`` is that address and ``personId`` is null until they
-    answer. Otherwise the host would learn who owns the address.
+    answer. Otherwise the host would learn who owns the address. Somebody who answers with neither an account nor a
+    name keeps the address as ``displayName``.
     """
 
     id: str
@@ -131,8 +132,8 @@ class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 class DecisionCountsOutput(msgspec.Struct, rename="camel"):
     """The number of RSVPs that this request decided; ``removed`` are the rejected ones. ``restored`` are those that had
-    been rejected and were approved, but had not asked to come: they have their earlier status again. RSVPs that somebody
-    else decided first are not counted.
+    been rejected and were approved, but whose person had not asked to come or was already checked in: they have their
+    earlier status again. RSVPs that somebody else decided first are not counted.
     """
 
     seated: int

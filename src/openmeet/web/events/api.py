@@ -20,7 +20,7 @@ from openmeet.domain.attendance import attendee_list, host_decisions, registrati
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import SEATED_STATUSES, SHOWN_STATUSES, AttendanceStatus
+from openmeet.domain.attendance.model import ATTENDEE_STATUSES, SEATED_STATUSES, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
@@ -215,7 +215,7 @@ async def list_attendees(request: Request) -> Response:
             await attendee_list.attendees(
                 reader,
                 event.id,
-                SHOWN_STATUSES,
+                ATTENDEE_STATUSES,
                 limit=limit + 1,
                 viewer=caller.user_id if caller else None,
                 for_hosts=is_hosting,

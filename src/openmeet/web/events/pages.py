@@ -22,8 +22,8 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.approval_undo import ApprovalBatch, count_unchanged
 from openmeet.domain.attendance.model import (
+    ATTENDEE_STATUSES,
     SEATED_STATUSES,
-    SHOWN_STATUSES,
     Attendance,
     AttendanceId,
     AttendanceStatus,
@@ -289,7 +289,7 @@ async def _people_of(reader: Reader, event_registration: EventRegistration, view
     attendees = await attendee_list.attendees(
         reader,
         event.id,
-        SHOWN_STATUSES,
+        ATTENDEE_STATUSES,
         limit=view.SHOWN_PEOPLE,
         viewer=viewer.user_id,
         for_hosts=viewer.is_hosting,
