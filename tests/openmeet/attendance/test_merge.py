@@ -3,8 +3,18 @@
 import pytest
 
 from groundwork.clock import MINUTE, Instant
-from openmeet.domain.attendance import actions, activity, history, host_decisions, queries, registration
+from openmeet.domain.attendance import (
+    actions,
+    activity,
+    history,
+    host_decisions,
+    host_list,
+    invitations,
+    queries,
+    registration,
+)
 from openmeet.domain.attendance.activity import RecentChanges
+from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.merge import lock_events, merge_events, reassign
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -132,3 +142,69 @@ async def test_the_history_of_an_answer_moves_with_it_to_another_event(db):
         await merge_events(tx, gone.id, kept.id)
         assert await activity.recent_changes(tx, [kept.id], Instant(0)) == RecentChanges(answered=1)
         assert await activity.count_first_rsvps(tx, gone.id, Instant(0)) == {}
+
+
+async def listed(tx, event):
+    """The rows of the host's list: the address, if the person is known by it only, the status, and who made changes."""
+    rows = []
+    for one in await host_list.entries(tx, event.id, HostListFilter(list(S)), None, 9):
+        address = one.invited_as if one.is_unanswered_invitation else ""
+        changes = await history.of_rsvp(tx, one.attendance_id, ALL_ROWS)
+        rows.append((address, one.status, [entry.through for entry in changes]))
+    return sorted(rows)
+
+
+@pytest.mark.parametrize("address_is_merged", [True, False])
+@pytest.mark.parametrize("status", [S.INVITED, S.REJECTED])
+async def test_a_merge_does_not_reveal_who_owns_an_invited_address(db, clock, address_is_merged, status):
+    """The host's list is as before: the address that has not answered, and the other account's own reply."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        shadow = Caller(await users.create_shadow(tx), "")
+        await actions.answer(tx, shadow, event.slug, RsvpReply.GOING)
+        rsvp = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        if status is S.REJECTED:
+            await host_decisions.reject(tx, ana, event.slug, [rsvp.id])
+        before = await listed(tx, event)
+    assert [(address, status) for address, status, _ in before] == [("", S.ATTENDING), ("ben@example.org", status)]
+    clock.turn(MINUTE)
+    merged, remaining = (ben, shadow) if address_is_merged else (shadow, ben)
+    async with db.transaction() as tx:
+        await lock_events(tx, merged.user_id)
+        await reassign(tx, merged.user_id, remaining.user_id)
+    async with db.transaction() as tx:
+        assert await listed(tx, event) == before
+        assert (await queries.find(tx, event.id, remaining.user_id)).status is S.ATTENDING
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert [one[0] for one in await listed(tx, event)] == ["", "ben@example.org"]
+
+
+async def test_two_invited_addresses_of_merged_accounts_both_stay_in_the_list(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for name in ("ben", "cleo"):
+            await invitations.invite(tx, ana, event.slug, f"{name}@example.org")
+        before = await listed(tx, event)
+        await reassign(tx, ben.user_id, cleo.user_id)
+        assert await listed(tx, event) == before
+        assert (await queries.find(tx, event.id, cleo.user_id)).status is S.INVITED
+
+
+async def test_merging_two_events_keeps_invited_addresses_apart_from_replies(db):
+    """An address that was invited to both events is listed once."""
+    async with db.transaction() as tx:
+        ana, ben, _ = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        gone, kept = await event_by(tx, ana), await event_by(tx, ana)
+        await actions.answer(tx, ben, gone.slug, RsvpReply.GOING)
+        await invitations.invite(tx, ana, kept.slug, "ben@example.org")
+        for event in (gone, kept):
+            await invitations.invite(tx, ana, event.slug, "cleo@example.org")
+        await merge_events(tx, gone.id, kept.id)
+        assert [one[:2] for one in await listed(tx, kept)] == [
+            ("", S.ATTENDING),
+            ("ben@example.org", S.INVITED),
+            ("cleo@example.org", S.INVITED),
+        ]
+        assert (await queries.find(tx, kept.id, ben.user_id)).status is S.ATTENDING

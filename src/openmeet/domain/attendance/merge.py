@@ -3,6 +3,9 @@
 If both accounts replied, the later reply counts. If both replies are the same, the better status is kept: a place is
 better than the waitlist. A host decision (rejected, checked in) takes precedence over both replies; an invitation is
 not a reply. A person who confirmed a new time with either account is not asked again.
+
+An invitation by address that was not answered is not merged with another RSVP. It goes to a stand-in (``invitations``), so
+that hosts do not learn who owns the address.
 """
 
 from collections.abc import Sequence
@@ -12,9 +15,11 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import proofs, queries, registration, rules, seats, waitlist
 from openmeet.domain.attendance.calendar_entries import CALENDAR_ENTRY_SENT
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
+from openmeet.domain.users import guests
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publication_status import subjects_with_publication
@@ -33,6 +38,10 @@ _MERGE_HISTORY: Final = """
            and k.revision < (select max(l.revision) from attendance_history l where l.attendance_id = :kept))
      where attendance_id = :dropped
 """
+
+_UNANSWERED_ADDRESSES: Final = (
+    f"select a.id, a.invited_as from attendances a where a.id in :ids and {IS_UNANSWERED_INVITATION}"
+)
 
 _EVENTS_OF: Final = """
     select id from events where id in (
@@ -99,8 +108,10 @@ def _merged_pair(first: Attendance, second: Attendance) -> _MergedPair:
 
 
 async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]]) -> list[Attendance]:
-    """Merge each pair into one RSVP of the person of its second one. Return the RSVPs that were dropped."""
-    merged = [_merged_pair(first, second) for first, second in pairs]
+    """Merge each pair into one RSVP of the person of its second one, except unanswered invitations by address. Return the
+    RSVPs that were dropped.
+    """
+    merged = await _without_addresses(tx, [_merged_pair(first, second) for first, second in pairs])
     await tx.execute_many(
         _MERGE_HISTORY,
         [{"kept": pair.kept.id, "dropped": pair.dropped.id} for pair in merged],
@@ -143,6 +154,32 @@ async def _merge_rsvps(tx: Transaction, pairs: Sequence[tuple[Attendance, Attend
     ]
     await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, subjects)
     return [pair.dropped for pair in merged]
+
+
+async def _without_addresses(tx: Transaction, pairs: Sequence[_MergedPair]) -> list[_MergedPair]:
+    """Give each unanswered invitation by address to a stand-in, unless both RSVPs of the pair are invitations of the same
+    address. Return the other pairs.
+
+    If they were merged, the address would disappear from the host's list, or the list would show a name instead.
+    """
+    if not pairs:
+        return []
+    ids = [rsvp.id for pair in pairs for rsvp in (pair.kept, pair.dropped)]
+    address_of = {row["id"]: row["invited_as"] for row in await tx.fetch(_UNANSWERED_ADDRESSES, ids=ids)}
+    merged: list[_MergedPair] = []
+    for pair in pairs:
+        if address_of.get(pair.kept.id) == address_of.get(pair.dropped.id):
+            merged.append(pair)
+            continue
+        invitation = pair.dropped if pair.dropped.id in address_of else pair.kept
+        stand_in = await guests.make(tx, display_name="", email=None)
+        await tx.execute(
+            "update attendances set user_id = :user_id, is_private = 1 where id = :id",
+            user_id=stand_in,
+            id=invitation.id,
+        )
+        await publication_moves.move_to_user(tx, publications.PublicationKind.RSVP, [invitation.id], stand_in)
+    return merged
 
 
 def _revision_after_both(pair: _MergedPair) -> int:
