@@ -223,3 +223,20 @@ async def test_approving_rejected_people_lets_in_only_those_who_wanted_to_come(d
         (GOING, None),
     ]
     assert (counts.seated, counts.waiting, counts.restored) == (2, 0, 4)
+
+
+async def test_places_are_given_in_the_order_of_the_waitlist(make_database: MakeDatabase) -> None:
+    """It differs from the order of arrival once a host has let somebody move ahead."""
+    db = await make_database("openmeet")
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="1")
+        rsvps = [
+            await actions.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING)
+            for name in ("Ben", "Cleo", "Dora")
+        ]
+        [cleo, dora] = [one.id for one in rsvps if one.status is WAITING]
+        await host_decisions.give_places(tx, ana, event.slug, [dora])
+        await host_decisions.give_places(tx, ana, event.slug, [cleo, dora])
+        rows = await tx.fetch("select id from attendances where status = 'waitlisted' order by waitlist_number")
+    assert [row["id"] for row in rows] == [dora, cleo]

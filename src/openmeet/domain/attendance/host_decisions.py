@@ -200,8 +200,9 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
 
 
 async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
-    """Give places to these waitlisted people, even if others have waited longer. Those for whom no place is free become
-    first on the waitlist, so that they get the next one, for example when the host raises the limit (invariant 4).
+    """Give places to these waitlisted people, in the order of the waitlist, even if others have waited longer. Those for
+    whom no place is free become first on the waitlist, so that they get the next one, for example when the host raises
+    the limit (invariant 4).
 
     Raises Refused (``EventCancelled``).
     """
@@ -209,7 +210,8 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     event_registration = await registration.registration_of(tx, event)
     limits = seats.limits_of(event_registration)
     await waitlist.end_expired_offers(tx, event)
-    chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
+    arrived = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
+    chosen = sorted(arrived, key=lambda one: one.waitlist_number or 0)
     held = await queries.seats_by_mode(tx, event.id)
     changes: list[RsvpChange] = []
     waiting: list[Attendance] = []
