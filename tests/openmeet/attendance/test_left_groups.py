@@ -108,8 +108,8 @@ async def test_leaving_a_public_group_keeps_places(db):
 
 @pytest.mark.parametrize("knows", ["as a member", "as a guest", "as an invited guest"])
 async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
-    """People on the waitlist move up. Events that the banned person hosts, events of other groups, and the record in
-    their own account stay as they are. They also stop following the group's series.
+    """People on the waitlist move up. Events that the banned person hosts, events of other groups, the record in their
+    own account, and an invitation without a reply stay as they are. They also stop following the group's series.
     """
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
@@ -135,16 +135,19 @@ async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
         await tx.execute("delete from publications")
         await administration.ban(tx, olga, group.slug, gil.user_id)
         assert await due(tx) == [gil.user_id]
-    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 1 + len(stored)
+    answered = stored if knows == "as an invited guest" else [event.id, *stored]
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == len(answered)
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id, *stored])
-        assert {mine[one].status for one in (event.id, *stored)} == {DECLINED}
+        assert {mine[one].status for one in answered} == {DECLINED}
         assert [mine[one.id].status for one in (own, elsewhere)] == [GOING, GOING]
         assert await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None
         assert (
             await reader.fetch("select subject_id from publications where subject_id = :id", id=mine[event.id].id) == []
         )
-        if knows != "as an invited guest":
+        if knows == "as an invited guest":
+            assert mine[event.id].status is AttendanceStatus.INVITED
+        else:
             next_one = await queries.find(reader, event.id, nan.user_id)
             assert next_one.status is GOING or next_one.offered_until is not None
     assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0

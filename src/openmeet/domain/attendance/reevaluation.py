@@ -10,7 +10,7 @@ from groundwork.outbox.jobs import enqueue_again_selected
 from openmeet.domain.attendance import history, locked_event, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of_record_author
 from openmeet.domain.attendance.locked_event import LockedEvent
-from openmeet.domain.attendance.model import Attendance, ChangeChannel, PendingFor, RsvpSource
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor, RsvpSource
 from openmeet.domain.attendance.rsvp_changes import RsvpChange
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import AttendanceAction
@@ -35,7 +35,7 @@ async def end_rsvp(
     publishes: bool,
 ) -> bool:
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
-    that no record still says that they are going.
+    that no record still says that they are going. An invitation without any reply stays as it is.
 
     No e-mail is sent about it, not even one that ends a calendar entry: nobody is told that they were blocked or banned,
     and somebody who left a private group may no longer learn anything about its events. Calendars subscribed to on this
@@ -43,6 +43,9 @@ async def end_rsvp(
     """
     event, event_registration, rsvp = locked.event, locked.event_registration, locked.rsvp
     if rsvp is None:
+        return False
+    if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
+        # It holds no place, and a change would tell the hosts whose address they invited.
         return False
     decision = rules.decide(
         event_registration,
