@@ -7,15 +7,17 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import actions, activity, host_decisions, invitations
+from openmeet.domain.attendance import actions, activity, event_hosting, host_decisions, invitations, queries
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.tasks import end_expired_offers
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import numbers_pages, view
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -50,6 +52,38 @@ async def test_changes_compare_the_earlier_answer_with_the_current_one(db: Datab
         assert await activity.recent_changes(reader, [event.id], Instant(0)) == RecentChanges(answered=2, cannot_come=1)
         assert await activity.recent_changes(reader, [event.id], clock.now()) == RecentChanges()
         assert await activity.recent_changes(reader, [], start) == RecentChanges()
+
+
+async def test_each_person_has_one_first_answer(db: Database, clock: HandClock) -> None:
+    """Somebody whose offer expired is "invited" again, and going then is not their first answer. To check somebody in who
+    never answered is no answer of theirs.
+    """
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        assert event.starts_at is not None
+        for one in (cleo, ben):
+            await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+    clock.turn(HOUR)
+    async with db.transaction() as tx:
+        await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED)
+    clock.turn(event.starts_at - HOUR - clock.now())
+    await end_expired_offers(db)
+    start = clock.now()
+    async with db.transaction() as tx:
+        before = await queries.find(tx, event.id, ben.user_id)
+        assert before is not None
+        assert before.status is AttendanceStatus.INVITED
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await invitations.invite(tx, ana, event.slug, "dana@example.org")
+        [dana] = await tx.fetch("select id from attendances where event_id = :id and status = 'invited'", id=event.id)
+        await host_decisions.check_in(tx, ana, event.slug, AttendanceId(dana["id"]))
+    async with db.reader() as reader:
+        assert sum((await activity.count_first_rsvps(reader, event.id, Instant(0))).values()) == 2
+        assert await activity.count_first_rsvps(reader, event.id, start) == {}
+        assert await activity.recent_changes(reader, [event.id], start) == RecentChanges()
+        assert await activity.recent_changes(reader, [event.id], Instant(0)) == RecentChanges(answered=1, cannot_come=1)
 
 
 async def past_event(db: Database, clock: HandClock, host: Caller, guests: list[Caller], there: list[Caller]) -> Event:
@@ -201,7 +235,7 @@ async def test_the_statistics_page_is_for_hosts_and_has_a_table(site: Site, cloc
         ]
         assert 'aria-label="3 answers from Wed 25 Feb to Tue 3 Mar, the most on Tue 3 Mar."' in shown
         assert shown.partition("<figure")[2].partition("</figure>")[0].count("<rect") == 2
-        assert "Since yesterday:</strong> 2 new answers" in (await host.get(f"/events/{event.slug}")).text
+        assert "Since yesterday: 2 new answers" in visible_text((await host.get(f"/events/{event.slug}")).text)
         assert "<strong>2</strong><span>new answers</span>" in (await host.get("/my/events?which=hosting")).text
         assert (await guest.get(path)).status_code == 403
         assert (await anybody.get(path)).headers["location"].startswith("/sign-in")

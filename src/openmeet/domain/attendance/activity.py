@@ -19,6 +19,13 @@ NUMBER_OF_LATEST_EVENTS: Final = 5
 
 _NOT_DECLINED: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
 
+# SQL condition: the entry ``h`` is the person's first answer. The excluded statuses are decisions of hosts,
+# and an offer that expires makes a person "invited" again.
+_IS_FIRST_ANSWER: Final = """(h.after_status not in ('invited', 'rejected', 'attended') and not exists (
+    select 1 from attendance_history earlier where earlier.attendance_id = h.attendance_id
+       and (earlier.revision, earlier.id) < (h.revision, h.id)
+       and earlier.after_status not in ('invited', 'rejected', 'attended')))"""
+
 
 @dataclass(frozen=True, slots=True)
 class RecentChanges:
@@ -50,16 +57,18 @@ async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: In
         return RecentChanges()
     row = await reader.fetch_one(
         f"""
-        select coalesce(sum(case when was = 'invited' and is_now in {_NOT_DECLINED} then 1 else 0 end), 0) as answered,
+        select coalesce(sum(case when is_first = 1 and is_now in {_NOT_DECLINED} then 1 else 0 end), 0) as answered,
                coalesce(sum(case when was <> 'declined' and is_now = 'declined' then 1 else 0 end), 0) as cannot_come
           from (
         select max(case when from_first = 1 then coalesce(before_status, 'invited') end) as was,
+               max(is_first) as is_first,
                max(case when from_last = 1 then after_status end) as is_now
           from (
         select attendance_id, before_status, after_status,
+               case when {_IS_FIRST_ANSWER} then 1 else 0 end as is_first,
                row_number() over (partition by attendance_id order by revision, id) as from_first,
                row_number() over (partition by attendance_id order by revision desc, id desc) as from_last
-          from attendance_history where event_id in :wanted and changed_at >= :start) as changes
+          from attendance_history h where event_id in :wanted and changed_at >= :start) as changes
          group by attendance_id) as answers
         """,
         wanted=sorted(event_ids),
@@ -74,9 +83,8 @@ async def count_first_rsvps(reader: Reader, event_id: EventId, start: Instant) -
     """
     rows = await reader.fetch(
         f"""
-        select changed_at / {QUARTER_HOUR} as quarter, count(*) as n from attendance_history
-         where event_id = :event_id and changed_at >= :start
-           and coalesce(before_status, 'invited') = 'invited' and after_status in {_NOT_DECLINED}
+        select changed_at / {QUARTER_HOUR} as quarter, count(*) as n from attendance_history h
+         where event_id = :event_id and changed_at >= :start and after_status in {_NOT_DECLINED} and {_IS_FIRST_ANSWER}
          group by changed_at / {QUARTER_HOUR} order by quarter
         """,
         event_id=event_id,
