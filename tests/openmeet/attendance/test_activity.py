@@ -7,9 +7,17 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database
-from openmeet.domain.attendance import actions, activity, event_hosting, host_decisions, invitations, queries
+from openmeet.domain.attendance import (
+    actions,
+    activity,
+    event_hosting,
+    host_decisions,
+    invitations,
+    queries,
+    rsvp_records,
+)
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
-from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.tasks import end_expired_offers
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -187,6 +195,28 @@ async def test_the_statistics_page_does_not_tell_which_regular_owns_an_invited_a
             if is_rejected:
                 await host_decisions.reject(tx, ana, event.slug, [rsvp.id])
         assert regulars_in((await host.get(path)).text) == regulars_in(before)
+
+
+async def test_the_statistics_page_calls_an_unclear_answer_unclear(db: Database, clock: HandClock) -> None:
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+    for _ in range(5):
+        await past_event(db, clock, ana, [ben], [ben])
+    async with db.transaction() as tx:
+        event = await event_by(tx, ana)
+        uri = f"at://did:plc:ben/community.lexicon.calendar.rsvp/{event.id}"
+        record = RecordedRsvp(
+            event_id=event.id,
+            user_id=ben.user_id,
+            record_uri=uri,
+            status=RsvpRecordStatus.UNCLEAR,
+            first_seen_at=tx.now,
+        )
+        await rsvp_records.apply_from_network(tx, record)
+    async with signed_in(site, ana.user_id) as host:
+        shown = (await host.get(f"/events/{event.slug}/numbers")).text
+    assert "· unclear answer" in regulars_in(shown)
 
 
 def regulars_in(page: str) -> str:

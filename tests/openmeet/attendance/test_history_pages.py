@@ -8,8 +8,8 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, event_hosting, host_decisions
-from openmeet.domain.attendance.model import AttendanceId, RsvpReply
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, rsvp_records
+from openmeet.domain.attendance.model import AttendanceId, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
@@ -131,3 +131,24 @@ async def test_the_host_reads_who_asked_and_that_they_are_new(site: Site) -> Non
     assert "New to your events" in shown
     assert "On this site" in shown
     assert "Ben, on" not in shown
+
+
+async def test_an_unclear_answer_is_no_request_to_join(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        uri = f"at://did:plc:ben/community.lexicon.calendar.rsvp/{event.id}"
+        for status in (RsvpRecordStatus.UNCLEAR, RsvpRecordStatus.INTERESTED, RsvpRecordStatus.UNCLEAR):
+            record = RecordedRsvp(
+                event_id=event.id, user_id=ben.user_id, record_uri=uri, status=status, first_seen_at=tx.now
+            )
+            mine = await rsvp_records.apply_from_network(tx, record)
+            assert mine is not None
+    async with signed_in(site, ana.user_id) as browser:
+        shown = (await browser.get(f"/events/{event.slug}/attendees/{mine.id}")).text
+    changes = shown.partition('<ol class="history">')[2].partition("</ol>")[0]
+    assert re.findall("<strong>(.*?)</strong>", changes) == [
+        "Unclear answer",
+        "Unclear answer → maybe",
+        "Maybe → unclear answer",
+    ]

@@ -199,6 +199,18 @@ async def asked_by_record_at(reader: Reader, attendance_id: AttendanceId) -> Ins
     return None if row is None else Instant(row["changed_at"])
 
 
+async def pending_for_after(reader: Reader, entry: HistoryEntry) -> PendingFor | None:
+    """What the RSVP was pending for after this change. None if it was not pending."""
+    row = await reader.fetch_one(
+        "select before_pending_for as pending_for from attendance_history where attendance_id = :attendance_id"
+        " and (revision, id) > (:revision, :id) order by revision, id limit 1",
+        attendance_id=entry.attendance_id,
+        revision=entry.revision,
+        id=entry.id,
+    ) or await reader.fetch_one("select pending_for from attendances where id = :id", id=entry.attendance_id)
+    return PendingFor(row["pending_for"]) if row and row["pending_for"] else None
+
+
 async def status_at(reader: Reader, attendance_id: AttendanceId, at: Instant) -> AttendanceStatus | None:
     """The status that an RSVP had at this instant. None if it did not exist yet."""
     row = await reader.fetch_one(

@@ -22,6 +22,17 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
 }
 
 
+def status_words(status: AttendanceStatus, pending_for: PendingFor | None) -> str:
+    """The status in words. Only some pending RSVPs are requests to join."""
+    match pending_for:
+        case PendingFor.UNCONFIRMED:
+            return gettext("needs confirmation: from another app, late, or not a member")
+        case PendingFor.UNCLEAR:
+            return gettext("unclear answer")
+        case _:
+            return str(STATUS_LABELS[status])
+
+
 @dataclass(frozen=True, slots=True)
 class RsvpListText:
     """One RSVP as text, as hosts see it. ``is_named_by_address``: ``name`` is the address that a host invited."""
@@ -51,15 +62,11 @@ def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimit
     after a host revoked the invitation or checked them in. Anything else, such as the names of their companions, would
     reveal the owner of the address. People without an account who answer without a name are shown by that address, too.
     """
-    words = str(STATUS_LABELS[entry.status])
+    words = status_words(entry.status, entry.pending_for)
     if entry.status is AttendanceStatus.WAITLISTED and entry.offered_until is not None:
         words = gettext("a place is held")
     elif entry.status is AttendanceStatus.WAITLISTED and is_too_large(limits, entry):
         words = gettext("more people than there are places, so others move up first")
-    elif entry.pending_for is PendingFor.UNCONFIRMED:
-        words = gettext("needs confirmation: from another app, late, or not a member")
-    elif entry.pending_for is PendingFor.UNCLEAR:
-        words = gettext("unclear answer")
     return RsvpListText(
         attendance_id=entry.attendance_id,
         user_id=entry.user_id,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from openmeet.domain.attendance import activity, host_decisions, invitation_queries, queries, who_comes
 from openmeet.domain.attendance.activity import RecentChanges
-from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
+from openmeet.domain.attendance.rsvp_list_texts import status_words
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
@@ -105,7 +105,7 @@ async def show(request: Request) -> Response:
             if rsvp is None or rsvp.id in unanswered:
                 answer_label = gettext("hasn’t answered yet")
             else:
-                answer_label = str(STATUS_LABELS[rsvp.status])
+                answer_label = status_words(rsvp.status, rsvp.pending_for)
             rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer_label))
     context = {
         "event": event,

@@ -12,9 +12,16 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import activity, history, host_list, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
-from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, ChangeChannel, HistoryEntry
+from openmeet.domain.attendance.model import (
+    AttendanceId,
+    AttendanceMode,
+    AttendanceStatus,
+    ChangeChannel,
+    HistoryEntry,
+    PendingFor,
+)
 from openmeet.domain.attendance.registration import EventRegistration
-from openmeet.domain.attendance.rsvp_list_texts import STATUS_LABELS
+from openmeet.domain.attendance.rsvp_list_texts import status_words
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.paging import page_of
@@ -141,15 +148,28 @@ async def history_part(
     found = await history.of_rsvp(reader, attendance_id, asked, newest_first=True)
     changes, older = asked.cut(found, lambda one: one.position)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
+    # Entries have only what the RSVP was pending for before, so the next one says what it was pending for afterwards.
+    pending_for = [one.before_pending_for for one in changes[:-1]]
+    if changes:
+        pending_for.insert(0, await history.pending_for_after(reader, changes[0]))
+    lines = [
+        _history_line(one, after, names, attendee, viewer, reader_zone_or(zone))
+        for one, after in zip(changes, pending_for, strict=True)
+    ]
     return HistoryPart(
-        [_history_line(one, names, attendee, viewer, reader_zone_or(zone)) for one in changes[::-1]],
+        lines[::-1],
         older=f"{path}?{urlencode({'before': older})}#history" if older else "",
         newest=f"{path}#history" if cursor else "",
     )
 
 
 def _history_line(
-    entry: HistoryEntry, names: Mapping[UserId, str], attendee: UserId, viewer: UserId, zone: str
+    entry: HistoryEntry,
+    pending_for: PendingFor | None,
+    names: Mapping[UserId, str],
+    attendee: UserId,
+    viewer: UserId,
+    zone: str,
 ) -> HistoryLine:
     local = local_of(entry.changed_at, zone)
     if entry.actor_id is None:
@@ -160,13 +180,17 @@ def _history_line(
     else:
         actor = gettext("you") if entry.actor_id == viewer else names.get(entry.actor_id) or gettext("somebody")
         by = f"{actor}, {_CHANNELS[entry.through]}"
-    return HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(entry), by)
+    return HistoryLine(
+        formatting.day_and_time(formatting.short_day(local), local), _change_text(entry, pending_for), by
+    )
 
 
-def _change_text(entry: HistoryEntry) -> str:
-    words = gettext("a place is held") if entry.is_offered else str(STATUS_LABELS[entry.after])
-    if entry.before is not None and (entry.before is not entry.after or entry.is_offered):
-        words = f"{STATUS_LABELS[entry.before]} → {words}"
+def _change_text(entry: HistoryEntry, pending_for: PendingFor | None) -> str:
+    """The change in words. ``pending_for`` is what the RSVP was pending for afterwards."""
+    words = gettext("a place is held") if entry.is_offered else status_words(entry.after, pending_for)
+    is_other = (entry.before, entry.before_pending_for) != (entry.after, pending_for)
+    if entry.before is not None and (is_other or entry.is_offered):
+        words = f"{status_words(entry.before, entry.before_pending_for)} → {words}"
     more = [ngettext("%(number)s person", "%(number)s people", entry.party)] if entry.party > 1 else []
     more += [str(_MODES[entry.mode])] if entry.mode else []
     return f"{words} ({', '.join(more)})" if more else words
