@@ -68,8 +68,8 @@ _OF_URI = f"""
     select u.cid, u.last_sent_at from in_flight_updates u where u.uri = :uri and {_BEHIND_A_CREATE}
 """
 
-_FORGET_CREATES = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
-_FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
+_FORGET_CREATES = "delete from in_flight_creates where uri = :uri and last_sent_at <= :until"
+_FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :until"
 
 # If a publication has the key, old rows are deleted without a check, because those writes can no longer arrive.
 _FORGET_OLD_CREATES = """
@@ -165,10 +165,10 @@ async def enqueue_next_check(tx: Transaction, check: Job, key: InFlightKey) -> N
     await jobs.enqueue(tx, JobKind.LATE_WRITE, check.subject, check.revision + 1, due_at=Instant(due_at))
 
 
-async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
-    """Delete the writes sent before an instant: they had no effect and can no longer have one."""
-    await tx.execute(_FORGET_CREATES, uri=uri, before=before)
-    await tx.execute(_FORGET_UPDATES, uri=uri, before=before)
+async def forget(tx: Transaction, uri: str, *, sent_until: Instant) -> None:
+    """Delete the writes sent until then, inclusive: they had no effect and can no longer have one."""
+    await tx.execute(_FORGET_CREATES, uri=uri, until=sent_until)
+    await tx.execute(_FORGET_UPDATES, uri=uri, until=sent_until)
 
 
 async def forget_old(tx: Transaction) -> int:

@@ -34,7 +34,7 @@ class JobKind(StrEnum):
     DETECT_FOREIGN_SERIES = "detect_foreign_series"  # a shadow account whose events may form a series
     CLAIMED_DATES = "claimed_dates"  # the record of a series whose author has more events than one pass reads
     FILL_SEATS = "freed_seats"  # an event whose waitlist was not moved up, or not completely, when seats were freed
-    # a new date of a series with many standing RSVPs, or to which many people are invited; the former name is kept
+    # a new date of a series with many standing RSVPs, or to which many people are invited
     NEW_DATE = "standing_answers"
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of

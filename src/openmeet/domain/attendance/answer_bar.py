@@ -343,7 +343,7 @@ def _is_online(event: Event, rsvp: Attendance) -> bool:
 
 
 def is_visited_today(event: Event, now: Instant) -> bool:
-    """Whether people come to the event today: it has a place, and is running now or starts today in its own time zone.
+    """Whether people come to the event today: it has a place, and has started or starts today in its own time zone.
 
     An event of several days is visited on each of them.
     """

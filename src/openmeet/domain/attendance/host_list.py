@@ -25,7 +25,9 @@ _ORDER: Final = (f"coalesce(a.waitlist_number, {BEFORE_WAITLIST})", "a.answered_
 
 @dataclass(frozen=True, slots=True)
 class HostListFilter:
-    """Which RSVPs to list. ``search_words`` is part of a name or handle; empty for everybody."""
+    """Which RSVPs to list. ``search_words`` is part of a name, handle, invited address or companion’s name;
+    empty for everybody.
+    """
 
     statuses: Sequence[AttendanceStatus]
     search_words: str = ""

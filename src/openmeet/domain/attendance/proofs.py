@@ -135,7 +135,9 @@ def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> At
 
 
 async def options_of(reader: Reader, server_key: SigningKey, caller: Caller, slug: EventSlug) -> ProofOptions:
-    """The caller's proof for this event, and what they can do. Raises NotFound without a place at a visible event."""
+    """The caller's proof for this event, and what they can do. Raises NotFound if they have
+    neither a proof nor a place, or if the event is not visible.
+    """
     event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NO_OWN_ANSWER)
     proof = None if rsvp is None else await _current(reader, server_key, rsvp.id)
     if rsvp is None or not (rsvp.is_seated or proof):

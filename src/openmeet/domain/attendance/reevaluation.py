@@ -117,7 +117,7 @@ async def enqueue_former_members_of_group(tx: Transaction, group_id: str) -> Non
 
 async def lock_events_of_former_groups(tx: Transaction, user_id: UserId) -> list[EventId]:
     """Lock the upcoming events of groups that this person has left or was banned from. Return those to which they have
-    an RSVP, in id order.
+    an open RSVP, in id order.
 
     This waits for replies that read the person's role before it changed: they hold the lock of the event until they are
     saved. SQLite has a single writer and needs no lock.
@@ -152,6 +152,7 @@ async def end_rsvp_of_departed(tx: Transaction, event_id: EventId, user_id: User
         await end_rsvp(tx, locked, user_id, through=ChangeChannel.NETWORK, actor_id=None, publishes=False)
 
 
+# Open: the person has not declined, been rejected or checked in, and the event is not over.
 _HAS_OPEN_RSVP: Final = f"""
     a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
     and e.deleted_at is null and {is_not_over("e")}
@@ -163,7 +164,7 @@ _UPCOMING_EVENTS = f"""
 
 
 def has_rsvp_to_sql(host: str, person: str) -> str:
-    """SQL condition: this person has an RSVP to an upcoming event of this host. Needs the parameter ``now``."""
+    """SQL condition: this person has an open RSVP to an event of this host. Needs the parameter ``now``."""
     return (
         "exists (select 1 from attendances a join events e on e.id = a.event_id"
         f" where a.user_id = {person} and e.author_id = {host} and {_HAS_OPEN_RSVP})"
@@ -221,7 +222,7 @@ async def upcoming_events(
     after: EventId | None = None,
     limit: int | None = None,
 ) -> list[EventId]:
-    """The upcoming events of one host, or of all hosts, to which this person has an RSVP. In id order, starting after
+    """The upcoming events of one host, or of all hosts, to which this person has an open RSVP. In id order, starting after
     ``after``.
     """
     clause = "" if host is None else "and e.author_id = :host"

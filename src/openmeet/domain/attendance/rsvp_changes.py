@@ -152,7 +152,7 @@ class RsvpChange:
     """A decision about an RSVP, to be saved. ``before`` is the RSVP so far; ``actor_id`` caused the change.
 
     ``source`` and ``answered_at`` are None if this is no reply of the person: then they stay as they were.
-    ``knows_start``: the person replied now, so they know the present start. ``record_uri`` is set only for a first
+    ``knows_start``: the person replied now, so they know the present start. ``record_uri`` is used only for a first
     RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it. ``edited_at`` is
     the time of the edit for its record, if not now.
     """

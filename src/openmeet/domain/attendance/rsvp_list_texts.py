@@ -48,7 +48,6 @@ class RsvpListText:
     pending_for: PendingFor | None
     is_guest: bool
     is_private: bool
-    is_offered: bool
     is_named_by_address: bool
 
     @property
@@ -59,7 +58,7 @@ class RsvpListText:
 
 def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> RsvpListText:
     """One RSVP of a list in words. Somebody who was invited by address is shown by that address until they answer, even
-    after a host revoked the invitation or checked them in. Anything else, such as the names of their companions, would
+    after a host rejected them or checked them in. Anything else, such as the names of their companions, would
     reveal the owner of the address. People without an account who answer without a name are shown by that address, too.
     """
     words = status_words(entry.status, entry.pending_for)
@@ -80,7 +79,6 @@ def text_of(entry: RsvpListEntry, names: Mapping[UserId, str], limits: SeatLimit
         # Either value would reveal whether this address has a local account.
         is_guest=entry.is_guest and not entry.is_unanswered_invitation,
         is_private=entry.is_private and not entry.is_unanswered_invitation,
-        is_offered=entry.offered_until is not None,
         is_named_by_address=entry.is_unanswered_invitation,
     )
 

@@ -1,5 +1,5 @@
 """Results of deliveries: store them, and read leased rows again. Each function that takes ``dependencies`` opens at most
-one short transaction and makes no network call.
+one short transaction and calls no PDS.
 """
 
 import random

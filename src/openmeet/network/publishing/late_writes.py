@@ -136,6 +136,6 @@ async def _forget_or_check_later(
         if current_record is not None and current_record.cid is None:
             await delivery_results.store_deletion(tx, current_record)
         if now >= in_flight_key.end_at:
-            await in_flight.forget(tx, job.subject, before=Instant(in_flight_key.last_sent_at))
+            await in_flight.forget(tx, job.subject, sent_until=Instant(in_flight_key.last_sent_at))
         else:
             await in_flight.enqueue_next_check(tx, job, in_flight_key)

@@ -44,14 +44,15 @@ async def known_or_new_uri(dependencies: PublishingDependencies, decision: Publi
 async def find_uri(dependencies: PublishingDependencies, client: XrpcClient, decision: PublishRsvp) -> AtUri | None:
     """Find the RSVP to this event, under any key, in a repository that was not read completely yet. None if there is
     none. Also None if the repository was read completely: then ``known_or_new_uri`` knows. Raises Unavailable if the
-    repository has too many RSVPs to list. More are listed once its complete read has failed for ``LIST_MORE_AFTER``.
+    repository has too many RSVPs to list. More are listed if no complete read is due,
+    or if it has failed for ``LIST_MORE_AFTER``.
     """
     async with dependencies.db.reader() as reader:
         if await knows_all_rsvps(reader, decision.identity):
             return None
         since = await reading_since(reader, [decision.identity])
-        is_overdue = since is None or since + LIST_MORE_AFTER <= reader.now
-    max_rsvps = repository_calls.MAX_RSVPS_LISTED_INSTEAD_OF_READ if is_overdue else None
+        lists_more = since is None or since + LIST_MORE_AFTER <= reader.now
+    max_rsvps = repository_calls.MAX_RSVPS_LISTED_INSTEAD_OF_READ if lists_more else None
     async for one in list_rsvps(client, decision.identity.did, max_rsvps=max_rsvps):
         if str(one.subject) == decision.event.record_uri:
             return one.uri

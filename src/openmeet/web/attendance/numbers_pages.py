@@ -142,7 +142,9 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
 
 
 def chart_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
-    """The chart, or None if nobody answered on these days. It leaves out the days before the first answer."""
+    """The chart, or None if nobody answered on these days. It leaves out days before the first answer, but
+    shows at least ``LEAST_DAYS``.
+    """
     first = next((place for place, day in enumerate(days) if numbers.get(day, 0)), None)
     if first is None:
         return None
