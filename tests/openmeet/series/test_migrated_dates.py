@@ -18,8 +18,10 @@ from tests.openmeet.series.practice import NOW, ZONE, create_weekly_series, date
 from tests.openmeet.site_under_test import person
 
 SCHEMA = "migrated_dates"
-# Columns of publications that a later migration renamed. The code that makes the data knows only the new names.
+# Columns of publications that a later migration renamed, and one that another added. The code that makes the data knows
+# only the new table.
 LATER_NAMES = {"sent_revision": "completed_revision", "was_lost": "was_deleted_elsewhere"}
+LATER_COLUMN = "awaited_server"
 
 
 @pytest.fixture
@@ -42,8 +44,10 @@ async def opened_at(revision: str, url: str, clock: HandClock) -> AsyncIterator[
     async with db.transaction() as tx:
         for name, later in LATER_NAMES.items():
             await tx.execute(f"alter table publications rename column {name} to {later}")
+        await tx.execute(f"alter table publications add column {LATER_COLUMN} text")
     yield db
     async with db.transaction() as tx:
+        await tx.execute(f"alter table publications drop column {LATER_COLUMN}")
         for name, later in LATER_NAMES.items():
             await tx.execute(f"alter table publications rename column {later} to {name}")
     await db.close()
