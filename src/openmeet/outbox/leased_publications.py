@@ -156,7 +156,8 @@ async def lease_due(
     """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
     called now). The empty text stands for the rows without a repository.
 
-    Only the first 500 due rows are considered, so call ``due_publications.set_aside`` first.
+    Only the first 500 due rows are considered. If none of them can be leased, call ``due_publications.set_aside`` and
+    lease again.
     """
     await due_publications.resume(tx, excluded_servers=excluded_servers, limit=limit)
     rows = await due_publications.next_due(tx)

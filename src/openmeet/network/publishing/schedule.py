@@ -88,28 +88,40 @@ async def _start_rounds(dependencies: PublishingDependencies, *, busy: Iterable[
     circuit_states = dependencies.network.circuits
     await circuits.load_changes(dependencies.db, circuit_states)
     excluded = circuits.addresses_of({*busy, *circuit_states.open_ones()})
-    while excluded and await _set_aside(dependencies.db, excluded):
-        pass
-    async with dependencies.db.transaction() as tx:
-        publications = await leased_publications.lease_due(
-            tx, limit=_ROWS_PER_LEASE, seconds=LEASE_SECONDS, excluded_servers=excluded
-        )
-        publications += await leased_publications.lease_batchable(
-            tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
-        )
-        servers = await leased_publications.servers_of(tx, publications)
-    by_server: dict[str, list[Publication]] = defaultdict(list)
-    for one in publications:
-        by_server[servers[one.kind, one.subject_id].rstrip("/")].append(one)
+    by_server = await _lease(dependencies.db, excluded)
+    # Usually something was leased, and nothing is to be set aside.
+    if not by_server and excluded and await _set_aside_all(dependencies.db, excluded):
+        by_server = await _lease(dependencies.db, excluded)
     return {
         asyncio.create_task(_deliver_round(dependencies, server, leased)): server
         for server, leased in by_server.items()
     }
 
 
-async def _set_aside(db: Database, excluded_servers: Sequence[str]) -> bool:
+async def _lease(db: Database, excluded_servers: Sequence[str]) -> dict[str, list[Publication]]:
+    """Lease due rows, and return them by server."""
     async with db.transaction() as tx:
-        return await due_publications.set_aside(tx, excluded_servers=excluded_servers, limit=_ROWS_PER_LEASE)
+        publications = await leased_publications.lease_due(
+            tx, limit=_ROWS_PER_LEASE, seconds=LEASE_SECONDS, excluded_servers=excluded_servers
+        )
+        publications += await leased_publications.lease_batchable(
+            tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded_servers
+        )
+        servers = await leased_publications.servers_of(tx, publications)
+    by_server: dict[str, list[Publication]] = defaultdict(list)
+    for one in publications:
+        by_server[servers[one.kind, one.subject_id].rstrip("/")].append(one)
+    return by_server
+
+
+async def _set_aside_all(db: Database, excluded_servers: Sequence[str]) -> bool:
+    """Set rows of these servers aside until others are found behind them. Returns whether there were any."""
+    has_set_aside = False
+    while True:
+        async with db.transaction() as tx:
+            if not await due_publications.set_aside(tx, excluded_servers=excluded_servers, limit=_ROWS_PER_LEASE):
+                return has_set_aside
+        has_set_aside = True
 
 
 async def _deliver_round(dependencies: PublishingDependencies, server: str, publications: Sequence[Publication]) -> int:
