@@ -9,6 +9,7 @@ Durations (``5m``) and sizes (``5MiB``) have units. All errors are collected, so
 import dataclasses
 import difflib
 import enum
+import math
 import re
 import tomllib
 import types
@@ -107,10 +108,11 @@ class DescribedSetting:
 
 def describe(kind: type, prefix: str) -> list[DescribedSetting]:
     """Return every setting of a program with its environment name, default and meaning."""
+    hints = typing.get_type_hints(kind, include_extras=True)
     described = []
     for field in dataclasses.fields(kind):
         metadata: _Metadata = field.metadata[_KEY]
-        default = "" if field.default is _MISSING else _shown(field.default)
+        default = "" if field.default is _MISSING else as_written(field.default, hints[field.name])
         described.append(DescribedSetting(prefix + field.name.upper(), default, metadata.doc))
     return described
 
@@ -352,17 +354,30 @@ def parse_bytes(text: str) -> int:
     return round(float(match[1]) * _BYTES_BY_UNIT[match[2]])
 
 
-def _shown(default: Any) -> str:
-    match default:
+def as_written(value: Any, field_type: Any) -> str:
+    """Return the value of a setting as the environment would have it, except that a secret is not shown."""
+    if typing.get_origin(field_type) is Annotated:
+        unit = typing.get_args(field_type)[1]
+        return _with_unit(value, _SECONDS_BY_UNIT if unit is _Unit.SECONDS else _BYTES_BY_UNIT)
+    match value:
         case Secret():
-            return "(secret)" if default else ""
+            return "(secret)" if value else ""
         case bool():
-            return "true" if default else "false"
+            return "true" if value else "false"
         case enum.Enum():
-            return str(default.value)
+            return str(value.value)
         case tuple():
-            return ",".join(str(piece) for piece in default)
+            return ",".join(str(piece) for piece in value)
         case None:
             return ""
         case _:
-            return str(default)
+            return str(value)
+
+
+def _with_unit(amount: float, sizes: Mapping[str, float]) -> str:
+    """Return the amount in the largest unit that needs no fraction: ``14d``, ``5MiB``."""
+    for unit, size in sorted(sizes.items(), key=lambda pair: pair[1], reverse=True):
+        number = round(amount / size)
+        if number and math.isclose(number * size, amount):
+            return f"{number}{unit}"
+    return f"{amount:g}"

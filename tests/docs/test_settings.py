@@ -5,7 +5,7 @@ import re
 import pytest
 
 from aurora_locus import settings as pds
-from groundwork.settings import describe
+from groundwork.settings import describe, read_settings
 from openmeet import settings as openmeet
 from openmeet.tenants.configured import OWN
 from plc_directory import settings as plc
@@ -25,6 +25,14 @@ def test_every_setting_is_listed_with_default_and_meaning(prefix: str) -> None:
     documented = {(bare(name), bare(default), what) for name, default, what in section("settings.md", heading)}
     in_code = {(one.name, one.default, one.description) for one in describe(kind, prefix)}
     assert documented == in_code
+
+
+@pytest.mark.parametrize("prefix", KINDS)
+def test_every_default_can_be_written_as_it_is_listed(prefix: str) -> None:
+    """A duration or a size without its unit would be refused."""
+    _, kind = KINDS[prefix]
+    environment = {one.name: one.default for one in describe(kind, prefix) if one.default != "(secret)"}
+    assert read_settings(kind, prefix=prefix, environment=environment) == kind()
 
 
 def test_settings_of_a_community_are_listed() -> None:

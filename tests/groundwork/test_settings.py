@@ -13,6 +13,7 @@ from groundwork.settings import (
     Seconds,
     Secret,
     SettingsRefused,
+    as_written,
     describe,
     misspelt,
     parse_bytes,
@@ -186,6 +187,19 @@ def test_the_ledger_lists_every_setting_without_secrets():
     assert len(lines) == len(dataclasses.fields(Example))
     assert lines["PDS_DEV_MODE"] == "false"
     assert lines["PDS_MODE"] == "fast"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1_209_600.0, "14d"), (90_000.0, "25h"), (60.0, "1m"), (0.25, "250ms"), (0.0, "0")],
+)
+def test_durations_are_written_in_the_largest_unit(seconds: float, text: str) -> None:
+    assert as_written(seconds, Seconds) == text
+
+
+@pytest.mark.parametrize(("size", "text"), [(5 * 1024**3, "5GiB"), (12_000_000, "12MB"), (1536, "1536"), (0, "0")])
+def test_sizes_are_written_in_the_largest_unit(size: int, text: str) -> None:
+    assert as_written(size, Bytes) == text
 
 
 @pytest.mark.parametrize("password", ["s3/cret", "s3#cret", "s3?cret", "s3[cret"])

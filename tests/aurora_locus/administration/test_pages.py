@@ -464,6 +464,12 @@ def test_password_in_a_url_is_not_shown() -> None:
     assert "hush" not in str(shown)
 
 
+def test_durations_and_sizes_are_shown_with_their_units() -> None:
+    shown = {name: value for name, value, _, _ in settings_shown(PdsSettings(handle_quarantine=3600.0))}
+    assert shown["PDS_HANDLE_QUARANTINE"] == "1h"
+    assert shown["PDS_BLOB_UPLOAD_LIMIT"] == "5MiB"
+
+
 @sqlite_only
 async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
     """Every wrong password is counted per address and per name, behind a proxy that is not configured."""

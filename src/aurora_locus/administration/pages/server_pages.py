@@ -1,6 +1,7 @@
 """Server pages: federation, storage, settings, audit log."""
 
 from dataclasses import fields
+from typing import get_type_hints
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -28,7 +29,7 @@ from aurora_locus.site.frame import redirect_to
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
-from groundwork.settings import Secret, describe
+from groundwork.settings import Secret, as_written, describe
 
 PAGE = 50
 
@@ -121,15 +122,18 @@ def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
     inside URLs, are left out.
     """
     described = {one.name: one for one in describe(PdsSettings, PREFIX)}
+    types = get_type_hints(PdsSettings, include_extras=True)
     rows = []
     for field in fields(settings):
         name = PREFIX + field.name.upper()
         value = getattr(settings, field.name)
-        rows.append((name, _setting_text(value), described[name].description, value != field.default))
+        rows.append(
+            (name, _setting_text(value, types[field.name]), described[name].description, value != field.default)
+        )
     return rows
 
 
-def _setting_text(value: object) -> str:
+def _setting_text(value: object, field_type: object) -> str:
     match value:
         case Secret():
             return gettext("(set, not shown)") if value else gettext("(not set)")
@@ -140,10 +144,8 @@ def _setting_text(value: object) -> str:
         case str() if "@" in value and "://" in value:
             parts = urlsplit(value)
             return parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
-        case None:
-            return ""
         case _:
-            return str(value)
+            return as_written(value, field_type)
 
 
 async def show_audit(request: Request) -> Response:
