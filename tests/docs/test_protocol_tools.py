@@ -1,4 +1,4 @@
-"""The README shows what the commands print."""
+"""docs/protocol-tools.md shows what the commands print."""
 
 import re
 import shlex
@@ -9,10 +9,10 @@ from programs import cli
 from tests.docs.tables import DOCS
 from tests.external_dependencies import fixture_path, needs
 
-README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "protocol-tools.md").read_text(encoding="utf-8")
 # Commands that read captured files, and the folder of these files.
 FOLDERS = {"repo verify": "data/cars", "firehose verify": "data/firehose", "records inspect": "data/calendar-records"}
-SHOWN: list[tuple[str, str, str]] = re.findall(r"```\n\$ openmeet ((\S+ \S+) [^\n]*)\n(.*?)```", README, re.DOTALL)
+SHOWN: list[tuple[str, str, str]] = re.findall(r"```\n\$ openmeet ((\S+ \S+) [^\n]*)\n(.*?)```", PAGE, re.DOTALL)
 
 
 @needs("fixtures")
