@@ -148,13 +148,6 @@ def anchors(name: str, level: str) -> list[str]:
     return [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
 
 
-def test_steps_that_rows_link_to_exist() -> None:
-    """Every section of changing.md that a row names exists."""
-    links = [target for change in CHANGES for _, target in LINK.findall(change.change)]
-    known = anchors("changing.md", "##")
-    assert [one for one in links if one.startswith("changing.md#") and one.partition("#")[2] not in known] == []
-
-
 def test_the_page_begins_with_a_list_of_its_sections() -> None:
     page = (DOCS / "layout.md").read_text(encoding="utf-8")
     listed = re.findall(r"\]\(#([\w-]+)\)", page.partition("## The tree")[0])

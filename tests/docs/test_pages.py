@@ -1,16 +1,21 @@
 """The links, commands and files that the documents mention exist."""
 
 import functools
+import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
 from programs import cli
 from tests.docs.tables import DOCS, bare, rows
 
 ROOT = DOCS.parent
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -18,6 +23,25 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_headings(page: Path) -> None:
+    links = re.findall(r"\]\(([^):#]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{target}#{anchor}"
+        for target, anchor in links
+        if anchor not in anchors((page.parent / target).resolve() if target else page)
+    ]
+    assert missing == []
+
+
+@functools.cache
+def anchors(page: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub and GitLab make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = [LINK.sub(r"\1", heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -30,14 +54,67 @@ def test_commands_exist(page: Path) -> None:
     assert commands <= {*cli.ROLES, *cli.NOUNS}
 
 
-# Files that a walk-through adds or that a command writes.
+# A line of a shell, or one of its commands; and the targets of make that pass on options.
+_COMMAND = re.compile(r"(?:^|[ (;/$])openmeet (?=[a-z])([^|<>&;()#`]*)")
+_BY_MAKE = re.compile(r'\bmake (up|cluster) ARGS="([^"]*)"')
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The words of every openmeet command in code, without ``openmeet``."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", joined, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^```.*?^```", "", joined, flags=re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"^ {4}(.*)", prose, re.MULTILINE)
+    lines += [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]
+    for line in lines:
+        for words in [*_COMMAND.findall(line), *(" ".join(found) for found in _BY_MAKE.findall(line))]:
+            yield words.split()
+
+
+def unknown_in(words: list[str]) -> list[str]:
+    """The verb and the options of a command that it does not have."""
+    table = {**cli.ROLES, **cli.NOUNS}
+    name, *rest = words
+    if name not in table:  # a sentence of a program, such as “openmeet web: …”
+        return []
+    verbs = cli.VERBS.get(name, {})
+    if rest and re.fullmatch("[a-z][a-z-]*", rest[0]) and verbs:
+        if rest[0] not in verbs:
+            return rest[:1]
+        table, (name, *rest) = dict(verbs), rest
+    command: Any = typer.main.get_command(importlib.import_module(table[name][0]).app)
+    if hasattr(command, "commands"):
+        if not rest or not re.fullmatch("[a-z][a-z-]*", rest[0]):
+            return []
+        if rest[0] not in command.commands:
+            return rest[:1]
+        command, rest = command.commands[rest[0]], rest[1:]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    return [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known | {"--help"}]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.parent.name != "decisions"], ids=lambda page: page.name
+)
+def test_options_exist(page: Path) -> None:
+    """Every verb and option of an openmeet command that a page shows exists."""
+    shown = [(words, unknown_in(words)) for words in commands_in(page.read_text(encoding="utf-8"))]
+    assert [(" ".join(words), unknown) for words, unknown in shown if unknown] == []
+
+
+def test_commands_are_found_in_code() -> None:
+    text = "Run `openmeet pds\nadopt F --dryrun`.\n\n```\n$ A=1 openmeet sync reed DID \\\n --tenant x\n```\n"
+    assert [unknown_in(words) for words in commands_in(text)] == [["reed"], ["--dryrun"]]
+
+
+# Files that an example adds or that a command writes.
 NOT_HERE = frozenset(
     {
         "aurora_locus/xrpc/com_atproto_sync/notify_of_update.py",
         "checks/durations.json",
         "emails/notifications/templates/more_places.jinja",
         "migrations/versions/0003_doors_open.py",
-        "migrations/versions/0003_past_dates.py",
         "openmeet/places-added.db",
         "openmeet/sealing.key",
         "var/settings.toml",
