@@ -9,6 +9,8 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine
+from openmeet.domain.notifications import fan_out
+from openmeet.domain.series import new_date_rsvps, notify
 from tests.databases import MakeDatabase, sqlite_url
 from tests.openmeet.series.practice import NOW
 from tests.openmeet.site_under_test import Site, api_session, site_on
@@ -69,3 +71,17 @@ def fresh(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Fresh]:
     yield schema
     for one in schemas:
         asyncio.run(emptied.give_back(url, one, "openmeet"))
+
+
+@pytest.fixture
+def in_job(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a job adds the RSVPs. Fan-outs notify one person at once, then two at a time; of two dates with missing
+    RSVPs, one at a time.
+    """
+    if request.param:
+        monkeypatch.setattr(new_date_rsvps, "ANSWERED_AT_ONCE", 0)
+        monkeypatch.setattr(new_date_rsvps, "ANSWERED_PER_BATCH", 2)
+        monkeypatch.setattr(notify, "MAX_EXPECTED_PAIRS", 3)
+    monkeypatch.setattr(fan_out, "FIRST", 1)
+    monkeypatch.setattr(fan_out, "BATCH", 2)
+    return bool(request.param)

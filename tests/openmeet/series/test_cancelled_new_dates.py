@@ -6,96 +6,31 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import one_job_per_call
+from groundwork.database.transaction import Database
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import event_kinds, fan_out
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.series import (
-    actions,
-    cancel_dates,
-    date_queries,
-    follower_queries,
-    impact,
-    new_date_rsvps,
-    notify,
-    standing_rsvps,
-    undo,
-)
+from openmeet.domain.series import actions, cancel_dates, date_queries, impact, standing_rsvps, undo
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.kinds import JobKind
-from programs.outbox_dispatcher import AUDIENCES
-from tests.openmeet.series.practice import create_weekly_series, dates, kinds_received, lock_series, status_of
+from tests.openmeet.series.new_dates import (
+    FAR,
+    add_rsvps,
+    audience,
+    in_job_or_not,
+    notified,
+    notify_the_others,
+    statuses,
+)
+from tests.openmeet.series.practice import create_weekly_series, dates, lock_series
 from tests.openmeet.site_under_test import person
 
-FAR = ["2027-11-23T18:00:00", "2027-11-30T18:00:00"]
 GOING, INVITED = AttendanceStatus.ATTENDING, AttendanceStatus.INVITED
 CANCELLED, REINSTATED = event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED
-
-
-@pytest.fixture
-def in_job(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether a job adds the RSVPs. Fan-outs notify one person at once, then two at a time; of two dates with missing
-    RSVPs, one at a time.
-    """
-    if request.param:
-        monkeypatch.setattr(new_date_rsvps, "ANSWERED_AT_ONCE", 0)
-        monkeypatch.setattr(new_date_rsvps, "ANSWERED_PER_BATCH", 2)
-        monkeypatch.setattr(notify, "MAX_EXPECTED_PAIRS", 3)
-    monkeypatch.setattr(fan_out, "FIRST", 1)
-    monkeypatch.setattr(fan_out, "BATCH", 2)
-    return bool(request.param)
-
-
-in_job_or_not = pytest.mark.parametrize("in_job", [False, True], ids=["at once", "in a job"], indirect=True)
-
-
-async def add_rsvps(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.NEW_DATE: one_job_per_call(new_date_rsvps.new_date_handler(db))}):
-        pass
-
-
-async def notify_the_others(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_job_per_call(fan_out.fan_out_handler(db, AUDIENCES))}):
-        pass
-
-
-async def audience(tx: Transaction, **more: object) -> tuple[Caller, Series, dict[str, Caller]]:
-    """Ana's series. Ben, Cleo and Dan go to all dates, Eve to those without limited places. Fay is invited to all, and so
-    is Dan. Gus follows, and so does Cleo. Hal co-hosts all dates, Ian went to all until today.
-    """
-    ana, series = await create_weekly_series(tx, **more)
-    people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay", "Gus", "Hal", "Ian")}
-    first = (await dates(tx, series))[0]
-    for name in ("Dan", "Fay"):
-        await invitations.invite(tx, ana, first.slug, f"{name.lower()}@example.org", for_series=True)
-    for name in ("Ben", "Cleo", "Dan", "Eve", "Ian"):
-        await standing_rsvps.answer_all(tx, people[name], series.slug, RsvpReply.GOING, skips_limited=name == "Eve")
-    await standing_rsvps.stop(tx, people["Ian"], series.slug, declines=False)
-    for name in ("Gus", "Cleo"):
-        await follower_queries.follow(tx, series.id, people[name].user_id, notifies=True)
-    invitation = await co_hosts.invite(tx, ana, first.slug, "hal@example.org", for_series=True)
-    await co_hosts.accept(tx, people["Hal"], invitation.id)
-    await tx.execute("delete from notifications")
-    await tx.execute("delete from notification_emails")
-    return ana, series, people
-
-
-async def notified(reader: Reader, people: dict[str, Caller]) -> dict[str, list[object]]:
-    received = {name: list(await kinds_received(reader, who)) for name, who in people.items()}
-    return {name: kinds for name, kinds in received.items() if kinds}
-
-
-async def statuses(reader: Reader, event: Event, people: dict[str, Caller]) -> dict[str, AttendanceStatus]:
-    found = {name: await status_of(reader, event, who) for name, who in people.items()}
-    return {name: status for name, status in found.items() if status is not None}
 
 
 async def cancel(db: Database, ana: Caller, series: Series, names: Sequence[str]) -> tuple[list[Event], int]:

@@ -4,10 +4,12 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Row, Transaction
+from openmeet.domain.attendance import expected_rsvps
+from openmeet.domain.attendance.expected_rsvps import IncompleteDates
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.co_host_queries import series_hosted_among
-from openmeet.domain.series import date_queries, expected_rsvps, follower_queries, ownership, queries, undo, visibility
-from openmeet.domain.series.expected_rsvps import IncompleteDates
+from openmeet.domain.events.model import EventId
+from openmeet.domain.series import date_queries, follower_queries, ownership, queries, undo, visibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from tests.openmeet.series.practice import create_weekly_series
@@ -86,8 +88,9 @@ ASKED = {
     "followers": lambda tx, series: follower_queries.followers(tx, series.id),
     "who goes to all": lambda tx, series: follower_queries.standing_rsvps(tx, series.id),
     "who is expected": lambda tx, series: expected_rsvps.people(
-        tx, series, IncompleteDates(["a date"]), after=UserId(""), until=None, limit=20
+        tx, series.id, IncompleteDates(["a date"]), after=UserId(""), until=None, limit=20
     ),
+    "the series of a date": lambda tx, series: expected_rsvps.series_of(tx, EventId("a date")),
     "who is told": follower_queries.followers_to_notify,
     "what can be undone": lambda tx, series: undo.newest(tx, series.id),
     "what one is offered": lambda tx, series: ownership.offered_to(tx, series.owner_id),

@@ -10,12 +10,15 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_again
-from openmeet.domain.attendance import registration, waitlist
+from openmeet.domain.attendance import expected_rsvps, registration, waitlist
+from openmeet.domain.attendance.expected_rsvps import IncompleteDates
 from openmeet.domain.attendance.notify import (
     NOTIFIED_STATUSES,
     change_payload,
+    count_people_to_notify,
     earlier_start,
     hosts_of,
+    merge_recipients,
     people_to_notify_of_events,
 )
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
@@ -41,7 +44,8 @@ from openmeet.outbox.kinds import JobKind
 class EventNotice(msgspec.Struct, frozen=True):
     """One change of an event, stored with its fan-out, which notifies each page of recipients with a ``Notice``. ``by``
     is the person who made it and is not notified. ``starts_at``: the earlier of the old and the new start
-    (``notify.earlier_start``).
+    (``notify.earlier_start``). ``incomplete``: the event, if a job had still to add RSVPs to it when it was changed, in
+    accordance with the standing RSVPs and invitations of the series ``series_id``.
     """
 
     kind: str
@@ -49,6 +53,8 @@ class EventNotice(msgspec.Struct, frozen=True):
     payload: DatesChanged
     by: UserId
     starts_at: Instant | None = None
+    incomplete: IncompleteDates = expected_rsvps.NONE
+    series_id: str = ""
 
 
 class GroupEventNotice(msgspec.Struct, frozen=True):
@@ -64,7 +70,8 @@ async def announce_change(
     before: Event | None = None,
     is_for_hosts: bool = False,
 ) -> None:
-    """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
+    """Notify everyone affected by a change of the event, and fill seats that became free. This includes co-hosts, and
+    people to whose standing RSVP or invitation to all dates a job has still to add the RSVP to this date.
 
     ``by`` is the person who made the change; they are not notified. ``before`` is the event before the change; it
     provides the old times of an event that was moved. ``is_for_hosts``: only hosts are notified.
@@ -75,8 +82,17 @@ async def announce_change(
         tx, kind, notifications.Notice(hosts, event.id, event.revision, about, starts_at=starts_at)
     )
     if not is_for_hosts:
-        await fan_out.start(tx, ATTENDEES, event, EventNotice(kind.name, event.revision, about, by, starts_at))
+        incomplete = await expected_rsvps.incomplete_among(tx, [event])
+        series_id = await expected_rsvps.series_of(tx, event.id) if incomplete.dates else None
+        notice = EventNotice(kind.name, event.revision, about, by, starts_at, incomplete, series_id or "")
+        await fan_out.start(tx, ATTENDEES, event, notice)
     await waitlist.fill_seats(tx, await registration.registration_of(tx, event))
+
+
+async def count_people_concerned(reader: Reader, event: Event, *, except_id: UserId) -> int:
+    """How many attendees and expected attendees ``announce_change`` notifies, without one person."""
+    answering = await count_people_to_notify(reader, event.id, NOTIFIED_STATUSES, except_id=except_id)
+    return answering + await expected_rsvps.count(reader, event, except_id=except_id)
 
 
 async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
@@ -147,11 +163,16 @@ async def events_with_recipients(reader: Reader, event_ids: Collection[EventId])
 async def _people_concerned(
     tx: Transaction, event: Event, notice: EventNotice, after: str, limit: int
 ) -> RecipientPage:
-    people = await people_to_notify_of_events(tx, [event.id], NOTIFIED_STATUSES, after=UserId(after), limit=limit + 1)
-    page = people[:limit]
+    answering = await people_to_notify_of_events(
+        tx, [event.id], NOTIFIED_STATUSES, after=UserId(after), limit=limit + 1
+    )
+    expected = await expected_rsvps.people(
+        tx, notice.series_id, notice.incomplete, after=UserId(after), until=None, limit=limit + 1
+    )
+    page, is_all = merge_recipients([answering, expected], limit)
     to = [user_id for user_id in page if user_id != notice.by]
     notices = [Notice(to, event.id, notice.revision, notice.payload, notice.starts_at)]
-    return RecipientPage([(KINDS[notice.kind], notices)], None if len(people) <= limit else page[-1])
+    return RecipientPage([(KINDS[notice.kind], notices)], None if is_all else page[-1])
 
 
 async def _listeners_of_group(

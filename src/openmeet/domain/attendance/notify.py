@@ -22,6 +22,9 @@ from openmeet.domain.notifications.model import NotificationKind, P, Payload, Wh
 from openmeet.domain.notifications.notify import Notice, notification_writes, notify, notify_each
 from openmeet.domain.users.model import UserId
 
+# The beginning of an SQL statement, and its parameters.
+SqlPart = tuple[str, Mapping[str, object]]
+
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
 # opens a day before the start.
 NOTIFIED_STATUSES = (
@@ -112,6 +115,14 @@ async def people_to_notify_of_events(
     return [UserId(row["user_id"]) for row in rows]
 
 
+def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
+    """Merge the beginnings of several sorted lists of recipients. Returns up to ``limit`` people, and whether that is
+    everybody. Pure.
+    """
+    everybody = sorted({user_id for group in groups for user_id in group})
+    return everybody[:limit], len(everybody) <= limit
+
+
 @dataclass(frozen=True, slots=True)
 class AnsweredEvents:
     """The earliest of some events that one person answered, in order, and their total number."""
@@ -127,7 +138,7 @@ async def earliest_answered(
     user_ids: Sequence[UserId],
     *,
     at_most: int,
-    also_counted_sql: tuple[str, Mapping[str, object]] = ("", {}),
+    also_counted_sql: SqlPart = ("", {}),
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest of these events that each person answered with these statuses. People without any are left out.
 

@@ -1,11 +1,11 @@
 """SQL for followers of a series and for standing RSVPs to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.attendance.notify import FanOutProgress
+from openmeet.domain.attendance.notify import FanOutProgress, SqlPart
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE, GroupRole
@@ -154,11 +154,7 @@ async def goers_to_notify(
     return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, reached_by=reached_by)
 
 
-# The beginning of an SQL statement, and its parameters.
-Part = tuple[str, Mapping[str, object]]
-
-
-def followers_to_notify_sql(series: Series) -> Part:
+def followers_to_notify_sql(series: Series) -> SqlPart:
     """SQL for the ``user_id`` of everybody in ``followers_to_notify``, for counting."""
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
@@ -166,7 +162,7 @@ def followers_to_notify_sql(series: Series) -> Part:
     return _recipients_sql(series, "event_series_followers", condition)
 
 
-def goers_to_notify_sql(series: Series) -> Part:
+def goers_to_notify_sql(series: Series) -> SqlPart:
     """SQL for the ``user_id`` of everybody in ``goers_to_notify``, for counting."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
@@ -180,19 +176,11 @@ def goers_to_notify_sql(series: Series) -> Part:
     return _recipients_sql(series, "event_series_standing_rsvps", condition)
 
 
-def standing_rsvps_to_apply_sql(series: Series) -> Part:
-    """SQL for ``user_id`` and ``with_limited`` of the standing RSVPs that apply to new dates. Nobody sees a new date of a
-    private series outside of groups without being invited to it.
-    """
-    condition = " and 1 = 0" if _is_for_who_answered(series) else ""
-    return _recipients_sql(series, "event_series_standing_rsvps", condition, columns="f.user_id, f.with_limited")
-
-
 def _is_for_who_answered(series: Series) -> bool:
     return series.visibility is Visibility.PRIVATE and series.group is None
 
 
-def _recipients_sql(series: Series, table: str, condition: str, columns: str = "f.user_id") -> Part:
+def _recipients_sql(series: Series, table: str, condition: str) -> SqlPart:
     values: dict[str, object] = {"series_id": series.id, "owner_id": series.owner_id}
     if series.visibility is Visibility.PRIVATE and series.group is not None:
         condition += (
@@ -201,14 +189,14 @@ def _recipients_sql(series: Series, table: str, condition: str, columns: str = "
         )
         values |= {"group_id": series.group.id, "inside": [role.value for role in INSIDE]}
     sql = (
-        f"select {columns} from {table} f join users u on u.id = f.user_id"
+        f"select f.user_id from {table} f join users u on u.id = f.user_id"
         f" where f.series_id = :series_id and u.kind = 'person' and f.user_id <> :owner_id{condition}"
     )
     return sql, values
 
 
 async def _recipients(
-    reader: Reader, part: Part, *, after: UserId, limit: int, reached_by: FanOutProgress | None
+    reader: Reader, part: SqlPart, *, after: UserId, limit: int, reached_by: FanOutProgress | None
 ) -> list[UserId]:
     sql, values = part
     values = {**values, "after": after, "limit": limit}

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload
+from openmeet.domain.attendance import expected_rsvps
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, SqlPart, change_payload
 from openmeet.domain.attendance.queries import CAN_BE_NOTIFIED
 from openmeet.domain.events.edits import with_details
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import event_kinds, preferences
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
-from openmeet.domain.series import date_queries, expected_rsvps, follower_queries
+from openmeet.domain.series import date_queries, follower_queries
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
@@ -171,12 +173,19 @@ async def impact_of_action(
     # Pausing leaves the dates as they are, so their hosts are not notified.
     hosted = [] if kind is event_kinds.SERIES_PAUSED else [one.event for one in held]
     incomplete = await expected_rsvps.incomplete_among(reader, [one.event for one in held])
-    expected: list[follower_queries.Part] = []
+    expected: list[SqlPart] = []
     if incomplete.dates:
-        expected.append(expected_rsvps.people_sql(series, incomplete))
+        expected.append(expected_rsvps.people_sql(series.id, incomplete))
     if stores_dates:
         has_limit = await date_queries.limits_new_dates(reader, series)
-        expected.append(expected_rsvps.people_of_new_dates_sql(series, has_limit=has_limit))
+        expected.append(
+            expected_rsvps.people_of_new_dates_sql(
+                series.id,
+                is_private=series.visibility is Visibility.PRIVATE,
+                group_id=None if series.group is None else series.group.id,
+                has_limit=has_limit,
+            )
+        )
         expected.append((_CO_HOSTS_OF_SERIES, {"series_id": series.id}))
     counted = await preferences.count(
         reader,

@@ -15,14 +15,18 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance import expected_rsvps
+from openmeet.domain.attendance.expected_rsvps import IncompleteDates
 from openmeet.domain.attendance.notify import (
     NOTIFIED_STATUSES,
     AnsweredEvents,
     FanOutProgress,
+    SqlPart,
     change_payload,
     earlier_start,
     earliest_answered,
     has_same_time,
+    merge_recipients,
     people_to_notify_of_events,
 )
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -34,9 +38,7 @@ from openmeet.domain.notifications.fan_out import FanOutAudience, FanOutId, Reci
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, RecurrenceSummary, When
 from openmeet.domain.notifications.notify import Notice
-from openmeet.domain.series import date_queries, expected_rsvps, follower_queries, queries
-from openmeet.domain.series.expected_rsvps import IncompleteDates
-from openmeet.domain.series.follower_queries import Part
+from openmeet.domain.series import date_queries, follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.describe import describe
@@ -87,14 +89,6 @@ class SeriesNotice(msgspec.Struct, frozen=True, rename={"reached_by": "only"}):
     news: list[SeriesNews]
     by: UserId
     reached_by: FanOutProgress | None = None
-
-
-def merge_recipients(groups: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
-    """Merge the beginnings of several sorted lists of recipients. Returns up to ``limit`` people, and whether that is
-    everybody. Pure.
-    """
-    everybody = sorted({user_id for group in groups for user_id in group})
-    return everybody[:limit], len(everybody) <= limit
 
 
 # How many pairs of a person and an incomplete date one page of recipients considers. They take 0.3 s on a busy laptop.
@@ -250,7 +244,7 @@ async def _page(tx: Transaction, series: Series, notice: SeriesNotice, resume_af
     )
     until = None if reached_by is None else reached_by.until
     expected = [
-        await expected_rsvps.people(tx, series, one.incomplete, after=after, until=until, limit=limit + 1)
+        await expected_rsvps.people(tx, series.id, one.incomplete, after=after, until=until, limit=limit + 1)
         for one in notice.news
     ]
     followers: list[UserId] = []
@@ -339,8 +333,8 @@ async def _earliest_answered(
     tx: Transaction, series: Series, news: SeriesNews, people: Sequence[UserId], *, at_most: int
 ) -> dict[UserId, AnsweredEvents]:
     """The earliest dates that each person has answered, or will have answered once a job has added their RSVPs."""
-    also_counted_sql: Part = (
-        expected_rsvps.dates_sql(series, news.incomplete, people) if news.incomplete.dates else ("", {})
+    also_counted_sql: SqlPart = (
+        expected_rsvps.dates_sql(series.id, news.incomplete, people) if news.incomplete.dates else ("", {})
     )
     return await earliest_answered(
         tx, news.answers_to, NOTIFIED_STATUSES, people, at_most=at_most, also_counted_sql=also_counted_sql

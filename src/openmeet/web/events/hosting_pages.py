@@ -11,15 +11,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
+from openmeet.domain.attendance.event_changes import count_people_concerned
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, count_people_to_notify, people_to_notify_of_events
 from openmeet.domain.events import event_access, permissions, rules
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.page_paths import event_path
-from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
@@ -138,14 +137,14 @@ async def _edit_form_page(
 ) -> Response:
     async with database_of(request).reader() as reader:
         role = await event_access.role_of(reader, event, caller_of(request).user_id)
-        first_two = await people_to_notify_of_events(reader, [event.id], NOTIFIED_STATUSES, after=UserId(""), limit=2)
+        notified = await count_people_concerned(reader, event, except_id=caller_of(request).user_id)
     may_remove = permissions.may(role, EventPermission.DELETE)
     form = EventForm(
         typed=form_state,
         event=event,
         place_answer=place_answer,
         may_remove=may_remove,
-        has_attendees=any(user_id != caller_of(request).user_id for user_id in first_two),
+        has_attendees=notified > 0,
     )
     return form_page(request, form, status=status)
 
@@ -229,7 +228,7 @@ async def _hosted_event_and_notified(request: Request, act: EventPermission) -> 
     """``hosted_event``, and how many people are notified when the caller cancels or deletes it."""
     async with database_of(request).reader() as reader:
         event = await _require_hosted(reader, request, act)
-        number = await count_people_to_notify(reader, event.id, NOTIFIED_STATUSES, except_id=caller_of(request).user_id)
+        number = await count_people_concerned(reader, event, except_id=caller_of(request).user_id)
     return event, number
 
 
