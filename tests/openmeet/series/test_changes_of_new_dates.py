@@ -3,13 +3,14 @@ hear of the change once, as if they had their RSVPs already; on both engines.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance import event_hosting, invitation_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import group_of_event
 from openmeet.domain.events.content import Content
@@ -23,6 +24,7 @@ from openmeet.domain.series import actions, follower_queries, standing_rsvps
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import add_member, group_by
+from tests.openmeet.interleaving import run, run_acts_interleaved
 from tests.openmeet.series.new_dates import (
     FAR,
     add_rsvps,
@@ -32,8 +34,9 @@ from tests.openmeet.series.new_dates import (
     notify_the_others,
     statuses,
 )
-from tests.openmeet.series.practice import weekly
+from tests.openmeet.series.practice import lock_series, split_series, weekly
 from tests.openmeet.site_under_test import edited_details, person, signed_in, site_on
+from tests.openmeet.statement_counter import StatementCounter
 
 GOING, INVITED = AttendanceStatus.ATTENDING, AttendanceStatus.INVITED
 CANCELLED, CHANGED, DELETED = event_kinds.EVENT_CANCELLED, event_kinds.EVENT_CHANGED, event_kinds.EVENT_DELETED
@@ -46,6 +49,10 @@ only_in_job = pytest.mark.parametrize("in_job", [True], ids=["in a job"], indire
 
 class Killed(BaseException):
     """The dispatcher's process is killed."""
+
+
+class RolledBack(Exception):
+    """Ends a transaction whose statements were only counted."""
 
 
 async def new_date(tx: Transaction, **more: object) -> tuple[Caller, Series, Event, dict[str, Caller]]:
@@ -197,3 +204,48 @@ async def test_who_left_the_group_or_no_longer_goes_to_all_dates_does_not_hear_o
     async with practice_db.reader() as reader:
         assert await notified(reader, people) == {"Dan": [CANCELLED]}
         assert await statuses(reader, date, people) == {"Dan": GOING}
+
+
+@pytest.mark.parametrize("first", [add_rsvps, notify_the_others])
+@in_job_or_not
+@pytest.mark.usefixtures("in_job")
+async def test_a_new_date_that_is_kept_without_its_series_gets_its_rsvps(
+    practice_db: Database, first: Callable[[Database], Awaitable[None]]
+) -> None:
+    async with practice_db.transaction() as tx:
+        ana, series, date, people = await new_date(tx)
+        await actions.delete(tx, await lock_series(tx, ana, series), keeps_events=True)
+    async with practice_db.transaction() as tx:
+        await cancel(tx, ana, date)
+    await first(practice_db)
+    await add_rsvps(practice_db)
+    await notify_the_others(practice_db)
+    async with practice_db.reader() as reader:
+        assert await notified(reader, people) == {name: [CANCELLED] for name in CONCERNED}
+        assert await statuses(reader, date, people) == ALL_RSVPS
+
+
+@only_in_job
+@pytest.mark.usefixtures("in_job")
+async def test_the_job_invites_people_of_the_series_that_the_date_moved_to(practice_db: Database) -> None:
+    """The job waits for a split, with which Fay is no longer invited to all dates of the later part."""
+    async with practice_db.transaction() as tx:
+        ana, series, date, people = await new_date(tx)
+
+    async def split(tx: Transaction) -> None:
+        later = await split_series(tx, await lock_series(tx, ana, series), "2027-01-05T18:00:00", "Spring practice")
+        await invitation_queries.end(tx, later.id, [people["Fay"].user_id])
+
+    statements = 0
+    with suppress(RolledBack):
+        async with practice_db.transaction() as tx:
+            counter = StatementCounter(tx)
+            await split(counter)
+            statements = counter.statements
+            raise RolledBack
+    # The commit counts as a statement.
+    assert await run_acts_interleaved(practice_db, lambda db: run(db, split), add_rsvps, at=statements + 1)
+    await add_rsvps(practice_db)
+    async with practice_db.reader() as reader:
+        going = dict.fromkeys(("Ben", "Cleo", "Dan", "Eve"), GOING)
+        assert await statuses(reader, date, people) == going

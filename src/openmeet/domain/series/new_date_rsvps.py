@@ -2,22 +2,22 @@
 
 A few are made in the transaction that stores the dates. A transaction has little time, so a job makes many. If a date is
 cancelled before its job runs, it gets its RSVPs all the same, in case it is reinstated; the cancellation has notified
-these people already (``expected_rsvps``).
+these people already (``attendance.expected_rsvps``). So does a date that was kept when its series was deleted.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, Transaction, TransactionConflict
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance import invitation_queries, invitations, registration
+from openmeet.domain.attendance import expected_rsvps, invitation_queries, invitations, registration
 from openmeet.domain.attendance.invitation_queries import Invitee
 from openmeet.domain.attendance.model import NO_NOTIFICATIONS, RsvpReply
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import by_id, lock_for_update
+from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.series import follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
@@ -96,13 +96,18 @@ async def _answer_next(tx: Transaction, date_id: EventId, last: StandingRsvp | N
 
 
 async def _lock(tx: Transaction, date_id: EventId) -> tuple[Series, Event] | None:
-    """Lock the series and its date. None if the date is gone. Ending a standing RSVP also locks the series."""
-    event = await by_id(tx, date_id)
-    if event is None or event.position_in_series is None:
-        return None
-    series = await queries.lock(tx, SeriesId(event.position_in_series.series_id))
+    """Lock the series and its date. None if the date is gone. Ending a standing RSVP also locks the series.
+
+    Raises TransactionConflict if the date was moved to another series meanwhile; then the transaction is repeated.
+    """
+    series_id = await expected_rsvps.series_of(tx, date_id)
+    series = None if series_id is None else await queries.lock(tx, SeriesId(series_id))
     date = await lock_for_update(tx, date_id)
-    return None if series is None or date is None or date.is_gone else (series, date)
+    if series is None or date is None or date.is_gone:
+        return None
+    if await expected_rsvps.series_of(tx, date_id) != series.id:
+        raise TransactionConflict("the date was moved to another series in between")
+    return series, date
 
 
 async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRsvp]) -> None:
