@@ -19,6 +19,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, follower_queries, standing_rsvps
 from openmeet.domain.series.model import Series
@@ -176,6 +178,19 @@ async def test_who_no_longer_sees_a_new_date_does_not_hear_of_it(practice_db: Da
         assert await notified(reader, people) == {name: [CANCELLED] for name in ("Dan", "Fay", "Hal")}
         # Hal sees it as a co-host. He has no standing RSVP.
         assert await statuses(reader, date, people) == {"Dan": GOING, "Fay": INVITED}
+
+
+@only_in_job
+@pytest.mark.usefixtures("in_job")
+async def test_a_new_date_that_moderators_hide_for_a_time_gets_its_rsvps(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        _, _, date, people = await new_date(tx)
+        moderator = await person(tx, "Mo")
+        subject = Subject(ModeratedKind.EVENT, date.id)
+        await moderation.decide(tx, moderator.user_id, subject, SubjectVisibility.HIDDEN, "spam")
+    await add_rsvps(practice_db)
+    async with practice_db.reader() as reader:
+        assert await statuses(reader, date, people) == ALL_RSVPS
 
 
 @only_in_job

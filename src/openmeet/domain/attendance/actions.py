@@ -136,7 +136,9 @@ async def _require_may_reply(
     event, rsvp = locked.event, locked.rsvp
     # A person with an RSVP can always decline, even if they can no longer see the event.
     is_declining = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
-    if not is_declining and not await may_see(tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)):
+    # Events are hidden by moderators only for a time, and a standing RSVP is applied only once.
+    seen = replace(event, is_hidden=False) if is_standing_rsvp else event
+    if not is_declining and not await may_see(tx, seen, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")

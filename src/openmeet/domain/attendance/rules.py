@@ -78,8 +78,8 @@ def require_open(
     Declining is always possible. Nobody can answer an event that is cancelled or over. The other limits, such as
     members only, do not apply to hosts, to people who are interested only, and to those who have a place or an offer.
 
-    ``is_standing_rsvp``: a standing RSVP is applied to a new date. It is accepted even if the date was cancelled
-    meanwhile, in case the date is reinstated.
+    ``is_standing_rsvp``: a standing RSVP is applied to a new date. It is accepted even if the date was cancelled or
+    hidden by moderators meanwhile, in case the date is reinstated or shown again.
     """
     event = event_registration.event
     if action is AttendanceAction.DECLINE:
