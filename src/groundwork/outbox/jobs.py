@@ -153,6 +153,8 @@ COLUMNS = """kind, subject, revision, partition, priority, state, attempts, due_
 
 FIND = f"select {COLUMNS} from outbox_jobs where kind = :kind and subject = :subject"
 
+WITH_JOB = "select subject from outbox_jobs where kind = :kind and subject in :subjects order by subject"
+
 UNCOMPLETED_AMONG = """
     select subject from outbox_jobs where kind = :kind and subject in :subjects and state <> 'completed'
 """
@@ -272,6 +274,12 @@ async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str], *, 
             tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now if due_at is None else due_at
         )
         tx.after_commit(wake_dispatchers)
+
+
+async def enqueue_again_among(tx: Transaction, kind: str, subjects: Collection[str]) -> None:
+    """Do the same as ``enqueue_again`` for those of these subjects that have a job already, whatever its state."""
+    if subjects:
+        await enqueue_again_selected(tx, kind, WITH_JOB, subjects=sorted(subjects))
 
 
 async def enqueue_again_selected(

@@ -107,6 +107,17 @@ async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_
     assert (await found(db)).state is JobState.DUE
 
 
+async def test_only_existing_jobs_are_enqueued_again_among_subjects(db: Database):
+    await enqueue(db)
+    await run_once(db, {"kind": one_job_per_call(_Payer().pay)})
+    assert (await found(db)).state is JobState.COMPLETED
+    async with db.transaction() as tx:
+        await jobs.enqueue_again_among(tx, "kind", ["s", "other"])
+    assert (await found(db)).state is JobState.DUE
+    async with db.reader() as reader:
+        assert await jobs.find(reader, "kind", "other") is None
+
+
 async def test_job_of_a_dead_worker_is_leased_again(db: Database, clock: HandClock):
     await enqueue(db)
     handler = _Payer()

@@ -22,7 +22,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.series import actions, follower_queries, standing_rsvps
+from openmeet.domain.series import actions, cancel_dates, follower_queries, standing_rsvps, undo
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import add_member, group_by
@@ -182,6 +182,19 @@ async def test_who_no_longer_sees_a_new_date_does_not_hear_of_it(practice_db: Da
 
 @only_in_job
 @pytest.mark.usefixtures("in_job")
+async def test_a_new_date_that_is_shown_again_gets_its_rsvps(practice_db: Database) -> None:
+    async with practice_db.transaction() as tx:
+        ana, _, date, people = await new_date(tx)
+    await show_to(practice_db, ana, date, Visibility.PRIVATE)
+    await add_rsvps(practice_db)
+    await show_to(practice_db, ana, date, Visibility.PUBLIC)
+    await add_rsvps(practice_db)
+    async with practice_db.reader() as reader:
+        assert await statuses(reader, date, people) == ALL_RSVPS
+
+
+@only_in_job
+@pytest.mark.usefixtures("in_job")
 async def test_a_new_date_that_moderators_hide_for_a_time_gets_its_rsvps(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         _, _, date, people = await new_date(tx)
@@ -237,6 +250,27 @@ async def test_a_new_date_that_is_kept_without_its_series_gets_its_rsvps(
     await notify_the_others(practice_db)
     async with practice_db.reader() as reader:
         assert await notified(reader, people) == {name: [CANCELLED] for name in CONCERNED}
+        assert await statuses(reader, date, people) == ALL_RSVPS
+
+
+@in_job_or_not
+@pytest.mark.usefixtures("in_job")
+async def test_a_new_date_whose_removal_is_undone_gets_its_rsvps(practice_db: Database) -> None:
+    """The job runs while the date is removed."""
+    async with practice_db.transaction() as tx:
+        ana, series, date, people = await new_date(tx)
+    async with practice_db.transaction() as tx:
+        await cancel_dates.remove_dates(tx, await lock_series(tx, ana, series), FAR[:1])
+    await notify_the_others(practice_db)
+    await add_rsvps(practice_db)
+    async with practice_db.transaction() as tx:
+        await undo.undo(tx, await lock_series(tx, ana, series))
+    await add_rsvps(practice_db)
+    await notify_the_others(practice_db)
+    async with practice_db.reader() as reader:
+        both = [DELETED, event_kinds.EVENT_REINSTATED]
+        # Gus follows the series.
+        assert await notified(reader, people) == dict.fromkeys((*CONCERNED, "Gus"), both)
         assert await statuses(reader, date, people) == ALL_RSVPS
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.jobs import enqueue_again
+from groundwork.outbox.jobs import enqueue_again, enqueue_again_among
 from openmeet.domain.attendance import expected_rsvps, registration, waitlist
 from openmeet.domain.attendance.expected_rsvps import IncompleteDates
 from openmeet.domain.attendance.notify import (
@@ -138,6 +138,14 @@ async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> No
     events until now. The events are locked.
     """
     await enqueue_again(tx, JobKind.FETCH_SUBJECT, await event_records.record_uris_of(tx, events))
+
+
+async def complete_new_dates(tx: Transaction, events: Sequence[Event]) -> None:
+    """Enqueue the jobs again that add RSVPs to new dates of series (``JobKind.NEW_DATE``), because these events are back,
+    or visible to more people. A job that ran in the meantime skipped people. Events that never had such a job are left
+    out. They are locked.
+    """
+    await enqueue_again_among(tx, JobKind.NEW_DATE, [event.id for event in events])
 
 
 _WITH_RECIPIENTS = f"""

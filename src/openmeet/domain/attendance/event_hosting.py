@@ -14,7 +14,12 @@ from openmeet.domain.attendance import (
     waitlist,
 )
 from openmeet.domain.attendance.capacity_change import RegistrationImpact
-from openmeet.domain.attendance.event_changes import announce_change, make_rsvp_records_due, release_awaiting_rsvps
+from openmeet.domain.attendance.event_changes import (
+    announce_change,
+    complete_new_dates,
+    make_rsvp_records_due,
+    release_awaiting_rsvps,
+)
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, has_same_time, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventRegistration, RegistrationSettings
@@ -62,6 +67,7 @@ async def revise(
     if before is not None and before.visibility is not event.visibility:
         await make_rsvp_records_due(tx, [event.id])
         await release_awaiting_rsvps(tx, [event])
+        await complete_new_dates(tx, [event])
         await reevaluation.enqueue_former_members(tx, [event])
     is_for_hosts = is_correction and before is not None and has_same_time(before, event)
     reloaded = await _announce_and_reload(

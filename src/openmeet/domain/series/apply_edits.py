@@ -59,6 +59,7 @@ async def apply_plan(
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await make_rsvp_records_due(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await event_changes.release_awaiting_rsvps(tx, shown_otherwise)
+    await event_changes.complete_new_dates(tx, shown_otherwise)
     await reevaluation.enqueue_former_members(tx, shown_otherwise)
     # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)

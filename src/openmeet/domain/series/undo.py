@@ -425,6 +425,7 @@ async def _restore_dates(
     ]
     await make_rsvp_records_due(tx, [one.id for one in shown_otherwise])
     await event_changes.release_awaiting_rsvps(tx, shown_otherwise)
+    await event_changes.complete_new_dates(tx, shown_otherwise)
     await reevaluation.enqueue_former_members(tx, shown_otherwise)
     return pairs
 
