@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Refused
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
@@ -17,16 +18,20 @@ from openmeet.domain.series import (
     detection_actions,
     existing_events,
     follower_queries,
+    new_date_rsvps,
     ownership,
     queries,
+    standing_rsvps,
 )
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.recurrence.wall_time import local_of
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deletion_of, did
 from tests.openmeet.series.detection import ana, apply_messages, db, detect_series, original_dates, weekly_events
-from tests.openmeet.series.practice import dates, give_rsvp, lock_series, move_all_dates, split_series
+from tests.openmeet.series.new_dates import add_rsvps
+from tests.openmeet.series.practice import dates, give_rsvp, lock_series, move_all_dates, split_series, status_of
 from tests.openmeet.series.practice import original_dates as original_dates_of
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
@@ -106,6 +111,27 @@ async def test_every_part_gives_back_its_detected_events(db: Database, ana: Call
             assert gone_now.deleted_at is not None
             assert await dates(reader, gone_now) == []
         assert await follower_queries.following(reader, series.id, cleo.user_id) is not None
+
+
+async def test_an_added_date_whose_rsvps_a_job_has_still_to_add_stays(
+    db: Database, ana: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben goes to all dates. He was notified of the new one, and would not hear that it is deleted."""
+    one, series = await accepted(db, ana)
+    async with db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        (*_, last) = await dates(tx, series)
+        assert last.starts_at is not None
+        at = local_of(Instant(last.starts_at + 7 * DAY), series.zone_name).replace(tzinfo=None)
+        monkeypatch.setattr(new_date_rsvps, "ANSWERED_AT_ONCE", 0)
+        added = await actions.open_date(tx, series.slug, at.isoformat())
+        assert await status_of(tx, added, ben) is None
+    async with db.transaction() as tx:
+        assert (await detection_actions.undo(tx, ana, one.id)).keeps_answered
+    await add_rsvps(db)
+    async with db.reader() as reader:
+        assert await status_of(reader, added, ben) is AttendanceStatus.ATTENDING
 
 
 async def test_refusing_after_confirming_leaves_single_events(db: Database, ana: Caller) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, Refused
 from groundwork.outbox.jobs import enqueue_again
-from openmeet.domain.attendance import invitation_queries, registration
+from openmeet.domain.attendance import expected_rsvps, invitation_queries, registration
 from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.edits import details_in, own_fields
 from openmeet.domain.events.group_of_event import may_make_events
@@ -258,6 +258,8 @@ async def _remove_later_dates(
     await leave_series(tx, single_events, by=detection.user_id)
     added = [event for event in others if event.id not in were_single]
     answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
+    # A job has still to add their RSVPs.
+    answered |= set((await expected_rsvps.incomplete_among(tx, added)).dates)
     to_delete = [event for event in added if event.id not in answered]
     await delete_each(tx, to_delete)
     await date_queries.detach(tx, [event.id for event in to_delete])
