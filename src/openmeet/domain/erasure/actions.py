@@ -28,6 +28,7 @@ from openmeet.domain.groups.model import BELOW_OWNER, roles_sql
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import follower_queries, standing_rsvps
 from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
@@ -324,8 +325,13 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
 
 
 async def _decline_rsvps(db: Database, user_id: UserId) -> None:
+    # First the standing RSVPs, so that they do not answer dates stored later.
+    async with db.reader() as reader:
+        series_ids = await follower_queries.series_with_standing_rsvp_of(reader, user_id)
+    for series_id in series_ids:
+        async with _step(db, user_id) as tx:
+            await standing_rsvps.end_of_departed(tx, series_id, user_id)
     async with _step(db, user_id) as tx:
-        await tx.execute("delete from event_series_standing_rsvps where user_id = :id", id=user_id)
         await tx.execute("delete from event_series_followers where user_id = :id", id=user_id)
     async with db.reader() as reader:
         slugs = [EventSlug(row["slug"]) for row in await reader.fetch(_COMING_ANSWERS, id=user_id, now=reader.now)]
