@@ -1,8 +1,9 @@
-"""Request bodies, limited while they are read. The limit counts *decoded* bytes.
+"""Request bodies, limited while they are read. The limit counts *decoded* bytes, and apart from them those that arrive.
 
 The application wraps ``receive`` once, so that every way of reading (stream, whole body, form) is limited and sees
 plain bytes. A compressed body is decompressed in small chunks, so a decompression bomb uses no more memory than the
-limit: gzip and deflate (RFC 1952, RFC 1950), and Brotli (RFC 7932) if the package ``brotli`` is installed.
+limit: gzip and deflate (RFC 1952, RFC 1950), and Brotli (RFC 7932) if the package ``brotli`` is installed. A body that
+decompresses to nothing, such as a gzip header without an end, ends at the limit too.
 """
 
 import zlib
@@ -177,12 +178,13 @@ class _Brotli:
 class _DecompressedBody:
     """Passes on the decoded chunks of compressed bodies. Rejects bodies that are too large, corrupt or truncated."""
 
-    __slots__ = ("_decompressor", "_left", "_limit", "_more", "_receive")
+    __slots__ = ("_decompressor", "_left", "_limit", "_more", "_receive", "_undecoded_left")
 
     def __init__(self, receive: Receive, limit: int, decompressor: Decompressor) -> None:
         self._receive = receive
         self._limit = limit
         self._left = limit
+        self._undecoded_left = limit
         self._decompressor = decompressor
         self._more = True
 
@@ -194,9 +196,10 @@ class _DecompressedBody:
                 return message
             received = message.get("body", b"")
             self._more = message.get("more_body", False)
+            self._undecoded_left -= len(received)
         piece = self._decompressor.decompress(received, min(_PIECE_BYTES, self._left + 1))
         self._left -= len(piece)
-        if self._left < 0:
+        if self._left < 0 or self._undecoded_left < 0:
             raise too_large(self._limit)
         goes_on = not self._decompressor.needs_input or self._more
         if not goes_on and not self._decompressor.is_complete:

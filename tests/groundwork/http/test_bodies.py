@@ -108,6 +108,28 @@ async def test_body_limit_counts_decompressed_bytes(server: HttpServer, session)
 
 
 @pytest.mark.parametrize(
+    ("encoding", "beginning", "rest"),
+    [
+        ("gzip", b"\x1f\x8b\x08\x08" + bytes(6), b"n" * 1000),  # the name of a file, which ends with a zero byte
+        ("deflate", b"\x78\x9c", b"\x00\x00\x00\xff\xff" * 200),  # empty blocks
+    ],
+)
+async def test_compressed_body_that_contains_nothing_ends_at_the_limit(
+    server: HttpServer, session, encoding, beginning, rest
+):
+    """The bytes that arrive are limited too, although they decompress to nothing."""
+
+    async def chunks():
+        yield beginning
+        for _ in range(LIMIT // len(rest) + 50):
+            yield rest
+
+    headers = {"content-encoding": encoding}
+    async with session.post(f"{server.url}/count", data=chunks(), headers=headers) as response:
+        assert response.status == 413
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"not gzip",
