@@ -25,7 +25,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle, reserved_domain
 from groundwork.clock import Clock
 from groundwork.errors import Failure, NotFound, RemoteFailed
-from groundwork.http.client import HttpClient
+from groundwork.http.client import HttpClient, ResponseTooLarge
 from groundwork.http.reach import AddressRefused
 
 TIMEOUT_SECONDS = 3.0
@@ -165,6 +165,10 @@ class HandleResolver:
             )
         except AddressRefused:
             return None  # a name that resolves to a private network is not a handle
+        except ResponseTooLarge as page:
+            if page.status is not None and page.status < 500:
+                return None  # a page, with status 404 or, as many hosts send it for every path, with 200
+            raise
         except RemoteFailed as failure:
             # A domain without any address is an answer (no record). A host that is down is a failure.
             if failure.status is None and not await self._dns.has_address(handle):
@@ -177,7 +181,7 @@ class HandleResolver:
         try:
             return did_from_body(response.body)
         except Malformed:
-            return None  # an HTML page, which many hosts return for every path
+            return None  # a short page
 
 
 def _unknown_handle(handle: Handle) -> NotFound:
