@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from cachetools import LRUCache
+
 from groundwork.clock import MINUTE, SECOND, Clock, Instant
 from groundwork.errors import (
     CircuitOpen,
@@ -31,6 +33,9 @@ LONGEST_PAUSE: Final = 15 * MINUTE
 LONGEST_BUSY: Final = 5 * MINUTE
 # A task that probes can fail without reporting a result, so another one is allowed to probe after this time.
 _PROBE_LASTS: Final = MINUTE
+# More than there are PDSes. Strangers name servers, and a name below a domain costs nothing, so those that were called
+# least recently are forgotten: their circuits close.
+MAX_SERVERS: Final = 10_000
 _NEVER: Final = Instant(0)
 
 
@@ -66,13 +71,13 @@ class Circuit:
 class Circuits:
     """The circuits of a program, shared by all its calls."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, max_servers: int = MAX_SERVERS) -> None:
         self._clock = clock
         # Holds only servers that have failed since they last worked.
-        self._known: dict[str, Circuit] = {}
+        self._known: LRUCache[str, Circuit] = LRUCache(max_servers)
         self._changed: set[str] = set()
-        self._probing_until: dict[str, Instant] = {}
-        self._busy: dict[str, dict[str, Instant]] = {}
+        self._probing_until: LRUCache[str, Instant] = LRUCache(max_servers)
+        self._busy: LRUCache[str, dict[str, Instant]] = LRUCache(max_servers)
 
     def of(self, service: str) -> Circuit:
         return self._known.get(service, Circuit(service))

@@ -129,3 +129,13 @@ def test_a_change_while_another_is_stored_is_still_due(clock: HandClock):
     circuits.note(HERE, None)
     circuits.note_stored(being_stored)
     assert [circuit.open_until for circuit in circuits.changed()] == [None]
+
+
+def test_servers_called_least_recently_are_forgotten(clock: HandClock):
+    """Strangers name servers, so the memory for those that fail is limited."""
+    circuits = Circuits(clock, max_servers=2)
+    for number in range(4):
+        for _ in range(OPENS_AFTER):
+            circuits.note(f"https://{number}.example", SLOW)
+    assert circuits.open_ones() == ["https://2.example", "https://3.example"]
+    circuits.check("https://0.example")
