@@ -28,6 +28,7 @@ from groundwork.errors import Unavailable
 from groundwork.http.addresses import network_of
 from groundwork.http.bodies import limit_body
 from groundwork.http.client_addresses import (
+    MAX_ADDRESS_LENGTH,
     behind_private_proxies,
     is_from_this_machine,
     is_personal,
@@ -351,7 +352,9 @@ def see_through_private_proxies(scope: Scope) -> None:
 
 def _forwarded_for(scope: Scope) -> list[str]:
     seen = MutableHeaders(scope=scope).getlist("x-forwarded-for")
-    return [without_port(piece.strip()) for line in seen for piece in line.split(",") if piece.strip()]
+    pieces = [piece.strip() for line in seen for piece in line.split(",")]
+    # Addresses are keys of caches and counters, and are stored. If no proxy adds its own, a client chooses them.
+    return [without_port(piece[:MAX_ADDRESS_LENGTH]) for piece in pieces if piece]
 
 
 def _leave(token: Token[str]) -> None:

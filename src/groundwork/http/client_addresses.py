@@ -22,7 +22,8 @@ FOR_SOMEBODY = {"forwarded": "for=_visitor"}
 # Headers, in addition to X-Forwarded-For, by which proxies identify themselves.
 _OF_PROXIES = (b"forwarded", b"via", b"x-real-ip", CLIENT_ADDRESS)
 
-_MAX_ADDRESS = 64
+# The longest IPv6 address, with a zone, brackets and a port, has fewer characters.
+MAX_ADDRESS_LENGTH = 64
 
 _PRIVATE = tuple(
     ipaddress.ip_network(network)
@@ -47,7 +48,7 @@ def signed_address_header(key: Secret, address: str) -> dict[str, str]:
 def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
     """Return the visitor's address from a service with our key. Empty if there is none or the signature is wrong."""
     address, _, mac = headers.get(CLIENT_ADDRESS, b"").decode("latin-1").partition(" ")
-    if not key or not address or len(address) > _MAX_ADDRESS or not address.isascii():
+    if not key or not address or len(address) > MAX_ADDRESS_LENGTH or not address.isascii():
         return ""
     return address if hmac.compare_digest(mac.encode("latin-1"), _mac(key, address).encode()) else ""
 

@@ -310,6 +310,17 @@ async def test_the_trusted_hop_counts_from_the_right():
         assert await response.text() == "8.8.8.8"
 
 
+async def test_long_forwarded_address_is_cut():
+    """Addresses are kept in caches and counters, so none takes more memory than a real one."""
+    app = Application(ROUTES, Metrics("test"), trusted_proxy_hops=1)
+    async with (
+        serving(app) as server,
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/who", headers={"x-forwarded-for": "x" * 5000}) as response,
+    ):
+        assert await response.text() == "x" * 64
+
+
 # --- Metrics and health
 
 
