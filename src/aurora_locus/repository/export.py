@@ -2,10 +2,14 @@
 
 A full export traverses the tree in pre-order, so that a reader can verify it as it arrives. Its memory is bounded: a
 first batch of blocks is read in storage order, which takes half the time of single look-ups, and blocks that are not in
-it are looked up. While an export runs, the blocks below its root are kept (``Repositories.exporting``).
+it are looked up. Anybody can download hundreds of repositories at once and read slowly, so all exports share a budget:
+the less of it is left, the fewer blocks each reads ahead. While an export runs, the blocks below its root are kept
+(``Repositories.exporting``).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -22,9 +26,13 @@ from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
+from groundwork.memory_budget import MemoryBudget
 
-# Blocks per statement. Large ones are read one at a time, which limits the memory of an export.
+# Blocks per statement, and how many if no memory is left. Large ones are read one at a time.
 _BATCH = 250
+_LEAST_BATCH = 10
+# A small block, and its copy in the file.
+_BLOCK_BYTES = 2 * reader.SMALL_BYTES
 # Nodes loaded ahead of the traversal: number of neighbours, of levels, and of nodes per level.
 _NEIGHBOURS = 4
 _LEVELS_AHEAD = 4
@@ -50,6 +58,23 @@ class _OpenedNode(NamedTuple):
     links: list[_Link]
 
 
+@dataclass(slots=True)
+class _HeldBlocks:
+    """The blocks that an export has read and not sent yet: ``first_bytes`` of the first read, and those of a batch."""
+
+    memory: MemoryBudget
+    hold: Callable[[int], None]
+    first_bytes: int = 0
+
+    def batch_size(self, most: int) -> int:
+        """Return how many blocks to read at once: ``most``, or fewer."""
+        return min(most, max(_LEAST_BATCH, self.memory.share(most * _BLOCK_BYTES) // _BLOCK_BYTES))
+
+    def count(self, sections: list[bytes]) -> None:
+        """Count a batch, of blocks and their copies in the file, together with the first blocks."""
+        self.hold(self.first_bytes + 2 * sum(map(len, sections)))
+
+
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
     """Yield the chunks of a repository's CAR, root first. With ``since``, only the blocks added after that rev.
 
@@ -59,10 +84,13 @@ async def export(repositories: Repositories, did: Did, since: Tid | None = None)
     async with repositories.exporting(did) as head:
         commit = await _commit(repositories.db, head)
         header = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
-        db = repositories.db
-        sections = _all_blocks(db, head) if since is None else _newer(db, head, since)
-        async for chunk in _chunks(header, sections):
-            yield chunk
+        with repositories.export_memory.held() as hold:
+            held = _HeldBlocks(repositories.export_memory, hold)
+            db = repositories.db
+            sections = _all_blocks(db, head, held) if since is None else _newer(db, head, since, held)
+            async with aclosing(_chunks(header, sections)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
 
 async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes:
@@ -96,7 +124,7 @@ async def _commit(db: Database, head: Head) -> Commit:
     return parse_commit(blocks[head.commit], head.commit)
 
 
-async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncGenerator[bytes, None]:
     pending = [header]
     size = len(header)
     async for batch in sections:
@@ -110,7 +138,7 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
     yield b"".join(pending)
 
 
-async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
+async def _newer(db: Database, head: Head, since: Tid, held: _HeldBlocks) -> AsyncIterator[list[bytes]]:
     """Yield the nodes and records that were added after a rev, in no particular order. A record at several paths is sent
     once if no more than a few ten thousand others come in between.
 
@@ -122,8 +150,9 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
     while stack:
         if len(sent) > _REMEMBERED_RECORDS:
             sent.clear()
-        links = stack[-_LINKS_AT_ONCE:]
-        del stack[-_LINKS_AT_ONCE:]
+        most = held.batch_size(_LINKS_AT_ONCE)
+        links = stack[-most:]
+        del stack[-most:]
         found = await reader.load_newer_blocks(db, head.did, list({cid for cid, _ in links}), since)
         batch: list[tuple[bytes, bytes | None]] = []
         for cid, is_node in links:
@@ -139,41 +168,49 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
                 sent.add(cid)
             batch.append((cid, block))
         async for sections in _sections(db, head.did, batch):
+            held.count(sections)
             yield sections
 
 
-async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
+async def _all_blocks(db: Database, head: Head, held: _HeldBlocks) -> AsyncIterator[list[bytes]]:
     """Yield nodes and records in pre-order. A record at several paths may be sent more than once, which readers expect.
 
     Blocks are sent as they are stored, because readers verify the export.
     """
-    first = await _first_blocks(db, head.did)
+    first = await _first_blocks(db, head.did, held)
+    held.first_bytes = sum(map(len, first.values()))
+    held.count([])
     opened: dict[bytes, _OpenedNode] = {}
     stack: list[_Link] = [(bytes(head.data), True)]  # what remains to be sent, the next one last
     while stack:
         batch: list[tuple[bytes, bytes | None]] = []
-        while stack and len(batch) < _BATCH:
+        most = held.batch_size(_BATCH)
+        while stack and len(batch) < most:
             cid, is_node = stack[-1]
-            node = opened.pop(cid, None) if is_node else None
-            if is_node and node is None:
-                if (block := first.pop(cid, None)) is not None:
-                    opened[cid] = _open(head.did, cid, block)
+            block = first.pop(cid, None)
+            held.first_bytes -= len(block or b"")
+            if is_node and cid not in opened:
+                if block is None:
+                    await _open_ahead(db, head.did, stack, opened, held.batch_size(_NODES_AHEAD))
                 else:
-                    await _open_ahead(db, head.did, stack, opened)
-                continue
+                    opened[cid] = _open(head.did, cid, block)
             stack.pop()
-            batch.append((cid, first.pop(cid, None) if node is None else node.block))
-            if node is not None:
+            if is_node:
+                node = opened.pop(cid)
+                block = node.block
                 stack += reversed(node.links)
+            batch.append((cid, block))
         async for sections in _sections(db, head.did, batch):
+            held.count(sections)
             yield sections
 
 
-async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
+async def _first_blocks(db: Database, did: Did, held: _HeldBlocks) -> dict[bytes, bytes]:
     """Read the first few megabytes of blocks in CID order, which is random with respect to the tree."""
     blocks: dict[bytes, bytes] = {}
     after, size = b"", 0
-    while size < _FIRST_BYTES and (page := await reader.blocks_after(db, did, after, limit=_FIRST_PAGE)):
+    most_bytes, limit = held.memory.share(_FIRST_BYTES), held.batch_size(_FIRST_PAGE)
+    while size < most_bytes and (page := await reader.blocks_after(db, did, after, limit=limit)):
         small = {cid: block for cid, block in page if block is not None}
         blocks.update(small)
         size += sum(map(len, small.values()))
@@ -203,20 +240,23 @@ async def _block(db: Database, did: Did, cid: bytes) -> bytes:
     return block
 
 
-async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode]) -> None:
-    """Load the next node, its neighbours, and some levels below them.
+async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode], most: int) -> None:
+    """Load the next node, and, unless they are large, its neighbours and some levels below them: ``most`` of each
+    level.
 
     A node has about four children, so fetching only siblings would take a statement for every few records. Raises
     DamagedRepository if the next node is missing or is not a node.
     """
     links = list(islice((cid for cid, is_node in reversed(stack) if is_node), _NEIGHBOURS))
     for _ in range(_LEVELS_AHEAD):
-        if missing := [cid for cid in links if cid not in opened][:_NODES_AHEAD]:
-            for cid, block in (await reader.load_raw_blocks(db, did, missing)).items():
-                opened[cid] = _open(did, cid, block)
+        if missing := [cid for cid in links if cid not in opened][:most]:
+            for cid, block in (await reader.load_small_blocks(db, did, missing)).items():
+                if block is not None:
+                    opened[cid] = _open(did, cid, block)
         links = [cid for above in links if above in opened for cid, is_node in opened[above].links if is_node]
-    if stack[-1][0] not in opened:
-        raise DamagedRepository(did, Cid(stack[-1][0]))
+    following = stack[-1][0]
+    if following not in opened:
+        opened[following] = _open(did, following, await _block(db, did, following))
 
 
 def _open(did: Did, cid: bytes, block: bytes) -> _OpenedNode:

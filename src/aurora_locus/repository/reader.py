@@ -106,9 +106,9 @@ _BLOCK_SIZES = """
        and rev not in (select i.rev from imports i where i.did = :did)
 """
 
-# A page of the largest blocks would have hundreds of megabytes, so these are read one at a time.
-_SMALL_BYTES = 16 * 1024
-_IF_SMALL = f"case when length(bytes) <= {_SMALL_BYTES} then bytes end"
+# A page of the largest blocks would have hundreds of megabytes, so larger ones than this are read one at a time.
+SMALL_BYTES = 16 * 1024
+_IF_SMALL = f"case when length(bytes) <= {SMALL_BYTES} then bytes end"
 
 _SMALL_BLOCKS = f"select cid, {_IF_SMALL} from blocks where did = :did and cid in :cids"
 
@@ -116,7 +116,7 @@ _BLOCKS_AFTER = f"select cid, {_IF_SMALL} from blocks where did = :did and cid >
 
 _NEWER_BLOCKS = f"""
     select cid, case when rev > :rev then 1 else 0 end,
-           case when rev > :rev and length(bytes) <= {_SMALL_BYTES} then bytes end
+           case when rev > :rev and length(bytes) <= {SMALL_BYTES} then bytes end
       from blocks where did = :did and cid in :cids
 """
 

@@ -30,6 +30,7 @@ from groundwork.database.deferred import opened
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.database.transaction import Database, Writer
 from groundwork.isolation import each_alone
+from groundwork.memory_budget import MemoryBudget
 
 # Nobody waits longer than this for a response. After that, the status is 503.
 WAIT_SECONDS = 10.0
@@ -37,6 +38,8 @@ WAIT_SECONDS = 10.0
 _CONTENDED_SECONDS = 1.0
 _REMEMBERED = 4096
 _CACHED_HEADS = 4096
+# Blocks that exports have read and not sent yet. A single one takes a sixth of it.
+_EXPORT_BYTES = 64 * 1024 * 1024
 
 
 class RepositoryTurns:
@@ -108,6 +111,7 @@ class Repositories:
         # A separate cache for reads by others, so that a crawler does not evict the writers' nodes.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
         self.json_forms = JsonForms(json_cache_bytes)
+        self.export_memory = MemoryBudget(_EXPORT_BYTES)
         # On an SQLite file the only other processes are operators' commands. The server's exports need no pins, but
         # those of the commands do.
         self._pins = db.engine != "sqlite" if pins_exports is None else pins_exports

@@ -26,6 +26,7 @@ from groundwork.database.notifications import listen
 from groundwork.database.open_ import POSTGRES
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
+from groundwork.memory_budget import MemoryBudget
 
 # Removing the head of a list moves everything after it. Doing so in batches makes the cost per frame constant.
 _TRIM_STRIDE = 512
@@ -35,8 +36,6 @@ MAX_FRAMES = 500
 MAX_PAGE_BYTES = 2 * 1024 * 1024
 _MIN_PAGE_BYTES = 64 * 1024
 _BUDGET_BYTES = 64 * 1024 * 1024
-# A new page takes at most this part of what is left, so that the budget is not used up by the first few.
-_SHARE = 4
 _READS_AT_ONCE = 2
 
 # How often the log is checked for events of other processes.
@@ -123,24 +122,20 @@ class PageBudget:
     """
 
     def __init__(self, max_bytes: int = _BUDGET_BYTES) -> None:
-        self._left = max_bytes
+        self.memory = MemoryBudget(max_bytes)
         self._turns = asyncio.Semaphore(_READS_AT_ONCE)
 
     async def read(self, db: Database, position: int) -> Page:
         """Read the next events above ``position``, in order. Raises what the database raises."""
         async with self._turns:
-            max_bytes = max(_MIN_PAGE_BYTES, min(MAX_PAGE_BYTES, self._left // _SHARE))
+            max_bytes = max(_MIN_PAGE_BYTES, self.memory.share(MAX_PAGE_BYTES))
             return await queries.page(db, position, MAX_FRAMES, max_bytes=max_bytes)
 
     @contextmanager
     def held(self, page: Page) -> Iterator[None]:
         """Count a page as in memory for the duration of the block."""
-        size = sum(len(frame) for _, frame in page)
-        self._left -= size
-        try:
+        with self.memory.held(sum(len(frame) for _, frame in page)):
             yield
-        finally:
-            self._left += size
 
 
 class Listener(Protocol):

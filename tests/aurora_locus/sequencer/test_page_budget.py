@@ -119,7 +119,7 @@ class Held(PageBudget):
     async def read(self, db: Database, position: int) -> Page:
         page = await super().read(db, position)
         self.reads += 1
-        self.most = max(self.most, self._all - self._left + size_of(page))
+        self.most = max(self.most, self._all - self.memory.left + size_of(page))
         self.has_read.set()
         self.has_read = asyncio.Event()
         return page
