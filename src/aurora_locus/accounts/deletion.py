@@ -14,23 +14,28 @@ from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity import plc_updates
 from aurora_locus.repository import hosting
 from groundwork.clock import Instant
 from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Writer
+from groundwork.errors import NotSignedIn
 from groundwork.isolation import each_alone
 
 
 async def delete_own(registry: Registry, did: Did, password: str, token: str, source: SignInSource) -> None:
     """Delete an account for its owner, who presents the account's own password and a token. Raises NotSignedIn for
-    either, and GuessesUsedUp.
+    either, and if the host has taken the account down or suspended it, because the host may need what is in it
+    (``AccountTakedown``); and GuessesUsedUp.
     """
     proof = await password_guesses.verify_password(registry, did, password, source)
     if proof.app_password is not None:
         raise sessions.not_proven()
 
     def work(w: Writer) -> TokenVerdict:
+        if queries.host_decision(w, did) is not None:
+            raise NotSignedIn(gettext_noop("This account has been taken down."), name="AccountTakedown")
         verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.DELETE_ACCOUNT, token)
         if verdict is TokenVerdict.GOOD:
             _remove(w, registry, did)
@@ -54,7 +59,9 @@ async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], 
 
 
 async def delete_forgotten(registry: Registry) -> int:
-    """Delete accounts whose owners deactivated them with a deadline that has passed. Return how many."""
+    """Delete accounts whose owners deactivated them with a deadline that has passed, except those that the host has
+    taken down or suspended. Return how many.
+    """
     async with registry.db.reader() as reader:
         due = await queries.to_delete(reader, reader.now)
 

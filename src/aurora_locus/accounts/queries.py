@@ -84,10 +84,18 @@ _SET_PASSWORD_HASH = "update accounts set password_hash = :hash where did = :did
 _RENEW_HASH = "update accounts set password_hash = :new where did = :did and password_hash = :old"
 _END_ACCESS = "update accounts set tokens_valid_after = :valid_after where did = :did"
 
-_TO_DELETE = (
-    "select did from accounts where delete_after <= :now and deactivated_at is not null order by delete_after, did"
-)
-_IS_TO_DELETE = "select 1 from accounts where did = :did and delete_after <= :now and deactivated_at is not null"
+_IS_DECIDED = "(takedown_ref is not null or suspended_at is not null)"
+# The host may need what it has taken down or suspended, so its owner cannot have it deleted. An account that was never
+# announced has nothing that anybody has seen.
+_IS_DUE = f"""
+    delete_after <= :now and deactivated_at is not null and (awaits is not null or not {_IS_DECIDED})
+"""
+_TO_DELETE = f"select did from accounts where {_IS_DUE} order by delete_after, did"
+_IS_TO_DELETE = f"select 1 from accounts where did = :did and {_IS_DUE}"
+_POSTPONE = f"""
+    update accounts set delete_after = :earliest
+     where did = :did and delete_after < :earliest and awaits is null and {_IS_DECIDED}
+"""
 _REMOVE = "delete from accounts where did = :did returning handle"
 
 
@@ -339,13 +347,22 @@ def end_access(w: Writer, did: Did) -> None:
 
 
 async def to_delete(reader: Reader, now: Instant) -> list[Did]:
-    """Return accounts that were deactivated with a deadline that has passed."""
+    """Return accounts that were deactivated with a deadline that has passed, except those that the host has taken down
+    or suspended.
+    """
     return [Did(row["did"]) for row in await reader.fetch(_TO_DELETE, now=now)]
 
 
 def is_to_delete(w: Writer, did: Did, now: Instant) -> bool:
     """Whether this account is still due for deletion."""
     return w.fetch_one(_IS_TO_DELETE, did=did, now=now) is not None
+
+
+def postpone_deletion(w: Writer, did: Did, earliest: Instant) -> None:
+    """Let an account that the host has taken down or suspended be deleted at this instant at the earliest. Call it before
+    the decision is lifted. A deadline that is later stays.
+    """
+    w.execute(_POSTPONE, did=did, earliest=earliest)
 
 
 def remove(w: Writer, did: Did) -> None:

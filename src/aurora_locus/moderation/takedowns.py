@@ -11,6 +11,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries, sessions
+from aurora_locus.accounts.activation import KEPT_AT_LEAST
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
 from aurora_locus.repository import hosting
@@ -108,6 +109,7 @@ def take_down_account(w: Writer, did: Did, reference: str) -> None:
 
 def lift_takedown(w: Writer, did: Did) -> None:
     """Lift the takedown, so that other decisions apply again."""
+    _postpone_deletion(w, did)
     w.execute(_SET_ACCOUNT, did=did, ref=None)
 
 
@@ -119,6 +121,7 @@ def suspend(w: Writer, did: Did, until: Instant | None) -> None:
 
 def end_suspension(w: Writer, did: Did) -> None:
     """End the suspension, so that other decisions apply again."""
+    _postpone_deletion(w, did)
     w.execute(_SUSPEND, did=did, at=None, until=None)
 
 
@@ -158,6 +161,11 @@ def announce(w: Writer, repositories: Repositories, did: Did) -> None:
         hosting.activate(w, repositories, did, current.handle)
     else:
         hosting.set_status(w, repositories, did, current.status)
+
+
+def _postpone_deletion(w: Writer, did: Did) -> None:
+    """Give the owner of an account whose deadline has passed meanwhile some time to come back."""
+    queries.postpone_deletion(w, did, Instant(w.now + KEPT_AT_LEAST))
 
 
 def _end_sessions(w: Writer, did: Did) -> None:

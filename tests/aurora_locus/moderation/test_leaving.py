@@ -1,13 +1,20 @@
 """An account that was taken down can export its data and leave, but do nothing else."""
 
+from typing import Any
+
 import httpx
 import pytest
 
+from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import deletion
+from aurora_locus.accounts.activation import KEPT_AT_LEAST
 from aurora_locus.browser_sessions.authentication import PROOF_LASTS
-from groundwork.clock import DAY, SECOND
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
+from groundwork.clock import DAY, SECOND, Instant
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
+from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.moderation.decisions import account, decide, sign_in_taken_down, take_down, write_note
 from tests.aurora_locus.visitor import token_in, visitor
 
@@ -56,6 +63,37 @@ async def test_account_that_was_taken_down_is_deactivated_at_the_end_of_a_migrat
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
     await decide(deployment, account(ana), takedown=False)
     assert await account_status(deployment, ana) == "deactivated"
+
+
+@pytest.mark.parametrize("decision", [{"takedown": "1"}, {"suspended": True}])
+async def test_account_is_not_deleted_while_the_host_may_need_it(
+    deployment: Deployment, decision: dict[str, Any]
+) -> None:
+    """A deadline that the owner set before the host decided does not apply until the decision is lifted. Then the owner
+    has some time to come back.
+    """
+    ana = await deployment.sign_up("ana")
+    registry, audit = deployment.pds.registry, AuditContext(ADMINISTRATION, "reported")
+    until = format_datetime(Instant(deployment.clock.now() + 5 * DAY))
+    assert named(await ana.post(f"{SERVER}.deactivateAccount", {"deleteAfter": until})) == (200, "")
+    await decide_account(registry, audit, ana.did, SubjectStatusRequest(**decision))
+    deployment.clock.turn(30 * DAY)
+    assert await deletion.delete_forgotten(registry) == 0
+    await decide_account(registry, audit, ana.did, SubjectStatusRequest(lift=True, suspended=False))
+    assert await account_status(deployment, ana) == "deactivated"
+    assert await deletion.delete_forgotten(registry) == 0
+    deployment.clock.turn(KEPT_AT_LEAST)
+    assert await deletion.delete_forgotten(registry) == 1
+
+
+async def test_code_from_before_the_takedown_deletes_nothing(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    assert named(await ana.post(f"{SERVER}.requestAccountDelete")) == (200, "")
+    token = await newest_token(deployment, "ana@example.org")
+    await take_down(deployment, ana)
+    body = {"did": ana.did, "password": "password of ana", "token": token}
+    assert named(await deployment.stranger.post(f"{SERVER}.deleteAccount", body)) == (401, "AccountTakedown")
+    assert await account_status(deployment, ana) == "takendown"
 
 
 async def test_taken_down_account_can_do_nothing_else(deployment: Deployment) -> None:
