@@ -10,8 +10,12 @@ from aurora_locus.accounts.email_tokens import EmailTokens, TokenPurpose
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME
 from aurora_locus.reference_import.old_folder import instant, maybe_instant
 from aurora_locus.repository.model import HostingStatus
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
+
+# The reference PDS stores when a deactivated account may be deleted, and deletes none. So nobody expects it when the
+# server changes, and operators can still go back.
+KEPT_AFTER_IMPORT = 30 * DAY
 
 _PEOPLE = """
     select r.did, r.handle, r.createdAt, r.takedownRef, r.deactivatedAt, r.deleteAfter,
@@ -107,7 +111,13 @@ def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
 
 
 def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: ReferenceAccount) -> None:
-    """Insert the account, its app passwords, sessions and e-mail tokens. The row of its repository must already exist."""
+    """Insert the account, its app passwords, sessions and e-mail tokens. The row of its repository must already exist.
+
+    A deactivated account is deleted at the time that its owner set, but not within ``KEPT_AFTER_IMPORT``.
+    """
+    delete_after = person.delete_after
+    if delete_after is not None:
+        delete_after = max(delete_after, Instant(w.now + KEPT_AFTER_IMPORT))
     w.execute(
         _INSERT_ACCOUNT,
         did=person.did,
@@ -116,7 +126,7 @@ def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person:
         email_confirmed_at=person.email_confirmed_at,
         password_hash=person.password_hash,
         deactivated_at=person.deactivated_at,
-        delete_after=person.delete_after,
+        delete_after=delete_after,
         takedown_ref=person.takedown_ref,
         invites_disabled=int(person.invites_disabled),
         created_at=person.created_at,
