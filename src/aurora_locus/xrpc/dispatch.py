@@ -7,6 +7,7 @@ path, so it has no layers.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -259,7 +260,8 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
         if accepts_gzip(accepted):
             encoded = await compress_gzip(encoded)
             headers.append((b"content-encoding", b"gzip"))
-    headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
+    if response.status != HTTPStatus.NOT_MODIFIED:  # it would be the length of the whole response (RFC 9110, 8.6)
+        headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else encoded})
 

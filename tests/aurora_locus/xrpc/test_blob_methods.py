@@ -117,6 +117,17 @@ async def test_part_of_a_blob(
     assert (answer.status_code, answer.content) == (status, part)
 
 
+async def test_unchanged_blob_is_not_sent_again(as_ada: Client, stranger: Client, ada: HostedRepository):
+    """A cache that has the blob gets no body, and no length, which it could take for that of the blob."""
+    blob = await uploaded(as_ada)
+    await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))
+    cid = blob["ref"]["$link"]
+    cache = Client(stranger.http, {"if-none-match": f'"{cid}"'})
+    answer = await cache.get(f"{SYNC}.getBlob", did=ada.did, cid=cid)
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", f'"{cid}"')
+    assert "content-length" not in answer.headers
+
+
 async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
