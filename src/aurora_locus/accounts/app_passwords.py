@@ -18,6 +18,8 @@ from groundwork.database.transaction import Database, Reader, Row, UniqueViolate
 from groundwork.errors import InvalidInput, Refused
 
 MAX_NAME_LENGTH = 100
+# Far more than a person has apps. Each takes a row, and a slow hash to create.
+MAX_APP_PASSWORDS = 100
 
 # RFC 4648 base32 in lower case; sixteen characters are 80 bits.
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -28,6 +30,7 @@ _INSERT = """
     insert into app_passwords (did, name, password_hash, privileged, created_at)
     values (:did, :name, :password_hash, :privileged, :created_at)
 """
+_COUNT = "select count(*) from app_passwords where did = :did"
 _LIST = f"select {_COLUMNS} from app_passwords where did = :did order by created_at desc, name"
 _FIND_BY_HASH = f"select {_COLUMNS} from app_passwords where did = :did and password_hash = :password_hash"
 _FIND = f"select {_COLUMNS} from app_passwords where did = :did and name = :name"
@@ -59,7 +62,7 @@ async def create(
 ) -> tuple[AppPassword, str]:
     """Create an app password and return it in clear text, which cannot be shown again.
 
-    Raises InvalidInput if the name cannot be displayed, Refused if the name is in use.
+    Raises InvalidInput if the name cannot be displayed, Refused if the name is in use or the account has too many.
     """
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not is_single_line(name):
@@ -75,6 +78,15 @@ async def create(
     password_hash = await passwords.hash_app_password(did, password)
 
     def work(w: Writer) -> AppPassword:
+        count = w.fetch_one(_COUNT, did=did)
+        if count is not None and count[0] >= MAX_APP_PASSWORDS:
+            raise Refused(
+                localizable(
+                    "An account can have up to %(max_app_passwords)s app passwords. Remove one first.",
+                    max_app_passwords=MAX_APP_PASSWORDS,
+                ),
+                name="InvalidRequest",
+            )
         w.execute(
             _INSERT,
             did=did,

@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from at_protocol.crypto import base64url
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import passwords
+from aurora_locus.accounts.app_passwords import MAX_APP_PASSWORDS
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person, statuses, together
 
 CREATE, LIST, REVOKE = (f"{SERVER}.{name}" for name in ("createAppPassword", "listAppPasswords", "revokeAppPassword"))
@@ -101,6 +102,21 @@ async def test_name_belongs_to_one_app_password(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert statuses(await together(*(ana.post(CREATE, {"name": "phone"}) for _ in range(4)))) == [200, 400, 400, 400]
     assert (await ben.post(CREATE, {"name": "phone"})).status_code == 200
+
+
+async def test_number_of_app_passwords_is_limited(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    rows = [{"did": ana.did, "name": f"app {number}", "number": number} for number in range(MAX_APP_PASSWORDS - 1)]
+    insert = """
+        insert into app_passwords (did, name, password_hash, privileged, created_at)
+        values (:did, :name, :name, 0, :number)
+    """
+    await deployment.db.write(lambda w: w.execute_many(insert, rows))
+    await make(ana, "the last")
+    refused = await ana.post(CREATE, {"name": "one more"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest")
+    assert (await ana.post(REVOKE, {"name": "app 1"})).status_code == 200
+    await make(ana, "one more")
 
 
 async def test_app_password_opens_only_its_own_account(deployment: Deployment) -> None:
