@@ -9,6 +9,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import email_tokens, queries
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
 from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import Account
@@ -70,7 +71,7 @@ async def signed(
 
 async def submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
     """Submit an operation to the directory, if the account still works on this server after it, and announce the
-    identity.
+    identity if the network knows it.
 
     If the directory already has the operation, only announce it. Raises Refused, naming every reason why the account
     would not work, and the directory's errors.
@@ -87,7 +88,15 @@ async def _submit(registry: Registry, network: IdentityResolver, did: Did, opera
         if (await newest_operation(registry.directory, did)).cid != plc_operation.cid_of(operation):
             await registry.directory.submit(did, operation)
         network.recheck_did(did)
-        live = registry.repositories.live
+        await registry.db.write(lambda w: _announce(w, registry, did))
+
+
+def _announce(w: Writer, registry: Registry, did: Did) -> None:
+    """Announce the identity, unless the network does not know it yet because its owner has not confirmed the e-mail
+    address.
+    """
+    account = queries.waiting(w, did)
+    if account is None or account.awaits != Awaits.CONFIRMATION:
         # The event contains no handle, as in the reference server: consumers resolve the handle that the operation
         # names.
-        await registry.db.write(lambda w: log.append_identity(w, live, did, None))
+        log.append_identity(w, registry.repositories.live, did, None)

@@ -136,6 +136,19 @@ async def test_new_handle_does_not_announce_an_unconfirmed_account(
     assert await deployment.announced(made.did) == ["account active", "identity anna.test", "sync"]
 
 
+async def test_submitted_operation_does_not_announce_an_unconfirmed_account(
+    deployment: Deployment, public_registry: Registry
+) -> None:
+    made = await creation.create(public_registry, WISH)
+    ana = session_of(deployment, made)
+    assert (await ana.post(f"{IDENTITY}.requestPlcOperationSignature")).status_code == 200
+    wish = {"token": await newest_token(deployment, ANAS), "alsoKnownAs": ["at://ana.test", "https://ana.example.org"]}
+    operation = (await ana.post(f"{IDENTITY}.signPlcOperation", wish)).json()["operation"]
+    assert (await ana.post(f"{IDENTITY}.submitPlcOperation", {"operation": operation})).status_code == 200
+    assert len(await deployment.directory.log(made.did)) == 2
+    assert await deployment.announced(made.did) == []
+
+
 async def test_unconfirmed_account_is_removed_with_its_identity(
     deployment: Deployment, public_registry: Registry
 ) -> None:
