@@ -25,10 +25,6 @@ class ServerMetadata:
     token_endpoint: str
     par_endpoint: str
     revocation_endpoint: str | None
-    jwks_uri: str | None
-    scopes: tuple[str, ...]
-    dpop_algorithms: tuple[str, ...]
-    auth_methods: tuple[str, ...]
     protected_resources: tuple[str, ...] | None
     prompts: tuple[str, ...] = ()
 
@@ -122,10 +118,6 @@ def parse_server(document: object, issuer: str, *, is_development: bool = False)
         token_endpoint=_address(document, "token_endpoint"),
         par_endpoint=_address(document, "pushed_authorization_request_endpoint"),
         revocation_endpoint=_address(document, "revocation_endpoint") if "revocation_endpoint" in document else None,
-        jwks_uri=_address(document, "jwks_uri") if "jwks_uri" in document else None,
-        scopes=tuple(_texts(document, "scopes_supported")),
-        dpop_algorithms=tuple(_texts(document, "dpop_signing_alg_values_supported")),
-        auth_methods=tuple(_texts(document, "token_endpoint_auth_methods_supported")),
         protected_resources=None if resources is None else tuple(_texts(document, "protected_resources")),
         prompts=tuple(_texts(document, PROMPTS)) if PROMPTS in document else (),
     )

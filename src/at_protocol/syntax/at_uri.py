@@ -55,11 +55,6 @@ def parse_at_uri(text: str) -> AtUri:
         raise Malformed("at-uri", text, f"its {error.kind} is {error.why}") from error
 
 
-def record_uri(did: Did, collection: Nsid, rkey: RecordKey) -> AtUri:
-    """Return the URI of a record by DID, which does not change."""
-    return AtUri(did, collection, rkey)
-
-
 def normal_uri(uri: AtUri) -> AtUri:
     """Return the form to compare by: the domain part of the collection in lower case (the handle already is)."""
     return AtUri(uri.authority, None if uri.collection is None else normal_form(uri.collection), uri.rkey)

@@ -92,11 +92,6 @@ def fresh_code(hostname: str) -> str:
     return f"{hostname.replace('.', '-').replace(':', '-')}-{random[:5]}-{random[5:]}"
 
 
-def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str) -> None:
-    """Store a code with ``uses`` uses."""
-    w.execute(_INSERT, code=code, uses=uses, for_account=for_account, created_by=created_by, created_at=w.now)
-
-
 def create_many(
     w: Writer, hostname: str, accounts: Sequence[str], *, codes: int, uses: int, created_by: str
 ) -> dict[str, list[str]]:

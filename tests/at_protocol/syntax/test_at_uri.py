@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from at_protocol.failures import Malformed
-from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri, record_uri
+from at_protocol.syntax.at_uri import AtUri, normal_uri, parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -18,7 +18,7 @@ DID = Did("did:plc:44ybard66vv44zksje25o7dz")
     [
         (f"at://{DID}", AtUri(DID)),
         (f"at://{DID}/com.example.thing", AtUri(DID, Nsid("com.example.thing"))),
-        (f"at://{DID}/com.example.thing/self", record_uri(DID, Nsid("com.example.thing"), RecordKey("self"))),
+        (f"at://{DID}/com.example.thing/self", AtUri(DID, Nsid("com.example.thing"), RecordKey("self"))),
     ],
 )
 def test_parts_and_text(text, uri):
