@@ -27,6 +27,8 @@ TYPE: Final = "dpop+jwt"
 MAX_AGE_SECONDS: Final = 180
 
 _MAX_TOKEN_ID_LENGTH: Final = 256
+# Headers have about 250 characters. The cache keeps no longer ones, which anybody can make.
+_MAX_KEPT_HEADER: Final = 1024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _UNRESERVED: Final = "-._~"
 # A path can contain sub-delimiters, ``:``, ``@`` and the slash unescaped (RFC 3986 section 3.3).
@@ -153,10 +155,12 @@ def _check_times(claims: Mapping[str, object], now_seconds: int) -> int:
     return floor(cast("float", times["iat"]))
 
 
-# A client sends the same header with every proof. It is cached because parsing and hashing its key costs more than
-# everything else.
-@lru_cache(maxsize=4096)
 def _key_of(header: str) -> tuple[PublicKey, str]:
+    return _kept_key(header) if len(header) <= _MAX_KEPT_HEADER else _read_key(header)
+
+
+def _read_key(header: str) -> tuple[PublicKey, str]:
+    """Return the key of a proof and its thumbprint. Raises BadDpopProof."""
     members = jwt.read(f"{header}.e30.").header
     if members.get("typ") != TYPE:
         raise BadDpopProof("its typ is not dpop+jwt")
@@ -169,6 +173,11 @@ def _key_of(header: str) -> tuple[PublicKey, str]:
         raise BadDpopProof("it has no key")
     key = from_jwk(jwk)
     return key, thumbprint(key)
+
+
+# A client sends the same header with every proof. It is cached because parsing and hashing its key costs more than
+# everything else.
+_kept_key = lru_cache(maxsize=4096)(_read_key)
 
 
 def _normal_path(path: str) -> str:

@@ -9,7 +9,7 @@ from at_protocol.crypto.jwk import thumbprint, to_jwk
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.crypto.p256 import ORDER, P256PrivateKey
 from at_protocol.failures import Malformed
-from at_protocol.oauth import pkce
+from at_protocol.oauth import dpop, pkce
 from at_protocol.oauth.dpop import TYPE, BadDpopProof, DpopProof, make_proof, normal_address, token_hash, verify_proof
 
 KEY = P256PrivateKey.from_bytes(base64url.decode("aDyYsk4vttF0BiY_jan6MiHl_f5lfQ8b_YYGrwtsSSU"))
@@ -46,6 +46,15 @@ def test_the_worked_example():
 def test_valid_proof_returns_its_key(key):
     found = check(proof(key=key, nonce="n", access_token="token"), access_token="token")
     assert (found.thumbprint, found.token_id, found.nonce) == (thumbprint(key.public), "p1", "n")
+
+
+def test_long_headers_take_no_memory():
+    """The header of a proof is kept, because clients repeat it, but not one that somebody has made long."""
+    check(signed())
+    kept = dpop._kept_key.cache_info().currsize
+    for number in range(3):
+        assert check(signed({"padding": f"{number}" * 5000})).thumbprint == thumbprint(KEY.public)
+    assert dpop._kept_key.cache_info().currsize == kept > 0
 
 
 def test_high_s_signatures_are_accepted():
