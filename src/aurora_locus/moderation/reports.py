@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
@@ -58,7 +59,7 @@ UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdsReport:
     """A report. ``uri`` and ``cid`` are None if it is about an account as a whole. ``tool`` is the reporting app's
-    description of itself.
+    description of itself, in the JSON form of the data model.
     """
 
     id: int
@@ -85,7 +86,7 @@ async def make(registry: Registry, by: Did, report: Mapping[str, Any]) -> PdsRep
     The subject may be hosted on any server, because users of this server also see content of other servers.
     """
     did, uri, cid = _subject(report["subject"])
-    tool = msgspec.json.encode(report.get("modTool") or {})
+    tool = json_form.encode(report.get("modTool") or {})
     if len(tool) > MAX_TOOL_BYTES:
         raise InvalidInput(
             "modTool",

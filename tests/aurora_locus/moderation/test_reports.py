@@ -32,13 +32,14 @@ async def found(deployment: Deployment, number: int) -> reports.PdsReport:
 async def test_report_is_stored_unchanged(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
-    answer = await send_report(ben, record(written), reason="look", modTool={"name": "app", "meta": {"version": 1}})
+    tool = {"name": "app", "meta": {"version": 1, "post": {"$link": written["cid"]}, "key": {"$bytes": "AQI"}}}
+    answer = await send_report(ben, record(written), reason="look", modTool=tool)
     assert answer.status_code == 200, answer.text
     said = answer.json()
     assert (said["reportedBy"], said["subject"], said["reason"]) == (ben.did, record(written), "look")
     kept = await found(deployment, said["id"])
     assert (kept.reported_by, kept.did, kept.uri, kept.cid) == (ben.did, ana.did, written["uri"], written["cid"])
-    assert (kept.state, kept.reason_type, kept.tool["name"]) == (ReportState.OPEN, SPAM_REASON, "app")
+    assert (kept.state, kept.reason_type, kept.tool) == (ReportState.OPEN, SPAM_REASON, tool)
     whole = (await send_report(ben, account(ana))).json()
     assert whole["id"] > said["id"]
     assert "reason" not in whole
