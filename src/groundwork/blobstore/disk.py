@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,8 +27,18 @@ _LEFT_BEHIND_SECONDS = 24 * 3600
 _LIST_PAGE = 500
 
 
-def _absent() -> NotFound:
-    return NotFound("There is no such blob.", name="BlobNotFound")
+@contextmanager
+def _meaning(sentence: str) -> Iterator[None]:
+    """Translate the system's errors: a missing file is NotFound, every other fault is Unavailable with this sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise NotFound("There is no such blob.", name="BlobNotFound") from None
+    except OSError as error:
+        raise Unavailable(sentence) from error
+
+
+_NOT_READ = "The blob cannot be read at the moment."
 
 
 def _no_room() -> Unavailable:
@@ -146,10 +156,8 @@ class DiskBlobStore:
 
     async def size(self, key: str) -> int:
         path = self.path_of(key)
-        try:
+        with _meaning(_NOT_READ):
             return (await asyncio.to_thread(path.stat)).st_size
-        except FileNotFoundError:
-            raise _absent() from None
 
     async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         path = self.path_of(key)
@@ -158,7 +166,8 @@ class DiskBlobStore:
             size = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
             # The file is opened for each chunk, so that an abandoned reader holds no open file. The bytes of a key do
             # not change.
-            piece = await asyncio.to_thread(_read_at, path, at, size)
+            with _meaning(_NOT_READ):
+                piece = await asyncio.to_thread(_read_at, path, at, size)
             if piece:
                 yield piece
             if len(piece) < size:
@@ -168,25 +177,29 @@ class DiskBlobStore:
     async def delete(self, key: str) -> bool:
         path = self.path_of(key)
         try:
-            await asyncio.to_thread(path.unlink)
-        except FileNotFoundError:
+            with _meaning("The blob cannot be deleted at the moment."):
+                await asyncio.to_thread(path.unlink)
+        except NotFound:
             return False
         return True
 
     async def move(self, key: str, to: str) -> bool:
         source, target = self.path_of(key), self.path_of(to)
         try:
-            await asyncio.to_thread(_rename, source, target)
-        except FileNotFoundError:
+            with _meaning("The blob cannot be moved at the moment."):
+                await asyncio.to_thread(_rename, source, target)
+        except NotFound:
             return False
-        except OSError as error:
-            raise Unavailable("The blob cannot be moved at the moment.") from error
         return True
 
     async def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
         top = self._blobs / check_key(folder) if folder else self._blobs
         entries = _walk(top, self._blobs)
-        while page := await asyncio.to_thread(_take, entries, _LIST_PAGE):
+        while True:
+            with _meaning("The blobs cannot be listed at the moment."):
+                page = await asyncio.to_thread(_take, entries, _LIST_PAGE)
+            if not page:
+                return
             for stored in page:
                 yield stored
 
@@ -200,12 +213,9 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _read_at(path: Path, start: int, size: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return file.read(size)
-    except FileNotFoundError:
-        raise _absent() from None
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(size)
 
 
 def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:

@@ -184,6 +184,23 @@ async def test_a_full_disk_is_unavailable(disk: DiskBlobStore):
             await upload.keep("a")
 
 
+async def test_a_disk_that_cannot_be_read_is_unavailable(disk: DiskBlobStore):
+    """As for a bucket, a fault of the disk is not mistaken for a bug or a missing blob. The link that leads to itself
+    fails in every call, even for root.
+    """
+    path = disk.path_of(KEY)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path)
+    with pytest.raises(Unavailable):
+        await disk.size(KEY)
+    with pytest.raises(Unavailable):
+        await anext(disk.read(KEY))
+    with pytest.raises(Unavailable):
+        _ = [stored async for stored in disk.list()]
+    with pytest.raises(Unavailable):
+        await disk.delete(f"{KEY}/below")
+
+
 async def test_old_leftovers_of_a_crash_are_removed(tmp_path):
     store = DiskBlobStore(tmp_path)
     old, fresh = tmp_path / "incoming" / "old", tmp_path / "incoming" / "fresh"
