@@ -231,6 +231,15 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
         assert words in (await bench.client.get("/operating")).text
 
 
+async def test_every_kind_of_discrepancy_is_explained(bench: Bench):
+    found = [RecordDiscrepancy(f"at://{did(4)}/community.lexicon.calendar.event/{one}", one) for one in Discrepancy]
+    async with bench.db.transaction() as tx:
+        await discrepancies.note(tx, did(4), [], found)
+    shown = (await bench.client.get("/operating")).text
+    assert "What this site shows differs from the record" in shown
+    assert "<strong></strong>" not in shown
+
+
 async def test_records_are_named_by_kind(bench: Bench):
     async with bench.db.transaction() as tx:
         for kind in PublicationKind:

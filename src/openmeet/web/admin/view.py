@@ -30,6 +30,7 @@ DISAGREEMENT_LABELS: Final = {
     Discrepancy.PUBLICATION_LOST: lazy("The record is missing on the account server"),
     Discrepancy.PUBLICATION_DIFFERS: lazy("The record was changed on the account server"),
     Discrepancy.ROW_MISSING: lazy("A record has no event or answer on this site"),
+    Discrepancy.ROW_DIFFERS: lazy("What this site shows differs from the record"),
     Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer has no known record"),
 }
 STEP_LABELS: Final = {
