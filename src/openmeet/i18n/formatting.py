@@ -21,7 +21,6 @@ from babel.dates import (
     get_day_names,
     get_month_names,
     get_timezone_location,
-    get_timezone_name,
 )
 from markupsafe import Markup
 
@@ -198,13 +197,6 @@ def zone_of_series(zone: str) -> str:
     if zone[0] in "+-":
         return _offset_label(zone.replace(":", ""))
     return "UTC" if zone == "UTC" else gettext("%(city)s time", city=_zone_city(zone))
-
-
-def zone_name(zone: str) -> str:
-    """A time zone as an entry of the zone list: ``Europe/Berlin – Central European Time``."""
-    if zone == "UTC":
-        return "UTC"
-    return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=current().locale)}"
 
 
 def span(starts: datetime, ends: datetime | None, today: date | None = None) -> str:

@@ -16,7 +16,15 @@ from groundwork.errors import InvalidForm, TooMany, kind_of
 from groundwork.http.forms import form_with_problems, read_form
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.audit_log import BY_CLOCK, IN_ANOTHER_APP
-from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
+from openmeet.domain.groups.model import (
+    INSIDE,
+    MAX_KEY,
+    AnnouncementId,
+    Group,
+    GroupLogAction,
+    GroupLogEntry,
+    GroupRole,
+)
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -44,6 +52,7 @@ _BY_SELF = {
     GroupLogAction.ANNOUNCED: lazy("announced something"),
     GroupLogAction.DELETED: lazy("deleted the group"),
     GroupLogAction.SUCCESSION_ASKED: lazy("asked to take the group over"),
+    GroupLogAction.SUCCEEDED: lazy("replaced the group’s copy in other apps"),
 }
 _ABOUT = {
     GroupLogAction.APPROVED: lazy("let in %(who)s"),
@@ -135,39 +144,62 @@ def _action_text(entry: GroupLogEntry, names: Mapping[UserId, str]) -> str:
             GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s isn’t taking over", name=member_name),
         }.get(entry.act, _new_role(entry, member_name))
     match entry.act:
-        case GroupLogAction.ROLE_CHANGED if entry.after is not None:
-            return gettext("made %(them)s %(after)s", them=member_name, after=role_label(entry.after))
+        case GroupLogAction.ROLE_CHANGED:
+            return _made(entry, member_name)
         case (
             GroupLogAction.HANDED_OVER
             | GroupLogAction.TAKEN_OVER
             | GroupLogAction.TAKEN_BACK
             | GroupLogAction.PASSED_ON
         ):
-            return gettext("handed the group over to %(them)s", them=_new_role(entry, member_name))
+            return _new_owner_text(entry, member_name)
         case GroupLogAction.SUCCESSION_ARRANGED:
             return (
                 gettext("named %(them)s as the next owner", them=member_name)
                 if entry.user_id != entry.acted_by
                 else gettext("changed who’s next in line")
             )
+        case GroupLogAction.OFFER_ENDED if entry.user_id == entry.acted_by:
+            return gettext("declined to own the group")
+        case GroupLogAction.SUCCESSION_STOPPED if entry.user_id == entry.acted_by:
+            return gettext("no longer asks to take the group over")
         case GroupLogAction.INVITED:
-            return gettext("invited %(note)s by e-mail", note=entry.note)
-        case GroupLogAction.ADDRESS_CHANGED:
+            return ngettext(
+                "invited %(number)s person by e-mail", "invited %(number)s people by e-mail", int(entry.note)
+            )
+        case GroupLogAction.ADDRESS_CHANGED if entry.note:
             return gettext("chose the address %(note)s", note=entry.note)
+        case GroupLogAction.ADDRESS_CHANGED:
+            return gettext("created a new link for the group")
         case GroupLogAction.DID_FOLLOWED:
             return gettext("made the group follow %(note)s", note=entry.note)
         case GroupLogAction.DID_UNFOLLOWED:
             return gettext("made the group unfollow %(note)s", note=entry.note)
+        case GroupLogAction.ACCOUNT_OPENED:
+            return gettext("gave the group its own account, @%(handle)s", handle=entry.note)
         case _:
             return _ABOUT[entry.act].filled(who=member_name) if entry.act in _ABOUT else str(_BY_SELF[entry.act])
 
 
+def _new_owner_text(entry: GroupLogEntry, member_name: str) -> str:
+    """A change of owner has two entries: one about the new owner, one about the former owner, who becomes an admin."""
+    if entry.after is not GroupRole.OWNER:
+        return _made(entry, member_name)
+    if entry.user_id == entry.acted_by:
+        return gettext("became the owner of the group")
+    return gettext("handed the group over to %(them)s", them=member_name)
+
+
+def _made(entry: GroupLogEntry, member_name: str) -> str:
+    if entry.after is None or entry.after not in INSIDE:
+        return member_name
+    return gettext("made %(them)s %(after)s", them=member_name, after=role_label(entry.after))
+
+
 def _new_role(entry: GroupLogEntry, member_name: str) -> str:
-    return (
-        gettext("%(them)s is %(after)s", them=member_name, after=role_label(entry.after))
-        if entry.after is not None and entry.after in set(GroupRole)
-        else member_name
-    )
+    if entry.after is None or entry.after not in INSIDE:
+        return member_name
+    return gettext("%(them)s is %(after)s", them=member_name, after=role_label(entry.after))
 
 
 def routes() -> list[Route]:
