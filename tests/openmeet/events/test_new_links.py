@@ -112,6 +112,11 @@ async def test_a_new_link_for_a_group_ends_every_earlier_one(site):
         assert (await stranger.get(f"/groups/{answer.json()['slug']}")).status_code == 200
         assert (await stranger.get(f"/groups/{OLD}")).status_code == 410
         assert (await stranger.get(f"/api/groups/{OLD}")).status_code == 410
+        # Programs may use the id of a group instead of its slug. It never changes, so it opens no unlisted group.
+        by_id = f"/groups/{made.json()['id']}"
+        statuses = [(await stranger.get(path)).status_code for path in (by_id, f"/api{by_id}", f"{by_id}.atom")]
+        assert statuses == [404] * 3
+        assert (await host.get(f"/api{by_id}", headers=ana)).status_code == 200
         async with site.db.reader() as reader:
             assert await groups.is_slug_taken(reader, GroupSlug(OLD), by_others_than=GroupId("another"))
             assert await slugs.subject_of(reader, LinkKind.GROUP, OLD) is not None

@@ -78,6 +78,16 @@ async def test_lists_continue_at_their_cursor(client, ana):
     assert [one["name"] for one in (await client.get("/api/groups?q=chess")).json()["groups"]] == ["Chess"]
 
 
+async def test_a_cursor_does_not_reveal_where_a_hidden_group_stands_in_the_alphabet(client, ana, ben):
+    await make(client, ana, name="Dominoes")
+    hidden = (await client.get(await make(client, ana, name="Chess", visibility="private"), headers=ana)).json()["id"]
+    for who in ({}, ben):
+        assert (await client.get(f"/api/groups?cursor={hidden}", headers=who)).status_code == 400
+        assert "Dominoes" in (await client.get(f"/groups?after={hidden}", headers=who)).text
+    mine = await client.get(f"/api/my/groups?cursor={hidden}", headers=ana)
+    assert [one["name"] for one in mine.json()["groups"]] == ["Dominoes"]
+
+
 async def test_requesting_deciding_and_leaving(client, ana, ben):
     path = await make(client, ana, joinPolicy="request", joinQuestion="Why us?")
     assert (await client.put(f"{path}/membership", json={}, headers=ben)).status_code == 400

@@ -118,9 +118,17 @@ async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tup
 
     Raises NotFound, whether the group does not exist or is hidden from the viewer, and Gone.
     """
-    group = await queries.by_slug(reader, slug)
-    membership = await queries.find_member(reader, group.id, viewer) if group and viewer else None
-    return rules.require_visible(group, membership.role if membership else None), membership
+    return await _require_visible(reader, await queries.by_slug(reader, slug), slug, viewer)
+
+
+async def position_in_lists(reader: Reader, group_id: GroupId, viewer: UserId | None) -> tuple[str, str] | None:
+    """The position of a group in lists by name. None if it is in no list of this viewer: it would reveal the name."""
+    group = await queries.by_id(reader, group_id)
+    membership = await queries.find_member(reader, group_id, viewer) if viewer else None
+    is_own = membership is not None and membership.role in {*INSIDE, GroupRole.PENDING}
+    if group is None or (group.details.visibility is not GroupVisibility.PUBLIC and not is_own):
+        return None
+    return queries.search_text(group.details), group.id
 
 
 async def lock_for(
@@ -142,8 +150,18 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
     group = await queries.by_slug(tx, slug)
     if group is not None:
         group = await queries.lock(tx, group.id)
-    membership = await queries.find_member(tx, group.id, caller.user_id) if group else None
-    return rules.require_visible(group, membership.role if membership else None), membership
+    return await _require_visible(tx, group, slug, caller.user_id)
+
+
+async def _require_visible(
+    reader: Reader, group: Group | None, slug: GroupSlug, viewer: UserId | None
+) -> tuple[Group, Membership | None]:
+    """``visible`` for the group that was found by ``slug``, which may be its id."""
+    membership = await queries.find_member(reader, group.id, viewer) if group and viewer else None
+    role = membership.role if membership else None
+    if group is not None and slug == GroupSlug(group.id) and not rules.may_find_by_id(group, role):
+        group = None
+    return rules.require_visible(group, role), membership
 
 
 async def edit(

@@ -148,7 +148,9 @@ def member_of(row: Row) -> Membership:
 
 
 async def by_slug(reader: Reader, slug: GroupSlug) -> Group | None:
-    """The group that has, or had, this slug; its ``slug`` differs if it was a former one. The group's id works as well."""
+    """The group that has, or had, this slug; its ``slug`` differs if it was a former one. The group's id works as well;
+    ``rules.may_find_by_id`` decides for whom.
+    """
     row = await reader.fetch_one(
         f"select {COLUMNS} from groups g where g.slug = :slug or g.id = :slug or g.id = (select s.group_id from"
         " group_slugs s where s.slug = :slug) order by case when g.slug = :slug then 0 when g.id = :slug then 2 else 1 end"

@@ -153,6 +153,13 @@ def may_see(group: Group, role: GroupRole | None) -> bool:
     return group.details.visibility is not GroupVisibility.PRIVATE or may(role, GroupPermission.VIEW)
 
 
+def may_find_by_id(group: Group, role: GroupRole | None) -> bool:
+    """Whether somebody with this role may use the group's id instead of its slug. The id never changes, so for other
+    people it would be a link to an unlisted group that nobody can replace.
+    """
+    return group.details.visibility is GroupVisibility.PUBLIC or may(role, GroupPermission.VIEW)
+
+
 def require_visible(group: Group | None, role: GroupRole | None) -> Group:
     """Return the group if a person with this role may see it.
 

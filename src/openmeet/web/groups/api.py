@@ -51,7 +51,7 @@ async def list_groups(request: Request) -> Response:
     words = request.query_params.get("q", "").split()
     source = query.source_of(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
-        after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
+        after = await _parse_cursor(reader, request)
         groups = await membership_queries.listed(
             reader,
             words,
@@ -67,7 +67,7 @@ async def list_groups(request: Request) -> Response:
 async def list_mine(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
+        after = await _parse_cursor(reader, request)
         groups = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
         return json_response(await _group_list(reader, request, groups, limit))
 
@@ -161,13 +161,14 @@ async def leave(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
+async def _parse_cursor(reader: Reader, request: Request) -> tuple[str, str] | None:
+    cursor = request.query_params.get("cursor", "")
     if not cursor:
         return None
-    last = await queries.by_id(reader, GroupId(cursor))
-    if last is None:
+    position = await actions.position_in_lists(reader, GroupId(cursor), viewer_of(request))
+    if position is None:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
-    return queries.search_text(last.details), last.id
+    return position
 
 
 async def _group_list(reader: Reader, request: Request, groups: list[ListedGroup], limit: int) -> GroupList:

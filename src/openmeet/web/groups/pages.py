@@ -73,7 +73,8 @@ async def show_groups(request: Request) -> Response:
             groups = await membership_queries.of_user(reader, viewer, limit=view.MAX_OF_ONE)
             followed = await membership_queries.followed_by(reader, viewer, limit=view.MAX_OF_ONE)
         else:
-            after = await _parse_cursor(reader, request.query_params.get("after", ""))
+            # An invalid cursor starts at the beginning.
+            after = await actions.position_in_lists(reader, GroupId(request.query_params.get("after", "")), viewer)
             groups = await membership_queries.listed(
                 reader,
                 words.split(),
@@ -101,12 +102,6 @@ async def show_groups(request: Request) -> Response:
         "is_later": bool(request.query_params.get("after")),
     }
     return page(request, "groups/groups.html", context)
-
-
-async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
-    """The cursor. An invalid one starts at the beginning."""
-    last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
-    return None if last is None else (queries.search_text(last.details), last.id)
 
 
 async def show_group(request: Request) -> Response:

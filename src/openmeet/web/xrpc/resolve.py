@@ -8,12 +8,13 @@ from urllib.parse import unquote, urlsplit
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import Gone, NotFound
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access, event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupRole, GroupSlug
@@ -96,15 +97,24 @@ async def find_group(
 ) -> tuple[Group, GroupRole | None] | None:
     """The group with this page URL (which may contain an earlier slug) or record URI, if this user may see it."""
     uri = _canonical_uri(url_or_uri)
-    if uri is not None:
-        group = await by_any_record(reader, uri)
-    else:
+    if uri is None:
         slug = _slug_of(url_or_uri, "groups", public_url)
-        group = None if slug is None else await group_queries.by_slug(reader, GroupSlug(slug))
+        return None if slug is None else await _group_with_slug(reader, GroupSlug(slug), viewer)
+    group = await by_any_record(reader, uri)
     if group is None:
         return None
     role = await group_queries.role_in(reader, group.id, viewer)
     return (group, role) if group_rules.may_see(group, role) else None
+
+
+async def _group_with_slug(
+    reader: Reader, slug: GroupSlug, viewer: UserId | None
+) -> tuple[Group, GroupRole | None] | None:
+    try:
+        group, membership = await group_actions.visible(reader, slug, viewer)
+    except (NotFound, Gone):
+        return None
+    return group, membership.role if membership else None
 
 
 def _canonical_uri(text: str) -> str | None:
