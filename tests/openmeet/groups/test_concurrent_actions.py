@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Refused
-from openmeet.domain.groups import actions, administration
+from openmeet.domain.groups import actions, administration, membership_queries
 from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -31,7 +31,7 @@ async def test_a_banned_person_follows_nothing(db: Database) -> None:
             ben = await person(tx, f"Ben {at}")
         is_stopped = await run_interleaved(db, following(ben, group), banning(ana, ben, group), at)
         async with db.reader() as reader:
-            assert not await actions.is_following(reader, group.id, ben.user_id), at
+            assert not await membership_queries.is_following(reader, group.id, ben.user_id), at
         if not is_stopped:
             break
     assert at > 3

@@ -4,7 +4,15 @@ import pytest
 
 from groundwork.outbox import jobs
 from openmeet.domain.account_merge.reassignments import reassign_groups
-from openmeet.domain.groups import actions, administration, announcements, followed_dids, ownership, queries
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    announcements,
+    followed_dids,
+    membership_queries,
+    ownership,
+    queries,
+)
 from openmeet.domain.groups.model import GroupRole
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import add_member, group_by, role_of
@@ -96,5 +104,5 @@ async def test_a_ban_also_ends_what_the_remaining_account_had(db, had_a_role):
         await administration.ban(tx, owner, group.slug, old.user_id)
         await reassign_groups(tx, old.user_id, ana.user_id)
         assert await role_of(tx, group, ana) is GroupRole.BANNED
-        assert not await actions.is_following(tx, group.id, ana.user_id)
+        assert not await membership_queries.is_following(tx, group.id, ana.user_id)
         assert await jobs.find(tx, JobKind.LEFT_GROUP, ana.user_id) is not None

@@ -48,8 +48,8 @@ _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Lengths of the random suffix of a generated slug (``domain.slugs``): ten characters now; five or eight in older slugs.
 _RANDOM: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]+\Z")
 _RANDOM_LENGTHS: Final = frozenset({5, 8, 10})
-# A chosen slug may not look like one that older versions generated, whatever the group's name.
-_MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
+# A chosen slug must not look like one that older versions generated, whatever the group's name.
+_GENERATED_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
 # Reserved words: URLs of pages use them in the same position.
 _RESERVED_SLUGS: Final = frozenset({"new", "invitations", "mine"})
 
@@ -192,7 +192,7 @@ async def change(tx: Transaction, before: Group, edited: Group, *, by: UserId, i
     """
     details = edited.details
     after = replace(edited, revision=before.revision + 1, updated_at=tx.now)
-    if _is_made(before.slug, before.details.name):
+    if _is_generated(before.slug, before.details.name):
         is_renamed = slug_words(details.name, otherwise="group") != slug_words(before.details.name, otherwise="group")
     else:
         is_renamed = details.visibility is not GroupVisibility.PUBLIC
@@ -231,8 +231,8 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, slug_
         return group
     if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _RESERVED_SLUGS:
         raise InvalidForm({"address": GroupReason.MALFORMED_ADDRESS(most=MAX_ADDRESS)})
-    looks_made = _MADE_EARLIER.search(address) is not None or _is_made(address, group.details.name)
-    if looks_made or await queries.is_slug_taken(tx, address, by_others_than=group.id):
+    looks_generated = _GENERATED_EARLIER.search(address) is not None or _is_generated(address, group.details.name)
+    if looks_generated or await queries.is_slug_taken(tx, address, by_others_than=group.id):
         raise InvalidForm({"address": GroupReason.ADDRESS_TAKEN})
     await queries.keep_slug(tx, group.slug, group.id)
     after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
@@ -359,6 +359,27 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
     return saved
 
 
+async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
+    """Follow the group to be notified of new events. Calling it again with another ``enabled`` turns notifications on
+    or off.
+
+    Raises NotFound, Refused (``NotWelcome``).
+    """
+    # Locked, because a ban ends the following of the group, also one that begins at the same time.
+    group, membership = await lock_visible(tx, caller, slug)
+    await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_FOLLOW)
+    if membership is not None and membership.role is GroupRole.BANNED:
+        raise Refused(GroupReason.CANNOT_FOLLOW, name="NotWelcome")
+    await membership_queries.put_follower(tx, group.id, caller.user_id, notifications_enabled=enabled)
+    return group
+
+
+async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug) -> None:
+    """Stop following the group. Idempotent. Raises NotFound."""
+    group, _ = await visible(tx, slug, caller.user_id)
+    await membership_queries.end_following(tx, group.id, caller.user_id)
+
+
 async def put(
     tx: Transaction,
     membership: Membership,
@@ -409,58 +430,10 @@ async def _notify_webhooks(tx: Transaction, group: Group) -> None:
     await enqueue_deliveries(tx, WebhookEvent.GROUP, [ChangedSubject(group.id, (group.owner_id,), group.id)])
 
 
-def _is_made(slug: GroupSlug, name: str) -> bool:
+def _is_generated(slug: GroupSlug, name: str) -> bool:
     """Whether the slug was generated from this name. The length alone does not decide: a chosen slug may also end in a
     ten-letter word.
     """
     words = slug_words(name, otherwise="group")
     random = slug.removeprefix(words)
     return random != slug and len(random) - 1 in _RANDOM_LENGTHS and _RANDOM.fullmatch(random) is not None
-
-
-async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
-    """Follow the group to be notified of new events. Calling it again with another ``enabled`` turns notifications on
-    or off.
-
-    Raises NotFound, Refused (``NotWelcome``).
-    """
-    # Locked, because a ban ends the following of the group, also one that begins at the same time.
-    group, membership = await lock_visible(tx, caller, slug)
-    await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_FOLLOW)
-    if membership is not None and membership.role is GroupRole.BANNED:
-        raise Refused(GroupReason.CANNOT_FOLLOW, name="NotWelcome")
-    await tx.execute(
-        """
-        insert into group_followers (group_id, user_id, notifications_enabled, created_at, updated_at)
-        values (:group_id, :user_id, :enabled, :now, :now)
-            on conflict (group_id, user_id) do update
-           set notifications_enabled = excluded.notifications_enabled, updated_at = excluded.updated_at
-        """,
-        group_id=group.id,
-        user_id=caller.user_id,
-        enabled=int(enabled),
-        now=tx.now,
-    )
-    return group
-
-
-async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug) -> None:
-    """Stop following the group. Idempotent. Raises NotFound."""
-    group, _ = await visible(tx, slug, caller.user_id)
-    await membership_queries.end_following(tx, group.id, caller.user_id)
-
-
-async def is_following(reader: Reader, group_id: GroupId, user_id: UserId) -> bool:
-    row = await reader.fetch_one(
-        "select 1 as found from group_followers where group_id = :group_id and user_id = :user_id",
-        group_id=group_id,
-        user_id=user_id,
-    )
-    return row is not None
-
-
-async def count(reader: Reader, group_id: GroupId) -> int:
-    row = await reader.fetch_one(
-        "select count(*) as followers from group_followers where group_id = :group_id", group_id=group_id
-    )
-    return int(row["followers"]) if row else 0

@@ -124,6 +124,38 @@ def is_unwelcome_at(host: str, group: str, other: str) -> str:
     return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
 
 
+async def put_follower(tx: Transaction, group_id: GroupId, user_id: UserId, *, notifications_enabled: bool) -> None:
+    """Add this person to the group's followers, or turn their notifications on or off."""
+    await tx.execute(
+        """
+        insert into group_followers (group_id, user_id, notifications_enabled, created_at, updated_at)
+        values (:group_id, :user_id, :enabled, :now, :now)
+            on conflict (group_id, user_id) do update
+           set notifications_enabled = excluded.notifications_enabled, updated_at = excluded.updated_at
+        """,
+        group_id=group_id,
+        user_id=user_id,
+        enabled=int(notifications_enabled),
+        now=tx.now,
+    )
+
+
+async def is_following(reader: Reader, group_id: GroupId, user_id: UserId) -> bool:
+    row = await reader.fetch_one(
+        "select 1 as found from group_followers where group_id = :group_id and user_id = :user_id",
+        group_id=group_id,
+        user_id=user_id,
+    )
+    return row is not None
+
+
+async def count_followers(reader: Reader, group_id: GroupId) -> int:
+    row = await reader.fetch_one(
+        "select count(*) as followers from group_followers where group_id = :group_id", group_id=group_id
+    )
+    return int(row["followers"]) if row else 0
+
+
 async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
     """Remove this person from the group's followers."""
     await tx.execute(

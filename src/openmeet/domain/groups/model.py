@@ -220,7 +220,7 @@ class GroupPublication:
     picture_revision: int = 0
 
 
-NOWHERE: Final = GroupPublication()
+NOT_PUBLISHED: Final = GroupPublication()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class Group:
     created_at: Instant
     updated_at: Instant
     is_hidden: bool = False
-    network: GroupPublication = NOWHERE
+    network: GroupPublication = NOT_PUBLISHED
     picture: Picture | None = None
 
     @property

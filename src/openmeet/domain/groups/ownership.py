@@ -46,7 +46,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if to == caller.user_id:
         raise Refused(GroupReason.ONE_OWNER, name="OneOwner")
-    heir = await _inside(tx, group, to)
+    heir = await _require_member(tx, group, to)
     await raise_if_blocked(tx, caller.user_id, to, refusal=GroupReason.CANNOT_OFFER)
     if group.offer is not None and group.offer.heir_id == to:
         return group
@@ -108,7 +108,7 @@ async def arrange(
         raise InvalidForm(problems)
     did = None
     if backup is not None:
-        await _inside(tx, group, backup)
+        await _require_member(tx, group, backup)
         if backup != group.succession_plan.backup_admin_id:
             await raise_if_blocked(tx, caller.user_id, backup, refusal=GroupReason.CANNOT_NAME)
         did = next((one.did for one in await of_user(tx, backup)), None)
@@ -244,8 +244,8 @@ async def remove_from_group(tx: Transaction, group_id: GroupId, user_id: UserId)
             return
         group = await _change_owner(tx, group, successors[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
         await notify.of_ownership(tx, group, [successors[0].user_id], what="passed_on", who=None)
-        membership = await _inside(tx, group, user_id)
-    await _forget_in(tx, group, user_id)
+        membership = await _require_member(tx, group, user_id)
+    await _leave_succession(tx, group, user_id)
     if membership.role in INSIDE or membership.role is GroupRole.PENDING:
         left = replace(membership, role=GroupRole.LEFT, answer="", revision=membership.revision + 1)
         await queries.put_member(tx, left)
@@ -254,7 +254,7 @@ async def remove_from_group(tx: Transaction, group_id: GroupId, user_id: UserId)
         )
 
 
-async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
+async def _leave_succession(tx: Transaction, group: Group, user_id: UserId) -> None:
     """Erase the group's offer, succession and succession plan where they involve a person who has left."""
     after = group
     if group.succession_plan.backup_admin_id == user_id:
@@ -296,7 +296,7 @@ async def _complete(tx: Transaction, group: Group, successor: UserId, *, note: s
     return after
 
 
-async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
+async def _require_member(tx: Transaction, group: Group, user_id: UserId) -> Membership:
     membership = await queries.find_member(tx, group.id, user_id)
     if membership is None or membership.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
@@ -307,8 +307,8 @@ async def _change_owner(
     tx: Transaction, group: Group, to: UserId, act: GroupLogAction, *, by: UserId, note: str = ""
 ) -> Group:
     """Change the owner of a locked group. The former owner stays as an admin."""
-    heir = await _inside(tx, group, to)
-    owner = await _inside(tx, group, group.owner_id)
+    heir = await _require_member(tx, group, to)
+    owner = await _require_member(tx, group, group.owner_id)
     # Demote first, then promote, because the database allows only one owner at any moment.
     await queries.put_member(tx, replace(owner, role=GroupRole.ADMIN, revision=owner.revision + 1))
     await queries.put_member(tx, replace(heir, role=GroupRole.OWNER, revision=heir.revision + 1))
@@ -345,7 +345,7 @@ _TRACES = """
 _LAST_SEEN = f"select max(at) as at from ({_TRACES.format(who=':user_id')}) as traces"
 
 # Groups whose backup admin is a member and whose owner has been inactive for as long as the owner chose.
-_WITHOUT_OWNER = f"""
+_WITH_ABSENT_OWNER = f"""
     select g.id from groups g
       join group_members m on m.group_id = g.id and m.user_id = g.backup_admin_id
        and m.role in ({roles_sql(BELOW_OWNER)})
@@ -366,9 +366,9 @@ async def last_seen(reader: Reader, user_id: UserId) -> Instant:
     return Instant(row["at"]) if row and row["at"] is not None else Instant(0)
 
 
-async def without_owner(reader: Reader) -> list[GroupId]:
+async def groups_with_absent_owner(reader: Reader) -> list[GroupId]:
     """Return groups whose backup admin is due to take over from an absent owner."""
-    return [GroupId(row["id"]) for row in await reader.fetch(_WITHOUT_OWNER, now=reader.now)]
+    return [GroupId(row["id"]) for row in await reader.fetch(_WITH_ABSENT_OWNER, now=reader.now)]
 
 
 async def groups_in_succession(reader: Reader) -> list[GroupId]:
@@ -406,16 +406,16 @@ async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
 async def run_successions(db: Database) -> int:
     """Scheduled task: start and advance successions that are due. Returns the number of groups changed."""
     async with db.reader() as reader:
-        alone = await without_owner(reader)
+        due = await groups_with_absent_owner(reader)
         running = await groups_in_succession(reader)
 
     async def start(group_id: GroupId) -> int:
         async with db.transaction() as tx:
             return await start_when_due(tx, group_id)
 
-    async def go_on(group_id: GroupId) -> int:
+    async def advance_one(group_id: GroupId) -> int:
         async with db.transaction() as tx:
             return await advance(tx, group_id) is not None
 
-    started = await each_with_backoff(db, "group_successions", alone, start)
-    return started + await each_with_backoff(db, "group_successions", running, go_on)
+    started = await each_with_backoff(db, "group_successions", due, start)
+    return started + await each_with_backoff(db, "group_successions", running, advance_one)

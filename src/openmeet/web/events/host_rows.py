@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.groups import actions as group_actions
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility
 from openmeet.domain.page_paths import group_path
@@ -73,6 +73,6 @@ async def _group_row(reader: Reader, viewer: UserId | None, group: Group) -> Hos
         avatar_of(group.id, group.details.name),
         path,
         f"{path}/follow" if can_follow else "",
-        can_follow and viewer is not None and await group_actions.is_following(reader, group.id, viewer),
+        can_follow and viewer is not None and await membership_queries.is_following(reader, group.id, viewer),
         is_group=True,
     )

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, announcements, audit_log, followed_dids, rules
+from openmeet.domain.groups import actions, announcements, audit_log, followed_dids, membership_queries, rules
 from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
@@ -178,7 +178,7 @@ async def follow_group(request: Request) -> Response:
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
         group = await actions.follow(tx, caller, group_slug_of(request), enabled=enabled)
-        return json_response(FollowersOutput(await actions.count(tx, group.id), is_following=True))
+        return json_response(FollowersOutput(await membership_queries.count_followers(tx, group.id), is_following=True))
 
 
 async def unfollow_group(request: Request) -> Response:

@@ -197,13 +197,13 @@ def _mails_output(mails: InvitationPreview, *, is_sent: bool) -> MailsOutput:
     )
 
 
-_DOORS = "/api/groups/{slug}/invitations"
-_DOOR = "/api/group-invitations/{token}"
+_INVITATIONS = "/api/groups/{slug}/invitations"
+_INVITATION = "/api/group-invitations/{token}"
 
 OPERATIONS = (
     ApiOperation(
         "GET",
-        _DOORS,
+        _INVITATIONS,
         "listInvitations",
         "Valid invitations, for people who can invite",
         list_invitations,
@@ -213,7 +213,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "POST",
-        _DOORS,
+        _INVITATIONS,
         "inviteByLink",
         "Create an invitation link",
         invite_by_link,
@@ -233,7 +233,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "DELETE",
-        _DOORS + "/{invitation}",
+        _INVITATIONS + "/{invitation}",
         "revokeInvitation",
         "Withdraw an invitation",
         revoke,
@@ -242,7 +242,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "GET",
-        _DOOR,
+        _INVITATION,
         "showInvitation",
         "The group of an invitation, for anyone with its token; changes nothing",
         show_invitation,
@@ -252,7 +252,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "POST",
-        _DOOR,
+        _INVITATION,
         "acceptInvitation",
         "Accept an invitation",
         accept,
@@ -261,7 +261,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "DELETE",
-        _DOOR,
+        _INVITATION,
         "declineInvitation",
         "Decline an invitation sent by e-mail; the group does not write to this address again",
         decline,

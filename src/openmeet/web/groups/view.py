@@ -18,7 +18,7 @@ from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of_group, tone_of_group
 from openmeet.domain.events.model import Event
-from openmeet.domain.groups import actions, announcements, queries
+from openmeet.domain.groups import announcements, membership_queries, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -210,9 +210,9 @@ async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState
         "public_url": public_url,
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,
-        "followers": await actions.count(reader, group.id),
+        "followers": await membership_queries.count_followers(reader, group.id),
         "labelled": await _hiding_labels(reader, group),
-        "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
+        "is_following": viewer is not None and await membership_queries.is_following(reader, group.id, viewer),
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
         "announcements": [_announcement_view(one, names, group, reader.now) for one in announced],
         "announcement_key": form_state.value("submission") or secrets.token_urlsafe(16),
