@@ -278,6 +278,18 @@ async def test_banned_people_stay_out_until_the_ban_is_lifted(db):
         assert (await actions.join(tx, ben, group.slug)).role is GroupRole.MEMBER
 
 
+async def test_only_people_who_have_to_do_with_the_group_can_be_banned(db):
+    """The list of banned people shows names, so it would tell the name of anybody whose id is known."""
+    ana, group = await club(db)
+    ben = await stranger(db)
+    with pytest.raises(NotFound):
+        async with db.transaction() as tx:
+            await administration.ban(tx, ana, group.slug, ben.user_id)
+    async with db.transaction() as tx:
+        await actions.follow(tx, ben, group.slug)
+        assert (await administration.ban(tx, ana, group.slug, ben.user_id)).role is GroupRole.BANNED
+
+
 async def test_admins_cannot_change_other_admins(db):
     ana, group = await club(db)
     ben = await someone(db, group, ana, "Ben", GroupRole.ADMIN)

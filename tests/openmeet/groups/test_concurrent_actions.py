@@ -29,6 +29,8 @@ async def test_a_banned_person_follows_nothing(db: Database) -> None:
     for at in count(1):
         async with db.transaction() as tx:
             ben = await person(tx, f"Ben {at}")
+            await actions.join(tx, ben, group.slug)
+            await actions.leave(tx, ben, group.slug)
         is_stopped = await run_interleaved(db, following(ben, group), banning(ana, ben, group), at)
         async with db.reader() as reader:
             assert not await membership_queries.is_following(reader, group.id, ben.user_id), at

@@ -130,6 +130,9 @@ async def _banned_while(db: Database, begin_work: Begin, at: int, *, is_ban_firs
     async with db.transaction() as tx:
         ana, ben = await person(tx, f"Ana{at}"), await person(tx, f"Ben{at}")
         group = await group_by(tx, ana)
+        # Only people who have to do with the group can be banned.
+        await groups.join(tx, ben, group.slug)
+        await groups.leave(tx, ben, group.slug)
         work = _trying(await begin_work(tx, ana, ben, group))
 
     async def ban(db: Database) -> None:

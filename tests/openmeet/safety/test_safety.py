@@ -232,6 +232,7 @@ async def test_a_member_does_not_learn_who_asks_to_join_or_is_banned(db):
         group = await group_by(tx, ana, join_policy=JoinPolicy.REQUEST.value)
         ben = await add_member(tx, group, ana, "Ben")
         await groups.join(tx, eve, group.slug)
+        await groups.follow(tx, mallory, group.slug)
         await administration.ban(tx, ana, group.slug, mallory.user_id)
         for who in (eve, mallory):
             assert not await may_know(tx, ben.user_id, who.user_id)

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups import audit_log, invitation_queries, notify, queries, rules
+from openmeet.domain.groups import audit_log, invitation_queries, membership_queries, notify, queries, rules
 from openmeet.domain.groups.actions import lock_for, put
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -32,7 +32,6 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
-from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import INVALID_LINK
 from openmeet.outbox import email_suppressions
@@ -95,12 +94,12 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
     """Ban a person from the group. They need not be a member: they may only have RSVP'd to its events. A job ends their
     RSVPs to upcoming events of the group.
 
-    Raises NotFound, Forbidden.
+    Raises NotFound (also if they have nothing to do with the group), Forbidden.
     """
     group, own_role = await lock_for(tx, caller, slug, GroupPermission.BAN)
     member = await queries.find_member(tx, group.id, user_id)
     if member is None:
-        if await user_queries.by_id(tx, user_id) is None:
+        if not await membership_queries.is_involved(tx, group.id, user_id):
             raise NotFound(GroupReason.NOT_A_MEMBER)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
         membership = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)

@@ -124,6 +124,32 @@ def is_unwelcome_at(host: str, group: str, other: str) -> str:
     return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
 
 
+async def is_involved(reader: Reader, group_id: GroupId, user_id: UserId) -> bool:
+    """Whether the person answered an event of the group, hosts one, follows the group or one of its series, or wrote in
+    one of its chats. The people who run the group may see the names of those whom they ban. Otherwise they would learn
+    the name of any user whose id they know.
+    """
+    row = await reader.fetch_one(
+        """
+        select 1 as found from users u where u.id = :user_id and (
+          exists (select 1 from attendances a join events e on e.id = a.event_id
+                   where a.user_id = u.id and e.group_id = :group_id)
+          or exists (select 1 from event_co_hosts h join events e on e.id = h.event_id
+                      where h.user_id = u.id and e.group_id = :group_id)
+          or exists (select 1 from events e where e.author_id = u.id and e.group_id = :group_id)
+          or exists (select 1 from group_followers f where f.user_id = u.id and f.group_id = :group_id)
+          or exists (select 1 from event_series_followers f join event_series s on s.id = f.series_id
+                      where f.user_id = u.id and s.group_id = :group_id)
+          or exists (select 1 from chat_messages m join chat_rooms r on r.id = m.room_id
+                       left join events e on e.id = r.event_id left join event_series s on s.id = r.series_id
+                      where m.user_id = u.id and :group_id in (r.group_id, e.group_id, s.group_id)))
+        """,
+        group_id=group_id,
+        user_id=user_id,
+    )
+    return row is not None
+
+
 async def put_follower(tx: Transaction, group_id: GroupId, user_id: UserId, *, notifications_enabled: bool) -> None:
     """Add this person to the group's followers, or turn their notifications on or off."""
     await tx.execute(
