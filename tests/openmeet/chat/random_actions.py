@@ -159,6 +159,9 @@ class Play:
     async def sanction(self, who: Guest) -> str:
         if self.allowed(who) is Access.MODERATE:
             return "runs the room"
+        async with self.db.reader() as reader:
+            if not await sanctions.is_known_in(reader, self.room, who.caller.user_id):
+                return "is not in the room"
         async with self.db.transaction() as tx:
             if who.sanctions:
                 await sanctions.lift(tx, self.ana, self.room.id, who.caller.user_id)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from groundwork.clock import HOUR
-from groundwork.errors import Refused
+from groundwork.errors import NotFound, Refused
 from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -90,6 +90,14 @@ async def test_a_host_brings_back_what_a_host_removed_after_the_site_restored_it
         await messages.restore(tx, mod, one.id, SEALER, of_site=True)
         await messages.remove(tx, ana, one.id, "Still rude", SEALER)
         assert (await messages.restore(tx, ana, one.id, SEALER)).body == "You fools"
+
+
+async def test_hosts_can_ban_only_people_of_their_room(db):
+    """The page of a room shows the names of banned people, and a ban sends them the reason."""
+    async with db.transaction() as tx:
+        room, ana, _, _, mod = await town(tx)
+        with pytest.raises(NotFound):
+            await sanctions.sanction(tx, ana, room.id, mod.user_id, SanctionKind.BAN, reason="Read this")
 
 
 async def test_hosts_cannot_lift_or_replace_a_ban_by_the_site(db, clock):

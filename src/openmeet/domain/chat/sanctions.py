@@ -11,16 +11,17 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
-from openmeet.domain.chat import log, messages, room_queries
-from openmeet.domain.chat.access import access, require_access
+from openmeet.domain.chat import log, message_queries, messages, room_queries
+from openmeet.domain.chat.access import access, access_of_each, require_access
 from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
 from openmeet.domain.chat.message_queries import is_by_leaving
-from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, Room, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.notifications import chat_kinds
 from openmeet.domain.notifications.chat_kinds import ChatSanctioned
 from openmeet.domain.notifications.notify import Notice, notify
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
@@ -144,17 +145,19 @@ async def sanction(
     of_site: bool = False,
 ) -> Sanction:
     """Mute or ban a person, who is notified. A new decision replaces the previous one of the same kind by the same
-    side, hosts or community. With ``of_site``, a moderator of the community decides, who can also ban hosts.
+    side, hosts or community. Hosts decide only about people for whom ``is_known_in`` holds. With ``of_site``, a
+    moderator of the community decides, who can also ban hosts.
 
     Raises NotFound, Forbidden (``NotAModerator``), InvalidForm (``reason``, ``until``), Refused (``RunsTheRoom``).
     """
-    await room_queries.lock(tx, room)
+    locked = await room_queries.lock(tx, room)
     if not of_site:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
+    if locked is None:
+        raise NotFound(ChatReason.NO_SUCH_ROOM)
     checked_reason = reason.strip()
     _check_reason_and_end(checked_reason, until, tx.now)
-    person_row = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
-    if person_row is None:
+    if not (await user_queries.by_id(tx, person) if of_site else await is_known_in(tx, locked, person)):
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     if person == caller.user_id or (not of_site and await access(tx, room, person) is Access.MODERATE):
         raise Refused(ChatReason.RUNS_THE_ROOM, name="RunsTheRoom")
@@ -181,6 +184,17 @@ async def sanction(
         tx, chat_kinds.CHAT_SANCTIONED, Notice([person], room, number, ChatSanctioned(kind=kind.value, of_site=of_site))
     )
     return Sanction(room, person, kind, until, checked_reason, caller.user_id, tx.now, of_site)
+
+
+async def is_known_in(reader: Reader, room: Room, person: UserId) -> bool:
+    """Whether the person is in the room, wrote in it, or is muted or banned in it. Its moderators see the names of
+    these people only. Otherwise they would learn the name of any user whose id they know.
+    """
+    return (
+        (await access_of_each(reader, room, [person])).get(person, Access.NONE) is not Access.NONE
+        or await message_queries.has_written(reader, room.id, person)
+        or bool(await sanctions_in(reader, room.id, person))
+    )
 
 
 def _check_reason_and_end(reason: str, until: Instant | None, now: Instant) -> None:

@@ -14,7 +14,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.chat import message_queries, rooms, sanctions
+from openmeet.domain.chat import rooms, sanctions
 from openmeet.domain.chat.access import access_of_each, require_at_least
 from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
@@ -225,15 +225,9 @@ async def _find_room_and_person(find: Find, reader: Reader, request: Request) ->
     if room_page.room is None:
         raise NotFound(ChatReason.NO_ROOM_YET)
     person = UserId(request.path_params["person"])
-    reached = await access_of_each(reader, room_page.room, [person])
     in_group = await _role_in_group(reader, room_page, caller.user_id, person)
-    if (
-        reached.get(person, Access.NONE) is Access.NONE
-        and not (in_group is not None and in_group.is_banned)
-        and not await sanctions.sanctions_in(reader, room_page.room.id, person)
-        and not await message_queries.has_written(reader, room_page.room.id, person)
-    ):
-        # Otherwise the page would show the name of any user whose id is put into the URL.
+    is_banned_from_group = in_group is not None and in_group.is_banned
+    if not is_banned_from_group and not await sanctions.is_known_in(reader, room_page.room, person):
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return room_page, room_page.room, person
 
