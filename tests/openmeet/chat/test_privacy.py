@@ -6,6 +6,7 @@ from groundwork.clock import DAY
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import people, rooms
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
@@ -166,6 +167,21 @@ async def test_the_count_does_not_depend_on_the_search(db):
             for limit in (1, 10)
         ]
     assert set(others) == {1}
+
+
+async def test_hosts_do_not_learn_who_owns_an_invited_address(db):
+    """Hosts can let invited people read. They see the name of such a person only once that person has answered."""
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana)
+        room = await room_of(tx, ana, subject_of_event(event))
+        await rooms.change_settings(tx, ana, room.id, rooms.RoomSettings(audience={"pending": "read"}))
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert [one.name for one in (await people.members(tx, room, ana.user_id)).people] == ["Ana"]
+        assert [one.name for one in (await people.some_members(tx, room, ana.user_id, 6)).people] == ["Ana"]
+        assert await people.people_named(tx, room, ["ben"], ana.user_id) == {}
+        await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
+        assert [one.name for one in (await people.members(tx, room, ana.user_id)).people] == ["Ana", "Ben"]
 
 
 async def test_a_room_without_messages_lists_the_same_people(db):

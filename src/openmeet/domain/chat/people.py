@@ -7,6 +7,7 @@ from typing import Final
 from groundwork.database.expressions import escape_like, without_joiners, without_joiners_sql
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.access import (
     access_in,
@@ -79,8 +80,8 @@ async def members(
     limit: int = PAGE,
     after: tuple[str, str] | None = None,
 ) -> RoomMembers:
-    """The people in the room, which may not have been opened yet, ordered by name. Moderators see everyone by name; for
-    others, see ``_is_named``.
+    """The people in the room, which may not have been opened yet, ordered by name. ``_is_named`` decides whom the
+    viewer sees by name.
 
     Access and names are looked up only for as many people as a page may need, because a room can have tens of
     thousands. If most of them are not named, a page is shorter than its limit. Raises NotFound.
@@ -247,10 +248,12 @@ _VIEWER = "cast(:viewer as text)"
 def _is_named() -> str:
     """SQL condition on ``u`` and ``r``: ``:viewer`` may know that the person is in the room. ``:moderates`` is 0 or 1.
 
+    Moderators see everyone, except whose address was invited and has not answered: they must not learn who owns it.
     Everyone sees the names of hosts and of people who wrote in the room. People in the group see members and followers.
     People who answered publicly are shown to those who may see attendees, as on the event page.
     """
-    return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1
+    has_answered = f"(not {_has_rsvp(IS_UNANSWERED_INVITATION)} or {_has_rsvp(f'not {IS_UNANSWERED_INVITATION}')})"
+    return f"""(u.id = {_VIEWER} or cast(:moderates as integer) = 1 and {has_answered}
         or exists (select 1 from chat_messages w where w.room_id = r.id and w.user_id = u.id)
         or exists (select 1 from {related_people_sql("= u.id")} o where o.because in ('hosting', 'direct'))
         or {_is_seen_in_group()} or {_is_seen_to_come()})"""
@@ -267,12 +270,19 @@ def _is_seen_in_group() -> str:
 
 def _is_seen_to_come() -> str:
     # People who wait for a place or for the host's decision are left out, as on the page of the event.
+    return _has_rsvp(
+        "a.is_private = 0 and a.status in ('attending', 'attended', 'interested')"
+        f" and not {IS_UNANSWERED_INVITATION} and {sees_who_comes_sql('e', _VIEWER)}"
+    )
+
+
+def _has_rsvp(condition: str) -> str:
+    """SQL condition on ``u`` and ``r``: it holds for an RSVP ``a`` of the person to an event ``e`` of the room."""
     return f"""exists (
-        select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
-           and a.status in ('attending', 'attended', 'interested')
+        select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id
            and (e.id = r.event_id or r.series_id is not null
                and e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain))
-           and {sees_who_comes_sql("e", _VIEWER)})"""
+           and {condition})"""
 
 
 async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:
