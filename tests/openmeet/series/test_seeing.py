@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import Refused
 from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
@@ -17,7 +21,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.series.practice import dates, lock_series, weekly
+from tests.openmeet.series.practice import dates, give_rsvp, lock_series, weekly
 from tests.openmeet.site_under_test import Site, person, signed_in
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -82,13 +86,31 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
             series = await private(tx, ana, f"Choir {number}", in_group=GroupRole.ADMIN, ben=ben)
             await ownership.offer(tx, ana, series, ben.user_id)
             guest = await private(tx, ana, f"Walk {number}", ben=ben)
-            await invitations.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
+            first = (await dates(tx, guest))[0]
+            await invitations.invite(tx, ana, first.slug, "ben@example.org")
+            await give_rsvp(tx, ben, first)
             await ownership.offer(tx, ana, guest, ben.user_id)
         offers = await ownership.offered_to(tx, ben.user_id)
         few, many = StatementCounter(tx), StatementCounter(tx)
         assert len(await ownership.open_to(few, ben.user_id, offers[:2])) == 2
         assert len(await ownership.open_to(many, ben.user_id, offers)) == len(offers) == 12
         assert many.statements == few.statements <= 5
+
+
+async def test_the_owner_of_an_invited_address_is_offered_the_series_only_once_they_have_answered(
+    practice_db: Database,
+) -> None:
+    """Otherwise the list of people to whom it can be offered would tell the host who owns the address."""
+    async with practice_db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        series = await actions.create(tx, ana, Content("Practice"), weekly())
+        first = (await dates(tx, series))[0]
+        await invitations.invite(tx, ana, first.slug, "ben@example.org")
+        assert await ownership.candidates(tx, series) == []
+        with pytest.raises(Refused):
+            await ownership.offer(tx, ana, series, ben.user_id)
+        await give_rsvp(tx, ben, first, RsvpReply.DECLINED)
+        assert await ownership.candidates(tx, series) == [(ben.user_id, "Ben")]
 
 
 async def test_a_series_that_one_no_longer_sees_is_offered_nowhere(site: Site) -> None:

@@ -1,8 +1,8 @@
 """Transfer of a series: the owner offers it to somebody involved in it, and the transfer takes effect on acceptance.
 
-A series can be offered only to followers, attendees of a date and members of its group, so that an offer does not
-reveal who has a local account. All upcoming dates move with it. Records in the former host's repository stay and point
-to the new host's (``events.ownership``).
+A series can be offered only to followers, people who answered a date and members of its group, so that an offer does
+not reveal who has a local account. All upcoming dates move with it. Records in the former host's repository stay and
+point to the new host's (``events.ownership``).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from functools import partial
 
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.events.ownership import (
     SERIES_DECLINED,
@@ -54,7 +55,8 @@ _PART_OF_IT = f"""
          and not {is_block_between_sql("u.id", ":owner_id")} and (
            exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
         or exists (select 1 from events e join attendances a on a.event_id = e.id
-                    where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')
+                    where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected'
+                      and not {IS_UNANSWERED_INVITATION})
         or exists (select 1 from group_members m
                     where m.group_id = :group_id and m.user_id = u.id and m.role in :hosting))
 """
