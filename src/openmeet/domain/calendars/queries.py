@@ -276,6 +276,14 @@ async def address(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> A
     return _address(row) if row else None
 
 
+async def lock(tx: Transaction, calendar_id: CalendarId) -> Address | None:
+    """Return the calendar, locked until the transaction ends."""
+    row = await tx.fetch_one(
+        f"update subscribed_calendars set id = id where id = :id returning {_ADDRESS}", id=calendar_id
+    )
+    return _address(row) if row else None
+
+
 async def running_out(reader: Reader, before: Instant, limit: int) -> list[Address]:
     """Calendars whose stored window ends soon."""
     rows = await reader.fetch(

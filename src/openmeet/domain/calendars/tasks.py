@@ -120,6 +120,9 @@ async def roll(db: Database, pool: WorkerPool, site_zone: str) -> int:
             # A newer parser may be stricter and reject the stored content. Then no dates of the calendar are shown.
             dates = ()
         async with db.transaction() as tx:
+            current = await queries.lock(tx, address.id)
+            if current is None or current.content != address.content:
+                continue  # fetched meanwhile, with its own dates
             await queries.put_dates(tx, address.id, address.user_id, dates, Instant(now + AHEAD))
         done += 1
     return done
