@@ -268,7 +268,8 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
 
     Raises NotFound (no such invitation, or its event or group is gone), Refused (full, over, banned).
     """
-    person = await queries.person(tx, person_id)
+    # Locked, because two people may open the same link at the same time.
+    person = await queries.lock_person(tx, person_id)
     if person is None or person.stage in {ContactStage.KEPT, ContactStage.DECLINED}:
         raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     if person.stage is ContactStage.ACCEPTED:
@@ -284,7 +285,7 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
 
 async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None:
     """Decline an invitation. The contact is never invited to this event or group again."""
-    person = await queries.person(tx, person_id)
+    person = await queries.lock_person(tx, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     if person.stage is ContactStage.INVITED:
@@ -385,7 +386,7 @@ async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) 
     group = await group_by_id(tx, GroupId(person.target))
     if group is None or group.deleted_at is not None:
         raise NotFound(ImportReason.GROUP_GONE)
-    door = Invitation(
+    invitation = Invitation(
         id=InvitationId(new_id(tx.now)),
         group_id=group.id,
         email=person.email,
@@ -397,8 +398,8 @@ async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) 
         declined_at=None,
         created_at=tx.now,
     )
-    await invitation_queries.insert_invitation(tx, door)
-    await administration.accept(tx, caller, door.id)
+    await invitation_queries.insert_invitation(tx, invitation)
+    await administration.accept(tx, caller, invitation.id)
     return f"/groups/{group.slug}"
 
 

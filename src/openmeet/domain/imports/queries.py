@@ -307,6 +307,12 @@ async def person(reader: Reader, person_id: PersonId) -> ImportedContact | None:
     return _person(row) if row else None
 
 
+async def lock_person(tx: Transaction, person_id: PersonId) -> ImportedContact | None:
+    """Return the contact, locked until the transaction ends."""
+    row = await tx.fetch_one(f"update imported_contacts set id = id where id = :id returning {_PERSON}", id=person_id)
+    return _person(row) if row else None
+
+
 async def set_stage(tx: Transaction, person_id: PersonId, stage: ContactStage) -> None:
     await tx.execute("update imported_contacts set stage = :stage where id = :id", stage=stage.value, id=person_id)
 
