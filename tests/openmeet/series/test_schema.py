@@ -85,7 +85,7 @@ ASKED = {
     "which date is published": lambda tx, series: series_dates.enqueue_by_policy(tx, [series.id]),
     "own series": lambda tx, series: queries.of_owner(tx, series.owner_id),
     "followed series": lambda tx, series: queries.followed_by(tx, series.owner_id),
-    "followers": lambda tx, series: follower_queries.followers(tx, series.id),
+    "followers": lambda tx, series: follower_queries.named_followers(tx, series.id, after=UserId(""), limit=20),
     "who goes to all": lambda tx, series: follower_queries.standing_rsvps(tx, series.id),
     "who is expected": lambda tx, series: expected_rsvps.people(
         tx, series.id, IncompleteDates(["a date"]), after=UserId(""), until=None, limit=20

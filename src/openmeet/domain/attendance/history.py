@@ -282,11 +282,6 @@ async def count_changes_out_of(
     return {AttendanceId(row["attendance_id"]): int(row["n"]) for row in rows}
 
 
-async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """Delete the history of one RSVP."""
-    await tx.execute("delete from attendance_history where attendance_id = :attendance_id", attendance_id=attendance_id)
-
-
 # Only these changes are invitations: a mistaken check-in that is undone makes a person "invited" again. People who were
 # invited to the whole series before are invited to a new date without an e-mail.
 _INVITATIONS: Final = """

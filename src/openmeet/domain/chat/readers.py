@@ -8,7 +8,6 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.access import (
-    access,
     access_to_each,
     candidate_rooms_sql,
     reading_floor_sql,
@@ -266,8 +265,3 @@ async def _follow(tx: Transaction, person: UserId) -> None:
                 room=room,
                 person=person,
             )
-
-
-async def may_read(reader: Reader, room: RoomId, person: UserId) -> bool:
-    """Whether the person may read the room."""
-    return await access(reader, room, person) >= Access.READ

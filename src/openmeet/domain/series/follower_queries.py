@@ -115,15 +115,6 @@ _WITH_OTHERS = """
 """
 
 
-async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
-    rows = await reader.fetch(
-        "select user_id, notifications_enabled from event_series_followers where series_id = :series_id"
-        " order by created_at, user_id",
-        series_id=series_id,
-    )
-    return [Follower(UserId(row["user_id"]), bool(row["notifications_enabled"])) for row in rows]
-
-
 async def followers_to_notify(
     reader: Reader,
     series: Series,

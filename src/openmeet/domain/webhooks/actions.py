@@ -170,11 +170,6 @@ async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -
     return delivery
 
 
-async def forget_old(tx: Transaction, before: Instant) -> int:
-    """Delete deliveries that were completed before an instant."""
-    return await queries.forget(tx, before)
-
-
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Move the webhooks of a merged account to the remaining account."""
     await queries.reassign(tx, from_user, to_user)

@@ -89,7 +89,6 @@ from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
-PAGE_SIZE = 30
 MAX_RELATED = 3
 
 

@@ -36,7 +36,6 @@ CHOICE: Final = "place_choice"
 # The answer to the question which of several towns with the same name is meant, and the line that the question is about.
 TOWN: Final = "place_town"
 TOWN_OF: Final = "place_town_of"
-NO_TOWN: Final = "none"
 # The button that generates another cover. It is handled here because it also sends the form and shows it again.
 SHUFFLE: Final = "shuffle_cover"
 # The time zone that the form suggests. It follows the place until the user chooses another one.
