@@ -105,11 +105,12 @@ class SubmittedSearch:
 class FoundPage:
     """A page of events. ``search_query`` is the search that found the events. It can differ from the requested search.
 
-    ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
-    to the reader. ``cursor`` leads to the next page, which begins with ``next_events``. Both are empty on the last page.
+    ``parts`` has the events by part and day. ``corrected_words`` are the words of the search if they were corrected,
+    and ``matched_words`` the words that the events match, for the reader; both are empty if the search matched as it
+    was typed. ``cursor`` leads to the next page, which begins with ``next_events``. Both are empty on the last page.
     ``month`` replaces the events if a month was requested. ``weekend_events`` are events of the next weekend that are
-    not on this page, in ``weekend`` by day, and ``in_a_week`` says how many events there are in the next seven days: only
-    on the page that visitors see first.
+    not on this page, in ``weekend`` by day, and ``in_a_week`` says how many events there are in the next seven days:
+    only on the page that visitors see first.
     """
 
     search_query: search.SearchQuery
@@ -117,8 +118,8 @@ class FoundPage:
     parts: list[list[ListedDay]]
     distances: Mapping[EventId, map_pages.Distance]
     named_links: list[NamedLink]
-    forgiven: str
-    mended: str
+    matched_words: str
+    corrected_words: str
     cursor: str
     month: DiscoverMonth | None = None
     next_events: Sequence[Event] = ()
@@ -171,9 +172,9 @@ async def show_discover(request: Request) -> Response:
             "others_heading": others_of.others_heading if others_of else "",
         }
     )
-    if others_of is not None and others_of.is_topic and not context["forgiven"]:
+    if others_of is not None and others_of.is_topic and not context["matched_words"]:
         # Only the topic matches, so the page must not look as if the words had been found.
-        context["forgiven"] = others_of.name
+        context["matched_words"] = others_of.name
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
 
 
@@ -224,15 +225,15 @@ async def _read_month(
     """Read the events of the month in the URL, or of the current month."""
     today = wall_time.local_of(reader.now, zone).date()
     period = month_from(first_of(submitted.view["month"], today), today, zone, week_start)
-    forgiven = mended = ""
+    matched_words = corrected_words = ""
     if search_query.words:
         # One event is enough to know which spelling matches.
         corrected = await corrected_search.coming(
             database_of(request), reader, in_period(search_query, period), None, 1, may_drop_words=True
         )
-        search_query, forgiven = corrected.query, corrected.shown
-        mended = " ".join(corrected.query.words) if corrected.is_corrected else ""
-    fields = submitted.search_fields | ({"q": mended} if mended else {})
+        search_query, matched_words = corrected.query, corrected.shown
+        corrected_words = " ".join(corrected.query.words) if corrected.is_corrected else ""
+    fields = submitted.search_fields | ({"q": corrected_words} if corrected_words else {})
     month = await read_month(
         reader,
         search_query,
@@ -247,7 +248,7 @@ async def _read_month(
             ),
         ),
     )
-    return FoundPage(search_query, [], [], {}, [], forgiven, mended, "", month)
+    return FoundPage(search_query, [], [], {}, [], matched_words, corrected_words, "", month)
 
 
 def _day_in(text: str) -> date | None:
@@ -262,7 +263,7 @@ async def _read_page(
 ) -> FoundPage:
     """Read one page of events: of the search, or of the front page if nothing was typed."""
     named_links: list[NamedLink] = []
-    forgiven = mended = cursor = ""
+    matched_words = corrected_words = cursor = ""
     if submitted.is_search:
         if search_query.words and submitted.is_first_page:
             named_links = await search_hints.named_links(request, reader, search_query, submitted.search_fields, zone)
@@ -275,14 +276,14 @@ async def _read_page(
             is_name=any(one.is_place for one in named_links),
             may_drop_words=True,
         )
-        coming_events, forgiven = search_result.events, search_result.shown
+        coming_events, matched_words = search_result.events, search_result.shown
         if search_query.words and submitted.is_first_page and (search_result.is_corrected or not coming_events):
             more_named, corrected_name = await search_hints.corrected_links(
                 request, reader, search_query, submitted.search_fields, zone, named_links
             )
             named_links += more_named
-            forgiven = forgiven if coming_events else corrected_name
-        search_query, mended = (
+            matched_words = matched_words if coming_events else corrected_name
+        search_query, corrected_words = (
             search_result.query,
             " ".join(search_result.query.words) if search_result.is_corrected else "",
         )
@@ -324,8 +325,8 @@ async def _read_page(
         parts,
         distances,
         named_links,
-        forgiven,
-        mended,
+        matched_words,
+        corrected_words,
         cursor,
         next_events=next_events,
         weekend_events=weekend_events,
@@ -398,7 +399,8 @@ def _events_context(
     more = ""
     tiles = submitted.tiles or [one.slug for one in weekend if events_by_slug[one.slug] not in events]
     if found_page is not None and any(event.slug not in tiles for event in found_page.next_events):
-        search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
+        corrected = found_page.corrected_words
+        search_fields = submitted.search_fields | ({"q": corrected} if corrected else {})
         more = discover.path_of(search_fields, submitted.view, after=found_page.cursor, tiles=",".join(tiles))
     return {
         "collage": [OtherEvent(card, day_in_row(events_by_slug[card.slug], now)) for card in featured],
@@ -418,7 +420,7 @@ def _events_context(
         else "",
         "more": more,
         "named": found_page.named_links if found_page else [],
-        "forgiven": found_page.forgiven if found_page else "",
+        "matched_words": found_page.matched_words if found_page else "",
         "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields), now)
         if submitted.is_map and found_page is not None
         else None,

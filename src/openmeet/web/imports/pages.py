@@ -378,7 +378,7 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         "count": counts.get(ContactStage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
         "subject": guest_list_subject(caller.display_name, event, group),
-        "letter": guest_list_text(
+        "email_text": guest_list_text(
             caller.display_name, event, group, form_state.value("message"), settings.site_name, link, now
         ),
     }

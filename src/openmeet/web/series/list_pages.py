@@ -56,13 +56,13 @@ async def show_list(request: Request) -> Response:
     after = my_event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         search_query = _search_query(request, search_fields)
-        forgiven = ""
+        matched_words = ""
         if any(search_fields.values()):
             search_result = await corrected_search.coming(
                 database_of(request), reader, search_query, after, PAGE_SIZE + 1
             )
             events, search_query = search_result.events, search_result.query
-            forgiven = search_result.shown
+            matched_words = search_result.shown
         else:
             events = await finding.coming_on_front_page(
                 reader,
@@ -78,7 +78,7 @@ async def show_list(request: Request) -> Response:
     more = ""
     if len(events) > PAGE_SIZE:
         parameters = {name: text for name, text in search_fields.items() if text} | (
-            {"q": forgiven} if forgiven else {}
+            {"q": matched_words} if matched_words else {}
         )
         more = "/series?" + urlencode(
             {**parameters, "after": my_event_lists.pack(finding.position_in(search_query, events[PAGE_SIZE - 1]))}
@@ -88,7 +88,7 @@ async def show_list(request: Request) -> Response:
         "more": more,
         "words": search_fields["q"].strip(),
         "source": search_fields["source"],
-        "forgiven": forgiven,
+        "matched_words": matched_words,
     }
     return page(request, "series/series_list.html", context)
 
