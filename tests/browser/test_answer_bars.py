@@ -13,12 +13,19 @@ from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.safety.actions import block
+from openmeet.domain.series import actions as series
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import parse_local
 from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
@@ -36,6 +43,13 @@ LATER, TONIGHT, YESTERDAY = (
     {"starts": f"2026-{day}T18:00", "ends": f"2026-{day}T20:00"} for day in ("03-04", "03-01", "02-28")
 )
 NOW = {"starts": "2026-03-01T12:56", "ends": "2026-03-01T15:00"}
+
+
+ZONE = "Europe/Berlin"
+BUTTONS = ".answer-buttons > *"
+# The vertical position of each button.
+MIDDLES = """all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width)
+  .map((box) => Math.round(box.top + box.height / 2))"""
 
 
 @dataclass(frozen=True)
@@ -227,13 +241,38 @@ async def test_german_buttons_of_every_state_fit_into_one_line(browser: Browser,
         page = await opened.new_page()
         for state in OF_ATTENDEES:
             await page.goto(paths[state])
-            middles = await page.eval_on_selector_all(
-                ".answer-buttons > *",
-                """all => all.map((one) => one.getBoundingClientRect()).filter((box) => box.width)
-                  .map((box) => Math.round(box.top + box.height / 2))""",
-            )
+            middles = await page.eval_on_selector_all(BUTTONS, MIDDLES)
             wrapped += [state] if middles and max(middles) - min(middles) > 2 else []
     assert wrapped == []
+
+
+async def test_series_page_is_usable_and_its_german_buttons_fit_into_one_line(
+    browser: Browser, openmeet: Deployment
+) -> None:
+    """The answer to the next date, “Alle Termine”, the other replies, and the bell."""
+    states = (S.OPEN, S.APPROVAL, S.FULL, S.MAYBE, S.GOING, S.PLACE_HELD, S.WAITLISTED, S.REQUESTED, S.CLOSED, S.MOVED)
+    paths = {}
+    async with openmeet.db.transaction() as tx:
+        who = People(*[await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora")])
+        for state in states:
+            typed, story = STORIES[state]
+            timing = Timing(pattern(parse_local(LATER["starts"], "starts"), ZONE, parse_rule("FREQ=WEEKLY")), None)
+            content = Content("Chor", capacity=int(typed["capacity"]) if "capacity" in typed else None)
+            choir = await series.create(tx, who.ana, content, timing)
+            first, *_ = await date_queries.stored(tx, choir.id)
+            await story(tx, who, first.event)
+            paths[state] = f"/series/{choir.slug}"
+        session = await open_session(tx, who.ben.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE, locale="de-DE") as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for state, path in paths.items():
+            await page.goto(path)
+            middles = await page.eval_on_selector_all(BUTTONS, MIDDLES)
+            assert (state, len(middles)) == (state, 4)
+            assert max(middles) - min(middles) <= 2, state
+    usable = {state.value: paths[state] for state in (S.WAITLISTED, S.CLOSED)}
+    assert await problems_of_pages(browser, openmeet, usable, session.token) == []
 
 
 async def test_german_buttons_fit_into_one_line_of_a_small_phone(browser: Browser, openmeet: Deployment) -> None:

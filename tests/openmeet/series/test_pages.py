@@ -203,7 +203,7 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     await ben.post(f"{path}/answer", data={"reply": "going"})
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     shown = (await ben.get(path)).text + (await ben.get(path + LATER)).text
-    assert 'Going<span class="hidden">: Tue ' in shown
+    assert re.search(r'aria-current="true"><svg.*?</svg>Going</a>', shown)
     assert "Unfollow" in shown
     said = re.findall(r'<span class="chip [a-z]+">(You’re going|We’ll add you later)</span>', shown)
     assert (len(said), set(said)) == (

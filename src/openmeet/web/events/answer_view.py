@@ -125,7 +125,7 @@ class AnswerSharing:
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """Data that the event page has already loaded. A path is empty if there is nothing to link to.
+    """Data that the page has already loaded. A path is empty if there is nothing to link to.
 
     ``host`` is the author's name. ``join_url`` is the link to join online and ``directions_url`` the link to
     directions. Both are empty unless the viewer may know them.
@@ -152,8 +152,15 @@ async def page_answer_bar(
     requested_reply: str,
 ) -> AnswerBarView:
     """The bar of the event page. ``requested_reply`` is the reply that the viewer clicked before signing in."""
-    event = event_registration.event
-    without_page = await answer_bar_inputs.bar_input_of(reader, event_registration, viewer, rsvp=own_rsvp)
+    bar_input = await answer_bar_inputs.bar_input_of(reader, event_registration, viewer, rsvp=own_rsvp)
+    return await bar_view_of(reader, bar_input, facts, requested_reply=requested_reply)
+
+
+async def bar_view_of(
+    reader: Reader, without_page: AnswerBarInput, facts: PageFacts, *, requested_reply: str = ""
+) -> AnswerBarView:
+    """The bar of a page about the event of ``without_page``, which has loaded ``facts``."""
+    rsvp = without_page.rsvp
     bar_input = replace(
         without_page,
         is_hosting=facts.is_hosting,
@@ -169,29 +176,12 @@ async def page_answer_bar(
     )
     figures = AnswerFigures(
         host=facts.host,
-        people_ahead=0 if own_rsvp is None else await waitlist.people_ahead(reader, own_rsvp),
+        people_ahead=0 if rsvp is None else await waitlist.people_ahead(reader, rsvp),
         waiting=facts.counts.waiting,
         going=facts.counts.going,
         taken=facts.counts.seats,
     )
-    return answer_bar_view(bar_input, figures, _paths_of(event, facts), requested_reply)
-
-
-def host_bar_view(bar_input: AnswerBarInput, counts: RsvpCounts, edit_path: str) -> AnswerBarView:
-    """The bar for a host of the event, on another page than the event's own."""
-    figures = AnswerFigures(waiting=counts.waiting, going=counts.going, taken=counts.seats)
-    facts = PageFacts(
-        host="",
-        counts=counts,
-        is_hosting=True,
-        join_url="",
-        directions_url="",
-        edit_path=edit_path,
-        group_path="",
-        next_path="",
-        photos_path="",
-    )
-    return answer_bar_view(bar_input, figures, _paths_of(bar_input.event, facts))
+    return answer_bar_view(bar_input, figures, _paths_of(bar_input.event, facts), requested_reply)
 
 
 def answer_bar_view(

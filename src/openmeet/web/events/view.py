@@ -34,7 +34,7 @@ from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.time_and_place import place_label, place_lines
-from openmeet.domain.events.values import EventLink, Mode, Venue, Visibility
+from openmeet.domain.events.values import EventLink, Mode, Visibility
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
 from openmeet.domain.page_paths import event_path
@@ -233,8 +233,8 @@ def _place_context(event: Event, private: PrivateDetails, zone: str, now: Instan
             is_over=event.is_over(now),
         ),
         "private": private,
-        "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
-        "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),
+        "join_url": join_url_of(event, private),
+        "directions_url": directions_url_of(event, private),
         "join_from_label": time_and_place.join_from_label(event, private),
     }
 
@@ -279,8 +279,16 @@ def takes_answers(event: Event, now: Instant) -> bool:
     return not event.is_cancelled and not event.is_over(now) and not event.is_held
 
 
-def directions_to(place: Venue) -> str:
-    """The URL of directions to a place. Empty if not even the town is known."""
+def join_url_of(event: Event, private: PrivateDetails) -> str:
+    """The link to join online, if the event takes place online and the viewer may know it."""
+    return private.web_link if event.content.mode is not Mode.IN_PERSON else ""
+
+
+def directions_url_of(event: Event, private: PrivateDetails) -> str:
+    """The URL of directions to the event. Empty if it has no place, or the viewer does not even know its town."""
+    place = private.place
+    if event.content.mode is Mode.ONLINE:
+        return ""
     if place.latitude:
         to = f"{place.latitude},{place.longitude}"
     elif place.is_country_alone:

@@ -1,7 +1,6 @@
 """Page of a series, its calendar file and feeds, and the URLs of dates that are not stored yet."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,7 +13,6 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import answer_texts, registration
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.calendars.queries import zone_of_person
@@ -31,7 +29,8 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus
-from openmeet.domain.page_paths import event_path, series_path
+from openmeet.domain.page_paths import event_path, group_path, series_path
+from openmeet.domain.photos import access as photo_access
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -54,11 +53,11 @@ from openmeet.i18n import formatting, languages
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import answer_view, badges, feeds, new_links
-from openmeet.web.events.answer_view import AnswerBarView
+from openmeet.web.events.answer_view import AnswerBarView, PageFacts
 from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.link_preview import card_of_series
 from openmeet.web.events.series_context import date_path, when_label
-from openmeet.web.events.view import category_links, paths_of_hosts
+from openmeet.web.events.view import category_links, directions_url_of, join_url_of, paths_of_hosts
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site import viewing_as
@@ -98,7 +97,7 @@ async def show_series(request: Request) -> Response:
         upcoming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
         group = await _visible_group(reader, series, viewer)
         context = (
-            await _dates_context(reader, request, series, viewer, upcoming)
+            await _dates_context(reader, request, series, viewer, upcoming, group)
             | await _people_context(reader, series, viewer, group, is_listed=bool(upcoming))
             | await _hosting_context(reader, series, viewer)
             | {
@@ -122,7 +121,12 @@ async def show_series(request: Request) -> Response:
 
 
 async def _dates_context(
-    reader: Reader, request: Request, series: Series, viewer: UserId | None, upcoming: list[AgendaOccurrence]
+    reader: Reader,
+    request: Request,
+    series: Series,
+    viewer: UserId | None,
+    upcoming: list[AgendaOccurrence],
+    group: Group | None,
 ) -> dict[str, object]:
     """The dates, and the viewer's answers to them. ``upcoming`` are the next dates, more than the first page shows."""
     start = _page_start(request, series)
@@ -136,7 +140,12 @@ async def _dates_context(
     soonest = view.next_of(upcoming)
     bar_inputs = await _bar_inputs(reader, [*lines[:SHOWN], *([] if soonest is None else [soonest])], viewer)
     covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
-    own_status = soonest.rsvp.status if soonest and soonest.rsvp else None
+    offers_all = soonest is not None and standing_rsvp is None and series.status is not SeriesStatus.CANCELLED
+    bar, is_hosting = None, False
+    if soonest is not None and soonest.event is not None:
+        bar_input = bar_inputs[soonest.event.id]
+        bar, is_hosting = await _bar_of(reader, series, soonest, bar_input, viewer, group), bar_input.is_hosting
+        offers_all = offers_all and bar_input.is_welcome
     more, shown = "", SHOWN_FIRST if start is None else SHOWN
     if len(lines) > shown:
         more = f"{series_path(series.slug)}?from={formatting.iso(lines[shown].details.starts_at)}#dates"
@@ -160,9 +169,10 @@ async def _dates_context(
         "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
         "next_iso": formatting.iso(soonest.details.starts_at) if soonest and not soonest.details.is_all_day else "",
         "soonest_path": date_path(series, soonest) if soonest else "",
-        "host_bar": await _host_bar(reader, series, soonest, viewer, bar_inputs),
-        "is_going": own_status is AttendanceStatus.ATTENDING,
-        "going": RsvpReply.GOING.value,
+        "offers_all": offers_all,
+        "is_hosting": is_hosting,
+        "bar": view.beside_all_dates(bar) if bar and offers_all and not is_hosting else bar,
+        "bar_sentence": view.sentence_beside_date(bar, soonest.rsvp) if bar and soonest else "",
         # The host sees suggested next steps until somebody else follows the series or answers a date.
         "is_fresh": viewer == series.owner_id
         and soonest is not None
@@ -199,23 +209,32 @@ async def _bar_inputs(
     )
 
 
-async def _host_bar(
+async def _bar_of(
     reader: Reader,
     series: Series,
-    soonest: AgendaOccurrence | None,
+    soonest: AgendaOccurrence,
+    bar_input: AnswerBarInput,
     viewer: UserId | None,
-    bar_inputs: Mapping[EventId, AnswerBarInput],
-) -> AnswerBarView | None:
-    """The answer bar of the next date for its hosts, who edit the series with it. None for other viewers."""
-    if soonest is None or soonest.event is None:
-        return None
-    bar_input = bar_inputs[soonest.event.id]
-    if not bar_input.is_hosting:
-        return None
+    group: Group | None,
+) -> AnswerBarView:
+    """The answer bar of the next date, as on its own page. Its hosts edit the series with it."""
+    event, rsvp = bar_input.event, bar_input.rsvp
+    is_going = rsvp is not None and rsvp.is_seated
+    private = await event_access.private_details_for(reader, event, viewer, is_going=is_going)
     may_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
-    return answer_view.host_bar_view(
-        replace(bar_input, may_edit=may_edit), soonest.counts, f"{series_path(series.slug)}/edit"
+    sees_photos = is_going and (await photo_access.access_to(reader, event, viewer, rsvp)).sees_all
+    facts = PageFacts(
+        host=(await shown_names(reader, [event.author_id]))[event.author_id],
+        counts=soonest.counts,
+        is_hosting=bar_input.is_hosting,
+        join_url=join_url_of(event, private),
+        directions_url=directions_url_of(event, private),
+        edit_path=f"{series_path(series.slug)}/edit" if may_edit else "",
+        group_path=group_path(group.slug) if group is not None else "",
+        next_path="",
+        photos_path=f"{event_path(event.slug)}/photos" if sees_photos else "",
     )
+    return await answer_view.bar_view_of(reader, bar_input, facts)
 
 
 async def _people_context(

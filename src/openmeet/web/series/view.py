@@ -3,7 +3,7 @@ values.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import answer_badges, answer_texts
-from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, answer_bar_of
-from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
+from openmeet.domain.attendance.model import Attendance, RsvpReply
 from openmeet.domain.events.edits import ENDS, STARTS, ZONE
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.time_and_place import clock_label, place_lines
@@ -26,6 +26,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
+from openmeet.web.events.answer_view import AnswerBarView, BarButton
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import date_path
 from openmeet.web.site.reader_zone import shown_zone, zone_of_dates
@@ -41,6 +42,12 @@ _DIFFERS: Final = {
     "mode": lazy("Different format"),
     "capacity": lazy("Different number of places"),
 }
+
+
+# The number of places says these, or hosts read them above.
+_SAID_BY_PLACES: Final = frozenset({AnswerState.FULL, AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS})
+# A badge takes the place of the button of a date that accepts no answer.
+_WITHOUT_ANSWER: Final = frozenset({AnswerState.CLOSED, AnswerState.MEMBERS_ONLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,26 @@ def next_of(upcoming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
     return next((line for line in upcoming if not line.is_cancelled), None)
 
 
+def sentence_beside_date(bar: AnswerBarView, rsvp: Attendance | None) -> str:
+    """The sentence of the answer bar, next to the date. Empty where the buttons or the number of places say the same."""
+    goes_alone = bar.state is AnswerState.GOING and rsvp is not None and rsvp.party == 1
+    return "" if goes_alone or bar.state in _SAID_BY_PLACES else bar.sentence
+
+
+def beside_all_dates(bar: AnswerBarView) -> AnswerBarView:
+    """The answer bar with a button for all dates instead of its second one, so that it still fits into one line of a
+    phone. A reply moves to the others; links are also on the page of the date.
+    """
+    all_dates = gettext("All dates")
+    replies = tuple(one for one in bar.buttons[1:] if one.reply)
+    return replace(
+        bar,
+        buttons=(*bar.buttons[:1], BarButton(all_dates, all_dates, path="#all")),
+        others=(*replies, *bar.others),
+        has_change=False,
+    )
+
+
 def _row(
     series: Series,
     line: AgendaOccurrence,
@@ -198,7 +225,7 @@ def _row(
         short_when=short_when,
         clock=clock,
         title="" if details.content.title == series.content.title else details.content.title,
-        chips=_date_chips(line, now, standing_rsvp),
+        chips=_date_chips(line, now, standing_rsvp, bar),
         seats=_seats(line),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
@@ -236,7 +263,9 @@ def difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     return [(str(_DIFFERS[name]), "plain") for name in differs_in if name in _DIFFERS]
 
 
-def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
+def _date_chips(
+    line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None, bar: AnswerBar | None
+) -> list[tuple[str, str]]:
     event = line.event
     chips: list[tuple[str, str]] = []
     if event is None:
@@ -247,7 +276,9 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
         chips.append((status, "warn"))
     chips += difference_chips(line)
     bar_input = AnswerBarInput(event, line.rsvp, now, has_missed_offer=line.has_missed_offer)
-    own_badge = answer_badges.own_badge_of(bar_input)
-    if own_badge is not None:
-        chips.append((str(own_badge.words), own_badge.tone))
+    badge = answer_badges.own_badge_of(bar_input)
+    if badge is None and bar is not None and bar.state in _WITHOUT_ANSWER:
+        badge = answer_badges.badge_of(bar)
+    if badge is not None:
+        chips.append((str(badge.words), badge.tone))
     return chips
