@@ -4,7 +4,9 @@ If all connections are in use, a new one replaces a connection that is waiting f
 requests, slow to send one, or slow to read a response. The replaced connection is the longest waiting one of the
 address with most such connections. One address may hold only a share of all connections; its further connections
 replace its own. A request in progress is never cut off. If no connection can be replaced, a new one gets 503.
-WebSockets may use half of all connections, and half of an address's share. What their clients send is limited.
+All connections together hold a limited amount of responses that their clients do not read; beyond it, clients of the
+address that holds most are disconnected. WebSockets may use half of all connections, and half of an address's share.
+What their clients send is limited.
 """
 
 import asyncio
@@ -20,8 +22,12 @@ from groundwork.http.addresses import network_of
 from groundwork.http.bounded_heads import BoundedHeads
 from groundwork.telemetry.logs import log
 
-# Each takes a few kilobytes while idle, and at most a few hundred while it sends or reads.
+# Each takes a few kilobytes while idle, and at most a few hundred while a request arrives.
 MAX_CONNECTIONS: Final = 4_000
+
+# What all clients together may leave unread. The largest responses that are sent at once have a few megabytes, and the
+# system buffers as much as fast clients need.
+MAX_UNREAD_BYTES: Final = 128 * 1024 * 1024
 
 # The lowest value that an operator may set. A single browser opens six connections.
 LEAST_CONNECTIONS: Final = 16
@@ -90,6 +96,7 @@ class ConnectionLimit:
         self.streams: Counter[str] = Counter()
         self.all_streams = 0
         self.waiting = _WaitingConnections()
+        self.unread = _UnreadResponses()
         self._warned_at: dict[str, float] = {}
 
     def protocol(self, **arguments: Any) -> "LimitedConnection":
@@ -105,6 +112,14 @@ class ConnectionLimit:
         if self.all_streams >= self.limit // 2:
             return False
         return is_proxy or self.streams[address] < self.of_address // 2
+
+    def drop_unread(self, now: float) -> None:
+        """Disconnect clients that do not read, until the others leave no more unread than is allowed."""
+        while self.unread.bytes > MAX_UNREAD_BYTES:
+            self.warn("responses.unread", now, MAX_UNREAD_BYTES)
+            connection = self.unread.longest()
+            self.unread.discard(connection)
+            connection.transport.abort()
 
     def warn(self, event: str, now: float, limit: int) -> None:
         """Log a warning at most once a minute, so that an operator notices."""
@@ -160,6 +175,35 @@ class _WaitingConnections:
                 del self._addresses[before]
         if now:
             self._addresses.setdefault(now, {})[address] = None
+
+
+class _UnreadResponses:
+    """Connections whose clients do not read, by address, longest first, and how many bytes wait in each."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[LimitedConnection, int]] = {}
+        self._bytes_of: Counter[str] = Counter()
+        self.bytes = 0
+
+    def add(self, connection: "LimitedConnection", size: int) -> None:
+        """Add a connection that is not among them, with the number of bytes that its client has not read."""
+        self._of.setdefault(connection.address, {})[connection] = size
+        self._bytes_of[connection.address] += size
+        self.bytes += size
+
+    def discard(self, connection: "LimitedConnection") -> None:
+        of_address = self._of.get(connection.address, {})
+        size = of_address.pop(connection, 0)
+        if not size:
+            return
+        self.bytes -= size
+        self._bytes_of[connection.address] -= size
+        if not of_address:
+            del self._of[connection.address], self._bytes_of[connection.address]
+
+    def longest(self) -> "LimitedConnection":
+        """Return the longest unread connection of the address that has most bytes. There must be one."""
+        return next(iter(self._of[max(self._bytes_of, key=self._bytes_of.__getitem__)]))
 
 
 class LimitedConnection(BoundedHeads):
@@ -222,10 +266,17 @@ class LimitedConnection(BoundedHeads):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        if not self._is_counted:
+            return
+        limit = self._among
+        limit.unread.add(self, self.transport.get_write_buffer_size())
+        # Later, because the transport that is being written to may be the one to be closed.
+        self.loop.call_soon(limit.drop_unread, self.loop.time())
         self._wait()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._among.unread.discard(self)
         if not self._is_arriving and not self.cycle.response_complete:
             self._among.waiting.discard(self)
 
@@ -244,6 +295,7 @@ class LimitedConnection(BoundedHeads):
     def _leave(self) -> None:
         """Stop counting this connection. If it became a WebSocket, it is counted there."""
         self._among.waiting.discard(self)
+        self._among.unread.discard(self)
         if self._is_counted:
             self._is_counted = False
             _less(self._among.open, self.address)

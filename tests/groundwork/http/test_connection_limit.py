@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from tests.timeouts import TIMEOUT_SECONDS
 
-from groundwork.http import bounded_heads
+from groundwork.http import bounded_heads, connection_limit
 from groundwork.http.connection_limit import affordable, per_address
 from groundwork.http.server import HttpServer, serve, serving
 
@@ -39,7 +39,7 @@ of_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs further
 
 
 class Application:
-    """Answers requests; ``/slow`` waits until it is released."""
+    """Answers requests; ``/slow`` waits until it is released, and the answer of ``/123`` has 123 bytes."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -57,7 +57,8 @@ class Application:
         if scope["path"] == "/slow":
             self.slow += 1
             await self.may_answer.wait()
-        size = 12_000_000 if scope["path"] == "/large" else 2
+        name = scope["path"].removeprefix("/")
+        size = 12_000_000 if name == "large" else int(name) if name.isdigit() else 2
         headers = [(b"content-length", str(size).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"x" * size})
@@ -274,6 +275,24 @@ async def test_unread_response_is_dropped(rest: bytes, monkeypatch: pytest.Monke
     async with limited() as (server, _), clients(server, 1, asking) as (one,):
         await one.reader.readuntil(b"\r\n\r\n")
         await until_done(server, 0)
+
+
+@of_addresses
+async def test_unread_responses_are_limited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address that leaves most unread loses its oldest connections. Another client's response arrives in full."""
+    # Enough for two responses, of which the system buffers up to 10 MB each, but not for three.
+    size, limit = 40_000_000, 85_000_000
+    monkeypatch.setattr(connection_limit, "MAX_UNREAD_BYTES", limit)
+    asking = f"GET /{size} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    async with limited() as (server, _), clients(server, 1, asking) as (other,):
+        await other.reader.readuntil(b"\r\n\r\n")
+        async with clients(server, 1, asking, "127.0.0.2") as (first,):
+            await first.reader.readuntil(b"\r\n\r\n")
+            async with clients(server, 3, asking, "127.0.0.2"):
+                await until_done(server, 2)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await first.reader.readexactly(size)
+            assert len(await other.reader.readexactly(size)) == size
 
 
 async def test_slowly_read_response_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
