@@ -254,7 +254,7 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
     async with db.transaction() as tx:
         ana, ben, series, group = await town(tx)
         explained.is_on = True
-        await tx.fetch("select id from events where door_note = 'a column without an index'")
+        await tx.fetch("select id from events where entry_instructions = 'a column without an index'")
     assert explained.reading_through(), "the check would find a full scan"
     explained.plans.clear()
     await read_everything(site_on(db, clock), ana, ben, series, group)

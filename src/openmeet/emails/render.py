@@ -90,7 +90,7 @@ class EmailCard:
     links: Sequence[tuple[str, str]]
     place: Sequence[str] = ()
     join_url: str = ""
-    door_note: str = ""
+    entry_instructions: str = ""
     note: str = ""
 
 

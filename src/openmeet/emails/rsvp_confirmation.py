@@ -105,7 +105,7 @@ async def _confirmation_email(
     title, when = one_line(event.title), when_label(event, tx.now, to.time_zone)
     zone = await zone_of_person(tx, user_id, "")
     place = [one_line(line) for line in lines_without_own_country(seen.place, zone)]
-    door_note = seen.door_note if own_rsvp.is_seated else ""
+    entry_instructions = seen.entry_instructions if own_rsvp.is_seated else ""
     join_note = ""
     if not seen.web_link and (later := join_from_label(event, seen)):
         join_note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
@@ -128,13 +128,13 @@ async def _confirmation_email(
         "\n".join([title, when, *place]),
         *([text_link(gettext("Join online"), seen.web_link)] if seen.web_link else []),
         *([note] if note else []),
-        *([gettext("How to get in:") + f"\n{door_note}"] if door_note else []),
+        *([gettext("How to get in:") + f"\n{entry_instructions}"] if entry_instructions else []),
         *(text_link(label, url) for label, url in links),
     ]
     calendar = await file_of(tx, site, event, user_id, is_tentative=not own_rsvp.is_seated)
     await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
     subject = subject_line(str(_SUBJECTS[own_rsvp.status]), title, short_day_label(event))
-    card = EmailCard(sentence, when, links, place, seen.web_link, door_note, note)
+    card = EmailCard(sentence, when, links, place, seen.web_link, entry_instructions, note)
     return OutgoingEmail(
         to.address,
         subject,

@@ -183,7 +183,7 @@ def test_an_all_day_event_today_is_not_over(clock):
 
 def test_the_address_is_public_and_the_access_note_is_for_attendees_by_default():
     said = details()
-    assert (said.content.place_audience, said.content.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)
+    assert (said.content.place_audience, said.content.entry_audience) == (Audience.EVERYONE, Audience.ATTENDEES)
 
 
 def test_a_country_alone_is_no_place() -> None:

@@ -17,7 +17,7 @@ EXACT = Venue(name="Ana's flat", street="Ring 1", locality="Wien", country="AT",
 START = Instant(1_800_000_000_000_000)
 HOST, GUEST = UserId("host"), UserId("guest")
 
-SAID = {"venue": EXACT, "mode": Mode.HYBRID, "online_url": "https://join.example/secret", "door_note": "Ring twice"}
+SAID = {"venue": EXACT, "mode": Mode.HYBRID, "online_url": "https://join.example/secret", "entry_instructions": "Ring twice"}
 
 
 def saying(**said: Any) -> Event:
@@ -30,24 +30,24 @@ EVENT = saying()
 
 @pytest.mark.parametrize(("audience", "is_going", "is_host"), list(product(Audience, (True, False), (True, False))))
 def test_each_part_is_shown_to_its_audience_and_to_hosts(audience, is_going, is_host):
-    event = saying(place_audience=audience, online_url_audience=audience, door_audience=audience)
+    event = saying(place_audience=audience, online_url_audience=audience, entry_audience=audience)
     seen = private_details(event, HOST if is_host else GUEST, is_going=is_going, now=START)
     is_shown = is_host or is_going or audience is Audience.EVERYONE
     assert seen.place == (EXACT if is_shown else Venue(locality="Wien", country="AT"))
     assert seen.join_url == (event.content.online_url if is_shown else "")
-    assert seen.door_note == (event.content.door_note if is_shown else "")
-    assert {seen.hides_place, seen.hides_link, seen.hides_door} == {not is_shown}
+    assert seen.entry_instructions == (event.content.entry_instructions if is_shown else "")
+    assert {seen.hides_place, seen.hides_link, seen.hides_entry} == {not is_shown}
 
 
-@pytest.mark.parametrize("part", ["place_audience", "online_url_audience", "door_audience"])
+@pytest.mark.parametrize("part", ["place_audience", "online_url_audience", "entry_audience"])
 def test_each_part_has_a_separate_audience(part):
-    everywhere = dict.fromkeys(("place_audience", "online_url_audience", "door_audience"), Audience.EVERYONE)
+    everywhere = dict.fromkeys(("place_audience", "online_url_audience", "entry_audience"), Audience.EVERYONE)
     event = saying(**{**everywhere, part: Audience.ATTENDEES})
     seen = private_details(event, None, is_going=False, now=START)
     hidden = {
         "place_audience": seen.hides_place,
         "online_url_audience": seen.hides_link,
-        "door_audience": seen.hides_door,
+        "entry_audience": seen.hides_entry,
     }
     assert hidden == {name: name == part for name in hidden}
 

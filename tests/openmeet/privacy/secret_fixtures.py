@@ -259,7 +259,7 @@ async def _series(
         planted.secret(f"{name}title", *meant),
         planted.secret(f"{name}text", *meant),
         visibility=Visibility.PUBLIC if is_open else visibility,
-        door_note=planted.secret(f"{name}door"),
+        entry_instructions=planted.secret(f"{name}door"),
     )
     made = await series.create(tx, planted.callers[HOST], template, timing, group=group)
     stored = await series.open_date(tx, made.slug, "2026-03-10T19:00:00", viewer=planted.callers[HOST].user_id)

@@ -148,7 +148,7 @@ def test_restricted_details_are_in_no_record():
             latitude="48.2",
             longitude="16.3",
         ),
-        door_note=secrets["door"],
+        entry_instructions=secrets["door"],
         online_url=secrets["link"],
         place_audience=Audience.ATTENDEES,
     )

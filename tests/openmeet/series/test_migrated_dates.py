@@ -11,17 +11,25 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
+from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events.values import Audience
 from openmeet.domain.series import calendar_uids
+from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import OriginalStart
 from tests.databases import drop_schemas
 from tests.openmeet.series.practice import NOW, ZONE, create_weekly_series, dates, give_rsvp
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import edited_details, person
 
 SCHEMA = "migrated_dates"
-# Columns of publications that a later migration renamed, and one that another added. The code that makes the data knows
-# only the new table.
-LATER_NAMES = {"sent_revision": "completed_revision", "was_lost": "was_deleted_elsewhere"}
-LATER_COLUMN = "awaited_server"
+# Columns that a later migration renamed, and one of publications that another added. The code that makes the data knows
+# only the new tables.
+LATER_NAMES = (
+    ("0063", "publications", "sent_revision", "completed_revision"),
+    ("0063", "publications", "was_lost", "was_deleted_elsewhere"),
+    ("0065", "events", "door_note", "entry_instructions"),
+    ("0065", "events", "door_audience", "entry_audience"),
+)
+LATER_COLUMN = ("0064", "awaited_server")
 
 
 @pytest.fixture
@@ -41,15 +49,19 @@ async def opened_at(revision: str, url: str, clock: HandClock) -> AsyncIterator[
     """A database with the schema of an older revision, in which today's code can make data."""
     await migrate(url, SCHEMA, "openmeet", to=revision)
     db = await open_database(url, schema=SCHEMA, clock=clock)
+    renamed = [names for later, *names in LATER_NAMES if revision < later]
+    added = [column for later, column in [LATER_COLUMN] if revision < later]
     async with db.transaction() as tx:
-        for name, later in LATER_NAMES.items():
-            await tx.execute(f"alter table publications rename column {name} to {later}")
-        await tx.execute(f"alter table publications add column {LATER_COLUMN} text")
+        for table, name, later_name in renamed:
+            await tx.execute(f"alter table {table} rename column {name} to {later_name}")
+        for column in added:
+            await tx.execute(f"alter table publications add column {column} text")
     yield db
     async with db.transaction() as tx:
-        await tx.execute(f"alter table publications drop column {LATER_COLUMN}")
-        for name, later in LATER_NAMES.items():
-            await tx.execute(f"alter table publications rename column {later} to {name}")
+        for column in added:
+            await tx.execute(f"alter table publications drop column {column}")
+        for table, name, later_name in renamed:
+            await tx.execute(f"alter table {table} rename column {later_name} to {name}")
     await db.close()
 
 
@@ -123,3 +135,33 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
     ]
     assert [present[event.id].original for event in stored] == [OriginalStart(name, ZONE) for name in names]
     assert all(found[one.id].sequence < present[one.id].sequence for one in stored[:3])
+
+
+async def test_how_to_get_in_has_another_name(url: str, clock: HandClock) -> None:
+    """Dates keep their own instructions, the series its usual ones, and notifications say that they changed."""
+    async with opened_at("0064", url, clock) as db, db.transaction() as tx:
+        ana, series = await create_weekly_series(tx, entry_instructions='Say "door_note":', entry_audience=Audience.EVERYONE)
+        ben = await person(tx, "Ben")
+        first, second = (await dates(tx, series))[:2]
+        await give_rsvp(tx, ben, first)
+        await event_hosting.revise(tx, ana, first.slug, edited_details(first, entry_instructions="Ring twice"))
+        for table, column in (("event_series", "template"), ("notifications", "particulars")):
+            for later, name in (("entry_instructions", "door_note"), ("entry_audience", "door_audience")):
+                await tx.execute(f"update {table} set {column} = replace({column}, '\"{later}\"', '\"{name}\"')")
+        await tx.execute(
+            "update events set overridden_fields = 'door_audience,door_note,ends' where id = :id", id=second.id
+        )
+    await migrate(url, SCHEMA, "openmeet")
+    db = await open_database(url, schema=SCHEMA, clock=clock)
+    async with db.reader() as reader:
+        saved = await series_queries.by_id(reader, series.id)
+        found = (await dates(reader, series))[:2]
+        (changed,) = await reader.fetch("select particulars from notifications where kind = 'event_changed'")
+    await db.close()
+    assert saved == series
+    assert [one.content.entry_instructions for one in found] == ["Ring twice", 'Say "door_note":']
+    assert [one.position_in_series and one.position_in_series.overridden for one in found] == [
+        ("entry_instructions",),
+        ("ends", "entry_audience", "entry_instructions"),
+    ]
+    assert '"entry_instructions"' in changed["particulars"]

@@ -61,6 +61,22 @@ async def test_each_date_has_the_details_and_may_differ(client, ana):
     assert [(event["tags"], event["price"]) for event in after] == [(["go"], "Free"), (["chess"], "Free")]
 
 
+async def test_fields_that_differ_are_named_as_in_the_api(client, ana):
+    series = await create_series(client, ana, **SAID)
+    (first,) = await listed_dates(client, series, ana, limit="1")
+    one = {"scope": "this", "originalDate": first["originalDate"], "doorNote": "Ring once", "doorAudience": "everyone"}
+    assert (await post_to_series(client, ana, series, "edit", one)).status_code == 200
+    assert (await event_of(client, first, ana))["differsIn"] == ["doorAudience", "doorNote"]
+    (listed,) = await listed_dates(client, series, ana, limit="1")
+    assert listed["differsIn"] == ["doorAudience", "doorNote"]
+    every = {"scope": "all", "doorNote": "Ring", "price": "Free"}
+    changes = (await post_to_series(client, ana, series, "plan", every)).json()["changes"]
+    assert [(one["fields"], one["keepsOwn"]) for one in changes[:2]] == [
+        (["tickets"], ["doorAudience", "doorNote"]),
+        (["doorNote", "tickets"], []),
+    ]
+
+
 async def test_a_date_with_its_own_place_keeps_its_coordinates(client, ana):
     """The series moves to another place, but the date with its own place does not. Edits of other fields keep the
     date's coordinates.

@@ -202,7 +202,7 @@ async def test_one_date_of_a_series(db: Database, site: Site):
         now = await series_queries.by_id(reader, series.id)
         saved = await date_queries.date_of(reader, series.id, form["date"])
     assert now.revision == series.revision
-    assert (saved.title, saved.content.door_note) == ("Tea", "Ring twice")
+    assert (saved.title, saved.content.entry_instructions) == ("Tea", "Ring twice")
 
 
 async def test_an_event_that_another_app_changed(db: Database, clock: HandClock, site: Site):

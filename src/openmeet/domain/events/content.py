@@ -23,7 +23,7 @@ from openmeet.domain.events.values import (
     MAX_CAPACITY,
     MAX_CATEGORIES,
     MAX_DESCRIPTION,
-    MAX_DOOR_NOTE,
+    MAX_ENTRY_INSTRUCTIONS,
     MAX_LANGUAGES,
     MAX_MINUTES_BEFORE,
     MAX_PLACE_PART,
@@ -67,8 +67,8 @@ class Content:
     visibility: Visibility = Visibility.PUBLIC
     place_audience: Audience = Audience.EVERYONE
     online_url_from: int | None = None
-    door_note: str = ""
-    door_audience: Audience = Audience.ATTENDEES
+    entry_instructions: str = ""
+    entry_audience: Audience = Audience.ATTENDEES
     picture: Picture | None = None
     tickets: Tickets = NO_TICKETS
     accessibility: Accessibility = NO_ACCESSIBILITY
@@ -230,23 +230,23 @@ FIELDS: Final = (
         stored=columns.number("online_url_from"),
     ),
     Field(
-        "door_note",
+        "entry_instructions",
         (
             Input(
                 "door_note",
                 lazy("How to get in"),
-                inputs.long_text(MAX_DOOR_NOTE, shown=str | None),
+                inputs.long_text(MAX_ENTRY_INSTRUCTIONS, shown=str | None),
                 example="Ring at the blue door, second floor.",
             ),
         ),
         change_label=plazy("a field that changed", "how to get in"),
-        audience="door_audience",
-        stored=columns.text("door_note"),
+        audience="entry_audience",
+        stored=columns.text("entry_instructions"),
     ),
     Field(
-        "door_audience",
+        "entry_audience",
         (Input("door_audience", lazy("Who sees how to get in?"), inputs.one_of(Audience, Audience.ATTENDEES)),),
-        stored=columns.one_of("door_audience", Audience),
+        stored=columns.one_of("entry_audience", Audience),
     ),
     Field("picture", change_label=plazy("a field that changed", "picture")),
     Field(
@@ -336,6 +336,7 @@ EXTENDED_TYPES: Final = [(one.name, one.type, one.default) for one in fields(Con
 _BLANK: Final[Mapping[str, Any]] = {field.name: field.default for field in fields(Content)}
 
 INPUTS: Final = tuple(one for field in FIELDS for one in field.inputs)
+_INPUT_NAMES: Final = {field.name: field.inputs[0].name for field in FIELDS if len(field.inputs) == 1}
 
 
 def differing(one: Content, other: Content) -> tuple[str, ...]:
@@ -380,6 +381,11 @@ def parse(typed: Mapping[str, str], problems: Problems, before: Content | None) 
         if field.inputs
     }
     return Content(**other_values, **read)
+
+
+def input_name(field: str) -> str:
+    """The name of a field, of ``Content`` or not, in forms and the API: that of its input if it has exactly one."""
+    return _INPUT_NAMES.get(field, field)
 
 
 def fill(content: Content) -> dict[str, str]:

@@ -23,10 +23,10 @@ class PrivateDetails:
 
     place: Venue = NOWHERE
     join_url: str = ""
-    door_note: str = ""
+    entry_instructions: str = ""
     hides_place: bool = False
     hides_link: bool = False
-    hides_door: bool = False
+    hides_entry: bool = False
     is_insider: bool = False
     join_from: Instant | None = None
 
@@ -47,7 +47,7 @@ def private_details(
     exact = event.content.venue if is_host else event.exact_place
     is_insider = is_host or is_going
     sees_place = is_insider or event.content.place_audience is Audience.EVERYONE
-    door_note = visible(event.content, is_insider=is_insider).door_note
+    entry_instructions = visible(event.content, is_insider=is_insider).entry_instructions
     is_meant = is_going or event.content.online_url_audience is Audience.EVERYONE
     opens_at = opens_join_link_at(event)
     is_open = event.content.online_url_from is None or (opens_at is not None and opens_at <= now)
@@ -57,11 +57,11 @@ def private_details(
     return PrivateDetails(
         place=exact if sees_place else event.place,
         join_url=url if sees_link else "",
-        door_note=door_note,
+        entry_instructions=entry_instructions,
         hides_place=not sees_place and exact != event.place,
         hides_link=bool(url) and not sees_link,
         is_insider=is_insider,
-        hides_door=door_note != event.content.door_note,
+        hides_entry=entry_instructions != event.content.entry_instructions,
         join_from=opens_at if url and is_meant and not is_open and not is_host else None,
     )
 

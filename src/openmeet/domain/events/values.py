@@ -16,7 +16,7 @@ MAX_CAPACITY = 1_000_000
 MAX_SHUFFLE = 1_000
 MAX_PRICE = 120
 MAX_ACCESS_NOTE = 2_000
-MAX_DOOR_NOTE = 2_000
+MAX_ENTRY_INSTRUCTIONS = 2_000
 MAX_LANGUAGES = 8
 MAX_CATEGORIES = 3
 # Limit for how early the join link can be shown. More than a week before the start is practically the same as "at

@@ -71,7 +71,7 @@ class Story:
     when: str
     place: tuple[str, ...]
     point: tuple[float, float] | None
-    door_note: str
+    entry_instructions: str
     url: str
     join_url: str
     answer_url: str
@@ -304,7 +304,7 @@ async def _stories_of_chats(
                 when="",
                 place=(),
                 point=None,
-                door_note="",
+                entry_instructions="",
                 url=f"{site.public_url}{chat.room_path}" if has_account and not is_decision else "",
                 join_url="",
                 answer_url="" if way is None else f"{site.public_url}{way[0]}",
@@ -383,7 +383,7 @@ async def _story(
         place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
         url=f"{site.public_url}{event_path(event.slug)}" if await _has_page(tx, event, user) else "",
-        door_note=seen.door_note if takes_place and is_going else "",
+        entry_instructions=seen.entry_instructions if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),

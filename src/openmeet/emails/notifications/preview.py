@@ -47,7 +47,7 @@ async def message_mail(
         place=tuple(one_line(line) for line in lines_without_own_country(seen.place, zone)),
         point=None,
         url=page,
-        door_note=seen.door_note if takes_place and is_going else "",
+        entry_instructions=seen.entry_instructions if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=page if takes_place else "",
         answer_label=gettext("Change your answer"),

@@ -26,6 +26,7 @@ from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
+from openmeet.domain.events.content import input_name
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.event_records import find as find_by_record
@@ -138,7 +139,7 @@ class Surroundings:
             "series": None if series is None else SeriesNamed(series.slug, series.content.title, series_url),
             "original_date": position.original_date if position and series else None,
             "is_modified_occurrence": bool(position and series and position.overridden),
-            "differs_in": [json_name(name) for name in position.overridden] if position and series else [],
+            "differs_in": [json_name(input_name(name)) for name in position.overridden] if position and series else [],
             "group_id": None if group is None else group.id,
             "group": None if group is None else GroupNamed(group.slug, group.details.name, group_url),
             "source": self.sources[event.id],

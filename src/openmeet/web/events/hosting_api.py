@@ -107,7 +107,7 @@ def _who_sees_what(event: Event) -> dict[str, str]:
         "visibility": event.content.visibility.value,
         "place_audience": event.content.place_audience.value,
         "online_url_audience": event.content.online_url_audience.value,
-        "door_audience": event.content.door_audience.value,
+        "door_audience": event.content.entry_audience.value,
     }
 
 

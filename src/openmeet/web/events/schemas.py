@@ -161,7 +161,7 @@ def about_shown(event: Event, private: PrivateDetails, public_url: str) -> dict[
         "ends_on": days and days[1].isoformat(),
         "hides_place": private.hides_place,
         "hides_link": private.hides_link,
-        "hides_door": private.hides_door,
+        "hides_door": private.hides_entry,
         "picture": picture_shown(event.content.picture, public_url),
     }
 

@@ -6,8 +6,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_name
 from openmeet.domain.attendance import capacity_change
+from openmeet.domain.events.content import input_name, visible
 from openmeet.domain.events.content import shown as inputs_shown
-from openmeet.domain.events.content import visible
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.values import Audience, public_place
 from openmeet.domain.groups import queries as group_queries
@@ -126,7 +126,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
         status=event.status.value if event else "scheduled",
         status_reason=event.status_reason if event else "",
         is_over=line.is_over(now),
-        differs_in=list(map(json_name, line.differs_in)),
+        differs_in=[json_name(input_name(name)) for name in line.differs_in],
         capacity=details.content.capacity,
         going=line.counts.going,
         my_status=line.rsvp.status if line.rsvp else None,
@@ -197,8 +197,8 @@ def _date_change(change: OccurrenceChange) -> DateChange:
         slug=change.event.slug,
         starts_at=iso(before.starts_at),
         new_starts_at=iso(change.details.starts_at),
-        fields=list(map(json_name, differing(change.details, before))),
-        keeps_own=list(map(json_name, change.overridden)),
+        fields=[json_name(input_name(name)) for name in differing(change.details, before)],
+        keeps_own=[json_name(input_name(name)) for name in change.overridden],
         answers=change.rsvp_count,
     )
 

@@ -9,6 +9,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import SEATED_STATUSES, Attendance, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events import event_access
+from openmeet.domain.events.content import input_name
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
@@ -197,5 +198,5 @@ def _series_link(event: Event, facts: _ViewFacts) -> SeriesLink | None:
         title=series.content.title,
         recurrence_id=position.original_date,
         original_date=position.original_date,
-        differs_in=[json_name(name) for name in position.overridden],
+        differs_in=[json_name(input_name(name)) for name in position.overridden],
     )
