@@ -87,7 +87,7 @@ async def _expect_no_gaps(simulation: "Simulation") -> None:
     applications = [one.application for one in simulation.people.values() if one.application]
     wanted = [one for one in applications if one.did in simulation.deployment.gapped and not one.is_gone]
     async with simulation.deployment.db.reader() as reader:
-        rows = await reader.fetch("select uri, cid from records where standing <> 'tombstone'")
+        rows = await reader.fetch("select uri, cid from records where state <> 'tombstone'")
     seen = {row["uri"]: row["cid"] for row in rows}
     for application in wanted:
         held = await application.held()

@@ -104,7 +104,7 @@ async def look(simulation: "Simulation") -> Facts:
         groups = await reader.fetch("select id, owner_id from groups where deleted_at is null")
         members = await reader.fetch("select group_id, user_id, role from group_members")
         named = await reader.fetch("select id from users where display_name <> '' or email is not null")
-        seen = await reader.fetch("select uri, rev, standing, reason from records")
+        seen = await reader.fetch("select uri, rev, state, reason from records")
         conflicts = await _count(reader, "merge_decisions")
         given_up = await reader.fetch(GIVEN_UP)
         quarantined = await reader.fetch(QUARANTINED)

@@ -31,9 +31,9 @@ PUBLICATIONS = """
            is_withdrawn, was_deleted_elsewhere, reason, edited_at, due_at
       from publications where changed_at >= :since
 """
-RECORDS = "select uri as id, rev, said_rev, after_rev, standing, reason, cid, subject_uri from records where seen_at >= :since"
+RECORDS = "select uri as id, rev, version_rev, previous_known_rev, state, reason, cid, subject_uri from records where seen_at >= :since"
 DECISIONS = """
-    select uri || ' ' || field || ' as of ' || theirs_rev as id, after_rev, ours, theirs, ours_revision, policy, result
+    select uri || ' ' || field || ' as of ' || theirs_rev as id, previous_known_rev, ours, theirs, ours_revision, policy, result
       from merge_decisions
 """
 JOBS = """

@@ -232,7 +232,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         if identity is not None and was_blocked(simulation.memory, event, identity["user_id"]):
             continue
         row = None if identity is None else by_person.get((identity["user_id"], event["id"]))
-        waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
+        waits = all(facts.seen[one.uri]["state"] == "awaits_event" for one in records if one.uri in facts.seen)
         if row is None and event["visibility"] == "private" and did != event["record_did"]:
             # An answer from the network grants no access: it waits until its author may see the event.
             expect(waits, f"the answer of {did} to {uri} neither counts nor waits")
@@ -490,7 +490,7 @@ def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
     for uri, change in facts.records.items():
         if change.collection == RSVP and change.value is not None and uri in facts.seen:
             about = change.value["subject"]["uri"]
-            counts = about.split("/")[2] in gone and facts.seen[uri]["standing"] == "mapped"
+            counts = about.split("/")[2] in gone and facts.seen[uri]["state"] == "mapped"
             expect(not counts, f"{uri} counts as an answer to {about}, whose author's account is gone")
 
 

@@ -162,7 +162,7 @@ class SyncStatus:
     discrepancies: dict[str, int]
     quarantined: int
 
-    def heard_at(self, source: SourceStatus) -> Instant:
+    def last_received_at(self, source: SourceStatus) -> Instant:
         """Return when a message of a source was last delivered; now if there was none."""
         return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
 

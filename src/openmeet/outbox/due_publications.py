@@ -15,7 +15,7 @@ READY = """(
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
 # For an RSVP of a person with several accounts: the server of the account with their effective record about the event
-# (``network/publishing/repository_choice.py``), if there is one. 'mapped' and 'parked' are MAPPED and AWAITS_EVENT.
+# (``network/publishing/repository_choice.py``), if there is one.
 _SERVER_OF_EFFECTIVE_RSVP = """
                  case when publications.kind = 'rsvp' and exists (
                      select 1 from identities i
@@ -24,7 +24,7 @@ _SERVER_OF_EFFECTIVE_RSVP = """
                        join events e on e.id = a.event_id
                        join identities i on i.user_id = publications.user_id and i.kind <> 'shadow'
                        join records r on r.subject_uri = e.record_uri and r.did = i.did
-                      where a.id = publications.subject_id and r.standing in ('mapped', 'parked')
+                      where a.id = publications.subject_id and r.state in ('mapped', 'awaits_event')
                         and r.collection = 'community.lexicon.calendar.rsvp'
                       order by r.is_verified desc, r.precedence desc, r.uri desc limit 1) end"""
 

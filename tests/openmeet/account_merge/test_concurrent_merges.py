@@ -119,9 +119,7 @@ async def ends(db: Database, one: Scene) -> object:
             names = {one.ana.user_id: "ana", one.ben.user_id: "ben"}
             said = sorted((names.get(row["user_id"], "somebody"), row["status"], row["source"]) for row in rows)
             found[event.title] = (said, await attendance_queries.seats_held(reader, event.id))
-        records = await reader.fetch(
-            "select rkey, standing, rev from records where did = :did order by uri", did=one.did
-        )
+        records = await reader.fetch("select rkey, state, rev from records where did = :did order by uri", did=one.did)
         identity = await identity_queries.find(reader, one.did)
         strays = await reader.fetch_one(
             "select count(*) as n from users u where u.kind = 'shadow'"
@@ -129,7 +127,7 @@ async def ends(db: Database, one: Scene) -> object:
         )
     assert identity is not None
     assert strays is not None
-    held = [(row["rkey"], row["standing"], row["rev"]) for row in records]
+    held = [(row["rkey"], row["state"], row["rev"]) for row in records]
     return found, held, identity.user_id == one.ana.user_id, identity.kind, strays["n"]
 
 

@@ -86,7 +86,7 @@ async def process(bench: Bench, path: str, headers: dict[str, str], *messages: d
 async def test_batch_in_any_order_and_again(bench: Bench):
     """An RSVP that comes before its event waits for it. Sending the same batches again changes nothing."""
     who = await bench.service(ServiceScope.PROCESS_EVENTS, ServiceScope.PROCESS_RSVPS)
-    assert await process(bench, RSVPS_PATH, who, answer_sent()) == [("parked", "")]
+    assert await process(bench, RSVPS_PATH, who, answer_sent()) == [("awaits_event", "")]
     assert await process(bench, EVENTS_PATH, who, sent(), sent("update", at=5, record=event_value("Coffee"))) == [
         ("applied", ""),
         ("applied", ""),
@@ -335,7 +335,7 @@ async def test_status_lists_pending_work(bench: Bench):
     await bench.client.post("/api/integration/events", json=body, headers=await bench.service(ServiceScope.INTEGRATE))
     shown = (await bench.client.get("/api/sync/status", headers=await bench.service(ServiceScope.STATUS))).json()
     assert shown["queue"]["waiting"] == 1
-    assert shown["records"] == {"mapped": 1, "parked": 1}
+    assert shown["records"] == {"mapped": 1, "awaits_event": 1}
     queued = {(one["kind"], one["state"], one["number"]) for one in shown["jobs"]}
     assert queued == {("fetch_subject", "due", 1), ("refresh_identity", "due", 1)}
     assert (shown["sources"], shown["openConflicts"]) == ([], 0)

@@ -74,7 +74,7 @@ async def test_repeating_the_job_notifies_nobody_twice(post, chat):
     _, room, ana, ben, _ = chat
     await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
-        await tx.execute("update chat_rooms set told_number = 0")
+        await tx.execute("update chat_rooms set notified_up_to = 0")
     await say_and_notify(post, ana, room, "and more")
     assert len(await notification_texts(post, ben)) == 1
     assert await deliver_mails_after(post) == [("ben@example.org", "You’re mentioned: Board games")]

@@ -158,7 +158,7 @@ async def about_what_they_host(tx: Transaction, who: UserId) -> None:
             other=other,
         )
     await tx.execute(
-        "insert into labels (source, subject, value, cid, negated, hides, labelled_at, heard_at)"
+        "insert into labels (source, subject, value, cid, negated, hides, labelled_at, received_at)"
         " values ('did:web:labels.example', :subject, 'spam', 'cid', 0, 0, 1, 1)",
         subject=f"at://{DID}/org.example.thing/labelled",
     )

@@ -137,7 +137,7 @@ async def test_text_searches_run_in_slices(
             ],
         )
         await tx.execute_many(
-            "insert into labels (source, subject, value, cid, negated, hides, labelled_at, heard_at)"
+            "insert into labels (source, subject, value, cid, negated, hides, labelled_at, received_at)"
             " values ('did:web:l.example', :subject, 'spam', '', 0, 0, 1, 1)",
             [{"subject": f"at://{did if row['names'] else 'did:plc:x'}/org.example.thing/{row['n']}"} for row in rows],
         )

@@ -17,7 +17,12 @@ EXACT = Venue(name="Ana's flat", street="Ring 1", locality="Wien", country="AT",
 START = Instant(1_800_000_000_000_000)
 HOST, GUEST = UserId("host"), UserId("guest")
 
-SAID = {"venue": EXACT, "mode": Mode.HYBRID, "online_url": "https://join.example/secret", "entry_instructions": "Ring twice"}
+SAID = {
+    "venue": EXACT,
+    "mode": Mode.HYBRID,
+    "online_url": "https://join.example/secret",
+    "entry_instructions": "Ring twice",
+}
 
 
 def saying(**said: Any) -> Event:

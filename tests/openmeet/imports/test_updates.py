@@ -169,7 +169,7 @@ async def test_the_rule_that_a_host_changed_here_stays_until_the_schedule_change
 async def test_older_imports_are_compared_with_the_current_event(site: Site, client, ana) -> None:
     await bring(client, ana, FILE)
     async with site.db.transaction() as tx:
-        await tx.execute("update imported_events set said = ''")
+        await tx.execute("update imported_events set last_import = ''")
     found = {one["uid"]: one for one in (await look(client, ana, CHANGED))["events"]}
     assert {one["field"] for one in found["tea"]["differences"]} == {"title", "starts", "ends"}
 

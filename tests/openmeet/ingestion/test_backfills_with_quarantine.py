@@ -168,8 +168,8 @@ async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deplo
         (job,) = await reader.fetch(
             "select state from outbox_jobs where kind = 'fetch_subject' and subject = :uri", uri=uri
         )
-        (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
-    assert (job["state"], kept["standing"]) == ("completed", "parked"), "the retries end"
+        (kept,) = await reader.fetch("select state from records where uri = :uri", uri=waiting[1].uri)
+    assert (job["state"], kept["state"]) == ("completed", "awaits_event"), "the retries end"
     assert await quarantined_keys(deployment.db) == ["late"], "the operator pages show it"
     await accept_again(deployment.db, "attendances", "late")
     async with deployment.db.transaction() as tx:

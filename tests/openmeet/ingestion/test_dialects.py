@@ -27,10 +27,10 @@ EXPECTED = {
     "event-all-location-types.json": {"applied": 1},
     "import-guild-london-graphql.json": {"refused": 1},
     "import-guild-react-summit.json": {"refused": 1},
-    "nonconforming-shapes.json": {"applied": 1, "parked": 1},
+    "nonconforming-shapes.json": {"applied": 1, "awaits_event": 1},
     "repo-events-irregular-monthly.json": {"applied": 28},
     "repo-two-kinds-one-author.json": {"applied": 2},
-    "rsvp-going-listrecords.json": {"parked": 1},
+    "rsvp-going-listrecords.json": {"awaits_event": 1},
     "smokesignal-legacy-event.json": {"applied": 1},
     "smokesignal-style-event-atmosphereconf-2026.json": {"applied": 1},
 }
@@ -77,7 +77,7 @@ async def test_captured_file(make_sqlite, name: str):
     assert all(one.reason for one in results if one.result in {"refused", "raw"})
     async with db.reader() as reader:
         events = await reader.fetch("select record_uri, title from events")
-        kept = await reader.fetch("select uri, body, standing, reason from records")
+        kept = await reader.fetch("select uri, body, state, reason from records")
     assert {row["record_uri"] for row in events} == {one.uri for one in results if one.result == "applied"}
     assert all(row["title"].strip() for row in events)
     assert len(kept) == sum(number for result, number in EXPECTED[name].items() if result != "refused")
@@ -98,9 +98,9 @@ async def test_all_at_once_and_again_on_both_engines(db: Database):
     assert {one.result for one in again} <= {"known", "refused"}
     async with db.reader() as reader:
         after = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
-        rows = await reader.fetch("select standing, reason from records")
+        rows = await reader.fetch("select state, reason from records")
     assert [tuple(row) for row in after] == [tuple(row) for row in before]
-    assert all(row["reason"] for row in rows if row["standing"] == RecordState.RAW.value)
+    assert all(row["reason"] for row in rows if row["state"] == RecordState.RAW.value)
     assert len(rows) == len(results) - 2
 
 

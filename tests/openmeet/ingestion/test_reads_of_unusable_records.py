@@ -74,7 +74,7 @@ async def read_in_rounds(deployment: Deployment, did: Did, *, requests: int, rou
 async def rsvp_keys(deployment: Deployment, state: str) -> set[str]:
     async with deployment.db.reader() as reader:
         rows = await reader.fetch(
-            "select rkey from records where standing = :state and collection = :rsvp", state=state, rsvp=RSVP
+            "select rkey from records where state = :state and collection = :rsvp", state=state, rsvp=RSVP
         )
     return {row["rkey"] for row in rows}
 
@@ -83,7 +83,7 @@ async def newest_rev(deployment: Deployment, state: str = "mapped") -> str:
     """The newest rev at which an RSVP in this state was applied."""
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch(
-            "select max(rev) as rev from records where standing = :state and collection = :rsvp",
+            "select max(rev) as rev from records where state = :state and collection = :rsvp",
             state=state,
             rsvp=RSVP,
         )
@@ -92,8 +92,8 @@ async def newest_rev(deployment: Deployment, state: str = "mapped") -> str:
 
 async def states(deployment: Deployment) -> dict[str, int]:
     async with deployment.db.reader() as reader:
-        rows = await reader.fetch("select standing, count(*) as n from records group by standing")
-    return {row["standing"]: row["n"] for row in rows}
+        rows = await reader.fetch("select state, count(*) as n from records group by state")
+    return {row["state"]: row["n"] for row in rows}
 
 
 async def test_records_kept_raw_are_not_verified_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
@@ -106,11 +106,11 @@ async def test_records_kept_raw_are_not_verified_again(deployment: Deployment, m
         await write(deployment, RSVP, number, rsvp_value(f"{UNKNOWN[:-2]}{key(number)[-2:]}"))
     did = parse_did((await (await deployment.stranger("cleo")).query("com.atproto.server.getSession"))["did"])
     assert await read_in_rounds(deployment, did, requests=6, rounds=4) > 1
-    assert await states(deployment) == {"parked": 2, "raw": MANY - 2}
+    assert await states(deployment) == {"awaits_event": 2, "raw": MANY - 2}
     monkeypatch.setattr(seen_rsvps, "MAX_AWAITING_PER_AUTHOR", 500)
     await write(deployment, "org.example.note", 1, {"$type": "org.example.note"})
     assert await read_in_rounds(deployment, did, requests=2, rounds=1) == 1
-    assert await states(deployment) == {"parked": MANY}
+    assert await states(deployment) == {"awaits_event": MANY}
 
 
 async def test_few_rsvps_that_were_set_aside_are_applied_again(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
@@ -167,7 +167,7 @@ async def test_records_of_a_kind_that_is_off_do_not_prolong_a_read(deployment: D
     await write(deployment, RSVP, MANY, rsvp_value(UNKNOWN))
     did = parse_did((await (await deployment.stranger("cleo")).query("com.atproto.server.getSession"))["did"])
     assert await read_in_rounds(deployment, did, requests=6, rounds=1) == 1
-    assert await states(deployment) == {"parked": 1}
+    assert await states(deployment) == {"awaits_event": 1}
     async with deployment.db.reader() as reader:
         (row,) = await reader.fetch("select floor_rev, synced_at from repositories where did = :did", did=did)
     assert (row["floor_rev"], row["synced_at"]) == ("", deployment.clock.now())

@@ -113,7 +113,7 @@ async def test_records_are_not_found_by_their_state(db: Database, sql: str, valu
     async with db.transaction() as tx:
         found = await query_plan(tx, sql, **values)
     assert "SEARCH" in found
-    assert not any(index in found for index in ("records_counted", "records_parked", "standing=?")), found
+    assert not any(index in found for index in ("records_counted", "records_awaiting_event", "state=?")), found
 
 
 async def test_a_persons_answers_to_an_event_are_found_by_both(db: Database):
@@ -127,7 +127,9 @@ async def test_a_persons_answers_to_an_event_are_found_by_both(db: Database):
         ]
     for plan in plans:
         assert "records_by_subject" in plan
-        assert not any(index in plan for index in ("records_by_repository", "records_counted", "records_parked"))
+        assert not any(
+            index in plan for index in ("records_by_repository", "records_counted", "records_awaiting_event")
+        )
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -193,7 +193,7 @@ async def test_batches_of_a_processor_agree_with_the_servers(service: Service, h
     cid = await service.write("ana", tea, TEA)
     await service.write("gus", mine, answer_to(tea, cid, "going"))
     events, answers = "/api/bluesky/events/process", "/api/bluesky/rsvps/process"
-    assert await service.process(answers, mine, "create", answer_to(tea, cid, "going")) == "parked"
+    assert await service.process(answers, mine, "create", answer_to(tea, cid, "going")) == "awaits_event"
     assert await service.here() == ([("Tea", False)], ["attending"])
     assert await service.process(events, tea, "update", TEA | {"name": "Forged"}) == "known"
     assert (await service.here())[0] == [("Tea", False)]

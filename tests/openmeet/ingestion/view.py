@@ -54,7 +54,7 @@ async def view_of(db: Database) -> View:
 # on the order. E-mails are also queued for intermediate states, and are dropped when they are composed.
 ORDER_DEPENDENT_JOBS = (JobKind.FETCH_SUBJECT, JobKind.DETECT_SERIES, JobKind.DETECT_FOREIGN_SERIES, JobKind.MAIL)
 COMPARED_ROWS = {
-    "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
+    "records": "select uri, rev, cid, is_verified, state, reason, subject_uri, precedence from records",
     "events": "select record_uri, record_cid, title, status, status_before, starts_at, visibility, search_text,"
     " case when removed_at is null then 0 else 1 end as is_removed from events",
     "answers": "select e.record_uri as event_uri, i.did, a.status, a.record_uri, a.pending_for, a.source"

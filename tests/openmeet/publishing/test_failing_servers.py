@@ -402,6 +402,6 @@ async def test_an_impossible_rev_of_a_delete_is_checked_in_the_repository(deploy
     await deployment.deliver_publications()
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     async with deployment.db.reader() as reader:
-        (known,) = await reader.fetch("select standing, rev from records")
-    assert known["standing"] == "tombstone"
+        (known,) = await reader.fetch("select state, rev from records")
+    assert known["state"] == "tombstone"
     check_rev(known["rev"], deployment.clock.now())

@@ -372,7 +372,7 @@ async def test_deleted_records_are_listed_on_their_own_pages(site: SignInSite, m
             assert [one[:5] for one in lines_of(page.text)] == ["Tea 4", "Tea 3", "Tea 2"], where
         async with site.db.transaction() as tx:
             await tx.execute(
-                "update records set standing = 'tombstone', cid = null, body = null where rkey > '3mqdau33ozs2d'"
+                "update records set state = 'tombstone', cid = null, body = null where rkey > '3mqdau33ozs2d'"
             )
         assert [one[:5] for one in lines_of((await browser.get(HERE)).text)] == ["Tea 1", "Tea 0"]
 

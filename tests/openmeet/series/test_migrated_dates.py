@@ -140,7 +140,9 @@ async def test_entries_that_were_sent_in_another_form_are_retired(url: str, cloc
 async def test_how_to_get_in_has_another_name(url: str, clock: HandClock) -> None:
     """Dates keep their own instructions, the series its usual ones, and notifications say that they changed."""
     async with opened_at("0064", url, clock) as db, db.transaction() as tx:
-        ana, series = await create_weekly_series(tx, entry_instructions='Say "door_note":', entry_audience=Audience.EVERYONE)
+        ana, series = await create_weekly_series(
+            tx, entry_instructions='Say "door_note":', entry_audience=Audience.EVERYONE
+        )
         ben = await person(tx, "Ben")
         first, second = (await dates(tx, series))[:2]
         await give_rsvp(tx, ben, first)

@@ -134,10 +134,10 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
 
 async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str], events_here: set[str]) -> None:
-    """Check that each answer counts for its event. An answer to an event that OpenMeet has not received is parked until
+    """Check that each answer counts for its event. An answer to an event that OpenMeet has not received waits until
     the event comes.
     """
-    parked = [uri for uri, subject in answers.items() if subject not in events_here]
+    waiting = [uri for uri, subject in answers.items() if subject not in events_here]
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         for subject in set(answers.values()) & events_here:
             given = sum(one == subject for one in answers.values())
@@ -148,16 +148,16 @@ async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str
 
             tell.expect(await eventually(counted), f"{given} going at {subject}")
 
-    async def as_parked() -> bool:
+    async def are_waiting() -> bool:
         process = await asyncio.create_subprocess_exec(
             *(OPENMEET, "sync", "status", "--json"),
             env={**os.environ, **stage.platform["web"].environment},
             stdout=asyncio.subprocess.PIPE,
         )
         printed, _ = await process.communicate()
-        return bool(json.loads(printed)["records"].get("parked", 0) == len(parked))
+        return bool(json.loads(printed)["records"].get("awaits_event", 0) == len(waiting))
 
-    tell.expect(await eventually(as_parked), f"{len(parked)} waits for its event, which no repository here holds")
+    tell.expect(await eventually(are_waiting), f"{len(waiting)} waits for its event, which no repository here holds")
 
 
 def _named(found: list[LocatedRecord]) -> list[LocatedRecord]:

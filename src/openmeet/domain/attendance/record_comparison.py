@@ -14,10 +14,10 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 # How many RSVPs, or records, one transaction reads.
 BATCH_SIZE: Final = 500
 
-# RSVP records received for the event, whether they are applied ('mapped') or await it ('parked').
+# RSVP records received for the event, whether they are applied ('mapped') or await it ('awaits_event').
 _RECEIVED_RECORDS: Final = """
     select r.did, r.uri from records r
-     where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
+     where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.state in ('mapped', 'awaits_event')
 """
 # The number of received records and of the records of RSVPs given on this site, even if those were never received.
 _COUNT: Final = f"""

@@ -89,16 +89,16 @@ def chat_news_handler(db: Database) -> JobHandler:
 async def _notify_next(db: Database, room_id: RoomId) -> bool:
     """Notify people of the next log entries. Return True if there may be more."""
     async with db.reader() as reader:
-        row = await reader.fetch_one("select told_number from chat_rooms where id = :room", room=room_id)
+        row = await reader.fetch_one("select notified_up_to from chat_rooms where id = :room", room=room_id)
         if row is None:
             return False
-        entries = await log.entries_after(reader, room_id, row["told_number"], limit=_ENTRIES)
+        entries = await log.entries_after(reader, room_id, row["notified_up_to"], limit=_ENTRIES)
     for entry in entries[:_ENTRIES]:
         await _notify_of(db, entry)
     if entries:
         async with db.transaction() as tx:
             await tx.execute(
-                "update chat_rooms set told_number = :number where id = :room and told_number < :number",
+                "update chat_rooms set notified_up_to = :number where id = :room and notified_up_to < :number",
                 number=entries[:_ENTRIES][-1].number,
                 room=room_id,
             )

@@ -28,7 +28,7 @@ EMAILS_PER_DAY: Final = 20
 
 
 class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
-    """The RSVP that a guest requests, as stored in ``guest_rsvps.said``."""
+    """The RSVP that a guest requests, as stored in ``guest_rsvps.request``."""
 
     reply: RsvpReply
     details: ReplyDetails
@@ -53,13 +53,13 @@ class GuestRsvp:
 
 async def insert(tx: Transaction, new: GuestRsvp) -> None:
     await tx.execute(
-        "insert into guest_rsvps (id, event_id, email, display_name, said, language, created_at, expires_at, used_at)"
-        " values (:id, :event_id, :email, :display_name, :said, :language, :now, :expires_at, null)",
+        "insert into guest_rsvps (id, event_id, email, display_name, request, language, created_at, expires_at, used_at)"
+        " values (:id, :event_id, :email, :display_name, :request, :language, :now, :expires_at, null)",
         id=new.id,
         event_id=new.event_id,
         email=new.email,
         display_name=new.display_name,
-        said=msgspec.json.encode(new.request).decode(),
+        request=msgspec.json.encode(new.request).decode(),
         language=new.language,
         now=tx.now,
         expires_at=new.expires_at,
@@ -68,7 +68,7 @@ async def insert(tx: Transaction, new: GuestRsvp) -> None:
 
 async def find(reader: Reader, rsvp_id: GuestRsvpId) -> GuestRsvp | None:
     row = await reader.fetch_one(
-        "select id, event_id, email, display_name, said, expires_at, used_at, language from guest_rsvps where id = :id",
+        "select id, event_id, email, display_name, request, expires_at, used_at, language from guest_rsvps where id = :id",
         id=rsvp_id,
     )
     if row is None:
@@ -78,7 +78,7 @@ async def find(reader: Reader, rsvp_id: GuestRsvpId) -> GuestRsvp | None:
         EventId(row["event_id"]),
         row["email"],
         row["display_name"],
-        msgspec.json.decode(row["said"], type=GuestRequest),
+        msgspec.json.decode(row["request"], type=GuestRequest),
         row["expires_at"],
         row["used_at"],
         row["language"],

@@ -162,18 +162,18 @@ async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> 
     imports_by_uid: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
-            "select uid, said from imported_events where user_id = :user_id and uid in :uids and said <> '' order by uid",
+            "select uid, last_import from imported_events where user_id = :user_id and uid in :uids and last_import <> '' order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
-        imports_by_uid |= {row["uid"]: msgspec.json.decode(row["said"], type=LastImport) for row in rows}
+        imports_by_uid |= {row["uid"]: msgspec.json.decode(row["last_import"], type=LastImport) for row in rows}
     return imports_by_uid
 
 
 async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: LastImport) -> None:
     """Store the file's fields after its changes have been applied."""
     await tx.execute(
-        "update imported_events set said = :last_import where user_id = :user_id and uid = :uid",
+        "update imported_events set last_import = :last_import where user_id = :user_id and uid = :uid",
         user_id=user_id,
         uid=uid,
         last_import=msgspec.json.encode(last_import).decode(),
@@ -183,7 +183,7 @@ async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: L
 async def note_event(tx: Transaction, user_id: UserId, uid: str, path: str, last_import: LastImport) -> bool:
     """Record an imported event. Returns False if this UID was imported meanwhile."""
     noted = await tx.execute(
-        "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :last_import, :now)"
+        "insert into imported_events (user_id, uid, made, last_import, created_at) values (:user_id, :uid, :made, :last_import, :now)"
         " on conflict (user_id, uid) do nothing",
         user_id=user_id,
         uid=uid,

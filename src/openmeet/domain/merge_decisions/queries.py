@@ -14,9 +14,9 @@ from openmeet.domain.paging import Page
 
 PUT = """
     insert into merge_decisions (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
-                           reviewed_at, ours_values, theirs_values, after_rev)
+                           reviewed_at, ours_values, theirs_values, previous_known_rev)
     values (:uri, :field, :theirs_rev, :base, :ours, :theirs, :ours_revision, :policy, :result, :now, null,
-            :ours_values, :theirs_values, :after_rev)
+            :ours_values, :theirs_values, :previous_known_rev)
         on conflict (uri, field, theirs_rev) do nothing
 """
 
@@ -50,10 +50,10 @@ IN_USE_OF_RECORDS = f"""
 
 # A read brought their version with a later rev than that of the commit that wrote it. That commit is now known.
 SET_COMMIT = """
-    update merge_decisions set after_rev = :rev
-     where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
+    update merge_decisions set previous_known_rev = :rev
+     where uri = :uri and field = :field and theirs_rev > :rev and previous_known_rev < :rev
        and theirs_rev = (select max(c.theirs_rev) from merge_decisions c
-                          where c.uri = :uri and c.field = :field and c.theirs_rev > :rev and c.after_rev < :rev)
+                          where c.uri = :uri and c.field = :field and c.theirs_rev > :rev and c.previous_known_rev < :rev)
     returning uri, theirs_rev, ours, ours_revision, theirs, result
 """
 
@@ -68,7 +68,7 @@ WITH_UNKNOWN_TIME: Mapping[Engine, str] = {
     engine: f"""
     select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from merge_decisions c
      where {authority_of(engine, "c.uri")} = :did and c.field = :field and c.result = 'theirs'
-       and c.theirs_rev > :rev and c.after_rev < :rev
+       and c.theirs_rev > :rev and c.previous_known_rev < :rev
      order by c.uri, c.theirs_rev desc
 """
     for engine in ENGINES
@@ -121,7 +121,7 @@ async def store(
             result=decision.result.value,
             ours_values=decision.ours_values,
             theirs_values=decision.theirs_values,
-            after_rev=previous_known_rev,
+            previous_known_rev=previous_known_rev,
             now=tx.now,
         )
 

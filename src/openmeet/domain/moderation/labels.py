@@ -21,11 +21,11 @@ HIDING: Final = frozenset({"!hide", "!takedown", "spam"})
 _AT_ONCE: Final = 500
 
 _PUT = """
-    insert into labels (source, subject, value, cid, negated, hides, labelled_at, expires_at, heard_at)
+    insert into labels (source, subject, value, cid, negated, hides, labelled_at, expires_at, received_at)
     values (:source, :subject, :value, :cid, :negated, :hides, :labelled_at, :expires_at, :now)
         on conflict (subject, source, value, cid) do update
        set negated = excluded.negated, labelled_at = excluded.labelled_at, expires_at = excluded.expires_at,
-           heard_at = excluded.heard_at
+           received_at = excluded.received_at
      where excluded.labelled_at > labels.labelled_at
         or (excluded.labelled_at = labels.labelled_at and excluded.negated > labels.negated)
 """
@@ -98,7 +98,7 @@ async def put(tx: Transaction, label: NetworkLabel) -> bool:
     if label.is_negated and not label.cid:
         # A negation for every version also ends the labels for single versions.
         changed += await tx.execute(
-            "update labels set negated = 1, expires_at = null, labelled_at = :labelled_at, heard_at = :now"
+            "update labels set negated = 1, expires_at = null, labelled_at = :labelled_at, received_at = :now"
             " where subject = :subject and source = :source and value = :value and cid <> '' and negated = 0"
             " and labelled_at <= :labelled_at",
             source=label.source,
@@ -167,21 +167,21 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
 
 @dataclass(frozen=True, slots=True)
 class Labeler:
-    """A labeler's state. ``heard_at``: when it last sent a label that was stored, or None."""
+    """A labeler's state. ``received_at``: when it last sent a label that was stored, or None."""
 
     did: str
     state: str
     reason: str
     cursor: int
     changed_at: Instant
-    heard_at: Instant | None
+    received_at: Instant | None
 
 
 async def labelers(reader: Reader) -> list[Labeler]:
     """Subscribed labelers, ordered by DID."""
     rows = await reader.fetch(
         "select did, state, reason, cursor, changed_at,"
-        " (select max(heard_at) from labels where source = did) as heard_at from labelers order by did"
+        " (select max(received_at) from labels where source = did) as received_at from labelers order by did"
     )
     return [
         Labeler(
@@ -190,7 +190,7 @@ async def labelers(reader: Reader) -> list[Labeler]:
             row["reason"],
             int(row["cursor"]),
             Instant(row["changed_at"]),
-            None if row["heard_at"] is None else Instant(row["heard_at"]),
+            None if row["received_at"] is None else Instant(row["received_at"]),
         )
         for row in rows
     ]

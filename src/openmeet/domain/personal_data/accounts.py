@@ -401,7 +401,7 @@ CONTACTS: Final = (
         _SEARCHES,
         Retention.ACCOUNT,
         OnErasure.DELETE,
-        (personal(ColumnAudience.NOBODY, "subject"), plain("search_id told_at")),
+        (personal(ColumnAudience.NOBODY, "subject"), plain("search_id notified_at")),
         not_exported="events that the person was already notified of",
     ),
     StoredTable(

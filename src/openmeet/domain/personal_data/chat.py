@@ -40,7 +40,7 @@ CHAT_TABLES: Final = (
                 )
             ),
             plain(
-                "id kind event_id series_id group_id position audience history history_floor slow_seconds holds_messages retention last_number told_number"
+                "id kind event_id series_id group_id position audience history history_floor slow_seconds holds_messages retention last_number notified_up_to"
                 " last_said_at matrix_guests revision opened_at closed_at closed_by created_at updated_at"
             ),
         ),

@@ -357,7 +357,7 @@ ANSWERS: Final = (
         Retention.SHORT,
         OnErasure.DELETE,
         (
-            personal(ColumnAudience.NOBODY, "email display_name said language"),
+            personal(ColumnAudience.NOBODY, "email display_name request language"),
             plain("id event_id created_at expires_at used_at"),
         ),
         not_exported="answers of guests who have not yet confirmed their address",

@@ -290,7 +290,7 @@ MODERATION: Final = (
         OnErasure.DELETE,
         (
             account(ColumnAudience.EVERYONE, "source subject"),
-            plain("value cid negated hides labelled_at expires_at heard_at"),
+            plain("value cid negated hides labelled_at expires_at received_at"),
         ),
         not_exported="labels on network accounts and events, which can be received again",
     ),

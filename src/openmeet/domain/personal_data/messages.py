@@ -156,7 +156,7 @@ CALENDARS: Final = (
         OnErasure.DELETE,
         (
             person(ColumnAudience.SELF, "user_id", unique_with="uid"),
-            personal(ColumnAudience.SELF, "uid said"),
+            personal(ColumnAudience.SELF, "uid last_import"),
             plain("made created_at"),
         ),
         PersonExport.IMPORTED,

@@ -36,7 +36,7 @@ RECORDS: Final = (
             account(ColumnAudience.EVERYONE, "uri did subject_uri"),
             personal(ColumnAudience.EVERYONE, "body readable_body"),
             plain(
-                "collection rkey epoch rev cid is_verified standing reason precedence first_seen_at seen_at said_rev after_rev"
+                "collection rkey epoch rev cid is_verified state reason precedence first_seen_at seen_at version_rev previous_known_rev"
                 " readable_rev readable_cid"
             ),
         ),
@@ -87,7 +87,7 @@ RECORDS: Final = (
         (
             account(ColumnAudience.HOSTS, "uri"),
             personal(ColumnAudience.HOSTS, "base ours theirs ours_values theirs_values"),
-            plain("field theirs_rev ours_revision policy result decided_at reviewed_at choice after_rev"),
+            plain("field theirs_rev ours_revision policy result decided_at reviewed_at choice previous_known_rev"),
         ),
         not_exported="decisions between this site and a record, which is read again",
     ),

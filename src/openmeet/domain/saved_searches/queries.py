@@ -289,7 +289,7 @@ async def candidates(
 async def note_notified(tx: Transaction, searches: Sequence[SavedSearch], subject: str) -> None:
     """Record that these searches' owners were notified of this event, or of a date of this series."""
     await tx.execute_many(
-        "insert into saved_search_matches (search_id, subject, told_at) values (:search_id, :subject, :now)"
+        "insert into saved_search_matches (search_id, subject, notified_at) values (:search_id, :subject, :now)"
         " on conflict (search_id, subject) do nothing",
         [{"search_id": one.id, "subject": subject, "now": tx.now} for one in searches],
     )

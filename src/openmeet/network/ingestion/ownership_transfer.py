@@ -37,7 +37,7 @@ from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 _TWO_RSVPS_OF_ONE_DID: Final = """
-    select did from records where subject_uri = :uri and collection in :collections and standing in ('mapped', 'parked')
+    select did from records where subject_uri = :uri and collection in :collections and state in ('mapped', 'awaits_event')
      group by did having count(*) > 1 order by did
 """
 

@@ -26,7 +26,7 @@ class IngestResult(StrEnum):
     OWN_WRITE = "echo"  # our own write, which the firehose delivers to us
     LATE = "late"  # a write of ours that arrived after its key was abandoned
     KNOWN = "known"  # not newer than the stored version
-    AWAITS_EVENT = "parked"
+    AWAITS_EVENT = "awaits_event"
     RAW = "raw"
     IGNORED = "ignored"  # from a collection that is not read here
     SWITCHED_OFF = "switched_off"  # of a kind that this site currently does not accept

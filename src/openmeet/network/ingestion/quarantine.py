@@ -112,8 +112,8 @@ _RELEASE: Final = "delete from quarantined_records where uri in :uris and step =
 _IS_OBSOLETE: Final = """
     ((p.step = 'taking'
       and exists (select 1 from records r
-                   where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.standing <> 'parked'))))
-     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.standing = 'parked')))
+                   where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.state <> 'awaits_event'))))
+     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.state = 'awaits_event')))
 """
 _SHOWN: Final = f"from quarantined_records p where not {_IS_OBSOLETE}"
 _COUNT: Final = f"select count(*) as n {_SHOWN}"

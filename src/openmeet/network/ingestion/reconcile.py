@@ -56,7 +56,7 @@ from openmeet.network.repositories.clients import NetworkClients
 
 T = TypeVar("T")
 
-KEPT = "select uri, cid, rev, standing from records where did = :did"
+KEPT = "select uri, cid, rev, state from records where did = :did"
 
 PUBLISHED = """
     select uri, base_cid, base_rev from publications where did = :did and state = 'published' and uri is not null
@@ -64,51 +64,51 @@ PUBLISHED = """
 
 ROWLESS = """
     select r.uri from records r left join events e on e.record_uri = r.uri
-     where r.did = :did and r.standing = 'mapped' and r.collection in :events and e.id is null
+     where r.did = :did and r.state = 'mapped' and r.collection in :events and e.id is null
        and not exists (select 1 from superseded_records f where f.uri = r.uri)
     union all
     select r.uri from records r
       join events e on e.record_uri = r.subject_uri
       join identities i on i.did = r.did
       left join attendances a on a.event_id = e.id and a.user_id = i.user_id
-     where r.did = :did and r.standing = 'mapped' and r.collection in :rsvps and a.id is null
+     where r.did = :did and r.state = 'mapped' and r.collection in :rsvps and a.id is null
     union all
     select r.uri from records r left join event_series s on s.record_uri = r.uri
-     where r.did = :did and r.standing = 'mapped' and r.collection in :series and s.id is null
+     where r.did = :did and r.state = 'mapped' and r.collection in :series and s.id is null
        and not exists (select 1 from superseded_records f where f.uri = r.uri)
     union all
     select r.uri from records r left join groups g on g.external_id = r.uri
         left join superseded_group_records f on f.uri = r.uri
-     where r.did = :did and r.standing = 'mapped' and r.collection in :groups and g.id is null and f.uri is null
+     where r.did = :did and r.state = 'mapped' and r.collection in :groups and g.id is null and f.uri is null
     union all
     select r.uri from records r left join group_statements s on s.uri = r.uri
-     where r.did = :did and r.standing = 'mapped' and r.collection in :statements and s.uri is null
+     where r.did = :did and r.state = 'mapped' and r.collection in :statements and s.uri is null
 """
 
 # RSVPs are in their authors' repositories.
 RECORDLESS: Mapping[Engine, str] = {
     engine: f"""
-    select e.record_uri as uri from events e left join records r on r.uri = e.record_uri and r.standing <> 'tombstone'
+    select e.record_uri as uri from events e left join records r on r.uri = e.record_uri and r.state <> 'tombstone'
      where e.record_did = :did and e.record_uri is not null and e.removed_at is null and e.deleted_at is null
        and e.record_deleted_at is null
        and r.uri is null
     union
     select a.record_uri from identities i join attendances a on a.user_id = i.user_id
-      left join records r on r.uri = a.record_uri and r.standing <> 'tombstone'
+      left join records r on r.uri = a.record_uri and r.state <> 'tombstone'
      where i.did = :did and {authority_of(engine, "a.record_uri")} = :did and r.uri is null
     union
-    select s.record_uri from event_series s left join records r on r.uri = s.record_uri and r.standing <> 'tombstone'
+    select s.record_uri from event_series s left join records r on r.uri = s.record_uri and r.state <> 'tombstone'
      where s.record_uri is not null and {authority_of(engine, "s.record_uri")} = :did and s.deleted_at is null
          and r.uri is null
     union
-    select g.external_id from groups g left join records r on r.uri = g.external_id and r.standing <> 'tombstone'
+    select g.external_id from groups g left join records r on r.uri = g.external_id and r.state <> 'tombstone'
      where g.external_id is not null and {authority_of(engine, "g.external_id")} = :did and g.deleted_at is null
          and r.uri is null
     union
-    select m.external_id from group_members m left join records r on r.uri = m.external_id and r.standing <> 'tombstone'
+    select m.external_id from group_members m left join records r on r.uri = m.external_id and r.state <> 'tombstone'
      where m.external_id is not null and {authority_of(engine, "m.external_id")} = :did and r.uri is null
     union
-    select s.uri from group_statements s left join records r on r.uri = s.uri and r.standing <> 'tombstone'
+    select s.uri from group_statements s left join records r on r.uri = s.uri and r.state <> 'tombstone'
      where s.did = :did and r.uri is null
 """
     for engine in ENGINES
@@ -298,7 +298,7 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
         )
         recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
     return RepositoryFacts(
-        {row["uri"]: SeenVersion(row["cid"], row["rev"], RecordState(row["standing"])) for row in record_rows},
+        {row["uri"]: SeenVersion(row["cid"], row["rev"], RecordState(row["state"])) for row in record_rows},
         {row["uri"]: PublishedVersion(row["base_cid"], row["base_rev"] or "") for row in published},
         [row["uri"] for row in rowless],
         [row["uri"] for row in recordless],

@@ -33,12 +33,12 @@ from openmeet.outbox.publications import RecordVersion
 BATCH: Final = 500
 
 _NEWEST: Final = """
-    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped'
+    select uri, rkey, body from records where did = :did and collection = :collection and state = 'mapped'
      order by rkey desc limit :limit
 """
 
 _AFTER: Final = """
-    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped'
+    select uri, rkey, body from records where did = :did and collection = :collection and state = 'mapped'
         and rkey > :after
      order by rkey limit :limit
 """

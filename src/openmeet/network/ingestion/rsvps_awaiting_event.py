@@ -36,11 +36,10 @@ from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.kinds import JobKind
 
 # There are few, because their number is limited per author (``records.seen_rsvps``). Other jobs fetch missing events.
-# 'parked' is AWAITS_EVENT.
 _AWAITED_AND_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
-     where i.user_id = :user_id and r.standing = 'parked'
+     where i.user_id = :user_id and r.state = 'awaits_event'
        and (exists (select 1 from events e where e.record_uri = r.subject_uri)
             or exists (select 1 from superseded_records f where f.uri = r.subject_uri and f.kind = 'event'))
      order by r.subject_uri

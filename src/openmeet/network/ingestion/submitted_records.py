@@ -32,7 +32,7 @@ MAX_BATCH: Final = 200
 
 OperationName = Literal["create", "update", "delete"]
 ResultName = Literal[
-    "applied", "echo", "known", "parked", "raw", "ignored", "late", "switched_off", "from_the_future", "refused"
+    "applied", "echo", "known", "awaits_event", "raw", "ignored", "late", "switched_off", "from_the_future", "refused"
 ]
 
 

@@ -188,7 +188,7 @@ MAX_NAME: Final = 200
 # Records read into memory at a time, because a record can be a megabyte.
 _AT_ONCE: Final = 25
 
-_BODIES: Final = "select uri, body from records where uri in :uris and standing = 'mapped' order by uri"
+_BODIES: Final = "select uri, body from records where uri in :uris and state = 'mapped' order by uri"
 
 
 async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:

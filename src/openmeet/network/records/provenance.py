@@ -32,7 +32,7 @@ MAX_LINKS: Final = 20
 _HOST = re.compile(r"(?=.{4,60}\Z)(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]*[a-z]")
 _BODIES: Final = """
     select uri, collection, rev, body from records
-     where uri in :uris and standing = 'mapped' and length(body) <= :most order by uri
+     where uri in :uris and state = 'mapped' and length(body) <= :most order by uri
 """
 
 

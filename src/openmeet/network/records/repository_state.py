@@ -48,7 +48,7 @@ NEW_EPOCH = """
 
 # Tombstones of this same read stay until the next read, because the stream may still deliver the deletion itself, which
 # is then looked up here.
-DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
+DROP_OLD_TOMBSTONES = "delete from records where did = :did and state = 'tombstone' and rev < :rev"
 
 
 async def create_row(tx: Transaction, did: str) -> None:

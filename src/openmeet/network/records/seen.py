@@ -18,20 +18,16 @@ from openmeet.network.records import repository_state
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publications import RecordVersion
 
-# The condition is always true. It makes the planner use the index on standing for this query only.
-COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
+# The condition is always true. It makes the planner use the index on state for this query only.
+COUNT_BY_STATE = "select state, count(*) as n from records where state <> '' group by state order by state"
 
 
 class RecordState(StrEnum):
-    """State of a record here.
-
-    The column is called ``standing``, and has the words of the first release: the table is too large to be rewritten
-    for a name. Statements contain these words.
-    """
+    """State of a record here. SQL statements contain the values."""
 
     MAPPED = "mapped"
     RAW = "raw"  # kept with the reason why it could not be turned into a row
-    AWAITS_EVENT = "parked"  # an RSVP whose event has not been seen, or is not visible to its author
+    AWAITS_EVENT = "awaits_event"  # an RSVP whose event has not been seen, or is not visible to its author
     TOMBSTONE = "tombstone"
 
 
@@ -41,7 +37,7 @@ class SeenRecord:
 
     ``version_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
     ``previous_known_rev``: the last rev at which another version, or none, was known; equal to ``version_rev`` if the
-    commit that wrote it was seen. The columns are called ``said_rev`` and ``after_rev``.
+    commit that wrote it was seen.
     ``readable``: of an event record that could not be read, its last version that could. Its rev is empty if it was
     unproven.
     """
@@ -64,32 +60,32 @@ class SeenRecord:
     readable: RecordVersion | None = None
 
 
-COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, standing, reason, subject_uri, precedence,
-    first_seen_at, said_rev, after_rev, readable_rev, readable_cid, readable_body"""
+COLUMNS = """uri, did, collection, rkey, rev, cid, body, is_verified, state, reason, subject_uri, precedence,
+    first_seen_at, version_rev, previous_known_rev, readable_rev, readable_cid, readable_body"""
 
 _FOUND_AGAIN = "records.cid = excluded.cid and records.epoch = excluded.epoch and records.rev < excluded.rev"
 
 PUT = f"""
-    insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, standing, reason, subject_uri,
-                         precedence, first_seen_at, seen_at, said_rev, after_rev, readable_rev, readable_cid,
+    insert into records (uri, did, collection, rkey, epoch, rev, cid, body, is_verified, state, reason, subject_uri,
+                         precedence, first_seen_at, seen_at, version_rev, previous_known_rev, readable_rev, readable_cid,
                          readable_body)
     select given.uri, given.did, given.collection, given.rkey, coalesce(r.epoch, 0), given.rev, given.cid, given.body,
-           given.is_verified, given.standing, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
+           given.is_verified, given.state, given.reason, given.subject_uri, given.precedence, cast(:now as bigint),
            cast(:now as bigint), given.rev, case when given.is_read = 1 then coalesce(r.floor_rev, '') else given.rev end,
            given.readable_rev, given.readable_cid, given.readable_body
       from each(uri text, did text, collection text, rkey text, rev text, cid text, body bytea, is_verified integer,
-                is_read integer, standing text, reason text, subject_uri text, precedence text, readable_rev text,
+                is_read integer, state text, reason text, subject_uri text, precedence text, readable_rev text,
                 readable_cid text, readable_body bytea) as given
       left join repositories r on r.did = given.did
      where coalesce(r.floor_rev, '') < given.rev
         on conflict (uri) do update
        set epoch = excluded.epoch, rev = excluded.rev, cid = excluded.cid, body = excluded.body,
-           is_verified = excluded.is_verified, standing = excluded.standing, reason = excluded.reason,
+           is_verified = excluded.is_verified, state = excluded.state, reason = excluded.reason,
            subject_uri = excluded.subject_uri, precedence = excluded.precedence, seen_at = excluded.seen_at,
            readable_rev = excluded.readable_rev, readable_cid = excluded.readable_cid,
            readable_body = excluded.readable_body,
-           said_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.said_rev, ''), records.rev) else excluded.rev end,
-           after_rev = case when {_FOUND_AGAIN} then records.after_rev when excluded.after_rev = excluded.rev then excluded.rev
+           version_rev = case when {_FOUND_AGAIN} then coalesce(nullif(records.version_rev, ''), records.rev) else excluded.rev end,
+           previous_known_rev = case when {_FOUND_AGAIN} then records.previous_known_rev when excluded.previous_known_rev = excluded.rev then excluded.rev
                             when records.rev < excluded.rev then records.rev else '' end
      where excluded.is_verified > records.is_verified
         or (excluded.is_verified = records.is_verified
@@ -129,15 +125,15 @@ ERASE = "delete from records where did = :did returning uri, rev"
 # Candidates for records that a complete read did not contain: only those that were not changed after it.
 ABSENT = """
     select uri, collection, rkey from records
-     where did = :did and collection in :collections and standing <> 'tombstone'
+     where did = :did and collection in :collections and state <> 'tombstone'
        and (rev <= :rev or epoch < (select epoch from repositories where did = :did))
      order by uri
 """
 
 # Deletions are left out, so every read checks them again: the records may exist by now.
 VERIFIED = """
-    select uri, cid, rev, standing, reason, precedence from records
-     where did = :did and collection in :collections and standing <> 'tombstone' and is_verified = 1
+    select uri, cid, rev, state, reason, precedence from records
+     where did = :did and collection in :collections and state <> 'tombstone' and is_verified = 1
        and epoch >= coalesce((select epoch from repositories where did = :did), 0)
      order by uri
 """
@@ -145,7 +141,7 @@ VERIFIED = """
 # DIDs with records here, and DIDs with another connection to somebody here.
 REFERRED_TO = """
     select given.did from each(did text) as given
-     where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
+     where exists (select 1 from records r where r.did = given.did and r.state <> 'tombstone')
         or exists (select 1 from publications p where p.did = given.did)
         or exists (select 1 from group_follows f where f.did = given.did)
         or exists (select 1 from identities i join users u on u.id = i.user_id where i.did = given.did
@@ -158,13 +154,13 @@ REFERRED_TO = """
 # Record URIs of a collection with keys between two keys, without those that are known to exist.
 BETWEEN = """
     select uri from records
-     where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
+     where did = :did and collection = :collection and state <> 'tombstone' and {rkey} > :above and {rkey} < :below
        and uri not in :besides
      order by {rkey} desc limit :limit
 """
 
 LIST_RAW = f"""
-    select {COLUMNS} from records where standing = 'raw' and uri > :after order by uri limit :limit
+    select {COLUMNS} from records where state = 'raw' and uri > :after order by uri limit :limit
 """
 
 
@@ -206,7 +202,7 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
             "body": one.message.body,
             "is_verified": int(one.message.is_verified),
             "is_read": int(one.message.is_read),
-            "standing": one.state.value,
+            "state": one.state.value,
             "reason": encode_explanation(one.reason),
             "subject_uri": one.subject_uri,
             "precedence": one.precedence,
@@ -283,7 +279,7 @@ async def verified(reader: Reader, did: str, collections: Sequence[str]) -> dict
     rows = await reader.fetch(VERIFIED, did=did, collections=list(collections))
     return {
         row["uri"]: VerifiedVersion(
-            row["cid"], row["rev"], RecordState(row["standing"]), decode_explanation(row["reason"]), row["precedence"]
+            row["cid"], row["rev"], RecordState(row["state"]), decode_explanation(row["reason"]), row["precedence"]
         )
         for row in rows
     }
@@ -311,7 +307,7 @@ async def uris_between(
 async def newest_uris(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
     """Return the URIs of a collection in a repository, newest keys first."""
     rows = await reader.fetch(
-        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
+        "select uri from records where did = :did and collection = :collection and state = 'mapped'"
         " order by uri desc limit :limit",
         did=did,
         collection=collection,
@@ -336,7 +332,7 @@ async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list
 
 async def count_by_state(reader: Reader) -> dict[RecordState, int]:
     """Return the number of records per state."""
-    return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
+    return {RecordState(row["state"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
 
 
 def seen_record_of(row: Row) -> SeenRecord:
@@ -351,13 +347,13 @@ def seen_record_of(row: Row) -> SeenRecord:
         cid=row["cid"],
         body=None if body is None else bytes(body),
         is_verified=bool(row["is_verified"]),
-        state=RecordState(row["standing"]),
+        state=RecordState(row["state"]),
         reason=decode_explanation(row["reason"]),
         subject_uri=row["subject_uri"],
         precedence=row["precedence"],
         first_seen_at=Instant(row["first_seen_at"]),
-        version_rev=row["said_rev"] or row["rev"],
-        previous_known_rev=row["after_rev"],
+        version_rev=row["version_rev"] or row["rev"],
+        previous_known_rev=row["previous_known_rev"],
         readable=_readable_version(row),
     )
 

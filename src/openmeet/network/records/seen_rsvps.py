@@ -30,12 +30,12 @@ MAX_AWAITING_PER_AUTHOR = 500
 MAX_RSVPS_TO_EVENT = 100
 
 # Contents are only read of the effective one, because its author could write a hundred large ones.
-_COMPARED = "uri, did, subject_uri, collection, standing, is_verified, precedence"
+_COMPARED = "uri, did, subject_uri, collection, state, is_verified, precedence"
 RSVPS_OF_PERSON = f"""
     select {_COMPARED} from records
-     where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
+     where subject_uri = :subject_uri and did in :dids and state in ('mapped', 'awaits_event') and collection in :collections
 """
-# For many people with one DID each. If there were conditions on standing and collection, a planner with few statistics
+# For many people with one DID each. If there were conditions on state and collection, a planner with few statistics
 # might start with those and compare every record with every pair.
 RSVPS_OF_PAIRS = f"""
     select {qualified(_COMPARED, "r")}
@@ -43,40 +43,40 @@ RSVPS_OF_PAIRS = f"""
       join records r on r.subject_uri = given.subject_uri and r.did = given.did
 """
 # Without its event, a record is no longer found with the others.
-SET_ASIDE = "update records set standing = 'raw', reason = :reason, subject_uri = null where uri in :uris"
+SET_ASIDE = "update records set state = 'raw', reason = :reason, subject_uri = null where uri in :uris"
 
 AWAITING_SUBJECTS = f"""
-    select {COLUMNS} from records where subject_uri in :subject_uris and standing = 'parked' order by first_seen_at, uri
+    select {COLUMNS} from records where subject_uri in :subject_uris and state = 'awaits_event' order by first_seen_at, uri
 """
 
 AWAITED_AMONG = """
-    select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
+    select distinct subject_uri from records where state = 'awaits_event' and subject_uri in :subject_uris
 """
 
 WITH_RSVPS = """
     select given.uri from each(uri text) as given
-     where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
+     where exists (select 1 from records r where r.subject_uri = given.uri and r.state = 'mapped' and r.uri <> given.uri)
 """
 RSVPS_TO = f"""
     select {COLUMNS} from records
-     where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
+     where subject_uri = :subject_uri and state = 'mapped' and uri <> subject_uri order by first_seen_at, uri
 """
 
-END_WAIT = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
+END_WAIT = "update records set state = 'mapped', reason = '' where uri in :uris and state = 'awaits_event'"
 
 SET_AWAITING_OF_PERSON = """
-    update records set standing = 'parked', reason = :reason
-     where subject_uri = :subject_uri and did in :dids and collection in :collections and standing in ('mapped', 'parked')
+    update records set state = 'awaits_event', reason = :reason
+     where subject_uri = :subject_uri and did in :dids and collection in :collections and state in ('mapped', 'awaits_event')
 """
 
 SET_AWAITING = """
-    update records set standing = 'parked', reason = :reason
-     where standing = 'mapped' and uri <> subject_uri
+    update records set state = 'awaits_event', reason = :reason
+     where state = 'mapped' and uri <> subject_uri
        and subject_uri in (select given.subject_uri from each(subject_uri text) as given)
 """
 
 MOVE_SUBJECT = """
-    update records set subject_uri = :did_uri where subject_uri = :handle_uri and standing = 'parked'
+    update records set subject_uri = :did_uri where subject_uri = :handle_uri and state = 'awaits_event'
 """
 
 MOVE_RSVPS = """
@@ -86,13 +86,13 @@ MOVE_RSVPS = """
 
 COUNT_AWAITING = """
     select did, is_verified, count(*) as n from records
-     where did in :dids and standing = 'parked' group by did, is_verified order by did, is_verified
+     where did in :dids and state = 'awaits_event' group by did, is_verified order by did, is_verified
 """
 
 # A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
 # event waits as long as the event exists.
 EXPIRE_AWAITING = """
-    delete from records where standing = 'parked' and first_seen_at < :before
+    delete from records where state = 'awaits_event' and first_seen_at < :before
        and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
        and not exists (select 1 from superseded_records f join events e on e.id = f.subject_id
                         where f.uri = records.subject_uri and f.kind = 'event' and e.deleted_at is null)
@@ -127,7 +127,7 @@ async def effective_by_pair(
     given = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     rows_by_pair: dict[tuple[str, str], list[Row]] = {}
     for row in await fetch_each(reader, RSVPS_OF_PAIRS, given):
-        if row["standing"] in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and row["collection"] in collections:
+        if row["state"] in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and row["collection"] in collections:
             rows_by_pair.setdefault((row["subject_uri"], row["did"]), []).append(row)
     return await _effective(reader, rows_by_pair)
 

@@ -84,7 +84,7 @@ class SyncStanding(msgspec.Struct, rename="camel"):
         "sources": [SourceOutput.EXAMPLE],
         "rejectedFrames": 0,
         "queue": {"waiting": 12, "deadLetters": 0, "oldestAgeSeconds": 0.4},
-        "records": {"mapped": 1200, "raw": 3, "parked": 7, "tombstone": 40},
+        "records": {"mapped": 1200, "raw": 3, "awaits_event": 7, "tombstone": 40},
         "publications": [JobCountOutput.EXAMPLE],
         "jobs": [{**JobCountOutput.EXAMPLE, "kind": "backfill"}],
         "openConflicts": 1,

@@ -250,7 +250,7 @@ MAX_LISTED: Final = 25
 _IS_NEWEST: Final = """
     l.hides = 1 and l.negated = 0 and not exists (
       select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
-         and (lo.heard_at, lo.source, lo.value, lo.cid) > (l.heard_at, l.source, l.value, l.cid)
+         and (lo.received_at, lo.source, lo.value, lo.cid) > (l.received_at, l.source, l.value, l.cid)
     )
 """
 
@@ -292,23 +292,23 @@ async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str 
     """
     rows = await reader.fetch(
         f"""
-        select kind, id, heard_at from (
+        select kind, id, received_at from (
           select * from (
-            select '{ModeratedKind.DID}' as kind, i.did as id, l.heard_at from labels l
+            select '{ModeratedKind.DID}' as kind, i.did as id, l.received_at from labels l
                 join identities i on i.did = l.subject
-             where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.heard_at", "i.did")}
+             where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.received_at", "i.did")}
           ) dids
           union all
           select * from (
-            select '{ModeratedKind.EVENT}' as kind, e.id, l.heard_at from labels l
+            select '{ModeratedKind.EVENT}' as kind, e.id, l.received_at from labels l
                 join events e on e.record_uri = l.subject
-             where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.heard_at", "e.id")}
+             where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.received_at", "e.id")}
           ) of_events
-        ) found where 1 = 1 {page.clause("heard_at", "id")}
+        ) found where 1 = 1 {page.clause("received_at", "id")}
         """,
         **page.values,
     )
-    page_rows, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
+    page_rows, cursor = page.cut(rows, lambda one: (one["received_at"], one["id"]))
     return [Subject(ModeratedKind(row["kind"]), row["id"]) for row in page_rows], cursor
 
 
