@@ -20,7 +20,7 @@ from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
 from openmeet.domain.attendance.group_hosting import moving_group_handler
 from openmeet.domain.attendance.record_comparison import comparison_handler
 from openmeet.domain.attendance.tasks import fill_seats_handler
-from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.moderation_effects.actions import blocked_person_handler
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
@@ -155,7 +155,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.FAN_OUT: one_job_per_call(
             fan_out_handler(db, AUDIENCES), jobs_per_lease=2, partitions_at_once=2, lease_seconds=600.0
         ),
-        JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db), lease_seconds=600.0),
+        JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_job_per_call(moving_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         JobKind.RECONCILE: one_job_per_call(

@@ -24,7 +24,7 @@ from openmeet.domain.attendance.registration import RegistrationQuestion, Regist
 from openmeet.domain.chat import messages, objections, polls, reactions, readers, sanctions
 from openmeet.domain.chat.messages import removal_sealer
 from openmeet.domain.chat.model import MessageKind, NotificationLevel, Room, RoomKind, RoomSubject, SubjectKind
-from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, group_of_event
@@ -266,7 +266,7 @@ async def test_waiting_mails_tell_nothing_of_a_leaving_person(
     """E-mails about chats, messages of hosts and announcements that are composed after the request."""
     scene = await _scene(await make_sqlite("openmeet", clock=clock), clock)
     db = scene.site.db
-    while await run_once(db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(db))}):
+    while await run_once(db, {JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(db))}):
         pass
     if is_leaving:
         await erasure.begin(db, scene.dan.user_id, GRACE)

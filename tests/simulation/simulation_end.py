@@ -122,7 +122,7 @@ async def _help(simulation: "Simulation") -> None:
         rows = await reader.fetch(
             "select kind, subject_id, user_id, state from publications where state in ('blocked', 'conflicted')"
         )
-        late = await reader.fetch("select subject from outbox_jobs where kind = 'late_create' and state = 'due'")
+        late = await reader.fetch("select subject from outbox_jobs where kind = 'late_write' and state = 'due'")
     for row in rows:
         for person in simulation.people.values():
             is_theirs = person.caller is not None and person.caller.user_id == row["user_id"]

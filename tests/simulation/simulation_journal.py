@@ -38,7 +38,7 @@ DECISIONS = """
 """
 JOBS = """
     select kind || ' ' || subject as id, state, revision, attempts, reason_code, reason_params, due_at from outbox_jobs
-     where kind in ('backfill', 'fetch_subject', 'late_create', 'prove_record', 'reconcile', 'refresh_identity')
+     where kind in ('backfill', 'fetch_subject', 'late_write', 'prove_record', 'reconcile', 'refresh_identity')
 """
 REPOSITORIES = "select did as id, epoch, floor_rev, missed_rev, status from repositories"
 

@@ -18,7 +18,7 @@ from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ReportId
 from openmeet.domain.moderation.reports import REPORT_DECIDED_MAIL, REPORT_RECEIVED_MAIL
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NOTIFICATION_MAIL, WEEK_MAIL
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_DECLINED_MAIL
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, user_of_change
@@ -47,7 +47,7 @@ def composers(site: EmailContext) -> dict[str, Composer]:
     """The composer of each kind of e-mail. Each adds the HTML version."""
     key, name, url = site.key, site.site_name, site.public_url
     of_users = {
-        NEWS_MAIL: notification_composer(site),
+        NOTIFICATION_MAIL: notification_composer(site),
         DIGEST_MAIL: digest_composer(site),
         WEEK_MAIL: week_composer(site),
         ANSWERED_MAIL: answered_composer(site),

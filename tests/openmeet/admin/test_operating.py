@@ -451,7 +451,7 @@ async def test_kinds_of_work_are_in_the_language_of_the_reader(bench: Bench):
             """
             insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, lease,
                                      reason_code, reason_params, enqueued_at)
-            values ('chat_news', 'x', 1, '', 1, 'failed', :now, 0, 0, '', '', :now)
+            values ('notify_chat', 'x', 1, '', 1, 'failed', :now, 0, 0, '', '', :now)
             """,
             now=tx.now,
         )

@@ -3,7 +3,7 @@
 from groundwork.clock import HOUR
 from groundwork.outbox.delivery import one_job_per_call
 from groundwork.outbox.dispatcher import run_once
-from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.notifications.queries import newest
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.outbox.kinds import JobKind
@@ -19,7 +19,7 @@ async def say_and_notify(post, who, room, text, **further: object):
 
 
 async def run_chat_notifications(post):
-    while await run_once(post.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(post.db))}):
+    while await run_once(post.db, {JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(post.db))}):
         pass
 
 

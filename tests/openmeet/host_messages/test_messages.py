@@ -18,7 +18,7 @@ from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NEWS_MAIL, NotificationTopic
+from openmeet.domain.notifications.model import NOTIFICATION_MAIL, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -162,7 +162,7 @@ async def test_one_message_is_one_mail_with_all_its_words(db):
             await actions.write(tx, people["Ana"], event.slug, "Bring two torches.", ["going"], submission_key="k")
     assert first == again
     (mail,) = mails
-    letter = await compose(db, DueEmail(NEWS_MAIL, people["Gil"].user_id, mail["id"], 1))
+    letter = await compose(db, DueEmail(NOTIFICATION_MAIL, people["Gil"].user_id, mail["id"], 1))
     assert letter.subject == "Message from the host: Board games, Sat 4 Jul"
     assert "Ana writes:" in letter.text
     assert TEXT in letter.text
@@ -371,7 +371,7 @@ async def last_letter(site, address):
     async with site.db.reader() as reader:
         user = await by_email(reader, address)
         rows = await reader.fetch("select id from notification_emails where user_id = :id order by id desc", id=user.id)
-    return await compose(site.db, DueEmail(NEWS_MAIL, user.id, rows[0]["id"], 1))
+    return await compose(site.db, DueEmail(NOTIFICATION_MAIL, user.id, rows[0]["id"], 1))
 
 
 async def test_the_whole_way_by_the_api(site):

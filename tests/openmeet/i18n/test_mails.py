@@ -223,4 +223,4 @@ async def test_sentences_are_separated_by_one_space(recipient: CurrentState) -> 
 def test_templates_are_found() -> None:
     names = {name for name, _ in _templates()}
     assert {path.name for path in Path(texts.TEMPLATES).iterdir()} <= names
-    assert {"news.txt", "mail.html"} <= names
+    assert {"notification.txt", "mail.html"} <= names

@@ -16,7 +16,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_guests, message_queries, messages, mirroring, rooms, sanctions
 from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState
-from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.chat.people import members
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.outbox.kinds import JobKind
@@ -168,7 +168,7 @@ async def test_a_guest_can_mention_only_publicly_known_attendees(town: MirroredT
         row = await reader.fetch_one("select id from chat_messages where matrix_sender is not null")
         mentioned = await reader.fetch("select user_id from chat_mentions where message_id = :id", id=row["id"])
     assert {one["user_id"] for one in mentioned} == {town.ana.user_id, town.ben.user_id}
-    await run_once(town.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(town.db))})
+    await run_once(town.db, {JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(town.db))})
     async with town.db.reader() as reader:
         told_of = await reader.fetch("select user_id, kind from notifications where kind = 'chat_mention' order by id")
     assert {one["user_id"] for one in told_of} == {town.ana.user_id, town.ben.user_id}

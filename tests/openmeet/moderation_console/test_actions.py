@@ -29,7 +29,7 @@ from openmeet.domain.moderation.model import (
 )
 from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation_effects import actions
-from openmeet.domain.notifications.model import NEWS_MAIL
+from openmeet.domain.notifications.model import NOTIFICATION_MAIL
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
@@ -82,7 +82,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
                 "select id from notification_emails where user_id = :who and closed_at is null order by id",
                 who=who.user_id,
             )
-        return [await compose(db, DueEmail(NEWS_MAIL, who.user_id, row["id"], 1)) for row in rows]
+        return [await compose(db, DueEmail(NOTIFICATION_MAIL, who.user_id, row["id"], 1)) for row in rows]
 
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")

@@ -57,7 +57,7 @@ async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
         await notify_all(db, [ana], event_kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
     ((kind, who, mail_id, due_at),) = await queued(db)
-    assert (kind, who, due_at) == ("news", ana.user_id, clock.now() + 3)
+    assert (kind, who, due_at) == ("notification", ana.user_id, clock.now() + 3)
     assert await close(db, mail_id) == [event_kinds.NEW_ANSWER] * 3
 
 
@@ -338,4 +338,4 @@ async def test_a_digest_that_would_be_too_late_is_replaced_by_a_mail(db, ana, cl
         await notify.set_channels(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))
     await notify_all(db, [ana], kind, starts_at=clock.now() + starts_in)
     ((mail, _, _, due_at),) = await queued(db)
-    assert (mail, due_at == clock.now()) == (("news", True) if is_at_once else ("digest", False))
+    assert (mail, due_at == clock.now()) == (("notification", True) if is_at_once else ("digest", False))

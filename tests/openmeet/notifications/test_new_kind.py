@@ -20,7 +20,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.actions import answer
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.notifications.model import NEWS_MAIL
+from openmeet.domain.notifications.model import NOTIFICATION_MAIL
 from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.notifications.queries import newest
 from openmeet.emails.notifications.content import notification_lines
@@ -43,7 +43,7 @@ async def main():
         mails = {row["user_id"]: row["mail_id"] for row in await tx.fetch("select user_id, mail_id from notifications")}
         await answer(tx, cleo, event.slug, RsvpReply.DECLINED)
     compose = notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))
-    letter, none = [await compose(db, DueEmail(NEWS_MAIL, one, mails[one], 1)) for one in people]
+    letter, none = [await compose(db, DueEmail(NOTIFICATION_MAIL, one, mails[one], 1)) for one in people]
     print(f"{item.before}{item.title}{item.after}", letter.subject, "There are 40 places now." in letter.text, none, sep="|")
     await db.close()
 

@@ -79,7 +79,7 @@ async def test_codes_in_existing_rows_are_renamed(url: str, clock: HandClock) ->
             await tx.execute(
                 "insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, lease,"
                 " reason_code, reason_params, enqueued_at)"
-                " values ('late_create', :code, 1, '', 0, 'failed', 0, 1, 0, :reason, '{}', 0)",
+                " values ('late_write', :code, 1, '', 0, 'failed', 0, 1, 0, :reason, '{}', 0)",
                 code=code,
                 reason=f"publication.{code}",
             )

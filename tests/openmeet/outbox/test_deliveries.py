@@ -35,12 +35,12 @@ async def compose(_db: Database, due: DueEmail) -> OutgoingEmail | None:
 
 
 async def deliver(db: Database, post: _Post) -> None:
-    await run_once(db, {JobKind.MAIL: one_job_per_call(email_handler(db, {"news": compose}, post.send))})
+    await run_once(db, {JobKind.MAIL: one_job_per_call(email_handler(db, {"notification": compose}, post.send))})
 
 
 async def enqueue(db: Database, subject_id: str, revision: int = 1) -> None:
     async with db.transaction() as tx:
-        await enqueue_email(tx, kind="news", person="ana", subject_id=subject_id, revision=revision)
+        await enqueue_email(tx, kind="notification", person="ana", subject_id=subject_id, revision=revision)
 
 
 async def test_one_mail_is_sent_per_revision(make_database: MakeDatabase):
@@ -120,7 +120,7 @@ async def test_few_mails_are_composed_at_once_and_all_are_sent_at_once(make_sqli
 
     for number in range(due):
         await enqueue(db, f"tea {number}")
-    handler = email_handler(db, {"news": compose_in_transaction}, send_slowly)
+    handler = email_handler(db, {"notification": compose_in_transaction}, send_slowly)
     async with asyncio.timeout(TIMEOUT_SECONDS):
         await run_once(db, {JobKind.MAIL: one_job_per_call(handler)})
     assert (most, sending) == (COMPOSED_AT_ONCE, due)

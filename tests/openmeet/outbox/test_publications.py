@@ -344,7 +344,7 @@ async def test_a_create_that_never_arrived_does_not_count_as_published(db: Datab
         None,
         False,
     )
-    assert [(row["kind"], row["subject"]) for row in queued] == [("late_create", URI)]
+    assert [(row["kind"], row["subject"]) for row in queued] == [("late_write", URI)]
 
 
 async def test_a_record_published_with_consent_stays_published(db: Database):

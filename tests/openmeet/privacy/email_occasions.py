@@ -39,7 +39,7 @@ from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.moderation.reports import REPORT_DECIDED_MAIL, REPORT_RECEIVED_MAIL
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL, Channel, NotificationTopic
+from openmeet.domain.notifications.model import DIGEST_MAIL, NOTIFICATION_MAIL, WEEK_MAIL, Channel, NotificationTopic
 from openmeet.domain.notifications.rules import WEEK_BEGINS_AT
 from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.safety import actions as safety
@@ -294,7 +294,7 @@ OCCASIONS: dict[str, Occasion] = {
     SERIES_ANSWERED_MAIL: _series_answered,
     SERIES_DECLINED_MAIL: _series_withdrawn,
     ARRIVAL_MAIL: _arrival,
-    NEWS_MAIL: _news,
+    NOTIFICATION_MAIL: _news,
     DIGEST_MAIL: _digest,
     WEEK_MAIL: _week,
     DELETION_MAIL: _deletion,

@@ -126,7 +126,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
     assert (many.statements, many.rows) == (few.statements, few.rows)
     async with db.reader() as reader:
         assert await reader.fetch("select subject from outbox_jobs where kind = 'prove_record'") == []
-        queued = await reader.fetch("select subject from outbox_jobs where kind = 'compare_answers'")
+        queued = await reader.fetch("select subject from outbox_jobs where kind = 'compare_rsvps'")
         assert [row["subject"] for row in queued] == [(await _tea(reader)).id]
     async with db.transaction() as tx:
         await tx.execute(

@@ -68,9 +68,7 @@ async def doubts(deployment: Deployment) -> tuple[int, int]:
     """How many creates are in doubt, and how many checks are queued."""
     async with deployment.db.reader() as reader:
         creates = await reader.fetch("select uri from in_flight_creates")
-        looks = await reader.fetch(
-            "select subject from outbox_jobs where kind = 'late_create' and state <> 'completed'"
-        )
+        looks = await reader.fetch("select subject from outbox_jobs where kind = 'late_write' and state <> 'completed'")
     return len(creates), len(looks)
 
 

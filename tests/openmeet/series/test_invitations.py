@@ -204,7 +204,7 @@ async def test_a_job_invites_many_people_to_a_new_date(db, monkeypatch):
             rows = await tx.fetch("select 1 from attendances where event_id = :id", id=far.id)
             assert len(rows) == len(people)
             assert await kinds_received(tx, people[2]) == [event_kinds.INVITED]
-            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
+            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'new_date'") == 1
 
 
 async def test_a_second_delivery_invites_nobody_whom_the_host_has_rejected(db, monkeypatch):
@@ -223,7 +223,7 @@ async def test_a_second_delivery_invites_nobody_whom_the_host_has_rejected(db, m
         stand_in = await queries.by_invited_address(tx, far.id, "ben@example.org")
         assert stand_in.status is S.INVITED
         await host_decisions.reject(tx, ana, far.slug, [stand_in.id])
-        await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'")
+        await tx.execute("update outbox_jobs set state = 'due' where kind = 'new_date'")
     await dispatcher.run_once(db, handlers)
     async with db.reader() as reader:
         assert (await queries.by_id(reader, stand_in.id)).status is S.REJECTED

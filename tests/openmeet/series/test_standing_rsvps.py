@@ -182,7 +182,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
             pass
         async with practice_db.transaction() as tx:
             assert [await status_of(tx, far, one) for one in people] == expected
-            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'standing_answers'") == 1
+            assert await tx.execute("update outbox_jobs set state = 'due' where kind = 'new_date'") == 1
 
 
 async def test_a_handler_that_dies_still_notifies_everybody(

@@ -422,7 +422,7 @@ async def test_a_guest_who_signs_up_gets_the_browsers_zone(db):
 async def test_a_code_is_sent_before_mails_that_have_waited_longer(db, clock):
     """A person who wants to sign in is waiting for the code, so it is sent before a thousand notifications."""
     async with db.transaction() as tx:
-        await enqueue_emails(tx, "news", [(f"person {number}", "e", tx.now) for number in range(30)])
+        await enqueue_emails(tx, "notification", [(f"person {number}", "e", tx.now) for number in range(30)])
     clock.turn(MINUTE)
     await ask(db)
     async with db.transaction() as tx:

@@ -10,7 +10,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import RoomKind
-from openmeet.domain.chat.notify import chat_news_handler
+from openmeet.domain.chat.notify import chat_notification_handler
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import EventSlug
@@ -34,7 +34,7 @@ class Chat:
 
     async def deliver(self):
         """Deliver. Return the texts that arrive, with None for a dropped message."""
-        while await run_once(self.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(self.db))}):
+        while await run_once(self.db, {JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(self.db))}):
             pass
         before = len(self.stage.receiver.heard)
         await self.stage.deliver()
@@ -96,7 +96,7 @@ async def test_access_is_checked_when_a_message_is_sent(chat):
     await chat.says(chat.ana, "The door is at the back")
     assert len(await chat.deliver()) == 2
     await chat.says(chat.ana, "The code of the door is 4711")
-    while await run_once(chat.db, {JobKind.CHAT_NEWS: one_job_per_call(chat_news_handler(chat.db))}):
+    while await run_once(chat.db, {JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(chat.db))}):
         pass
     async with chat.db.transaction() as tx:
         await attendance.answer(tx, chat.ben, slug, RsvpReply.DECLINED, ReplyDetails())

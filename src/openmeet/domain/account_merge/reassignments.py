@@ -15,7 +15,7 @@ from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.notifications import email_links, fan_out
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NOTIFICATION_MAIL, WEEK_MAIL
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
@@ -63,7 +63,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await tx.execute(_RENAME_IN_NOTIFICATIONS, **people)
     await tx.execute(_INTO_OPEN_MAIL, **people)
     await tx.execute(_DROP_OPEN_TWINS, **people)
-    mails = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
+    mails = [(NOTIFICATION_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
     today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
     # A digest job is named after a date in the user's time zone, which can differ from today's date in UTC.
     mails += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]

@@ -83,7 +83,7 @@ async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Se
         ],
     )
     if kind in NEWS_KINDS:
-        await execute_together(tx, [jobs.repeated_job_write(tx, JobKind.CHAT_NEWS, room)])
+        await execute_together(tx, [jobs.repeated_job_write(tx, JobKind.NOTIFY_CHAT, room)])
     if entry.is_mirrored:
         await wake_mirror(tx, room)
     if tx.engine == "postgresql":
@@ -140,7 +140,7 @@ async def write(
         else SqlWrite(_INSERT, values),
     ]
     if kind in NEWS_KINDS:
-        writes.append(jobs.repeated_job_write(tx, JobKind.CHAT_NEWS, room))
+        writes.append(jobs.repeated_job_write(tx, JobKind.NOTIFY_CHAT, room))
     if entry.is_mirrored:
         writes.append(jobs.repeated_job_write(tx, JobKind.MATRIX_ROOM, room, partition=room))
     await execute_together(tx, writes)

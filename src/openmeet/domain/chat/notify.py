@@ -76,8 +76,8 @@ _KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[Ch
 }
 
 
-def chat_news_handler(db: Database) -> JobHandler:
-    """Handler of ``JobKind.CHAT_NEWS``. The subject is a room."""
+def chat_notification_handler(db: Database) -> JobHandler:
+    """Handler of ``JobKind.NOTIFY_CHAT``. The subject is a room."""
 
     async def handle(job: Job) -> None:
         while await _notify_next(db, RoomId(job.subject)):

@@ -26,7 +26,7 @@ from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import NEWS_MAIL, SubjectType
+from openmeet.domain.notifications.model import NOTIFICATION_MAIL, SubjectType
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails
 from openmeet.outbox.emails import DueEmail
@@ -202,7 +202,7 @@ async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], 
     """E-mails to people who answered the event, are invited to it or are in the group. Followers of a host are left
     out.
     """
-    about_others = await _emails_about(reader, by_kind.get(NEWS_MAIL, ()))
+    about_others = await _emails_about(reader, by_kind.get(NOTIFICATION_MAIL, ()))
     about_others += [_EmailAbout(one, one.subject_id) for kind in _CONFIRMATIONS for one in by_kind.get(kind, ())]
     about_others = [one for one in about_others if one.person != host]
     answers = await _answers(reader, [one for one in about_others if not one.is_group])

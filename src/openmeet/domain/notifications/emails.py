@@ -14,7 +14,7 @@ from groundwork.database.bulk import execute_each
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, NotificationRecipient, NotificationTopic
+from openmeet.domain.notifications.model import DIGEST_MAIL, NOTIFICATION_MAIL, NotificationRecipient, NotificationTopic
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.notifications.queries import COLUMNS, READABLE, Notification, notification_of
 from openmeet.domain.users.model import UserId
@@ -134,7 +134,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[Us
     await tx.execute_many("delete from notification_emails where id = :id", [{"id": one} for one in late.values()])
     await enqueue_emails(
         tx,
-        NEWS_MAIL,
+        NOTIFICATION_MAIL,
         [(user_id, mail_id, one.due_at) for user_id, (mail_id, one) in fresh.items() if one not in others],
     )
     return mail_of

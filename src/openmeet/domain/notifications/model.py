@@ -27,10 +27,9 @@ class NotificationReason(Reason):
 
 
 NotificationId = NewType("NotificationId", str)
-NewsMailId = NewType("NewsMailId", str)
 
 # Kinds of e-mail jobs (``outbox.emails``).
-NEWS_MAIL: Final = "news"  # the subject is a row of notification_emails
+NOTIFICATION_MAIL: Final = "notification"  # the subject is a row of notification_emails
 DIGEST_MAIL: Final = "digest"  # the subject is the day in the user's zone; the revision is the due time
 WEEK_MAIL: Final = "week"  # the subject is the Monday (``YYYY-MM-DD``)
 

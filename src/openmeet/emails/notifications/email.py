@@ -85,7 +85,7 @@ class Story:
 
 
 def notification_composer(site: EmailContext) -> Composer:
-    """Composer of ``NEWS_MAIL``: news about one event or one change of a series, for one person."""
+    """Composer of ``NOTIFICATION_MAIL``: notifications about one event or one change of a series, for one person."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -96,7 +96,7 @@ def notification_composer(site: EmailContext) -> Composer:
 
 
 def digest_composer(site: EmailContext) -> Composer:
-    """Composer of ``DIGEST_MAIL``: the news of one day."""
+    """Composer of ``DIGEST_MAIL``: the notifications of one day."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -154,8 +154,8 @@ async def _notification_email(
     return OutgoingEmail(
         address,
         subject,
-        TEMPLATES.get_template("news.txt").render(context),
-        html=render_html("news.html", site, subject, context),
+        TEMPLATES.get_template("notification.txt").render(context),
+        html=render_html("notification.html", site, subject, context),
         unsubscribe_url=stops[0][1],
         calendar=None if is_digest else await _calendar_of_news(tx, site, user_id, first, mailed_news, due),
         thread="" if is_digest else _thread(first, mailed_news[0]),
