@@ -42,7 +42,6 @@ def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
 
 @app.command()
-@app.command("put-aside", hidden=True)  # its name in earlier releases
 def quarantined(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """List quarantined records with the reason. `sync read` and `sync reconcile` try them again."""
     with loading():
