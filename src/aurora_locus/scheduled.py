@@ -57,7 +57,7 @@ async def run_housekeeping(
             try:
                 await run_chore()
             except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
-                log.error("chore.failed", chore=name, **log_fields(error))
+                log.error("task.failed", task=name, **log_fields(error))
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
@@ -78,7 +78,7 @@ async def run_identity_repairs(registry: Registry, unfinished_updates: Sequence[
                 updates = None
                 await hosting_status.recheck_due(registry)
         except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
-            log.error("chore.failed", chore="identities", **log_fields(error))
+            log.error("task.failed", task="identities", **log_fields(error))
         pause = min(pause * 2, HOUSEKEEPING_SECONDS) if left_count else FIRST_RETRY_SECONDS
         await asyncio.sleep(pause if left_count else IDENTITIES_SECONDS)
 

@@ -112,7 +112,7 @@ async def due_in_groups(
             try:
                 total += await work(together) if together else 0
             except Exception as error:  # noqa: BLE001 - an edge: the items that are the reason are logged below
-                log.info("chore.group_failed", chore=task, items=len(together), kind=type(error).__name__)
+                log.info("task.group_failed", task=task, items=len(together), kind=type(error).__name__)
                 alone = group
             total += await each_with_backoff(db, task, alone, work_alone)
         after = page[-1]
@@ -128,6 +128,6 @@ async def _store_failure(db: Database, task: str, item: str, attempts: int, erro
 
 def _log_failure(task: str, item: str, error: Exception) -> None:
     if isinstance(error, Failure):
-        log.warning("chore.item_failed", chore=task, item=item, kind=type(error).__name__)
+        log.warning("task.item_failed", task=task, item=item, kind=type(error).__name__)
     else:
-        log.error("chore.item_failed", chore=task, item=item, exc_info=error)
+        log.error("task.item_failed", task=task, item=item, exc_info=error)

@@ -87,7 +87,7 @@ async def _run_community(
             await follow_labelers(labelling, platform.settings.labelers, stop)
         except Unavailable as away:
             # An error of one community must not stop the shared stream.
-            log.warning("labelers.wait", tenant=platform.tenant.name, reason=away.why)
+            log.warning("labelers.postponed", tenant=platform.tenant.name, reason=away.why)
         else:
             return
         with contextlib.suppress(TimeoutError):

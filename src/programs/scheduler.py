@@ -242,7 +242,7 @@ async def _run_repeatedly(name: str, chore: Chore, platform: Platform, stop: asy
         try:
             await chore.run(platform)
         except Exception as failure:  # noqa: BLE001 - the edge of a worker: the task runs again at its next turn
-            log.error("chore.failed", tenant=platform.tenant.name, chore=name, **log_fields(failure))
+            log.error("task.failed", tenant=platform.tenant.name, task=name, **log_fields(failure))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(chore.every_seconds):
                 await stop.wait()

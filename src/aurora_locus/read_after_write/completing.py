@@ -73,7 +73,7 @@ class ReadAfterWrite:
             completed = await _completed(author, nsid, parameters, reply, body, recent)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
             # The response does not match its Lexicon, so it is passed on as received.
-            log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
+            log.warning("view.not_completed", nsid=nsid, service=service.name, why=type(odd).__name__)
             completed = None
         remaining_headers = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
         if completed is None:

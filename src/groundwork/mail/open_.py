@@ -43,4 +43,4 @@ async def check_mailer(mailer: Mailer, setting: str) -> None:
     try:
         await mailer.check()
     except Failure as failure:
-        log.warning("mail.cannot_leave", reason=failure.why, advice=f"Check {setting}; e-mails wait.")
+        log.warning("mail.check_failed", reason=failure.why, advice=f"Check {setting}; e-mails wait.")

@@ -272,7 +272,7 @@ async def test_unusable_mail_server_is_reported_at_start_with_advice():
     with capture_logs() as logs:
         await check_mailer(SmtpMailer(server, SENDER, HandClock(NOW)), "MAIL_URL")
         await check_mailer(open_mailer("", SENDER, HandClock(NOW)), "MAIL_URL")
-    assert [(one["event"], one["advice"]) for one in logs] == [("mail.cannot_leave", "Check MAIL_URL; e-mails wait.")]
+    assert [(one["event"], one["advice"]) for one in logs] == [("mail.check_failed", "Check MAIL_URL; e-mails wait.")]
     assert "hunter2" not in str(logs)
 
 

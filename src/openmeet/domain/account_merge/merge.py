@@ -119,7 +119,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
         await reassign(tx, from_user, to_user)
     await queries.note_merged(tx, from_user, to_user)
     await enqueue_again(tx, JobKind.GAINED_ACCESS, [to_user])
-    log.info("people.joined", holdings={one.key: one.number for one in joined})
+    log.info("accounts.merged", holdings={one.key: one.number for one in joined})
     return joined
 
 

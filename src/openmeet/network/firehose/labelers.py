@@ -174,7 +174,7 @@ class _LabelerStream:
         with contextlib.suppress(Malformed):  # ``drain`` counts it
             message = decode(frame)
             if isinstance(message, ErrorFrame):
-                log.error("labeler.said_error", labeler=self._did, error=message.error, message=message.message)
+                log.error("labeler.error_received", labeler=self._did, error=message.error, message=message.message)
                 if message.error == "FutureCursor":
                     await self._note(SourceState.STOPPED, "The labeler does not know our cursor.")
                     return True

@@ -380,7 +380,7 @@ class RepoStream:
             return False
         match message:
             case ErrorFrame(error, why):
-                log.error("source.said_error", source=self._url, error=error, message=why)
+                log.error("source.error_received", source=self._url, error=error, message=why)
                 if error != "FutureCursor":
                     return False
                 # Waiting does not help, and silently resetting the cursor would lose frames. Either the server has lost
@@ -389,7 +389,7 @@ class RepoStream:
                     await cursors.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
                 return True
             case InfoMessage(name, why):
-                log.warning("source.said_info", source=self._url, name=name, message=why)
+                log.warning("source.notice_received", source=self._url, name=name, message=why)
                 if name == "OutdatedCursor":
                     self._note_gap("the server no longer has the frames after our cursor")
             case _:

@@ -131,7 +131,7 @@ async def _retract_again(tx: Transaction, parsed: ParsedMessage) -> IngestResult
     if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=parsed.subject_uri):
         return IngestResult.KNOWN
     await in_flight.enqueue_check(tx, message.uri)
-    log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
+    log.warning("record.arrived_late", uri=message.uri, rev=str(message.rev))
     return IngestResult.LATE
 
 

@@ -60,7 +60,7 @@ class SearchedHost:
                         seen.add(did)
                         yield did
         except _LACKS_METHOD as lacking:
-            log.info("host.lists_no_collections", host=self._name, reason=lacking.why)
+            log.info("host.collections_not_listed", host=self._name, reason=lacking.why)
         else:
             return
         described = 0
