@@ -50,13 +50,13 @@ async def run_housekeeping(
     settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
 ) -> None:
     """Delete expired sessions, old events, unreferenced uploads and the like, again and again until cancelled."""
-    chores = _Chores(settings, registry, authorization, clock).by_name()
+    tasks = _ScheduledTasks(settings, registry, authorization, clock).by_name()
     await asyncio.sleep(FIRST_ROUND_SECONDS)
     while True:
-        for name, run_chore in chores.items():
+        for name, run_task in tasks.items():
             try:
-                await run_chore()
-            except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
+                await run_task()
+            except Exception as error:  # noqa: BLE001 - an edge: one task that fails must not end the others
                 log.error("task.failed", task=name, **log_fields(error))
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
@@ -84,7 +84,7 @@ async def run_identity_repairs(registry: Registry, unfinished_updates: Sequence[
 
 
 @dataclass(slots=True)
-class _Chores:
+class _ScheduledTasks:
     """The functions that each round of housekeeping calls."""
 
     settings: PdsSettings

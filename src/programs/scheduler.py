@@ -60,85 +60,91 @@ COMPLETED_JOBS_KEPT = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
+class ScheduledTask:
     """A periodic task."""
 
     every_seconds: float
     run: Callable[[Platform], Awaitable[object]]
 
 
-CHORES: dict[str, Chore] = {
-    "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
-    "old_claims": Chore(3600, lambda platform: account_merge.forget_old_claims(platform.db)),
-    "repository_sessions": Chore(600, lambda platform: sessions.keep_alive(platform.db, platform.network)),
-    "over_sessions": Chore(3600, lambda platform: sessions.delete_expired(platform.db)),
-    "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
-    "stale_seals": Chore(3600, reseal_stale),
-    "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
-    "calendar_digests": Chore(
+TASKS: dict[str, ScheduledTask] = {
+    "expired_sign_ins": ScheduledTask(600, lambda platform: sign_in.forget_expired(platform.db)),
+    "old_merge_proposals": ScheduledTask(3600, lambda platform: account_merge.forget_old_claims(platform.db)),
+    "repository_sessions": ScheduledTask(600, lambda platform: sessions.keep_alive(platform.db, platform.network)),
+    "over_sessions": ScheduledTask(3600, lambda platform: sessions.delete_expired(platform.db)),
+    "unkept_recovery_keys": ScheduledTask(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
+    "stale_seals": ScheduledTask(3600, reseal_stale),
+    "address_key": ScheduledTask(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
+    "calendar_digests": ScheduledTask(
         3600, lambda platform: replace_old_digests(platform.db, platform.code_key, platform.network.sealer)
     ),
-    "attendance_proof_keys": Chore(3600, lambda platform: proof_keys.rotate_when_due(platform.db, platform.code_key)),
-    "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
-    "old_access": Chore(3600, lambda platform: tokens.forget_old_access(platform.db)),
-    "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
-    "expired_drafts": Chore(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
-    "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
-    "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
-    "chat_access": Chore(5, lambda platform: chat_readers.apply_access_changes(platform.db)),
-    "ended_chats": Chore(300, lambda platform: chat_rooms.archive_ended(platform.db)),
-    "expired_chat": Chore(
+    "attendance_proof_keys": ScheduledTask(
+        3600, lambda platform: proof_keys.rotate_when_due(platform.db, platform.code_key)
+    ),
+    "client_keys": ScheduledTask(
+        3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)
+    ),
+    "old_access": ScheduledTask(3600, lambda platform: tokens.forget_old_access(platform.db)),
+    "old_deliveries": ScheduledTask(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),
+    "expired_drafts": ScheduledTask(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
+    "scheduled_events": ScheduledTask(30, lambda platform: drafts.publish_due(platform.db)),
+    "scheduled_messages": ScheduledTask(30, lambda platform: messages.send_due(platform.db)),
+    "chat_access": ScheduledTask(5, lambda platform: chat_readers.apply_access_changes(platform.db)),
+    "ended_chats": ScheduledTask(300, lambda platform: chat_rooms.archive_ended(platform.db)),
+    "expired_chat": ScheduledTask(
         3600, lambda platform: forget_expired_messages(platform.db, platform.settings.chat_kept_days)
     ),
-    "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
-    "past_events": Chore(300, lambda platform: attendance.remove_past_events(platform.db)),
-    "ended_offers": Chore(60, lambda platform: attendance.end_expired_offers(platform.db)),
-    "last_calls": Chore(60, lambda platform: attendance.begin_last_calls(platform.db)),
-    "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
-    "reports_of_visitors": Chore(3600, lambda platform: reports.forget_visitors(platform.db)),
-    "old_addresses": Chore(
+    "reminders": ScheduledTask(300, lambda platform: attendance.remind(platform.db)),
+    "past_events": ScheduledTask(300, lambda platform: attendance.remove_past_events(platform.db)),
+    "ended_offers": ScheduledTask(60, lambda platform: attendance.end_expired_offers(platform.db)),
+    "last_calls": ScheduledTask(60, lambda platform: attendance.begin_last_calls(platform.db)),
+    "expired_guest_answers": ScheduledTask(3600, lambda platform: actions.forget_expired(platform.db)),
+    "reports_of_visitors": ScheduledTask(3600, lambda platform: reports.forget_visitors(platform.db)),
+    "old_addresses": ScheduledTask(
         3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),
-    "retention": Chore(3600, lambda platform: purge_expired(platform.db, _retention_times(platform.settings))),
-    "deleted_accounts": Chore(600, lambda platform: take_due(platform.db, person_erasing(platform))),
-    "old_pages": Chore(3600, discard_old_pages),
-    "old_dead_letters": Chore(
+    "retention": ScheduledTask(3600, lambda platform: purge_expired(platform.db, _retention_times(platform.settings))),
+    "deleted_accounts": ScheduledTask(600, lambda platform: take_due(platform.db, person_erasing(platform))),
+    "old_pages": ScheduledTask(3600, discard_old_pages),
+    "old_dead_letters": ScheduledTask(
         3600, lambda platform: dead_letters.delete_older_than(platform.queue, _buried_before(platform))
     ),
-    "erased_dead_letters": Chore(
+    "erased_dead_letters": ScheduledTask(
         3600,
         lambda platform: dead_letters.forget_erased(
             platform.db, platform.ingestion_context.erasure_keys, platform.queue
         ),
     ),
-    "weekly_emails": Chore(300, lambda platform: enqueue_weeks(platform.db)),
-    "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
-    "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
-    "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
-    "search_finds": Chore(
+    "weekly_emails": ScheduledTask(300, lambda platform: enqueue_weeks(platform.db)),
+    "sent_mails": ScheduledTask(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
+    "group_successions": ScheduledTask(3600, lambda platform: groups.run_successions(platform.db)),
+    "group_events": ScheduledTask(120, lambda platform: announce_group_events(platform.db)),
+    "search_finds": ScheduledTask(
         60, lambda platform: announce_public_events(platform.db, _front_page_policy(platform.settings))
     ),
-    "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
+    "searches_of_departed": ScheduledTask(3600, lambda platform: forget_departed(platform.db)),
     # Changes on this site make the room's job due at once. This task finds changes made in Matrix.
-    "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
-    "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
-    "expired_parked_answers": Chore(3600, lambda platform: _expire_rsvps_awaiting_event(platform.db)),
-    "old_doubts": Chore(3600, lambda platform: _forget_in_flight(platform.db)),
-    "old_circuits": Chore(3600, lambda platform: _forget_circuits(platform.db)),
-    "unread_repositories": Chore(3600, lambda platform: enqueue_reconciliations(platform.db)),
-    "repaired_discrepancies": Chore(3600, lambda platform: forget_discrepancies(platform.db)),
-    "completed_dates": Chore(300, lambda platform: series.complete_dates(platform.db)),
-    "expired_undos": Chore(600, lambda platform: series.forget_undos(platform.db)),
-    "old_imports": Chore(3600, lambda platform: _forget_imports(platform.db)),
-    "subscribed_calendars": Chore(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
-    "running_calendars": Chore(
+    "mirrored_rooms": ScheduledTask(86400, lambda platform: reconcile_rooms(platform.db)),
+    "newcomers": ScheduledTask(30, lambda platform: decide_due(platform.db)),
+    "expired_waiting_rsvps": ScheduledTask(3600, lambda platform: _expire_rsvps_awaiting_event(platform.db)),
+    "old_in_flight_writes": ScheduledTask(3600, lambda platform: _forget_in_flight(platform.db)),
+    "old_circuits": ScheduledTask(3600, lambda platform: _forget_circuits(platform.db)),
+    "unread_repositories": ScheduledTask(3600, lambda platform: enqueue_reconciliations(platform.db)),
+    "repaired_discrepancies": ScheduledTask(3600, lambda platform: forget_discrepancies(platform.db)),
+    "completed_dates": ScheduledTask(300, lambda platform: series.complete_dates(platform.db)),
+    "expired_undos": ScheduledTask(600, lambda platform: series.forget_undos(platform.db)),
+    "old_imports": ScheduledTask(3600, lambda platform: _forget_imports(platform.db)),
+    "subscribed_calendars": ScheduledTask(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
+    "running_calendars": ScheduledTask(
         3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
     ),
-    "unused_pictures": Chore(3600, lambda platform: uploads.forget_unused(platform.db, platform.pictures)),
-    "unused_chat_pictures": Chore(3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)),
-    "unused_event_photos": Chore(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
-    "failed_items": Chore(3600, lambda platform: _forget_undue(platform.db)),
-    "completed_jobs": Chore(3600, lambda platform: _forget_completed(platform.db)),
+    "unused_pictures": ScheduledTask(3600, lambda platform: uploads.forget_unused(platform.db, platform.pictures)),
+    "unused_chat_pictures": ScheduledTask(
+        3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)
+    ),
+    "unused_event_photos": ScheduledTask(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
+    "failed_items": ScheduledTask(3600, lambda platform: _forget_undue(platform.db)),
+    "completed_jobs": ScheduledTask(3600, lambda platform: _forget_completed(platform.db)),
 }
 
 
@@ -193,15 +199,15 @@ async def _forget_completed(db: Database) -> int:
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
     async with run_concurrently() as group:
-        stateful_chores = {
-            "derived_positions": Chore(20, position_chore()),
-            "series_windows": Chore(600, _rolling(platform)),
+        stateful_tasks = {
+            "derived_positions": ScheduledTask(20, position_task()),
+            "series_windows": ScheduledTask(600, _rolling(platform)),
         }
-        for name, chore in (CHORES | stateful_chores).items():
-            group.create_task(_run_repeatedly(name, chore, platform, stop))
+        for name, task in (TASKS | stateful_tasks).items():
+            group.create_task(_run_repeatedly(name, task, platform, stop))
 
 
-def position_chore() -> Callable[[Platform], Awaitable[object]]:
+def position_task() -> Callable[[Platform], Awaitable[object]]:
     """Give events that have a town but no coordinates the position of their town. Unknown towns are looked up again
     whenever the list of places has changed, and once after each start, because it may have changed before.
     """
@@ -237,12 +243,12 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     return roll
 
 
-async def _run_repeatedly(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
+async def _run_repeatedly(name: str, task: ScheduledTask, platform: Platform, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            await chore.run(platform)
+            await task.run(platform)
         except Exception as failure:  # noqa: BLE001 - the edge of a worker: the task runs again at its next turn
             log.error("task.failed", tenant=platform.tenant.name, task=name, **log_fields(failure))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(chore.every_seconds):
+            async with asyncio.timeout(task.every_seconds):
                 await stop.wait()

@@ -184,17 +184,17 @@ async def test_upcoming_events_in_added_villages_are_found_near_them(
         Settings(), data_directory=tmp_path / "site", dev_mailbox=True, places_file=tmp_path / "places.db"
     )
     (tmp_path / "places.db").write_bytes(world._path.read_bytes())
-    chore = scheduler.position_chore()
+    task = scheduler.position_task()
     query = SearchQuery(near=Near(53.1, 12.9, 10))
     async with open_platform(checked({"default": settings})["default"], clock) as platform:
         async with platform.db.transaction() as tx:
             event = await event_by(tx, await person(tx, "Ana"), locality="Himmelpfort", country="Germany")
-        assert [await chore(platform) for _ in range(2)] == [1, 0]
+        assert [await task(platform) for _ in range(2)] == [1, 0]
         async with platform.db.reader() as reader:
             assert await search.coming(reader, query, None, 5) == []
         (tmp_path / "new").write_bytes(installation.path.read_bytes())
         (tmp_path / "new").replace(tmp_path / "places.db")
-        assert [await chore(platform) for _ in range(2)] == [1, 0]
+        assert [await task(platform) for _ in range(2)] == [1, 0]
         async with platform.db.reader() as reader:
             assert [one.id for one in await search.coming(reader, query, None, 5)] == [event.id]
 

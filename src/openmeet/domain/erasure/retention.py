@@ -86,7 +86,7 @@ EMPTY_GROUPS: Final = """
 """
 
 # The notes of these log entries contain a web address of the group, or a DID.
-NAMING_ACTS: Final = (GroupLogAction.ADDRESS_CHANGED, GroupLogAction.DID_FOLLOWED, GroupLogAction.DID_UNFOLLOWED)
+NAMING_ACTIONS: Final = (GroupLogAction.ADDRESS_CHANGED, GroupLogAction.DID_FOLLOWED, GroupLogAction.DID_UNFOLLOWED)
 EMPTY_GROUP_LOG: Final = "update group_roles_log set note = '' where group_id in :ids and act in :acts and note <> ''"
 
 # For events without a date, the time of the answer counts. Texts of people who declined or were rejected are treated
@@ -147,7 +147,7 @@ OLD_DECLINED: Final = """
 async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
     """Empty everything whose retention time has passed. Return how many rows of each kind."""
     counts: dict[str, int] = {}
-    chores: list[tuple[str, int, str, Emptying]] = [
+    purges: list[tuple[str, int, str, Emptying]] = [
         ("events", times.deleted_days, EVENTS_TO_PURGE, empty_events),
         ("series", times.deleted_days, SERIES_TO_PURGE, empty_series),
         ("groups", times.deleted_days, GROUPS_TO_PURGE, empty_groups),
@@ -157,7 +157,7 @@ async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
         ("guests", times.answers_days, OLD_GUESTS, _by(EMPTY_GUESTS)),
         ("contacts", times.answers_days, OLD_CONTACTS, _by("delete from imported_contacts where id in :ids")),
     ]
-    for name, days, expired, empty in chores:
+    for name, days, expired, empty in purges:
         if days:
             counts[name] = await _in_batches(db, days, expired, empty)
     if times.answers_days:
@@ -244,7 +244,7 @@ async def empty_groups(tx: Transaction, ids: list[str]) -> None:
     await tx.execute(EMPTY_GROUPS, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="group", ids=ids)
     await tx.execute("delete from group_slugs where group_id in :ids", ids=ids)
-    await tx.execute(EMPTY_GROUP_LOG, ids=ids, acts=[act.value for act in NAMING_ACTS])
+    await tx.execute(EMPTY_GROUP_LOG, ids=ids, acts=[act.value for act in NAMING_ACTIONS])
     await tx.execute("delete from group_announcements where group_id in :ids", ids=ids)
     await tx.execute("delete from chat_rooms where group_id in :ids", ids=ids)
     await tx.execute("delete from group_invitations where group_id in :ids", ids=ids)
