@@ -69,7 +69,7 @@ class ScheduledTask:
 
 TASKS: dict[str, ScheduledTask] = {
     "expired_sign_ins": ScheduledTask(600, lambda platform: sign_in.forget_expired(platform.db)),
-    "old_merge_proposals": ScheduledTask(3600, lambda platform: account_merge.forget_old_claims(platform.db)),
+    "old_merge_proposals": ScheduledTask(3600, lambda platform: account_merge.forget_old_proposals(platform.db)),
     "repository_sessions": ScheduledTask(600, lambda platform: sessions.keep_alive(platform.db, platform.network)),
     "over_sessions": ScheduledTask(3600, lambda platform: sessions.delete_expired(platform.db)),
     "unkept_recovery_keys": ScheduledTask(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),

@@ -118,8 +118,8 @@ class Accounts(Stage):
             joining = await account_merge.sign_in_with_did(
                 tx, did, handle=handle, pds_url=pds_url, caller=caller.user_id
             )
-            if joining.claim is not None:
-                await account_merge.confirm(tx, caller.user_id, joining.claim)
+            if joining.proposal is not None:
+                await account_merge.confirm(tx, caller.user_id, joining.proposal)
             return caller.user_id
 
         async with self.deployment.db.reader() as reader:

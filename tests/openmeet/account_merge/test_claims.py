@@ -173,21 +173,21 @@ async def test_linking_merges_only_after_confirmation(db: Database) -> None:
         ana = await person(tx, "Ana")
     linked = await signs_in(db, did(1), ana.user_id)
     assert linked.user_id == ana.user_id
-    assert linked.claim is not None
+    assert linked.proposal is not None
     assert await of(db, ana.user_id) == {}
     async with db.reader() as reader:
-        _, holdings = await actions.claim_and_holdings(reader, ana.user_id, linked.claim)
+        _, holdings = await actions.proposal_and_holdings(reader, ana.user_id, linked.proposal)
     assert [one.text for one in holdings] == ["1 answer"]
     async with db.transaction() as tx:
-        assert await actions.confirm(tx, ana.user_id, linked.claim) == holdings
+        assert await actions.confirm(tx, ana.user_id, linked.proposal) == holdings
     async with db.transaction() as tx:
-        assert await actions.confirm(tx, ana.user_id, linked.claim) == holdings
+        assert await actions.confirm(tx, ana.user_id, linked.proposal) == holdings
     assert await of(db, ana.user_id) == {"Tea": "attending"}
     async with db.reader() as reader:
         identity = await identity_queries.find(reader, did(1))
-        claim, said = await actions.claim_and_holdings(reader, ana.user_id, linked.claim)
+        proposal, said = await actions.proposal_and_holdings(reader, ana.user_id, linked.proposal)
     assert (identity.user_id, identity.kind, identity.handle) == (ana.user_id, IdentityKind.CONNECTED, "ana.example")
-    assert (claim.other_id, said) == (None, holdings)
+    assert (proposal.other_id, said) == (None, holdings)
     # Later messages from the DID also belong to the person.
     await take(db, rsvp(1, "r", 5, TEA, "notgoing"))
     assert await of(db, ana.user_id) == {"Tea": "declined"}
@@ -198,11 +198,11 @@ async def test_a_double_click_merges_once(db: Database) -> None:
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-    claim = (await signs_in(db, did(1), ana.user_id)).claim
-    assert claim is not None
+    proposal = (await signs_in(db, did(1), ana.user_id)).proposal
+    assert proposal is not None
 
     async def click():
-        return await db.batch(lambda tx: actions.confirm(tx, ana.user_id, claim))
+        return await db.batch(lambda tx: actions.confirm(tx, ana.user_id, proposal))
 
     heard = await asyncio.gather(*(click() for _ in range(4)))
     assert [[one.text for one in holdings] for holdings in heard] == [["1 answer"]] * 4
@@ -224,14 +224,14 @@ async def test_a_claim_belongs_to_one_person_and_expires(db: Database, clock: Ha
     await take(db, event(1, "own", 1))
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-    claim = (await signs_in(db, did(1), ana.user_id)).claim
+    proposal = (await signs_in(db, did(1), ana.user_id)).proposal
     for who in (ben, ana):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await actions.confirm(tx, who.user_id, claim)
+                await actions.confirm(tx, who.user_id, proposal)
         clock.turn(HOUR)
-    again = (await signs_in(db, did(1), ana.user_id)).claim
-    assert again == claim
+    again = (await signs_in(db, did(1), ana.user_id)).proposal
+    assert again == proposal
     async with db.transaction() as tx:
         await actions.decline(tx, ana.user_id, again)
     with pytest.raises(NotFound):
@@ -240,7 +240,7 @@ async def test_a_claim_belongs_to_one_person_and_expires(db: Database, clock: Ha
     async with db.reader() as reader:
         assert (await identity_queries.find(reader, did(1))).kind is IdentityKind.SHADOW
     clock.turn(DAY)
-    assert await queries.forget_old_claims(db) == 0
+    assert await queries.forget_old_proposals(db) == 0
 
 
 async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
@@ -251,19 +251,19 @@ async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await event_by(tx, ana, title="Anas own")
     await signs_in(db, did(1), ana.user_id)
-    claim = (await signs_in(db, did(1), eve.user_id)).claim
+    proposal = (await signs_in(db, did(1), eve.user_id)).proposal
     async with db.transaction() as tx:
-        shown, _ = await actions.claim_and_holdings(tx, eve.user_id, claim)
+        shown, _ = await actions.proposal_and_holdings(tx, eve.user_id, proposal)
         assert shown.other_id == ana.user_id
         await identities.unlink(tx, ana.user_id, did(1))
-    for step in (actions.claim_and_holdings, actions.confirm):
+    for step in (actions.proposal_and_holdings, actions.confirm):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
-                await step(tx, eve.user_id, claim)
+                await step(tx, eve.user_id, proposal)
     async with db.reader() as reader:
         assert await by_id(reader, ana.user_id) is not None
     # When Eve proves the DID again, it has no owner and becomes hers at once. Nothing of Ana's account comes with it.
-    assert (await signs_in(db, did(1), eve.user_id)).claim is None
+    assert (await signs_in(db, did(1), eve.user_id)).proposal is None
     async with db.reader() as reader:
         assert (await identity_queries.find(reader, did(1))).user_id == eve.user_id
         assert await reader.fetch_one("select 1 from events where author_id = :id", id=ana.user_id) is not None
@@ -272,18 +272,18 @@ async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
 async def test_changing_the_address_ends_claims_by_it(db: Database) -> None:
     async with db.transaction() as tx:
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
-        claim, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
-        assert claim is not None
+        proposal, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
+        assert proposal is not None
         await tx.execute("update users set email = 'new@example.org' where id = :id", id=ana.user_id)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await actions.confirm(tx, eve.user_id, claim)
+            await actions.confirm(tx, eve.user_id, proposal)
     async with db.reader() as reader:
         assert await by_id(reader, ana.user_id) is not None
 
 
 async def test_a_claim_rests_on_the_latest_proof(db: Database) -> None:
-    """Eve proves Ana's account by e-mail address and then by DID. Unlinking the DID ends the claim, although the
+    """Eve proves Ana's account by e-mail address and then by DID. Unlinking the DID ends the proposal, although the
     address still belongs to Ana.
     """
     async with db.transaction() as tx:
@@ -292,13 +292,13 @@ async def test_a_claim_rests_on_the_latest_proof(db: Database) -> None:
     await signs_in(db, did(1), ana.user_id)
     async with db.transaction() as tx:
         first, _ = await actions.prove_email(tx, eve.user_id, "ana@example.org")
-    claim = (await signs_in(db, did(1), eve.user_id)).claim
-    assert claim == first
+    proposal = (await signs_in(db, did(1), eve.user_id)).proposal
+    assert proposal == first
     async with db.transaction() as tx:
         await identities.unlink(tx, ana.user_id, did(1))
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await actions.confirm(tx, eve.user_id, claim)
+            await actions.confirm(tx, eve.user_id, proposal)
 
 
 async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
@@ -308,18 +308,18 @@ async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
     await take(db, event(2, "tea", 1), rsvp(1, "r", 3, TEA))
     async with db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Eve")]
-    claims = [(await signs_in(db, did(1), one.user_id)).claim for one in people]
+    proposals = [(await signs_in(db, did(1), one.user_id)).proposal for one in people]
 
-    async def click(who: Caller, claim) -> bool:
+    async def click(who: Caller, proposal) -> bool:
         while True:
             try:
-                return bool(await db.batch(lambda tx: actions.confirm(tx, who.user_id, claim)))
+                return bool(await db.batch(lambda tx: actions.confirm(tx, who.user_id, proposal)))
             except NotFound:
                 return False
             except TransactionConflict:
                 continue  # the page says that nothing was saved, and they click again
 
-    heard = await asyncio.gather(*(click(who, claim) for who, claim in zip(people, claims, strict=True)))
+    heard = await asyncio.gather(*(click(who, proposal) for who, proposal in zip(people, proposals, strict=True)))
     assert sorted(heard) == [False, True]
     winner = people[heard.index(True)]
     assert await of(db, winner.user_id) == {"Tea": "attending"}
@@ -331,8 +331,8 @@ async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
 async def test_an_address_is_deleted_when_its_claim_is_completed(db: Database) -> None:
     async with db.transaction() as tx:
         ana, _ = await person(tx, "Ana"), await person(tx, "Old")
-        claim, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")
-        await actions.confirm(tx, ana.user_id, claim)
+        proposal, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")
+        await actions.confirm(tx, ana.user_id, proposal)
         (row,) = await tx.fetch("select proven, joined from account_merges order by id")
     assert row["proven"] == ""
 
@@ -348,8 +348,8 @@ async def test_proving_an_address_claims_guest_rsvps(db: Database) -> None:
         await attendance.answer(tx, Caller(guest, "Ana A."), tea.slug, RsvpReply.GOING)
     ana = (await signs_in(db, did(1))).user_id
     async with db.transaction() as tx:
-        claim, _ = await actions.prove_email(tx, ana, "ana@example.net")
-        await actions.confirm(tx, ana, claim)
+        proposal, _ = await actions.prove_email(tx, ana, "ana@example.net")
+        await actions.confirm(tx, ana, proposal)
         assert await actions.prove_email(tx, ana, "ana@example.net") == (None, False)
         assert await guests.by_email(tx, "ana@example.net") is None
         assert (await by_id(tx, ana)).email == "ana@example.net"
@@ -366,10 +366,10 @@ async def test_two_custodial_repositories_are_not_merged(db: Database) -> None:
             await identity_queries.put_custodial_account(
                 tx, one.user_id, handle=f"{one.display_name}.test", email="x@y", sealed_password=b"x"
             )
-        claim, _ = await actions.prove_email(tx, people[0].user_id, "ben@example.org")
+        proposal, _ = await actions.prove_email(tx, people[0].user_id, "ben@example.org")
     with pytest.raises(Refused, match=AccountMergeReason.TWO_REPOSITORIES):
         async with db.transaction() as tx:
-            await actions.confirm(tx, people[0].user_id, claim)
+            await actions.confirm(tx, people[0].user_id, proposal)
     async with db.reader() as reader:
         assert await by_id(reader, people[1].user_id) is not None
 
@@ -392,8 +392,8 @@ async def test_messages_during_the_merge_are_applied_to_the_merged_account(db: D
         await take(db, rsvp(who, "first", 1, subjects[0]), rsvp(who, "full", 1, uri))
         async with db.transaction() as tx:
             ana = await person(tx, f"Ana {who}")
-        claim = (await signs_in(db, did(who), ana.user_id)).claim
-        assert claim is not None
+        proposal = (await signs_in(db, did(who), ana.user_id)).proposal
+        assert proposal is not None
 
         async def answers_here(ana=ana, subjects=subjects) -> None:
             for about in subjects[3:]:
@@ -402,9 +402,9 @@ async def test_messages_during_the_merge_are_applied_to_the_merged_account(db: D
                 async with db.transaction() as tx:
                     await attendance.answer(tx, ana, slug, RsvpReply.GOING)
 
-        async def joins(ana=ana, claim=claim) -> None:
+        async def joins(ana=ana, proposal=proposal) -> None:
             async def work(tx):
-                return await actions.confirm(tx, ana.user_id, claim)
+                return await actions.confirm(tx, ana.user_id, proposal)
 
             await db.batch(work)
 

@@ -17,7 +17,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine, ForeignKeyViolated, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from openmeet.domain.account_merge import actions
-from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.account_merge.model import MergeProposalId
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
@@ -48,7 +48,7 @@ class Scene:
     ben: Caller
     shadow: UserId
     did: Did
-    claim: ClaimId
+    proposal: MergeProposalId
     theirs: Event
     shared: Event
     full: Event
@@ -92,10 +92,10 @@ async def scene(db: Database, who: int) -> Scene:
         await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
         await apply(tx, HERE, [says(who, "theirs", 1), says(who, "shared", 2)])
         proven = await actions.sign_in_with_did(tx, own_did(who), handle="ana.example", pds_url=PDS, caller=ana.user_id)
-        assert proven.claim is not None
+        assert proven.proposal is not None
         shadow = await identity_queries.find(tx, own_did(who))
         assert shadow is not None
-    return Scene(ana, ben, shadow.user_id, own_did(who), proven.claim, theirs, shared, full, fresh)
+    return Scene(ana, ben, shadow.user_id, own_did(who), proven.proposal, theirs, shared, full, fresh)
 
 
 # Network messages that arrive during the merge, from the DID that is being merged.
@@ -141,7 +141,7 @@ async def in_turn(db: Database, who: int, arriving: str, *, joins_first: bool) -
 
 
 def joining(one: Scene) -> Work:
-    return lambda tx: actions.confirm(tx, one.ana.user_id, one.claim)
+    return lambda tx: actions.confirm(tx, one.ana.user_id, one.proposal)
 
 
 def arrival(who: int, arriving: str) -> Work:
@@ -193,11 +193,11 @@ async def test_two_people_who_merge_each_other_become_one(make_database: MakeDat
         at += STEP if engine == "postgresql" else 10 * STEP
 
 
-def agreeing(who: Caller, claim: ClaimId) -> Work:
+def agreeing(who: Caller, proposal: MergeProposalId) -> Work:
     async def work(tx: Transaction) -> None:
         # The person whose account was merged in the meantime reads that there is nothing to merge.
         with suppress(NotFound):
-            await actions.confirm(tx, who.user_id, claim)
+            await actions.confirm(tx, who.user_id, proposal)
 
     return work
 
@@ -229,10 +229,10 @@ async def test_a_merge_and_an_answer_wait_for_each_other_in_one_order(
             events = {title: await event_by(tx, by, title=title) for title, by in hosts.items()}
             for caller, title in ((ben, "answered"), (ana, "hosted")):
                 await attendance.answer(tx, caller, events[title].slug, RsvpReply.INTERESTED)
-            claim, _ = await actions.prove_email(tx, ana.user_id, f"ben.{at}@example.org")
-        assert claim is not None
+            proposal, _ = await actions.prove_email(tx, ana.user_id, f"ben.{at}@example.org")
+        assert proposal is not None
         event = events[name]
-        works = agreeing(ana, claim), answering(people[who], event)
+        works = agreeing(ana, proposal), answering(people[who], event)
         first, second = works if stopped == "the yes" else reversed(works)
         is_stopped = await run_interleaved(db, noting(first, lost), noting(second, lost), at)
         at += STEP if engine == "postgresql" else 10 * STEP
@@ -291,9 +291,9 @@ async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: M
     one = await scene(db, 10)
     path = f"/events/{one.fresh.slug}/answer"
     async with db.transaction() as tx:
-        claim, _ = await actions.prove_email(tx, one.ana.user_id, "ben.10@example.org")
+        proposal, _ = await actions.prove_email(tx, one.ana.user_id, "ben.10@example.org")
         program = await open_session(tx, one.ben.user_id, SessionTransport.API)
-    assert claim is not None
+    assert proposal is not None
     is_joined = asyncio.Event()
     bearer = {"authorization": f"Bearer {program.token}"}
     async with signed_in(site, one.ben.user_id) as ben:
@@ -306,7 +306,7 @@ async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: M
 
         asked = [asyncio.create_task(once_set(is_joined, one)) for one in (by_page, by_program)]
         async with db.transaction() as tx:
-            await actions.confirm(tx, one.ana.user_id, claim)
+            await actions.confirm(tx, one.ana.user_id, proposal)
             begun = counted.expect(2)
             is_joined.set()
             # Both requests have read their session. To record that Ben was active, they wait for the uncommitted merge.

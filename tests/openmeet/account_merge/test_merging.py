@@ -29,7 +29,7 @@ from tests.openmeet.statement_counter import StatementCounter
 NOT_REASSIGNED = {
     ("guests", "user_id"): "the guest's address is added to the account",
     ("email_links", "user_id"): "the links of the merged account become former ones",
-    ("account_merges", "other_id"): "a claim on the merged account has no effect any more",
+    ("account_merges", "other_id"): "a proposal to merge the merged account has no effect any more",
     ("account_erasures", "user_id"): "a merge withdraws the request to delete the account",
     ("withdrawn_erasures", "user_id"): "deleted with its row; in the ledger the merge ends the request",
 }

@@ -30,23 +30,23 @@ async def test_the_page_shows_what_will_be_merged_and_what_was(site: Site) -> No
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "/settings/join" in (await browser.get("/settings/profile")).text
-        claim = await prove_address(browser, "other@example.org")
-        shown = await browser.get(claim)
+        proposal = await prove_address(browser, "other@example.org")
+        shown = await browser.get(proposal)
         assert h1_of(shown.text) == "Is this you?"
         assert "<li>1 answer</li>" in shown.text
         assert "Tea" not in visible_text((await browser.get("/my/events")).text)
         for _ in range(2):
-            joined = await browser.post(claim)
-            assert joined.headers["location"] == claim
-        said = await browser.get(claim)
+            joined = await browser.post(proposal)
+            assert joined.headers["location"] == proposal
+        said = await browser.get(proposal)
         assert h1_of(said.text) == "Everything is in one place"
         assert "<li>1 answer</li>" in said.text
         assert "Tea" in (await browser.get("/my/events")).text
         async with site.browser() as stranger:
-            assert "/sign-in" in (await stranger.get(claim)).headers.get("location", "/sign-in")
+            assert "/sign-in" in (await stranger.get(proposal)).headers.get("location", "/sign-in")
             await sign_up(stranger, "eve@example.org", "Eve")
-            assert (await stranger.get(claim)).status_code == 404
-            assert (await stranger.post(claim)).status_code == 404
+            assert (await stranger.get(proposal)).status_code == 404
+            assert (await stranger.post(proposal)).status_code == 404
 
 
 async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
@@ -55,13 +55,13 @@ async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
         await person(tx, "Ben")
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        claim = await prove_address(browser, "ben@example.org")
-        shown = re.sub(r"<[^>]+>|\s+", " ", (await browser.get(claim)).text)
+        proposal = await prove_address(browser, "ben@example.org")
+        shown = re.sub(r"<[^>]+>|\s+", " ", (await browser.get(proposal)).text)
         assert "second account of yours" in shown
         assert re.search(r"ben@example\.org +no longer opens this account", shown)
-        left = await browser.post(f"{claim}/not-now")
+        left = await browser.post(f"{proposal}/not-now")
         assert left.headers["location"] == "/settings/profile"
-        assert (await browser.get(claim)).status_code == 404
+        assert (await browser.get(proposal)).status_code == 404
         assert (await browser.post("/settings/join", data={"email": "ana@example.org"})).status_code == 400
         assert await prove_address(browser, "nobody@example.org") == "/settings/profile"
     async with site.db.reader() as reader:

@@ -58,8 +58,8 @@ async def join(deployment: Deployment, stays: Caller, goes: Caller) -> None:
         signed_in = await account_merge.sign_in_with_did(
             tx, did, handle="cleo.town.test", pds_url=deployment.pds_url, caller=stays.user_id
         )
-    assert signed_in.claim is not None
-    await deployment.db.batch(lambda tx: account_merge.confirm(tx, stays.user_id, signed_in.claim))
+    assert signed_in.proposal is not None
+    await deployment.db.batch(lambda tx: account_merge.confirm(tx, stays.user_id, signed_in.proposal))
 
 
 async def test_one_of_two_rsvp_records_is_retracted(deployment: Deployment) -> None:

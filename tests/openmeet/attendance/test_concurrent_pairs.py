@@ -23,7 +23,7 @@ from groundwork.database.transaction import (
 )
 from groundwork.errors import Failure, Unavailable
 from openmeet.domain.account_merge import actions as account_merge
-from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.account_merge.model import MergeProposalId
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
 from openmeet.domain.attendance import queries as attendance_queries
@@ -62,7 +62,7 @@ class Scene:
     uri: str
     stranger: Did
     rsvps: Mapping[str, AttendanceId]
-    claim: ClaimId
+    proposal: MergeProposalId
 
 
 async def scene(db: Database, number: int) -> Scene:
@@ -85,11 +85,11 @@ async def scene(db: Database, number: int) -> Scene:
         )
         rsvps["Dan"] = (await attendance.answer(tx, who["Dan"], event.slug, RsvpReply.GOING)).id
         rsvps["Eva"] = (await invitations.invite(tx, hedi, event.slug, f"eva.{number}@example.org")).id
-        claim, _ = await account_merge.prove_email(tx, who["Ana"].user_id, f"cleo.{number}@example.org")
-        assert claim is not None
+        proposal, _ = await account_merge.prove_email(tx, who["Ana"].user_id, f"cleo.{number}@example.org")
+        assert proposal is not None
         now = await event_by_id(tx, event.id)
         assert now is not None
-    return Scene(who, now, uri, _did(number), rsvps, claim)
+    return Scene(who, now, uri, _did(number), rsvps, proposal)
 
 
 def _did(number: int) -> Did:
@@ -144,7 +144,7 @@ DEEDS: dict[str, Deed] = {
     "the co-host takes over": lambda tx, on: ownership.accept(tx, on.who["Coco"], on.event.slug),
     "the host blocks a guest": lambda tx, on: safety.block(tx, on.who["Hedi"], on.who["Ana"].user_id),
     "a guest blocks the host": lambda tx, on: safety.block(tx, on.who["Ben"], on.who["Hedi"].user_id),
-    "two accounts are joined": lambda tx, on: account_merge.confirm(tx, on.who["Ana"].user_id, on.claim),
+    "two accounts are joined": lambda tx, on: account_merge.confirm(tx, on.who["Ana"].user_id, on.proposal),
 }
 
 

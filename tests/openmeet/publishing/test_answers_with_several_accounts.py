@@ -110,9 +110,9 @@ async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deplo
         proven = await account_merge.sign_in_with_did(
             tx, work, handle="office.town.test", pds_url=deployment.pds_url, caller=cleo.user_id
         )
-    assert proven.claim is not None
+    assert proven.proposal is not None
     async with deployment.db.transaction() as tx:
-        await account_merge.confirm(tx, cleo.user_id, proven.claim)
+        await account_merge.confirm(tx, cleo.user_id, proven.proposal)
     assert (await deployment.connected_as("office")).user_id == cleo.user_id
     first = (await deployment.identity(cleo.user_id)).did
     assert first != work

@@ -31,7 +31,7 @@ from openmeet.outbox.publications import PublicationKind, RecordVersion
 from tests.openmeet.deployment import Deployment, deployment_on_each
 from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import deletion_of, did, event
-from tests.openmeet.interleaving import run_acts_interleaved
+from tests.openmeet.interleaving import run_actions_interleaved
 from tests.openmeet.publishing.watched_requests import RequestWatch, watch_requests
 
 __all__ = ["deployment_on_each"]
@@ -145,7 +145,7 @@ async def test_an_erasure_leaves_nothing_of_what_is_stored_meanwhile(
             await store(replace(deployment.publisher, db=db), publication, written)
 
         first, second = (erasing, storing) if is_erased_first else (storing, erasing)
-        is_stopped = await run_acts_interleaved(
+        is_stopped = await run_actions_interleaved(
             deployment.db, first, second, at, waits_without_lock=not is_erased_first
         )
         async with deployment.db.reader() as reader:

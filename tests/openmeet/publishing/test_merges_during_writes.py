@@ -5,7 +5,7 @@ import pytest
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from openmeet.domain.account_merge import actions
-from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.account_merge.model import MergeProposalId
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
 from openmeet.domain.events import actions as events
@@ -58,9 +58,9 @@ async def test_a_merge_and_a_write_wait_for_each_other_in_one_order(make_databas
 
 async def merging(tx: Transaction, who: Caller, address: str) -> Work:
     """Return the transaction in which this person merges the account with this address, which is theirs, too."""
-    claim, _ = await actions.prove_email(tx, who.user_id, address)
-    assert claim is not None
-    proven: ClaimId = claim
+    proposal, _ = await actions.prove_email(tx, who.user_id, address)
+    assert proposal is not None
+    proven: MergeProposalId = proposal
     return lambda tx: actions.confirm(tx, who.user_id, proven)
 
 

@@ -7,10 +7,10 @@ from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import is_there, merge
 from openmeet.domain.account_merge.model import (
-    AccountClaim,
     AccountMergeReason,
-    ClaimId,
     Holding,
+    MergeProposal,
+    MergeProposalId,
     OwnershipProof,
     SignInResult,
 )
@@ -32,7 +32,7 @@ async def sign_in_with_did(
 
     Without ``caller`` this is a sign-in: as the owner of the DID, as its shadow (which becomes a person's account), or
     as a new user. With ``caller`` it links the DID to their account. A DID that no user of this site has is linked at
-    once. A DID that belongs to a shadow or to another account becomes a claim (``SignInResult.claim``) that the caller
+    once. If it belongs to a shadow or to another account, a merge is proposed (``SignInResult.proposal``) that the caller
     must confirm, unless there is nothing to merge. ``handle`` and ``pds_url`` are verified.
     """
     identity = await identity_queries.find(tx, did)
@@ -61,15 +61,15 @@ async def _sign_in(
         return SignInResult(caller)
     # The DID stays with its present owner until the merge is confirmed.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
-    return SignInResult(caller, claim=await queries.open_claim(tx, caller, holder, OwnershipProof.DID, did))
+    return SignInResult(caller, proposal=await queries.propose(tx, caller, holder, OwnershipProof.DID, did))
 
 
-async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[ClaimId | None, bool]:
-    """Use the proof that the caller receives e-mail at ``email`` (lower-cased). Return the claim, if any, and whether
-    the caller now has the address.
+async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[MergeProposalId | None, bool]:
+    """Use the proof that the caller receives e-mail at ``email`` (lower-cased). Return the proposed merge, if any,
+    and whether the caller now has the address.
 
-    If the address belongs to another account, that account becomes a claim. If the address belongs to no account and
-    the caller has none, the address is assigned to the caller.
+    If the address belongs to another account, a merge with it is proposed. If the address belongs to no account and the
+    caller has none, the address is assigned to the caller.
     """
     await guests.lock_address(tx, email)
     person = await user_queries.by_email(tx, email)
@@ -78,76 +78,76 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
         return None, False
     if holder is None:
         return None, await user_queries.take_email(tx, caller, email)
-    return await queries.open_claim(tx, caller, holder, OwnershipProof.EMAIL, email), False
+    return await queries.propose(tx, caller, holder, OwnershipProof.EMAIL, email), False
 
 
-async def claim_and_holdings(
-    reader: Reader, caller: UserId, claim_id: ClaimId
-) -> tuple[AccountClaim, tuple[Holding, ...]]:
-    """Return a claim of the caller and what it would merge or has merged. Raises NotFound if there is no such claim or
-    it has expired.
+async def proposal_and_holdings(
+    reader: Reader, caller: UserId, proposal_id: MergeProposalId
+) -> tuple[MergeProposal, tuple[Holding, ...]]:
+    """Return a proposal of the caller and what it would merge or has merged. Raises NotFound if there is no such
+    proposal or it has expired.
     """
-    claim = await queries.find(reader, claim_id, caller)
-    if claim is None:
+    proposal = await queries.find(reader, proposal_id, caller)
+    if proposal is None:
         raise NotFound(AccountMergeReason.PROVE_AGAIN)
-    if claim.settled_at is not None:
-        return claim, claim.joined
-    if claim.other_id is None or claim.expires_at <= reader.now or not await _still_holds(reader, claim):
+    if proposal.settled_at is not None:
+        return proposal, proposal.joined
+    if proposal.other_id is None or proposal.expires_at <= reader.now or not await _still_holds(reader, proposal):
         raise NotFound(AccountMergeReason.EXPIRED)
-    return claim, await queries.holdings(reader, claim.other_id)
+    return proposal, await queries.holdings(reader, proposal.other_id)
 
 
-async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[Holding, ...]:
+async def confirm(tx: Transaction, caller: UserId, proposal_id: MergeProposalId) -> tuple[Holding, ...]:
     """Merge the other account completely, or not at all if anything fails. Idempotent: repeating the call returns the
     first result.
 
     Raises NotFound, Refused (``TwoRepositories``) and TransactionConflict, after which the caller must retry
     (``Database.batch``).
     """
-    claim = await queries.lock(tx, claim_id, caller)
-    if claim is not None and claim.settled_at is not None:
-        return claim.joined
-    if claim is None or claim.other_id is None or claim.expires_at <= tx.now:
+    proposal = await queries.lock(tx, proposal_id, caller)
+    if proposal is not None and proposal.settled_at is not None:
+        return proposal.joined
+    if proposal is None or proposal.other_id is None or proposal.expires_at <= tx.now:
         raise NotFound(AccountMergeReason.EXPIRED)
-    if not await is_there(tx, claim.other_id):
+    if not await is_there(tx, proposal.other_id):
         raise NotFound(AccountMergeReason.ACCOUNT_GONE)
-    if not await _still_holds(tx, claim):
+    if not await _still_holds(tx, proposal):
         raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
-    dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
-    joined = await merge(tx, claim.other_id, caller)
-    if claim.proof is OwnershipProof.DID:
+    dids = [one.did for one in await identity_queries.of_user(tx, proposal.other_id)]
+    joined = await merge(tx, proposal.other_id, caller)
+    if proposal.proof is OwnershipProof.DID:
         # Check again now that the rows are locked: another transaction may have unlinked or merged the DID or address
         # in the meantime.
-        if await _holder(tx, claim) != caller:
+        if await _holder(tx, proposal) != caller:
             raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)
         for did in dids:
             await identity_queries.claim(tx, did)
         await publications.make_unpublished_due_of(tx, caller)
-    await queries.complete(tx, claim_id, joined)
+    await queries.complete(tx, proposal_id, joined)
     return joined
 
 
-async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
+async def decline(tx: Transaction, caller: UserId, proposal_id: MergeProposalId) -> None:
     """Decline the merge. Both accounts stay as they are. Raises NotFound."""
-    if not await queries.drop(tx, claim_id, caller):
+    if not await queries.drop(tx, proposal_id, caller):
         raise NotFound(AccountMergeReason.NOTHING_TO_JOIN)
 
 
-async def _still_holds(reader: Reader, claim: AccountClaim) -> bool:
-    """Whether the proven DID or address still belongs to the other account. If not, the claim must not merge that
+async def _still_holds(reader: Reader, proposal: MergeProposal) -> bool:
+    """Whether the proven DID or address still belongs to the other account. If not, the proposal must not merge that
     account.
     """
-    return await _holder(reader, claim) == claim.other_id
+    return await _holder(reader, proposal) == proposal.other_id
 
 
-async def _holder(reader: Reader, claim: AccountClaim) -> UserId | None:
-    if not claim.proven:
+async def _holder(reader: Reader, proposal: MergeProposal) -> UserId | None:
+    if not proposal.proven:
         return None
-    if claim.proof is OwnershipProof.DID:
-        identity = await identity_queries.find(reader, Did(claim.proven))
+    if proposal.proof is OwnershipProof.DID:
+        identity = await identity_queries.find(reader, Did(proposal.proven))
         return None if identity is None else identity.user_id
-    person = await user_queries.by_email(reader, claim.proven)
-    return person.id if person else await guests.by_email(reader, claim.proven)
+    person = await user_queries.by_email(reader, proposal.proven)
+    return person.id if person else await guests.by_email(reader, proposal.proven)
 
 
 async def _is_shadow(reader: Reader, did: Did) -> bool:

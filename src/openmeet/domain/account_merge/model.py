@@ -1,4 +1,4 @@
-"""Values of account merges: the claim, what it would merge, and the result of a sign-in with a DID."""
+"""Values of account merges: the proposal, what it would merge, and the result of a sign-in with a DID."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ class AccountMergeReason(Reason):
     TWO_REPOSITORIES = "account_merge.two_repositories"
 
 
-ClaimId = NewType("ClaimId", str)
+MergeProposalId = NewType("MergeProposalId", str)
 
 # How long a proof can be confirmed, and how long the result of a merge can be read.
 OPEN_FOR: Final = HOUR
@@ -48,15 +48,15 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountClaim:
-    """A proven claim. ``user_id`` is the account that remains. ``other_id`` is None once the other account was merged,
-    by this claim or another.
+class MergeProposal:
+    """A merge that a proof allows, before and after it. ``user_id`` is the account that remains. ``other_id`` is None once
+    the other account was merged, by this proposal or another.
 
     ``joined`` is set after the merge. ``proven`` is the DID or address that belonged to the other account at the time
     of the proof.
     """
 
-    id: ClaimId
+    id: MergeProposalId
     user_id: UserId
     other_id: UserId | None
     proof: OwnershipProof
@@ -69,7 +69,7 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The result of a sign-in. ``user_id`` is the user of the session. ``claim`` waits for their confirmation."""
+    """The result of a sign-in. ``user_id`` is the user of the session. ``proposal`` waits for their confirmation."""
 
     user_id: UserId
-    claim: ClaimId | None = None
+    proposal: MergeProposalId | None = None

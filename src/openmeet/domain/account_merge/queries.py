@@ -1,4 +1,4 @@
-"""SQL for claims, and counts of what a user holds."""
+"""SQL for proposed merges, and counts of what a user holds."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +8,14 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, AccountClaim, ClaimId, Holding, OwnershipProof
+from openmeet.domain.account_merge.model import (
+    KEPT_FOR,
+    OPEN_FOR,
+    Holding,
+    MergeProposal,
+    MergeProposalId,
+    OwnershipProof,
+)
 from openmeet.domain.groups.model import BELOW_OWNER, GroupRole, roles_sql
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
@@ -49,11 +56,13 @@ async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
     )
 
 
-async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: OwnershipProof, proven: str) -> ClaimId:
+async def propose(
+    tx: Transaction, user_id: UserId, other_id: UserId, proof: OwnershipProof, proven: str
+) -> MergeProposalId:
     """Store the proof that ``user_id`` owns ``other_id``. ``proven`` is the DID or address. A repeated proof reuses the
-    open claim.
+    open proposal.
     """
-    claim_id = ClaimId(new_id(tx.now))
+    proposal_id = MergeProposalId(new_id(tx.now))
     row = await tx.fetch_one(
         """
         insert into account_merges (id, user_id, other_id, proof, proven, created_at, expires_at, settled_at, joined)
@@ -62,7 +71,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
            set expires_at = excluded.expires_at, proof = excluded.proof, proven = excluded.proven
         returning id
         """,
-        id=claim_id,
+        id=proposal_id,
         user_id=user_id,
         other_id=other_id,
         proof=proof.value,
@@ -70,50 +79,50 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
         now=tx.now,
         expires_at=tx.now + OPEN_FOR,
     )
-    return claim_id if row is None else ClaimId(row["id"])
+    return proposal_id if row is None else MergeProposalId(row["id"])
 
 
-async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
-    """Return a claim of this user."""
+async def find(reader: Reader, proposal_id: MergeProposalId, user_id: UserId) -> MergeProposal | None:
+    """Return a proposal of this user."""
     row = await reader.fetch_one(
-        f"select {_COLUMNS} from account_merges where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
+        f"select {_COLUMNS} from account_merges where id = :id and user_id = :user_id", id=proposal_id, user_id=user_id
     )
-    return _claim(row) if row else None
+    return _proposal(row) if row else None
 
 
-async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
+async def lock(tx: Transaction, proposal_id: MergeProposalId, user_id: UserId) -> MergeProposal | None:
     """Like ``find``, and locks the row against other transactions."""
     row = await tx.fetch_one(
         f"update account_merges set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
-        id=claim_id,
+        id=proposal_id,
         user_id=user_id,
     )
-    return _claim(row) if row else None
+    return _proposal(row) if row else None
 
 
-async def complete(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
-    """Mark the claim as merged and keep the result for its user to read."""
+async def complete(tx: Transaction, proposal_id: MergeProposalId, joined: tuple[Holding, ...]) -> None:
+    """Mark the proposal as merged and keep the result for its user to read."""
     encoded = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
         "update account_merges set settled_at = :now, joined = :joined, proven = '' where id = :id",
-        id=claim_id,
+        id=proposal_id,
         joined=encoded,
         now=tx.now,
     )
 
 
-async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
-    """Delete a claim that was not merged, along with its proof."""
+async def drop(tx: Transaction, proposal_id: MergeProposalId, user_id: UserId) -> bool:
+    """Delete a proposal that was not merged, along with its proof."""
     dropped = await tx.execute(
         "delete from account_merges where id = :id and user_id = :user_id and settled_at is null",
-        id=claim_id,
+        id=proposal_id,
         user_id=user_id,
     )
     return dropped == 1
 
 
 async def forget(tx: Transaction, before: Instant) -> int:
-    """Delete expired claims, and those that were merged before an instant."""
+    """Delete expired proposals, and those that were merged before an instant."""
     return await tx.execute(
         "delete from account_merges where (settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,
@@ -122,7 +131,7 @@ async def forget(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Move the results of earlier merges to the remaining user. Unconfirmed claims are deleted and must be proven
+    """Move the results of earlier merges to the remaining user. Unconfirmed proposals are deleted and must be proven
     again.
     """
     await tx.execute(
@@ -162,10 +171,10 @@ async def forget_merged(tx: Transaction, user_ids: Sequence[UserId]) -> None:
     await tx.execute("delete from merged_accounts where user_id in :ids", ids=list(user_ids))
 
 
-def _claim(row: Row) -> AccountClaim:
+def _proposal(row: Row) -> MergeProposal:
     joined = msgspec.json.decode(row["joined"], type=list[tuple[str, int]])
-    return AccountClaim(
-        id=ClaimId(row["id"]),
+    return MergeProposal(
+        id=MergeProposalId(row["id"]),
         user_id=UserId(row["user_id"]),
         other_id=UserId(row["other_id"]) if row["other_id"] else None,
         proof=OwnershipProof(row["proof"]),
@@ -177,7 +186,7 @@ def _claim(row: Row) -> AccountClaim:
     )
 
 
-async def forget_old_claims(db: Database) -> int:
-    """Delete expired claims and old merge results. Return how many."""
+async def forget_old_proposals(db: Database) -> int:
+    """Delete expired proposals and old merge results. Return how many."""
     async with db.transaction() as tx:
         return await forget(tx, Instant(tx.now - KEPT_FOR))

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.account_merge import actions as account_merge
-from openmeet.domain.account_merge.model import ClaimId
+from openmeet.domain.account_merge.model import MergeProposalId
 from openmeet.domain.sign_in.actions import change_email
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
@@ -66,18 +66,18 @@ async def answer_code(request: Request) -> Response:
     """Change the address. If it belongs to another account of the user, offer to merge the two instead."""
     user_id, key = caller_of(request).user_id, services(request).code_key
 
-    async def take(tx: Transaction, email: str) -> tuple[ClaimId | None, bool]:
-        claim, is_saved = await account_merge.prove_email(tx, user_id, email)
-        if claim is None and not is_saved:
+    async def take(tx: Transaction, email: str) -> tuple[MergeProposalId | None, bool]:
+        proposal, is_saved = await account_merge.prove_email(tx, user_id, email)
+        if proposal is None and not is_saved:
             is_saved = await change_email(tx, key, user_id, email)
-        return claim, is_saved
+        return proposal, is_saved
 
     taken = await address_code.check(request, take, path=PATH)
     if isinstance(taken, Response):
         return taken
-    claim, is_saved = taken
-    if claim is not None:
-        return go(f"/settings/join/{claim}", flash="address_of_another_account")
+    proposal, is_saved = taken
+    if proposal is not None:
+        return go(f"/settings/join/{proposal}", flash="address_of_another_account")
     return go("/settings/profile", flash="email_changed" if is_saved else "nothing_to_join")
 
 

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.account_merge import actions
-from openmeet.domain.account_merge.model import AccountClaim, ClaimId
+from openmeet.domain.account_merge.model import MergeProposal, MergeProposalId
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import User, UserId, UserKind
@@ -36,9 +36,9 @@ def routes() -> list[Route]:
         Route(PATH, ask_code, methods=["POST"]),
         Route(f"{PATH}/code", show_code, methods=["GET"]),
         Route(f"{PATH}/code", answer_code, methods=["POST"]),
-        Route(f"{PATH}/{{claim}}", show_claim, methods=["GET"]),
-        Route(f"{PATH}/{{claim}}", join, methods=["POST"]),
-        Route(f"{PATH}/{{claim}}/not-now", postpone, methods=["POST"]),
+        Route(f"{PATH}/{{proposal}}", show_proposal, methods=["GET"]),
+        Route(f"{PATH}/{{proposal}}", join, methods=["POST"]),
+        Route(f"{PATH}/{{proposal}}/not-now", postpone, methods=["POST"]),
     ]
 
 
@@ -82,67 +82,67 @@ async def answer_code(request: Request) -> Response:
     )
     if isinstance(taken, Response):
         return taken
-    claim, is_taken = taken
-    if claim:
-        return go(f"{PATH}/{claim}")
+    proposal, is_taken = taken
+    if proposal:
+        return go(f"{PATH}/{proposal}")
     return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
 
 
-async def show_claim(request: Request) -> Response:
+async def show_proposal(request: Request) -> Response:
     return await _claim_page(request)
 
 
 async def join(request: Request) -> Response:
     caller = caller_of(request)
-    claim_id = ClaimId(request.path_params["claim"])
+    proposal_id = MergeProposalId(request.path_params["proposal"])
     async with database_of(request).reader() as reader:
         if not (await recent_proof_of(reader, request)).is_enough:
-            return go(f"{PATH}/{quote(claim_id)}")
+            return go(f"{PATH}/{quote(proposal_id)}")
     try:
         # A merge runs many statements and is retried after a conflict.
-        await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, claim_id))
+        await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, proposal_id))
     except Refused as refused:
         return await _claim_page(request, problem=refused.why, status=422)
-    return go(f"{PATH}/{claim_id}", flash="accounts_joined")
+    return go(f"{PATH}/{proposal_id}", flash="accounts_joined")
 
 
 async def postpone(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await actions.decline(tx, caller.user_id, ClaimId(request.path_params["claim"]))
+        await actions.decline(tx, caller.user_id, MergeProposalId(request.path_params["proposal"]))
     return go("/settings/profile", flash="not_joined")
 
 
 async def _claim_page(request: Request, *, problem: Why = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        claim, holdings = await actions.claim_and_holdings(
-            reader, caller.user_id, ClaimId(request.path_params["claim"])
+        proposal, holdings = await actions.proposal_and_holdings(
+            reader, caller.user_id, MergeProposalId(request.path_params["proposal"])
         )
         context = {
-            "claim": claim,
+            "proposal": proposal,
             "holdings": holdings,
             "problem": problem,
             "proof": await recent_proof_of(reader, request),
-            "name": await _other_account_name(reader, claim),
-            **await _sign_in_methods(reader, claim),
+            "name": await _other_account_name(reader, proposal),
+            **await _sign_in_methods(reader, proposal),
         }
-    return page(request, "account/claim.html", context, status=status)
+    return page(request, "account/merge.html", context, status=status)
 
 
-async def _other_account_name(reader: Reader, claim: AccountClaim) -> str:
-    if claim.other_id is None:
+async def _other_account_name(reader: Reader, proposal: MergeProposal) -> str:
+    if proposal.other_id is None:
         return ""
-    return (await shown_names(reader, [claim.other_id]))[claim.other_id]
+    return (await shown_names(reader, [proposal.other_id]))[proposal.other_id]
 
 
-async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, object]:
+async def _sign_in_methods(reader: Reader, proposal: MergeProposal) -> dict[str, object]:
     """The ways to sign in before and after the merge: e-mail addresses and handles. If both accounts have an address,
     only one is kept.
     """
-    other: UserId | None = claim.other_id
+    other: UserId | None = proposal.other_id
     other_user = await by_id(reader, other) if other else None
-    me = await by_id(reader, claim.user_id)
+    me = await by_id(reader, proposal.user_id)
     return {
         "is_account": other_user is not None and other_user.kind is UserKind.PERSON,
         "handles": [one.handle or one.did for one in await identity_queries.of_user(reader, other)] if other else [],

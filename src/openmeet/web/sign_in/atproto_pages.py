@@ -324,7 +324,9 @@ async def _finish_sign_in(request: Request, network: NetworkClients, account: Au
     _revoke_replaced(request, network, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
     finished = await finish_click(request, db, caller, account.next_path)
-    return await signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
+    return await signed_in(
+        request, session, RedirectAfterSignIn(_proposal_page(whose.proposal)) if whose.proposal else finished
+    )
 
 
 async def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
@@ -355,17 +357,17 @@ async def _finish_for(
         )
         if account.session is not None:
             await session_queries.put(tx, account.session)
-        if account.purpose is AuthorizationPurpose.LINK and not whose.claim:
+        if account.purpose is AuthorizationPurpose.LINK and not whose.proposal:
             # New records go to this account from now on, because people link an account in order to publish with it.
             await queries.make_default(tx, caller.user_id, account.did)
     _revoke_replaced(request, network, replaced)
     flash = "identity_linked" if account.purpose is AuthorizationPurpose.LINK else "identity_permitted"
-    return go(_claim_page(whose.claim)) if whose.claim else go(account.next_path, flash=flash)
+    return go(_proposal_page(whose.proposal)) if whose.proposal else go(account.next_path, flash=flash)
 
 
-def _claim_page(claim: str) -> str:
+def _proposal_page(proposal: str) -> str:
     """The page on which the user decides about an account merge."""
-    return f"/settings/join/{claim}"
+    return f"/settings/join/{proposal}"
 
 
 def _revoke_replaced(request: Request, network: NetworkClients, replaced: SealedSession | None) -> None:
