@@ -25,7 +25,7 @@ MIRRORED: Final = """
 MAX_REPLAYED: Final = 200
 
 # Entries that people may be notified of.
-NEWS_KINDS: Final = frozenset({LogKind.POSTED, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
+NOTIFIED_KINDS: Final = frozenset({LogKind.POSTED, LogKind.EDITED, LogKind.RESTORED, LogKind.REMOVED})
 
 
 class LogListener:
@@ -82,7 +82,7 @@ async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Se
             for number, message in enumerate(messages, entry.number)
         ],
     )
-    if kind in NEWS_KINDS:
+    if kind in NOTIFIED_KINDS:
         await execute_together(tx, [jobs.repeated_job_write(tx, JobKind.NOTIFY_CHAT, room)])
     if entry.is_mirrored:
         await wake_mirror(tx, room)
@@ -139,7 +139,7 @@ async def write(
         if is_postgresql
         else SqlWrite(_INSERT, values),
     ]
-    if kind in NEWS_KINDS:
+    if kind in NOTIFIED_KINDS:
         writes.append(jobs.repeated_job_write(tx, JobKind.NOTIFY_CHAT, room))
     if entry.is_mirrored:
         writes.append(jobs.repeated_job_write(tx, JobKind.MATRIX_ROOM, room, partition=room))

@@ -1,11 +1,11 @@
-"""Tell people and webhooks about messages: people who are mentioned, get a reply or are asked as hosts, people who follow
+"""Notify people and webhooks of messages: people who are mentioned, get a reply or are asked as hosts, people who follow
 the room, and webhooks of hosts of the room and of its group.
 
 A job reads the room's log from the number up to which people were already notified, so that sending does not wait for
 notifications. Access is checked when people are notified, and again when the notification is mailed or shown. People
 who have read a message by then get nothing.
 
-Webhooks are told only while everyone may read the room, because a delivery is a copy that later changes of access
+Webhooks are notified only while everyone may read the room, because a delivery is a copy that later changes of access
 cannot affect. Its content is determined when it is sent (``web.webhooks.payloads``).
 """
 
@@ -34,7 +34,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.notifications import chat_kinds, queries
-from openmeet.domain.notifications.chat_kinds import ChatNews
+from openmeet.domain.notifications.chat_kinds import ChatPayload
 from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
@@ -42,10 +42,10 @@ from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.domain.webhooks.queries import is_any_on
 
-_KindByPerson = Mapping[UserId, NotificationKind[ChatNews]]
+_KindByPerson = Mapping[UserId, NotificationKind[ChatPayload]]
 
 # Older messages, for example imported ones, do not notify anyone.
-_NEWS_FOR: Final = DAY
+_MAX_AGE: Final = DAY
 # People who looked at a room this recently see new messages there. The messages are mailed only if they stay unread.
 _ACTIVE_FOR: Final = 90 * SECOND
 # While a notification of new messages is unread, further messages of the room are added to it.
@@ -53,12 +53,12 @@ _BUNDLED_FOR: Final = 4 * HOUR
 _ENTRIES: Final = 20
 _PEOPLE: Final = 500
 # Maximum number of hosts notified of a message in a room of hosts, or of a question to the hosts, and of hosts whose
-# webhooks are told.
+# webhooks are notified.
 _HOSTS: Final = 500
 
 _BUNDLES: Final = {chat_kinds.CHAT_MESSAGES, chat_kinds.CHAT_UNREAD}
 # The log entries that people are notified of at each level. ``USUAL`` is for people who did not choose a level.
-_KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatNews]]]] = {
+_KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatPayload]]]] = {
     NotificationLevel.USUAL: {
         chat_kinds.CHAT_MENTION,
         chat_kinds.CHAT_REPLY,
@@ -102,7 +102,9 @@ async def _notify_next(db: Database, room_id: RoomId) -> bool:
                 number=entries[:_ENTRIES][-1].number,
                 room=room_id,
             )
-            changed = [one.message_id for one in entries[:_ENTRIES] if one.kind in log.NEWS_KINDS and one.message_id]
+            changed = [
+                one.message_id for one in entries[:_ENTRIES] if one.kind in log.NOTIFIED_KINDS and one.message_id
+            ]
             await enqueue_webhooks(tx, room_id, changed)
     return len(entries) > _ENTRIES
 
@@ -111,7 +113,7 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
     """Notify everyone concerned by an entry, one page of people per transaction. A second run does not notify anyone
     twice.
     """
-    if entry.message_id is None or entry.kind not in log.NEWS_KINDS:
+    if entry.message_id is None or entry.kind not in log.NOTIFIED_KINDS:
         return
     if entry.kind is LogKind.REMOVED:
         await _notify_removed(db, entry, entry.message_id)
@@ -124,9 +126,9 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, entry.room_id)
             message = await message_queries.by_id(tx, entry.message_id)
-            if room is None or message is None or not _is_news(message, tx.now):
+            if room is None or message is None or not _is_notifiable(message, tx.now):
                 return
-            kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
+            kinds_by_person: dict[UserId, NotificationKind[ChatPayload]] = {}
             if entry.kind is not LogKind.EDITED:
                 kinds_by_person, after = await _followers(tx, room, message, after)
             if is_first:
@@ -146,7 +148,7 @@ async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMess
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, entry.room_id)
             message = await message_queries.by_id(tx, message_id)
-            if room is None or message is None or not _is_news(message, tx.now):
+            if room is None or message is None or not _is_notifiable(message, tx.now):
                 return
             called, after = await page_of_people_called(tx, room, message, after)
             await _notify(tx, room, message, dict.fromkeys(called, chat_kinds.CHAT_MENTION))
@@ -175,13 +177,15 @@ async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMes
         await notify_author(tx, chat_kinds.CHAT_REMOVED, message, entry.number)
 
 
-async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], message: ChatMessage, number: int) -> None:
+async def notify_author(
+    tx: Transaction, kind: NotificationKind[ChatPayload], message: ChatMessage, number: int
+) -> None:
     """Notify the author of the moderators' decision about a message, once per decision. ``number`` is the number of the
     decision’s log entry.
     """
     if message.user_id is not None:
         await notify_each(
-            tx, kind, [Notice([message.user_id], message.room_id, number, ChatNews(message_id=message.id))]
+            tx, kind, [Notice([message.user_id], message.room_id, number, ChatPayload(message_id=message.id))]
         )
 
 
@@ -221,14 +225,14 @@ async def group_of_room(reader: Reader, room_id: RoomId) -> str | None:
     return None if row is None else row["group_id"]
 
 
-def _is_news(message: ChatMessage, now: Instant) -> bool:
+def _is_notifiable(message: ChatMessage, now: Instant) -> bool:
     is_shown = not message.is_removed and not message.is_held
-    return is_shown and message.kind in WRITTEN and message.said_at > now - _NEWS_FOR
+    return is_shown and message.kind in WRITTEN and message.said_at > now - _MAX_AGE
 
 
 async def _addressed(reader: Reader, room: Room, message: ChatMessage, *, is_edit: bool) -> _KindByPerson:
     """The people whom the message itself addresses, with the strongest reason."""
-    kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
+    kinds_by_person: dict[UserId, NotificationKind[ChatPayload]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         kinds_by_person = dict.fromkeys(await _people_of(reader, room), chat_kinds.CHAT_DIRECT)
     if not is_edit and message.reply_to is not None:
@@ -252,7 +256,7 @@ async def _people_of(reader: Reader, room: Room) -> list[UserId]:
 
 async def _followers(
     reader: Reader, room: Room, message: ChatMessage, after: UserId | None
-) -> tuple[dict[UserId, NotificationKind[ChatNews]], UserId | None]:
+) -> tuple[dict[UserId, NotificationKind[ChatPayload]], UserId | None]:
     """Return the next people who are notified of every message, because of their level for this room or because they
     want to know what is unread in all of their rooms. Also return the last of them if there are more. People who were
     notified by a group mention of the message are left out.
@@ -296,7 +300,7 @@ async def _notify(tx: Transaction, room: Room, message: ChatMessage, kinds_by_pe
         people=people,
     )
     readings = {UserId(row["user_id"]): row for row in rows}
-    recipients: dict[NotificationKind[ChatNews], list[UserId]] = {}
+    recipients: dict[NotificationKind[ChatPayload], list[UserId]] = {}
     looking = set()
     for person in people:
         if access_by_person.get(person, Access.NONE) is Access.NONE:
@@ -320,8 +324,8 @@ async def _notify(tx: Transaction, room: Room, message: ChatMessage, kinds_by_pe
 
 def _notices(
     room: Room, message: ChatMessage, to: Sequence[UserId], looking: Collection[UserId]
-) -> list[Notice[ChatNews]]:
+) -> list[Notice[ChatPayload]]:
     is_answer = room.kind is RoomKind.DIRECT and message.user_id != room.with_user_id
-    payload = ChatNews(person_id=message.user_id, message_id=message.id, is_answer=is_answer)
+    payload = ChatPayload(person_id=message.user_id, message_id=message.id, is_answer=is_answer)
     notice = Notice([person for person in to if person not in looking], room.id, message.number, payload)
     return [notice, replace(notice, to=[person for person in to if person in looking], is_shown=False)]

@@ -8,8 +8,8 @@ from openmeet.domain.notifications.conditions import if_unread
 from openmeet.domain.notifications.model import NotificationKind, NotificationTopic, Payload, SubjectType, Urgency, each
 
 
-class ChatNews(Payload, frozen=True):
-    """Payload of new chat messages.
+class ChatPayload(Payload, frozen=True):
+    """Payload of notifications about chat messages.
 
     ``message_id``: the message, or the first of several in a room. ``is_answer``: hosts replied to the person in a
     direct room.
@@ -33,7 +33,7 @@ _ROOM, _Topic, _Urgency = SubjectType.ROOM, NotificationTopic, Urgency
 _Chat = partial(
     NotificationKind,
     subject=_ROOM,
-    payload=ChatNews,
+    payload=ChatPayload,
     urgency=Urgency.TALK,
     still_true=if_unread,
     has_author=True,
@@ -42,13 +42,13 @@ CHAT_MENTION: Final = _Chat("chat_mention", _Topic.CHAT, merged=each, mail_gap=3
 CHAT_REPLY: Final = _Chat("chat_reply", _Topic.CHAT, merged=each, mail_gap=30 * MINUTE)
 CHAT_DIRECT: Final = _Chat("chat_direct", _Topic.DIRECT, merged=each, mail_gap=30 * MINUTE)
 CHAT_REMOVED: Final = NotificationKind(
-    "chat_removed", _Topic.CHAT, _ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
+    "chat_removed", _Topic.CHAT, _ROOM, ChatPayload, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_RESTORED: Final = NotificationKind(
-    "chat_restored", _Topic.CHAT, _ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
+    "chat_restored", _Topic.CHAT, _ROOM, ChatPayload, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_UPHELD: Final = NotificationKind(
-    "chat_upheld", _Topic.CHAT, _ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
+    "chat_upheld", _Topic.CHAT, _ROOM, ChatPayload, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_SANCTIONED: Final = NotificationKind(
     "chat_sanctioned", _Topic.CHAT, _ROOM, ChatSanctioned, _Urgency.TALK, merged=each, still_true=if_unread

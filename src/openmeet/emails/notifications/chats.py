@@ -23,7 +23,7 @@ from openmeet.domain.notifications.chat_kinds import (
     CHAT_SANCTIONED,
     CHAT_UNREAD,
     CHAT_UPHELD,
-    ChatNews,
+    ChatPayload,
     ChatSanctioned,
 )
 from openmeet.domain.notifications.model import NotificationId, When
@@ -49,7 +49,7 @@ async def chats_of(
 
     Rooms that the viewer may not read and messages that are gone are left out.
     """
-    payloads = {one.id: one.payload for one in news if isinstance(one.payload, ChatNews)}
+    payloads = {one.id: one.payload for one in news if isinstance(one.payload, ChatPayload)}
     reached = await access_to_each(reader, {RoomId(one.subject_id) for one in news}, viewer)
     decided = [one for one in news if one.kind in DECISIONS]
     readable = {room for room, level in reached.items() if level > Access.NONE}
@@ -101,7 +101,7 @@ def _state_of(notification: Notification, facts: _ChatFacts) -> CurrentChatState
         return state and replace(state, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
     message = (
         facts.messages.get(ChatMessageId(notification.payload.message_id))
-        if isinstance(notification.payload, ChatNews)
+        if isinstance(notification.payload, ChatPayload)
         else None
     )
     if notification.kind in DECISIONS:
