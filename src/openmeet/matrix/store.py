@@ -16,7 +16,7 @@ from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.matrix_guests import GuestState
-from openmeet.domain.chat.matrix_people import InvitationMode, RoomWish, invites_account
+from openmeet.domain.chat.matrix_people import InvitationChoice, InvitationMode, invites_account
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -368,7 +368,9 @@ async def occupants(
             access_by_person.get(UserId(row["user_id"]), Access.NONE),
             bool(row["banned"]),
             row["consent"] == "name_and_words",
-            invites_account(InvitationMode(row["invites"]), None if row["wish"] is None else RoomWish(row["wish"])),
+            invites_account(
+                InvitationMode(row["invites"]), None if row["wish"] is None else InvitationChoice(row["wish"])
+            ),
             bool(row["is_due"]),
         )
         for row in rows

@@ -15,12 +15,12 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One sentence about one check. ``mend``: how to fix the problem, if there is one."""
+    """One sentence about one check. ``remedy``: how to fix the problem, if there is one."""
 
     about: str
     verdict: CheckVerdict
     found: str
-    mend: str | None = None
+    remedy: str | None = None
 
 
 def good(about: str, result: str) -> CheckFinding:
@@ -31,8 +31,8 @@ def note(about: str, result: str) -> CheckFinding:
     return CheckFinding(about, CheckVerdict.NOTE, result)
 
 
-def failed(about: str, result: str, mend: str) -> CheckFinding:
-    return CheckFinding(about, CheckVerdict.WRONG, result, mend)
+def failed(about: str, result: str, remedy: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.WRONG, result, remedy)
 
 
 def skipped(about: str, why: str) -> CheckFinding:

@@ -110,7 +110,7 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
 
 async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
     about = "repository"
-    mend = "Run openmeet repo verify on an export, and openmeet pds verify on the server."
+    remedy = "Run openmeet repo verify on an export, and openmeet pds verify on the server."
     try:
         answer = await host.xrpc.download("com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES)
         snapshot = read_snapshot(car.read(answer.body))
@@ -119,9 +119,9 @@ async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
             return skipped(about, f"{did} has no key to verify its signature with")
         verify_commit(snapshot.commit, did=did, key=document.signing_key)
     except Malformed as failure:
-        return failed(about, f"The repository of {did} is not valid: {failure.why}.", mend)
+        return failed(about, f"The repository of {did} is not valid: {failure.why}.", remedy)
     except Failure as failure:
-        return failed(about, f"The repository of {did} cannot be read: {failure.why}", mend)
+        return failed(about, f"The repository of {did} cannot be read: {failure.why}", remedy)
     return good(
         about, f"{did}: {with_count(len(snapshot.entries), 'record')}, all hashes and the signature are correct"
     )

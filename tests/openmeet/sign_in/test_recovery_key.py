@@ -46,7 +46,7 @@ from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import change_services
 from tests.simulation.processes import free_port
 
-TAKE_OVER = custodial_pages.TAKING_OVER_PATH
+TAKE_OVER = custodial_pages.TAKE_OVER_PATH
 PATH = custodial_pages.PATH
 NEW = {"password": "a password of her own", "again": "a password of her own"}
 

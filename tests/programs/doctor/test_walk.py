@@ -178,7 +178,7 @@ async def test_faults_of_a_proxy_are_found(host: Host, put: dict[str, ASGIApp], 
     finding = (await host.findings())[about]
     assert finding.verdict is CheckVerdict.WRONG
     assert words in finding.found
-    assert finding.mend
+    assert finding.remedy
 
 
 async def test_flipped_bit_in_a_repository_is_found(host: Host) -> None:
@@ -210,7 +210,7 @@ async def test_blocked_websockets_are_found(host: Host) -> None:
     host.front.passes_websockets = False
     finding = (await host.findings())["firehose"]
     assert finding.verdict is CheckVerdict.WRONG
-    assert "Upgrade" in (finding.mend or "")
+    assert "Upgrade" in (finding.remedy or "")
 
 
 async def test_changed_frame_is_found(host: Host) -> None:

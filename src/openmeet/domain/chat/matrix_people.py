@@ -56,7 +56,7 @@ class InvitationMode(StrEnum):
     NONE = "none"
 
 
-class RoomWish(StrEnum):
+class InvitationChoice(StrEnum):
     """A person's choice for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
 
     INVITE = "invite"
@@ -233,13 +233,13 @@ def _hash(code: str) -> bytes:
     return sha256(f"openmeet/matrix/link/{code}".encode()).digest()
 
 
-def invites_account(mode: InvitationMode, wish: RoomWish | None) -> bool:
+def invites_account(mode: InvitationMode, choice: InvitationChoice | None) -> bool:
     """Whether a room invites the account, by the mode and the choice for this room."""
     match mode:
         case InvitationMode.ALL:
-            return wish is not RoomWish.STOP
+            return choice is not InvitationChoice.STOP
         case InvitationMode.CHOSEN:
-            return wish is RoomWish.INVITE
+            return choice is InvitationChoice.INVITE
         case InvitationMode.NONE:
             return False
 
@@ -266,13 +266,15 @@ async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invit
     await require_access(tx, room_id, caller.user_id, Access.READ)
     if room is None or not room.is_mirrored:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    await _write(tx, room_id, caller.user_id, RoomWish.INVITE if invited else RoomWish.STOP, is_due=invited)
+    await _write(
+        tx, room_id, caller.user_id, InvitationChoice.INVITE if invited else InvitationChoice.STOP, is_due=invited
+    )
     await wake_mirror(tx, room_id)
 
 
 async def note_leaving(tx: Transaction, room_id: RoomId, user_id: UserId) -> None:
     """Record that a person left the room on Matrix, so that it no longer invites them."""
-    await _write(tx, room_id, user_id, RoomWish.STOP, is_due=False)
+    await _write(tx, room_id, user_id, InvitationChoice.STOP, is_due=False)
 
 
 async def note_invitations(tx: Transaction, room_id: RoomId, people: Collection[UserId]) -> None:
@@ -294,15 +296,15 @@ async def rooms_to_choose(reader: Reader, user_id: UserId, limit: int) -> list[M
     rows = await reader.fetch(
         "select room_id, wish from matrix_choices where user_id = :user order by room_id", user=user_id
     )
-    wishes = {RoomId(row["room_id"]): RoomWish(row["wish"]) for row in rows}
+    choices = {RoomId(row["room_id"]): InvitationChoice(row["wish"]) for row in rows}
     return [
-        MirroredRoomChoice(room, addresses[room].name, addresses[room].path, invites_account(mode, wishes.get(room)))
+        MirroredRoomChoice(room, addresses[room].name, addresses[room].path, invites_account(mode, choices.get(room)))
         for room in ids
         if room in addresses
     ]
 
 
-async def _write(tx: Transaction, room_id: RoomId, user_id: UserId, wish: RoomWish, *, is_due: bool) -> None:
+async def _write(tx: Transaction, room_id: RoomId, user_id: UserId, choice: InvitationChoice, *, is_due: bool) -> None:
     await tx.execute(
         """
         insert into matrix_choices (room_id, user_id, wish, is_due) values (:room, :user, :wish, :is_due)
@@ -310,6 +312,6 @@ async def _write(tx: Transaction, room_id: RoomId, user_id: UserId, wish: RoomWi
         """,
         room=room_id,
         user=user_id,
-        wish=wish.value,
+        wish=choice.value,
         is_due=int(is_due),
     )

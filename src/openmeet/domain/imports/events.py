@@ -1,9 +1,9 @@
 """Import events, each in its own transaction: as drafts, or as series that only their host sees. Events that were
 imported before are skipped.
 
-``lookalikes`` finds likely duplicates, such as the same event in a page and a file, or in two calendars with different
-UIDs. An imported event is compared with the other events of the file and with those that the user made or co-hosts. A
-similar title and the same start do not prove a duplicate, so the user sees the other event and decides.
+``likely_duplicates`` finds the same event in a page and a file, or in two calendars with different UIDs. An imported
+event is compared with the other events of the file and with those that the user made or co-hosts. A similar title and
+the same start do not prove a duplicate, so the user sees the other event and decides.
 """
 
 import unicodedata
@@ -146,7 +146,7 @@ async def matches(
     }
 
 
-async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
+async def likely_duplicates(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
     """Find likely duplicates, keyed by the UID of the imported event."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for imported in events:
@@ -206,7 +206,7 @@ async def import_events(
     to_update = [event for event in parsed.events if event.uid in selection.to_update]
     async with db.reader() as reader:
         matches_by_uid = await matches(reader, caller.user_id, selected, host)
-        lookalikes_by_uid = await lookalikes(reader, caller.user_id, selected) if takes_all else {}
+        duplicates_by_uid = await likely_duplicates(reader, caller.user_id, selected) if takes_all else {}
         updates_by_uid = await updates.updates_of(reader, caller.user_id, to_update)
         now = reader.now
     result = ImportResult()
@@ -216,8 +216,8 @@ async def import_events(
     for event in selected:
         if matches_by_uid[event.uid] is not ImportMatch.NEW:
             result.known += event.uid not in updates_by_uid
-        elif event.uid in lookalikes_by_uid:
-            has_path = bool(lookalikes_by_uid[event.uid].path)
+        elif event.uid in duplicates_by_uid:
+            has_path = bool(duplicates_by_uid[event.uid].path)
             reason = ImportReason.LOOKS_LIKE_YOURS if has_path else ImportReason.LOOKS_LIKE_EARLIER
             result.left_out.append(_left_out(event, reason))
         elif takes_all and event.is_over(now):

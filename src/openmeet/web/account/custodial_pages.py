@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
-TAKING_OVER_PATH = "/settings/identity/take-over"
+TAKE_OVER_PATH = "/settings/identity/take-over"
 
 
 # Shown if there is no key, for any reason.
@@ -61,13 +61,13 @@ def routes() -> list[Route]:
         Route(PATH, show, methods=["GET"]),
         Route(FILE, save, methods=["GET"]),
         Route(PATH, erase, methods=["POST"]),
-        Route(TAKING_OVER_PATH, show_taking_over, methods=["GET"]),
-        Route(TAKING_OVER_PATH, take, methods=["POST"]),
+        Route(TAKE_OVER_PATH, show_take_over, methods=["GET"]),
+        Route(TAKE_OVER_PATH, take, methods=["POST"]),
     ]
 
 
-async def show_taking_over(request: Request) -> Response:
-    return await _taking_over_page(request, EMPTY)
+async def show_take_over(request: Request) -> Response:
+    return await _take_over_page(request, EMPTY)
 
 
 async def take(request: Request) -> Response:
@@ -76,24 +76,24 @@ async def take(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         if not (await recent_proof_of(reader, request)).is_enough:
-            return go(TAKING_OVER_PATH)
+            return go(TAKE_OVER_PATH)
     try:
         password = check_password(form.get("password", ""), form.get("again", ""))
         await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
-        return await _taking_over_page(request, FormState({}, {field: wrong.why}), status=400)
+        return await _take_over_page(request, FormState({}, {field: wrong.why}), status=400)
     except Refused as refused:
-        return await _taking_over_page(request, FormState({}, {"": refused.why}), status=422)
+        return await _take_over_page(request, FormState({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
         reason = UserReason.NOTHING_LOST(problem=away.quoted)
-        return await _taking_over_page(request, FormState({}, {"": reason}), status=502)
+        return await _take_over_page(request, FormState({}, {"": reason}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
     return go(PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _take_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
     async with database_of(request).reader() as reader:
         identity = await custodial_identity_of(reader, caller.user_id)
@@ -110,7 +110,7 @@ async def _taking_over_page(request: Request, form_state: FormState, *, status: 
         "proof": proof,
         "account_page": f"{custodial_pds.pds_url}/account",
     }
-    return page(request, "account/taking_over.html", context, status=status)
+    return page(request, "account/take_over.html", context, status=status)
 
 
 async def show(request: Request) -> Response:

@@ -73,7 +73,7 @@ class ServerOutput(msgspec.Struct, rename="camel"):
     reason: str
 
 
-class SyncStanding(msgspec.Struct, rename="camel"):
+class SyncStatusOutput(msgspec.Struct, rename="camel"):
     """Synchronization in both directions: subscriptions, queues, publications, discrepancies.
 
     ``discrepancies`` counts, by kind, what reconciliation found and could not repair. ``queue`` is null while the
@@ -116,7 +116,7 @@ class QueueOutput(msgspec.Struct, rename="camel"):
 async def show_status(request: Request) -> Response:
     await require_operator_or_service(request)
     status = await sync_status(database_of(request), sync_dependencies_of(request))
-    shown = SyncStanding(
+    shown = SyncStatusOutput(
         sources=[
             SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in status.sources
         ],
@@ -155,6 +155,6 @@ OPERATIONS = (
         "showSyncStatus",
         "The status of the synchronisation, in both directions",
         show_status,
-        {200: SyncStanding},
+        {200: SyncStatusOutput},
     ),
 )

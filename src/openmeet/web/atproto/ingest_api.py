@@ -216,34 +216,38 @@ _SOURCE: Final = (
 )
 
 
-def _processing(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+def _process_operation(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
     return ApiOperation(
         "POST", path, name, summary, answer, {200: BatchSettled}, BatchSent, is_idempotent=True, failures=(403,)
     )
 
 
-def _integrating(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+def _integrate_operation(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
     return ApiOperation("POST", path, name, summary, answer, {202: SourceTaken}, SourceSent, is_idempotent=True)
 
 
-def _taking_back(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+def _withdraw_operation(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
     return ApiOperation(
         "DELETE", path, name, summary, answer, {200: SourceGone}, parameters=_SOURCE, is_idempotent=True
     )
 
 
 OPERATIONS = (
-    _processing("/api/bluesky/events/process", "processEvents", "Apply records of events", process_events),
-    _processing("/api/bluesky/rsvps/process", "processRsvps", "Apply records of answers", process_rsvps),
-    _integrating("/api/integration/events", "integrateEvent", "Submit an event of another system", integrate_event),
-    _integrating("/api/integration/rsvps", "integrateRsvp", "Submit an answer of another system", integrate_rsvp),
-    _taking_back(
+    _process_operation("/api/bluesky/events/process", "processEvents", "Apply records of events", process_events),
+    _process_operation("/api/bluesky/rsvps/process", "processRsvps", "Apply records of answers", process_rsvps),
+    _integrate_operation(
+        "/api/integration/events", "integrateEvent", "Submit an event of another system", integrate_event
+    ),
+    _integrate_operation(
+        "/api/integration/rsvps", "integrateRsvp", "Submit an answer of another system", integrate_rsvp
+    ),
+    _withdraw_operation(
         "/api/integration/events",
         "takeBackEvent",
         "Report that an event of another system was deleted",
         take_back_event,
     ),
-    _taking_back(
+    _withdraw_operation(
         "/api/integration/rsvps", "takeBackRsvp", "Report that an answer of another system was deleted", take_back_rsvp
     ),
 )

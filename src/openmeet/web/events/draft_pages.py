@@ -53,7 +53,7 @@ from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = EventReason.DRAFT_CHANGED_WHILE_OPEN
-# What only the author can mend, as a co-host reads it. Co-hosts are not told who is blocked or is deleting their account.
+# What only the author can fix, as a co-host reads it. Co-hosts are not told who is blocked or is deleting their account.
 _FOR_CO_HOSTS: Final[Mapping[str, Reason]] = {
     UserReason.HOST_NEEDS_NAME: UserReason.AUTHOR_NEEDS_NAME,
     EventReason.NOT_IN_ITS_GROUP: EventReason.AUTHOR_NOT_IN_ITS_GROUP,

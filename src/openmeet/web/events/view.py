@@ -108,7 +108,7 @@ class ShownLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Meanwhile:
+class CalendarConflict:
     """One conflict of the viewer's calendar with the event. Only this viewer sees it. ``path`` is empty for entries of
     subscribed calendars. ``when`` is in the event's time zone.
     """
@@ -465,7 +465,7 @@ async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: 
     return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}
 
 
-async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
+async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[CalendarConflict]:
     """The viewer's calendar conflicts in order, without the event itself. Empty for visitors who are not signed in, and
     once the event is over or cancelled.
     """
@@ -477,7 +477,7 @@ async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> l
     [entries] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
     day = time_and_place.local_time(event, event.starts_at).date()
     return [
-        Meanwhile(
+        CalendarConflict(
             one.title, event_path(one.slug) if one.slug else "", _time_label(one, time_and_place.zone_shown(event), day)
         )
         for one in entries[:MAX_CONFLICTS]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput, NotFound, decode_explanation
 from groundwork.http.json_bodies import json_name, json_response, read_json
 from openmeet.domain.imports import events, people, queries
-from openmeet.domain.imports.events import NOTHING, lookalikes
+from openmeet.domain.imports.events import NOTHING, likely_duplicates
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import (
     FileReading,
@@ -317,7 +317,7 @@ async def _add_events(
     async with database_of(request).reader() as reader:
         host = services(request).settings.public_host
         matches = await events.matches(reader, caller.user_id, whole.events, host)
-        alike = await lookalikes(reader, caller.user_id, whole.events)
+        alike = await likely_duplicates(reader, caller.user_id, whole.events)
         differing = await updates_of(reader, caller.user_id, whole.events)
         now = reader.now
     output.warnings = list(whole.warnings)

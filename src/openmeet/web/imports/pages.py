@@ -27,7 +27,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.imports import events, people, queries
-from openmeet.domain.imports.events import NOTHING, lookalikes
+from openmeet.domain.imports.events import NOTHING, likely_duplicates
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import (
     ZONE,
@@ -273,7 +273,7 @@ async def _found_events_context(
     host = services(request).settings.public_host
     async with database_of(request).reader() as reader:
         matches = await events.matches(reader, caller.user_id, whole.events, host)
-        alike = await lookalikes(reader, caller.user_id, whole.events)
+        alike = await likely_duplicates(reader, caller.user_id, whole.events)
         differing = await updates_of(reader, caller.user_id, whole.events)
         now = reader.now
     is_new = {uid: match is ImportMatch.NEW for uid, match in matches.items()}

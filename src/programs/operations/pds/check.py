@@ -64,6 +64,6 @@ async def _examine(url: str, options: CheckOptions, plc: str, *, as_json: bool) 
 def lines_of(finding: CheckFinding) -> list[str]:
     """The lines that show a finding in the terminal."""
     lines = [f"{_MARKS[finding.verdict]:6}{finding.about:16}  {finding.found}"]
-    if finding.mend is not None:
-        lines.append(f"{'':24}→ {finding.mend}")
+    if finding.remedy is not None:
+        lines.append(f"{'':24}→ {finding.remedy}")
     return lines
