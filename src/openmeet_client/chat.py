@@ -7,7 +7,7 @@ import msgspec
 
 from openmeet_client.chat_model import (
     Access,
-    ChatAct,
+    ChatAction,
     ChatEvent,
     ChatExportLine,
     ChatFindings,
@@ -251,12 +251,12 @@ class ChatModerationClient:
         """Reports, objections and held messages of a room, and the latest actions of moderators."""
         return await self._transport.get(f"{_room(room)}/moderation", ChatModeration)
 
-    async def acts(self, room: str) -> AsyncIterator[ChatAct]:
+    async def actions(self, room: str) -> AsyncIterator[ChatAction]:
         """Actions of moderators in a room, newest first, all pages."""
         path = f"{_room(room)}/moderation"
         async for page in self._transport.pages(path, ChatModeration, lambda page: page.cursor):
-            for act in page.acts:
-                yield act
+            for action in page.acts:
+                yield action
 
     async def export(self, room: str, *, after: int = 0) -> AsyncIterator[ChatExportLine]:
         """All messages of a room, oldest first. ``after``: the number of the last line that was received before the

@@ -256,7 +256,7 @@ class ChatObjection(msgspec.Struct, rename="camel"):
     reason: str
 
 
-class ChatAct(msgspec.Struct, rename="camel"):
+class ChatAction(msgspec.Struct, rename="camel"):
     """An action of a moderator. ``person_id``: the person concerned. ``acted_by``: None if the program did it."""
 
     id: str
@@ -289,7 +289,7 @@ class ChatModeration(msgspec.Struct, rename="camel"):
     actions, newest first. ``held``: ids of held messages.
     """
 
-    acts: list[ChatAct]
+    acts: list[ChatAction]
     reports: list[ChatReport]
     objections: list[ChatObjection]
     held: list[str]

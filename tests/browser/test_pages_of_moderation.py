@@ -51,7 +51,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
     await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
     step = await actions.decide(tx, mo, Subject(ModeratedKind.DID, dids[0]), SubjectVisibility.HIDDEN, "")
-    await actions.undo(tx, mo, step.act_id)
+    await actions.undo(tx, mo, step.action_id)
     await actions.decide(
         tx, mo, Subject(ModeratedKind.HOST, "https://pds.spam.example"), SubjectVisibility.HIDDEN, "Nothing but spam."
     )

@@ -22,7 +22,7 @@ _WAITS = """
 
 Work = Callable[[Transaction], Awaitable[object]]
 # Opens its own transactions, one or several.
-Act = Callable[[Database], Awaitable[object]]
+Action = Callable[[Database], Awaitable[object]]
 
 
 class Gate:
@@ -93,13 +93,13 @@ async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> b
     """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. The commit counts as a
     statement. Return False if ``first`` has fewer statements.
     """
-    return await run_acts_interleaved(db, lambda db: run(db, first), lambda db: run(db, second), at)
+    return await run_actions_interleaved(db, lambda db: run(db, first), lambda db: run(db, second), at)
 
 
-async def run_acts_interleaved(
-    db: Database, first: Act, second: Act, at: int, *, waits_without_lock: bool = False
+async def run_actions_interleaved(
+    db: Database, first: Action, second: Action, at: int, *, waits_without_lock: bool = False
 ) -> bool:
-    """``run_interleaved`` for two acts. The statements of all transactions of ``first`` are counted.
+    """``run_interleaved`` for two actions. The statements of all transactions of ``first`` are counted.
 
     ``waits_without_lock``: nobody sees whether ``second`` waits, so it is given three moments.
     """

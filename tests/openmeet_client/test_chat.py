@@ -120,7 +120,7 @@ async def test_host_reads_the_whole_chat_and_its_log(ana: OpenMeet, ben: OpenMee
     with pytest.raises(errors.Forbidden):
         [one async for one in ben.chat_moderation.export(room)]
     await ana.chat.remove(answer.id, "Enough")
-    assert "removed" in {one.act async for one in ana.chat_moderation.acts(room)}
+    assert "removed" in {one.act async for one in ana.chat_moderation.actions(room)}
 
 
 async def _slug_of(api: OpenMeet, room: str) -> str:

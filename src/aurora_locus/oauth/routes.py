@@ -38,7 +38,7 @@ MAX_FIELDS = 50
 _DOCUMENT_SECONDS = 300
 
 # The third argument is the thumbprint of the proof's key; empty for a revocation without a proof.
-Act = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awaitable[dict[str, object]]]
+OAuthAction = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awaitable[dict[str, object]]]
 
 
 def routes(server: AuthorizationServer) -> list[Route]:
@@ -78,7 +78,13 @@ def _document(path: str, document: dict[str, object]) -> Route:
 
 
 def _endpoint(
-    server: AuthorizationServer, path: str, limit: Limit, act: Act, *, status: int = 200, needs_proof: bool = True
+    server: AuthorizationServer,
+    path: str,
+    limit: Limit,
+    act: OAuthAction,
+    *,
+    status: int = 200,
+    needs_proof: bool = True,
 ) -> Route:
     address = normal_address(server.issuer + path)
     registry = server.registry

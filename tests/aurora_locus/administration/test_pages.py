@@ -8,7 +8,7 @@ import pytest
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective_limit
 from aurora_locus.accounts.second_factors import queries as factors
-from aurora_locus.administration.pages.account_actions import ACTS
+from aurora_locus.administration.pages.account_actions import ACCOUNT_ACTIONS
 from aurora_locus.administration.pages.server_pages import settings_shown
 from aurora_locus.administration.queries import dashboard
 from aurora_locus.moderation import operators
@@ -57,7 +57,7 @@ async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
         "suspend", "end-suspension", "take-down", "restore", "deactivate", "reactivate", "announce", "disable-invites",
         "enable-invites", "write", "send-reset", "remove-second-factors", "change-email", "change-handle", "set-quota", "delete",
     ]  # fmt: skip
-    assert sorted(order) == sorted(ACTS)
+    assert sorted(order) == sorted(ACCOUNT_ACTIONS)
     await deployment.pds.registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))
     sent = {}
     async with signed_in_operator(deployment) as admin:
@@ -67,7 +67,7 @@ async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
             if slug == "remove-second-factors":
                 sent = {letter.subject: letter.text for letter in await emails_to(deployment, "ana@example.org")}
         assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
-    assert await acts(deployment) == [ACTS[slug].act.value for slug in order]
+    assert await acts(deployment) == [ACCOUNT_ACTIONS[slug].act.value for slug in order]
     assert sent["Hello"].splitlines() == ["Please", "stop."]
     assert "Your code for a new password" in sent
     assert "If you didn’t ask for this, change your password" in sent["Two-step sign-in is off"]
@@ -143,7 +143,7 @@ async def test_pages_are_open_to_the_roles_of_the_table(deployment: Deployment, 
     before = await deployment.count("audit_log")
     async with signed_in_operator(deployment, "somebody", PASSWORD) as operator:
         csrf = token_in(await operator.get("/admin/content"))
-        doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACTS.values()]
+        doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACCOUNT_ACTIONS.values()]
         for needed, path in doors:
             expected = 200 if rank(role) >= rank(LEAST_ROLE[needed]) else 403
             assert (await operator.get(path)).status_code == expected, path

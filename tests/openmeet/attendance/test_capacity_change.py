@@ -18,7 +18,7 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller
 from openmeet.web.series.json_views import consequences
 from tests.databases import MakeDatabase
-from tests.openmeet.interleaving import run, run_acts_interleaved
+from tests.openmeet.interleaving import run, run_actions_interleaved
 from tests.openmeet.series.practice import create_weekly_series, dates
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on
 
@@ -237,7 +237,7 @@ async def test_a_place_taken_at_the_same_moment_needs_confirmation(
             else:
                 target, body = f"{path}/joining", {"limitInPerson": 1}
             answers: list[int] = []
-            is_paused = await run_acts_interleaved(
+            is_paused = await run_actions_interleaved(
                 site.db, partial(_takes_a_place, cleo, event), partial(_lowers, api, target, body, ana, answers), at
             )
             async with site.db.reader() as reader:

@@ -41,7 +41,7 @@ from openmeet.network.ingestion.apply import apply
 from tests.databases import MakeDatabase
 from tests.hypothesis_profiles import examples
 from tests.openmeet.ingestion.network import HERE, NAMES, message, rev, rsvp_value
-from tests.openmeet.interleaving import Act, run_acts_interleaved
+from tests.openmeet.interleaving import Action, run_actions_interleaved
 from tests.openmeet.series.practice import NOW
 from tests.openmeet.site_under_test import edited_details, event_by, person
 from tests.simulation.oracle import EVENT, RSVP, Change
@@ -157,7 +157,7 @@ HOST_LEAVES = "the host deletes their account"
 LEAVING = {"a guest deletes their account": "Ben", HOST_LEAVES: "Hedi"}
 
 
-def act_of(name: str, on: Scene, said: list[str]) -> Act:
+def action_of(name: str, on: Scene, said: list[str]) -> Action:
     """The act, repeated after a conflict with a concurrent transaction. ``said`` gets the reason if it is refused."""
 
     async def once(db: Database) -> None:
@@ -266,7 +266,7 @@ async def in_turn(db: Database, number: int, names: tuple[str, str]) -> Ending:
     """How it ends if one acts after the other."""
     on, said = await scene(db, number), list[str]()
     for name in names:
-        await act_of(name, on, said)(db)
+        await action_of(name, on, said)(db)
     async with db.reader() as reader:
         await check_invariants(reader, on)
     return await ends(db, on), sorted(said)
@@ -313,8 +313,8 @@ async def test_acts_at_the_same_moment_end_as_if_in_turn(
         at, is_stopped = 2, True
         while is_stopped:
             on, said = await scene(db, next(numbers)), list[str]()
-            first, second = (act_of(name, on, said) for name in names)
-            is_stopped = await run_acts_interleaved(db, first, second, at)
+            first, second = (action_of(name, on, said) for name in names)
+            is_stopped = await run_actions_interleaved(db, first, second, at)
             where = f"{names[0]} stopped before statement {at}"
             async with db.reader() as reader:
                 await check_invariants(reader, on)

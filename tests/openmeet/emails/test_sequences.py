@@ -86,7 +86,7 @@ def told(file: bytes) -> list[tuple[Named, icalendar.Event]]:
     return found
 
 
-Act = Callable[[Transaction, Caller, Caller, Series, random.Random], Awaitable[object]]
+Action = Callable[[Transaction, Caller, Caller, Series, random.Random], Awaitable[object]]
 
 
 async def _some(tx: Transaction, series: Series, chance: random.Random) -> str:
@@ -123,7 +123,7 @@ async def _undo(tx: Transaction, ana: Caller, ben: Caller, series: Series, chanc
     await undo.undo(tx, await actions.lock_for_undo(tx, ana, series.slug))
 
 
-ACTS: tuple[Act, ...] = (
+ACTIONS: tuple[Action, ...] = (
     lambda tx, ana, ben, series, chance: retitle(tx, series, f"Practice {chance.random():.3f}"),
     lambda tx, ana, ben, series, chance: move_all_dates(tx, series, timedelta(hours=chance.choice([-1, 1]))),
     lambda tx, ana, ben, series, chance: apply_new_rule(
@@ -164,7 +164,7 @@ async def test_sequences_never_decrease_and_agree_in_all_files(db: Database, clo
                     behind = await split_series(tx, locked, original_dates(await dates(tx, locked))[3], "Winter")
                     every.append(behind.id)
                 elif locked.deleted_at is None:
-                    await chance.choice(ACTS)(tx, ana, ben, locked, chance)
+                    await chance.choice(ACTIONS)(tx, ana, ben, locked, chance)
         except (Failure, IndexError):
             # The action was refused, as a host would see, or no date is left. Nothing has changed.
             continue

@@ -22,7 +22,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import erasing_in, request_deletion
-from tests.openmeet.interleaving import Act, run, run_acts_interleaved
+from tests.openmeet.interleaving import Action, run, run_actions_interleaved
 from tests.openmeet.site_under_test import event_by, person
 
 
@@ -86,7 +86,7 @@ async def test_an_event_that_is_deleted_meanwhile_is_not_handed_over(
             tea = await event_by(tx, ana)
             await co_host_queries.put(tx, ownership.accepted_co_host(tx, tea, ben.user_id, by=ana.user_id))
         request = await request_deletion(db, ana)
-        is_stopped = await run_acts_interleaved(db, _ending(request), _deleting(ana, tea), at)
+        is_stopped = await run_actions_interleaved(db, _ending(request), _deleting(ana, tea), at)
         async with db.reader() as reader:
             after = await events.by_id(reader, tea.id)
             offers = await reader.fetch(
@@ -99,11 +99,11 @@ async def test_an_event_that_is_deleted_meanwhile_is_not_handed_over(
     assert deleted_first > 0
 
 
-def _ending(request: ErasureRequest) -> Act:
+def _ending(request: ErasureRequest) -> Action:
     return lambda db: erasure.end(db, request)
 
 
-def _deleting(who: Caller, event: Event) -> Act:
+def _deleting(who: Caller, event: Event) -> Action:
     async def delete(tx: Transaction) -> None:
         # If the co-host has become the owner, it is too late.
         with suppress(Forbidden):

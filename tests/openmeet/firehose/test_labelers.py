@@ -256,12 +256,12 @@ async def test_a_moderators_decision_overrides_a_label(bench):
     await bench.hear(speaker.label(PARTY_URI, "!takedown"))
     assert await bench.shown(event)
     async with bench.db.transaction() as tx:
-        await actions.undo(tx, mo.user_id, step.act_id, "")
+        await actions.undo(tx, mo.user_id, step.action_id, "")
         assert await visibility.status_of(tx, event.id) is None
     assert not await bench.shown(event)
     async with bench.db.transaction() as tx:
         step = await actions.decide(tx, mo.user_id, Subject(ModeratedKind.DID, DID), SubjectVisibility.TRUSTED, "")
-        (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.act_id)
+        (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.action_id)
     assert (line["act"], line["actor_id"]) == (ModerationAction.RELEASE.value, mo.user_id)
     assert await bench.shown(event)
 

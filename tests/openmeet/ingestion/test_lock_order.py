@@ -26,7 +26,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import ERASURE_KEYS
 from tests.openmeet.ingestion.network import deletion_of, did, event, processor_metrics, rev, rsvp
 from tests.openmeet.ingestion.view import apply_messages
-from tests.openmeet.interleaving import run_acts_interleaved, run_interleaved
+from tests.openmeet.interleaving import run_actions_interleaved, run_interleaved
 
 HERE = IngestionContext("https://meet.example", ERASURE_KEYS)
 TEA, ANSWER = event(1, "tea", 1), rsvp(2, "a", 2, event(1, "tea", 1).uri)
@@ -157,7 +157,7 @@ async def test_a_batch_waits_for_the_erasure_of_an_unknown_repository(db: Databa
             async with db.transaction() as tx:
                 await apply(tx, HERE, [answer])
 
-        is_stopped = await run_acts_interleaved(db, erasing, applying, at)
+        is_stopped = await run_actions_interleaved(db, erasing, applying, at)
         async with db.reader() as reader:
             assert await reader.fetch("select uri from records where did = :did", did=did(2)) == [], at
     assert at > 10
@@ -181,7 +181,7 @@ async def test_an_erasure_waits_for_batches_that_found_no_repository_to_lock(db:
             async with db.transaction() as tx:
                 await apply(tx, HERE, [answer])
 
-        is_stopped = await run_acts_interleaved(db, applying, erasing, at, waits_without_lock=True)
+        is_stopped = await run_actions_interleaved(db, applying, erasing, at, waits_without_lock=True)
         async with db.reader() as reader:
             records = await reader.fetch("select uri from records where did = :did", did=did(2))
             people = await reader.fetch("select did from identities where did = :did", did=did(2))

@@ -52,15 +52,15 @@ async def test_every_action_is_undone_once_and_both_are_logged(db, subject, befo
         await visibility.hold(tx, [subject] if before is not SubjectVisibility.SHOWN else [], before)
         step = await actions.decide(tx, mo.user_id, subject, after, "because")
         assert await state(tx, subject) is after
-        undone = await actions.undo(tx, mo.user_id, step.act_id, "a mistake")
+        undone = await actions.undo(tx, mo.user_id, step.action_id, "a mistake")
         assert (undone.before, undone.after) == (after, before)
         assert await state(tx, subject) is before
         with pytest.raises(Refused, match=ModerationReason.ALREADY_UNDONE):
-            await actions.undo(tx, mo.user_id, step.act_id, "")
+            await actions.undo(tx, mo.user_id, step.action_id, "")
         found = [(one.act, one.undoes) for one in await audit_log.newest(tx, limit=9)]
-        assert found == [(back, step.act_id), (act, None)]
+        assert found == [(back, step.action_id), (act, None)]
         # Undoing is an action too.
-        assert (await actions.undo(tx, mo.user_id, undone.act_id, "")).after is after
+        assert (await actions.undo(tx, mo.user_id, undone.action_id, "")).after is after
 
 
 async def test_undoing_does_not_overwrite_a_later_decision(db):
@@ -69,7 +69,7 @@ async def test_undoing_does_not_overwrite_a_later_decision(db):
         first = await actions.decide(tx, mo.user_id, DID, SubjectVisibility.HIDDEN, "spam")
         await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "no spam")
         with pytest.raises(Conflict):
-            await actions.undo(tx, mo.user_id, first.act_id, "")
+            await actions.undo(tx, mo.user_id, first.action_id, "")
         with pytest.raises(Refused, match=ModerationReason.NOTHING_TO_CHANGE):
             await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "again")
 
@@ -102,7 +102,7 @@ async def test_reports_are_grouped_closed_by_an_action_and_reopened_by_its_undo(
         assert [one.outcome for one in await reports.of_person(tx, ana.user_id, ALL_ROWS)] == [ReportOutcome.ACTED]
         # The subject was reported again in the meantime. That report stays open, and no second one is created.
         await reports.file(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
-        await actions.undo(tx, mo.user_id, step.act_id, "")
+        await actions.undo(tx, mo.user_id, step.action_id, "")
         assert [reported.number for reported in await reports.reported_subjects(tx, after=None, limit=9)] == [2]
         dismissed = await actions.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
         with pytest.raises(Refused, match=ModerationReason.NOTHING_REPORTED):

@@ -31,7 +31,7 @@ async def test_an_action_is_logged_with_person_reason_and_change(db):
     mo, step = await blocked(db)
     (entry,) = await entries(db)
     assert (entry.id, entry.actor_id, entry.act, entry.subject) == (
-        step.act_id,
+        step.action_id,
         mo.user_id,
         ModerationAction.BLOCK,
         DID,

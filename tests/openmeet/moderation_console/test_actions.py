@@ -65,7 +65,7 @@ async def test_the_host_of_a_hidden_event_is_told_why_and_when_it_is_back(db, cl
         assert await found(tx) == []
     clock.turn(1_000_000)
     async with db.transaction() as tx:
-        await actions.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.action_id)
         assert await found(tx) == ["Board games"]
         assert await moderation_notices(tx, ana) == [(True, "It names a person's home."), (False, "")]
 
@@ -101,7 +101,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
     assert "It sells tickets." in letter.text
     clock.turn(1_000_000)
     async with db.transaction() as tx:
-        await actions.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.action_id)
     assert [one.subject for one in await letters(ana)] == ["Visible to others: Chess club"]
     assert [one.subject for one in await letters(bea)] == ["Visible to others: Chess club"], (
         "the first decision is no longer in effect"
@@ -137,7 +137,7 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match=AttendanceReason.NOT_WELCOME):
             await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
-        await actions.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.action_id)
         assert (await attendance_queries.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
 
@@ -148,7 +148,7 @@ async def test_a_person_who_is_unblocked_before_the_job_runs_keeps_their_places(
         event = await event_by(tx, ana)
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
-        await actions.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.action_id)
     await run_once(db, {JobKind.BLOCKED_PERSON: one_job_per_call(actions.blocked_person_handler(db))})
     async with db.reader() as reader:
         rsvp = await attendance_queries.find(reader, event.id, eve.user_id)
@@ -176,7 +176,7 @@ async def test_the_first_public_event_of_a_new_account_waits_for_a_moderator(db,
         assert await moderation_notices(tx, ana) == [(False, "")]
         await event_by(tx, ana, title="Third")
         assert "Third" in await found(tx)
-        await actions.undo(tx, mo, step.act_id)
+        await actions.undo(tx, mo, step.action_id)
         assert await found(tx) == ["Before", "Of an old account"]
 
 

@@ -377,7 +377,7 @@ async def test_an_event_hidden_in_between_is_announced_once_it_is_shown(
     await announce()
     assert await scene.told() == scene.first
     async with db.transaction() as tx:
-        await moderation_effects.undo(tx, moderator, step.act_id)
+        await moderation_effects.undo(tx, moderator, step.action_id)
     for _ in range(3):  # the interval grows after each check that found nothing
         await announce()
     assert await scene.told() == [[scene.kind]] * MANY

@@ -32,7 +32,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.interleaving import Act, Work, run, run_acts_interleaved
+from tests.openmeet.interleaving import Action, Work, run, run_actions_interleaved
 from tests.openmeet.series.practice import NOW, weekly
 from tests.openmeet.site_under_test import details, person
 
@@ -105,7 +105,7 @@ async def _blocked_while(db: Database, begin_work: Begin, at: int, *, is_block_f
 
     first, second = (block, act) if is_block_first else (act, block)
     # The job polls while the work holds locks.
-    is_paused = await run_acts_interleaved(db, first, second, at, waits_without_lock=not is_block_first)
+    is_paused = await run_actions_interleaved(db, first, second, at, waits_without_lock=not is_block_first)
     assert not await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
 
@@ -143,7 +143,7 @@ async def _banned_while(db: Database, begin_work: Begin, at: int, *, is_ban_firs
         await run(db, work)
 
     first, second = (ban, act) if is_ban_first else (act, ban)
-    is_paused = await run_acts_interleaved(db, first, second, at)
+    is_paused = await run_actions_interleaved(db, first, second, at)
     assert not await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
 
@@ -178,7 +178,7 @@ async def _suspended_while(db: Database, clock: HandClock, begin_work: Begin, at
         await run(db, work)
 
     first, second = (suspend, act) if is_block_first else (act, suspend)
-    is_paused = await run_acts_interleaved(db, first, second, at)
+    is_paused = await run_actions_interleaved(db, first, second, at)
     await _run_again(db, clock)
     assert "RSVP" not in await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
@@ -203,17 +203,17 @@ async def test_no_rsvp_survives_a_block_during_a_transfer(
             await ownership.offer(tx, olga, event.slug, co_host.id)
         block, take_over = _blocking(ana, ben), _taking_over(ana, event.slug)
         first, second = (block, take_over) if is_block_first else (take_over, block)
-        is_paused = await run_acts_interleaved(db, first, second, at)
+        is_paused = await run_actions_interleaved(db, first, second, at)
         await _run_again(db, clock)
         assert not await _ties(db, ben), f"after a pause before statement {at}"
     assert at > 2, "nothing ran at the same time"
 
 
-def _blocking(host: Caller, other: Caller) -> Act:
+def _blocking(host: Caller, other: Caller) -> Action:
     return lambda db: run(db, lambda tx: actions.block(tx, host, other.user_id))
 
 
-def _taking_over(heir: Caller, slug: EventSlug) -> Act:
+def _taking_over(heir: Caller, slug: EventSlug) -> Action:
     async def take_over(db: Database) -> None:
         await run(db, lambda tx: event_hosting.take_over(tx, heir, slug))
         await _run_jobs(db)

@@ -133,7 +133,7 @@ async def test_an_event_held_by_moderation_is_announced_once_it_is_shown(db: Dat
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, ana) == []
     async with db.transaction() as tx:
-        await moderation_effects.undo(tx, mo, step.act_id)
+        await moderation_effects.undo(tx, mo, step.action_id)
     clock.turn(DAY)
     assert await heard(db, clock, ana) == [("jazz", "Jazz night")]
 

@@ -48,7 +48,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 SECOND, FOURTH = "2026-12-01T18:00:00", "2026-12-15T18:00:00"
 
-Act = Callable[[Transaction, Series], Awaitable[object]]
+Action = Callable[[Transaction, Series], Awaitable[object]]
 
 
 async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
@@ -62,7 +62,7 @@ async def picture(reader: Reader, series: Series) -> tuple[object, ...]:
     return (now.content, now.timing, now.status, now.status_reason, now.deleted_at, seen)
 
 
-ACTS: dict[str, Act] = {
+ACTIONS: dict[str, Action] = {
     "retitle": lambda tx, series: retitle(tx, series, "Rehearsal"),
     "move": lambda tx, series: move_all_dates(tx, series, timedelta(hours=1)),
     "move by a day": lambda tx, series: move_all_dates(tx, series, timedelta(days=1)),
@@ -77,7 +77,7 @@ ACTS: dict[str, Act] = {
 }
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("act", ACTIONS)
 async def test_undo_restores_everything(practice_db: Database, act: str) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await create_weekly_series(tx)
@@ -86,7 +86,7 @@ async def test_undo_restores_everything(practice_db: Database, act: str) -> None
             await give_rsvp(tx, ben, event)
         before = await picture(tx, series)
     async with practice_db.transaction() as tx:
-        await ACTS[act](tx, await lock_series(tx, ana, series))
+        await ACTIONS[act](tx, await lock_series(tx, ana, series))
         assert await picture(tx, series) != before
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await lock_series(tx, ana, series))

@@ -159,7 +159,7 @@ async def _delete(registry: Registry, audit: AuditContext, did: Did, _form: Mapp
     await account_actions.delete(registry, audit, did)
 
 
-ACTS: Final[Mapping[str, AccountAction]] = {
+ACCOUNT_ACTIONS: Final[Mapping[str, AccountAction]] = {
     one.slug: one
     for one in (
         AccountAction(

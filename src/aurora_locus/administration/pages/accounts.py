@@ -7,7 +7,13 @@ from starlette.routing import Route
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
-from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, SUSPENSIONS, AccountAction, is_offered
+from aurora_locus.administration.pages.account_actions import (
+    ACCOUNT_ACTIONS,
+    GROUPS,
+    SUSPENSIONS,
+    AccountAction,
+    is_offered,
+)
 from aurora_locus.administration.pages.operator_access import (
     admin_page,
     audit_of,
@@ -46,7 +52,7 @@ def routes() -> list[Route]:
     return [
         operator_get("/admin/accounts", show_accounts),
         operator_get("/admin/accounts/{did}", show_account),
-        operator_get("/admin/accounts/{did}/{act}", show_act),
+        operator_get("/admin/accounts/{did}/{act}", show_action),
         operator_post("/admin/accounts/{did}/{act}", act),
     ]
 
@@ -87,7 +93,7 @@ def _accounts_of_invites(account: AccountDetails) -> set[str]:
     return invited | ({account.invited_by.for_account} if account.invited_by else set())
 
 
-async def show_act(request: Request) -> Response:
+async def show_action(request: Request) -> Response:
     """Show the page that describes the effect of an action and asks for confirmation."""
     did = did_in_path(request)
     action = _act_in_path(request)
@@ -138,11 +144,11 @@ def _form(
         "typed": form_state,
         "suspensions": [(days, label, "") for days, label in SUSPENSIONS.items()],
     }
-    return admin_page(request, "account_act.html", context, status=status)
+    return admin_page(request, "account_action.html", context, status=status)
 
 
 def _act_in_path(request: Request) -> AccountAction:
-    action = ACTS.get(request.path_params["act"])
+    action = ACCOUNT_ACTIONS.get(request.path_params["act"])
     if action is None:
         raise NotFound(gettext_noop("There’s no such action."))
     operator_of(request).require(action.act)
@@ -156,7 +162,9 @@ def _actions_by_heading(
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
     actions = [
-        one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decisions)
+        one
+        for one in ACCOUNT_ACTIONS.values()
+        if operator.may(one.act) and one.act is not done and is_offered(one, decisions)
     ]
     groups = [(heading, [one for one in actions if one.group is group]) for group, heading in GROUPS.items()]
     return [(heading, acts) for heading, acts in groups if acts]

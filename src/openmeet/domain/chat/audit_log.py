@@ -22,7 +22,7 @@ SHOWN_REASON: Final = (
 )
 
 
-class ModerationAct(StrEnum):
+class ChatModerationAction(StrEnum):
     """Kinds of entries in the moderation log of a room."""
 
     REMOVED = "removed"
@@ -46,12 +46,12 @@ class ModerationAct(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RoomAct:
+class RoomAction:
     """One entry. ``user_id`` is the person it is about. ``by_user_id`` is None if the program did it."""
 
     id: str
     room_id: RoomId
-    act: ModerationAct
+    act: ChatModerationAction
     message_id: ChatMessageId | None
     user_id: UserId | None
     by_user_id: UserId | None
@@ -60,10 +60,10 @@ class RoomAct:
     at: Instant
 
 
-async def note_act(
+async def note_action(
     tx: Transaction,
     room: RoomId,
-    act: ModerationAct,
+    act: ChatModerationAction,
     *,
     by: UserId | None,
     message: ChatMessageId | None = None,
@@ -72,13 +72,13 @@ async def note_act(
     until: Instant | None = None,
 ) -> str:
     """Write an entry and return its id."""
-    act_id = new_id(tx.now)
+    action_id = new_id(tx.now)
     await tx.execute(
         """
         insert into chat_acts (id, room_id, act, message_id, user_id, by_user_id, reason, until, at)
         values (:id, :room, :act, :message, :about, :by, :reason, :until, :now)
         """,
-        id=act_id,
+        id=action_id,
         room=room,
         act=act.value,
         message=message,
@@ -88,21 +88,21 @@ async def note_act(
         until=until,
         now=tx.now,
     )
-    return act_id
+    return action_id
 
 
-async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
-    """The acts in a room, newest first."""
+async def actions_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAction]:
+    """The actions in a room, newest first."""
     rows = await reader.fetch(
         f"select id, room_id, act, message_id, user_id, by_user_id, {SHOWN_REASON}, until, at from chat_acts a"
         f" where room_id = :room{page.clause('at', 'id')}",
         room=room,
         **page.values,
     )
-    return [_act(row) for row in rows]
+    return [_action(row) for row in rows]
 
 
-async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
+async def actions_about(reader: Reader, message: ChatMessage) -> list[RoomAction]:
     """Entries about a message and about its author in that room, newest first."""
     rows = await reader.fetch(
         f"select id, room_id, act, message_id, user_id, by_user_id, {SHOWN_REASON}, until, at from chat_acts a"
@@ -112,14 +112,14 @@ async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
         message=message.id,
         author=message.user_id or "",
     )
-    return [_act(row) for row in rows]
+    return [_action(row) for row in rows]
 
 
-def _act(row: Row) -> RoomAct:
-    return RoomAct(
+def _action(row: Row) -> RoomAction:
+    return RoomAction(
         id=row["id"],
         room_id=RoomId(row["room_id"]),
-        act=ModerationAct(row["act"]),
+        act=ChatModerationAction(row["act"]),
         message_id=None if row["message_id"] is None else ChatMessageId(row["message_id"]),
         user_id=None if row["user_id"] is None else UserId(row["user_id"]),
         by_user_id=None if row["by_user_id"] is None else UserId(row["by_user_id"]),

@@ -27,7 +27,7 @@ from openmeet.domain.chat import (
     writing_rules,
 )
 from openmeet.domain.chat.access import access, require_access
-from openmeet.domain.chat.audit_log import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ChatModerationAction, note_action
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import (
     MAX_REASON,
@@ -155,7 +155,7 @@ async def invite(
     if row is not None and row["number"] >= MAX_GUESTS:
         raise Refused(ChatReason.TOO_MANY_GUESTS, name="TooManyGuests", most=MAX_GUESTS)
     await _write(tx, room_id, mxid, GuestState.INVITED, caller, is_due=True)
-    await note_act(tx, room_id, ModerationAct.GUEST_INVITED, by=caller.user_id, reason=mxid)
+    await note_action(tx, room_id, ChatModerationAction.GUEST_INVITED, by=caller.user_id, reason=mxid)
     await log.append(tx, room_id, LogKind.ROOM)
     return await _stored(tx, room_id, mxid)
 
@@ -167,14 +167,14 @@ async def remove(
 
     Raises NotFound, Forbidden (``NotAModerator``).
     """
-    return await _decide(tx, caller, room_id, address, GuestState.REMOVED, ModerationAct.GUEST_REMOVED, reason)
+    return await _decide(tx, caller, room_id, address, GuestState.REMOVED, ChatModerationAction.GUEST_REMOVED, reason)
 
 
 async def ban(tx: Transaction, caller: Caller, room_id: RoomId, address: str, reason: str = "") -> MatrixGuest | None:
     """Ban a guest until a host invites them again. Return None if there is no such guest. Raises NotFound, Forbidden
     (``NotAModerator``).
     """
-    return await _decide(tx, caller, room_id, address, GuestState.BANNED, ModerationAct.GUEST_BANNED, reason)
+    return await _decide(tx, caller, room_id, address, GuestState.BANNED, ChatModerationAction.GUEST_BANNED, reason)
 
 
 async def admit(tx: Transaction, room: RoomId, mxid: str) -> None:
@@ -263,7 +263,7 @@ async def _decide(
     room_id: RoomId,
     address: str,
     state: GuestState,
-    act: ModerationAct,
+    act: ChatModerationAction,
     reason: str,
 ) -> MatrixGuest | None:
     await _moderated(tx, caller, room_id)
@@ -272,7 +272,7 @@ async def _decide(
         return before
     cleaned_reason = " ".join(reason.split())[:MAX_REASON]
     await _write(tx, room_id, before.mxid, state, caller, reason=cleaned_reason)
-    await note_act(
+    await note_action(
         tx,
         room_id,
         act,

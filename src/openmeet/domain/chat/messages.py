@@ -16,7 +16,7 @@ from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, mentions, message_queries, people, pictures, queries, room_queries, writing_rules
 from openmeet.domain.chat.access import access_in, require_at_least
-from openmeet.domain.chat.audit_log import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ChatModerationAction, note_action
 from openmeet.domain.chat.date_headings import checked_heading
 from openmeet.domain.chat.model import (
     MAX_MENTIONS,
@@ -267,10 +267,10 @@ async def remove(
         id=message.id,
         of_site=int(of_site),
     )
-    await note_act(
+    await note_action(
         tx,
         room.id,
-        ModerationAct.REMOVED,
+        ChatModerationAction.REMOVED,
         by=caller.user_id,
         message=message.id,
         about=message.user_id,
@@ -319,7 +319,9 @@ async def restore(
         "update chat_reports set outcome = 'dismissed' where message_id = :id and outcome = 'acted' and to_tenant = 1",
         id=message.id,
     )
-    await note_act(tx, room.id, ModerationAct.RESTORED, by=caller.user_id, message=message.id, about=message.user_id)
+    await note_action(
+        tx, room.id, ChatModerationAction.RESTORED, by=caller.user_id, message=message.id, about=message.user_id
+    )
     number = await log.append(tx, room.id, LogKind.RESTORED, message.id)
     await notify_author(tx, chat_kinds.CHAT_RESTORED, back, number)
     return back
@@ -343,8 +345,8 @@ async def _set_held(
     reason = checked_reason(reason)
     if message.is_removed or message.is_held is held:
         return message
-    act = ModerationAct.HELD if held else ModerationAct.RELEASED
-    await note_act(tx, room.id, act, by=caller.user_id, message=message.id, about=message.user_id, reason=reason)
+    act = ChatModerationAction.HELD if held else ChatModerationAction.RELEASED
+    await note_action(tx, room.id, act, by=caller.user_id, message=message.id, about=message.user_id, reason=reason)
     return await set_held(tx, message, held=held)
 
 

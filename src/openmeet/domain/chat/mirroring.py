@@ -15,7 +15,7 @@ from groundwork.errors import Explanation, Refused, decode_explanation
 from groundwork.outbox import jobs
 from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import candidate_rooms_sql, require_access
-from openmeet.domain.chat.audit_log import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ChatModerationAction, note_action
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
 from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
@@ -100,7 +100,7 @@ async def switch_on(
         if not is_confirmed:
             raise Refused(ChatReason.MIRROR_NEEDS_CONFIRMATION, name="ConfirmationNeeded")
     if room.matrix_state != MirrorState.ON:
-        await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: on")
+        await note_action(tx, room_id, ChatModerationAction.SETTINGS, by=caller.user_id, reason="matrix: on")
         await begin(tx, room_id, guests=guests)
     else:
         await _set(tx, room_id, MirrorState.ON, guests=guests, since=room.matrix_since)
@@ -127,7 +127,7 @@ async def switch_off(tx: Transaction, caller: Caller, room_id: RoomId) -> None:
     room = await room_queries.lock(tx, room_id)
     await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is not None and room.matrix_state == MirrorState.ON:
-        await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id, reason="matrix: off")
+        await note_action(tx, room_id, ChatModerationAction.SETTINGS, by=caller.user_id, reason="matrix: off")
         await _set(tx, room_id, MirrorState.ENDING, guests=False, since=None)
 
 

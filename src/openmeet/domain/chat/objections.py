@@ -12,7 +12,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.chat import log, message_queries, messages, notify, room_queries
-from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.audit_log import SHOWN_REASON, ChatModerationAction, note_action
 from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, SEALED_FOR, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
@@ -51,14 +51,14 @@ async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[Chat
     for row in rows:
         message = ChatMessageId(row["message_id"])
         before = removals.get(message)
-        match ModerationAct(row["act"]):
-            case ModerationAct.REMOVED:
+        match ChatModerationAction(row["act"]):
+            case ChatModerationAction.REMOVED:
                 removals[message] = Removal(message, row["reason"], row["at"], None, is_decided=False)
-            case ModerationAct.RESTORED:
+            case ChatModerationAction.RESTORED:
                 removals.pop(message, None)
-            case ModerationAct.OBJECTED if before is not None:
+            case ChatModerationAction.OBJECTED if before is not None:
                 removals[message] = Removal(message, before.reason, before.at, row["reason"], is_decided=False)
-            case ModerationAct.UPHELD if before is not None:
+            case ChatModerationAction.UPHELD if before is not None:
                 removals[message] = replace(before, is_decided=True, decision=row["reason"])
             case _:
                 pass
@@ -103,10 +103,10 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
     )
     if message is None or removed_message is None:
         raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo", days=SEALED_FOR // DAY)
-    await note_act(
+    await note_action(
         tx,
         message.room_id,
-        ModerationAct.OBJECTED,
+        ChatModerationAction.OBJECTED,
         by=caller.user_id,
         message=message.id,
         about=caller.user_id,
@@ -128,10 +128,10 @@ async def uphold(
     if removal is None or removal.objection is None or removal.is_decided:
         return
     explanation = reason.strip()[:MAX_REASON]
-    await note_act(
+    await note_action(
         tx,
         room.id,
-        ModerationAct.UPHELD,
+        ChatModerationAction.UPHELD,
         by=caller.user_id,
         message=message.id,
         about=message.user_id,

@@ -23,7 +23,7 @@ from openmeet.domain.chat.access import (
     reading_floor,
     require_access,
 )
-from openmeet.domain.chat.audit_log import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ChatModerationAction, note_action
 from openmeet.domain.chat.model import (
     ARCHIVED_AFTER,
     MAX_ABOUT,
@@ -273,7 +273,7 @@ async def change_settings(
             await _keep_history(tx, room)
         await message_queries.insert_notice(tx, room_id, RoomNotice.HISTORY_CHANGED, history=changed.history.value)
     await room_queries.save(tx, replace(changed, revision=room.revision + 1))
-    await note_act(tx, room_id, ModerationAct.SETTINGS, by=caller.user_id)
+    await note_action(tx, room_id, ChatModerationAction.SETTINGS, by=caller.user_id)
     await log.append(tx, room_id, LogKind.ROOM)
     return await by_id(tx, room_id) or changed
 
@@ -352,9 +352,9 @@ async def _set_closed(tx: Transaction, caller: Caller, room_id: RoomId, reason: 
     reason = checked_reason(reason)
     if room.is_closed is closed:
         return room
-    act = ModerationAct.CLOSED if closed else ModerationAct.REOPENED
+    act = ChatModerationAction.CLOSED if closed else ChatModerationAction.REOPENED
     await _write_closed(tx, room, tx.now if closed else None, "host" if closed else None)
-    await note_act(tx, room_id, act, by=caller.user_id, reason=reason)
+    await note_action(tx, room_id, act, by=caller.user_id, reason=reason)
     return await by_id(tx, room_id) or room
 
 

@@ -13,7 +13,7 @@ from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, message_queries, messages, room_queries
 from openmeet.domain.chat.access import access, access_of_each, require_access
-from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.audit_log import SHOWN_REASON, ChatModerationAction, note_action
 from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, Room, RoomId
 from openmeet.domain.chat.reasons import ChatReason
@@ -51,24 +51,24 @@ class SanctionKind(StrEnum):
                 assert_never(self)
 
     @property
-    def act(self) -> ModerationAct:
+    def act(self) -> ChatModerationAction:
         """The decision to impose it, in the moderation log."""
         match self:
             case SanctionKind.MUTE:
-                return ModerationAct.MUTED
+                return ChatModerationAction.MUTED
             case SanctionKind.BAN:
-                return ModerationAct.BANNED
+                return ChatModerationAction.BANNED
             case _:
                 assert_never(self)
 
     @property
-    def lifting_act(self) -> ModerationAct:
+    def lifting_act(self) -> ChatModerationAction:
         """The decision to lift it, in the moderation log."""
         match self:
             case SanctionKind.MUTE:
-                return ModerationAct.UNMUTED
+                return ChatModerationAction.UNMUTED
             case SanctionKind.BAN:
-                return ModerationAct.UNBANNED
+                return ChatModerationAction.UNBANNED
             case _:
                 assert_never(self)
 
@@ -178,7 +178,7 @@ async def sanction(
         by=caller.user_id,
         now=tx.now,
     )
-    await note_act(tx, room, kind.act, by=caller.user_id, about=person, reason=checked_reason, until=until)
+    await note_action(tx, room, kind.act, by=caller.user_id, about=person, reason=checked_reason, until=until)
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(
         tx, chat_kinds.CHAT_SANCTIONED, Notice([person], room, number, ChatSanctioned(kind=kind.value, of_site=of_site))
@@ -244,7 +244,7 @@ async def lift(
             kind=one.kind.value,
             of_site=int(of_site),
         )
-        await note_act(
+        await note_action(
             tx, room, one.kind.lifting_act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON]
         )
     number = await log.append(tx, room, LogKind.ROOM)
@@ -296,7 +296,7 @@ async def report(
         and not message.is_removed
         and await _is_to_be_held(tx, message.id, message.user_id)
     ):
-        await note_act(tx, room.id, ModerationAct.HELD, by=None, message=message.id, about=message.user_id)
+        await note_action(tx, room.id, ChatModerationAction.HELD, by=None, message=message.id, about=message.user_id)
         await messages.set_held(tx, message, held=True)
     return bool(made)
 
@@ -358,15 +358,20 @@ async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessa
         of_site=int(of_site),
     )
     if closed:
-        await note_act(
-            tx, message.room_id, ModerationAct.DISMISSED, by=caller.user_id, message=message_id, about=message.user_id
+        await note_action(
+            tx,
+            message.room_id,
+            ChatModerationAction.DISMISSED,
+            by=caller.user_id,
+            message=message_id,
+            about=message.user_id,
         )
         is_still_held = await _is_to_be_held(tx, message.id, message.user_id)
         if message.is_held and not is_still_held and await _is_held_by_reports(tx, message.id):
-            await note_act(
+            await note_action(
                 tx,
                 message.room_id,
-                ModerationAct.RELEASED,
+                ChatModerationAction.RELEASED,
                 by=caller.user_id,
                 message=message.id,
                 about=message.user_id,
@@ -382,4 +387,4 @@ async def _is_held_by_reports(reader: Reader, message: ChatMessageId) -> bool:
         " order by at desc, id desc limit 1",
         message=message,
     )
-    return row is not None and row["act"] == ModerationAct.HELD.value and row["by_user_id"] is None
+    return row is not None and row["act"] == ChatModerationAction.HELD.value and row["by_user_id"] is None

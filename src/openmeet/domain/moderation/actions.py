@@ -14,10 +14,10 @@ from groundwork.errors import Conflict, NotFound, Refused
 from openmeet.domain.moderation import audit_log, model, policy, reports, visibility
 from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import (
-    ActId,
     LogEntry,
     ModeratedKind,
     ModerationAction,
+    ModerationActionId,
     ModerationReason,
     ReportOutcome,
     Subject,
@@ -38,7 +38,7 @@ _UNDO_TIME: Final = 10 * MINUTE
 class StatusChange:
     """A change of a subject's status. ``reason`` is shown to the subject's owner."""
 
-    act_id: ActId
+    action_id: ModerationActionId
     subject: Subject
     before: SubjectVisibility
     after: SubjectVisibility
@@ -52,7 +52,7 @@ async def decide(
     after: SubjectVisibility,
     reason: str,
     *,
-    undoes: ActId | None = None,
+    undoes: ModerationActionId | None = None,
 ) -> StatusChange:
     """Set the subject's status and close its reports. Raises Refused (``NothingToDo``), Conflict."""
     status = await visibility.status_of(tx, subject.id)
@@ -60,13 +60,13 @@ async def decide(
     model.require_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
         raise Conflict(ModerationReason.DECIDED_MEANWHILE)
-    act = model.act_of(subject, before, after)
-    (act_id,) = await audit_log.add(
+    act = model.action_of(subject, before, after)
+    (action_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason, undoes)]
     )
     if after is SubjectVisibility.HIDDEN:
-        await _close_reports(tx, subject, ReportOutcome.ACTED, act_id)
-    return StatusChange(act_id, subject, before, after, reason)
+        await _close_reports(tx, subject, ReportOutcome.ACTED, action_id)
+    return StatusChange(action_id, subject, before, after, reason)
 
 
 async def decide_all(
@@ -81,28 +81,30 @@ async def decide_all(
     steps: list[StatusChange] = []
     for subject in subjects:
         if await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
-            act = model.act_of(subject, before, after)
-            (act_id,) = await audit_log.add(
+            act = model.action_of(subject, before, after)
+            (action_id,) = await audit_log.add(
                 tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason)]
             )
-            steps.append(StatusChange(act_id, subject, before, after, reason))
+            steps.append(StatusChange(action_id, subject, before, after, reason))
     return steps
 
 
-async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: str) -> ActId:
+async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: str) -> ModerationActionId:
     """Close the reports about a subject without taking action. Raises Refused (``NothingToDo``)."""
-    (act_id,) = await audit_log.add(
+    (action_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
     )
-    if not await _close_reports(tx, subject, ReportOutcome.DISMISSED, act_id):
+    if not await _close_reports(tx, subject, ReportOutcome.DISMISSED, action_id):
         raise Refused(ModerationReason.NOTHING_REPORTED, name="NothingToDo")
-    return act_id
+    return action_id
 
 
-async def _close_reports(tx: Transaction, subject: Subject, outcome: ReportOutcome, act_id: ActId) -> int:
+async def _close_reports(
+    tx: Transaction, subject: Subject, outcome: ReportOutcome, action_id: ModerationActionId
+) -> int:
     """Close the reports about a subject and e-mail the decision to visitors. Returns the number closed."""
-    number = await reports.close(tx, subject.id, outcome, act_id)
-    closed = await reports.closed_with_address(tx, act_id)
+    number = await reports.close(tx, subject.id, outcome, action_id)
+    closed = await reports.closed_with_address(tx, action_id)
     due_at = Instant(tx.now + _UNDO_TIME)
     await enqueue_emails(
         tx, reports.REPORT_DECIDED_MAIL, [(report_id, report_id, due_at) for report_id in closed], renews=True
@@ -110,16 +112,16 @@ async def _close_reports(tx: Transaction, subject: Subject, outcome: ReportOutco
     return number
 
 
-async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> StatusChange | None:
+async def undo(tx: Transaction, actor_id: UserId, action_id: ModerationActionId, reason: str) -> StatusChange | None:
     """Undo an action: restore the status before it and reopen the reports that it closed. None if the status does not
     change.
 
     Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (another decision was made since).
     """
-    entry = await audit_log.find(tx, act_id)
+    entry = await audit_log.find(tx, action_id)
     if entry is None or entry.act in _NOT_HERE:
         raise NotFound(ModerationReason.NO_SUCH_ACTION)
-    if act_id in await audit_log.undone_among(tx, [act_id]):
+    if action_id in await audit_log.undone_among(tx, [action_id]):
         raise Refused(ModerationReason.ALREADY_UNDONE, name="UndoneAlready")
     try:
         return await _undo(tx, actor_id, entry, reason)

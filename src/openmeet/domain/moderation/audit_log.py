@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.moderation.model import ActId, LogEntry, ModeratedKind, ModerationAction, Subject
+from openmeet.domain.moderation.model import LogEntry, ModeratedKind, ModerationAction, ModerationActionId, Subject
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "id, at, actor_id, act, kind, subject, before_state, after_state, reason, undoes"
@@ -25,10 +25,10 @@ class NewLogEntry:
     before: str = ""
     after: str = ""
     reason: str = ""
-    undoes: ActId | None = None
+    undoes: ModerationActionId | None = None
 
 
-async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEntry]) -> list[ActId]:
+async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEntry]) -> list[ModerationActionId]:
     """Append lines. Raises UniqueViolated if one of them undoes an action that was already undone."""
     rows = [
         {
@@ -50,11 +50,11 @@ async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEn
         " (:id, :at, :actor_id, :act, :kind, :subject, :before, :after, :reason, :undoes)",
         rows,
     )
-    return [ActId(str(row["id"])) for row in rows]
+    return [ModerationActionId(str(row["id"])) for row in rows]
 
 
-async def find(reader: Reader, act_id: ActId) -> LogEntry | None:
-    row = await reader.fetch_one(f"select {_COLUMNS} from moderation_log where id = :id", id=act_id)
+async def find(reader: Reader, action_id: ModerationActionId) -> LogEntry | None:
+    row = await reader.fetch_one(f"select {_COLUMNS} from moderation_log where id = :id", id=action_id)
     return _entry(row) if row else None
 
 
@@ -77,19 +77,19 @@ async def newest(
     return [_entry(row) for row in rows]
 
 
-async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
+async def undone_among(reader: Reader, action_ids: Sequence[ModerationActionId]) -> set[ModerationActionId]:
     """Return the given moderation actions that were undone."""
-    if not act_ids:
+    if not action_ids:
         return set()
     rows = await reader.fetch(
-        "select undoes from moderation_log where undoes in :ids order by undoes", ids=list(act_ids)
+        "select undoes from moderation_log where undoes in :ids order by undoes", ids=list(action_ids)
     )
-    return {ActId(row["undoes"]) for row in rows}
+    return {ModerationActionId(row["undoes"]) for row in rows}
 
 
 def _entry(row: Row) -> LogEntry:
     return LogEntry(
-        id=ActId(row["id"]),
+        id=ModerationActionId(row["id"]),
         at=Instant(row["at"]),
         actor_id=None if row["actor_id"] is None else UserId(row["actor_id"]),
         act=ModerationAction(row["act"]),
@@ -97,5 +97,5 @@ def _entry(row: Row) -> LogEntry:
         before=row["before_state"],
         after=row["after_state"],
         reason=row["reason"],
-        undoes=None if row["undoes"] is None else ActId(row["undoes"]),
+        undoes=None if row["undoes"] is None else ModerationActionId(row["undoes"]),
     )

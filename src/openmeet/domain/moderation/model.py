@@ -37,7 +37,7 @@ class ModerationReason(Reason):
 
 
 ReportId = NewType("ReportId", str)
-ActId = NewType("ActId", str)
+ModerationActionId = NewType("ModerationActionId", str)
 
 MAX_COMMENT: Final = 2_000
 MAX_REASON: Final = 500
@@ -153,7 +153,7 @@ class LogEntry:
     line undoes.
     """
 
-    id: ActId
+    id: ModerationActionId
     at: Instant
     actor_id: UserId | None
     act: ModerationAction
@@ -161,7 +161,7 @@ class LogEntry:
     before: str
     after: str
     reason: str
-    undoes: ActId | None
+    undoes: ModerationActionId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: in
     )
 
 
-def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
+def action_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
     """The action to log for a change from one status to another."""
     if after is SubjectVisibility.HIDDEN:
         return _HIDDEN.get(subject.kind, ModerationAction.BLOCK)

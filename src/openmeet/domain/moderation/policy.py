@@ -7,9 +7,9 @@ from groundwork.errors import InvalidForm, PreconditionFailed, Why
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import (
-    ActId,
     ModeratedKind,
     ModerationAction,
+    ModerationActionId,
     ModerationPolicy,
     ModerationReason,
     Subject,
@@ -56,7 +56,7 @@ async def change(
     *,
     by: UserId | None,
     expected_revision: int | None = None,
-    undoes: ActId | None = None,
+    undoes: ModerationActionId | None = None,
 ) -> ModerationPolicy:
     """Store a new policy. An equal one changes nothing. Raises PreconditionFailed if it changed since
     ``expected_revision``.

@@ -12,8 +12,8 @@ from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import (
     AbuseReport,
-    ActId,
     ModeratedKind,
+    ModerationActionId,
     ReportId,
     ReportOutcome,
     ReportReason,
@@ -145,28 +145,28 @@ async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> AbuseRep
     return _report(row) if row else None
 
 
-async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: ActId) -> int:
+async def close(tx: Transaction, subject: str, outcome: ReportOutcome, action_id: ModerationActionId) -> int:
     """Close the open reports about a subject with a reference to this action. Returns the number closed."""
     return await tx.execute(
-        "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :act_id"
+        "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :action_id"
         " where subject = :subject and closed_at is null",
         now=tx.now,
         outcome=outcome.value,
-        act_id=act_id,
+        action_id=action_id,
         subject=subject,
     )
 
 
-async def reopen(tx: Transaction, act_id: ActId) -> int:
+async def reopen(tx: Transaction, action_id: ModerationActionId) -> int:
     """Reopen the reports that this action closed, unless the reporter has filed again. Returns the number reopened."""
     return await tx.execute(
         """
         update reports set closed_at = null, outcome = null, closed_by_act = null
-         where closed_by_act = :act_id and not exists (
+         where closed_by_act = :action_id and not exists (
                select 1 from reports o where o.reporter_id = reports.reporter_id and o.kind = reports.kind
                   and o.subject = reports.subject and o.closed_at is null)
         """,
-        act_id=act_id,
+        action_id=action_id,
     )
 
 
@@ -191,11 +191,11 @@ async def address_of(reader: Reader, report_id: ReportId) -> ReportAddress | Non
     return None if row is None or row["email"] is None else ReportAddress(_report(row), row["email"], row["language"])
 
 
-async def closed_with_address(reader: Reader, act_id: ActId) -> list[ReportId]:
+async def closed_with_address(reader: Reader, action_id: ModerationActionId) -> list[ReportId]:
     """The reports that this action closed and whose reporters left an address."""
     rows = await reader.fetch(
-        "select r.id from reports r join report_addresses a on a.report_id = r.id where r.closed_by_act = :act_id",
-        act_id=act_id,
+        "select r.id from reports r join report_addresses a on a.report_id = r.id where r.closed_by_act = :action_id",
+        action_id=action_id,
     )
     return [ReportId(row["id"]) for row in rows]
 

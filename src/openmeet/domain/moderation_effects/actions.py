@@ -18,7 +18,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
-from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.moderation.model import ModeratedKind, ModerationActionId, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications.model import Moderated
 from openmeet.domain.notifications.notify import Notice, notify
@@ -88,9 +88,9 @@ async def decide_waiting(
     return len(status_changes)
 
 
-async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
+async def undo(tx: Transaction, moderator: Caller, action_id: ModerationActionId) -> None:
     """Undo an action and its consequences. Raises NotFound, Refused, Conflict."""
-    status_change = await actions.undo(tx, moderator.user_id, act_id, "")
+    status_change = await actions.undo(tx, moderator.user_id, action_id, "")
     if status_change is not None:
         await _apply_effects(tx, [status_change])
 

@@ -66,7 +66,7 @@ from openmeet.web.chat.requests import (
     subject_of,
 )
 from openmeet.web.chat.schemas import (
-    ActReason,
+    ActionReasonInput,
     ChatFindingList,
     ChatMemberList,
     ChatMessageEdit,
@@ -191,7 +191,7 @@ async def change_room(request: Request) -> Response:
 
 
 async def archive_room(request: Request) -> Response:
-    body = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActionReasonInput, is_optional=True)
     async with database_of(request).transaction() as tx:
         room = await rooms.close(tx, caller_of(request), room_id(request), body.reason)
         level = await access(tx, room.id, caller_of(request).user_id)
@@ -199,7 +199,7 @@ async def archive_room(request: Request) -> Response:
 
 
 async def reopen_room(request: Request) -> Response:
-    body = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActionReasonInput, is_optional=True)
     async with database_of(request).transaction() as tx:
         room = await rooms.reopen(tx, caller_of(request), room_id(request), body.reason)
         level = await access(tx, room.id, caller_of(request).user_id)
@@ -336,7 +336,7 @@ async def edit_message(request: Request) -> Response:
 
 async def remove_message(request: Request) -> Response:
     """Take back the caller's own message, or remove somebody else's for a reason."""
-    caller, body = caller_of(request), await read_json(request, ActReason, is_optional=True)
+    caller, body = caller_of(request), await read_json(request, ActionReasonInput, is_optional=True)
     async with database_of(request).transaction() as tx:
         is_own = await messages.is_author(tx, message_id(request), caller.user_id)
         message = (

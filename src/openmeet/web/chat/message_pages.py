@@ -45,7 +45,7 @@ _LABELS = {"text": lazy("Message"), "reason": lazy("Why")}
 # Emojis that the page offers. API clients can send any emoji.
 _EMOJIS: Final = ("👍", "❤️", "😄", "🎉", "🙏", "👀")
 _MAX_DIGITS: Final = 4
-Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
+MessageChange = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class MessageActions:
 
 def routes() -> list[Route]:
     base = "/chat/messages/{message}"
-    acts = [Route(f"{base}/{name}", _handler(act), methods=["POST"]) for name, act in _ACTS.items()]
+    acts = [Route(f"{base}/{name}", _handler(act), methods=["POST"]) for name, act in _ACTIONS.items()]
     return [Route(base, show_message, methods=["GET"]), *acts]
 
 
@@ -85,7 +85,7 @@ async def show_message(request: Request) -> Response:
     return await _message_page(request, FormState({}))
 
 
-def _handler(act: Act) -> Callable[[Request], Awaitable[Response]]:
+def _handler(act: MessageChange) -> Callable[[Request], Awaitable[Response]]:
     """Make a route handler for an action. It redirects back to the conversation, or shows the page again with the
     error.
     """
@@ -207,7 +207,7 @@ async def _unpin(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMe
     return (await queries.visible_message(tx, _message_id(request), caller_of(request).user_id))[0]
 
 
-_ACTS: Final[dict[str, Act]] = {
+_ACTIONS: Final[dict[str, MessageChange]] = {
     "pin": _pin,
     "unpin": _unpin,
     "reactions": _react,

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, reactions, sanctions
 from openmeet.domain.chat.access import require_access
-from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
+from openmeet.domain.chat.audit_log import ChatModerationAction, RoomAction
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.chat.sanctions import MessageReport, Sanction, SanctionKind
 from openmeet.domain.moderation.model import ReportReason
@@ -21,7 +21,7 @@ from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.pagination import paging
 from openmeet.web.chat.requests import message_id, removal_sealer, room_id, spend_on_report
 from openmeet.web.chat.schemas import (
-    ActReason,
+    ActionReasonInput,
     message_shown,
 )
 from openmeet.web.site.caller import caller_of
@@ -85,11 +85,11 @@ class SanctionList(msgspec.Struct, rename="camel"):
     sanctions: list[SanctionShown]
 
 
-class ActShown(msgspec.Struct, rename="camel"):
+class RoomActionOutput(msgspec.Struct, rename="camel"):
     """An action of a host. ``actedBy`` is null if the software acted automatically."""
 
     id: str
-    act: ModerationAct
+    act: ChatModerationAction
     message_id: str | None
     person_id: str | None
     acted_by: str | None
@@ -123,7 +123,7 @@ class ModerationShown(msgspec.Struct, rename="camel"):
     has their ids). ``cursor`` leads to earlier actions.
     """
 
-    acts: list[ActShown]
+    acts: list[RoomActionOutput]
     reports: list[MessageReportShown]
     objections: list[ChatObjectionShown]
     held: list[str]
@@ -142,8 +142,8 @@ def sanction_shown(sanction: Sanction) -> SanctionShown:
     )
 
 
-def act_shown(act: RoomAct) -> ActShown:
-    return ActShown(
+def action_shown(act: RoomAction) -> RoomActionOutput:
+    return RoomActionOutput(
         act.id,
         act.act,
         act.message_id,
@@ -225,7 +225,7 @@ async def _removal_output(reader: Reader, request: Request) -> ChatRemovalShown:
 
 
 async def uphold_removal(request: Request) -> Response:
-    body = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActionReasonInput, is_optional=True)
     async with database_of(request).transaction() as tx:
         await objections.uphold(tx, caller_of(request), message_id(request), body.reason)
     return Response(status_code=204)
@@ -273,7 +273,7 @@ async def show_moderation(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        read = await audit_log.acts_of(reader, room_id(request), page)
+        read = await audit_log.actions_of(reader, room_id(request), page)
         shown_acts, cursor = page.cut(read, lambda one: (int(one.at), one.id))
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))
@@ -281,7 +281,7 @@ async def show_moderation(request: Request) -> Response:
     objected = [ChatObjectionShown(one.message_id, one.objection or "", one.reason) for one in removals.values()]
     return json_response(
         ModerationShown(
-            [act_shown(one) for one in shown_acts],
+            [action_shown(one) for one in shown_acts],
             [report_shown(one) for one in reports],
             objected,
             list(held_messages),

@@ -16,7 +16,7 @@ from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import require_at_least
-from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
+from openmeet.domain.chat.audit_log import ChatModerationAction, RoomAction
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import MAX_REPORT_COMMENT
@@ -34,7 +34,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 _LABELS: Final = {"reason": lazy("What’s wrong"), "words": lazy("In your words")}
-_ACTS: Final = 50
+_ACTIONS: Final = 50
 
 
 def routes() -> list[Route]:
@@ -163,7 +163,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         stored = await message_queries.by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
-        lines = await act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
+        lines = await action_lines(reader, await audit_log.actions_of(reader, room.id, Page(_ACTIONS)))
         hosts = await view.hosts_among(reader, room, list(shown.values()))
         sealer = removal_sealer(request)
         cards = []
@@ -190,7 +190,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
 
 
 @dataclass(frozen=True, slots=True)
-class ActLine:
+class RoomActionLine:
     """What a moderator did, in words."""
 
     words: str
@@ -198,34 +198,34 @@ class ActLine:
     at: Instant
 
 
-_ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
-    ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
-    ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
-    ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
-    ModerationAct.RELEASED: lazy("%(who)s approved a message by %(name)s."),
-    ModerationAct.MUTED: lazy("%(who)s muted %(name)s."),
-    ModerationAct.UNMUTED: lazy("%(who)s let %(name)s write again."),
-    ModerationAct.BANNED: lazy("%(who)s banned %(name)s."),
-    ModerationAct.UNBANNED: lazy("%(who)s let %(name)s back in."),
-    ModerationAct.CLOSED: lazy("%(who)s closed the chat."),
-    ModerationAct.REOPENED: lazy("%(who)s opened the chat again."),
-    ModerationAct.SETTINGS: lazy("%(who)s changed the settings."),
-    ModerationAct.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
-    ModerationAct.OBJECTED: lazy("%(who)s objected to a removal."),
-    ModerationAct.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
-    ModerationAct.GUEST_INVITED: lazy("%(who)s invited a guest from Matrix."),
-    ModerationAct.GUEST_REMOVED: lazy("%(who)s removed a guest from Matrix."),
-    ModerationAct.GUEST_BANNED: lazy("%(who)s banned a guest from Matrix."),
+_ACTION_LABELS: Final[Mapping[ChatModerationAction, LazyText]] = {
+    ChatModerationAction.REMOVED: lazy("%(who)s removed a message by %(name)s."),
+    ChatModerationAction.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
+    ChatModerationAction.HELD: lazy("%(who)s hid a message by %(name)s."),
+    ChatModerationAction.RELEASED: lazy("%(who)s approved a message by %(name)s."),
+    ChatModerationAction.MUTED: lazy("%(who)s muted %(name)s."),
+    ChatModerationAction.UNMUTED: lazy("%(who)s let %(name)s write again."),
+    ChatModerationAction.BANNED: lazy("%(who)s banned %(name)s."),
+    ChatModerationAction.UNBANNED: lazy("%(who)s let %(name)s back in."),
+    ChatModerationAction.CLOSED: lazy("%(who)s closed the chat."),
+    ChatModerationAction.REOPENED: lazy("%(who)s opened the chat again."),
+    ChatModerationAction.SETTINGS: lazy("%(who)s changed the settings."),
+    ChatModerationAction.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
+    ChatModerationAction.OBJECTED: lazy("%(who)s objected to a removal."),
+    ChatModerationAction.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
+    ChatModerationAction.GUEST_INVITED: lazy("%(who)s invited a guest from Matrix."),
+    ChatModerationAction.GUEST_REMOVED: lazy("%(who)s removed a guest from Matrix."),
+    ChatModerationAction.GUEST_BANNED: lazy("%(who)s banned a guest from Matrix."),
 }
 
 
-async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
+async def action_lines(reader: Reader, acts: Sequence[RoomAction]) -> list[RoomActionLine]:
     """Moderation actions in a room as lines, in order."""
     people = [one for act in acts for one in (act.by_user_id, act.user_id) if one is not None]
     names = await shown_names(reader, people)
     return [
-        ActLine(
-            _ACT_LABELS[act.act].filled(
+        RoomActionLine(
+            _ACTION_LABELS[act.act].filled(
                 who=names[act.by_user_id] if act.by_user_id else gettext("This site"),
                 name=names[act.user_id] if act.user_id else gettext("somebody"),
             ),

@@ -80,7 +80,7 @@ class ChatMessageEdit(msgspec.Struct, forbid_unknown_fields=True, rename="camel"
     if_revision: int | None = None
 
 
-class ActReason(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class ActionReasonInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Why a host takes this action. The affected person can read it."""
 
     reason: str = ""

@@ -11,10 +11,10 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import (
-    ActId,
     LogEntry,
     ModeratedKind,
     ModerationAction,
+    ModerationActionId,
     ModerationPolicy,
     ReportReason,
     SubjectVisibility,
@@ -137,7 +137,7 @@ class ModerationActionInput(msgspec.Struct, rename="camel", forbid_unknown_field
     reason: str = ""
 
 
-class ActMade(msgspec.Struct, rename="camel"):
+class ActionMade(msgspec.Struct, rename="camel"):
     """The log entry of the action."""
 
     id: str
@@ -285,16 +285,18 @@ async def act(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         if body.act == "dismiss":
-            act_id = await moderation_actions.dismiss(tx, moderator.user_id, subject, body.reason)
+            action_id = await moderation_actions.dismiss(tx, moderator.user_id, subject, body.reason)
         else:
-            act_id = (await actions.decide(tx, moderator, subject, actions.DECISIONS[body.act], body.reason)).act_id
-    return json_response(ActMade(act_id), 201)
+            action_id = (
+                await actions.decide(tx, moderator, subject, actions.DECISIONS[body.act], body.reason)
+            ).action_id
+    return json_response(ActionMade(action_id), 201)
 
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        await actions.undo(tx, moderator, ActId(request.path_params["id"]))
+        await actions.undo(tx, moderator, ModerationActionId(request.path_params["id"]))
     return Response(status_code=204)
 
 
@@ -418,7 +420,7 @@ OPERATIONS = (
         "moderate",
         "Hide, block, show again or trust a subject, or dismiss its reports; for moderators",
         act,
-        {201: ActMade},
+        {201: ActionMade},
         ModerationActionInput,
         failures=(403, 404, 409, 422),
     ),

@@ -21,7 +21,7 @@ from openmeet.domain.chat import messages, objections, queries, sanctions
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.access import access_of_each
 from openmeet.domain.chat.addresses import addresses_of
-from openmeet.domain.chat.audit_log import acts_about
+from openmeet.domain.chat.audit_log import actions_about
 from openmeet.domain.chat.message_queries import around, by_ids
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMessageId, Room
 from openmeet.domain.chat.reasons import ChatReason
@@ -151,7 +151,7 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
             "has_open": has_open_reports,
             "removal": removal,
             "objection": objection,
-            "acts": await moderation_pages.act_lines(reader, await acts_about(reader, message)),
+            "acts": await moderation_pages.action_lines(reader, await actions_about(reader, message)),
             "typed": form_state,
             "labels": _LABELS,
             "max_reason": MAX_REASON,

@@ -14,8 +14,8 @@ from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
 from openmeet.domain.moderation.model import (
-    ActId,
     ModeratedKind,
+    ModerationActionId,
     ModerationPolicy,
     ModerationReason,
     Subject,
@@ -227,7 +227,7 @@ async def undo(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        await actions.undo(tx, moderator, ActId(form.get("undo", "")))
+        await actions.undo(tx, moderator, ModerationActionId(form.get("undo", "")))
     return go(f"{PATH}/log", flash="act_undone")
 
 

@@ -45,7 +45,7 @@ STATE_LABELS: Final = {
     SubjectVisibility.BURST: lazy("Waiting: too much at once"),
     SubjectVisibility.TRUSTED: lazy("Trusted"),
 }
-ACT_LABELS: Final = {
+ACTION_LABELS: Final = {
     ModerationAction.HIDE: lazy("hid"),
     ModerationAction.SHOW: lazy("restored"),
     ModerationAction.BLOCK: lazy("blocked"),
@@ -208,7 +208,7 @@ def _log_row(
     return ModerationLogRow(
         at=entry.at,
         who=actor or (gettext("The operator") if is_appointment else gettext("A rule of this site")),
-        what=str(ACT_LABELS[entry.act]),
+        what=str(ACTION_LABELS[entry.act]),
         title=gettext("this site") if is_policy else described[entry.subject.id].title or entry.subject.id,
         path="" if is_policy else path_of(entry.subject),
         kind="" if is_policy else str(KIND_LABELS[entry.subject.kind]),

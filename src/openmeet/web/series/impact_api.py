@@ -21,7 +21,7 @@ from openmeet.web.site.tenant_routing import database_of
 _FAILURES = (403, 404, 412, 422)
 
 
-class ActPlanned(msgspec.Struct, rename="camel"):
+class ActionImpact(msgspec.Struct, rename="camel"):
     """The impact. ``dates`` is the number of affected dates, including dates that the request names but that are not
     stored yet.
 
@@ -96,7 +96,7 @@ async def plan_deletion(request: Request) -> Response:
 
 
 def _impact_response(series: Series, effect: SeriesImpact) -> Response:
-    shown = ActPlanned(
+    shown = ActionImpact(
         dates=effect.dates,
         answers=effect.rsvp_count,
         single_changes=effect.single_changes,
@@ -114,7 +114,7 @@ OPERATIONS = (
         "planSeriesCancellation",
         "The effects of a cancellation, in numbers; nothing is saved",
         plan_cancellation,
-        {200: ActPlanned},
+        {200: ActionImpact},
         Cancellation,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -126,7 +126,7 @@ OPERATIONS = (
         "planSeriesPause",
         "The effects of a pause, in numbers; nothing is saved",
         plan_pause,
-        {200: ActPlanned},
+        {200: ActionImpact},
         None,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -138,7 +138,7 @@ OPERATIONS = (
         "planSeriesRemoval",
         "The effects of removing dates permanently, in numbers; nothing is saved",
         plan_removal,
-        {200: ActPlanned},
+        {200: ActionImpact},
         DatesNamed,
         (IF_MATCH,),
         failures=_FAILURES,
@@ -150,7 +150,7 @@ OPERATIONS = (
         "planSeriesDeletion",
         "The effects of deleting the series, in numbers; nothing is saved",
         plan_deletion,
-        {200: ActPlanned},
+        {200: ActionImpact},
         None,
         (IF_MATCH, KEEP_EVENTS),
         failures=_FAILURES,
