@@ -1,4 +1,4 @@
-"""Migration 0065: the state of stored records has the names that the program knows; on both engines."""
+"""Migrations 0065 and 0066: states of records, and steps that failed for them, have the names that the program knows."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import CheckViolated
+from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records import seen
 from openmeet.network.records.seen import RecordState
 from tests.databases import drop_schemas
@@ -18,6 +19,11 @@ OLD = {
     "raw": RecordState.RAW,
     "parked": RecordState.AWAITS_EVENT,
     "tombstone": RecordState.TOMBSTONE,
+}
+OLD_STEPS = {
+    "taking": FailedStep.APPLY,
+    "mending": FailedStep.REPAIR,
+    "counting": FailedStep.APPLY_AWAITING,
 }
 SCHEMA = "state_of_records"
 
@@ -33,8 +39,9 @@ async def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> As
     await drop_schemas(url, [SCHEMA])
 
 
-def test_stored_states_are_the_names_of_the_states() -> None:
-    assert [one.value for one in RecordState] == [one.name.lower() for one in RecordState]
+def test_stored_codes_are_their_names() -> None:
+    codes = (*RecordState, *FailedStep)
+    assert [one.value for one in codes] == [one.name.lower() for one in codes]
 
 
 async def test_stored_records_keep_their_state(url: str, clock: HandClock) -> None:
@@ -52,6 +59,12 @@ async def test_stored_records_keep_their_state(url: str, clock: HandClock) -> No
                 body=content and content.encode(),
                 standing=standing,
             )
+        for step in OLD_STEPS:
+            await tx.execute(
+                "insert into quarantined_records (uri, did, collection, rev, step, reason, found_at, tried_at, times)"
+                " values (:step, '', '', '3', :step, '', 0, 0, 1)",
+                step=step,
+            )
     await db.close()
     await migrate(url, SCHEMA, "openmeet")
     db = await open_database(url, schema=SCHEMA, clock=clock)
@@ -61,7 +74,10 @@ async def test_stored_records_keep_their_state(url: str, clock: HandClock) -> No
         assert {(one.version_rev, one.previous_known_rev) for one in found.values()} == {("2", "1")}
         counted = await seen.count_by_state(tx)
         assert counted == dict.fromkeys(RecordState, 1)
-    with pytest.raises(CheckViolated):
-        async with db.transaction() as tx:
-            await tx.execute("update records set state = 'parked' where uri = 'raw'")
+        quarantined = await tx.fetch("select uri, step from quarantined_records")
+        assert {row["uri"]: row["step"] for row in quarantined} == OLD_STEPS
+    for former in ("records set state = 'parked'", "quarantined_records set step = 'mending'"):
+        with pytest.raises(CheckViolated):
+            async with db.transaction() as tx:
+                await tx.execute(f"update {former}")
     await db.close()

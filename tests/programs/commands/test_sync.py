@@ -32,7 +32,7 @@ async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path)
             "ValueError: no such day (taking, 2 times)\n",
         ]
         listed = json.loads(output_of(environment, "sync", "quarantined", "--json"))
-        assert listed == [{"uri": URI, "step": "taking", "reason": "ValueError: no such day"}]
+        assert listed == [{"uri": URI, "step": "apply", "reason": "ValueError: no such day"}]
         assert "quarantined records  1" in output_of(environment, "sync", "status")
 
 

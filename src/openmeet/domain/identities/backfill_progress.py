@@ -60,7 +60,7 @@ _ASK: Final = """
 """
 _OF_PERSON: Final = """
     select r.did, i.handle, i.pds_url, r.stage, r.total, r.applied, r.reason, r.asked_at, r.finished_at,
-           (select count(*) from quarantined_records p where p.did = r.did and p.step = 'taking') as quarantined
+           (select count(*) from quarantined_records p where p.did = r.did and p.step = 'apply') as quarantined
       from backfills r join identities i on i.did = r.did
      where i.user_id = :user_id"""
 

@@ -35,16 +35,13 @@ _MAX_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """The step that failed: applying the record, repairing its row (``reconcile``), or applying an RSVP
-    whose event has arrived (``rsvps_awaiting_event``).
-
-    The column ``step`` has the words of the first release, so that a server of the previous release can read it during
-    an update. Statements contain these words.
+    """The step that failed: applying the record, repairing its row (``reconcile``), or applying an RSVP whose event has
+    arrived (``rsvps_awaiting_event``). SQL statements contain the values.
     """
 
-    APPLY = "taking"
-    REPAIR = "mending"
-    APPLY_AWAITING = "counting"
+    APPLY = "apply"
+    REPAIR = "repair"
+    APPLY_AWAITING = "apply_awaiting"
 
 
 # The job that retries a step: it reads the repository of the record or, for an RSVP that awaited its event, that event.
@@ -110,10 +107,10 @@ _RELEASE: Final = "delete from quarantined_records where uri in :uris and step =
 # The failure is obsolete: the stream has since applied this version or a newer one, or the awaiting RSVP is by now
 # effective, superseded or deleted.
 _IS_OBSOLETE: Final = """
-    ((p.step = 'taking'
+    ((p.step = 'apply'
       and exists (select 1 from records r
                    where r.uri = p.uri and (r.rev > p.rev or (r.cid = p.cid and r.state <> 'awaits_event'))))
-     or (p.step = 'counting' and not exists (select 1 from records r where r.uri = p.uri and r.state = 'awaits_event')))
+     or (p.step = 'apply_awaiting' and not exists (select 1 from records r where r.uri = p.uri and r.state = 'awaits_event')))
 """
 _SHOWN: Final = f"from quarantined_records p where not {_IS_OBSOLETE}"
 _COUNT: Final = f"select count(*) as n {_SHOWN}"
