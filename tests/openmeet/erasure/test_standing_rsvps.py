@@ -11,7 +11,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import request_deletion
-from tests.openmeet.interleaving import run, run_acts_interleaved
+from tests.openmeet.interleaving import run, run_actions_interleaved
 from tests.openmeet.series.practice import NOW, create_weekly_series, status_of
 from tests.openmeet.site_under_test import person
 from tests.openmeet.statement_counter import StatementCounter
@@ -45,7 +45,7 @@ async def test_a_standing_rsvp_that_is_being_applied_is_withdrawn_too(db: Databa
         await run(db, work)
 
     # Before its last statement, it has read who goes to all dates.
-    await run_acts_interleaved(db, store, lambda db: actions.end(db, request), at=counter.statements)
+    await run_actions_interleaved(db, store, lambda db: actions.end(db, request), at=counter.statements)
     async with db.reader() as reader:
         for event in (first, *made):
             assert await status_of(reader, event, ben) is AttendanceStatus.DECLINED

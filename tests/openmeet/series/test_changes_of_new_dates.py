@@ -26,7 +26,7 @@ from openmeet.domain.series import actions, cancel_dates, follower_queries, stan
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import add_member, group_by
-from tests.openmeet.interleaving import run, run_acts_interleaved
+from tests.openmeet.interleaving import run, run_actions_interleaved
 from tests.openmeet.series.new_dates import (
     FAR,
     add_rsvps,
@@ -293,7 +293,7 @@ async def test_the_job_invites_people_of_the_series_that_the_date_moved_to(pract
             statements = counter.statements
             raise RolledBack
     # The commit counts as a statement.
-    assert await run_acts_interleaved(practice_db, lambda db: run(db, split), add_rsvps, at=statements + 1)
+    assert await run_actions_interleaved(practice_db, lambda db: run(db, split), add_rsvps, at=statements + 1)
     await add_rsvps(practice_db)
     async with practice_db.reader() as reader:
         going = dict.fromkeys(("Ben", "Cleo", "Dan", "Eve"), GOING)
