@@ -48,7 +48,7 @@ async def test_one_mail_is_sent_per_revision(make_database: MakeDatabase):
     for revision in (1, 1, 2, 2, 1):
         await enqueue(db, "tea", revision)
         await deliver(db, post)
-    assert [text for text, _ in post.taken] == ["news tea 1", "news tea 2"]
+    assert [text for text, _ in post.taken] == ["notification tea 1", "notification tea 2"]
 
 
 async def test_a_mail_without_content_is_dropped(make_sqlite: MakeDatabase):
