@@ -187,6 +187,21 @@ async def test_a_groups_changes_are_sent_while_the_owner_runs_it(stage, client, 
     assert stage.receiver.heard == []
 
 
+async def test_the_group_of_a_webhook_is_not_shown_to_people_who_left_it(stage, client, ana, ben):
+    """The webhook stays, but tells nobody the new name of a private group or the new link of an unlisted one."""
+    group = {"name": "Players", "timeZone": "Europe/Berlin", "visibility": "unlisted"}
+    path = (await client.post("/api/groups", json=group, headers=ana)).headers["location"]
+    await client.put(f"{path}/membership", json={}, headers=ben)
+    them = (await client.get("/api/me", headers=ben)).json()["id"]
+    await client.put(f"{path}/members/{them}", json={"role": "admin"}, headers=ana)
+    slug = path.rpartition("/")[2]
+    webhook = await register_webhook(client, stage, ben, group=slug)
+    assert webhook["group"] == slug
+    await client.delete(f"{path}/members/{them}", headers=ana)
+    (listed,) = (await client.get("/api/webhooks", headers=ben)).json()["webhooks"]
+    assert (listed["id"], listed["group"]) == (webhook["id"], None)
+
+
 async def test_series_and_groups_are_sent_including_their_deletion(stage, client, ana):
     """Messages contain what strangers may see. The link for joining is not sent, whoever registered the webhook."""
     kinds = ["series.changed", "group.changed"]

@@ -14,8 +14,9 @@ from groundwork.http.reach import DEVELOPMENT, PUBLIC, AllowedTargets
 from groundwork.sealing import Sealer
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.model import GroupId, GroupSlug
+from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.groups.queries import by_id as group_by_id
+from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.users.model import Caller
@@ -220,7 +221,7 @@ def reach_of(request: Request) -> AllowedTargets:
 
 async def webhook_output(reader: Reader, webhook: Webhook) -> WebhookOutput:
     """A webhook as its owner sees it, without its secret."""
-    group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
+    group = await group_of_webhook(reader, webhook)
     return WebhookOutput(
         id=webhook.id,
         url=webhook.url,
@@ -232,6 +233,17 @@ async def webhook_output(reader: Reader, webhook: Webhook) -> WebhookOutput:
         revision=webhook.revision,
         created_at=iso(webhook.created_at),
     )
+
+
+async def group_of_webhook(reader: Reader, webhook: Webhook) -> Group | None:
+    """The group of a webhook. None if there is none, or if its owner may no longer see it: its name and slug may have
+    changed since they left it.
+    """
+    group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
+    role = None if group is None else await role_in(reader, group.id, webhook.user_id)
+    if group is None or not (group_rules.may_see(group, role) and group_rules.may_find_by_id(group, role)):
+        return None
+    return group
 
 
 async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:

@@ -11,8 +11,6 @@ from groundwork.errors import Failure, Forbidden, InvalidForm, InvalidInput, Not
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.membership_queries import of_user as groups_of
-from openmeet.domain.groups.model import GroupId
-from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId, DeliveryState, WebhookReason
@@ -20,7 +18,7 @@ from openmeet.i18n.catalogue import LazyText, plazy
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.webhooks.api import id_of, reach_of, register_webhook, sealer_of
+from openmeet.web.webhooks.api import group_of_webhook, id_of, reach_of, register_webhook, sealer_of
 
 PATH: Final = "/settings/webhooks"
 _SHOWN: Final = 50
@@ -104,7 +102,7 @@ async def _webhook_page(request: Request, *, problem: Failure | None = None, sta
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
         deliveries = await queries.deliveries(reader, webhook.id, before=None, limit=_SHOWN)
-        group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
+        group = await group_of_webhook(reader, webhook)
         now = reader.now
     context = {
         "webhook": webhook,
