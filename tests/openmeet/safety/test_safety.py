@@ -25,7 +25,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.profiles.queries import followed_by
 from openmeet.domain.safety import actions, subjects
-from openmeet.domain.safety.subjects import SafetyReason, may_know
+from openmeet.domain.safety.subjects import SafetyReason, known_among, may_know
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series import ownership as series_ownership
@@ -37,6 +37,7 @@ from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.groups.people import add_member, group_by
 from tests.openmeet.series.practice import create_weekly_series
 from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.statement_counter import StatementCounter
 
 GOING = RsvpReply.GOING
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -240,6 +241,19 @@ async def test_a_member_does_not_learn_who_asks_to_join_or_is_banned(db):
         assert await may_know(tx, ben.user_id, ana.user_id)
         await administration.decide(tx, ana, group.slug, [eve.user_id], lets_in=True)
         assert await may_know(tx, ben.user_id, eve.user_id)
+
+
+async def test_many_names_take_as_many_statements_as_one(db):
+    async with db.transaction() as tx:
+        ana, *others = await people(tx, "Ana", *(f"Guest {number}" for number in range(6)))
+        for one in others:
+            await actions.block(tx, ana, one.user_id)
+            await event_by(tx, one)
+        few, many = StatementCounter(tx), StatementCounter(tx)
+        ids = [one.user_id for one in others]
+        assert await known_among(few, ana.user_id, ids[:1]) == {ids[0]}
+        assert await known_among(many, ana.user_id, ids) == set(ids)
+        assert many.statements == few.statements == 1
 
 
 async def test_a_host_does_not_learn_whose_address_they_invited(db):

@@ -22,6 +22,7 @@ from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
+from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.photos.access import visible_photo
 from openmeet.domain.photos.model import EventPhoto
@@ -216,7 +217,7 @@ _APPROVING: Final = roles_sql(roles_with(GroupPermission.APPROVE))
 # invited by address and have not answered; hosts of events that the viewer answered or is invited to; non-private
 # attendees of a common event whose list the viewer may see; users whom the viewer knew when blocking them.
 _MAY_KNOW: Final = f"""
-    select 1 as found from users u where u.id = :person and (
+    select u.id from users u where u.id in :people and (
       u.id = :viewer
       or exists (select 1 from events e where e.author_id = u.id and {is_public("e")} and not {is_hidden("e")}
                    and e.is_held = 0 and e.deleted_at is null)
@@ -247,6 +248,7 @@ _MAY_KNOW: Final = f"""
       or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
       or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
     and (u.id = :viewer or not {is_leaving("u.id")})
+     order by u.id
 """
 
 
@@ -256,6 +258,14 @@ async def may_know(reader: Reader, viewer: UserId | None, person: UserId) -> boo
     A chat shows the names of its authors to everyone who may read it, so the viewer may know them elsewhere, too.
     Otherwise they could not report somebody whose messages they read, or find them in the list of people they blocked.
     """
-    if await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None:
-        return True
-    return await is_known_author(reader, person, viewer)
+    return person in await known_among(reader, viewer, [person])
+
+
+async def known_among(reader: Reader, viewer: UserId | None, people: Sequence[UserId]) -> set[UserId]:
+    """``may_know`` for several users: those whose names the viewer may learn."""
+    known: set[UserId] = set()
+    for start in range(0, len(people), AT_ONCE):
+        rows = await reader.fetch(_MAY_KNOW, people=list(people[start : start + AT_ONCE]), viewer=viewer or "")
+        known |= {UserId(row["id"]) for row in rows}
+    # Few are left: almost everybody whom people block or mute is somebody whom they know.
+    return known | {one for one in people if one not in known and await is_known_author(reader, one, viewer)}

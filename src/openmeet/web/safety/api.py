@@ -103,9 +103,9 @@ async def list_blocks(request: Request) -> Response:
         read = await distance.blocked_by(reader, viewer, page)
         blocks, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
         described = await subjects.described(reader, [one.subject for one in blocks])
-        may_know = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in blocks}
+        known = await subjects.known_among(reader, viewer, [UserId(one.subject.id) for one in blocks])
     shown = [
-        BlockOutput(one.subject.id, described[one.subject.id].title if may_know[one.subject.id] else "", iso(one.since))
+        BlockOutput(one.subject.id, described[one.subject.id].title if one.subject.id in known else "", iso(one.since))
         for one in blocks
     ]
     return json_response(BlockList(shown, cursor))

@@ -1,5 +1,6 @@
 """Report something, with or without an account, block or mute somebody, and list one's own blocks and mutes."""
 
+from collections.abc import Collection
 from typing import Final
 
 from starlette.requests import Request
@@ -102,12 +103,14 @@ async def show(request: Request) -> Response:
         described = await subjects.described(
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
         )
+        listed = [*people, *(subject for subject, _ in muted if subject.kind is ModeratedKind.PERSON)]
+        known = await subjects.known_among(reader, caller.user_id, [UserId(one.id) for one in listed])
         kept_away = [
-            (one.subject.id, *await _name_and_path(reader, described[one.subject.id], caller.user_id), one.since)
+            (one.subject.id, *await _name_and_path(reader, described[one.subject.id], caller.user_id, known), one.since)
             for one in blocked
         ]
         rows = [
-            (subject, *await _name_and_path(reader, described[subject.id], caller.user_id), since)
+            (subject, *await _name_and_path(reader, described[subject.id], caller.user_id, known), since)
             for subject, since in muted
         ]
         now = reader.now
@@ -124,8 +127,11 @@ async def show(request: Request) -> Response:
     return page(request, "safety/safety.html", context)
 
 
-async def _name_and_path(reader: Reader, subject: ReportedSubject, viewer: UserId) -> tuple[str, str]:
-    """The name of a person or a group and the path of their page, if the viewer may still see them.
+async def _name_and_path(
+    reader: Reader, subject: ReportedSubject, viewer: UserId, known: Collection[UserId]
+) -> tuple[str, str]:
+    """The name of a person or a group and the path of their page, if the viewer may still see them. ``known``: the
+    people whose names the viewer may learn.
 
     The path distinguishes people who have the same name.
     """
@@ -134,7 +140,7 @@ async def _name_and_path(reader: Reader, subject: ReportedSubject, viewer: UserI
         role = await role_in(reader, GroupId(subject.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
             return gettext("A group you can’t see"), ""
-    elif not await subjects.may_know(reader, viewer, UserId(subject.subject.id)):
+    elif UserId(subject.subject.id) not in known:
         return gettext("Somebody you haven’t met here"), ""
     return (subject.title, subject.path) if subject.title else (gettext("Somebody who has left"), "")
 
