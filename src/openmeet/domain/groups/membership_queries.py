@@ -349,7 +349,9 @@ async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Li
     )
 
 
-async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None) -> None:
+async def set_slug_and_creation_time(
+    tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None
+) -> None:
     """Set the creation time and slug of a group that an import just inserted.
 
     A slug that is or was in use is not set.

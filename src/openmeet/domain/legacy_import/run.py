@@ -320,7 +320,7 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
         promotion_level=PromotionLevel.PRIVATE,
     )
     made = await actions.create_imported(tx, owner, details)
-    await membership_queries.note(tx, made.id, slug=group.slug, created_at=group.created_at)
+    await membership_queries.set_slug_and_creation_time(tx, made.id, slug=group.slug, created_at=group.created_at)
     return made.id
 
 
