@@ -18,6 +18,7 @@ from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.i18n import formatting
 from openmeet.web.events.form_summaries import LABELS
+from openmeet.web.site.time_tags import span_tags_in_two_lines
 from tests.openmeet.site_under_test import details, person
 
 EVERYTHING = {
@@ -138,9 +139,7 @@ def test_one_day_needs_no_end():
     ],
 )
 def test_the_time_of_day_is_on_a_separate_line(typed, lines):
-    day, clock = (
-        Markup(part).striptags() for part in time_and_place.tagged_in_two(details(**typed), details().starts_at)
-    )
+    day, clock = (Markup(part).striptags() for part in span_tags_in_two_lines(details(**typed), details().starts_at))
     assert (day, clock) == lines
 
 

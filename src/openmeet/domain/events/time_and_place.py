@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import date, datetime
 
-from markupsafe import Markup, escape
-
 from groundwork.clock import Instant
 from openmeet.domain.events import all_day
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -48,7 +46,7 @@ def span_label(event: Event | Details, now: Instant | None = None) -> str:
     """
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
-    today = _today(event, now)
+    today = today_of(event, now)
     days = days_of(event)
     if days is not None:
         return formatting.days(*days, today)
@@ -63,7 +61,7 @@ def start_label(event: Event | Details, now: Instant | None = None) -> str:
     """
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
-    today = _today(event, now)
+    today = today_of(event, now)
     days = days_of(event)
     if days is not None:
         return formatting.days(*days, today)
@@ -76,7 +74,7 @@ def short_start_label(event: Event | Details, now: Instant | None = None) -> str
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     starts = local_time(event, event.starts_at)
-    day = formatting.short_day(starts, _today(event, now))
+    day = formatting.short_day(starts, today_of(event, now))
     return day if event.is_all_day else formatting.day_and_time(day, starts)
 
 
@@ -116,61 +114,9 @@ def clock_label(event: Event | Details) -> str:
     return f"{formatting.time_of_day(starts)} – {formatting.short_day(ends)}"
 
 
-def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
-    """``span_label`` with ``<time>`` around each end. With ``now``, the year is left out if it is obvious."""
-    if event.starts_at is None:
-        return ""
-    today = _today(event, now)
-    days = days_of(event)
-    if days is not None:
-        first, last = (formatting.day_tag(one, formatting.day(one, today)) for one in days)
-        return first if days[0] == days[1] else first + " – " + last
-    starts = local_time(event, event.starts_at)
-    opening = formatting.span(starts, None, today)
-    if event.ends_at is None:
-        return formatting.time_tag(event.starts_at, opening)
-    ends = local_time(event, event.ends_at)
-    if ends.date() != starts.date():
-        closing = formatting.span(ends, None, today)
-        return formatting.time_tag(event.starts_at, opening) + " – " + formatting.time_tag(event.ends_at, closing)
-    start, end = formatting.clocks(starts, ends)
-    return _tagged_range(event.starts_at, f"{formatting.day(starts, today)}, {start}", event.ends_at, end)
-
-
-def _today(event: Event | Details, now: Instant | None) -> date | None:
+def today_of(event: Event | Details, now: Instant | None) -> date | None:
     """Today's date where the event takes place."""
     return None if now is None else local_time(event, now).date()
-
-
-def _tagged_range(starts_at: Instant, start: str, ends_at: Instant, end: str) -> Markup:
-    return escape(gettext("%(start)s–%(end)s", start="{start}", end="{end}")).format(
-        start=formatting.time_tag(starts_at, start), end=formatting.time_tag(ends_at, end)
-    )
-
-
-def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, Markup | str]:
-    """``tagged`` in two lines: the day, and the time of day. The second line is empty for all-day events and for events
-    of several days.
-    """
-    if event.starts_at is None or event.is_all_day:
-        return tagged(event, now), ""
-    starts = local_time(event, event.starts_at)
-    day = formatting.day_tag(starts.date(), formatting.day(starts, _today(event, now)))
-    if event.ends_at is None:
-        return day, formatting.time_tag(event.starts_at, formatting.clock(starts))
-    ends = local_time(event, event.ends_at)
-    if ends.date() != starts.date():
-        return tagged(event, now), ""
-    start, end = formatting.clocks(starts, ends)
-    return day, _tagged_range(event.starts_at, start, event.ends_at, end)
-
-
-def tag_of_start(event: Event | Details, words: str) -> Markup | str:
-    """Wrap text about the start in ``<time>``: an instant, or a day."""
-    if event.starts_at is None:
-        return words
-    days = days_of(event)
-    return formatting.time_tag(Instant(event.starts_at), words) if days is None else formatting.day_tag(days[0], words)
 
 
 def join_from_label(event: Event, private: PrivateDetails) -> str:

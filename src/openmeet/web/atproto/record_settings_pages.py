@@ -7,7 +7,6 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, allows_record, reach
 from openmeet.domain.events.values import Visibility
@@ -28,6 +27,7 @@ from openmeet.web.media.subject import subject_of_event
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.time_tags import span_tags
 
 LABELS = {
     "publishes": lazy("What other apps get"),
@@ -148,7 +148,7 @@ async def _record_settings_page(
                 is_foreign=one.has_foreign_record,
             ),
             event_sync(one, publications_of[one.id], reader.now, has_agreed=agreed).tone,
-            time_and_place.tagged(one),
+            span_tags(one),
         )
         for one in published_events
     ]

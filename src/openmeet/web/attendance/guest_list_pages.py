@@ -12,7 +12,7 @@ from openmeet.domain.attendance import host_decisions, host_list, queries, rsvp_
 from openmeet.domain.attendance.host_list import HostListFilter
 from openmeet.domain.attendance.model import SEATED_STATUSES, AttendanceMode
 from openmeet.domain.attendance.rsvp_list_texts import RsvpListText
-from openmeet.domain.events.time_and_place import place_label, tagged
+from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.attendance.view import is_over_or_cancelled
@@ -22,6 +22,7 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.time_tags import span_tags
 
 # About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
 MAX_ON_PAPER: Final = 1_000
@@ -45,7 +46,7 @@ async def show(request: Request) -> Response:
     context = {
         "event": event,
         "subject": subject_of_event(event, reader.now).page("attendees", gettext("Guests")),
-        "when": tagged(event),
+        "when": span_tags(event),
         "zone": zone_of(event),
         "place": place_label(event),
         "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _initial)]

@@ -23,7 +23,6 @@ from openmeet.domain.events.time_and_place import (
     lines_without_own_country,
     removal_notice,
     short_start_label,
-    tagged,
 )
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
@@ -42,6 +41,7 @@ from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.time_tags import span_tags
 
 # Statuses that can be checked in, most likely first.
 _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.INTERESTED, AttendanceStatus.INVITED)
@@ -167,7 +167,7 @@ def ticket_page(
         "cover": thumbnail(event.content, Size.SMALL),
         "tone": tone_for(event.content),
         "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AttendanceMode.ONLINE,
-        "when": tagged(event, services(request).clock.now()),
+        "when": span_tags(event, services(request).clock.now()),
         "removal_notice": removal_notice(event, services(request).clock.now()),
         "zone": zone_of(event),
         "private": private,

@@ -17,7 +17,7 @@ from openmeet.domain.attendance import proof_keys, proofs
 from openmeet.domain.attendance.proofs import ProofContent, ProofOptions, ShownAs
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import removal_day, tagged
+from openmeet.domain.events.time_and_place import removal_day
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Size
@@ -38,6 +38,7 @@ from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.time_tags import span_tags
 
 KEYS_PATH = "/attendance-proofs/jwks.json"
 API_PATH = "/api/attendance-proofs"
@@ -111,7 +112,7 @@ async def show_list(request: Request) -> Response:
                 "slug": one.event.slug,
                 "title": one.event.title if one.is_named else "",
                 "path": _own_path(one.event.slug) if one.is_visible else "",
-                "when": tagged(one.event, now) if one.is_named else "",
+                "when": span_tags(one.event, now) if one.is_named else "",
                 "why_not": one.why_not,
                 "shown": account_label(one.account) if one.account else one.name,
                 "address": proof_url(public_url, one.proof.token),
@@ -140,7 +141,7 @@ async def show(request: Request) -> Response:
         "host": proof_content.host,
         "event": proof_content.event,
         "event_url": public_event_url(proof_content.event, services(request).settings.public_url),
-        "when": tagged(proof_content.event, now),
+        "when": span_tags(proof_content.event, now),
         "zone": zone_of(proof_content.event),
         "cover": thumbnail(proof_content.event.content, Size.SMALL),
         "tone": tone_for(proof_content.event.content),
@@ -261,7 +262,7 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
     context = {
         "event": options.event,
         "subject": subject_of_event(options.event, now),
-        "when": tagged(options.event, now),
+        "when": span_tags(options.event, now),
         "proof": proof,
         "address": proof_url(services(request).settings.public_url, proof.token) if proof else "",
         "why_not": None if refused else options.why_not,

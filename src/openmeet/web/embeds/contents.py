@@ -41,6 +41,7 @@ from openmeet.web.media.subject import PageSubject, subject_of_event, subject_of
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of, series_slug_of
+from openmeet.web.site.time_tags import span_tags, start_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     (embedded,) = await _events(request, reader, [event])
     page = event_path(event.slug)
     shown = {
-        "event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now)),
+        "event": EmbedEvent(embedded.card, span_tags(event, reader.now)),
         "picture": thumbnail(event.content, Size.SQUARE),
     }
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown, about=subject_of_event(event, reader.now))
@@ -155,8 +156,7 @@ async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> 
     # On somebody else's site, badges for the source or group of an event matter less.
     facts = replace(facts, badges={})
     return [
-        EmbedEvent(card_of(event, facts), time_and_place.tag_of_start(event, time_and_place.short_start_label(event)))
-        for event in events
+        EmbedEvent(card_of(event, facts), start_tag(event, time_and_place.short_start_label(event))) for event in events
     ]
 
 

@@ -41,6 +41,7 @@ from openmeet.web.events.publication_view import event_status
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.reader_zone import ShownZone, zone_of
+from openmeet.web.site.time_tags import start_tag
 
 # Empty for the usual status.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
@@ -241,7 +242,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
     return EventCard(
         slug=event.slug,
         title=title_of(event),
-        time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
+        time_tag=start_tag(event, time_and_place.clock_label(event)),
         zone=zone_in_list(event),
         place=place_label(event, is_over=event.is_over(facts.bar_inputs[event.id].now)),
         host=facts.names[event.author_id],

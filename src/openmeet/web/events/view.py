@@ -51,6 +51,7 @@ from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.pages import PictureView
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 from openmeet.web.site.reader_zone import zone_of
+from openmeet.web.site.time_tags import span_tags, span_tags_in_two_lines
 
 # If there are many attendees, show the first ones and the number of the others.
 SHOWN_PEOPLE = 30
@@ -304,9 +305,9 @@ def date_words_of(event: Event, now: Instant) -> dict[str, object]:
         keys = "when when_day when_clock when_ahead zone zone_shown starts_iso dt_start dt_end tile_month tile_day"
         return dict.fromkeys(keys.split(), "")
     starts = time_and_place.local_time(event, event.starts_at)
-    when_day, when_clock = time_and_place.tagged_in_two(event, now)
+    when_day, when_clock = span_tags_in_two_lines(event, now)
     return {
-        "when": time_and_place.tagged(event, now),
+        "when": span_tags(event, now),
         "when_day": when_day,
         "when_clock": when_clock,
         "when_ahead": _days_ahead_label((starts.date() - time_and_place.local_time(event, now).date()).days),

@@ -21,7 +21,6 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_rsvp
 from openmeet.domain.attendance.who_comes import counts_shown
-from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.imports import people
@@ -37,6 +36,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.time_tags import span_tags
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
@@ -106,7 +106,7 @@ async def _invitation_page(request: Request) -> Response:
         "person": person,
         "event": event,
         "group": group,
-        "when": time_and_place.tagged(event) if event else "",
+        "when": span_tags(event) if event else "",
         "zone": zone_of(event) if event else None,
         "message": person.message,
         "stage": person.stage.value,
