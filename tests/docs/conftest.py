@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from aurora_locus import settings as pds_settings
 from aurora_locus.app import AuroraLocus, open_server
@@ -75,3 +76,15 @@ async def opened_database(url: str, clock: SystemClock) -> AsyncIterator[Databas
         yield db
     finally:
         await db.close()
+
+
+def served(app: Application) -> set[tuple[str, str]]:
+    """The methods and paths of an application. HEAD is implied by GET; mounted applications have their own sections."""
+    routes = [route for route in app.routes if not isinstance(route, Mount)]
+    assert all(isinstance(route, Route | WebSocketRoute) for route in routes)
+    return {("WS", route.path) for route in routes if isinstance(route, WebSocketRoute)} | {
+        (method, route.path)
+        for route in routes
+        if isinstance(route, Route)
+        for method in (route.methods or {"GET"}) - {"HEAD"}
+    }

@@ -1,13 +1,10 @@
 """docs/routes.md lists exactly the routes of the three servers."""
 
-from starlette.routing import Mount, Route, WebSocketRoute
-
 from aurora_locus.xrpc.table import table
-from groundwork.http.application import Application
 from openmeet.app import API_PREFIX
 from openmeet.routes import operations
 from openmeet.web.xrpc.dispatch import QUERIES
-from tests.docs.conftest import Opened
+from tests.docs.conftest import Opened, served
 from tests.docs.tables import bare, section
 
 PAGE = "routes.md"
@@ -16,18 +13,6 @@ PAGE = "routes.md"
 def documented(*headings: str) -> set[tuple[str, str]]:
     """The methods and paths in these sections."""
     return {(row[0], bare(row[1])) for heading in headings for row in section(PAGE, heading)}
-
-
-def served(app: Application) -> set[tuple[str, str]]:
-    """The methods and paths of an application. HEAD is implied by GET; mounted applications have their own sections."""
-    routes = [route for route in app.routes if not isinstance(route, Mount)]
-    assert all(isinstance(route, Route | WebSocketRoute) for route in routes)
-    return {("WS", route.path) for route in routes if isinstance(route, WebSocketRoute)} | {
-        (method, route.path)
-        for route in routes
-        if isinstance(route, Route)
-        for method in (route.methods or {"GET"}) - {"HEAD"}
-    }
 
 
 OPERATORS = "For operators, on every server"
