@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from at_network.circuits import CircuitState
+from at_network import circuits as circuit_breakers
 from at_protocol.data import cbor, json_form
 from at_protocol.failures import Malformed
 from groundwork.clock import SECOND, Instant
@@ -30,6 +30,9 @@ from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_status
 from openmeet.outbox.due_publications import SERVER
+
+# For the operators’ pages, which do not import ``at_network``.
+CircuitState = circuit_breakers.CircuitState
 
 SHOWN = 50
 _PAGE = 500

@@ -1,10 +1,11 @@
 """Clients that call other servers, opened once by ``programs/`` and passed down."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
+from at_network import service_callers
 from at_network.circuits import Circuits
 from at_network.did_resolver import DidResolver
 from at_network.handle_resolver import HandleResolver
@@ -21,6 +22,9 @@ from groundwork.settings import Secret
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.identities.permissions import EVERY_SCOPE
 from openmeet.tenants.names import DEFAULT_TENANT
+
+# For the pages, which do not import ``at_network``.
+ServiceCallers = service_callers.ServiceCallers
 
 DOCUMENT_PATH = "/client-metadata.json"
 KEYS_PATH = "/jwks.json"
@@ -108,6 +112,19 @@ class NetworkClients:
     @property
     def oauth(self) -> OAuthCalls:
         return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
+
+    def callers_of(self, audiences: Collection[str]) -> ServiceCallers:
+        """The verifier of service tokens for these names of the site. Used tokens are stored where all processes can
+        see them.
+        """
+        return ServiceCallers(
+            audiences=audiences,
+            resolve=self.dids.resolve,
+            refresh=self.dids.refresh,
+            resolve_current=self.dids.resolve_current,
+            seen=self.cache,
+            clock=self.clock,
+        )
 
     def visitor_headers(self, pds: str, address: str) -> Mapping[str, str]:
         """Headers of a sign-in for a visitor. They give the visitor's address to our own PDS, and tell other servers

@@ -6,11 +6,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from at_network.circuits import CircuitState
 from groundwork.clock import Instant, to_datetime
 from groundwork.http.json_bodies import json_response
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.status import JobCount, sync_status
+from openmeet.network.status import CircuitState, JobCount, sync_status
 from openmeet.web.admin.access import require_operator_or_service
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto.ingest_api import sync_dependencies_of

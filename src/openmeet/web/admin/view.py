@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from at_network.circuits import CircuitState
 from groundwork.clock import MINUTE, Instant
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat.mirroring import MirroredRoomOverview
@@ -17,7 +16,7 @@ from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion.discrepancies import Discrepancy, StoredDiscrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records.seen import RecordState
-from openmeet.network.status import SyncStatus
+from openmeet.network.status import CircuitState, SyncStatus
 from openmeet.outbox.kinds import JOB_LABELS
 from openmeet.outbox.publications import PublicationKind, PublicationState
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
-from at_network.service_callers import ServiceCallers
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, SystemClock
 from groundwork.errors import NotFound
@@ -24,7 +23,7 @@ from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.publishing.dependencies import PublishingDependencies
-from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.clients import NetworkClients, ServiceCallers
 from openmeet.network.status import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant

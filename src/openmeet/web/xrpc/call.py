@@ -6,7 +6,6 @@ from typing import Final
 
 from starlette.requests import Request
 
-from at_network.service_callers import ServiceCallers
 from at_protocol.syntax.did import Did
 from at_protocol.xrpc.parameters import Parameter
 from groundwork.database.transaction import Database, Reader
@@ -16,7 +15,7 @@ from groundwork.rate_limit.contract import Limit, LimitState, headers_of, spend
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.clients import NetworkClients, ServiceCallers
 from openmeet.settings import Settings
 from openmeet.web.api.authentication import ADDRESS_FACTOR, WINDOW_SECONDS
 from openmeet.web.site.services import services
@@ -76,15 +75,8 @@ class XrpcCaller:
 
 
 def service_callers(settings: Settings, network: NetworkClients) -> ServiceCallers:
-    """The verifier of service tokens for this site. Used tokens are stored where all processes can see them."""
-    return ServiceCallers(
-        audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
-        resolve=network.dids.resolve,
-        refresh=network.dids.refresh,
-        resolve_current=network.dids.resolve_current,
-        seen=network.cache,
-        clock=network.clock,
-    )
+    """The verifier of service tokens for this site."""
+    return network.callers_of(names_of(settings.public_url, bare=settings.accept_bare_audience))
 
 
 async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
