@@ -6,7 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock, Instant
-from groundwork.database.transaction import transaction_is_open
+from groundwork.database.open_transactions import transaction_is_open
 from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.identities import queries as identity_queries

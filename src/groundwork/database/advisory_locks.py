@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from groundwork.database.transaction import require_none_open
+from groundwork.database.open_transactions import require_none_open
 from groundwork.errors import Unavailable
 
 CONNECTIONS = 4

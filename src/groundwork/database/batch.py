@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from groundwork.clock import Instant
+from groundwork.database.open_transactions import note_open_transaction, require_none_open
 from groundwork.database.transaction import (
     Database,
     DatabaseUnavailable,
@@ -32,8 +33,6 @@ from groundwork.database.transaction import (
     TransactionTooLong,
     Work,
     Writer,
-    note_open_transaction,
-    require_none_open,
 )
 
 T = TypeVar("T")

@@ -27,6 +27,7 @@ from groundwork.database import postgres_pool, statements
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.batch import run_keyed, run_unkeyed
 from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
+from groundwork.database.open_transactions import note_open_transaction, require_none_open
 from groundwork.database.plain import run_plain
 from groundwork.database.recorded_reads import recorded
 from groundwork.database.transaction import (
@@ -47,8 +48,6 @@ from groundwork.database.transaction import (
     UniqueViolated,
     Work,
     Writer,
-    note_open_transaction,
-    require_none_open,
     run_after_commit,
 )
 from groundwork.errors import InvalidInput

@@ -15,12 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from groundwork.clock import Instant
-
-if TYPE_CHECKING:
-    from groundwork.database.transaction import Database, Engine, PlainReader, Reader, Row
+from groundwork.database.transaction import Database, Engine, PlainReader, Reader, Row
 
 # Reading again is one short read, for which other short reads wait.
 _MAX_STATEMENTS: Final = 100
@@ -44,7 +42,7 @@ class _RecordedRead:
 class RecordedReads:
     """Everything that was read. ``size`` is an estimate in bytes."""
 
-    database: "Database"
+    database: Database
     reads: tuple[_RecordedRead, ...]
     size: int
 
@@ -52,20 +50,20 @@ class RecordedReads:
         """Whether all statements return the same rows as before, in one consistent state of the database."""
         return await self.database.read(self._are_unchanged)
 
-    def _are_unchanged(self, reader: "PlainReader") -> bool:
+    def _are_unchanged(self, reader: PlainReader) -> bool:
         return all(_digest(reader.fetch(one.sql, **one.parameters)) == one.digest for one in self.reads)
 
 
 class ReadLog:
     """A recording in progress."""
 
-    def __init__(self, db: "Database") -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
         self._reads: list[_RecordedRead] = []
         self._size = 0
         self._is_complete = True
 
-    def add(self, db: "Database", sql: str, parameters: Mapping[str, object], rows: "Sequence[Row]") -> None:
+    def add(self, db: Database, sql: str, parameters: Mapping[str, object], rows: Sequence[Row]) -> None:
         """Record a statement and its rows."""
         if db is not self._db:
             self.mark_incomplete()
@@ -96,7 +94,7 @@ _log: ContextVar[ReadLog | None] = ContextVar("read_log", default=None)
 
 
 @contextmanager
-def recording(db: "Database") -> Iterator[ReadLog]:
+def recording(db: Database) -> Iterator[ReadLog]:
     """Record everything that this block reads, which must come from this database."""
     log = ReadLog(db)
     token = _log.set(log)
@@ -114,7 +112,7 @@ def note_unrecorded() -> None:
         log.mark_incomplete()
 
 
-def recorded(db: "Database", reader: "Reader") -> "Reader":
+def recorded(db: Database, reader: Reader) -> Reader:
     """The reader or, while something is recorded, one that records its statements. For drivers."""
     log = _log.get()
     return reader if log is None else _RecordedReader(db, reader, log)
@@ -123,7 +121,7 @@ def recorded(db: "Database", reader: "Reader") -> "Reader":
 class _RecordedReader:
     """A reader whose statements are recorded."""
 
-    def __init__(self, db: "Database", reader: "Reader", log: ReadLog) -> None:
+    def __init__(self, db: Database, reader: Reader, log: ReadLog) -> None:
         self._db = db
         self._reader = reader
         self._log = log
@@ -133,20 +131,20 @@ class _RecordedReader:
         return self._reader.now
 
     @property
-    def engine(self) -> "Engine":
+    def engine(self) -> Engine:
         return self._reader.engine
 
-    async def fetch(self, sql: str, /, **parameters: object) -> "Sequence[Row]":
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
         rows = await self._reader.fetch(sql, **parameters)
         self._log.add(self._db, sql, parameters, rows)
         return rows
 
-    async def fetch_one(self, sql: str, /, **parameters: object) -> "Row | None":
+    async def fetch_one(self, sql: str, /, **parameters: object) -> Row | None:
         rows = await self.fetch(sql, **parameters)
         return rows[0] if rows else None
 
 
-def _digest(rows: "Sequence[Row]") -> bytes:
+def _digest(rows: Sequence[Row]) -> bytes:
     """A digest of all cells. Raises ValueError if a cell is not a number, text, bytes or null."""
     return hashlib.blake2b(marshal.dumps([tuple(row) for row in rows], _FORMAT), digest_size=16).digest()
 

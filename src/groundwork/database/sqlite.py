@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from groundwork import private_file
 from groundwork.clock import Clock, Instant
 from groundwork.database.batch import run_unkeyed
+from groundwork.database.open_transactions import note_open_transaction, require_none_open
 from groundwork.database.recorded_reads import recorded
 from groundwork.database.sqlite_readers import ReaderPool, ShortReads
 from groundwork.database.sqlite_writer import (
@@ -23,16 +24,7 @@ from groundwork.database.sqlite_writer import (
     WriterRequest,
     WriterThread,
 )
-from groundwork.database.transaction import (
-    Engine,
-    PlainReader,
-    Reader,
-    TransactionTooLong,
-    Work,
-    Writer,
-    note_open_transaction,
-    require_none_open,
-)
+from groundwork.database.transaction import Engine, PlainReader, Reader, TransactionTooLong, Work, Writer
 
 T = TypeVar("T")
 

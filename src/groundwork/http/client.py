@@ -24,7 +24,7 @@ from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from groundwork.database.transaction import transaction_is_open
+from groundwork.database.open_transactions import transaction_is_open
 from groundwork.errors import FailureReason, InvalidInput, RemoteFailed, RemoteSlow, with_stored_reason
 from groundwork.http.connection_shares import SharedConnector, timeout_while_called
 from groundwork.http.json_bodies import MAX_CONTAINERS, parse_json

@@ -6,7 +6,8 @@ from contextvars import ContextVar
 import pytest
 from tests.databases import MakeDatabase
 
-from groundwork.database.transaction import Database, Transaction, UniqueViolated, transaction_is_open
+from groundwork.database.open_transactions import transaction_is_open
+from groundwork.database.transaction import Database, Transaction, UniqueViolated
 
 INSERT = "insert into places (id, name) values (:id, :name)"
 

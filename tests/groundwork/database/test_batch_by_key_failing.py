@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 from tests.groundwork.database.visits import INSERT, db, kept, visit
 
+from groundwork.database.open_transactions import transaction_is_open
 from groundwork.database.row_lock import lock_row
-from groundwork.database.transaction import (
-    DatabaseUnavailable,
-    Engine,
-    Transaction,
-    TransactionTooLong,
-    transaction_is_open,
-)
+from groundwork.database.transaction import DatabaseUnavailable, Engine, Transaction, TransactionTooLong
 
 __all__ = ["db"]
 

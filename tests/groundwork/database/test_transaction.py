@@ -6,14 +6,8 @@ import pytest
 from tests.databases import MakeDatabase
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import (
-    CheckViolated,
-    Database,
-    ForeignKeyViolated,
-    UniqueViolated,
-    Writer,
-    transaction_is_open,
-)
+from groundwork.database.open_transactions import transaction_is_open
+from groundwork.database.transaction import CheckViolated, Database, ForeignKeyViolated, UniqueViolated, Writer
 from groundwork.errors import InvalidInput
 
 SCHEMA = (

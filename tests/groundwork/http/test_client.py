@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from groundwork.database import transaction
+from groundwork.database import open_transactions
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient, NetworkInsideTransaction
@@ -366,7 +366,7 @@ async def test_plain_websockets_are_refused_in_public():
 
 async def test_calls_inside_a_transaction_are_refused(server, client):
     """A call inside a transaction is refused, because the other server would decide how long the lock is held."""
-    mark = transaction.note_open_transaction()
+    mark = open_transactions.note_open_transaction()
     with pytest.raises(NetworkInsideTransaction):
         await client.get(f"{server.url}/hello")
     with pytest.raises(NetworkInsideTransaction):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY
-from groundwork.database.transaction import transaction_is_open
+from groundwork.database.open_transactions import transaction_is_open
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.recurrence import expansion
 from tests.openmeet.series.api_client import (

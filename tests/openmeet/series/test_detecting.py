@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY, HandClock, Instant
-from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
+from groundwork.database.open_transactions import transaction_is_open
+from groundwork.database.transaction import Database, TransactionConflict
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.attendance import actions as attendance
