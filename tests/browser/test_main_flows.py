@@ -46,7 +46,7 @@ async def test_an_event_begun_before_signing_up_is_created_after_it(browser, ope
             await unfold(page, "Time zone")
         # Without a script, the time zone cannot be guessed, so its field is open.
         await page.get_by_label("Time zone").select_option("Europe/Berlin")
-        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Sign in to create").click()
         await sign_up(page, openmeet, "Ana", "ana@example.org")
         await page.get_by_text("Here’s the event you started").wait_for()
         assert await page.get_by_label("Title").input_value() == "Board games"
@@ -202,7 +202,7 @@ async def test_whole_days_are_kept_in_a_returned_form(browser, openmeet):
         await page.get_by_label("Whole days").check()
         await page.get_by_label("Starts").fill("2026-12-24")
         await page.get_by_label("Ends").fill("2026-12-26")
-        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Sign in to create").click()
         # The event has no title yet.
         await page.get_by_role("alert").wait_for()
         await unfold(page, "Time zone")
@@ -219,7 +219,7 @@ async def test_errors_are_in_a_focused_summary_with_links_to_the_fields(browser,
         await fill_event(page)
         await page.get_by_label("Ends").fill("2026-07-04T17:00")
         await page.get_by_label("Description").fill("A long text that must not be lost.")
-        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Sign in to create").click()
         summary = page.get_by_role("alert")
         await summary.wait_for()
         assert await summary.evaluate("(one) => one === document.activeElement")
@@ -239,7 +239,7 @@ async def test_folded_part_shows_its_values_and_opens_on_errors(browser, openmee
         await page.get_by_label("Number of places").fill("many")
         await unfold(page, "Price and tickets")
         await page.get_by_label("Price").fill("5 €")
-        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Sign in to create").click()
         await page.get_by_role("alert").get_by_role("link", name="Number of places").wait_for()
         await page.get_by_label("Number of places").wait_for()
         tickets = page.locator("summary", has_text="Price and tickets")

@@ -367,6 +367,7 @@ async def test_a_series_is_handed_over_with_a_confirmation(site, ana, ben) -> No
     assert (await ana.post(f"{path}/hand-over", data={"to": found[1]})).status_code == 303
     assert "would like to hand this series over to you" in (await ben.get(path)).text
     assert "Offered to you" in (await ben.get("/my/series")).text
+    assert "No, thank you</button>" in (await ben.get(f"{path}/hand-over")).text
     assert (await ana.post(f"{path}/hand-over/answer", data={"wish": "yes"})).status_code == 404
     assert (await ben.post(f"{path}/hand-over/answer", data={"wish": "yes"})).status_code == 303
     assert "You host this series" in (await ben.get(path)).text

@@ -39,11 +39,18 @@ async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
     back = await sign_up(browser, "ana@example.org", "Ana", next_path="/events/new")
     page = (await browser.get(back.headers["location"])).text
     assert "Here’s the event you started" in page
+    assert 'name="display_name"' in page, "the form asks for the name, instead of a page before it"
     assert "Bring cake" in page
-    made = await browser.post("/events/new", data=inputs_of(page) | EVENT_FORM)
+    made = await browser.post("/events/new", data=inputs_of(page) | EVENT_FORM | {"display_name": "Ana"})
     assert made.status_code == 303
     assert "Board games" in (await browser.get(made.headers["location"])).text
     assert "Here’s the event you started" not in (await browser.get("/events/new")).text
+
+
+@pytest.mark.parametrize(("language", "label"), [("en", "Sign in to create"), ("de", "Zum Anlegen anmelden")])
+async def test_the_button_of_a_visitors_form_says_that_they_sign_in_next(browser, language, label):
+    page = (await browser.get("/events/new", headers={"accept-language": language})).text
+    assert f'<button class="button" type="submit">{label}</button>' in page
 
 
 async def test_the_preselected_country_is_not_a_place_by_itself(browser):

@@ -160,7 +160,7 @@ def _submit_label(request: Request, form: EventForm) -> LazyText:
 
 def create_label(request: Request) -> LazyText:
     """The label of the button that creates an event. Visitors sign in next."""
-    return lazy("Create event") if caller_or_none(request) else lazy("Continue")
+    return lazy("Create event") if caller_or_none(request) else lazy("Sign in to create")
 
 
 def _cover_path(event: Event | None, form_state: FormState) -> str:

@@ -1,7 +1,8 @@
 """Pages to sign in or sign up, enter a code, enter a first name, and sign out."""
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from typing import Final
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +55,9 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+
+# Its form asks for the name if it is missing.
+_NEW_EVENT_PATH: Final = "/events/new"
 
 
 def routes() -> list[Route]:
@@ -162,9 +166,11 @@ async def follow_link(request: Request) -> Response:
 
 
 async def _enter(request: Request, answered: CodeResult, session: OpenedSession) -> Response:
-    """Carry out the stored click and redirect into the site. New users enter their name first."""
+    """Carry out the stored click and redirect into the site. New users enter their name first, unless the page that they
+    came for asks for it.
+    """
     following = await _finished(request, session.user_id, answered.next_path)
-    if answered.is_new:
+    if answered.is_new and urlsplit(following.path).path != _NEW_EVENT_PATH:
         finished = RedirectAfterSignIn("/welcome?" + urlencode({"next": following.path}), flash="")
         return await signed_in(request, session, finished)
     return await signed_in(request, session, following)
