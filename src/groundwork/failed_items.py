@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.clock import HOUR, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 
 # Fewer failures are often a conflict or an outage, and need no operator.
@@ -60,7 +61,7 @@ async def forget(tx: Transaction, task: str, item: str) -> None:
 
 async def forget_undue(tx: Transaction) -> int:
     """Delete the rows of items that are no longer due. Return how many."""
-    return await tx.execute("delete from failed_items where next_at < :before", before=Instant(tx.now - _KEPT))
+    return await delete_some(tx, "failed_items", "next_at < :before", before=Instant(tx.now - _KEPT))
 
 
 async def counts(reader: Reader) -> Mapping[str, int]:

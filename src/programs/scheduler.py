@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from groundwork import failed_items
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Database
+from groundwork.database.pages import change_in_pages
+from groundwork.database.transaction import Transaction
 from groundwork.outbox import jobs
 from groundwork.task_group import run_concurrently
 from groundwork.telemetry.health import log_fields
@@ -126,14 +127,16 @@ TASKS: dict[str, ScheduledTask] = {
     # Changes on this site make the room's job due at once. This task finds changes made in Matrix.
     "mirrored_rooms": ScheduledTask(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": ScheduledTask(30, lambda platform: decide_due(platform.db)),
-    "expired_waiting_rsvps": ScheduledTask(3600, lambda platform: _expire_rsvps_awaiting_event(platform.db)),
-    "old_in_flight_writes": ScheduledTask(3600, lambda platform: _forget_in_flight(platform.db)),
-    "old_circuits": ScheduledTask(3600, lambda platform: _forget_circuits(platform.db)),
+    "expired_waiting_rsvps": ScheduledTask(
+        3600, lambda platform: change_in_pages(platform.db, seen_rsvps.expire_awaiting)
+    ),
+    "old_in_flight_writes": ScheduledTask(3600, lambda platform: change_in_pages(platform.db, in_flight.forget_old)),
+    "old_circuits": ScheduledTask(3600, lambda platform: change_in_pages(platform.db, circuits.forget_old)),
     "unread_repositories": ScheduledTask(3600, lambda platform: enqueue_reconciliations(platform.db)),
     "repaired_discrepancies": ScheduledTask(3600, lambda platform: forget_discrepancies(platform.db)),
     "completed_dates": ScheduledTask(300, lambda platform: series.complete_dates(platform.db)),
     "expired_undos": ScheduledTask(600, lambda platform: series.forget_undos(platform.db)),
-    "old_imports": ScheduledTask(3600, lambda platform: _forget_imports(platform.db)),
+    "old_imports": ScheduledTask(3600, lambda platform: change_in_pages(platform.db, imports.forget_old)),
     "subscribed_calendars": ScheduledTask(300, lambda platform: _read_calendars(platform, platform.settings.time_zone)),
     "running_calendars": ScheduledTask(
         3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
@@ -143,8 +146,8 @@ TASKS: dict[str, ScheduledTask] = {
         3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)
     ),
     "unused_event_photos": ScheduledTask(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
-    "failed_items": ScheduledTask(3600, lambda platform: _forget_undue(platform.db)),
-    "completed_jobs": ScheduledTask(3600, lambda platform: _forget_completed(platform.db)),
+    "failed_items": ScheduledTask(3600, lambda platform: change_in_pages(platform.db, failed_items.forget_undue)),
+    "completed_jobs": ScheduledTask(3600, lambda platform: change_in_pages(platform.db, _forget_completed)),
 }
 
 
@@ -161,39 +164,13 @@ def _front_page_policy(settings: Settings) -> FrontPagePolicy:
     return shown_in(settings.network_shown, settings.network_near)
 
 
-async def _expire_rsvps_awaiting_event(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await seen_rsvps.expire_awaiting(tx)
-
-
-async def _forget_in_flight(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await in_flight.forget_old(tx)
-
-
-async def _forget_circuits(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await circuits.forget_old(tx)
-
-
 async def _read_calendars(platform: Platform, site_zone: str) -> int:
     fetcher = CalendarFetcher(platform.network.http, platform.network.sealer)
     return await calendars.refresh_due(platform.db, fetcher, platform.workers, site_zone)
 
 
-async def _forget_imports(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await imports.forget_old(tx)
-
-
-async def _forget_undue(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await failed_items.forget_undue(tx)
-
-
-async def _forget_completed(db: Database) -> int:
-    async with db.transaction() as tx:
-        return await jobs.forget_completed(tx, Instant(tx.now - COMPLETED_JOBS_KEPT))
+async def _forget_completed(tx: Transaction) -> int:
+    return await jobs.forget_completed(tx, Instant(tx.now - COMPLETED_JOBS_KEPT))
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

@@ -1,9 +1,11 @@
-"""Count the statements that are executed and the rows that they read."""
+"""Count the statements that are executed, and the rows that they read and change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Engine, Row, Transaction
+from groundwork.database.transaction import Database, Engine, Row, Transaction
 
 
 class StatementCounter:
@@ -13,6 +15,7 @@ class StatementCounter:
         self._tx = tx
         self.statements = 0
         self.rows = 0
+        self.changed = 0
 
     @property
     def engine(self) -> Engine:
@@ -39,11 +42,45 @@ class StatementCounter:
 
     async def execute(self, sql: str, /, **parameters: object) -> int:
         await self.asked()
-        return await self._tx.execute(sql, **parameters)
+        changed = await self._tx.execute(sql, **parameters)
+        self.changed += changed
+        return changed
 
     async def execute_many(self, sql: str, rows: Sequence[Mapping[str, object]], /) -> None:
         await self.asked()
+        self.changed += len(rows)
         await self._tx.execute_many(sql, rows)
 
     def after_commit(self, call: Callable[[], None], /) -> None:
         self._tx.after_commit(call)
+
+
+class CountingDatabase:
+    """A database that counts what each of its transactions does. ``fails_in``: the number of the transaction that fails
+    before it is committed.
+    """
+
+    def __init__(self, db: Database, *, fails_in: int | None = None) -> None:
+        self._db, self._fails_in = db, fails_in
+        self.transactions: list[StatementCounter] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._db.transaction() as tx:
+            self.transactions.append(StatementCounter(tx))
+            yield self.transactions[-1]
+            if len(self.transactions) == self._fails_in:
+                raise ConnectionError
+
+    @property
+    def most_statements(self) -> int:
+        """The largest number of statements in one transaction."""
+        return max(one.statements for one in self.transactions)
+
+    @property
+    def most_changed(self) -> int:
+        """The largest number of rows that one transaction changed."""
+        return max(one.changed for one in self.transactions)

@@ -14,6 +14,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import IDS_PER_STATEMENT, SqlWrite, execute_each
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, FailureReason, decode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
@@ -189,8 +190,6 @@ COMPLETE_FAILED = """
     update outbox_jobs set state = 'completed', attempts = 0, reason_code = '', reason_params = ''
      where kind = :kind and subject in :subjects and state = 'failed'
 """
-
-FORGET_COMPLETED = "delete from outbox_jobs where state = 'completed' and enqueued_at < :before"
 
 COUNT = """
     select kind, state, count(*) as n, min(due_at) as oldest from outbox_jobs where state <> 'completed'
@@ -399,8 +398,8 @@ async def forget_many(tx: Transaction, kind: str, subjects: Collection[str]) -> 
 
 
 async def forget_completed(tx: Transaction, before: Instant) -> int:
-    """Delete completed jobs that were enqueued before an instant. Returns how many."""
-    return await tx.execute(FORGET_COMPLETED, before=before)
+    """Delete completed jobs that were enqueued before an instant, at most as many as ``delete_some``. Returns how many."""
+    return await delete_some(tx, "outbox_jobs", "state = 'completed' and enqueued_at < :before", before=before)
 
 
 async def counts(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import Job
@@ -52,7 +53,6 @@ _STORE_UPDATE = """
 _UPDATE = "uri = :uri and cid = :cid and replaced_cid = :replaced_cid"
 _DELETE_UPDATE_IF_SENT_ONCE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
 _DECREMENT_UPDATE_SENDS = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
-_FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
 
 # Under an abandoned key, an update can take effect only if a create can still arrive there first.
 _BEHIND_A_CREATE = "exists (select 1 from in_flight_creates c where c.uri = u.uri)"
@@ -72,9 +72,8 @@ _FORGET_CREATES = "delete from in_flight_creates where uri = :uri and last_sent_
 _FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :until"
 
 # If a publication has the key, old rows are deleted without a check, because those writes can no longer arrive.
-_FORGET_OLD_CREATES = """
-    delete from in_flight_creates
-     where last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
+_IS_OLD_CREATE = """
+    last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
 """
 
 _URIS_OF_CREATES = "select distinct uri from in_flight_creates where did = :did order by uri"
@@ -176,7 +175,8 @@ async def forget_old(tx: Transaction) -> int:
     Returns how many.
     """
     before = tx.now - MAY_ARRIVE_FOR
-    return await tx.execute(_FORGET_OLD_CREATES, before=before) + await tx.execute(_FORGET_OLD_UPDATES, before=before)
+    creates = await delete_some(tx, "in_flight_creates", _IS_OLD_CREATE, before=before)
+    return creates + await delete_some(tx, "in_flight_updates", "last_sent_at <= :before", before=before)
 
 
 async def erase(tx: Transaction, did: str) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.pages import change_in_pages, delete_some
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.model import (
@@ -123,8 +124,10 @@ async def drop(tx: Transaction, proposal_id: MergeProposalId, user_id: UserId) -
 
 async def forget(tx: Transaction, before: Instant) -> int:
     """Delete expired proposals, and those that were merged before an instant."""
-    return await tx.execute(
-        "delete from account_merges where (settled_at is null and expires_at <= :now) or settled_at < :before",
+    return await delete_some(
+        tx,
+        "account_merges",
+        "(settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,
         before=before,
     )
@@ -188,5 +191,4 @@ def _proposal(row: Row) -> MergeProposal:
 
 async def forget_old_proposals(db: Database) -> int:
     """Delete expired proposals and old merge results. Return how many."""
-    async with db.transaction() as tx:
-        return await forget(tx, Instant(tx.now - KEPT_FOR))
+    return await change_in_pages(db, lambda tx: forget(tx, Instant(tx.now - KEPT_FOR)))

@@ -7,6 +7,7 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.expressions import qualified
+from groundwork.database.pages import change_in_pages, delete_some
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.token_hash import hash_token
@@ -254,21 +255,18 @@ async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> No
 
 async def drop_ended(tx: Transaction, before: Instant) -> int:
     """Delete tokens that expired or were revoked before an instant."""
-    return await tx.execute(
-        "delete from api_tokens where expires_at < :before or revoked_at < :before",
-        before=before,
-    )
+    return await delete_some(tx, "api_tokens", "expires_at < :before or revoked_at < :before", before=before)
 
 
 async def forget_requests(tx: Transaction) -> int:
     """Delete idempotency keys that are too old for any client to retry."""
-    return await tx.execute(
-        "delete from idempotency_keys where created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT)
-    )
+    return await delete_some(tx, "idempotency_keys", "created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT))
 
 
 async def forget_old_access(db: Database) -> int:
     """Delete tokens that ended a while ago, and idempotency keys that are too old for any client to retry."""
-    async with db.transaction() as tx:
-        deleted_count = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
-        return deleted_count + await forget_requests(tx)
+
+    async def delete(tx: Transaction) -> int:
+        return await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END)) + await forget_requests(tx)
+
+    return await change_in_pages(db, delete)

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Final
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.pages import ROWS_AT_ONCE, change_in_pages, delete_some
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.chat import log, mirroring, pictures
 from openmeet.domain.chat.model import KEPT_AFTER_DATE, SIGNAL_KEPT, ChatMessageId, LogKind, RoomId
@@ -32,11 +33,7 @@ _EXPIRED: Final = f"""
      order by m.id limit :limit
 """
 
-# A removed message can no longer be restored after this, so its pictures are deleted with its text.
-_RELEASE_PICTURES: Final = """
-    update chat_pictures set message_id = null
-     where message_id in (select r.message_id from chat_removed r where r.until <= :now)
-"""
+_REMOVED_FOR_GOOD: Final = "select message_id from chat_removed where until <= :now order by until limit :limit"
 # This includes messages sent from their own Matrix account before they linked it; these messages have no user id.
 _WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
 MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
@@ -57,6 +54,7 @@ async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
     Matrix events. Return how many messages. ``kept_days`` is the community's limit, whatever hosts chose; 0 means no
     limit.
     """
+    await change_in_pages(db, _delete_earlier_texts)
     forgotten = 0
     for _ in range(_ROUNDS):
         count = await _forget_round(db, kept_days)
@@ -64,6 +62,17 @@ async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
         if count < _ROWS:
             break
     return forgotten
+
+
+async def _delete_earlier_texts(tx: Transaction) -> int:
+    """Delete expired texts of edited and removed messages, at most ``ROWS_AT_ONCE`` of each. Returns how many."""
+    edits = await delete_some(tx, "chat_edits", "until <= :now", now=tx.now)
+    ids = [row["message_id"] for row in await tx.fetch(_REMOVED_FOR_GOOD, now=tx.now, limit=ROWS_AT_ONCE)]
+    if ids:
+        # The message can no longer be restored, so its pictures are deleted with its text.
+        await pictures.release(tx, ids)
+        await tx.execute("delete from chat_removed where message_id in :ids", ids=ids)
+    return edits + len(ids)
 
 
 async def _forget_round(db: Database, kept_days: int) -> int:
@@ -83,11 +92,8 @@ async def _forget_round(db: Database, kept_days: int) -> int:
             limit=_ROWS,
         )
     ids = list(dict.fromkeys(row["id"] for row in (*signals, *expired)))
-    async with db.transaction() as tx:
-        await tx.execute("delete from chat_edits where until <= :now", now=tx.now)
-        await tx.execute(_RELEASE_PICTURES, now=tx.now)
-        await tx.execute("delete from chat_removed where until <= :now", now=tx.now)
-        if ids:
+    if ids:
+        async with db.transaction() as tx:
             await mirroring.redact_expired(tx, ids)
             await tx.execute("delete from chat_messages where id in :ids", ids=ids)
     return len(ids)

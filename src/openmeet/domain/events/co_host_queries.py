@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some, update_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState
@@ -310,12 +311,14 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
     """Erase the e-mail addresses of invitations that ended before an instant. Co-hosts keep their row; unanswered and
     declined invitations by address are deleted.
     """
-    gone = await tx.execute(
-        "delete from event_co_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before",
-        before=before,
+    gone = await delete_some(
+        tx, "event_co_hosts", "user_id is null and coalesce(decided_at, expires_at) <= :before", before=before
     )
-    return gone + await tx.execute(
-        "update event_co_hosts set email = null where email is not null and user_id is not null and decided_at <= :before",
+    return gone + await update_some(
+        tx,
+        "event_co_hosts",
+        "email = null",
+        "email is not null and user_id is not null and decided_at <= :before",
         before=before,
     )
 

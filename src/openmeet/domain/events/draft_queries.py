@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.model import EventId
@@ -67,4 +68,4 @@ async def drop(tx: Transaction, token_hash: bytes) -> None:
 
 
 async def drop_expired(tx: Transaction) -> int:
-    return await tx.execute("delete from event_drafts where expires_at <= :now", now=tx.now)
+    return await delete_some(tx, "event_drafts", "expires_at <= :now", now=tx.now)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.clock import Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Conflict, InvalidForm, PreconditionFailed, Refused, Why, encode_explanation
 from groundwork.isolation import Position, each_due
@@ -266,8 +267,7 @@ def _with_typed(event: Event, typed: rules.Submission) -> Event:
 
 async def forget_expired_drafts(db: Database) -> int:
     """Delete events typed before signing in whose time has expired."""
-    async with db.transaction() as tx:
-        return await draft_queries.drop_expired(tx)
+    return await change_in_pages(db, draft_queries.drop_expired)
 
 
 async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None:

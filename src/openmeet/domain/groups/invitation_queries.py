@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -114,8 +115,10 @@ async def invited_among(reader: Reader, group_id: GroupId, emails: Sequence[str]
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
     """Delete e-mail invitations that expired by this time, including their addresses."""
-    return await tx.execute(
-        "delete from group_invitations where (email is not null or declined_at is not null) and expires_at <= :before",
+    return await delete_some(
+        tx,
+        "group_invitations",
+        "(email is not null or declined_at is not null) and expires_at <= :before",
         before=before,
     )
 

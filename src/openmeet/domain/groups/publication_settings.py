@@ -7,6 +7,7 @@ changes.
 from dataclasses import replace
 from typing import Final
 
+from groundwork.database.pages import last_key
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue_again
@@ -104,7 +105,7 @@ async def move_statements(tx: Transaction, group: Group, kind: PublicationKind, 
     read_next = record_queries.members_named if kind is PublicationKind.ACCEPTANCE else record_queries.events_listed
     ids = await read_next(tx, group.id, after=after, limit=STATEMENTS_AT_ONCE)
     await publication_moves.move_to_user(tx, kind, ids, record_holder_of(group))
-    return ids[-1] if len(ids) == STATEMENTS_AT_ONCE else None
+    return last_key(ids, STATEMENTS_AT_ONCE)
 
 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Reason, Refused, TooMany
@@ -162,8 +163,7 @@ async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | 
 
 async def forget_expired(db: Database) -> int:
     """Delete expired requests and their addresses."""
-    async with db.transaction() as tx:
-        return await queries.forget_expired(tx)
+    return await change_in_pages(db, queries.forget_expired)
 
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
@@ -196,8 +196,11 @@ async def forget_addresses(db: Database, kept_days: int) -> int:
     """
     if not kept_days:
         return 0
-    async with db.transaction() as tx:
+
+    async def forget(tx: Transaction) -> int:
         before = Instant(tx.now - kept_days * DAY)
         forgotten = await guests.forget_addresses(tx, before)
         forgotten += await invitation_queries.forget_addresses(tx, before)
         return forgotten + await co_host_queries.forget_addresses(tx, before)
+
+    return await change_in_pages(db, forget)

@@ -6,6 +6,7 @@ from typing import Final, NewType
 import msgspec
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import EventId
@@ -99,4 +100,4 @@ async def asked_since(reader: Reader, email: str, since: Instant) -> int:
 
 async def forget_expired(tx: Transaction) -> int:
     """Delete expired requests. Unconfirmed addresses are not kept; confirmed ones are stored with their RSVPs."""
-    return await tx.execute("delete from guest_rsvps where expires_at <= :now", now=tx.now)
+    return await delete_some(tx, "guest_rsvps", "expires_at <= :now", now=tx.now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 
@@ -83,9 +84,8 @@ TO_KEEP_ALIVE = """
 
 NOTE_TRIED = "update repository_sessions set updated_at = :now where did in :dids and needs_login = 0"
 
-DELETE_EXPIRED = """
-    delete from repository_sessions
-     where (needs_login = 1 and updated_at <= :over_before) or (kind = 'oauth' and refreshed_at <= :unused_before)
+_IS_EXPIRED = """
+    (needs_login = 1 and updated_at <= :over_before) or (kind = 'oauth' and refreshed_at <= :unused_before)
 """
 
 DELETE = "delete from repository_sessions where did = :did"
@@ -98,7 +98,7 @@ USE_AUTHORIZATION = """
     update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
 """
 # Rows are kept for a day after expiry, to tell an expired sign-in from an unknown one.
-FORGET_AUTHORIZATIONS = "delete from oauth_requests where expires_at <= :before or used_at is not null"
+_IS_OLD_AUTHORIZATION = "expires_at <= :before or used_at is not null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,9 @@ async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) ->
 
 
 async def delete_expired(tx: Transaction, *, over_before: Instant, unused_before: Instant) -> int:
-    return await tx.execute(DELETE_EXPIRED, over_before=over_before, unused_before=unused_before)
+    return await delete_some(
+        tx, "repository_sessions", _IS_EXPIRED, over_before=over_before, unused_before=unused_before
+    )
 
 
 async def delete(tx: Transaction, did: str) -> None:
@@ -242,4 +244,4 @@ async def use_authorization(tx: Transaction, state_hash: bytes) -> bool:
 
 
 async def forget_old_authorizations(tx: Transaction, before: Instant) -> int:
-    return await tx.execute(FORGET_AUTHORIZATIONS, before=before)
+    return await delete_some(tx, "oauth_requests", _IS_OLD_AUTHORIZATION, before=before)

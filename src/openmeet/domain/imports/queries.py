@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.database.transaction import Row as DatabaseRow
 from groundwork.uuid7 import new_id
@@ -97,7 +98,7 @@ async def finish(tx: Transaction, import_id: ImportId, outcome: Mapping[str, Any
 
 
 async def forget_old(tx: Transaction) -> int:
-    return await tx.execute("delete from imports where expires_at <= :now", now=tx.now)
+    return await delete_some(tx, "imports", "expires_at <= :now", now=tx.now)
 
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.pages import change_in_pages, delete_some
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import (
@@ -214,18 +215,23 @@ async def forget_visitors(db: Database) -> int:
     """Delete the addresses of reports that were decided 30 days ago or made a year ago, and visitors' reports that were
     decided a year ago. Returns the number of rows deleted.
     """
-    async with db.transaction() as tx:
-        addresses = await tx.execute(
-            "delete from report_addresses where created_at <= :made_before"
-            " or report_id in (select id from reports where closed_at <= :decided_before)",
+
+    async def delete(tx: Transaction) -> int:
+        addresses = await delete_some(
+            tx,
+            "report_addresses",
+            "created_at <= :made_before or report_id in (select id from reports where closed_at <= :decided_before)",
             made_before=Instant(tx.now - UNDECIDED_ADDRESS_KEPT),
             decided_before=Instant(tx.now - ADDRESS_KEPT),
         )
-        decided = await tx.execute(
-            "delete from reports where reporter_id is null and closed_at <= :decided_before",
+        return addresses + await delete_some(
+            tx,
+            "reports",
+            "reporter_id is null and closed_at <= :decided_before",
             decided_before=Instant(tx.now - VISITORS_REPORT_KEPT),
         )
-    return addresses + decided
+
+    return await change_in_pages(db, delete)
 
 
 async def count_open(reader: Reader) -> int:

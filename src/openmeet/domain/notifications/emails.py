@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.bulk import execute_each
+from groundwork.database.pages import change_in_pages, delete_some
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
@@ -217,7 +218,7 @@ async def notifications_in(reader: Reader, mail_id: str) -> list[Notification]:
 
 async def forget_closed(tx: Transaction, before: Instant) -> int:
     """Delete e-mails that were sent long ago. Their notifications stay."""
-    return await tx.execute("delete from notification_emails where closed_at < :before", before=before)
+    return await delete_some(tx, "notification_emails", "closed_at < :before", before=before)
 
 
 # As long as completed jobs are kept; the contents are not needed after that.
@@ -226,5 +227,4 @@ SENT_MAILS_KEPT = 30 * DAY
 
 async def forget_sent_mails(db: Database) -> int:
     """Delete old assignments of notifications to e-mails. The notifications stay."""
-    async with db.transaction() as tx:
-        return await forget_closed(tx, Instant(tx.now - SENT_MAILS_KEPT))
+    return await change_in_pages(db, lambda tx: forget_closed(tx, Instant(tx.now - SENT_MAILS_KEPT)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
@@ -188,6 +189,4 @@ async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, 
 
 async def drop_departed(tx: Transaction) -> int:
     """Delete follows from and of users whose accounts are gone."""
-    return await tx.execute(
-        f"delete from profile_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
-    )
+    return await delete_some(tx, "profile_followers", f"user_id in ({DEPARTED}) or followed_id in ({DEPARTED})")

@@ -6,6 +6,7 @@ from typing import Final, NewType
 from urllib.parse import parse_qsl
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
@@ -325,4 +326,4 @@ async def drop(tx: Transaction, event_id: EventId) -> None:
 
 async def drop_departed(tx: Transaction) -> int:
     """Delete the searches of users whose accounts are gone."""
-    return await tx.execute(f"delete from saved_searches where user_id in ({DEPARTED})")
+    return await delete_some(tx, "saved_searches", f"user_id in ({DEPARTED})")

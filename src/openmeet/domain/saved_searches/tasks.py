@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Transaction
 from groundwork.isolation import Position, each_due
 from openmeet.domain.events.model import Event, EventId
@@ -67,8 +68,11 @@ async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR
 
 async def forget_departed(db: Database) -> int:
     """Delete follows and searches of users whose accounts are gone. Returns the number of rows."""
-    async with db.transaction() as tx:
+
+    async def delete(tx: Transaction) -> int:
         return await queries.drop_departed(tx) + await profiles.drop_departed(tx)
+
+    return await change_in_pages(db, delete)
 
 
 async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
+from groundwork.database.pages import last_key, run_in_pages
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox import jobs
@@ -126,14 +127,15 @@ def moving_handler(db: Database) -> JobHandler:
         person, _, source = job.subject.partition(" ")
         user_id = UserId(person)
         for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
-            after: str | None = ""
-            while after is not None:
-                async with db.transaction() as tx:
-                    if await _is_obsolete(tx, user_id, Did(source)):
-                        return
-                    after = (await move_some(tx, user_id, Did(source), kind, after)).after
+            await run_in_pages(db, partial(_move_next, user_id=user_id, source=Did(source), kind=kind))
 
     return handle
+
+
+async def _move_next(tx: Transaction, after: str, *, user_id: UserId, source: Did, kind: PublicationKind) -> str | None:
+    if await _is_obsolete(tx, user_id, source):
+        return None
+    return (await move_some(tx, user_id, source, kind, after)).after
 
 
 async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
@@ -157,7 +159,7 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Publica
     ids = [row["subject_id"] for row in rows]
     move_one = _move_event if kind is PublicationKind.EVENT else _move_series
     number = sum([await move_one(tx, user_id, target, one) for one in ids])
-    return Moved(number, ids[-1] if len(ids) == AT_A_TIME else None)
+    return Moved(number, last_key(ids, AT_A_TIME))
 
 
 async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:

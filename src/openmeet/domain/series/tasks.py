@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Transaction
 from groundwork.isolation import Position, due_in_groups
 from openmeet.domain.events import series_dates
@@ -44,8 +45,7 @@ async def complete_dates(db: Database) -> int:
 
 async def forget_undos(db: Database) -> int:
     """Delete expired undo snapshots."""
-    async with db.transaction() as tx:
-        return await undo.forget_expired(tx)
+    return await change_in_pages(db, undo.forget_expired)
 
 
 async def _roll(db: Database, series_ids: Sequence[SeriesId]) -> int:

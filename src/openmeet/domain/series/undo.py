@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from groundwork.clock import MINUTE, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
@@ -188,7 +189,7 @@ async def note_undone(tx: Transaction, undo_id: str) -> None:
 
 
 async def forget_expired(tx: Transaction) -> int:
-    return await tx.execute("delete from event_series_undos where expires_at <= :now", now=tx.now)
+    return await delete_some(tx, "event_series_undos", "expires_at <= :now", now=tx.now)
 
 
 # Long enough to see the result on the page, and short enough that few people have made plans based on it.

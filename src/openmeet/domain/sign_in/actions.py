@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
@@ -271,8 +272,7 @@ def wrong_code(result: CodeResult, *, has_link: bool = False) -> InvalidForm:
 
 async def forget_expired(db: Database) -> int:
     """Delete expired sessions and challenges."""
-    async with db.transaction() as tx:
-        return await queries.drop_expired(tx, Instant(tx.now - HOUR))
+    return await change_in_pages(db, lambda tx: queries.drop_expired(tx, Instant(tx.now - HOUR)))
 
 
 async def change_email(tx: Transaction, key: SigningKey, user_id: UserId, email: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.http.devices import Device
 from openmeet.domain.identities.session_queries import is_at_servers
@@ -304,16 +305,17 @@ async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
-    """Delete expired rows.
+    """Delete expired rows, of each table at most as many as ``delete_some``.
 
     Challenges are kept a little longer, so that a link can say that it has expired. Challenges with unused codes are
     kept as long as they are counted.
     """
-    deleted_count = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
-    deleted_count += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
-    return deleted_count + await tx.execute(
-        "delete from email_challenges where expires_at <= :before"
-        " and (is_mailed = 0 or used_at is not null or created_at <= :counted)",
+    deleted_count = await delete_some(tx, "sessions", "expires_at <= :now", now=tx.now)
+    deleted_count += await delete_some(tx, "email_code_guesses", "resets_at <= :now", now=tx.now)
+    return deleted_count + await delete_some(
+        tx,
+        "email_challenges",
+        "expires_at <= :before and (is_mailed = 0 or used_at is not null or created_at <= :counted)",
         before=challenges_before,
         counted=tx.now - MAILED_WITHIN,
     )

@@ -7,6 +7,7 @@ of that row and keeps its RSVPs. An address belongs to a person or to a guest, n
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.pages import update_some
 from groundwork.database.row_lock import wait_for_turn
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict
@@ -88,9 +89,12 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
     RSVPs and names are kept. For an event without a date, the time of the RSVP counts.
     """
-    return await tx.execute(
+    return await update_some(
+        tx,
+        "guests",
+        "email = null, language = null",
         """
-        update guests set email = null, language = null where email is not null and created_at <= :before and not exists (
+        email is not null and created_at <= :before and not exists (
           select 1 from attendances a join events e on e.id = a.event_id
            where a.user_id = guests.user_id and coalesce(e.ends_at, e.starts_at, a.answered_at) > :before)
         """,

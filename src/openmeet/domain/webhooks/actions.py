@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.jobs import enqueue, enqueue_many
@@ -177,5 +178,4 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 async def forget_old_deliveries(db: Database) -> int:
     """Delete deliveries that were completed a month ago or earlier."""
-    async with db.transaction() as tx:
-        return await queries.forget(tx, Instant(tx.now - KEPT))
+    return await change_in_pages(db, lambda tx: queries.forget(tx, Instant(tx.now - KEPT)))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, decode_explanation, encode_explanation
 from openmeet.domain.paging import ALL_ROWS, Page
@@ -267,7 +268,7 @@ async def send_again(tx: Transaction, delivery_id: DeliveryId) -> WebhookDeliver
 
 
 async def forget(tx: Transaction, before: Instant) -> int:
-    return await tx.execute("delete from webhook_deliveries where settled_at < :before", before=before)
+    return await delete_some(tx, "webhook_deliveries", "settled_at < :before", before=before)
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.network.records.seen import RecordState
 
@@ -191,7 +192,7 @@ async def newest(reader: Reader, limit: int = 50) -> list[StoredDiscrepancy]:
 
 async def forget_old(tx: Transaction) -> int:
     """Delete discrepancies that were repaired long ago."""
-    return await tx.execute("delete from discrepancies where repaired_at < :before", before=tx.now - KEPT_FOR)
+    return await delete_some(tx, "discrepancies", "repaired_at < :before", before=tx.now - KEPT_FOR)
 
 
 async def erase_of(tx: Transaction, did: str) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_each
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import (
     ForeignKeyViolated,
     Reader,
@@ -122,9 +123,7 @@ _NAMED: Final = """
     select p.did, p.step, r.subject_uri from quarantined_records p left join records r on r.uri = p.uri
      where p.uri in :uris order by p.uri
 """
-_DELETE_OBSOLETE: Final = f"""
-    delete from quarantined_records where uri in (select p.uri from quarantined_records p where {_IS_OBSOLETE})
-"""
+_OBSOLETE: Final = f"uri in (select p.uri from quarantined_records p where {_IS_OBSOLETE})"
 
 
 def is_of_record(failure: Exception) -> bool:
@@ -216,7 +215,7 @@ async def remove(tx: Transaction, uris: Sequence[str]) -> None:
 
 async def delete_obsolete(tx: Transaction) -> int:
     """Delete failures that newer messages have resolved and that are no longer shown; return their number."""
-    return await tx.execute(_DELETE_OBSOLETE)
+    return await delete_some(tx, "quarantined_records", _OBSOLETE)
 
 
 async def erase_of(tx: Transaction, did: str) -> None:

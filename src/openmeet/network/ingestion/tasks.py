@@ -8,7 +8,8 @@ resolved, each pause is twice as long as the one before, up to a month.
 from typing import Final
 
 from groundwork.clock import DAY
-from groundwork.database.transaction import Database
+from groundwork.database.pages import change_in_pages
+from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.outbox.kinds import JobKind
@@ -53,5 +54,8 @@ async def forget_discrepancies(db: Database) -> int:
     """Delete discrepancies that were repaired long ago, and quarantined records that were superseded; return their
     number.
     """
-    async with db.transaction() as tx:
+
+    async def delete(tx: Transaction) -> int:
         return await discrepancies.forget_old(tx) + await quarantine.delete_obsolete(tx)
+
+    return await change_in_pages(db, delete)

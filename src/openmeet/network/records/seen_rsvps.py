@@ -14,6 +14,7 @@ from typing import TypeVar
 from groundwork.clock import DAY
 from groundwork.database.bulk import fetch_each
 from groundwork.database.expressions import qualified
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import encode_explanation
 from openmeet.network.records.collections import RSVPS
@@ -91,8 +92,8 @@ COUNT_AWAITING = """
 
 # A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
 # event waits as long as the event exists.
-EXPIRE_AWAITING = """
-    delete from records where state = 'awaits_event' and first_seen_at < :before
+_WAITED_TOO_LONG = """
+    state = 'awaits_event' and first_seen_at < :before
        and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
        and not exists (select 1 from superseded_records f join events e on e.id = f.subject_id
                         where f.uri = records.subject_uri and f.kind = 'event' and e.deleted_at is null)
@@ -241,8 +242,8 @@ async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[tuple[str,
 
 
 async def expire_awaiting(tx: Transaction) -> int:
-    """Delete RSVPs whose event did not arrive in time; return their number."""
-    return await tx.execute(EXPIRE_AWAITING, before=tx.now - LONGEST_WAIT_FOR_EVENT)
+    """Delete RSVPs whose event did not arrive in time, at most as many as ``delete_some``; return their number."""
+    return await delete_some(tx, "records", _WAITED_TOO_LONG, before=tx.now - LONGEST_WAIT_FOR_EVENT)
 
 
 async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from at_network.circuits import Circuit, Circuits, CircuitState
 from groundwork.clock import DAY, Instant
+from groundwork.database.pages import delete_some
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import decode_explanation, encode_explanation
 
@@ -28,7 +29,6 @@ CLOSE = "delete from circuit_breakers where service = :service"
 
 # How long a breaker is stored after its pause ended, if no program has called the server since.
 KEPT_FOR = 7 * DAY
-FORGET_OLD = "delete from circuit_breakers where open_until < :before"
 
 
 async def known(reader: Reader) -> list[Circuit]:
@@ -89,4 +89,4 @@ def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]
 
 async def forget_old(tx: Transaction) -> int:
     """Delete breakers whose servers were not called for ``KEPT_FOR``; return their number."""
-    return await tx.execute(FORGET_OLD, before=tx.now - KEPT_FOR)
+    return await delete_some(tx, "circuit_breakers", "open_until < :before", before=tx.now - KEPT_FOR)

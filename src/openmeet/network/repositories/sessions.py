@@ -22,6 +22,7 @@ from at_network.bearer_session import BearerTokens, create_session, delete_sessi
 from at_network.oauth_client import INVALID_GRANT
 from at_protocol.crypto import p256
 from groundwork.clock import DAY, SECOND, Instant
+from groundwork.database.pages import change_in_pages
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure, NotFound, NotSignedIn, RemoteSlow, Unavailable
 from groundwork.sealing import CannotUnseal
@@ -370,11 +371,14 @@ async def keep_alive(db: Database, network: NetworkClients) -> int:
 
 async def delete_expired(db: Database) -> int:
     """Delete sessions that are no longer usable, and sign-ins that nobody finished."""
-    async with db.transaction() as tx:
-        deleted_count = await session_queries.delete_expired(
-            tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
-        )
-        return deleted_count + await session_queries.forget_old_authorizations(tx, Instant(tx.now - DAY))
+    return await change_in_pages(db, _delete_some_expired)
+
+
+async def _delete_some_expired(tx: Transaction) -> int:
+    deleted_count = await session_queries.delete_expired(
+        tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
+    )
+    return deleted_count + await session_queries.forget_old_authorizations(tx, Instant(tx.now - DAY))
 
 
 async def _try_refresh(db: Database, network: NetworkClients, did: str) -> bool:
