@@ -138,7 +138,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         ),
         JobKind.FETCH_SUBJECT: one_job_per_call(subject_handler(db, network, context, count_unknown, spend_on_server)),
         JobKind.GAINED_ACCESS: one_job_per_call(gained_access_handler(db)),
-        JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db)),
+        JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.BLOCKED_PERSON: one_job_per_call(blocked_person_handler(db), jobs_per_lease=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_job_per_call(record_handler(db, network, context, spend_on_proof)),

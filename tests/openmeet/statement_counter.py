@@ -81,6 +81,11 @@ class CountingDatabase:
         return max(one.statements for one in self.transactions)
 
     @property
+    def most_read(self) -> int:
+        """The largest number of rows that one transaction read."""
+        return max(one.rows for one in self.transactions)
+
+    @property
     def most_changed(self) -> int:
         """The largest number of rows that one transaction changed."""
         return max(one.changed for one in self.transactions)

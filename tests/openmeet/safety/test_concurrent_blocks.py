@@ -143,7 +143,8 @@ async def _banned_while(db: Database, begin_work: Begin, at: int, *, is_ban_firs
         await run(db, work)
 
     first, second = (ban, act) if is_ban_first else (act, ban)
-    is_paused = await run_actions_interleaved(db, first, second, at)
+    # The job polls while the work holds locks.
+    is_paused = await run_actions_interleaved(db, first, second, at, waits_without_lock=not is_ban_first)
     assert not await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
 

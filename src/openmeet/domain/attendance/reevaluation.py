@@ -84,15 +84,8 @@ _EVENTS_OF_FORMER_GROUPS = f"""
      where a.user_id = :user_id
        and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ({roles_sql(FORMER_ROLES)})
             or a.status = 'invited' and m.role = '{GroupRole.BANNED}')
-       and e.deleted_at is null and {is_not_over("e")}
-     order by a.event_id
-"""
-
-_LOCK_EVENTS_OF_FORMER_GROUPS: Final = f"""
-    select id from events
-     where group_id in (select group_id from group_members where user_id = :user_id and role in ({roles_sql(FORMER_ROLES)}))
-       and deleted_at is null and {is_not_over("events")} order by id
-       for no key update
+       and e.deleted_at is null and {is_not_over("e")} and a.event_id > :after
+     order by a.event_id limit :limit
 """
 
 # The handler of the job determines which of these people have RSVPs.
@@ -115,16 +108,11 @@ async def enqueue_former_members_of_group(tx: Transaction, group_id: str) -> Non
     await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, group_id=group_id)
 
 
-async def lock_events_of_former_groups(tx: Transaction, user_id: UserId) -> list[EventId]:
-    """Lock the upcoming events of groups that this person has left or was banned from. Return those to which they have
-    an open RSVP, in id order.
-
-    This waits for replies that read the person's role before it changed: they hold the lock of the event until they are
-    saved. SQLite has a single writer and needs no lock.
+async def events_of_former_groups(reader: Reader, after: str, limit: int, *, user_id: UserId) -> list[EventId]:
+    """The upcoming events of groups that this person has left or was banned from, to which they have an open RSVP. In id
+    order, starting after ``after``.
     """
-    if tx.engine == "postgresql":
-        await tx.fetch(_LOCK_EVENTS_OF_FORMER_GROUPS, user_id=user_id, now=tx.now)
-    rows = await tx.fetch(_EVENTS_OF_FORMER_GROUPS, user_id=user_id, now=tx.now)
+    rows = await reader.fetch(_EVENTS_OF_FORMER_GROUPS, user_id=user_id, now=reader.now, after=after, limit=limit)
     return [EventId(row["event_id"]) for row in rows]
 
 

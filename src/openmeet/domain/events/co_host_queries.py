@@ -1,9 +1,10 @@
 """SQL for co-hosts."""
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.pages import delete_some, update_some
+from groundwork.database.pages import delete_some, last_key, update_some
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState
@@ -237,16 +238,32 @@ async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state:
     )
 
 
-async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
-    """End a person's co-hosting and invitations in groups that they are banned from."""
+# Events whose co-hosts are changed in one transaction.
+EVENTS_AT_ONCE: Final = 500
+
+
+async def end_where_banned(tx: Transaction, after: str, *, user_id: UserId) -> str | None:
+    """End a person's co-hosting of the next events, after this one, of groups that they are banned from, and their
+    invitations to co-host. Returns the last event if there may be more.
+    """
+    rows = await tx.fetch(
+        "select h.event_id from event_co_hosts h join events e on e.id = h.event_id"
+        " join group_members m on m.group_id = e.group_id and m.user_id = h.user_id"
+        f" where h.user_id = :user_id and h.state in ('invited', 'accepted') and m.role = '{GroupRole.BANNED}'"
+        " and h.event_id > :after order by h.event_id limit :limit",
+        user_id=user_id,
+        after=after,
+        limit=EVENTS_AT_ONCE,
+    )
+    event_ids = [row["event_id"] for row in rows]
     await tx.execute(
-        "update event_co_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
-        " and state in ('invited', 'accepted') and exists (select 1 from events e"
-        " join group_members m on m.group_id = e.group_id and m.user_id = event_co_hosts.user_id"
-        f" where e.id = event_co_hosts.event_id and m.role = '{GroupRole.BANNED}')",
+        "update event_co_hosts set state = 'removed', decided_at = :now"
+        " where user_id = :user_id and event_id in :event_ids and state in ('invited', 'accepted')",
         now=tx.now,
         user_id=user_id,
+        event_ids=event_ids,
     )
+    return last_key(event_ids, EVENTS_AT_ONCE)
 
 
 async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:

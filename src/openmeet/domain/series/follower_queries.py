@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.attendance.notify import FanOutProgress, SqlPart
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups.model import INSIDE, GroupRole
+from openmeet.domain.groups.model import FORMER_ROLES, INSIDE, GroupRole, roles_sql
 from openmeet.domain.series.model import Follower, Series, SeriesId, StandingRsvp
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -241,14 +241,18 @@ async def put_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserI
     )
 
 
-async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """End a standing RSVP. Returns whether there was one."""
-    gone = await tx.execute(
-        "delete from event_series_standing_rsvps where series_id = :series_id and user_id = :user_id",
-        series_id=series_id,
+async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
+    """End a standing RSVP if there is one."""
+    await end_standing_rsvps(tx, [series_id], user_id)
+
+
+async def end_standing_rsvps(tx: Transaction, series_ids: Sequence[SeriesId], user_id: UserId) -> None:
+    """End a person's standing RSVPs to these series."""
+    await tx.execute(
+        "delete from event_series_standing_rsvps where series_id in :series_ids and user_id = :user_id",
+        series_ids=list(series_ids),
         user_id=user_id,
     )
-    return gone == 1
 
 
 async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
@@ -273,16 +277,37 @@ def takes_part_in_series_of(host: str, person: str) -> str:
     )
 
 
-async def leave_series_where_banned(tx: Transaction, user_id: UserId) -> None:
-    """End the person's standing RSVPs to series of groups that have banned them, and make them stop following these
-    series.
+_OF_FORMER_GROUPS: Final = f"""
+    select s.id from event_series s
+      join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role in ({roles_sql(FORMER_ROLES)})
+     where s.id > :after and s.id in (
+           select series_id from event_series_standing_rsvps where user_id = :user_id
+            union select series_id from event_series_followers where user_id = :user_id
+            union select series_id from event_series_offers where to_user_id = :user_id)
+     order by s.id limit :limit
+"""
+
+
+async def series_of_former_groups(reader: Reader, user_id: UserId, *, after: str, limit: int) -> list[SeriesId]:
+    """The series of groups that this person has left or was banned from which they follow, have a standing RSVP to or are
+    offered. In id order, starting after ``after``.
+    """
+    rows = await reader.fetch(_OF_FORMER_GROUPS, user_id=user_id, after=after, limit=limit)
+    return [SeriesId(row["id"]) for row in rows]
+
+
+async def leave_series_where_banned(tx: Transaction, user_id: UserId, series_ids: Sequence[SeriesId]) -> None:
+    """End the person's standing RSVPs to those of these series whose groups have banned them, and make them stop following
+    these series.
     """
     for table in _TIES:
         await tx.execute(
-            f"delete from {table} where user_id = :user_id and series_id in (select s.id from event_series s"
+            f"delete from {table} where user_id = :user_id and series_id in :series_ids"
+            " and series_id in (select s.id from event_series s"
             f" join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role = '{GroupRole.BANNED}'"
             " where s.user_id <> :user_id)",
             user_id=user_id,
+            series_ids=list(series_ids),
         )
 
 

@@ -125,13 +125,15 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
     return _offer_of(row)
 
 
-async def end_offers_in_left_groups(tx: Transaction, user_id: UserId) -> None:
-    """End offers to a person of series in groups that they have left."""
+async def end_offers_in_left_groups(tx: Transaction, user_id: UserId, series_ids: Sequence[SeriesId]) -> None:
+    """End offers to a person of those of these series that are in groups that they have left."""
     await tx.execute(
-        "delete from event_series_offers where to_user_id = :user_id and exists (select 1 from event_series s"
+        "delete from event_series_offers where to_user_id = :user_id and series_id in :series_ids"
+        " and exists (select 1 from event_series s"
         " join group_members m on m.group_id = s.group_id and m.user_id = event_series_offers.to_user_id"
         f" where s.id = event_series_offers.series_id and m.role in ({roles_sql(FORMER_ROLES)}))",
         user_id=user_id,
+        series_ids=list(series_ids),
     )
 
 

@@ -6,12 +6,14 @@ is in ``emails.series_confirmation``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_together
-from groundwork.database.row_lock import lock_rows
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.database.pages import keys_in_pages, last_key, run_in_pages
+from groundwork.database.row_lock import wait_for_lockers
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
@@ -32,7 +34,6 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.groups.model import FORMER_ROLES, roles_sql
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
@@ -208,16 +209,10 @@ async def _enqueue_email(
         await execute_together(tx, [job])
 
 
-_GOING_NO_MORE = f"""
-    select s.id from event_series_standing_rsvps a
-      join event_series s on s.id = a.series_id
-      join group_members m on m.group_id = s.group_id and m.user_id = a.user_id
-     where a.user_id = :user_id and m.role in ({roles_sql(FORMER_ROLES)}) order by s.id
-"""
-
-_LEFT_GROUPS: Final = (
-    f"select group_id from group_members where user_id = :user_id and role in ({roles_sql(FORMER_ROLES)})"
-)
+# Tables of what people answer. Replies hold a lock on one of their rows.
+_LOCKED_BY_REPLIES: Final = ("event_series", "events")
+# Series that are locked in one transaction.
+SERIES_AT_ONCE: Final = 25
 
 
 def left_group_handler(db: Database) -> JobHandler:
@@ -235,32 +230,34 @@ async def end_rsvps(db: Database, user_id: UserId) -> int:
     """End the RSVPs of somebody who left a group or was banned from it, and offers of series to them. Return the number of
     RSVPs.
 
-    Uses one transaction per series and event, because others may be waiting for their locks.
+    A group can have very many series and events, so their locks are not taken. Instead, this first waits for replies that
+    read the person's role before it changed: they hold the lock of a series or event until they are saved.
     """
-    async with db.transaction() as tx:
-        # Replies to a series that read the person's role before it changed hold its lock until they are saved.
-        left = await tx.fetch(_LEFT_GROUPS, user_id=user_id)
-        await lock_rows(tx, "event_series", "group_id", [row["group_id"] for row in left])
-        # First end co-hosting: hosts can always see the event and would keep their RSVP.
-        await co_host_queries.end_where_banned(tx, user_id)
-        await ownership.end_offers_in_left_groups(tx, user_id)
-        await follower_queries.leave_series_where_banned(tx, user_id)
-        series_ids = await _going(tx, user_id)
-    for series_id in series_ids:
-        async with db.transaction() as tx:
-            await _end_standing_rsvp(tx, series_id, user_id)
+    for table in _LOCKED_BY_REPLIES:
+        await wait_for_lockers(db, table)
+    # First end co-hosting: hosts can always see the event and would keep their RSVP.
+    await run_in_pages(db, partial(co_host_queries.end_where_banned, user_id=user_id))
+    await run_in_pages(db, partial(_leave_series, user_id=user_id))
     # After the standing RSVPs have ended, so that they do not answer dates stored later.
-    async with db.transaction() as tx:
-        event_ids = await reevaluation.lock_events_of_former_groups(tx, user_id)
     ended = 0
-    for event_id in event_ids:
+    async for event_id in keys_in_pages(db, partial(reevaluation.events_of_former_groups, user_id=user_id)):
+        # One transaction each, because others may be waiting for the lock.
         async with db.transaction() as tx:
             ended += await reevaluation.end_rsvp_of_former_member(tx, event_id, user_id)
     return ended
 
 
-async def _going(reader: Reader, user_id: UserId) -> list[SeriesId]:
-    return [SeriesId(row["id"]) for row in await reader.fetch(_GOING_NO_MORE, user_id=user_id)]
+async def _leave_series(tx: Transaction, after: str, *, user_id: UserId) -> str | None:
+    """End what ties the person to the next series of groups that they have left: the offer of the series, the standing
+    RSVP if they can no longer see it, and after a ban also following it.
+    """
+    ids = await follower_queries.series_of_former_groups(tx, user_id, after=after, limit=SERIES_AT_ONCE)
+    locked = await queries.lock_each(tx, ids)
+    await ownership.end_offers_in_left_groups(tx, user_id, ids)
+    await follower_queries.leave_series_where_banned(tx, user_id, ids)
+    seen = {one.id for one in await visibility.seen(tx, locked, user_id)}
+    await follower_queries.end_standing_rsvps(tx, [one for one in ids if one not in seen], user_id)
+    return last_key(ids, SERIES_AT_ONCE)
 
 
 async def end_of_departed(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
@@ -268,9 +265,3 @@ async def end_of_departed(tx: Transaction, series_id: SeriesId, user_id: UserId)
     # Answers to new dates hold this lock.
     await queries.lock(tx, series_id)
     await follower_queries.end_standing_rsvp(tx, series_id, user_id)
-
-
-async def _end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserId) -> None:
-    series = await queries.lock(tx, series_id)
-    if series is not None and not await visibility.may_see(tx, series, user_id):
-        await follower_queries.end_standing_rsvp(tx, series_id, user_id)
