@@ -1,9 +1,15 @@
 """Deleted data is erased after its retention period and not before; on both engines."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from itertools import pairwise
+from typing import cast
+
 import pytest
 
 from groundwork.clock import DAY, HandClock, Instant
-from groundwork.database.transaction import Database, Engine
+from groundwork.database import pages
+from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
@@ -29,6 +35,7 @@ from tests.openmeet.chat.rooms import room_of, send_text, subject_of_event
 from tests.openmeet.database_snapshot import rows_of_all_tables
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.statement_counter import CountingDatabase
 
 TIMES = RetentionTimes(30, 90)
 ASKED = RegistrationSettings(max_party=3, asks_names=True, questions=(RegistrationQuestion("q1", "Diet?"),))
@@ -158,6 +165,62 @@ async def test_a_deleted_series_and_group_lose_their_texts(db: Database, engine:
         assert (await series_queries.by_id(reader, practice.id)).deleted_at is not None
         assert (await group_queries.by_id(reader, choir.id)).deleted_at is not None
         assert await event_queries.by_slug(reader, practice.slug) is None
+
+
+class Watched(CountingDatabase):
+    """A database that counts the messages that are left at the end of each transaction."""
+
+    def __init__(self, db: Database, *, fails_in: int | None = None) -> None:
+        super().__init__(db, fails_in=fails_in)
+        self.left: list[int] = []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with super().transaction() as tx:
+            yield tx
+            row = await tx.fetch_one("select count(*) as n from chat_messages")
+            self.left.append(0 if row is None else row["n"])
+
+
+@pytest.mark.parametrize("kind", [SubjectKind.EVENT, SubjectKind.SERIES, SubjectKind.GROUP])
+async def test_a_long_conversation_is_deleted_in_several_transactions(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, kind: SubjectKind
+) -> None:
+    """Also if the task fails in between."""
+    monkeypatch.setattr(pages, "ROWS_AT_ONCE", 3)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        match kind:
+            case SubjectKind.EVENT:
+                tea = await event_by(tx, ana)
+                room = await room_of(tx, ana, subject_of_event(tea))
+            case SubjectKind.SERIES:
+                practice = await series.create(tx, ana, Content("Practice"), weekly())
+                room = await room_of(tx, ana, RoomSubject(kind, practice.id), RoomKind.SERIES)
+            case SubjectKind.GROUP:
+                choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
+                room = await room_of(tx, ana, RoomSubject(kind, choir.id), RoomKind.CHANNEL)
+        for _ in range(8):
+            await send_text(tx, ana, room)
+    async with db.transaction() as tx:
+        match kind:
+            case SubjectKind.EVENT:
+                await events.delete(tx, ana, tea.slug)
+            case SubjectKind.SERIES:
+                await series.delete(tx, await series_queries.lock(tx, practice.id), keeps_events=False)
+            case SubjectKind.GROUP:
+                await groups.delete(tx, ana, choir.slug)
+    clock.turn(31 * DAY)
+    left = [8]
+    for fails_in in (2, None):
+        watched = Watched(db, fails_in=fails_in)
+        with nullcontext() if fails_in is None else pytest.raises(ConnectionError):
+            await purge_expired(cast("Database", watched), TIMES)
+        left += watched.left
+    assert max(before - after for before, after in pairwise(left)) == 3
+    assert left[-1] == 0
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from chat_rooms") == []
 
 
 async def test_lists_of_people_are_deleted_after_the_event(db: Database, clock: HandClock) -> None:

@@ -12,7 +12,6 @@ from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.deletion import MESSAGES_OF, ON_MESSAGES, empty_messages
 from openmeet.domain.erasure import retention
 from openmeet.domain.erasure.actions import revoke_programs
-from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
@@ -50,11 +49,11 @@ _EMPTY_USER: Final = """
 """
 # Subjects that the person alone hosted or owned. Groups with other members were handed over.
 _EMPTIED: Final = (
-    ("events", _OWN_EVENTS, retention.empty_events),
-    ("event_series", _SERIES_LEFT, retention.empty_series),
-    ("groups", _GROUPS_LEFT, retention.empty_groups),
+    ("events", _OWN_EVENTS, retention.EMPTYING_EVENTS),
+    ("event_series", _SERIES_LEFT, retention.EMPTYING_SERIES),
+    ("groups", _GROUPS_LEFT, retention.EMPTYING_GROUPS),
 )
-# A transaction may stay open for two seconds. The answers to an event are deleted along with it.
+# A transaction may stay open for two seconds.
 _AT_A_TIME: Final = 50
 # Tables whose rows are found by part of a text, which no index supports, with their primary keys. They are scanned from
 # beginning to end, one slice per transaction.
@@ -126,20 +125,21 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
         await revoke_programs(tx, user_id)
     async with db.transaction() as tx:
         await group_ownership.remove_person(tx, user_id)
-    for name, emptied, empty in _EMPTIED:
-        number = _AT_A_TIME
-        while number == _AT_A_TIME:
+    for name, emptied, emptying in _EMPTIED:
+        while True:
             async with db.transaction() as tx:
                 ids = [row["id"] for row in await tx.fetch(emptied, id=user_id, limit=_AT_A_TIME)]
-                number = len(ids)
-                if ids:
-                    deletion_sql = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
-                    await tx.execute(deletion_sql, ids=ids, now=tx.now)
-                    if name == "events":
-                        # Other people's RSVP records refer to the event's record, which is deleted too.
-                        await make_rsvp_records_due(tx, [EventId(one) for one in ids])
-                    await empty(tx, ids)
-            deleted[name] += number
+                if not ids:
+                    break
+                deletion_sql = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
+                await tx.execute(deletion_sql, ids=ids, now=tx.now)
+                if name == "events":
+                    # Other people's RSVP records refer to the event's record, which is deleted too.
+                    await make_rsvp_records_due(tx, ids)
+            await retention.empty_dependents(db, emptying, ids)
+            async with db.transaction() as tx:
+                await emptying.empty(tx, ids)
+            deleted[name] += len(ids)
     number = _AT_A_TIME
     while number == _AT_A_TIME:
         async with db.transaction() as tx:

@@ -3,16 +3,18 @@ retention time.
 
 Rows stay if others refer to them, for example an answer to its event or a log entry to its group. The slug of an
 emptied row is set to its id, which marks it as emptied. Each transaction handles only a few rows, so that nobody has to
-wait for it.
+wait for it: what many people wrote about deleted content is deleted first, in pages.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.deleted_pages import discard_deleted
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.pages import change_in_pages, delete_some, update_some
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.events.queries import BLANK, SET_BLANK
@@ -25,8 +27,24 @@ from openmeet.domain.users.model import UserId
 BATCH: Final = 200
 WORD_INDEXES: Final = ("search_index", "search_chat_index")
 
-# Empties the rows with these ids.
-Emptying = Callable[[Transaction, list[str]], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Dependents:
+    """Rows about deleted content, of which there can be any number. ``condition`` has the parameter ``ids`` and finds
+    those that are left. Without ``changes`` (``column = value, …``) they are deleted.
+    """
+
+    table: str
+    condition: str
+    changes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """How rows are emptied: first their ``dependents`` in pages, then the rows with these ids and what is left."""
+
+    empty: Callable[[Transaction, list[str]], Awaitable[None]]
+    dependents: tuple[Dependents, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +76,7 @@ EMPTY_RECORDS: Final = """
     update publications set chosen_body = null, base_body = null, edits = null, merged = null
      where kind = :kind and subject_id in :ids and state in ('retracted', 'withheld')
 """
-EMPTY_ANSWERS_OF: Final = """
-    update attendances set guest_names = '[]', replies = '{}', reply_words = '{}'
-     where event_id in :ids and (guest_names <> '[]' or replies <> '{}' or reply_words <> '{}')
-"""
+_BLANK_ANSWER: Final = "guest_names = '[]', replies = '{}', reply_words = '{}'"
 
 SERIES_TO_PURGE: Final = """
     select id from event_series where slug <> id and deleted_at < :before order by id limit :limit
@@ -107,10 +122,7 @@ OLD_INVITED: Final = f"""
      where {_INVITED} and coalesce(e.over_at, a.answered_at) < :before order by a.id limit :limit
 """
 EMPTY_INVITED: Final = f"update attendances set invited_as = '{REMOVED_ADDRESS}' where id in :ids"
-EMPTY_INVITED_TO: Final = (
-    f"update attendances set invited_as = '{REMOVED_ADDRESS}' where event_id in :ids and {_INVITED}"
-)
-EMPTY_ANSWERS: Final = "update attendances set guest_names = '[]', replies = '{}', reply_words = '{}' where id in :ids"
+EMPTY_ANSWERS: Final = f"update attendances set {_BLANK_ANSWER} where id in :ids"
 
 # Names of people without an account, long after all events that they answered are over. Their addresses and languages
 # have a different retention time (``users.guests``).
@@ -131,7 +143,7 @@ OLD_CONTACTS: Final = """
      order by c.id limit :limit
 """
 OLD_NAMES: Final = """
-    delete from imported_names where created_at < :before and not exists (
+    created_at < :before and not exists (
            select 1 from events e where imported_names.what = 'guests' and e.id = imported_names.target
               and coalesce(e.over_at, imported_names.created_at) >= :before)
 """
@@ -139,7 +151,7 @@ OLD_NAMES: Final = """
 
 # No one is invited to an event that is over.
 OLD_DECLINED: Final = """
-    delete from declined_addresses where exists (
+    exists (
            select 1 from events e where e.id = declined_addresses.subject_id and e.over_at < :before)
 """
 
@@ -148,9 +160,9 @@ async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
     """Empty everything whose retention time has passed. Return how many rows of each kind."""
     counts: dict[str, int] = {}
     purges: list[tuple[str, int, str, Emptying]] = [
-        ("events", times.deleted_days, EVENTS_TO_PURGE, empty_events),
-        ("series", times.deleted_days, SERIES_TO_PURGE, empty_series),
-        ("groups", times.deleted_days, GROUPS_TO_PURGE, empty_groups),
+        ("events", times.deleted_days, EVENTS_TO_PURGE, EMPTYING_EVENTS),
+        ("series", times.deleted_days, SERIES_TO_PURGE, EMPTYING_SERIES),
+        ("groups", times.deleted_days, GROUPS_TO_PURGE, EMPTYING_GROUPS),
         ("withdrawn_answers", times.deleted_days, DECLINED_ANSWERS, _by(EMPTY_ANSWERS)),
         ("answers", times.answers_days, OLD_ANSWERS, _by(EMPTY_ANSWERS)),
         ("invited", times.answers_days, OLD_INVITED, _by(EMPTY_INVITED)),
@@ -161,75 +173,139 @@ async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
         if days:
             counts[name] = await _in_batches(db, days, expired, empty)
     if times.answers_days:
-        async with db.transaction() as tx:
-            before = Instant(tx.now - times.answers_days * DAY)
-            await tx.execute(OLD_NAMES, before=before)
-            await tx.execute(OLD_DECLINED, before=before)
+        await change_in_pages(db, partial(_delete_names_and_addresses, days=times.answers_days))
     if any(counts.values()):
         await discard_deleted(db, WORD_INDEXES)
         log.info("retention.purged", **counts)
     return counts
 
 
-async def _in_batches(db: Database, days: int, expired: str, empty: Emptying) -> int:
+async def _in_batches(db: Database, days: int, expired: str, emptying: Emptying) -> int:
     """Empty all rows that the query ``expired`` selects. Returns how many."""
+
+    async def expired_now(reader: Reader) -> list[str]:
+        rows = await reader.fetch(expired, before=Instant(reader.now - days * DAY), limit=BATCH)
+        return [row["id"] for row in rows]
+
     total = 0
     while True:
+        async with db.reader() as reader:
+            found = await expired_now(reader)
+        await empty_dependents(db, emptying, found)
         async with db.transaction() as tx:
-            rows = await tx.fetch(expired, before=Instant(tx.now - days * DAY), limit=BATCH)
-            if rows:
-                await empty(tx, [row["id"] for row in rows])
-        total += len(rows)
-        if len(rows) < BATCH:
+            ids = [one for one in await expired_now(tx) if one in found]
+            if ids:
+                await emptying.empty(tx, ids)
+        total += len(ids)
+        if len(found) < BATCH:
             return total
+
+
+async def empty_dependents(db: Database, emptying: Emptying, ids: Sequence[str]) -> None:
+    """Empty or delete the dependents of these rows, which are deleted."""
+    if ids:
+        for one in emptying.dependents:
+            await change_in_pages(db, partial(_empty_some, dependents=one, ids=list(ids)))
+
+
+async def _empty_some(tx: Transaction, *, dependents: Dependents, ids: list[str]) -> int:
+    if dependents.changes:
+        return await update_some(tx, dependents.table, dependents.changes, dependents.condition, ids=ids)
+    return await delete_some(tx, dependents.table, dependents.condition, ids=ids)
+
+
+async def _empty_rest(tx: Transaction, all_dependents: Sequence[Dependents], ids: list[str]) -> None:
+    """Empty the dependents that were added since ``empty_dependents``."""
+    for one in all_dependents:
+        change = f"update {one.table} set {one.changes}" if one.changes else f"delete from {one.table}"
+        await tx.execute(f"{change} where {one.condition}", ids=ids)
+
+
+def _in_rooms(condition: str) -> tuple[Dependents, ...]:
+    """What was written and read in the chats that satisfy this condition. Deleting a room also deletes it."""
+    in_room = f"room_id in (select chat_rooms.id from chat_rooms where {condition})"
+    return tuple(Dependents(table, in_room) for table in ("chat_messages", "chat_log", "chat_readers"))
+
+
+async def _delete_names_and_addresses(tx: Transaction, *, days: int) -> int:
+    before = Instant(tx.now - days * DAY)
+    deleted = await delete_some(tx, "imported_names", OLD_NAMES, before=before)
+    return deleted + await delete_some(tx, "declined_addresses", OLD_DECLINED, before=before)
 
 
 def _by(statement: str) -> Emptying:
     async def empty(tx: Transaction, ids: list[str]) -> None:
         await tx.execute(statement, ids=ids)
 
-    return empty
+    return Emptying(empty)
+
+
+# Notifications can contain text of the event: a host's message, or the earlier place.
+_NOTIFICATIONS: Final = Dependents("notifications", "subject_id in :ids")
+_EVENT_DEPENDENTS: Final = (
+    *_in_rooms("event_id in :ids"),
+    Dependents(
+        "attendances",
+        "event_id in :ids and (guest_names <> '[]' or replies <> '{}' or reply_words <> '{}')",
+        _BLANK_ANSWER,
+    ),
+    Dependents("attendances", f"event_id in :ids and {_INVITED}", f"invited_as = '{REMOVED_ADDRESS}'"),
+    Dependents("imported_contacts", "what = 'guests' and target in :ids"),
+    Dependents("imported_names", "what = 'guests' and target in :ids"),
+    Dependents("declined_addresses", "subject_id in :ids"),
+    Dependents("guest_rsvps", "event_id in :ids"),
+    _NOTIFICATIONS,
+)
 
 
 async def empty_events(tx: Transaction, ids: list[str]) -> None:
     """Remove everything that hosts and people who answered wrote about these deleted events."""
     await tx.execute(EMPTY_EVENTS, ids=ids, **BLANK)
     await tx.execute(EMPTY_RECORDS, kind="event", ids=ids)
-    await tx.execute(EMPTY_ANSWERS_OF, ids=ids)
-    await tx.execute(EMPTY_INVITED_TO, ids=ids)
+    await _empty_rest(tx, _EVENT_DEPENDENTS, ids)
     await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
     await tx.execute("delete from host_messages where event_id in :ids", ids=ids)
-    await tx.execute("delete from imported_contacts where what = 'guests' and target in :ids", ids=ids)
-    await tx.execute("delete from imported_names where what = 'guests' and target in :ids", ids=ids)
-    await tx.execute("delete from declined_addresses where subject_id in :ids", ids=ids)
-    await tx.execute("delete from guest_rsvps where event_id in :ids", ids=ids)
     await tx.execute("delete from event_co_hosts where event_id in :ids and user_id is null", ids=ids)
     await tx.execute("update event_co_hosts set email = null where event_id in :ids and email is not null", ids=ids)
     await photos.release_of_events(tx, ids)
-    # Deleting a room also deletes its messages and everything about them.
     await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
-    # These rows can contain text of the event: a host's message, or the earlier place.
-    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
 
+
+EMPTYING_EVENTS: Final = Emptying(empty_events, _EVENT_DEPENDENTS)
 
 # A conversation belongs to the first part of a split series, and is deleted with the last part.
-_ROOMS_OF_NO_HALF: Final = f"""
-    delete from chat_rooms
-     where series_id in (
+_IN_NO_HALF: Final = f"""
+    series_id in (
            with recursive {earlier_sql(":ids")} select id from earlier)
        and not exists (select 1 from event_series s where s.deleted_at is null and s.id in (
            with recursive {chain_sql("chat_rooms.series_id")} select id from chain))
 """
 
 
+_SERIES_DEPENDENTS: Final = (*_in_rooms(_IN_NO_HALF), _NOTIFICATIONS)
+
+
 async def empty_series(tx: Transaction, ids: list[str]) -> None:
     """Remove everything written about these deleted series. Their dates are separate events."""
     await tx.execute(EMPTY_SERIES, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="series", ids=ids)
+    await _empty_rest(tx, _SERIES_DEPENDENTS, ids)
     await tx.execute("delete from registration_settings where subject_id in :ids", ids=ids)
     await tx.execute("delete from event_series_undos where series_id in :ids", ids=ids)
-    await tx.execute(_ROOMS_OF_NO_HALF, ids=ids)
-    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
+    await tx.execute(f"delete from chat_rooms where {_IN_NO_HALF}", ids=ids)
+
+
+EMPTYING_SERIES: Final = Emptying(empty_series, _SERIES_DEPENDENTS)
+
+_GROUP_DEPENDENTS: Final = (
+    *_in_rooms("group_id in :ids"),
+    Dependents("group_members", "group_id in :ids and answer <> ''", "answer = ''"),
+    Dependents("group_invitations", "group_id in :ids"),
+    Dependents("imported_contacts", "what = 'members' and target in :ids"),
+    Dependents("imported_names", "what = 'members' and target in :ids"),
+    Dependents("declined_addresses", "subject_id in :ids"),
+    _NOTIFICATIONS,
+)
 
 
 async def empty_groups(tx: Transaction, ids: list[str]) -> None:
@@ -243,13 +319,11 @@ async def empty_groups(tx: Transaction, ids: list[str]) -> None:
         await tx.execute("update users set display_name = '', created_at = 0 where id in :ids", ids=list(holders))
     await tx.execute(EMPTY_GROUPS, ids=ids)
     await tx.execute(EMPTY_RECORDS, kind="group", ids=ids)
+    await _empty_rest(tx, _GROUP_DEPENDENTS, ids)
     await tx.execute("delete from group_slugs where group_id in :ids", ids=ids)
     await tx.execute(EMPTY_GROUP_LOG, ids=ids, acts=[act.value for act in NAMING_ACTIONS])
     await tx.execute("delete from group_announcements where group_id in :ids", ids=ids)
     await tx.execute("delete from chat_rooms where group_id in :ids", ids=ids)
-    await tx.execute("delete from group_invitations where group_id in :ids", ids=ids)
-    await tx.execute("delete from declined_addresses where subject_id in :ids", ids=ids)
-    await tx.execute("delete from imported_contacts where what = 'members' and target in :ids", ids=ids)
-    await tx.execute("delete from imported_names where what = 'members' and target in :ids", ids=ids)
-    await tx.execute("update group_members set answer = '' where group_id in :ids and answer <> ''", ids=ids)
-    await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
+
+
+EMPTYING_GROUPS: Final = Emptying(empty_groups, _GROUP_DEPENDENTS)
