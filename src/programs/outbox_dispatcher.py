@@ -16,13 +16,16 @@ from groundwork.outbox.delivery import JobDelivery, one_job_per_call
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
-from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
-from openmeet.domain.attendance.group_hosting import moving_group_handler
+from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS, RSVPS_OF_EVENT
+from openmeet.domain.attendance.group_hosting import RSVPS_OF_GROUP, SERIES_OF_GROUP, moving_group_handler
 from openmeet.domain.attendance.record_comparison import comparison_handler
+from openmeet.domain.attendance.reevaluation import FORMER_MEMBERS_OF_GROUP
 from openmeet.domain.attendance.tasks import fill_seats_handler
 from openmeet.domain.chat.notify import chat_notification_handler
+from openmeet.domain.events.publication import EVENTS_OF_GROUP, LISTED_BY_GROUP
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
-from openmeet.domain.moderation_effects.actions import blocked_person_handler
+from openmeet.domain.groups.publication import MEMBERS_OF_GROUP
+from openmeet.domain.moderation_effects.actions import DATES_OF_SERIES, blocked_person_handler
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
 from openmeet.domain.photos.notify import PHOTO_VIEWERS
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
@@ -51,6 +54,7 @@ from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.records.metrics import unknown_identities
 from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler, custodial_deletion_handler
+from openmeet.outbox.bulk_changes import bulk_change_handler
 from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
@@ -67,6 +71,17 @@ AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
     PHOTO_VIEWERS,
     PROFILE_FOLLOWERS,
     SAVED_SEARCHES,
+)
+# The changes that follow from the change of one row and can be too many for one transaction.
+BULK_CHANGES: Final = (
+    DATES_OF_SERIES,
+    EVENTS_OF_GROUP,
+    FORMER_MEMBERS_OF_GROUP,
+    LISTED_BY_GROUP,
+    MEMBERS_OF_GROUP,
+    RSVPS_OF_EVENT,
+    RSVPS_OF_GROUP,
+    SERIES_OF_GROUP,
 )
 
 
@@ -158,6 +173,9 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.NOTIFY_CHAT: one_job_per_call(chat_notification_handler(db), lease_seconds=600.0),
         JobKind.MOVE_RECORDS: one_job_per_call(moving_handler(db), jobs_per_lease=1, lease_seconds=600.0),
         JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(db), jobs_per_lease=1, lease_seconds=600.0),
+        JobKind.BULK_CHANGE: one_job_per_call(
+            bulk_change_handler(db, BULK_CHANGES), jobs_per_lease=2, lease_seconds=600.0
+        ),
         JobKind.RECONCILE: one_job_per_call(
             reconcile_handler(db, network, context, spend_on_server), jobs_per_lease=1, lease_seconds=600.0
         ),

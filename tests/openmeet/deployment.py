@@ -76,11 +76,13 @@ from openmeet.network.repositories.custodial import (
 )
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import publication_status
+from openmeet.outbox.bulk_changes import bulk_change_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
+from programs.outbox_dispatcher import BULK_CHANGES
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.ingestion.network import processor_metrics
 from tests.simulation.processes import free_port
@@ -183,6 +185,7 @@ class Deployment:
                 JobKind.BACKFILL: one_job_per_call(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_job_per_call(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
+                JobKind.BULK_CHANGE: one_job_per_call(bulk_change_handler(self.db, BULK_CHANGES)),
                 JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
                 JobKind.BLOCKED_PERSON: one_job_per_call(blocked_person_handler(self.db)),

@@ -79,10 +79,11 @@ from openmeet.network.repositories.custodial import (
     custodial_account_handler,
     custodial_deletion_handler,
 )
+from openmeet.outbox.bulk_changes import bulk_change_handler
 from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
-from programs.outbox_dispatcher import AUDIENCES
+from programs.outbox_dispatcher import AUDIENCES, BULK_CHANGES
 from tests.openmeet.ingestion.network import processor_metrics
 from tests.simulation.announced import announced_in
 from tests.simulation.repeatable import Killed, NamedServers, killed_after
@@ -297,6 +298,7 @@ class Deployment:
                 JobKind.NEW_DATE: one_job_per_call(new_date_handler(self.db)),
                 JobKind.FILL_SEATS: one_job_per_call(fill_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_job_per_call(left_group_handler(self.db)),
+                JobKind.BULK_CHANGE: one_job_per_call(bulk_change_handler(self.db, BULK_CHANGES)),
                 JobKind.MOVE_GROUP_RECORDS: one_job_per_call(moving_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_job_per_call(apply_blocks_handler(self.db)),
                 JobKind.GAINED_ACCESS: one_job_per_call(rsvps_awaiting_event.gained_access_handler(self.db)),

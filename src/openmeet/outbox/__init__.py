@@ -11,7 +11,8 @@ is changed by
 
 ``publication_queries`` finds single publications, ``publication_status`` describes them for pages and metrics, and
 ``reasons`` says why a record is not published. ``in_flight`` has the writes whose outcome is unknown,
-``superseded_records`` the records in repositories of earlier owners. ``emails`` has the e-mail jobs,
+``superseded_records`` the records in repositories of earlier owners. ``bulk_changes`` makes any number of publications
+due. ``emails`` has the e-mail jobs,
 ``email_suppressions`` the addresses that get no more e-mails, ``address_keys`` the keys of hashed addresses.
 
 A record that exists becomes that of a publication, or its version the base of one, by the function for the case:

@@ -37,6 +37,7 @@ class JobKind(StrEnum):
     FAN_OUT = "fan_out"  # a change with recipients who have not been notified yet
     MOVE_RECORDS = "move_records"  # a person, and the DID of the repository that their records are moved out of
     MOVE_GROUP_RECORDS = "move_group_records"  # a group whose records now belong in another repository
+    BULK_CHANGE = "bulk_change"  # a change of many rows (``bulk_changes``), and the id of their owner
     RECONCILE = "reconcile"  # a DID whose repository is compared with everything stored about it
     NOTIFY_CHAT = "notify_chat"  # a chat room with new messages
     MATRIX_ROOM = "matrix_room"  # a mirrored chat room whose messages, members or settings changed
@@ -72,6 +73,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.FAN_OUT: lazy("Changes to notify people of"),
     JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
     JobKind.MOVE_GROUP_RECORDS: lazy("Groups whose records move to another repository"),
+    JobKind.BULK_CHANGE: lazy("Changes of many records"),
     JobKind.RECONCILE: lazy("Repositories to compare"),
     JobKind.NOTIFY_CHAT: lazy("Chats with new messages"),
     JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),

@@ -214,6 +214,10 @@ _MAKE_DUE_TEMPLATE = f"""
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
 _MAKE_DUE = _MAKE_DUE_TEMPLATE.format("in :subject_ids")
+_RECHECK_LEASED: Final = f"""
+    update publications set needs_recheck = 1
+     where leased_until is not null and {MAYBE_LEASED} and kind = :kind and subject_id
+"""
 _MAKE_ALL_DUE_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
 _MAKE_KIND_DUE = f"""
     update publications set {_DUE_OR_RECHECK}
@@ -426,16 +430,11 @@ async def make_due(
         await _make_superseded_due(tx, kind, ":chunk", chunk=chunk)
 
 
-async def make_due_where(
-    tx: Transaction, *, kind: PublicationKind, subselect: str, resets_write_count: bool = False, **parameters: object
-) -> None:
-    """Like ``make_due``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
-    ids.
+async def recheck_leased(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:
+    """Let the handlers that hold one of these publications decide again before they write, and leave the others to
+    ``make_due``. Few are leased at a time. ``subselect``: a trusted subselect of their subject ids.
     """
-    tx.after_commit(wake_dispatchers)
-    statement = _MAKE_DUE_TEMPLATE.format(f"in ({subselect})")
-    await tx.execute(statement, kind=kind, resets_write_count=int(resets_write_count), now=tx.now, **parameters)
-    await _make_superseded_due(tx, kind, f"({subselect})", **parameters)
+    await tx.execute(f"{_RECHECK_LEASED} in ({subselect})", kind=kind, **parameters)
 
 
 async def make_all_due_of(tx: Transaction, user_id: str) -> None:

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.publication import enqueue_group_events
+from openmeet.domain.events.publication import enqueue_events_of_group
 from openmeet.domain.groups import ownership, publication_settings
 from openmeet.domain.groups.model import Group, GroupId, GroupRole
 from openmeet.domain.users.model import Caller
@@ -111,7 +111,7 @@ async def _group_with_events(db: Database) -> tuple[Caller, Group, list[Event]]:
         made = [await _event(tx, ana, group) for _ in range(NUMBER)]
         await tx.execute(_PUBLISH)
         await tx.execute(_SET_RECORDS)
-        await enqueue_group_events(tx, group.id)
+        await enqueue_events_of_group(tx, group.id)
     return ana, group, made
 
 

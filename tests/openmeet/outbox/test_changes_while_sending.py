@@ -37,7 +37,7 @@ CHANGES: dict[str, Change] = {
     "of it": lambda tx, _: publications.make_due(tx, kind=KIND, subject_ids=["e"]),
     "of all of a person": publications.make_all_due_of,
     "of all of a kind": lambda tx, _: publications.make_kind_due(tx, KIND),
-    "a selection": lambda tx, _: publications.make_due_where(tx, kind=KIND, subselect="select 'e'"),
+    "a selection": lambda tx, _: publications.recheck_leased(tx, kind=KIND, subselect="select 'e'"),
     "a new yes": publications.make_unpublished_due_of,
     "read": lambda tx, user_id: publications.make_due_after_account_read(tx, user_id, KIND),
     "switched on": lambda tx, _: publications.make_due_after_flag_on(tx, KIND),

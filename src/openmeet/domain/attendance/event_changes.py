@@ -37,7 +37,8 @@ from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.kinds import JobKind
 
 
@@ -123,14 +124,22 @@ async def make_rsvp_records_due_and_fill_seats(tx: Transaction, events: Sequence
     await waitlist.fill_seats_of_each(tx, events)
 
 
-async def make_rsvp_records_due(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+RSVPS_OF_EVENT: Final = BulkChange(
+    "rsvps_of_event",
+    "select id, user_id as key from attendances where event_id {owner}",
+    making_due(publications.PublicationKind.RSVP),
+)
+
+
+async def make_rsvp_records_due(tx: Transaction, event_ids: Sequence[str]) -> None:
     """Make the records of all RSVPs to these events due, because the events' own record, audience or existence changed.
     Whether each is published is decided when it is leased.
     """
-    if event_ids:
+    if event_ids and not await bulk_changes.apply(tx, RSVPS_OF_EVENT, event_ids):
+        # A handler may have decided about one of them before the event became private.
         rsvps_of_events = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
-        await publications.make_due_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
+        await publications.recheck_leased(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
 
 
 async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> None:

@@ -5,16 +5,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from groundwork.database.pages import last_key, run_in_pages
 from groundwork.database.row_lock import lock_rows
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_again
 from openmeet.domain.attendance import reevaluation
+from openmeet.domain.attendance.event_changes import make_rsvp_records_due
 from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import as_group_of_event
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.publication import HELD_BY_GROUP, PublishLevel, enqueue_group_events, reach, reach_of
+from openmeet.domain.events.publication import HELD_BY_GROUP, PublishLevel, enqueue_events_of_group, reach, reach_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_not_over
 from openmeet.domain.groups import actions as group_actions
@@ -24,8 +26,12 @@ from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug
 from openmeet.domain.groups.publication import GroupPublishLevel, enqueue_members, publish_level_of
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publications
+from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.kinds import JobKind
+
+# Moves the records of the next subjects of a locked group, after this one. Returns the last subject if there may be more.
+_Step = Callable[[Transaction, Group, str], Awaitable[str | None]]
 
 
 async def revise(
@@ -74,14 +80,15 @@ def moving_group_handler(db: Database) -> JobHandler:
 
     async def handle(job: Job) -> None:
         for move_next in (*steps, _move_events):
-            after: str | None = ""
-            while after is not None:
-                async with db.transaction() as tx:
-                    # As when the account is opened, the group is locked before its events.
-                    group = await group_queries.lock(tx, GroupId(job.subject))
-                    after = None if group is None else await move_next(tx, group, after)
+            await run_in_pages(db, partial(_move_records, group_id=GroupId(job.subject), move_next=move_next))
 
     return handle
+
+
+async def _move_records(tx: Transaction, after: str, *, group_id: GroupId, move_next: _Step) -> str | None:
+    # As when the account is opened, the group is locked before its events.
+    group = await group_queries.lock(tx, group_id)
+    return None if group is None else await move_next(tx, group, after)
 
 
 async def after_account_deleted(tx: Transaction, account: UserId) -> None:
@@ -97,14 +104,18 @@ async def after_account_deleted(tx: Transaction, account: UserId) -> None:
     await make_records_due(tx, after.id)
 
 
-# The subjects of a group's publications. They are not loaded, because a group can have very many RSVPs.
-_SUBJECTS: Final = {
-    publications.PublicationKind.EVENT: event_queries.IDS_IN_GROUP,
-    publications.PublicationKind.SERIES: "select id from event_series where group_id = :group_id",
-    publications.PublicationKind.RSVP: (
-        "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
-    ),
-}
+SERIES_OF_GROUP: Final = BulkChange(
+    "series_of_group",
+    "select id, id as key from event_series where group_id {owner}",
+    making_due(publications.PublicationKind.SERIES),
+)
+# The rows are events of the group, each of which can have many RSVPs.
+RSVPS_OF_GROUP: Final = BulkChange(
+    "rsvps_of_group",
+    "select id, id as key from events where group_id {owner}"
+    " and exists (select 1 from attendances a where a.event_id = events.id)",
+    make_rsvp_records_due,
+)
 # Upcoming events made here whose records are not in the group's account. Those that were moved and are not written there
 # yet are among them; ``ownership.leave_record`` leaves them as they are.
 _TO_MOVE: Final = f"""
@@ -118,16 +129,13 @@ _TO_MOVE: Final = f"""
 # Records of events that are moved in one transaction. Each takes a dozen statements.
 EVENTS_AT_ONCE: Final = 25
 
-# Moves the records of the next subjects of a locked group, after this one. Returns the last subject if there may be more.
-_Step = Callable[[Transaction, Group, str], Awaitable[str | None]]
-
 
 async def make_records_due(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, series, RSVPs and memberships are published."""
-    for kind, subselect in _SUBJECTS.items():
-        await publications.make_due_where(tx, kind=kind, subselect=subselect, group_id=group_id)
+    for bulk_change in (SERIES_OF_GROUP, RSVPS_OF_GROUP):
+        await bulk_changes.apply(tx, bulk_change, [group_id])
     await enqueue_members(tx, group_id)
-    await enqueue_group_events(tx, group_id)
+    await enqueue_events_of_group(tx, group_id)
 
 
 async def _move_statements(
@@ -155,7 +163,7 @@ async def _move_events(tx: Transaction, group: Group, after: str) -> str | None:
         and reach_of(one) is PublishLevel.FULL
     ]
     await ownership.move_records(tx, events)
-    return ids[-1] if len(ids) == EVENTS_AT_ONCE else None
+    return last_key(ids, EVENTS_AT_ONCE)
 
 
 def _publication_settings(details: GroupDetails) -> tuple[object, ...]:

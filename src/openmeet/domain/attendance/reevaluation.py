@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from groundwork.outbox.jobs import enqueue_again_selected
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance import history, locked_event, rsvp_changes, rules, waitlist
 from openmeet.domain.attendance.actions import relationship_of_record_author
 from openmeet.domain.attendance.locked_event import LockedEvent
@@ -22,6 +22,8 @@ from openmeet.domain.groups.model import FORMER_ROLES, GroupRole, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.outbox import bulk_changes
+from openmeet.outbox.bulk_changes import BulkChange
 from openmeet.outbox.kinds import JobKind
 
 
@@ -88,8 +90,17 @@ _EVENTS_OF_FORMER_GROUPS = f"""
      order by a.event_id limit :limit
 """
 
+
+async def _enqueue_left_group(tx: Transaction, user_ids: Sequence[str]) -> None:
+    await enqueue_again(tx, JobKind.LEFT_GROUP, user_ids)
+
+
 # The handler of the job determines which of these people have RSVPs.
-_FORMER_MEMBERS = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(FORMER_ROLES)}) order by user_id"
+FORMER_MEMBERS_OF_GROUP: Final = BulkChange(
+    "former_members_of_group",
+    f"select user_id as id, user_id as key from group_members where group_id {{owner}} and role in ({roles_sql(FORMER_ROLES)})",
+    _enqueue_left_group,
+)
 
 
 async def enqueue_former_members(tx: Transaction, events: Sequence[Event]) -> None:
@@ -105,7 +116,7 @@ async def enqueue_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def enqueue_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``enqueue_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_again_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, group_id=group_id)
+    await bulk_changes.apply(tx, FORMER_MEMBERS_OF_GROUP, [group_id])
 
 
 async def events_of_former_groups(reader: Reader, after: str, limit: int, *, user_id: UserId) -> list[EventId]:

@@ -33,7 +33,8 @@ from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.domain.webhooks.queries import is_any_on
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.outbox import publications
+from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.publications import PublicationKind, SubjectRevision
 
 
@@ -202,18 +203,32 @@ async def enqueue_group_event(tx: Transaction, event_id: EventId) -> None:
     await publications.make_due(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], resets_write_count=True)
 
 
-async def enqueue_group_events(tx: Transaction, group_id: GroupId) -> None:
-    """``enqueue_group_event`` for every event of a group."""
-    rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
+async def _enqueue_group_events(tx: Transaction, event_ids: Sequence[str]) -> None:
+    """``enqueue_group_event`` for many events. Their groups cannot get another owner or account meanwhile."""
+    lock = "for share of g" if tx.engine == "postgresql" else ""
+    rows = await tx.fetch(f"{_OF_GROUPS} and e.id in :ids order by e.id {lock}", ids=list(event_ids))
     await publications.enqueue_many(
         tx,
         kind=PublicationKind.GROUP_EVENT,
         subjects=[SubjectRevision(row["id"], row["speaker"], row["revision"]) for row in rows],
     )
-    events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
-    await publications.make_due(
-        tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], resets_write_count=True
-    )
+    await publications.make_due(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=event_ids, resets_write_count=True)
+
+
+EVENTS_OF_GROUP: Final = BulkChange(
+    "events_of_group",
+    "select id, id as key from events where group_id {owner} and deleted_at is null",
+    making_due(PublicationKind.EVENT, resets_write_count=True),
+)
+LISTED_BY_GROUP: Final = BulkChange(
+    "listed_by_group", "select id, id as key from events where group_id {owner}", _enqueue_group_events
+)
+
+
+async def enqueue_events_of_group(tx: Transaction, group_id: GroupId) -> None:
+    """Enqueue a check of the records of a group's events, and of whether the group lists them."""
+    await bulk_changes.apply(tx, EVENTS_OF_GROUP, [group_id])
+    await bulk_changes.apply(tx, LISTED_BY_GROUP, [group_id])
 
 
 async def settle_merges(tx: Transaction, before: Sequence[Event], after: Sequence[Event]) -> None:

@@ -390,7 +390,6 @@ async def release(tx: Transaction, event_id: EventId) -> bool:
 
 
 # Events of a group that are not deleted, as a subselect.
-IDS_IN_GROUP: Final = "select id from events where group_id = :group_id and deleted_at is null"
 
 
 async def release_in_group(tx: Transaction, group_id: GroupId) -> list[EventId]:

@@ -11,7 +11,8 @@ from typing import Final
 from groundwork.database.transaction import Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publications
+from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
@@ -47,16 +48,16 @@ async def enqueue_member(tx: Transaction, membership: Membership) -> None:
         )
 
 
+MEMBERS_OF_GROUP: Final = BulkChange(
+    "members_of_group",
+    "select id, id as key from group_members where group_id {owner} and (sync_enabled = 1 or external_id is not null)",
+    making_due(PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE, resets_write_count=True),
+)
+
+
 async def enqueue_members(tx: Transaction, group_id: GroupId) -> None:
     """Enqueue the records of all members. Needed when the group's own record moved, or when its content grew or shrank."""
-    rows = await tx.fetch(
-        "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
-        " order by id",
-        group_id=group_id,
-    )
-    ids = [row["id"] for row in rows]
-    await publications.make_due(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, resets_write_count=True)
-    await publications.make_due(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, resets_write_count=True)
+    await bulk_changes.apply(tx, MEMBERS_OF_GROUP, [group_id])
 
 
 class GroupPublishLevel(IntEnum):

@@ -26,7 +26,8 @@ from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publications
+from openmeet.outbox import bulk_changes, publications
+from openmeet.outbox.bulk_changes import BulkChange, making_due
 from openmeet.outbox.kinds import JobKind
 
 
@@ -45,6 +46,12 @@ DECISIONS: Final[Mapping[str, SubjectVisibility]] = {
 
 # Maximum number of newcomers to decide about per transaction.
 AT_ONCE = 200
+
+DATES_OF_SERIES: Final = BulkChange(
+    "dates_of_series",
+    "select id, id as key from events where series_id {owner}",
+    making_due(publications.PublicationKind.EVENT),
+)
 
 _WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST)
 
@@ -209,11 +216,9 @@ async def _notify_host_of_series(tx: Transaction, status_change: StatusChange) -
     """
     if status_change.before is SubjectVisibility.HIDDEN:
         # Its records and those of its dates were not updated while it was hidden.
-        series_id, dates_of_series = status_change.subject.id, "select id from events where series_id = :series_id"
+        series_id = status_change.subject.id
         await publications.make_due(tx, kind=publications.PublicationKind.SERIES, subject_ids=[series_id])
-        await publications.make_due_where(
-            tx, kind=publications.PublicationKind.EVENT, subselect=dates_of_series, series_id=series_id
-        )
+        await bulk_changes.apply(tx, DATES_OF_SERIES, [series_id])
     dates = [one.event for one in await date_queries.stored(tx, SeriesId(status_change.subject.id))]
     coming = [event for event in dates if not event.is_gone and not event.is_over(tx.now)] or dates[-1:]
     if coming:

@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.publication import enqueue_group_events
+from openmeet.domain.events.publication import enqueue_events_of_group
 from openmeet.domain.groups import publication, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
@@ -264,7 +264,4 @@ async def make_references_due(tx: Transaction, group_id: GroupId) -> None:
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
     await publications.make_due(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, resets_write_count=True)
-    await publications.make_due_where(
-        tx, kind=PublicationKind.EVENT, subselect=event_queries.IDS_IN_GROUP, resets_write_count=True, group_id=group_id
-    )
-    await enqueue_group_events(tx, group_id)
+    await enqueue_events_of_group(tx, group_id)
