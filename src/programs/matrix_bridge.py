@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from prometheus_client import Counter, Gauge
 
 from groundwork.clock import SECOND
 from groundwork.errors import Unavailable
-from groundwork.outbox.delivery import JobDelivery, one_job_per_call
-from groundwork.outbox.jobs import Job
+from groundwork.outbox.delivery import Delivery, Postponement, one_job_per_call, stored_reason_of
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.matrix import reader
@@ -26,6 +26,9 @@ from programs.running import VERSION
 _RETRY = RetryPolicy(first_seconds=2.0, longest_seconds=60.0)
 # A room with a long log takes a while, so its job is leased alone.
 _LEASE_SECONDS = 600.0
+_NOT_CONFIGURED: Final = Postponement(
+    stored_reason_of(Unavailable("No Matrix homeserver is configured (OPENMEET_MATRIX_URL).")), seconds=3600.0
+)
 
 
 @asynccontextmanager
@@ -59,12 +62,11 @@ async def open_bridge(platform: Platform) -> AsyncIterator[Bridge | None]:
         await http.close()
 
 
-def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str, JobDelivery]:
+def matrix_deliveries(platform: Platform, bridge: Bridge | None) -> Mapping[str, Delivery]:
     """The kinds of jobs that call the homeserver. Without one, they wait until an operator configures it."""
     events, _ = _metrics(platform)
     if bridge is None:
-        waiting = one_job_per_call(_not_configured)
-        return dict.fromkeys((JobKind.MATRIX_ROOM, JobKind.MATRIX_PERSON, JobKind.MATRIX_CALL), waiting)
+        return dict.fromkeys((JobKind.MATRIX_ROOM, JobKind.MATRIX_PERSON, JobKind.MATRIX_CALL), _NOT_CONFIGURED)
     passed_on = events.labels(platform.tenant.name, "out")
     return {
         # Each room is a partition, so that no room waits for another.
@@ -102,7 +104,3 @@ def _metrics(platform: Platform) -> tuple[Counter, Gauge]:
             "matrix_read_timestamp_seconds", "Time of the last response of the homeserver", ["tenant"]
         ),
     )
-
-
-async def _not_configured(_job: Job) -> None:
-    raise Unavailable("No Matrix homeserver is configured (OPENMEET_MATRIX_URL).", after_seconds=3600.0)

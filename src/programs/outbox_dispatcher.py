@@ -12,7 +12,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.mail.open_ import check_mailer
 from groundwork.outbox import dispatcher
-from groundwork.outbox.delivery import JobDelivery, one_job_per_call
+from groundwork.outbox.delivery import Delivery, one_job_per_call
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from groundwork.task_group import run_concurrently
@@ -130,7 +130,7 @@ def publishing_dependencies(platform: Platform) -> PublishingDependencies:
     )
 
 
-def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
+def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge | None = None) -> dict[str, Delivery]:
     """The delivery of every job kind. A test compares the kinds with ``JobKind``."""
     db, network, context = platform.db, platform.network, platform.ingestion_context
     spend_on_server = spending(platform.counters, platform.clock)

@@ -72,6 +72,19 @@ class JobDelivery:
     retry: RetryPolicy = DEFAULT_RETRY
 
 
+@dataclass(frozen=True, slots=True)
+class Postponement:
+    """Nothing can deliver the jobs of this kind now, for example because a setting is missing. Due jobs are put off
+    together, without a lease, and no attempt is counted.
+    """
+
+    reason: Explanation
+    seconds: float
+
+
+Delivery = JobDelivery | Postponement
+
+
 def one_job_per_call(
     handler: JobHandler,
     *,

@@ -11,14 +11,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from groundwork.clock import SECOND, Instant
-from groundwork.database.transaction import Database
+from groundwork.database.pages import change_in_pages
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import leased_jobs
 from groundwork.outbox.delivery import (
     Completed,
+    Delivery,
     JobDelivery,
     JobFailed,
     NotAttempted,
+    Postponement,
     Result,
     RetryLater,
     result_of,
@@ -31,12 +34,15 @@ from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 
 
-async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
+async def run_once(db: Database, deliveries: Mapping[str, Delivery]) -> int:
     """``run`` for the jobs that are due now, once, kind by kind, without its pauses. Returns how many jobs were leased.
     Used by tests.
     """
     job_count = 0
     for kind, delivery in deliveries.items():
+        if isinstance(delivery, Postponement):
+            await _postpone(db, kind, delivery)
+            continue
         by_partition = await lease(db, kind, delivery)
         await asyncio.gather(
             *(_run_round(db, delivery, jobs_of_partition) for jobs_of_partition in by_partition.values())
@@ -47,7 +53,7 @@ async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
 
 async def run(
     db: Database,
-    deliveries: Mapping[str, JobDelivery],
+    deliveries: Mapping[str, Delivery],
     stop: asyncio.Event,
     *,
     wake: asyncio.Event,
@@ -110,7 +116,7 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
 
 async def _begin_rounds(
     db: Database,
-    deliveries: Mapping[str, JobDelivery],
+    deliveries: Mapping[str, Delivery],
     running: dict[tuple[str, str], asyncio.Task[None]],
     wake: asyncio.Event,
 ) -> int:
@@ -120,7 +126,11 @@ async def _begin_rounds(
     busy: dict[str, list[str]] = {kind: [] for kind in deliveries}
     for kind, partition in running:
         busy[kind].append(partition)
-    free = [kind for kind, delivery in deliveries.items() if len(busy[kind]) < delivery.partitions_at_once]
+    free = [
+        kind
+        for kind, delivery in deliveries.items()
+        if isinstance(delivery, Postponement) or len(busy[kind]) < delivery.partitions_at_once
+    ]
     if not free:
         return 0
     async with db.reader() as reader:
@@ -128,6 +138,9 @@ async def _begin_rounds(
     begun = 0
     for kind in due:
         delivery = deliveries[kind]
+        if isinstance(delivery, Postponement):
+            await _postpone(db, kind, delivery)
+            continue
         leased = await lease(db, kind, delivery, busy=busy[kind])
         for partition, jobs_of_partition in leased.items():
             task = asyncio.create_task(_round_as_task(db, delivery, jobs_of_partition))
@@ -135,6 +148,16 @@ async def _begin_rounds(
             task.add_done_callback(_forget_and_wake(running, (kind, partition), wake))
             begun += 1
     return begun
+
+
+async def _postpone(db: Database, kind: str, postponement: Postponement) -> None:
+    async def postpone(tx: Transaction) -> int:
+        due_at = Instant(tx.now + int(postponement.seconds * SECOND))
+        return await leased_jobs.postpone(tx, kind, postponement.reason, due_at)
+
+    number = await change_in_pages(db, postpone)
+    if number:
+        log.warning("jobs.postponed", kind=kind, number=number, reason=str(postponement.reason))
 
 
 def _forget_and_wake(

@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import Instant
+from groundwork.database.pages import update_some
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Explanation
 from groundwork.outbox.jobs import COLUMNS, Job, JobState, Priority, job_of
 
 
@@ -111,6 +113,23 @@ def _by_urgency(rows: Sequence[Row]) -> list[Job]:
     return sorted(map(job_of, rows), key=lambda one: (one.priority, one.due_at, one.subject))
 
 
+async def postpone(tx: Transaction, kind: str, reason: Explanation, due_at: Instant) -> int:
+    """Put off due jobs of a kind, also those whose lease has expired, at most as many as ``update_some``. Returns how
+    many.
+    """
+    return await update_some(
+        tx,
+        "outbox_jobs",
+        "state = 'due', lease = lease + 1, leased_until = null, due_at = :due_at, reason_code = :code, reason_params = :params",
+        f"kind = :kind and {_READY}",
+        kind=str(kind),
+        now=tx.now,
+        due_at=due_at,
+        code=reason.code,
+        params=_encode_params(reason.params),
+    )
+
+
 async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
     """Store the results of leased jobs. Jobs that another worker has leased since then are left unchanged."""
     await tx.execute_many(
@@ -125,8 +144,12 @@ async def store_results(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
                 "due_at": one.due_at,
                 "attempts": one.attempts,
                 "reason_code": one.reason_code,
-                "reason_params": msgspec.json.encode(one.reason_params).decode() if one.reason_params else "",
+                "reason_params": _encode_params(one.reason_params),
             }
             for one in updates
         ],
     )
+
+
+def _encode_params(params: Mapping[str, object]) -> str:
+    return msgspec.json.encode(params).decode() if params else ""

@@ -3,10 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 from tests.databases import MakeDatabase
+from tests.openmeet.statement_counter import CountingDatabase
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import MINUTE, SECOND, HandClock
@@ -18,6 +20,7 @@ from groundwork.outbox.delivery import (
     JobDelivery,
     JobFailed,
     NotAttempted,
+    Postponement,
     Result,
     RetryLater,
     one_job_per_call,
@@ -152,6 +155,46 @@ async def test_a_call_without_a_free_connection_costs_no_attempt(db: Database, c
     await dispatcher.run_once(db, {"kind": one_job_per_call(handle)})
     job = await found(db, "s")
     assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + 30 * SECOND)
+
+
+async def test_jobs_that_nothing_can_deliver_are_put_off_together(db: Database, clock: HandClock):
+    """In one statement, whatever their partitions are. No attempt is counted. A later program delivers them."""
+    postponed = {"kind": Postponement(Explanation("not_configured"), seconds=60.0)}
+    for number in range(7):
+        await enqueue(db, f"{number}", partition=f"{number}")
+    await dispatcher.lease(db, "kind", ONE)
+    clock.turn(2 * MINUTE)
+    counting = CountingDatabase(db)
+    assert await dispatcher.run_once(cast("Database", counting), postponed) == 0
+    assert (len(counting.transactions), counting.most_statements, counting.most_changed) == (1, 1, 7)
+    for number in range(7):
+        job = await found(db, f"{number}")
+        assert (job.state, job.attempts, job.due_at) == (JobState.DUE, 0, clock.now() + MINUTE)
+        assert job.reason_code == "not_configured"
+    await dispatcher.run_once(cast("Database", counting), postponed)
+    assert counting.transactions[-1].changed == 0
+    clock.turn(2 * MINUTE)
+    assert await dispatcher.run_once(db, {"kind": one_job_per_call(nothing, partitions_at_once=7)}) == 7
+
+
+async def test_jobs_that_nothing_can_deliver_delay_no_others(db: Database):
+    await enqueue(db, "waits", kind="postponed")
+    await enqueue(db, "a")
+    stop, wake = asyncio.Event(), asyncio.Event()
+
+    async def deliver(_job: Job) -> None:
+        stop.set()
+
+    deliveries = {
+        "postponed": Postponement(Explanation("not_configured"), seconds=60.0),
+        "kind": one_job_per_call(deliver),
+    }
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await dispatcher.run(db, deliveries, stop, wake=wake)
+    async with db.reader() as reader:
+        job = await jobs.find(reader, "postponed", "waits")
+    assert job is not None
+    assert job.reason_code == "not_configured"
 
 
 async def test_result_of_an_expired_lease_is_ignored(db: Database, clock: HandClock):
