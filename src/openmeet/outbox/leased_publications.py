@@ -7,6 +7,7 @@ sent. If something that the decision depends on changes while it is carried out,
 becomes due again when it is completed.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -43,17 +44,22 @@ _LEASE = f"""
            lease = lease + 1, leased_until = :until, needs_recheck = 0
       from each(of_kind text, of_subject text) as given where {IS_GIVEN} returning {COLUMNS}
 """
-# More rows of the same people that can be sent in the same call: rows that were never sent and never failed.
-_BATCHABLE = f"""{READY} and attempts = 0 and state = 'due' and uri is null"""
-
+# More rows of the same people that can be sent in the same call: rows that were never sent and never failed. Somebody can
+# have very many, so each person's first rows are read in the order of an index (migration 0067), and the server is only
+# determined for those. The condition of the update is written so that SQLite finds them by their primary key.
+_BATCHABLE = "state = 'due' and due_at <= :now and attempts = 0 and uri is null"
 _LEASE_BATCHABLE = f"""
     update publications
        set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0, awaited_server = null
-     where {_BATCHABLE}
+     where coalesce(state, '') = 'due' and due_at <= :now and attempts = 0 and coalesce(uri, '') = ''
        and (kind, subject_id) in (
-           select kind, subject_id from publications where {_BATCHABLE} and user_id in :user_ids and {NOT_EXCLUDED}
-            order by due_at, kind, subject_id limit :limit)
+           select kind, subject_id from ({{}}) as next order by due_at, kind, subject_id limit :limit)
+       and {NOT_EXCLUDED}
     returning {COLUMNS}
+"""
+_NEXT_BATCHABLE = f"""
+    select * from (select kind, subject_id, due_at from publications where user_id = :user_{{0}} and {_BATCHABLE}
+                    order by due_at, kind, subject_id limit :limit) as next_{{0}}
 """
 
 _SERVERS_OF = f"""
@@ -174,19 +180,26 @@ async def lease_batchable(
     seconds: float,
     excluded_servers: Sequence[str] = (),
 ) -> list[Publication]:
-    """Lease more rows of the same people that can be sent in one call with the leased ones."""
+    """Lease more rows of the same people that can be sent in one call with the leased ones. Only the first ``limit`` rows
+    of all these people are considered.
+    """
     user_ids = sorted({one.user_id for one in publications})
     if not user_ids:
         return []
     rows = await tx.fetch(
-        _LEASE_BATCHABLE,
+        _lease_batchable_of(len(user_ids)),
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
         limit=limit,
-        user_ids=user_ids,
         excluded_servers=list(excluded_servers),
+        **{f"user_{number}": user_id for number, user_id in enumerate(user_ids)},
     )
     return [publication_of(row) for row in rows]
+
+
+@functools.lru_cache(maxsize=64)
+def _lease_batchable_of(people: int) -> str:
+    return _LEASE_BATCHABLE.format(" union all ".join(_NEXT_BATCHABLE.format(number) for number in range(people)))
 
 
 async def servers_of(reader: Reader, publications: Sequence[Publication]) -> dict[tuple[PublicationKind, str], str]:

@@ -1,9 +1,12 @@
 """Many rows of a server that is not called are due. They are set aside, so that they are not read again and again."""
 
+import re
+from collections.abc import Sequence
+
 import pytest
 
 from groundwork.clock import SECOND, HandClock
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, Row, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import due_publications, leased_publications, publications
@@ -98,6 +101,33 @@ async def test_rows_keep_their_order(db: Database, clock: HandClock) -> None:
     clock.turn(SECOND)
     assert (await _lease(db, limit=4))[0] == ["live", "x1", "x2", "x9"]
     assert (await _lease(db, limit=3))[0] == ["x3", "x4", "x5"]
+
+
+class Explaining(StatementCounter):
+    """A transaction that explains the statement of ``lease_batchable`` before it is run."""
+
+    plan = ""
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        how = "explain" if self.engine == "postgresql" else "explain query plan"
+        self.plan = "\n".join(str(tuple(row)[-1]) for row in await self._tx.fetch(f"{how} {sql}", **parameters))
+        return await super().fetch(sql, **parameters)
+
+
+async def test_only_the_first_rows_of_somebody_are_read_to_send_them_together(db: Database) -> None:
+    """An index has them in order. The server is determined for these rows only."""
+    await _with_many_rows(db)
+    async with db.transaction() as tx:
+        if tx.engine == "postgresql":
+            await tx.execute("analyze publications")
+    async with db.transaction() as tx:
+        leased = await leased_publications.lease_due(tx, limit=1, seconds=60)
+        explaining = Explaining(tx)
+        together = await leased_publications.lease_batchable(explaining, leased, limit=LIMIT, seconds=60)
+    assert sorted(one.subject_id for one in together) == sorted(f"x{number}" for number in range(2, LIMIT + 2))
+    scans = re.findall(r"(?:Scan on|Scan using|SEARCH|SCAN) .*publications.*", explaining.plan)
+    assert [scan for scan in scans if not re.search("publications_(to_batch|pkey)|kind=. AND subject_id=.", scan)] == []
+    assert "publications_to_batch" in explaining.plan
 
 
 async def test_rows_of_somebody_who_moves_to_another_server_are_no_longer_set_aside(db: Database) -> None:
