@@ -32,6 +32,12 @@ from tests.timeouts import TIMEOUT_SECONDS
 
 __all__ = ["deployment"]
 
+_ENQUEUE_MANY = """
+    insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
+    with recursive n(i) as (select 1 union all select i + 1 from n where i < :number)
+    select 'event', 'x' || i, cast(:user_id as text), 'due', 1, 1, 1, 1 from n
+"""
+
 on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
@@ -169,6 +175,38 @@ async def test_rows_without_a_repository_are_leased_by_one_round(deployment: Dep
         assert await leased_publications.lease_due(tx, limit=9, seconds=60, excluded_servers=["", "/"]) == []
         (leased,) = await leased_publications.lease_due(tx, limit=9, seconds=60)
         assert await leased_publications.servers_of(tx, [leased]) == {(leased.kind, leased.subject_id): ""}
+
+
+async def test_a_row_behind_many_of_a_server_that_is_down_is_delivered_in_the_same_round(
+    deployment: Deployment, second_server: LossyProxy
+):
+    """The many are set aside, and the row is leased without waiting for the next round. Few are not set aside."""
+    (cleo,) = await living_at(deployment, second_server, "cleo")
+    event = await deployment.event(await deployment.connected("gus"))
+    async with deployment.db.transaction() as tx:
+        await tx.execute(_ENQUEUE_MANY, number=700, user_id=cleo.user_id)
+    open_circuit(deployment, second_server)
+    assert await deployment.deliver_publications() == 1
+    assert (await publication_of(deployment, event)).state is PublicationState.PUBLISHED
+    assert await count_set_aside(deployment) == 500
+    assert await deployment.deliver_publications() == 0
+    assert await count_set_aside(deployment) == 500
+
+
+async def test_nothing_is_set_aside_while_something_is_leased(deployment: Deployment, second_server: LossyProxy):
+    (cleo,) = await living_at(deployment, second_server, "cleo")
+    event = await deployment.event(await deployment.connected("gus"))
+    async with deployment.db.transaction() as tx:
+        await tx.execute(_ENQUEUE_MANY, number=700, user_id=cleo.user_id)
+        await tx.execute("update publications set due_at = 0 where subject_id = :id", id=event.id)
+    open_circuit(deployment, second_server)
+    assert await deployment.deliver_publications() == 1
+    assert await count_set_aside(deployment) == 0
+
+
+async def count_set_aside(deployment: Deployment) -> int:
+    async with deployment.db.reader() as reader:
+        return len(await reader.fetch("select 1 as found from publications where awaited_server is not null"))
 
 
 @on_one_engine
