@@ -88,6 +88,23 @@ async def test_the_page_shows_only_their_public_events(site: Site) -> None:
         assert (found["about"], found["groups"], found["events"]) == ("", [], [shown_at])
 
 
+@pytest.mark.parametrize(("language", "label"), [("en", "Share"), ("de", "Teilen")])
+async def test_a_public_profile_can_be_shared(site: Site, language: str, label: str) -> None:
+    """By the host and by visitors, but not before others can open it."""
+    async with site.browser() as ana, site.browser() as nobody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        me = await caller(site, "ana@example.org")
+        path = f"/people/{me.user_id}"
+        assert "data-share=" not in (await ana.get(path)).text
+        async with site.db.transaction() as tx:
+            await event_by(tx, me, **COMING)
+        for browser in (ana, nobody):
+            page = (await browser.get(path, headers={"accept-language": language})).text
+            (button,) = re.findall(r'<button[^>]* data-share="[^"]*"[^>]*>.*?</button>', page, re.DOTALL)
+            assert f'{path}" data-share-title="Ana" hidden>' in button
+            assert visible_text(button).strip() == label
+
+
 async def test_their_series_is_in_their_calendar_with_its_rule(site: Site) -> None:
     """Calendar programs get the whole rule, which reaches further than the stored dates, but no dates that are not
     public.
