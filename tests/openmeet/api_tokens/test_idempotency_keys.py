@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from groundwork.clock import DAY, HandClock
+from openmeet.domain.api_tokens.idempotency import forget_requests
 from openmeet.domain.api_tokens.scopes import FOR_SERVICES
-from openmeet.domain.api_tokens.tokens import forget_requests
 from openmeet.routes import operations
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on

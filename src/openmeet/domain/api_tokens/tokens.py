@@ -12,6 +12,7 @@ from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
+from openmeet.domain.api_tokens.idempotency import forget_requests
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
 from openmeet.domain.users import queries as user_queries
@@ -138,9 +139,6 @@ async def revoke(tx: Transaction, caller: Caller, token_id: TokenId) -> None:
         raise NotFound(ApiTokenReason.NO_SUCH_TOKEN)
 
 
-# No client retries a request after this long.
-REQUESTS_KEPT: Final = DAY
-
 _COLUMNS = "id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at"
 
 
@@ -256,11 +254,6 @@ async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> No
 async def drop_ended(tx: Transaction, before: Instant) -> int:
     """Delete tokens that expired or were revoked before an instant."""
     return await delete_some(tx, "api_tokens", "expires_at < :before or revoked_at < :before", before=before)
-
-
-async def forget_requests(tx: Transaction) -> int:
-    """Delete idempotency keys that are too old for any client to retry."""
-    return await delete_some(tx, "idempotency_keys", "created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT))
 
 
 async def forget_old_access(db: Database) -> int:

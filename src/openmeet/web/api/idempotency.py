@@ -16,11 +16,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Transaction, Work
 from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
-from openmeet.domain.api_tokens.tokens import REQUESTS_KEPT
+from openmeet.domain.api_tokens import idempotency
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.problem import ApiReason
 from openmeet.web.site.caller import caller_of
@@ -33,21 +32,6 @@ HEADER: Final = "Idempotency-Key"
 MAX_KEY: Final = 200
 
 _KEPT_HEADERS: Final = ("content-type", "etag", "location", "cache-control")
-
-_BEGIN = """
-    insert into idempotency_keys (user_id, request_key, digest, status, answer, created_at)
-    values (:user_id, :key, :digest, null, null, :now)
-    on conflict (user_id, request_key) do update
-       set digest = excluded.digest, status = null, answer = null, created_at = excluded.created_at
-     where idempotency_keys.created_at <= :forgotten
-    returning user_id
-"""
-
-_FIND = "select digest, status, answer from idempotency_keys where user_id = :user_id and request_key = :key"
-
-_END = """
-    update idempotency_keys set status = :status, answer = :answer where user_id = :user_id and request_key = :key
-"""
 
 
 class _KeptResponse(msgspec.Struct):
@@ -120,24 +104,15 @@ async def once(request: Request, respond: Callable[[Request], Awaitable[Response
     db = database_of(request)
     try:
         async with db.transaction() as tx:
-            forgotten = Instant(tx.now - REQUESTS_KEPT)
-            is_first = await tx.fetch_one(
-                _BEGIN, user_id=user_id, key=key, digest=digest, now=tx.now, forgotten=forgotten
-            )
-            if is_first is None:
+            if not await idempotency.begin(tx, user_id, key, digest):
                 return await _stored_answer(tx, request, user_id, key, digest)
             joined = _Joined(db, tx)
             set_database(request, joined)
             response = await respond(request)
             if joined.has_failed or not 200 <= response.status_code < 300:  # this response had no effect
                 raise _GaveUp(response)  # noqa: TRY301  # leaving the block is what rolls back
-            await tx.execute(
-                _END,
-                user_id=user_id,
-                key=key,
-                status=response.status_code,
-                answer=_seal(request, user_id, key, response),
-            )
+            sealed_response = _seal(request, user_id, key, response)
+            await idempotency.end(tx, user_id, key, response.status_code, sealed_response)
     except _GaveUp as without_effect:
         return without_effect.answer
     finally:
@@ -146,18 +121,20 @@ async def once(request: Request, respond: Callable[[Request], Awaitable[Response
 
 
 async def _stored_answer(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:
-    row = await tx.fetch_one(_FIND, user_id=user_id, key=key)
-    if row is None or row["answer"] is None:
+    stored_request = await idempotency.find(tx, user_id, key)
+    if stored_request is None:
         raise Conflict(ApiReason.IN_PROGRESS)
-    if not hmac.compare_digest(bytes(row["digest"]), digest):
+    if not hmac.compare_digest(stored_request.digest, digest):
         raise Refused(ApiReason.KEY_REUSED, name="KeyReused")
     try:
         stored_response = msgspec.msgpack.decode(
-            _sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_KeptResponse
+            _sealer(request).unseal(stored_request.sealed_response, _purpose(user_id, key)), type=_KeptResponse
         )
     except CannotUnseal:
         raise Conflict(ApiReason.ANSWER_NOT_KEPT) from None
-    return Response(stored_response.body, row["status"], {**stored_response.headers, "idempotency-replayed": "true"})
+    return Response(
+        stored_response.body, stored_request.status, {**stored_response.headers, "idempotency-replayed": "true"}
+    )
 
 
 def _seal(request: Request, user_id: UserId, key: str, response: Response) -> bytes:
