@@ -152,7 +152,6 @@ async def open_server(
         migration = MigrationContext(registry, clients.http, sealer)
         pages.attach(app, site, registry)
         app.state.authorization = authorization
-        app.state.streams = host.streams
         app.state.look_up_both_ways = clients.handles.look_up_both_ways
         app.state.console = AdminConsole(
             settings,

@@ -243,9 +243,7 @@ async def test_streams_of_one_address_are_counted_together(
 ) -> None:
     """Streams of both kinds count together per address, because each can have the whole log read."""
     monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
-    deployment = await make_deployment()
-    host = deployment.pds.app.state.streams
-    monkeypatch.setattr(host, "_is_limited", True)  # no address is limited in development
+    deployment = await make_deployment(rate_limits_enabled=True)
     firehose = f"{deployment.url.replace('http', 'ws')}/xrpc/com.atproto.sync.subscribeRepos"
     async with subscribe(deployment), connect(firehose):
         for refused in (subscribe(deployment), connect(firehose)):
