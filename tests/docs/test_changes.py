@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.tables import DOCS, rows_below
+from tests.docs.tables import DOCS, rows_below, section
 
 ROOT = DOCS.parent
 SOURCES = ("src/openmeet", "src", "")
@@ -155,3 +155,26 @@ def test_the_page_begins_with_a_list_of_its_sections() -> None:
     assert [one for one in listed if one not in general] == [
         one for one in anchors("layout.md", "###") if one not in general
     ]
+
+
+def common_changes() -> list[list[str]]:
+    """The rows of the short table, which is the first of its section."""
+    return section("layout.md", "Where a change goes")[: -len(CHANGES)]
+
+
+def test_files_of_common_changes_exist() -> None:
+    assert len(common_changes()) == 10
+    for change, files, _ in common_changes():
+        assert [path for path, place in named_files(files, "") if place is None] == [], change
+
+
+def test_steps_of_common_changes_name_the_same_files() -> None:
+    """A file of the short table is also in the section of docs/changing.md that its row links to."""
+    page = (DOCS / "changing.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (.+)$", page, flags=re.MULTILINE)
+    sections = dict(zip(anchors("changing.md", "##"), parts[2::2], strict=True))
+    for change, files, _ in common_changes():
+        for anchor in re.findall(r"\(changing\.md#([\w-]+)\)", change):
+            named = [path for path, _ in named_files(files, "")]
+            named += [f"docs/{target}" for _, target in LINK.findall(files)]
+            assert [path for path in named if path not in sections[anchor]] == [], change
