@@ -6,10 +6,8 @@ from typing import Final
 
 from groundwork.blobstore.contract import try_writing
 from groundwork.database.durable_write import write_durably
-from groundwork.telemetry.health import OK
-from groundwork.telemetry.probes import Probe, Probes
-from openmeet.tenants.health import check_name, checks_of
-from openmeet.tenants.names import DEFAULT_TENANT
+from groundwork.telemetry.probes import Probe
+from openmeet.tenants.health import WRITES, check_name, checks_of, probe_name
 from programs.platform import Installation, Platform
 
 # A picture store can be a bucket, which charges per request.
@@ -30,18 +28,18 @@ class Needed:
     of_network: bool = False
 
 
-WEB: Final = Needed(("writes",), wished=("pictures",))
+WEB: Final = Needed((WRITES,), wished=("pictures",))
 CONSUMER: Final = Needed(("queue",), of_network=True)
-PROCESSOR: Final = Needed(("writes", "queue"))
-PUBLISHER: Final = Needed(("writes",), of_network=True)
-SCHEDULER: Final = Needed(("writes",))
+PROCESSOR: Final = Needed((WRITES, "queue"))
+PUBLISHER: Final = Needed((WRITES,), of_network=True)
+SCHEDULER: Final = Needed((WRITES,))
 
 
 def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
     """Probes by name: ``database``, ``writes``, ``writes of village``."""
     probes = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
     probes |= {
-        _probe_name(kind, one): _PROBES[kind](one)
+        probe_name(kind, one.tenant.name): _PROBES[kind](one)
         for one in installation.platforms
         for kind in (*needed.of_each, *needed.wished)
     }
@@ -55,19 +53,9 @@ def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
     """By community, the names of the checks and probes without which it is not served."""
     shared = [_NETWORK] if needed.of_network else []
     return [
-        [check_name(one.tenant.name), *(_probe_name(kind, one) for kind in needed.of_each), *shared]
+        [check_name(one.tenant.name), *(probe_name(kind, one.tenant.name) for kind in needed.of_each), *shared]
         for one in installation.platforms
     ]
-
-
-def can_write(probes: Probes, platform: Platform) -> bool:
-    """Whether the last durable write to the community's database succeeded."""
-    return probes.outcomes()[_probe_name("writes", platform)].outcome == OK
-
-
-def _probe_name(kind: str, platform: Platform) -> str:
-    name = platform.tenant.name
-    return kind if name == DEFAULT_TENANT else f"{kind} of {name}"
 
 
 def _writes(platform: Platform) -> Probe:
@@ -84,7 +72,7 @@ def _pictures_probe(platform: Platform) -> Probe:
 
 
 _PROBES: Final[dict[str, Callable[[Platform], Probe]]] = {
-    "writes": _writes,
+    WRITES: _writes,
     "queue": _queue_probe,
     "pictures": _pictures_probe,
 }

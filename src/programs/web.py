@@ -46,7 +46,7 @@ from openmeet.web.xrpc.call import service_callers
 from programs.outbox_dispatcher import publishing_dependencies
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
-from programs.probes import WEB, can_write, probes_of, serving_of
+from programs.probes import WEB, probes_of, serving_of
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 
 _REDIS_ADVICE = (
@@ -200,7 +200,6 @@ async def open_site(
 
     chat_streams, page_streams = chat_streams or ChatStreamFeed(), page_streams or PageStreams()
     show_streams(platform, chat_streams, page_streams)
-    probes = health.probes if health else None
     services = Services(
         platform.settings,
         platform.tenant,
@@ -220,6 +219,6 @@ async def open_site(
         places=places,
         geocoder=geocoder,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
-        can_write=partial(can_write, probes, platform) if probes else lambda: True,
+        probes=health.probes if health else None,
     )
     return create_app(services, platform.metrics, health=health)

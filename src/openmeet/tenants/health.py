@@ -1,12 +1,16 @@
-"""Health checks of communities: each passes if the database of its community answers."""
+"""Health of communities: a check that passes if the database answers, and the names and results of probes."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from groundwork.telemetry.health import Check
+from groundwork.telemetry.health import OK, Check
 from groundwork.telemetry.probes import Probes
 from openmeet.tenants.configured import Tenant
 from openmeet.tenants.names import DEFAULT_TENANT
+
+# The probe that writes durably to the database of a community.
+WRITES: Final = "writes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +40,13 @@ def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
 
 
 def check_name(tenant: str) -> str:
-    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"
+    return probe_name("database", tenant)
+
+
+def probe_name(kind: str, tenant: str) -> str:
+    return kind if tenant == DEFAULT_TENANT else f"{kind} of {tenant}"
+
+
+def can_write(probes: Probes | None, tenant: str) -> bool:
+    """Whether the last durable write to the community's database succeeded. True for a program without probes."""
+    return probes is None or probes.outcomes()[probe_name(WRITES, tenant)].outcome == OK

@@ -28,6 +28,7 @@ from openmeet.network.status import SyncDependencies, reading_delay
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 from openmeet.recurrence.wall_time import local_of
+from openmeet.tenants.health import can_write
 from openmeet.web.api.authentication import ADDRESS_FACTOR
 from openmeet.web.help.texts import ABOUT, ACCESSIBILITY, BY_SLUG, PRIVACY, TERMS, TOPICS, Question, paragraphs_of
 from openmeet.web.site.layout import page
@@ -170,7 +171,7 @@ async def show_status(request: Request) -> Response:
     except Unavailable as failure:
         log.warning("status.unreadable", reason=failure.why)
         return page(request, "help/outage.html", {"contact": _contact(request), "can_read": False}, status=503)
-    if not services(request).can_write():
+    if not can_write(services(request).probes, services(request).tenant.name):
         return page(request, "help/outage.html", {"contact": _contact(request), "can_read": True}, status=503)
     since = {
         name: "" if part is None or part.late_since is None else formatting.ago(part.late_since, health.now)

@@ -3,7 +3,6 @@
 A process can serve several tenants, each with its own application and services.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -15,6 +14,7 @@ from groundwork.mail.folder import FolderMailbox
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
+from groundwork.telemetry.probes import Probes
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, shown_in
@@ -69,8 +69,8 @@ class Services:
     geocoder: Geocoder | None = None
     # E-mails that are stored instead of sent, readable at /dev/mail. None: e-mails are sent.
     dev_mailbox: FolderMailbox | None = None
-    # Whether the last attempt to write to the database succeeded. The status page says if not.
-    can_write: Callable[[], bool] = lambda: True
+    # Last results of the program's probes. None: the status page does not say whether the site can save anything.
+    probes: Probes | None = None
     # The open chat streams.
     chat_streams: ChatStreamFeed = field(default_factory=ChatStreamFeed)
     # The open streams of other pages.
